@@ -1,0 +1,326 @@
+"""The words and the record, as frozen structs. Pure: no files, no clocks, no framework.
+
+Units stand in the names: ``_s`` seconds, ``_bytes`` bytes, ``_j`` joules, ``_w`` watts, ``_hz`` hertz,
+``_c`` degrees Celsius, ``_frac`` a share from 0 to 1; counts begin with ``n_``.
+A quantity that was not measured is ``None`` and has its reason under the same name in ``unmeasured``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+
+# Schema history. A bump needs an upgrade function in UPGRADES and a stored old file under tests/data/.
+#   1  2026-11: first version
+SCHEMA_VERSION = 1
+
+# What a number means. Raise it when a change to the harness can move numbers, and say so in
+# CHANGELOG.md under "Method". Results of different method versions never meet in one ratio.
+#   1  2026-11: blocks of at least 100 ms through model.fit, warm-up by criterion, one process per run
+METHOD_VERSION = 1
+
+# Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
+RECORD_LIMIT_BYTES = 20_000
+
+Backend = Literal["tensorflow", "jax", "torch"]
+Device = Literal["cpu", "gpu"]
+Mode = Literal["train", "infer"]
+Precision = Literal["float32-strict", "tf32", "mixed_bfloat16", "mixed_float16"]
+Jit = Literal["on", "off"]
+Profile = Literal["smoke", "quick", "reference"]
+Status = Literal["ok", "skipped", "failed", "timeout", "out_of_memory"]
+Phase = Literal["import", "device_start", "data", "build", "first_step", "warmup", "steady", "evaluation"]
+Scalar = int | float | str | bool
+
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+DEVICES: tuple[Device, ...] = get_args(Device)
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+PHASES: tuple[Phase, ...] = get_args(Phase)
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of everything that is stored: immutable, strict about unknown keys (kw_only is not inherited)."""
+
+
+class Data(NamedTuple):
+    """Arrays of one workload, on the host.
+
+    ``x`` has shape (n_samples, ...), ``y`` (n_samples, ...) or None; ``x_test`` and ``y_test`` are the
+    held-out part of a workload with a quality target, else None.
+    """
+
+    x: Any
+    y: Any = None
+    x_test: Any = None
+    y_test: Any = None
+
+
+class Target(Struct, kw_only=True):
+    """The quality at which a workload counts as done."""
+
+    metric: str  # Keras metric name, as in model.evaluate(..., return_dict=True)
+    at_least: float
+    max_epochs: int
+
+
+class Variant(Struct, kw_only=True):
+    """One size of a workload: what a cell takes from it before backend, device and threads are chosen."""
+
+    mode: Mode = "train"
+    batch_size: int
+    n_samples: int  # rows of x; a multiple of batch_size, so that every step has one shape
+    params: dict[str, Scalar] = {}
+    n_job_epochs: int = 0  # > 0: also time a whole job of that many epochs, from the first call of fit
+    n_blocks: int = 30  # steady blocks to keep
+    steady_limit_s: float = 20.0  # stop collecting blocks after this long (never under 3 blocks)
+    headline: bool = False  # measured first, in every jit arm and precision that applies
+    estimate_s: float = 10.0  # seconds a run takes on two cores; only a guess for plans without records
+
+
+class Workload(Struct, kw_only=True):
+    """A named training or inference task with fixed data, model and stopping rule (a workload file's SPEC)."""
+
+    id: str
+    title: str  # "ResNet-50, 224 px"
+    summary: str  # one sentence: what is trained on what
+    kind: Literal["model", "probe"] = "model"
+    sample_noun: str = "samples"  # plural: "images", "rows", "sequences"
+    data_source: str  # where the data comes from, in words
+    pretrained: bool = False
+    target: Target | None = None
+    variants: dict[Profile, tuple[Variant, ...]]
+
+
+class Cell(Struct, kw_only=True):
+    """One combination of workload, mode, backend, device, precision, jit, batch size, threads, parameters."""
+
+    workload: str
+    mode: Mode = "train"
+    backend: Backend
+    device: Device
+    precision: Precision = "float32-strict"
+    jit: Jit
+    batch_size: int
+    n_samples: int
+    threads: int
+    params: dict[str, Scalar] = {}
+
+    @property
+    def id(self) -> str:
+        """Lower-case kebab name that follows from the fields; never parsed back."""
+        parts = [self.workload, self.mode, self.backend, self.device, self.precision, f"jit-{self.jit}"]
+        parts += [f"b{self.batch_size}", f"n{self.n_samples}", f"t{self.threads}"]
+        parts += [f"{key}-{value}" for key, value in sorted(self.params.items())]
+        return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+
+
+class Block(Struct, kw_only=True):
+    """Steps between two synchronisations with the device."""
+
+    n_steps: int
+    seconds: float
+
+
+class Epoch(Struct, kw_only=True):
+    """One pass over the training data of a whole job."""
+
+    loss: float
+    quality: float | None  # the target's metric on held-out data; None where the workload has no target
+    at_s: float  # seconds from the call of fit to the end of this epoch's evaluation
+    evaluation_s: float  # of which spent on the held-out data in this epoch
+
+
+class Job(Struct, kw_only=True):
+    """A whole training job as a user would start it: fit to the target, or a fixed number of epochs."""
+
+    epochs: tuple[Epoch, ...]
+    seconds: float  # from the call of fit to its return: compilation and evaluation included
+    reached: bool | None  # None where the workload has no target
+
+
+class Observed(Struct, kw_only=True):
+    """What really ran, read from weights, outputs and settings inside the process; never what was asked for."""
+
+    device: Device
+    device_name: str
+    weight_dtype: str
+    output_dtype: str
+    jit: Jit
+    tf32: bool | None  # None on a CPU, where it has no meaning
+    layout: str  # "channels_last" or "channels_first"
+    recurrent_path: Literal["none", "fused", "loop"]
+    autotune: str
+    n_threads: int | None  # the backend's own pool for one operation
+    n_cores_affinity: int | None
+    caches: str  # "cold: ..." in words
+    data_feed: str  # "numpy arrays through model.fit"
+
+
+class Control(Struct, kw_only=True):
+    """The control kernel: a float32 n x n matrix product on the run's device, through the run's backend."""
+
+    n: int
+    seconds: tuple[float, ...]
+
+
+class Conditions(Struct, kw_only=True):
+    """The machine's state at one instant. None where the machine does not tell."""
+
+    load_1min: float | None
+    cpu_clock_hz: float | None
+    cpu_temperature_c: float | None
+    gpu_clock_hz: float | None
+    gpu_temperature_c: float | None
+    gpu_throttle: str | None
+    n_gpu_processes: int | None  # processes other than this one on the GPU
+    n_throttled_periods: int | None  # cgroup cpu.stat nr_throttled so far
+
+
+class Run(Struct, kw_only=True):
+    """One process that executed one cell once."""
+
+    index: int  # repeat, from 0
+    order: int  # position in the session's seeded order, over all cells
+    status: Status
+    reason: str = ""
+    started_at: str  # UTC, ISO 8601
+    total_s: float  # the parent's clock: from spawning the process to its end
+    phases_s: dict[Phase, float] = {}
+    warmup: tuple[Block, ...] = ()  # the trace that led to the steady state, first step left out
+    steady: bool | None = None  # whether the warm-up criterion was met
+    blocks: tuple[Block, ...] = ()  # steady blocks
+    n_blocks_dropped: int = 0
+    latencies_s: tuple[float, ...] = ()  # blocks of one step, synchronised
+    n_latencies_dropped: int = 0
+    n_samples_per_step: int = 0
+    flop_per_step: float | None = None  # counted by formula; only probes have it so far
+    n_params: int | None = None
+    final_loss: float | None = None
+    job: Job | None = None
+    observed: Observed | None = None
+    control_before: Control | None = None
+    control_after: Control | None = None
+    before: Conditions | None = None
+    after: Conditions | None = None
+    peak_host_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    energy_j: float | None = None
+    idle_w: float | None = None
+    utilisation_frac: tuple[float, ...] | None = None  # GPU, sampled once a second while steady
+    unmeasured: dict[str, str] = {}  # field name -> why it is None
+
+
+class Record(Struct, kw_only=True):
+    """The stored file of a cell: raw measurements of all its runs, nothing derived."""
+
+    schema_version: int = SCHEMA_VERSION
+    method_version: int = METHOD_VERSION
+    cell: Cell
+    spec: Workload  # as it stood when the cell ran; only the profile's variants are kept
+    profile: Profile
+    source_hash: str  # of the workload's functions, see registry.source_hash
+    status: Status
+    reason: str = ""
+    runs: tuple[Run, ...] = ()
+
+
+class Gpu(Struct, kw_only=True):
+    """One GPU as its driver describes it."""
+
+    name: str
+    memory_bytes: int
+    power_limit_w: float | None
+    driver: str
+    compute_capability: str | None = None
+
+
+class Machine(Struct, kw_only=True):
+    """One physical host; nothing personal."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    cpu_model: str
+    cpu_family: str  # vendor's family/model/stepping numbers as text; tells chips with masked names apart
+    architecture: str
+    n_physical_cores: int | None
+    n_logical_cores: int
+    cpu_flags: tuple[str, ...]  # only those that change results
+    memory_bytes: int
+    gpus: tuple[Gpu, ...]
+    os: str
+    virtual: bool | None
+    unmeasured: dict[str, str] = {}
+
+
+class PlannedCell(Struct, kw_only=True):
+    """A cell of the session's plan; ``skip`` is the reason why it cannot run, or empty."""
+
+    cell_id: str
+    n_repeats: int
+    skip: str = ""
+
+
+class Session(Struct, kw_only=True):
+    """All cells measured on one machine in one environment on one day, described when it starts.
+
+    The end is not here: a session may be resumed, and a stored file is never reopened; it is the latest
+    ``started_at`` plus ``total_s`` of its runs.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    method_version: int = METHOD_VERSION
+    id: str  # ISO date, with "-2", "-3" for later sessions of that day
+    machine_id: str
+    profile: Profile
+    started_at: str  # UTC, ISO 8601
+    seed: int
+    n_repeats: int
+    versions: dict[str, str]  # python, keras, backends, numpy, driver libraries
+    environment: dict[str, str]  # variables that change results, as given to the runs
+    n_cores_visible: int
+    n_cores_affinity: int | None
+    cgroup_quota_cores: float | None
+    n_cores_effective: int
+    commit: str | None
+    dirty: bool | None
+    plan: tuple[PlannedCell, ...]
+    unmeasured: dict[str, str] = {}
+
+
+class Request(Struct, kw_only=True):
+    """What the parent tells the child: one run of one cell."""
+
+    cell: Cell
+    variant: Variant
+    target: Target | None
+    kind: Literal["model", "probe"]
+    index: int
+    order: int
+    seed: int
+
+
+# One pure function per version step, from the decoded JSON of version k to that of k + 1.
+UPGRADES: Mapping[int, Any] = {}
+
+
+def encode(value: Struct) -> bytes:
+    """JSON of a struct: keys sorted, indented by two, a newline at the end.
+
+    Raises:
+        ValueError: a float is NaN or infinite, which JSON does not have.
+    """
+    import json
+
+    builtins = msgspec.to_builtins(value, order="sorted")
+    return (json.dumps(builtins, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the three stored files, for contributors' editors."""
+    _, components = msgspec.json.schema_components((Record, Machine, Session), ref_template="#/$defs/{name}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": components}
