@@ -1,0 +1,243 @@
+"""Figures from elsewhere and the claims of the articles, each with its source. Reads bench/published/."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+import yaml
+
+FOLDER = Path(__file__).parents[1] / "published"
+
+Evidence = Literal[
+    "measured", "derived", "documented", "secondary", "observed", "anecdote", "catalogue", "vendor-claim", "vendor-spec"
+]
+KINDS: tuple[Evidence, ...] = get_args(Evidence)
+
+# What a reader must know before believing a kind of evidence; the other kinds need no warning.
+WARNINGS: dict[str, str] = {
+    "anecdote": "one user's report",
+    "vendor-claim": "the vendor's own claim",
+    "vendor-spec": "the vendor's data sheet",
+    "secondary": "repeated by a third party",
+    "derived": "arithmetic on the source's numbers",
+}
+RATIO_WARNING = "the source's GPU times look too short for its stated batch, so the ratio is doubtful"
+
+
+class PublishedError(ValueError):
+    """A published row that does not exist, or a file that breaks the rules in bench/published/README.md."""
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One number or statement from elsewhere. ``url`` is empty where the source has no page; dates may be "undated"."""
+
+    id: str
+    subject: str
+    metric: str
+    value: str
+    unit: str
+    hardware: str
+    software: str
+    batch_size: str
+    date: str
+    source: str
+    url: str
+    evidence: Evidence
+    warning: str
+    file: str  # repo-relative path of the file that holds the row
+
+    @property
+    def text(self) -> str:
+        """Value and unit as a reader expects them: "12.7x", "58.2 ms", "restricted"."""
+        if self.unit == "x":
+            return f"{self.value}x"
+        return f"{self.value} {self.unit}".strip()
+
+    @property
+    def what(self) -> str:
+        """Subject, quantity and hardware in words."""
+        parts = [self.subject, self.metric.replace("_", " ")]
+        return ", ".join(part for part in (*parts, self.hardware) if part)
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One claim of an article. ``verdict`` is the id of a rule in ``report/verdicts.py``, or empty."""
+
+    id: str
+    article: Literal["a", "b"]
+    section: str
+    claim: str
+    kind: Literal["measurable-here", "checkable-against-published", "opinion", "outdated"]
+    test: str
+    evidence: tuple[str, ...]
+    verdict: str = ""
+
+
+class Article(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the two articles the site answers."""
+
+    title: str
+    note: str
+
+
+class _Claims(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    articles: dict[str, Article]
+    claims: tuple[Claim, ...]
+
+
+@cache
+def figures(folder: Path = FOLDER) -> dict[str, Figure]:
+    """Every published figure by row id, in file order.
+
+    Raises:
+        PublishedError: an id occurs twice, a row lacks value, source or date, or is disputed.
+    """
+    found: dict[str, Figure] = {}
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [_from_row(row, path) for row in csv.DictReader(file)]
+        _add(found, rows)
+    cloud = folder / "cloud_and_free_gpu.yaml"
+    if cloud.exists():
+        _add(found, _from_cloud(cloud))
+    return found
+
+
+def lookup(row_id: str, folder: Path = FOLDER) -> Figure:
+    """The published figure with that row id.
+
+    Raises:
+        PublishedError: no such row; the message names near ones.
+    """
+    known = figures(folder)
+    if row_id not in known:
+        near = difflib.get_close_matches(row_id, known, n=3)
+        hint = f"; near ones: {', '.join(near)}" if near else ""
+        raise PublishedError(f"no published row {row_id!r} in bench/published/{hint}")
+    return known[row_id]
+
+
+@cache
+def claims(folder: Path = FOLDER) -> tuple[Claim, ...]:
+    """Every claim of the two articles, in the order in which the articles make them."""
+    return _claims_file(folder).claims
+
+
+def articles(folder: Path = FOLDER) -> dict[str, Article]:
+    """The two articles, by letter."""
+    return _claims_file(folder).articles
+
+
+@cache
+def _claims_file(folder: Path) -> _Claims:
+    path = folder / "claims.yaml"
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _Claims)
+    except msgspec.ValidationError as error:
+        raise PublishedError(f"bench/published/{path.name}: {error}") from error
+
+
+def _add(found: dict[str, Figure], rows: list[Figure]) -> None:
+    for figure in rows:
+        if figure.id in found:
+            raise PublishedError(f"{figure.file}: row id {figure.id!r} also stands in {found[figure.id].file}")
+        missing = [name for name in ("value", "source", "date") if not getattr(figure, name)]
+        if missing:
+            raise PublishedError(f"{figure.file}: row {figure.id!r} has no {', '.join(missing)}")
+        if figure.metric.endswith("_disputed"):
+            raise PublishedError(f"{figure.file}: row {figure.id!r} is disputed; sources disagree, so it is not shown")
+        found[figure.id] = figure
+
+
+def _from_row(row: dict[str, str], path: Path) -> Figure:
+    ratio = row["metric"] == "cpu_over_gpu_time_ratio" and path.name == "keras_applications.csv"
+    return _figure(
+        path,
+        id=row["id"],
+        subject=row["subject"],
+        metric=row["metric"],
+        value=row["value"],
+        unit=row["unit"],
+        hardware=row["hardware"],
+        software=row["software"],
+        batch_size=row["batch_size"],
+        date=row["date"],
+        source=row["source_title"],
+        url=row["source_url"],
+        evidence=row["evidence"],
+        warning=RATIO_WARNING if ratio else "",
+    )
+
+
+def _from_cloud(path: Path) -> list[Figure]:
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    rows = [*data["free_tiers"], *data["cloud_prices"]]
+    found = [
+        _figure(
+            path,
+            id=row["id"],
+            subject=row["provider"],
+            metric=row.get("what") or f"price of {row['instance']}",
+            value=str(row["value"]),
+            unit=row["unit"],
+            hardware=row.get("accelerator", ""),
+            software="",
+            batch_size="",
+            date=str(row["date"]),
+            source=row["source_title"],
+            url=row["source_url"],
+            evidence=row["evidence"],
+        )
+        for row in rows
+    ]
+    for row in data["derived"]:
+        value, unit = _derived_value(row)
+        found.append(
+            _figure(
+                path,
+                id=row["id"],
+                subject=row["what"],
+                metric=row.get("note", ""),
+                value=value,
+                unit=unit,
+                hardware="",
+                software="",
+                batch_size="",
+                date="undated",
+                source=f"our arithmetic on {row['read_in']}",
+                url="",
+                evidence="derived",
+            )
+        )
+    return found
+
+
+def _derived_value(row: dict[str, object]) -> tuple[str, str]:
+    if "ratio" in row:
+        return str(row["ratio"]), "x"
+    if "gpu_usd" in row:
+        return f"{row['cpu_usd']:.2f} against {row['gpu_usd']:.2f}", "USD"
+    return "the same", "price"
+
+
+def _figure(path: Path, *, evidence: str, warning: str = "", **fields: str) -> Figure:
+    # "secondary (mirror; ...)" keeps its remark as the warning.
+    kind = evidence.split(" ", maxsplit=1)[0]
+    remark = evidence[len(kind) :].strip(" ()")
+    try:
+        return msgspec.convert(
+            fields
+            | {
+                "evidence": kind,
+                "warning": warning or remark or WARNINGS.get(kind, ""),
+                "file": f"bench/published/{path.name}",
+            },
+            Figure,
+        )
+    except msgspec.ValidationError as error:
+        raise PublishedError(f"bench/published/{path.name}: row {fields['id']!r}: {error}") from error
