@@ -1,0 +1,1 @@
+"""Tests; a package, so that `tests.factories` means this folder whatever else is installed."""

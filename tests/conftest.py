@@ -1,0 +1,48 @@
+"""Skips what this machine cannot run, with the reason: real training without frameworks, browser tests without one."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium_path() -> Path | None:
+    """The Chromium this machine has, or None."""
+    return next((Path(found) for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+
+
+def keras_missing() -> str:
+    """Why no real model can be trained here; empty when it can."""
+    missing = [name for name in ("keras", "tensorflow") if importlib.util.find_spec(name) is None]
+    return f"{' and '.join(missing)} not installed; make test installs them" if missing else ""
+
+
+def browser_missing() -> str:
+    """Why no page can be opened here; empty when one can."""
+    if importlib.util.find_spec("playwright") is None:
+        return "playwright not installed; make test installs it"
+    if chromium_path() is None:
+        return f"no Chromium found (looked for {', '.join(CHROMIUM_NAMES)}); on Debian: apt-get install chromium"
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reasons = {"keras": keras_missing(), "browser": browser_missing()}
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Path of the browser that tests marked `browser` drive."""
+    path = chromium_path()
+    if path is None:
+        pytest.skip(browser_missing())
+    return path

@@ -1,0 +1,277 @@
+"""The import wall: who may import whom, over the syntax tree and in a fresh interpreter.
+
+The table below is the one in docs/contributing/architecture.md. Imports are compared by their first component, inside
+functions too; what only a type checker executes does not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BACKENDS = frozenset({"tensorflow", "jax", "torch"})
+FRAMEWORKS = BACKENDS | {"keras"}
+SITE_PACKAGES = frozenset({"altair", "jinja2", "mkdocs", "mkdocs_gen_files", "polars", "vl_convert"})
+SOURCES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("bench", "scripts")
+    for path in (ROOT / folder).rglob("*.py")
+    if "results" not in path.parts
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What a module may import: from this repository (by dotted name), and from elsewhere (by first component)."""
+
+    ours: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One import as written: full dotted name, line, and whether it happens when the module is imported."""
+
+    name: str
+    line: int
+    at_import: bool
+
+    @property
+    def first(self) -> str:
+        """First component: the package that is really loaded."""
+        return self.name.split(".")[0]
+
+
+def layer(ours: str = "", others: str = "") -> Layer:
+    """Layer from two lists of names separated by blanks; `ours` is relative to `bench`."""
+    return Layer(ours=frozenset(f"bench.{name}" for name in ours.split()), others=frozenset(others.split()))
+
+
+ESTIMATES = "report.stats report.verdicts report.format"
+DRAWN = f"schema registry store {ESTIMATES} report.rows"
+MEASURING = "schema registry machine plan launch store"
+
+# Keys are modules; a key that ends in ".*" holds for every module of that package. Packages themselves import nothing.
+WALL = {
+    "bench": layer(),
+    "bench.workloads": layer(),
+    "bench.report": layer(),
+    "bench.schema": layer(others="msgspec"),
+    "bench.registry": layer("schema workloads"),
+    "bench.machine": layer("schema", "psutil cpuinfo pynvml"),
+    "bench.plan": layer("schema registry", "msgspec"),
+    "bench.store": layer("schema", "msgspec"),
+    "bench.launch": layer("schema", "msgspec"),
+    "bench.meters": layer("schema", "psutil pynvml numpy"),
+    "bench.worker": layer("schema registry meters", "msgspec numpy keras tensorflow jax torch"),
+    "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
+    "bench.overhead": layer(f"{MEASURING} worker report.stats report.format", "msgspec numpy keras typer rich"),
+    "bench.cli": layer(f"{MEASURING} report.stats report.format", "msgspec typer rich"),
+    "bench.report.stats": layer("schema", "msgspec numpy scipy"),
+    "bench.report.format": layer("schema report.stats"),
+    "bench.report.verdicts": layer("schema report.stats report.format", "msgspec numpy scipy"),
+    "bench.report.published": layer("schema", "msgspec yaml"),
+    "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
+    "bench.report.charts": layer(DRAWN, "altair polars"),
+    "bench.report.tables": layer(DRAWN, "msgspec polars"),
+    "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
+    "bench.report.pages": layer(
+        f"{DRAWN} report.charts report.tables report.facts report.published",
+        "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
+    ),
+    "scripts.refresh_benchmarks": layer(f"{MEASURING} cli report.stats report.format", "msgspec typer rich"),
+    "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
+    "scripts.check_prose": layer(
+        "schema registry store report.facts report.pages report.published report.rows report.verdicts", "jinja2 yaml"
+    ),
+}
+
+
+def module_name(source: str) -> str:
+    """Dotted name of a file: "bench/report/stats.py" becomes "bench.report.stats"."""
+    return source.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def layer_of(module: str) -> Layer | None:
+    """The row of the wall for one module, or None when nobody wrote one."""
+    return WALL.get(module) or WALL.get(f"{module.rpartition('.')[0]}.*")
+
+
+def is_for_type_checkers(node: ast.AST) -> bool:
+    """Whether this is `if TYPE_CHECKING:`, whose body never runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def imports(tree: ast.AST, module: str, *, is_package: bool = False, at_import: bool = True) -> Iterator[Import]:
+    """Every import in a tree, nested ones and `importlib.import_module("literal")` included.
+
+    `from a import b` is reported as "a.b", since b may be a module; relative imports are resolved against `module`.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if is_for_type_checkers(node):
+            yield from (
+                found
+                for child in node.orelse
+                for found in imports(ast.Module([child], []), module, is_package=is_package, at_import=at_import)
+            )
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(name=alias.name, line=node.lineno, at_import=at_import)
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".")
+            above = parts[: len(parts) - node.level + is_package] if node.level else []
+            origin = ".".join([*above, *filter(None, [node.module])])
+            for alias in node.names:
+                yield Import(name=f"{origin}.{alias.name}", line=node.lineno, at_import=at_import)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            if node.args and isinstance(node.args[0], ast.Constant):
+                yield Import(name=str(node.args[0].value), line=node.lineno, at_import=at_import)
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from imports(node, module, is_package=is_package, at_import=at_import and not inside)
+
+
+def violations(text: str, source: str) -> list[str]:
+    """What a file imports although the wall forbids it; one sentence each.
+
+    Raises:
+        LookupError: the wall has no row for the file.
+    """
+    module = module_name(source)
+    allowed = layer_of(module)
+    if allowed is None:
+        msg = f"{source}: no row in WALL of tests/test_layers.py; add one, and to docs/contributing/architecture.md"
+        raise LookupError(msg)
+    found = []
+    for item in imports(ast.parse(text), module, is_package=source.endswith("__init__.py")):
+        where = f"{source}:{item.line}: {item.name}"
+        if item.first in sys.stdlib_module_names:
+            continue
+        if item.first in ("bench", "scripts", "tests"):
+            if not any(f"{item.name}.".startswith(f"{name}.") for name in allowed.ours):
+                found.append(f"{where} is not among {sorted(allowed.ours)}")
+        elif item.first not in allowed.others:
+            found.append(f"{where} is not among {sorted(allowed.others)}")
+        elif item.first in FRAMEWORKS and item.at_import:
+            found.append(f"{where} must be imported inside a function, after the parent has set the environment")
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_module_imports_only_what_its_layer_allows(source: str):
+    assert [] == violations((ROOT / source).read_text(encoding="utf-8"), source)
+
+
+@pytest.mark.parametrize("text", [
+    "import keras",
+    "import keras.layers as layers",
+    "from keras.src.backend import config",
+    "def f():\n    import tensorflow",
+    "class A:\n    def f(self):\n        from jax.numpy import sum",
+    "try:\n    import torch.cuda\nexcept ImportError:\n    pass",
+    "import importlib\nkeras = importlib.import_module('keras')",
+    "x = __import__('keras.ops')",
+    "from bench import worker",
+    "from bench import schema, worker",
+    "import bench.worker",
+    "from bench.worker import run",
+    "from ..worker import run",
+    "from .. import worker",
+    "from . import charts",
+    "import altair",
+    "import polars.selectors",
+    "if TYPE_CHECKING:\n    pass\nelse:\n    import keras",
+])  # fmt: skip
+def test_planted_violation_is_caught(text: str):
+    assert 1 == len(violations(text, "bench/report/stats.py"))
+
+
+@pytest.mark.parametrize("text", [
+    "import json, os.path",
+    "from numpy.linalg import norm",
+    "import scipy.stats",
+    "from bench.schema import Record",
+    "from bench import schema",
+    "from ..schema import Record",
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import polars",
+])  # fmt: skip
+def test_what_a_layer_allows_passes(text: str):
+    assert [] == violations(text, "bench/report/stats.py")
+
+
+def test_relative_import_in_a_package_file_resolves_to_that_package():
+    assert ["bench.report.charts"] == [i.name for i in imports(ast.parse("from . import charts"), "bench.report",
+                                                               is_package=True)]  # fmt: skip
+
+
+def test_name_that_only_begins_like_an_allowed_one_is_caught():
+    assert 1 == len(violations("import bench.schema_extra", "bench/report/stats.py"))
+
+
+def test_framework_at_module_level_is_caught_where_frameworks_are_allowed():
+    assert 1 == len(violations("import keras", "bench/workloads/resnet50.py"))
+    assert [] == violations("def build_model():\n    import keras", "bench/workloads/resnet50.py")
+
+
+def test_module_without_a_row_is_refused():
+    with pytest.raises(LookupError, match=r"bench/report/helpers\.py: no row"):
+        violations("import json", "bench/report/helpers.py")
+
+
+def test_every_row_of_the_wall_has_its_file():
+    modules = {module_name(source) for source in SOURCES}
+
+    assert [] == [name for name in WALL if not name.endswith(".*") and name not in modules]
+
+
+def test_only_the_adapter_knows_the_page_generator():
+    users = [s for s in SOURCES if "mkdocs_gen_files" in (ROOT / s).read_text(encoding="utf-8")]
+
+    assert ["scripts/gen_pages.py"] == users
+
+
+def loaded_by(modules: list[str], unwanted: frozenset[str]) -> list[str]:
+    """Which unwanted packages a fresh interpreter holds after importing the modules."""
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        f"print(*sorted({set(unwanted)!r} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout.split()
+
+
+def test_the_site_half_loads_no_framework():
+    pytest.importorskip("altair")
+    pytest.importorskip("polars")
+    modules = [module_name(s) for s in SOURCES if s.startswith("bench/report/")]
+
+    loaded = loaded_by([*modules, "bench.store", "bench.registry", "scripts.gen_pages"], FRAMEWORKS)
+
+    assert [] == loaded
+
+
+def test_declaring_every_workload_loads_no_framework():
+    modules = [module_name(s) for s in SOURCES if s.startswith("bench/workloads/")]
+
+    assert [] == loaded_by(modules, FRAMEWORKS)
+
+
+def test_the_measuring_half_loads_no_site_package_and_no_framework():
+    modules = [f"bench.{name}" for name in (*MEASURING.split(), "cli", "report.stats", "report.format")]
+
+    assert [] == loaded_by([*modules, "scripts.refresh_benchmarks"], SITE_PACKAGES | FRAMEWORKS)
+
+
+def test_the_probe_for_loaded_packages_sees_a_planted_one():
+    assert ["json"] == loaded_by(["json.decoder"], frozenset({"json", "keras"}))
