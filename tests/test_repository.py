@@ -1,0 +1,318 @@
+"""What must hold of the repository as a whole: nothing personal, nothing unpinned, every command documented."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import shutil
+import socket
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+yaml = pytest.importorskip("yaml")
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+TARGETS = ("site", "serve", "refresh", "test", "lock")
+
+# Put together from parts, so that this file does not contain what it looks for.
+INDEX_HOSTS = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("deb", "debian", "org"),
+        ("packages", "debian", "org"),
+    )
+)
+MACHINE_PATH = re.compile(
+    r"(?<![\w.$}/-])/(?:" + "|".join(("work", "root", "home", "Users", "opt/wheels")) + r")/[\w.]"
+)
+# Accounts that name nobody.
+SHARED_ACCOUNTS = {
+    "root",
+    "runner",
+    "user",
+    "ubuntu",
+    "debian",
+    "admin",
+    "builder",
+    "docker",
+    "jenkins",
+    "ci",
+    "nobody",
+}
+
+
+def tracked_files() -> list[str]:
+    """Every file that git tracks; skips outside a clone."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git clone")
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def tracked_text() -> list[tuple[str, str]]:
+    """Name and text of every tracked text file."""
+    found = []
+    for name in tracked_files():
+        data = (ROOT / name).read_bytes()
+        if b"\0" not in data:
+            found.append((name, data.decode("utf-8", errors="replace")))
+    return found
+
+
+def lines_with(pattern: re.Pattern[str]) -> list[str]:
+    """Where a pattern occurs: "file:line: text"."""
+    return [
+        f"{name}:{number}: {line.strip()[:120]}"
+        for name, text in tracked_text()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_file_names_a_package_index():
+    assert [] == lines_with(re.compile("|".join(map(re.escape, INDEX_HOSTS)), re.IGNORECASE))
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_made_on():
+    assert [] == lines_with(MACHINE_PATH)
+
+
+@pytest.mark.parametrize("line", ['"/' + "home/ada/x.json" + '"', "see /" + "root/.cache", "open(/" + "work/a)"])
+def test_planted_machine_path_is_caught(line: str):
+    assert MACHINE_PATH.search(line)
+
+
+@pytest.mark.parametrize("line", ["bench/workloads/x.py", "https://example.org/home/page", "$HOME/root/x", "a/work/b"])
+def test_what_only_looks_like_a_machine_path_passes(line: str):
+    assert not MACHINE_PATH.search(line)
+
+
+def test_no_record_names_the_host_or_the_user_it_was_made_by():
+    names = {socket.gethostname(), socket.gethostname().split(".")[0], getpass.getuser()}
+    personal = {name for name in names if len(name) > 3 and name.lower() not in SHARED_ACCOUNTS | {"localhost"}}
+    records = [name for name in tracked_files() if name.startswith("bench/results/") and name.endswith(".json")]
+
+    found = [
+        (record, name)
+        for record in records
+        for name in personal
+        if re.search(rf"\b{re.escape(name)}\b", (ROOT / record).read_text(encoding="utf-8"))
+    ]
+
+    assert [] == found
+
+
+def test_no_record_has_a_key_for_a_host_or_a_user():
+    def keys(value: object) -> set[str]:
+        if isinstance(value, dict):
+            return set(value).union(*map(keys, value.values()))
+        return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+    forbidden = {"host", "hostname", "host_name", "user", "username", "user_name", "home", "cwd", "ip", "mac", "uuid"}
+    for name in tracked_files():
+        if name.startswith("bench/results/") and name.endswith(".json"):
+            assert set() == forbidden & keys(json.loads((ROOT / name).read_text(encoding="utf-8"))), name
+
+
+def test_what_a_visitor_makes_is_ignored():
+    tracked_files()
+    made = [
+        ".venv/bin/python",
+        "site/index.html",
+        ".cache/plugin/x",
+        "bench/results/local/some-machine/2026-01-01/machine.json",
+        "bench/results/some-machine/2026-01-01/.runs/x.json",
+        "bench/__pycache__/schema.pyc",
+        ".pytest_cache/x",
+        ".ruff_cache/x",
+    ]
+
+    done = subprocess.run(["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert made == done.stdout.splitlines()
+
+
+def test_nothing_tracked_is_ignored():
+    tracked_files()
+
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert "" == done.stdout
+
+
+# Locks
+
+
+def requirements(lock: Path) -> dict[str, str]:
+    """Each requirement of a lock, as its first line, with everything that belongs to it."""
+    text = re.sub(r"^\s*#.*\n?", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    entries = [entry for entry in text.replace("\\\n", " ").splitlines() if entry.strip()]
+    return {entry.split(" --hash")[0].strip(): entry for entry in entries}
+
+
+def versions(lock: Path) -> set[tuple[str, str]]:
+    """Name and version of everything a lock holds."""
+    return {tuple(entry.split(" ;")[0].strip().split("==")) for entry in requirements(lock)}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_lock_pins_every_requirement_to_a_version_and_hashes(lock: Path):
+    entries = requirements(lock)
+
+    assert entries
+    for first, entry in entries.items():
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.+!]+( ; .+)?", first), first
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), first
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_lock_names_no_index_and_no_file(lock: Path):
+    assert [] == re.findall(r"(?im)^.*(?:://|--index|--extra|--find-links|--trusted| @ |file:).*$", lock.read_text())
+
+
+def test_locks_agree_on_versions():
+    full = versions(ROOT / "requirements/full.txt")
+    names = {name for name, _ in full}
+    for other in ("site.txt", "jax.txt"):
+        shared = {(name, version) for name, version in versions(ROOT / "requirements" / other) if name in names}
+
+        assert shared <= full, other
+
+
+def test_site_lock_holds_no_framework():
+    assert set() == {name for name, _ in versions(ROOT / "requirements/site.txt")} & {
+        "keras", "tensorflow", "jax", "jaxlib", "torch"
+    }  # fmt: skip
+
+
+def test_no_lock_holds_a_fork_of_the_site_generator():
+    for lock in LOCKS:
+        held = dict(versions(lock))
+        if "mkdocs" in held:
+            assert held["mkdocs"].startswith("1.") and "0.6.0" == held["mkdocs-gen-files"]
+            assert {"mkdocs"} == {name for name in held if re.fullmatch(r"(pro)?mkdocs|properdocs", name)}
+
+
+def test_every_direct_dependency_is_locked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(line for e in ("bench", "energy", "site", "dev") for line in extras[e])]
+
+    names = {re.match(r"[\w-]+", line).group() for line in wanted}
+
+    assert set() == names - {name for name, _ in versions(ROOT / "requirements/full.txt")}
+
+
+# Commands
+
+
+def makefile_targets() -> list[str]:
+    """The targets that are commands, in the order of the Makefile."""
+    line = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    return line.group(1).split()
+
+
+def test_makefile_has_exactly_the_five_targets():
+    assert list(TARGETS) == makefile_targets()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_target_is_documented_in_the_readme(target: str):
+    assert f"make {target}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_starts_with_the_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert 0 <= text.find("make site") < text.find("make test")
+
+
+def test_ci_script_is_executable_and_runs_the_target():
+    script = ROOT / ".ci" / "run"
+
+    assert script.stat().st_mode & 0o111
+    assert "make --no-print-directory test" in script.read_text(encoding="utf-8")
+
+
+# GitHub
+
+
+def uses(node: object) -> list[str]:
+    """Every action a workflow uses."""
+    if isinstance(node, dict):
+        own = [node["uses"]] if isinstance(node.get("uses"), str) else []
+        return own + [found for value in node.values() for found in uses(value)]
+    return [found for value in node for found in uses(value)] if isinstance(node, list) else []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_pins_actions_by_commit_and_names_their_version(path: Path):
+    text = path.read_text(encoding="utf-8")
+    actions = uses(yaml.safe_load(text))
+
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
+        assert re.search(re.escape(action) + r"  # v\d+\.\d+\.\d+$", text, re.MULTILINE), action
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_grants_least_permissions(path: Path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    assert {} == workflow["permissions"]
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"], name
+        assert job["timeout-minutes"] <= 30, name
+        writes = {scope for scope, access in job["permissions"].items() if access == "write"}
+        assert writes == ({"pages", "id-token"} if name == "publish" else set()), name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_puts_no_foreign_text_into_a_shell(path: Path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    scripts = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+
+    assert [] == [script for script in scripts if "${{" in script]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_installs_from_locks_only(path: Path):
+    installs = [line for line in path.read_text(encoding="utf-8").splitlines() if "pip install" in line]
+
+    assert [] == [line for line in installs if "--require-hashes -r" not in line]
+
+
+@pytest.mark.parametrize("path", [p for p in FORMS if p.name != "config.yml"], ids=lambda path: path.name)
+def test_issue_form_is_complete(path: Path):
+    form = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    assert {"name", "description", "body"} <= form.keys()
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    assert len(fields) == len({field["id"] for field in fields})
+    assert any(field.get("validations", {}).get("required") for field in fields)
+
+
+def test_there_is_a_form_for_each_reason_to_write():
+    assert {"wrong-number.yml", "new-machine.yml", "question.yml"} <= {path.name for path in FORMS}
+    assert (ROOT / ".github" / "pull_request_template.md").is_file()
+
+
+def test_code_and_data_have_their_licences():
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    assert "CC0 1.0 Universal" in (ROOT / "LICENSE-DATA").read_text(encoding="utf-8")
+    assert "1.2.0" == yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["cff-version"]
