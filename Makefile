@@ -21,7 +21,8 @@ site: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick --resume || [ $$? -eq 1 ]
 	$(BIN)/mkdocs build --strict
 	@echo
-	@echo "The site is built. Open site/index.html in a browser, or run: $(BIN)/python -m http.server --directory site"
+	@echo "The site is built. To read it, run: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site"
+	@echo "then open http://127.0.0.1:8000/ (search and clean addresses need a server; a plain look: site/index.html)"
 
 serve: .venv/.installed
 	$(BIN)/mkdocs serve

@@ -72,8 +72,9 @@ WALL = {
     "bench.meters": layer("schema", "psutil pynvml numpy"),
     "bench.worker": layer("schema registry meters", "msgspec numpy keras tensorflow jax torch"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
+    "bench.refresh": layer(MEASURING, "msgspec"),
     "bench.overhead": layer(f"{MEASURING} worker report.stats report.format", "msgspec numpy keras typer rich"),
-    "bench.cli": layer(f"{MEASURING} report.stats report.format", "msgspec typer rich"),
+    "bench.cli": layer(f"{MEASURING} refresh report.stats report.format", "msgspec typer rich"),
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
     "bench.report.format": layer("schema report.stats"),
     "bench.report.verdicts": layer("schema report.stats report.format", "msgspec numpy scipy"),
@@ -86,7 +87,7 @@ WALL = {
         f"{DRAWN} report.charts report.tables report.facts report.published",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
-    "scripts.refresh_benchmarks": layer(f"{MEASURING} cli report.stats report.format", "msgspec typer rich"),
+    "scripts.refresh_benchmarks": layer(f"{MEASURING} cli refresh report.stats report.format", "msgspec typer rich"),
     "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
     "scripts.check_prose": layer(
         "schema registry store report.facts report.pages report.published report.rows report.verdicts", "jinja2 yaml"
@@ -268,7 +269,7 @@ def test_declaring_every_workload_loads_no_framework():
 
 
 def test_the_measuring_half_loads_no_site_package_and_no_framework():
-    modules = [f"bench.{name}" for name in (*MEASURING.split(), "cli", "report.stats", "report.format")]
+    modules = [f"bench.{name}" for name in (*MEASURING.split(), "refresh", "cli", "report.stats", "report.format")]
 
     assert [] == loaded_by([*modules, "scripts.refresh_benchmarks"], SITE_PACKAGES | FRAMEWORKS)
 
