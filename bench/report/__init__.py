@@ -1,0 +1,1 @@
+"""From records to statistics, verdicts, tables, charts and pages. Nothing here can start a run."""

@@ -1,0 +1,443 @@
+"""The records as evidence: which session leads, which cell speaks for a workload, one frame for charts. Pure.
+
+Speed-ups are made here, since only here it is known which session a record comes from.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.report import format as fmt
+from bench.report import stats
+from bench.report.stats import ComparisonError, Estimate, Quantity
+from bench.schema import PHASES, Backend, Device, Jit, Mode, Precision, Record, Scalar, Variant, Workload
+from bench.store import Results, SessionResults
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LOCAL_PREFIX = "local-"
+FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
+PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
+# Of these quantities the smallest is the best, and a speed-up is the second's over the first's.
+LESS_IS_BETTER: frozenset[Quantity] = frozenset(stats.QUANTITIES) - {"throughput", "flop_rate"}
+
+
+class CellRef(NamedTuple):
+    """Address of a cell's evidence: machine as in the page's path ("local-" before a local one), session, cell."""
+
+    machine: str
+    session: str
+    workload: str
+    cell: str
+
+
+class Contrast(NamedTuple):
+    """GPU against CPU on one variant, within one session; ``speedup`` above 1 means that the GPU is faster."""
+
+    session: SessionResults
+    gpu: Record
+    cpu: Record
+    speedup: Estimate
+
+
+class Evidence:
+    """All results, and the questions that pages ask of them. Everything is None or empty where nothing was measured."""
+
+    def __init__(self, results: Results, workloads: Mapping[str, Workload]) -> None:
+        """``workloads`` are the declared ones; a workload that only records know is appended to them."""
+        self.sessions: tuple[SessionResults, ...] = tuple(results.sessions)
+        known = dict(workloads)
+        for session in self.sessions:
+            for record in session.records.values():
+                known.setdefault(record.spec.id, record.spec)
+        self.workloads: dict[str, Workload] = known
+        self._home = {id(record): session for session in self.sessions for record in session.records.values()}
+
+    @cached_property
+    def lead(self) -> SessionResults | None:
+        """The session that answers first: this machine's latest, else the latest published one, GPU machines first.
+
+        Among several, a session that covers at least half of the workloads goes before one that does not, and a
+        fuller profile before a smaller one of the published, so that rerunning one cell does not empty the site.
+        """
+        local = [session for session in self.sessions if session.is_local and self._n_measured(session)]
+        if local:
+            return max(local, key=lambda s: (self._is_full(s), s.session.profile != "smoke", s.session.started_at))
+        published = [session for session in self.sessions if self._n_measured(session)]
+        return max(published, key=self._rank, default=None)
+
+    @cached_property
+    def shown(self) -> tuple[SessionResults, ...]:
+        """The lead, then the best session of every other machine: GPU machines first, then by name."""
+        if self.lead is None:
+            return ()
+        best: dict[str, SessionResults] = {}
+        for session in self.sessions:
+            key = self.key(session)
+            if key != self.key(self.lead) and self._n_measured(session):
+                best[key] = max(session, best.get(key, session), key=self._rank)
+        return (self.lead, *sorted(best.values(), key=lambda s: (not self.has_gpu(s), self.key(s))))
+
+    def has_gpu(self, session: SessionResults) -> bool:
+        """Whether a cell was measured on a GPU in the session."""
+        return any(r.cell.device == "gpu" and r.status == "ok" for r in session.records.values())
+
+    def key(self, session: SessionResults) -> str:
+        """The machine's name in addresses: its id, with "local-" before it when not published."""
+        return f"{LOCAL_PREFIX if session.is_local else ''}{session.machine.id}"
+
+    def label(self, session: SessionResults) -> str:
+        """The machine in words: "this machine" for the owner's own, else its id."""
+        return "this machine" if session.is_local else session.machine.id
+
+    def cpu_text(self, session: SessionResults, record: Record | None = None) -> str:
+        """The denominator of a speed-up: CPU model and the cores in use."""
+        n = session.session.n_cores_effective if record is None else record.cell.threads
+        return f"{session.machine.cpu_model}, {fmt.cores(n)}"
+
+    def gpu_text(self, session: SessionResults) -> str:
+        """The machine's GPUs by name; empty when it has none."""
+        names = [gpu.name for gpu in session.machine.gpus]
+        return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
+
+    def session_of(self, record: Record) -> SessionResults:
+        """The session that holds a record.
+
+        Raises:
+            LookupError: the record is not one of these results.
+        """
+        if id(record) not in self._home:
+            raise LookupError(f"{record.cell.id} is not a record of these results")
+        return self._home[id(record)]
+
+    def ref(self, record: Record) -> CellRef:
+        """Address of a record's evidence."""
+        session = self.session_of(record)
+        return CellRef(self.key(session), session.session.id, record.cell.workload, record.cell.id)
+
+    def refs(self, *records: Record | None) -> tuple[CellRef, ...]:
+        """Addresses of the records that are not None, without repeats."""
+        return tuple(dict.fromkeys(self.ref(record) for record in records if record is not None))
+
+    def title(self, workload: str) -> str:
+        """A workload's title; its id when nobody declared it."""
+        return self.workloads[workload].title if workload in self.workloads else workload
+
+    def noun(self, workload: str) -> str:
+        """What a workload's samples are called."""
+        return self.workloads[workload].sample_noun if workload in self.workloads else "samples"
+
+    def model_workloads(self) -> tuple[str, ...]:
+        """Workloads that train a model, in order of their ids; probes left out."""
+        return tuple(sorted(id_ for id_, spec in self.workloads.items() if spec.kind == "model"))
+
+    def records(
+        self,
+        session: SessionResults | None,
+        *,
+        workload: str | None = None,
+        mode: Mode | None = None,
+        backend: Backend | None = None,
+        device: Device | None = None,
+        precision: Precision | None = None,
+        jit: Jit | None = None,
+        batch_size: int | None = None,
+        params: Mapping[str, Scalar] | None = None,
+        headline: bool | None = None,
+        status: str | None = None,
+    ) -> tuple[Record, ...]:
+        """A session's records that agree with every given field, in order of their ids; ``params`` may be a part."""
+        wanted = {
+            "workload": workload,
+            "mode": mode,
+            "backend": backend,
+            "device": device,
+            "precision": precision,
+            "jit": jit,
+            "batch_size": batch_size,
+        }
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        return tuple(
+            record
+            for _, record in sorted(session.records.items() if session else ())
+            if all(getattr(record.cell, name) == value for name, value in wanted.items())
+            and (status is None or record.status == status)
+            and (headline is None or is_headline(record) == headline)
+            and all(record.cell.params.get(name) == value for name, value in (params or {}).items())
+        )
+
+    def candidates(
+        self,
+        session: SessionResults | None,
+        workload: str,
+        mode: Mode = "train",
+        device: Device = "cpu",
+        *,
+        backend: Backend | None = None,
+        params: Mapping[str, Scalar] | None = None,
+        batch_size: int | None = None,
+        precision: Precision | None = "float32-strict",
+    ) -> tuple[Record, ...]:
+        """Records of any status that ``best`` chooses among: one variant's cells, at the most threads used for it.
+
+        Without ``params`` or ``batch_size`` that is the first headline variant that has a measured record, else the
+        first that has any. With them, a headline variant that agrees, else every cell that agrees.
+        """
+        found = self.records(
+            session, workload=workload, mode=mode, device=device, backend=backend, params=params,
+            batch_size=batch_size, precision=precision,
+        )  # fmt: skip
+        headline = [record for record in found if is_headline(record)]
+        if not headline and params is None and batch_size is None:
+            return ()
+        groups: dict[Any, list[Record]] = {}
+        for record in sorted(headline, key=_headline_position) or found:
+            groups.setdefault(variant_key(record) if headline else None, []).append(record)
+        chosen = next((g for g in groups.values() if any(r.status == "ok" for r in g)), None)
+        chosen = chosen or next(iter(groups.values()), [])
+        n_threads = max((record.cell.threads for record in chosen), default=0)
+        return tuple(record for record in chosen if record.cell.threads == n_threads)
+
+    def best(
+        self,
+        session: SessionResults | None,
+        workload: str,
+        mode: Mode = "train",
+        device: Device = "cpu",
+        *,
+        backend: Backend | None = None,
+        params: Mapping[str, Scalar] | None = None,
+        batch_size: int | None = None,
+        precision: Precision | None = "float32-strict",
+        by: Quantity = "throughput",
+    ) -> Record | None:
+        """The cell that speaks for a workload: its best jit arm, and best backend unless one is given.
+
+        The choice is made among ``candidates`` by the estimate's value; ties go to the first id.
+        """
+        found = self.candidates(
+            session, workload, mode, device, backend=backend, params=params, batch_size=batch_size, precision=precision
+        )
+        return fastest(found, by)
+
+    def failure(
+        self, session: SessionResults | None, workload: str, mode: Mode = "train", device: Device = "cpu", **fields: Any
+    ) -> Record | None:
+        """The record that says why ``best`` is None, if there is one; ``fields`` as for ``candidates``."""
+        found = self.candidates(session, workload, mode, device, **fields)
+        return None if any(r.status == "ok" for r in found) else next(iter(found), None)
+
+    def speedup(self, first: Record, second: Record, quantity: Quantity = "throughput") -> Estimate | None:
+        """How many times faster the first record is than the second: above 1, the first is ahead.
+
+        Raises:
+            ComparisonError: the two come from different sessions, or from different methods.
+        """
+        one, other = self.session_of(first), self.session_of(second)
+        if one is not other:
+            names = " and ".join(f"{self.key(s)}/{s.session.id}" for s in (one, other))
+            msg = f"no ratio across sessions: {first.cell.id} and {second.cell.id} were measured in {names}"
+            raise ComparisonError(msg)
+        if quantity in LESS_IS_BETTER:
+            first, second = second, first
+        return stats.ratio(first, second, quantity)
+
+    def contrast(
+        self,
+        session: SessionResults | None,
+        workload: str,
+        mode: Mode = "train",
+        *,
+        backend: Backend | None = None,
+        params: Mapping[str, Scalar] | None = None,
+        batch_size: int | None = None,
+        precision: Precision = "float32-strict",
+        quantity: Quantity = "throughput",
+    ) -> Contrast | None:
+        """GPU against CPU in one session: on each side the best arm of one and the same variant.
+
+        ``precision`` is the GPU's; the CPU's is always float32.
+        """
+        options = {"backend": backend, "params": params, "batch_size": batch_size}
+        gpu = self.best(session, workload, mode, "gpu", precision=precision, by=quantity, **options)
+        if session is None or gpu is None:
+            return None
+        same = [
+            record
+            for record in self.records(
+                session, workload=workload, mode=mode, device="cpu", backend=backend, precision="float32-strict"
+            )
+            if variant_key(record) == variant_key(gpu)
+        ]
+        n_threads = max((record.cell.threads for record in same), default=0)
+        cpu = fastest([record for record in same if record.cell.threads == n_threads], quantity)
+        speedup = None if cpu is None else self.speedup(gpu, cpu, quantity)
+        return None if cpu is None or speedup is None else Contrast(session, gpu, cpu, speedup)
+
+    def frame(self) -> pl.DataFrame:
+        """One row per session and cell, derived columns included; null where not measured, never 0 or infinite."""
+        return self._frame
+
+    @cached_property
+    def _frame(self) -> pl.DataFrame:
+        import polars as pl
+
+        rows = [self._row(session, record) for session in self.sessions for record in session.records.values()]
+        return pl.DataFrame(rows, schema={name: getattr(pl, type_) for name, type_ in FRAME_COLUMNS.items()})
+
+    def _row(self, session: SessionResults, record: Record) -> dict[str, Any]:
+        cell = record.cell
+        throughput = stats.throughput(record)
+        row: dict[str, Any] = {
+            "machine_id": session.machine.id,
+            "machine": self.key(session),
+            "machine_label": self.label(session),
+            "cpu": self.cpu_text(session, record),
+            "gpu": self.gpu_text(session),
+            "session_id": session.session.id,
+            "profile": record.profile,
+            "is_local": session.is_local,
+            "is_lead": session is self.lead,
+            "workload": cell.workload,
+            "title": self.title(cell.workload),
+            "sample_noun": self.noun(cell.workload),
+            "kind": record.spec.kind,
+            "mode": cell.mode,
+            "backend": cell.backend,
+            "device": cell.device,
+            "precision": cell.precision,
+            "jit": cell.jit,
+            "batch_size": cell.batch_size,
+            "n_samples": cell.n_samples,
+            "threads": cell.threads,
+            "params": json.dumps(dict(cell.params), sort_keys=True),
+            "params_text": params_text(cell.params),
+            "status": record.status,
+            "reason": record.reason,
+            "headline": is_headline(record),
+            "cell_id": cell.id,
+            "n_params": stats.n_params(record),
+            "n_runs": throughput.n if throughput else 0,
+            "spread_frac": _finite(throughput.spread_frac) if throughput else None,
+        }
+        for name, estimate in (
+            ("samples_per_s", throughput),
+            ("step_s", stats.step_time(record)),
+            ("latency_s", stats.latency(record)),
+            ("first_step_s", stats.first_step(record)),
+            ("start_up_s", stats.start_up(record)),
+            ("job_s", stats.job_time(record)),
+            ("time_to_target_s", stats.time_to_target(record)),
+            ("flop_per_s", stats.flop_rate(record)),
+            ("peak_host_bytes", stats.peak_host_bytes(record)),
+            ("peak_device_bytes", stats.peak_device_bytes(record)),
+            ("reached_frac", stats.reached_frac(record)),
+        ):
+            row |= _columns(name, estimate)
+        for phase in PHASES:
+            if phase != "first_step":
+                row |= _columns(f"{phase}_s", stats.phase_time(record, phase))
+        return row
+
+    def _n_measured(self, session: SessionResults) -> int:
+        """How many workloads have a measured cell in the session."""
+        return len({r.cell.workload for r in session.records.values() if r.status == "ok"})
+
+    def _is_full(self, session: SessionResults) -> bool:
+        return self._n_measured(session) >= FEW_WORKLOADS_FRAC * len(self.workloads)
+
+    def _rank(self, session: SessionResults) -> tuple[Any, ...]:
+        described = session.session
+        return (
+            self._is_full(session),
+            PROFILE_RANK[described.profile],
+            self.has_gpu(session),
+            described.started_at,
+            self.key(session),
+        )
+
+
+def is_headline(record: Record) -> bool:
+    """Whether the cell comes from a variant that its workload measures first."""
+    return _headline_position(record) < len(_variants(record))
+
+
+def variant_key(record: Record) -> tuple[Any, ...]:
+    """What a cell takes from its variant; two cells with equal keys do the same work."""
+    cell = record.cell
+    return (cell.workload, cell.mode, cell.batch_size, cell.n_samples, tuple(sorted(cell.params.items())))
+
+
+def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
+    """The record with the best value of a quantity, or None when none was measured."""
+    measured = [(record, estimate) for record in records if (estimate := getattr(stats, by)(record)) is not None]
+    sign = 1 if by in LESS_IS_BETTER else -1
+    return min(measured, key=lambda pair: (sign * pair[1].value, pair[0].cell.id), default=(None, None))[0]
+
+
+def params_text(params: Mapping[str, Scalar]) -> str:
+    """Parameters in words: "width 128, depth 3"; empty when there are none."""
+    words = {True: "on", False: "off"}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {words[value] if isinstance(value, bool) else value}"
+        for name, value in params.items()
+    )
+
+
+def _variants(record: Record) -> tuple[Variant, ...]:
+    return record.spec.variants.get(record.profile, ())
+
+
+def _headline_position(record: Record) -> int:
+    """Place of the cell's headline variant in the SPEC; the number of variants when it has none."""
+    cell, variants = record.cell, _variants(record)
+    for position, v in enumerate(variants):
+        if v.headline and (v.mode, v.batch_size, v.n_samples) == (cell.mode, cell.batch_size, cell.n_samples):
+            if dict(v.params) == dict(cell.params):
+                return position
+    return len(variants)
+
+
+def _columns(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    if estimate is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: _finite(estimate.value), f"{name}_low": _finite(estimate.low), f"{name}_high": _finite(estimate.high)}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+_ESTIMATE_COLUMNS = (
+    "samples_per_s",
+    "step_s",
+    "latency_s",
+    "first_step_s",
+    "start_up_s",
+    "job_s",
+    "time_to_target_s",
+    "flop_per_s",
+    "peak_host_bytes",
+    "peak_device_bytes",
+    "reached_frac",
+    *(f"{phase}_s" for phase in PHASES if phase != "first_step"),
+)
+# Column and polars type of Evidence.frame; each estimate also has its "_low" and "_high".
+FRAME_COLUMNS: dict[str, str] = {
+    **dict.fromkeys(("machine_id", "machine", "machine_label", "cpu", "gpu", "session_id", "profile"), "String"),
+    **dict.fromkeys(("is_local", "is_lead"), "Boolean"),
+    **dict.fromkeys(("workload", "title", "sample_noun", "kind", "mode", "backend", "device"), "String"),
+    **dict.fromkeys(("precision", "jit"), "String"),
+    **dict.fromkeys(("batch_size", "n_samples", "threads"), "Int64"),
+    **dict.fromkeys(("params", "params_text", "status", "reason"), "String"),
+    "headline": "Boolean",
+    "cell_id": "String",
+    **dict.fromkeys(("n_params", "n_runs"), "Int64"),
+    "spread_frac": "Float64",
+    **{f"{name}{end}": "Float64" for name in _ESTIMATE_COLUMNS for end in ("", "_low", "_high")},
+}
