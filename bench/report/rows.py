@@ -232,7 +232,7 @@ class Evidence:
         found = self.candidates(session, workload, mode, device, **fields)
         return None if any(r.status == "ok" for r in found) else next(iter(found), None)
 
-    def speedup(self, first: Record, second: Record, quantity: Quantity = "throughput") -> Estimate | None:
+    def record_speedup(self, first: Record, second: Record, quantity: Quantity = "throughput") -> Estimate | None:
         """How many times faster the first record is than the second: above 1, the first is ahead.
 
         Raises:
@@ -246,6 +246,20 @@ class Evidence:
         if quantity in LESS_IS_BETTER:
             first, second = second, first
         return stats.ratio(first, second, quantity)
+
+    def cell_ratio(
+        self, session: SessionResults, first: str, second: str, quantity: Quantity = "throughput"
+    ) -> Estimate | None:
+        """How many times faster one cell of a session is than another, both given by id; None unless both exist."""
+        one, other = session.records.get(first), session.records.get(second)
+        return None if one is None or other is None else self.record_speedup(one, other, quantity)
+
+    def speedup(
+        self, session: SessionResults | None, workload: str, mode: Mode = "train", **options: Any
+    ) -> Estimate | None:
+        """How many times faster the GPU is than the CPU on a workload, in one session; options as for ``contrast``."""
+        found = self.contrast(session, workload, mode, **options)
+        return None if found is None else found.speedup
 
     def contrast(
         self,
@@ -276,7 +290,7 @@ class Evidence:
         ]
         n_threads = max((record.cell.threads for record in same), default=0)
         cpu = fastest([record for record in same if record.cell.threads == n_threads], quantity)
-        speedup = None if cpu is None else self.speedup(gpu, cpu, quantity)
+        speedup = None if cpu is None else self.record_speedup(gpu, cpu, quantity)
         return None if cpu is None or speedup is None else Contrast(session, gpu, cpu, speedup)
 
     def frame(self) -> pl.DataFrame:
