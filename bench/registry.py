@@ -76,8 +76,22 @@ def source_hash(workload_id: str) -> str:
     for node in ast.walk(ast.Module(body=body, type_ignores=[])):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and _is_docstring(node.body[0]) and len(node.body) > 1:
             node.body = node.body[1:]
-    text = "\n".join(ast.dump(node) for node in body)
+    text = "\n".join(_dump(node) for node in body)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _dump(node: object) -> str:
+    """A syntax tree as text, the same in every version of Python: absent and empty fields are left out.
+
+    ``ast.dump`` itself shows fields that only some versions have.
+    """
+    if isinstance(node, list):
+        return "[" + ",".join(_dump(item) for item in node) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if name != "kind")
+    shown = (f"{name}={_dump(value)}" for name, value in fields if value is not None and value != [])
+    return f"{type(node).__name__}({','.join(shown)})"
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -27,7 +27,7 @@ RECORD_LIMIT_BYTES = 20_000
 
 Backend = Literal["tensorflow", "jax", "torch"]
 Device = Literal["cpu", "gpu"]
-Mode = Literal["train", "infer"]
+Mode = Literal["train", "infer", "probe"]
 Precision = Literal["float32-strict", "tf32", "mixed_bfloat16", "mixed_float16"]
 Jit = Literal["on", "off"]
 Profile = Literal["smoke", "quick", "reference"]

@@ -22,22 +22,42 @@ SPEC = Workload(
     sample_noun="products",
     data_source="normal random numbers from a fixed seed, already in the device's memory",
     variants={
-        "smoke": (
-            Variant(batch_size=1, n_samples=1, params={"n": 64}, n_blocks=2, steady_limit_s=0.5),
-            Variant(batch_size=1, n_samples=1, params={"n": 256}, n_blocks=2, steady_limit_s=0.5, headline=True),
+        "smoke": tuple(
+            Variant(
+                mode="probe",
+                batch_size=1,
+                n_samples=1,
+                params={"n": n},
+                n_blocks=2,
+                steady_limit_s=0.5,
+                headline=n == 256,
+                estimate_s=5.0,
+            )
+            for n in (64, 256)
         ),
         "quick": tuple(
-            Variant(batch_size=1, n_samples=1, params={"n": n}, n_blocks=10, steady_limit_s=1.5, headline=n == 2048)
-            for n in (128, 512, 2048)
+            Variant(
+                mode="probe",
+                batch_size=1,
+                n_samples=1,
+                params={"n": n},
+                n_blocks=10,
+                steady_limit_s=1.0,
+                headline=n == 4096,
+                estimate_s=7.0 if n == 4096 else 5.5,
+            )
+            for n in (128, 1024, 4096)
         ),
         "reference": tuple(
             Variant(
+                mode="probe",
                 batch_size=1,
                 n_samples=1,
                 params={"n": n},
                 n_blocks=30 if n == 4096 else 10,
-                steady_limit_s=4 if n == 4096 else 1.5,
+                steady_limit_s=3.0 if n == 4096 else 1.5,
                 headline=n == 4096,
+                estimate_s=10.0 if n == 4096 else 6.0,
             )
             for n in (64, 128, 256, 512, 1024, 2048, 4096)
         ),

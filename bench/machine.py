@@ -1,0 +1,304 @@
+"""Describes this host; nothing personal. Reads /proc, NVML and package metadata; imports no framework."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.schema import BACKENDS, Gpu, Machine
+
+# Instruction sets that decide how fast a matrix product can be on a CPU, by /proc/cpuinfo's names.
+FLAGS = (
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_tile",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "sve",
+    "bf16",
+    "i8mm",
+)
+
+INSTALL = {
+    "tensorflow": "pip install tensorflow",
+    "jax": "pip install jax",
+    "torch": "pip install torch",
+}
+DISTRIBUTIONS = {
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly"),
+    "jax": ("jax",),
+    "torch": ("torch",),
+}
+OTHER_VERSIONS = ("keras", "jaxlib", "numpy", "scipy", "scikit-learn", "msgspec", "jax-cuda12-plugin", "jax-cuda13-plugin")
+
+# Variables that change results; their values go into session.json when they are set.
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "JAX_PLATFORMS",
+    "KERAS_TORCH_DEVICE",
+    "MKL_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+
+
+class Cores(NamedTuple):
+    """How many cores this process can really use."""
+
+    visible: int
+    affinity: int | None
+    quota: float | None
+    effective: int
+
+
+def cores(cgroup: Path = Path("/sys/fs/cgroup"), self_cgroup: Path = Path("/proc/self/cgroup")) -> Cores:
+    """Effective cores: the least of what is visible, allowed by affinity and paid for by the cgroup's quota."""
+    visible = os.cpu_count() or 1
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    quota = cgroup_quota(cgroup, self_cgroup)
+    effective = min(visible, affinity or visible)
+    if quota is not None:
+        effective = min(effective, max(1, int(quota)))  # half a core more would only be throttled
+    return Cores(visible, affinity, quota, effective)
+
+
+def cgroup_quota(root: Path, self_cgroup: Path) -> float | None:
+    """Cores granted by the tightest CPU quota from this process's cgroup up to the root; None without one.
+
+    Reads ``cpu.max`` (version 2) or ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` (version 1).
+    """
+    folders = [root, root / "cpu"]
+    try:
+        for line in self_cgroup.read_text().splitlines():
+            _, controllers, name = line.split(":", 2)
+            if controllers == "" or "cpu" in controllers.split(","):
+                base = root if controllers == "" else root / "cpu"
+                parts = [part for part in name.split("/") if part and part != ".."]
+                folders += [base.joinpath(*parts[: n + 1]) for n in range(len(parts))]
+    except (OSError, ValueError):
+        pass
+    quotas = [quota for folder in folders if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    try:
+        granted, period = (folder / "cpu.max").read_text().split()
+        return None if granted == "max" else int(granted) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        granted = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if granted < 0 else granted / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def describe(*, machine_id: str = "") -> Machine:
+    """This host. The id follows from the hardware unless given: GPU or CPU model, then the effective cores."""
+    unmeasured: dict[str, str] = {}
+    model, family, flags = _cpu()
+    gpus = describe_gpus()
+    physical = _physical_cores()
+    if physical is None:
+        unmeasured["n_physical_cores"] = "the operating system does not tell"
+    virtual = _virtual()
+    if virtual is None:
+        unmeasured["virtual"] = "only Linux on x86 tells"
+    return Machine(
+        id=machine_id or suggest_id(model, gpus, cores().effective),
+        cpu_model=model,
+        cpu_family=family,
+        architecture=platform.machine(),
+        n_physical_cores=physical,
+        n_logical_cores=os.cpu_count() or 1,
+        cpu_flags=tuple(flag for flag in FLAGS if flag in flags),
+        memory_bytes=_memory(),
+        gpus=gpus,
+        os=_os(),
+        virtual=virtual,
+        unmeasured=unmeasured,
+    )
+
+
+def suggest_id(cpu_model: str, gpus: tuple[Gpu, ...], n_cores: int) -> str:
+    """Kebab name from the hardware: "nvidia-h200-16c", "amd-ryzen-7-5800x-16c"."""
+    name = gpus[0].name if gpus else cpu_model
+    count = f"{len(gpus)}x-" if len(gpus) > 1 else ""
+    words = re.sub(r"\(r\)|\(tm\)|\bcpu\b|\bprocessor\b|\d+-core|@.*$|with radeon.*$", " ", name.lower())
+    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "unknown"
+    return f"{count}{slug}-{n_cores}c"
+
+
+def describe_gpus() -> tuple[Gpu, ...]:
+    """GPUs of this host: NVIDIA through NVML, Apple's by platform; empty where there is none."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # noqa: BLE001  no bindings, no library, no driver: all mean "no NVIDIA GPU"
+        return _apple_gpu()
+    try:
+        return parse_nvml(pynvml)
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def parse_nvml(nvml: Any) -> tuple[Gpu, ...]:
+    """What a pynvml-like module tells of every GPU; None for what the driver refuses."""
+    driver = _text(nvml.nvmlSystemGetDriverVersion())
+    gpus = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        try:
+            limit = nvml.nvmlDeviceGetPowerManagementLimit(handle) / 1e3  # mW
+        except nvml.NVMLError:
+            limit = None
+        try:
+            capability = ".".join(str(part) for part in nvml.nvmlDeviceGetCudaComputeCapability(handle))
+        except nvml.NVMLError:
+            capability = None
+        gpus.append(
+            Gpu(
+                name=_text(nvml.nvmlDeviceGetName(handle)),
+                memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
+                power_limit_w=limit,
+                driver=driver,
+                compute_capability=capability,
+            )
+        )
+    return tuple(gpus)
+
+
+def _text(value: str | bytes) -> str:
+    """NVML bindings return bytes in old versions and text in new ones."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _apple_gpu() -> tuple[Gpu, ...]:
+    if sys.platform != "darwin" or platform.machine() != "arm64":
+        return ()
+    return (
+        Gpu(name=f"{_cpu()[0]} GPU", memory_bytes=_memory(), power_limit_w=None, driver=f"macOS {platform.mac_ver()[0]}"),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, Keras, the installed backends and what they rest on; absent packages are left out."""
+    found = {"python": platform.python_version()}
+    for name in OTHER_VERSIONS:
+        if version := _version(name):
+            found[name] = version
+    for backend in BACKENDS:
+        if version := backend_version(backend):
+            found[backend] = version
+    return found
+
+
+def backend_version(backend: str) -> str | None:
+    """Installed version of a backend, or None when it is not installed; does not import it."""
+    if importlib.util.find_spec(backend) is None:
+        return None
+    return next((v for name in DISTRIBUTIONS[backend] if (v := _version(name))), "unknown")
+
+
+def variables() -> dict[str, str]:
+    """Environment variables that change results, as they are set now, without values that are paths."""
+    return {name: os.environ[name] for name in VARIABLES if name in os.environ and "/" not in os.environ[name]}
+
+
+def commit(repository: Path) -> tuple[str | None, bool | None]:
+    """Git commit of a checkout and whether tracked files differ from it; (None, None) outside git."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True, timeout=20
+        )
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no", "--", "bench", "scripts"],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head.stdout.strip(), bool(changes.stdout.strip())
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> tuple[str, str, set[str]]:
+    """Model name, "vendor family/model/stepping", and flags."""
+    try:
+        import cpuinfo
+
+        info = cpuinfo.get_cpu_info()
+    except Exception:  # noqa: BLE001  the library probes with other programs, which may all be missing
+        info = {}
+    model = " ".join(str(info.get("brand_raw") or platform.processor() or platform.machine()).split())
+    numbers = "/".join(str(info.get(key, "?")) for key in ("family", "model", "stepping"))
+    return model, f"{info.get('vendor_id_raw', '?')} {numbers}", set(info.get("flags", ()))
+
+
+def _physical_cores() -> int | None:
+    try:
+        import psutil
+
+        return psutil.cpu_count(logical=False)
+    except ImportError:
+        return None
+
+
+def _memory() -> int:
+    import psutil
+
+    return psutil.virtual_memory().total
+
+
+def _os() -> str:
+    """Name and version of the operating system, without the host."""
+    if sys.platform == "linux":
+        try:
+            release = platform.freedesktop_os_release()
+            return f"{release.get('PRETTY_NAME', 'Linux')}, kernel {'.'.join(platform.release().split('.')[:2])}"
+        except OSError:
+            return f"Linux {platform.release().split('-')[0]}"
+    if sys.platform == "darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    return f"{platform.system()} {platform.release()}"
+
+
+def _virtual() -> bool | None:
+    """Whether a hypervisor announces itself."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return None
+    return " hypervisor" in text if "flags" in text else None

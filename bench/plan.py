@@ -1,0 +1,230 @@
+"""Which cells to run, in what order, and what does not fit. Pure: specs, machine facts and filters in, plan out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.registry import unknown
+from bench.schema import BACKENDS, DEVICES, PROFILES, Backend, Cell, Device, Jit, Precision, Profile, Variant, Workload
+
+# How often a headline cell and any other cell is repeated, each time in a process of its own.
+REPEATS: Mapping[Profile, tuple[int, int]] = {"smoke": (1, 1), "quick": (2, 1), "reference": (5, 2)}
+
+# Compilation arms that make sense; the first is the one every cell runs in, the others are for headline
+# cells of a reference session. JAX without jit runs operation by operation and is nobody's choice for training.
+JIT_ARMS: Mapping[tuple[Backend, Device], tuple[Jit, ...]] = {
+    ("tensorflow", "cpu"): ("off", "on"),
+    ("tensorflow", "gpu"): ("on", "off"),
+    ("jax", "cpu"): ("on",),
+    ("jax", "gpu"): ("on",),
+    ("torch", "cpu"): ("off",),
+    ("torch", "gpu"): ("off", "on"),
+}
+# A probe is one operation: there is nothing to compile but in JAX, which compiles all it does.
+PROBE_JIT: Mapping[Backend, Jit] = {"tensorflow": "off", "jax": "on", "torch": "off"}
+
+# float32-strict is what both devices can do alike; the faster formats of a GPU are arms of headline cells.
+PRECISIONS: Mapping[Device, tuple[Precision, ...]] = {
+    "cpu": ("float32-strict",),
+    "gpu": ("float32-strict", "tf32", "mixed_bfloat16"),
+}
+# Start-up and compilation relative to TensorFlow, for estimates without records.
+BACKEND_COST = {"tensorflow": 1.0, "jax": 1.2, "torch": 1.3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One process to start."""
+
+    cell: Cell
+    variant: Variant
+    index: int  # repeat, from 0
+    order: int  # position over the whole session
+    estimate_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Runs in the order in which to start them, and cells that will not run."""
+
+    profile: Profile
+    seed: int
+    runs: tuple[PlannedRun, ...]
+    skipped: tuple[tuple[Cell, str], ...]  # cannot run here, with the reason
+    left_out: tuple[tuple[Cell, float], ...]  # did not fit into the time budget, with estimated seconds
+    n_repeats: Mapping[str, int]  # by cell id
+
+    @property
+    def estimate_s(self) -> float:
+        """Estimated seconds of all runs together."""
+        return sum(run.estimate_s for run in self.runs)
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """Cells that will run, by id, in order of first appearance."""
+        return {run.cell.id: run.cell for run in self.runs}
+
+
+def plan(
+    specs: Mapping[str, Workload],
+    *,
+    profile: Profile,
+    installed: Mapping[str, str | None],
+    n_gpus: int,
+    n_cores: int,
+    only: Sequence[str] = (),
+    backends: Sequence[str] = ("tensorflow",),
+    devices: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    repeats: int | None = None,
+    seed: int = 0,
+    cell_ids: Sequence[str] = (),
+    costs_s: Mapping[str, float] | None = None,
+    time_budget_s: float | None = None,
+    done: Mapping[str, int] | None = None,
+    install: Mapping[str, str] | None = None,
+) -> Plan:
+    """Cells of a profile on this machine, in seeded interleaved order.
+
+    Args:
+        specs: workloads by id.
+        installed: version of each backend, or None where it is missing.
+        n_gpus: GPUs of this machine.
+        n_cores: cores this process can use; a CPU cell takes all of them unless ``threads`` says otherwise.
+        only: workload ids; all when empty.
+        devices: cpu, gpu; by default cpu, and gpu where there is one.
+        repeats: processes per cell; by default from REPEATS.
+        cell_ids: run just these cells (in their profile's sizes).
+        costs_s: seconds per run, by cell id, from earlier records.
+        time_budget_s: leave out cells from the end until the rest fits.
+        done: finished runs by cell id (all of them where a record exists); they are not planned again.
+        install: command that installs a backend, for the reason of a skip.
+
+    Raises:
+        UnknownNameError: a workload, backend, device, profile or cell does not exist.
+    """
+    _check_names(specs, profile, only, backends, devices)
+    chosen_devices = tuple(devices) or (("cpu", "gpu") if n_gpus else ("cpu",))
+    candidates: dict[str, tuple[Cell, Variant]] = {}
+    for spec in (specs[name] for name in (only or specs)):
+        for variant in spec.variants[profile]:
+            for cell in _cells(spec, variant, profile, backends, chosen_devices, threads or (n_cores,), n_cores):
+                candidates.setdefault(cell.id, (cell, variant))
+    if cell_ids:
+        for cell_id in cell_ids:
+            if cell_id not in candidates:
+                raise unknown("cell", cell_id, list(candidates))
+        candidates = {cell_id: candidates[cell_id] for cell_id in cell_ids}
+
+    skipped, groups = [], {}
+    for cell, variant in candidates.values():
+        reason = _why_not(cell, installed, n_gpus, n_cores, install or {})
+        if reason:
+            skipped.append((cell, reason))
+        else:
+            groups.setdefault((not variant.headline, cell.workload), []).append((cell, variant))
+    cost = {cell.id: _estimate(cell, variant, costs_s or {}) for cell, variant in candidates.values()}
+    n_repeats = {cell.id: repeats or REPEATS[profile][not variant.headline] for cell, variant in candidates.values()}
+
+    runs: list[PlannedRun] = []
+    left_out: list[tuple[Cell, float]] = []
+    left_s = float("inf") if time_budget_s is None else time_budget_s
+    order = 0
+    for key in sorted(groups):
+        fitting = []
+        for cell, variant in groups[key]:
+            missing = max(0, n_repeats[cell.id] - (done or {}).get(cell.id, 0))
+            needed = missing * cost[cell.id]
+            if needed > left_s:
+                left_out.append((cell, needed))
+                continue
+            left_s -= needed
+            fitting.append((cell, variant))
+        # Repeats of a group's cells alternate, in a new order each round, so that drift hits every arm alike.
+        for index in range(max((n_repeats[cell.id] for cell, _ in fitting), default=0)):
+            due = [item for item in fitting if index < n_repeats[item[0].id]]
+            random.Random(f"{seed} {key[1]} {key[0]} {index}").shuffle(due)
+            for cell, variant in due:
+                if index >= (done or {}).get(cell.id, 0):
+                    run = PlannedRun(
+                        cell=cell, variant=variant, index=index, order=order, estimate_s=cost[cell.id]
+                    )
+                    runs.append(run)
+                order += 1
+    return Plan(
+        profile=profile,
+        seed=seed,
+        runs=tuple(runs),
+        skipped=tuple(skipped),
+        left_out=tuple(left_out),
+        n_repeats=n_repeats,
+    )
+
+
+def _cells(
+    spec: Workload,
+    variant: Variant,
+    profile: Profile,
+    backends: Sequence[str],
+    devices: Sequence[str],
+    threads: Sequence[int],
+    n_cores: int,
+) -> list[Cell]:
+    cells = []
+    with_arms = variant.headline and profile == "reference"
+    for device in devices:
+        for backend in backends:
+            jits = (PROBE_JIT[backend],) if spec.kind == "probe" else JIT_ARMS[backend, device]
+            for jit in jits if with_arms else jits[:1]:
+                precisions = PRECISIONS[device]
+                for precision in precisions if variant.headline else precisions[:1]:
+                    for n in threads if device == "cpu" else (n_cores,):
+                        cells.append(
+                            Cell(
+                                workload=spec.id,
+                                mode=variant.mode,
+                                backend=backend,
+                                device=device,
+                                precision=precision,
+                                jit=jit,
+                                batch_size=variant.batch_size,
+                                n_samples=variant.n_samples,
+                                threads=n,
+                                params=variant.params,
+                            )
+                        )
+    return cells
+
+
+def _why_not(
+    cell: Cell, installed: Mapping[str, str | None], n_gpus: int, n_cores: int, install: Mapping[str, str]
+) -> str:
+    """Why a cell cannot run on this machine, or an empty text."""
+    if not installed.get(cell.backend):
+        command = install.get(cell.backend, f"pip install {cell.backend}")
+        return f"{cell.backend} is not installed; {command}"
+    if cell.device == "gpu" and not n_gpus:
+        return "this machine shows no GPU"
+    if cell.threads > n_cores:
+        return f"{cell.threads} threads asked for, {n_cores} cores may be used"
+    return ""
+
+
+def _estimate(cell: Cell, variant: Variant, costs_s: Mapping[str, float]) -> float:
+    return costs_s.get(cell.id, variant.estimate_s * BACKEND_COST[cell.backend])
+
+
+def _check_names(
+    specs: Mapping[str, Workload], profile: str, only: Sequence[str], backends: Sequence[str], devices: Sequence[str]
+) -> None:
+    for kind, names, known in (
+        ("profile", (profile,), PROFILES),
+        ("workload", only, tuple(specs)),
+        ("backend", backends, BACKENDS),
+        ("device", devices, DEVICES),
+    ):
+        for name in names:
+            if name not in known:
+                raise unknown(kind, name, known)

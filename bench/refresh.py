@@ -1,0 +1,301 @@
+"""Drives a session: plan, launch, store; yields what happened. Starts processes and writes results."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from bench import launch, machine, registry, store
+from bench.plan import Plan, PlannedRun, plan
+from bench.schema import (
+    METHOD_VERSION,
+    BACKENDS,
+    Cell,
+    Machine,
+    PlannedCell,
+    Profile,
+    Record,
+    Request,
+    Run,
+    Session,
+    Status,
+)
+
+DEFAULT_BACKENDS = ("tensorflow",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user asked for."""
+
+    profile: Profile = "quick"
+    only: tuple[str, ...] = ()
+    backends: tuple[str, ...] = DEFAULT_BACKENDS
+    devices: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    repeats: int | None = None
+    seed: int = 0
+    cell_ids: tuple[str, ...] = ()
+    resume: bool = False
+    time_budget_s: float | None = None
+    results: Path | None = None  # None: bench/results/local of this checkout
+    machine_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A session that is ready to run: nothing has been written or started yet."""
+
+    options: Options
+    machine: Machine
+    session: Session
+    folder: Path
+    is_new: bool
+    plan: Plan
+    note: str  # why a session is not resumed, or empty
+    unclosed: tuple[Cell, ...] = ()  # all runs are spooled, but a kill came before the record was written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One finished run, and the record when it was the cell's last."""
+
+    run: Run
+    planned: PlannedRun
+    n_done: int
+    n_total: int
+    left_s: float
+    record: Record | None
+
+
+def prepare(options: Options) -> Prepared:
+    """Describe the machine, find or name the session, plan what is missing.
+
+    Raises:
+        UnknownNameError: a name on the command line does not exist.
+        RecordError: stored results that the plan builds on are broken.
+    """
+    root = options.results or store.RESULTS
+    local = options.results is None
+    host = machine.describe(machine_id=options.machine_id)
+    cores = machine.cores()
+    found = machine.versions()
+    folder, note = None, ""
+    if options.resume:
+        folder = store.latest_session_folder(root, host.id, local=local)
+        if folder is not None:
+            note = _why_not_resumed(folder, root, host, found, options.profile)
+            folder = None if note else folder
+    done: dict[str, int] = {}
+    if folder is not None:
+        stored = store.load_session(folder, root)
+        done = {cell_id: 10**6 for cell_id in stored.records}
+    specs = registry.workloads()
+    arguments = {
+        "profile": options.profile,
+        "installed": {backend: machine.backend_version(backend) for backend in BACKENDS},
+        "n_gpus": len(host.gpus),
+        "n_cores": cores.effective,
+        "only": options.only,
+        "backends": options.backends,
+        "devices": options.devices,
+        "threads": options.threads,
+        "repeats": options.repeats,
+        "seed": options.seed,
+        "cell_ids": options.cell_ids,
+        "install": machine.INSTALL,
+    }
+    unclosed: tuple[Cell, ...] = ()
+    if folder is not None:
+        everything = plan(specs, **arguments)
+        spooled = {cell_id: len(store.spooled_runs(folder, cell_id)) for cell_id in everything.cells}
+        done = spooled | done
+        unclosed = tuple(
+            cell
+            for cell_id, cell in everything.cells.items()
+            if cell_id not in stored.records and spooled[cell_id] >= everything.n_repeats[cell_id]
+        )
+    chosen = plan(
+        specs, **arguments, costs_s=known_costs(root, host.id), time_budget_s=options.time_budget_s, done=done
+    )
+    if folder is not None:
+        session = stored.session
+        # A record of a skipped cell may exist already, and is never written twice.
+        skipped = tuple(item for item in chosen.skipped if item[0].id not in stored.records)
+        chosen = replace(chosen, skipped=skipped)
+    else:
+        session = _new_session(root, local, host, cores, found, options, chosen)
+    target = folder or store.session_folder(root, host.id, session.id, local=local)
+    return Prepared(
+        options=options,
+        machine=host,
+        session=session,
+        folder=target,
+        is_new=folder is None,
+        plan=chosen,
+        note=note,
+        unclosed=unclosed,
+    )
+
+
+def execute(
+    prepared: Prepared, *, launcher: Callable[[Request], Run] = launch.launch, now: Callable[[], float] = monotonic
+) -> Iterator[Progress]:
+    """Run the plan. Every finished run is on disk before the next one starts.
+
+    Raises:
+        StoreError: results cannot be written.
+    """
+    folder, options = prepared.folder, prepared.options
+    if prepared.is_new:
+        store.begin(folder, prepared.machine, prepared.session)
+    for cell, reason in prepared.plan.skipped:
+        store.write_record(folder, _record(cell, prepared, "skipped", reason, ()))
+    for cell in prepared.unclosed:
+        close(folder, cell, prepared)
+    start, runs = now(), prepared.plan.runs
+    for number, planned in enumerate(runs):
+        budget = options.time_budget_s
+        if budget is not None and now() - start + planned.estimate_s > budget:
+            continue
+        spec = registry.workload(planned.cell.workload)
+        request = Request(
+            cell=planned.cell,
+            variant=planned.variant,
+            target=spec.target,
+            kind=spec.kind,
+            index=planned.index,
+            order=planned.order,
+            seed=prepared.plan.seed,
+        )
+        run = launcher(request)
+        store.write_run(folder, planned.cell.id, run)
+        finished = store.spooled_runs(folder, planned.cell.id)
+        record = None
+        if len(finished) >= prepared.plan.n_repeats[planned.cell.id]:
+            record = close(folder, planned.cell, prepared)
+        left_s = sum(later.estimate_s for later in runs[number + 1 :])
+        yield Progress(
+            run=run, planned=planned, n_done=number + 1, n_total=len(runs), left_s=left_s, record=record
+        )
+
+
+def close(folder: Path, cell: Cell, prepared: Prepared) -> Record:
+    """Make a cell's record of its spooled runs."""
+    runs = store.spooled_runs(folder, cell.id)
+    good = [run for run in runs if run.status == "ok"]
+    bad = [run for run in runs if run.status != "ok"]
+    status: Status = "ok" if good else bad[0].status
+    reason = "" if not bad else f"{len(bad)} of {len(runs)} runs did not finish: {bad[0].reason}"
+    if not good and len(bad) == len(runs):
+        reason = bad[0].reason
+    record = _record(cell, prepared, status, reason, runs)
+    store.write_record(folder, record)
+    return store.fit(record)
+
+
+def seal(prepared: Prepared) -> list[Record]:
+    """Close the cells that have fewer runs than planned; they say how many they have."""
+    return [
+        close(prepared.folder, cell, prepared)
+        for cell_id, cell in prepared.plan.cells.items()
+        if store.spooled_runs(prepared.folder, cell_id)
+    ]
+
+
+def known_costs(root: Path, machine_id: str) -> dict[str, float]:
+    """Seconds per run of every cell measured on this machine before: the median over its runs."""
+    costs: dict[str, list[float]] = {}
+    for session in store.load(root).sessions:
+        if session.machine.id == machine_id:
+            for cell_id, record in session.records.items():
+                costs.setdefault(cell_id, []).extend(run.total_s for run in record.runs if run.total_s > 0)
+    return {cell_id: statistics.median(seconds) for cell_id, seconds in costs.items() if seconds}
+
+
+def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: Sequence[Run]) -> Record:
+    spec = registry.workload(cell.workload)
+    profile = prepared.options.profile
+    own = tuple(
+        variant
+        for variant in spec.variants[profile]
+        if (variant.mode, variant.batch_size, variant.n_samples, variant.params)
+        == (cell.mode, cell.batch_size, cell.n_samples, cell.params)
+    )
+    return Record(
+        cell=cell,
+        spec=msgspec.structs.replace(spec, variants={profile: own}),
+        profile=profile,
+        source_hash=registry.source_hash(cell.workload),
+        status=status,
+        reason=reason,
+        runs=tuple(runs),
+    )
+
+
+def _new_session(
+    root: Path,
+    local: bool,
+    host: Machine,
+    cores: machine.Cores,
+    found: Mapping[str, str],
+    options: Options,
+    chosen: Plan,
+) -> Session:
+    now = datetime.now(UTC)
+    commit, dirty = machine.commit(launch.REPOSITORY)
+    unmeasured = {}
+    if commit is None:
+        unmeasured |= {"commit": "not a git checkout", "dirty": "not a git checkout"}
+    if cores.affinity is None:
+        unmeasured["n_cores_affinity"] = "this operating system has no core affinity"
+    if cores.quota is None:
+        unmeasured["cgroup_quota_cores"] = "no quota is set"
+    cells = [PlannedCell(cell_id=cell_id, n_repeats=chosen.n_repeats[cell_id]) for cell_id in chosen.cells]
+    cells += [PlannedCell(cell_id=cell.id, n_repeats=0, skip=reason) for cell, reason in chosen.skipped]
+    cells += [
+        PlannedCell(cell_id=cell.id, n_repeats=0, skip="did not fit into the time budget")
+        for cell, _ in chosen.left_out
+    ]
+    return Session(
+        id=store.new_session_id(root, host.id, now.date().isoformat(), local=local),
+        machine_id=host.id,
+        profile=options.profile,
+        started_at=now.isoformat(timespec="seconds"),
+        seed=options.seed,
+        n_repeats=max(chosen.n_repeats.values(), default=0),
+        versions=dict(found),
+        environment=machine.variables(),
+        n_cores_visible=cores.visible,
+        n_cores_affinity=cores.affinity,
+        cgroup_quota_cores=cores.quota,
+        n_cores_effective=cores.effective,
+        commit=commit,
+        dirty=dirty,
+        plan=tuple(cells),
+        unmeasured=unmeasured,
+    )
+
+
+def _why_not_resumed(folder: Path, root: Path, host: Machine, found: Mapping[str, str], profile: Profile) -> str:
+    """Why the latest session cannot go on, or an empty text: one session is one machine in one environment."""
+    stored = store.load_session(folder, root)
+    session = stored.session
+    if session.profile != profile:
+        return f"the latest session has the profile {session.profile}"
+    if session.method_version != METHOD_VERSION:
+        return f"the latest session used method {session.method_version}, this is {METHOD_VERSION}"
+    for name in sorted({*session.versions, *found}):
+        before, now = session.versions.get(name, "absent"), found.get(name, "absent")
+        if before != now:
+            return f"{name} was {before} in the latest session and is {now} now"
+    described = msgspec.structs.replace(stored.machine, unmeasured={})
+    if described != msgspec.structs.replace(host, unmeasured={}):
+        return "the machine's description has changed since the latest session"
+    return ""

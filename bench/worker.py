@@ -1,0 +1,699 @@
+"""The child: one process, one run of one cell. The only module that imports keras; phases and clocks live here.
+
+Started by ``bench.launch`` as ``python -m bench.worker REQUEST RESULT`` in an environment that the parent has set.
+The clock stops only after the device has finished: every block of steps ends with a synchronisation.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+import msgspec
+
+from bench import meters, registry
+from bench.schema import (
+    Block,
+    Control,
+    Data,
+    Epoch,
+    Job,
+    Jit,
+    Observed,
+    Request,
+    Run,
+    encode,
+)
+
+BLOCK_S = 0.1  # a block lasts at least this long, so that the clock's and the synchronisation's cost vanish in it
+WINDOW = 3  # blocks compared by the warm-up criterion
+STEADY_FRAC = 0.05  # steady: two successive windows' medians differ by at most this share
+MIN_BLOCKS = 3
+N_LATENCIES = 20
+CONTROL_N = 1024  # 2 GFLOP: long enough to time on one core, short enough not to heat it
+N_CONTROLS = 5
+IDLE_S = 1.0
+ENDLESS_EPOCHS = 1_000_000  # the clock ends fit, not the number of epochs
+
+
+class NotAsAskedError(RuntimeError):
+    """What ran is not what was asked for: another device, another compilation."""
+
+
+class Clock:
+    """Cuts a stream of steps into first step, warm-up, steady blocks and latencies.
+
+    ``step`` is told of every finished dispatch and synchronises only where a block ends.
+    """
+
+    def __init__(
+        self,
+        sync: Callable[[], None],
+        *,
+        n_blocks: int,
+        limit_s: float,
+        started: bool = False,
+        on_steady: Callable[[], None] = lambda: None,
+        on_steady_end: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = perf_counter,
+    ) -> None:
+        """Args:
+        sync: returns when the device has finished everything dispatched so far.
+        n_blocks: steady blocks wanted; fewer if they would take longer than ``limit_s``, but at least 3.
+        limit_s: limit of the warm-up and of the steady part, each.
+        started: the first step was measured before.
+        on_steady: called once, when the warm-up ends, outside the timed blocks; ``on_steady_end`` likewise.
+        now: a monotonic clock, in seconds.
+        """
+        self._sync, self._n_blocks, self._limit_s, self._now = sync, n_blocks, limit_s, now
+        self._on_steady, self._on_steady_end = on_steady, on_steady_end
+        self.first_step_s: float | None = None
+        self.warmup: list[Block] = []
+        self.blocks: list[Block] = []
+        self.latencies_s: list[float] = []
+        self.steady: bool | None = None
+        self.done = False
+        self._stage = "warmup" if started else "first"
+        self._block_steps, self._n = 1, 0
+        self._start = self._now()
+
+    def step(self) -> None:
+        """One step was dispatched."""
+        self._n += 1
+        if self.done or self._n < (1 if self._stage in ("first", "latency") else self._block_steps):
+            return
+        self._sync()
+        seconds = self._now() - self._start
+        self._take(Block(n_steps=self._n, seconds=seconds))
+        self._n, self._start = 0, self._now()
+
+    @property
+    def warmup_s(self) -> float:
+        """Seconds spent warming up."""
+        return sum(block.seconds for block in self.warmup)
+
+    @property
+    def steady_s(self) -> float:
+        """Seconds in steady blocks."""
+        return sum(block.seconds for block in self.blocks)
+
+    def _take(self, block: Block) -> None:
+        if self._stage == "first":
+            self.first_step_s = block.seconds
+            self._stage = "warmup"
+        elif self._stage == "warmup":
+            self._warm(block)
+        elif self._stage == "steady":
+            self.blocks.append(block)
+            enough = len(self.blocks) >= self._n_blocks
+            if enough or (len(self.blocks) >= MIN_BLOCKS and self.steady_s >= self._limit_s):
+                self._on_steady_end()
+                if self._block_steps == 1:  # every block was a block of one step already
+                    self.latencies_s = [block.seconds for block in self.blocks]
+                    self.done = True
+                self._stage = "latency"
+        else:
+            self.latencies_s.append(block.seconds)
+            spent = sum(self.latencies_s)
+            if len(self.latencies_s) >= min(N_LATENCIES, self._n_blocks) or spent > self._limit_s / 4:
+                self.done = True
+
+    def _warm(self, block: Block) -> None:
+        self.warmup.append(block)
+        if block.seconds < BLOCK_S:  # grow until a block is long enough; never shrink, so that no block is short
+            per_step = block.seconds / block.n_steps
+            self._block_steps = max(block.n_steps + 1, math.ceil(1.1 * BLOCK_S / max(per_step, 1e-9)))
+            self._block_steps = min(self._block_steps, block.n_steps * 100)
+        self.steady = is_steady(self.warmup)
+        if self.steady or (len(self.warmup) >= MIN_BLOCKS and self.warmup_s >= self._limit_s):
+            self._stage = "steady"
+            self._on_steady()
+
+
+def is_steady(trace: list[Block]) -> bool:
+    """Whether the last two windows of long-enough blocks have medians within STEADY_FRAC of each other."""
+    steps_s = [block.seconds / block.n_steps for block in trace if block.seconds >= BLOCK_S]
+    if len(steps_s) < 2 * WINDOW:
+        return False
+    before, last = (sorted(part)[WINDOW // 2] for part in (steps_s[-2 * WINDOW : -WINDOW], steps_s[-WINDOW:]))
+    return abs(last - before) <= STEADY_FRAC * before
+
+
+def execute(request: Request) -> Run:
+    """Do one run and describe it. Raises whatever the framework raises; ``main`` turns that into a run."""
+    cell, variant = request.cell, request.variant
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    cores = _pin(cell.threads)
+    unmeasured: dict[str, str] = {}
+    phases: dict[str, float] = {}
+
+    start = perf_counter()
+    import keras
+
+    framework = _framework(cell.backend)
+    phases["import"] = perf_counter() - start
+    _configure(keras, framework, request)
+
+    start = perf_counter()
+    _wait(cell.backend, framework, keras.ops.ones((1,)) + 1.0)
+    phases["device_start"] = perf_counter() - start
+
+    with meters.gpu_meter(cell.device) as read_gpu:
+        idle_w = _idle_power(read_gpu)
+        before = meters.conditions(read_gpu())
+        control_before = _control(keras, framework, cell.backend)
+        energy = _Energy(read_gpu, cell.device)
+        sampling = meters.Sampler(lambda: read_gpu().utilisation_frac) if cell.device == "gpu" else nullcontext()
+        measure = _measure_probe if request.kind == "probe" else _measure_model
+        with sampling as sampler:
+            measured = measure(keras, framework, request, phases, energy)
+        control_after = _control(keras, framework, cell.backend)
+        after = meters.conditions(read_gpu())
+    clock: Clock = measured["clock"]
+    phases["warmup"], phases["steady"] = clock.warmup_s, clock.steady_s
+    if clock.first_step_s is not None:
+        phases["first_step"] = clock.first_step_s
+
+    observed = _observe(keras, framework, request, measured, cores, unmeasured)
+    _check_as_asked(request, observed)
+    utilisation = tuple(sampler.samples) if sampler is not None else ()
+    peak_device = _peak_device_bytes(cell, framework)
+    why = {
+        "energy_j": (energy.joules, "no energy counter of this device is readable (NVML on a GPU, RAPL on a CPU)"),
+        "idle_w": (idle_w, "no power or energy counter of this device is readable"),
+        "utilisation_frac": (utilisation or None, "GPU only" if cell.device == "cpu" else "NVML gave no sample"),
+        "peak_device_bytes": (peak_device, "a CPU run uses host memory" if cell.device == "cpu" else "not told"),
+        "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
+        "flop_per_step": (measured.get("flop"), "counted for probes only"),
+        "n_params": (measured.get("n_params"), "a probe has no model"),
+        "final_loss": (measured.get("loss"), "no training step in this run"),
+        "job": (measured.get("job"), "this cell times steps, not a whole job"),
+    }
+    unmeasured |= {name: reason for name, (value, reason) in why.items() if value is None}
+    return Run(
+        index=request.index,
+        order=request.order,
+        status="ok",
+        started_at=started_at,
+        total_s=0.0,  # the parent fills it in from its own clock
+        phases_s=phases,
+        warmup=tuple(clock.warmup),
+        steady=clock.steady,
+        blocks=tuple(clock.blocks),
+        latencies_s=tuple(measured.get("latencies") or clock.latencies_s),
+        n_samples_per_step=measured["n_samples_per_step"],
+        observed=observed,
+        control_before=control_before,
+        control_after=control_after,
+        before=before,
+        after=after,
+        unmeasured=unmeasured,
+        **{name: value for name, (value, _) in why.items()},
+    )
+
+
+class _Energy:
+    """Joules of the run's device between ``start`` and ``stop``; None where no counter is readable."""
+
+    def __init__(self, read_gpu: Callable[[], meters.GpuReading], device: str) -> None:
+        self._read_gpu, self._device = read_gpu, device
+        self._begin: Any = None
+        self.joules: float | None = None
+
+    def start(self) -> None:
+        self._begin = self._read_gpu().energy_j if self._device == "gpu" else meters.read_rapl()
+
+    def stop(self) -> None:
+        if self._begin is None:
+            return
+        if self._device == "gpu":
+            self.joules = self._read_gpu().energy_j - self._begin
+        elif end := meters.read_rapl():
+            self.joules = meters.rapl_joules(self._begin, end)
+
+
+def _pin(threads: int) -> int | None:
+    """Restrict this process to that many cores; the number it may use, or None where the system has no affinity."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, allowed[:threads])
+    return len(os.sched_getaffinity(0))
+
+
+def _framework(backend: str) -> Any:
+    """The backend's own module."""
+    if backend == "tensorflow":
+        import tensorflow
+
+        return tensorflow
+    if backend == "jax":
+        import jax
+
+        return jax
+    import torch
+
+    return torch
+
+
+def _configure(keras: Any, framework: Any, request: Request) -> None:
+    """Set explicitly whatever a default could decide differently: threads, precision, TF32, layout, seeds."""
+    cell = request.cell
+    if keras.backend.backend() != cell.backend:
+        raise NotAsAskedError(f"asked for the backend {cell.backend}, Keras loaded {keras.backend.backend()}")
+    tf32 = cell.precision == "tf32"
+    if cell.backend == "tensorflow":
+        framework.config.threading.set_intra_op_parallelism_threads(cell.threads)
+        framework.config.threading.set_inter_op_parallelism_threads(cell.threads)
+        framework.config.experimental.enable_tensor_float_32_execution(tf32)
+        for gpu in framework.config.list_physical_devices("GPU"):
+            framework.config.experimental.set_memory_growth(gpu, True)
+    elif cell.backend == "jax":
+        names = {"float32-strict": "highest", "tf32": "tensorfloat32"}
+        framework.config.update("jax_default_matmul_precision", names.get(cell.precision))
+    else:
+        framework.set_num_threads(cell.threads)
+        framework.backends.cuda.matmul.allow_tf32 = tf32
+        framework.backends.cudnn.allow_tf32 = tf32
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    mixed = cell.precision.startswith("mixed_")
+    keras.config.set_dtype_policy(cell.precision if mixed else "float32")
+    keras.utils.set_random_seed(request.seed + request.index)
+
+
+def _wait(backend: str, framework: Any, value: Any = None) -> None:
+    """Return when the device has finished; ``value`` is something computed last."""
+    if backend == "tensorflow":
+        import numpy
+
+        framework.test.experimental.sync_devices()
+        if value is not None:
+            numpy.asarray(framework.convert_to_tensor(value))
+    elif backend == "jax":
+        framework.block_until_ready(value)
+    elif framework.cuda.is_available():
+        framework.cuda.synchronize()
+    elif hasattr(framework, "mps") and framework.backends.mps.is_available():
+        framework.mps.synchronize()
+
+
+def _control(keras: Any, framework: Any, backend: str) -> Control:
+    """Time the control kernel; the first, uncounted product warms it up."""
+    x = keras.ops.full((CONTROL_N, CONTROL_N), 0.5, dtype="float32")
+    seconds = []
+    for _ in range(N_CONTROLS + 1):
+        start = perf_counter()
+        _wait(backend, framework, keras.ops.matmul(x, x))
+        seconds.append(perf_counter() - start)
+    return Control(n=CONTROL_N, seconds=tuple(seconds[1:]))
+
+
+def _idle_power(read_gpu: Callable[[], meters.GpuReading]) -> float | None:
+    """Watts of the device while this process does nothing: NVML's reading, or RAPL over a second of sleep."""
+    power = read_gpu().power_w
+    if power is not None:
+        return power
+    begin = meters.read_rapl()
+    if begin is None:
+        return None
+    sleep(IDLE_S)
+    end = meters.read_rapl()
+    return meters.rapl_joules(begin, end) / IDLE_S if end else None
+
+
+def _measure_probe(keras: Any, framework: Any, request: Request, phases: dict[str, float], energy: _Energy) -> dict:
+    """Run a probe's step in a loop until the clock has what it needs."""
+    cell, variant = request.cell, request.variant
+    workload = registry.module(cell.workload)
+    dtype = cell.precision.removeprefix("mixed_") if cell.precision.startswith("mixed_") else "float32"
+    start = perf_counter()
+    step = workload.build_probe(variant, dtype)
+    phases["build"] = perf_counter() - start
+    last: list[Any] = [None]
+    clock = Clock(
+        lambda: _wait(cell.backend, framework, last[0]),
+        n_blocks=variant.n_blocks,
+        limit_s=variant.steady_limit_s,
+        on_steady=energy.start,
+        on_steady_end=energy.stop,
+    )
+    while not clock.done:
+        last[0] = step()
+        clock.step()
+    return {
+        "clock": clock,
+        "output": last[0],
+        "weight": last[0],
+        "flop": float(workload.flop_per_step(variant)),
+        "n_samples_per_step": cell.batch_size,
+    }
+
+
+def _measure_model(keras: Any, framework: Any, request: Request, phases: dict[str, float], energy: _Energy) -> dict:
+    """Build and compile the model, then train it or predict with it under the clock."""
+    cell, variant = request.cell, request.variant
+    workload = registry.module(cell.workload)
+    start = perf_counter()
+    data = workload.load_data(variant, request.seed)
+    phases["data"] = perf_counter() - start
+    if len(data.x) != cell.n_samples:
+        raise ValueError(f"{cell.workload}: load_data gave {len(data.x)} rows, the cell says {cell.n_samples}")
+    paths = _watch_recurrent_path(keras)
+    start = perf_counter()
+    model = workload.build_model(variant)
+    model.compile(**workload.compile_arguments(variant), jit_compile=cell.jit == "on")
+    phases["build"] = perf_counter() - start
+    seen: dict[str, Any] = {"paths": paths, "model": model, "n_params": model.count_params()}
+    seen["n_samples_per_step"] = cell.batch_size
+    measure = _train if cell.mode == "train" else _infer
+    measure(keras, framework, request, model, data, phases, energy, seen)
+    seen["weight"] = model.weights[0].value if cell.backend != "torch" else model.weights[0].value.data
+    return seen
+
+
+def _train(
+    keras: Any,
+    framework: Any,
+    request: Request,
+    model: Any,
+    data: Data,
+    phases: dict[str, float],
+    energy: _Energy,
+    seen: dict[str, Any],
+) -> None:
+    """Whole job first where the variant asks for one, then steady blocks through one endless fit."""
+    cell, variant = request.cell, request.variant
+
+    def sync() -> None:
+        _wait(cell.backend, framework, _state(model, cell.backend))
+
+    if variant.n_job_epochs or (request.target and cell.mode == "train"):
+        seen["job"] = _train_job(keras, request, model, data, sync, phases)
+    clock = Clock(
+        sync,
+        n_blocks=variant.n_blocks,
+        limit_s=variant.steady_limit_s,
+        started="first_step" in phases,
+        on_steady=energy.start,
+        on_steady_end=energy.stop,
+    )
+    callbacks = step_callbacks(keras, model, clock, seen)
+    model.fit(
+        data.x, data.y, batch_size=cell.batch_size, epochs=ENDLESS_EPOCHS, verbose=0, callbacks=callbacks
+    )
+    seen["clock"] = clock
+    seen["loss"] = float(keras.ops.convert_to_numpy(seen["logs"]["loss"]))
+    seen["output"] = seen["logs"]["loss"]
+    if not math.isfinite(seen["loss"]):
+        raise FloatingPointError(f"the loss is {seen['loss']}, so the work is not the work that was asked for")
+
+
+def step_callbacks(keras: Any, model: Any, clock: Clock, seen: dict[str, Any]) -> Any:
+    """A callback list that tells the clock of each step and ends fit when the clock is done.
+
+    It is a CallbackList and not a Callback because Keras reads a step's metrics back to the host for any
+    callback with a per-step hook, which would make every step wait for the device.
+    """
+
+    class StepList(keras.callbacks.CallbackList):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_end(batch, logs)
+            seen["logs"] = logs
+            clock.step()
+            if clock.done:
+                model.stop_training = True
+
+    return StepList(add_history=True, model=model, epochs=ENDLESS_EPOCHS, verbose=0, steps=None)
+
+
+def _train_job(
+    keras: Any, request: Request, model: Any, data: Data, sync: Callable[[], None], phases: dict[str, float]
+) -> Job:
+    """Fit to the target, or for the variant's number of epochs; the first step is timed on the way."""
+    cell, variant, target = request.cell, request.variant, request.target
+    epochs: list[Epoch] = []
+    start = perf_counter()
+
+    class JobList(keras.callbacks.CallbackList):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_end(batch, logs)
+            if "first_step" not in phases:
+                sync()
+                phases["first_step"] = perf_counter() - start
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_end(epoch, logs)
+            sync()
+            before = perf_counter()
+            quality = None
+            if target is not None:
+                quality = float(
+                    model.evaluate(
+                        data.x_test, data.y_test, batch_size=cell.batch_size, verbose=0, return_dict=True
+                    )[target.metric]
+                )
+            now = perf_counter()
+            epochs.append(
+                Epoch(loss=float(logs["loss"]), quality=quality, at_s=now - start, evaluation_s=now - before)
+            )
+            if target is not None and quality >= target.at_least:
+                model.stop_training = True
+
+    n_epochs = variant.n_job_epochs or target.max_epochs
+    callbacks = JobList(add_history=True, model=model, epochs=n_epochs, verbose=0, steps=None)
+    model.fit(data.x, data.y, batch_size=cell.batch_size, epochs=n_epochs, verbose=0, callbacks=callbacks)
+    seconds = perf_counter() - start
+    if target is not None:
+        phases["evaluation"] = sum(epoch.evaluation_s for epoch in epochs)
+    reached = None if target is None else bool(epochs[-1].quality >= target.at_least)
+    return Job(epochs=tuple(epochs), seconds=seconds, reached=reached)
+
+
+def _infer(
+    keras: Any,
+    framework: Any,
+    request: Request,
+    model: Any,
+    data: Data,
+    phases: dict[str, float],
+    energy: _Energy,
+    seen: dict[str, Any],
+) -> None:
+    """Throughput from whole calls of predict over the data, latency from predict_on_batch, one batch at a time."""
+    cell, variant = request.cell, request.variant
+    n_steps = len(data.x) // cell.batch_size
+    batch = data.x[: cell.batch_size]
+    start = perf_counter()
+    model.predict_on_batch(batch)
+    phases["first_step"] = perf_counter() - start
+
+    class OutputList(keras.callbacks.CallbackList):
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_predict_batch_end(batch, logs)
+            seen["output"] = logs["outputs"]
+
+    model.predict(batch, batch_size=cell.batch_size, verbose=0, callbacks=OutputList(model=model, verbose=0))
+    clock = Clock(
+        lambda: None,  # predict returns host arrays: the device is done
+        n_blocks=variant.n_blocks,
+        limit_s=variant.steady_limit_s,
+        started=True,
+        on_steady=energy.start,
+        on_steady_end=energy.stop,
+    )
+    while not clock.done and not clock.latencies_s:
+        model.predict(data.x, batch_size=cell.batch_size, verbose=0)
+        clock.step()
+    latencies: list[float] = []
+    while len(latencies) < min(N_LATENCIES, variant.n_blocks) and sum(latencies) < variant.steady_limit_s / 4:
+        start = perf_counter()
+        model.predict_on_batch(batch)
+        latencies.append(perf_counter() - start)
+    seen["latencies"] = latencies
+    # The clock counted calls of predict; the record counts steps.
+    for name in ("warmup", "blocks"):
+        scaled = [Block(n_steps=block.n_steps * n_steps, seconds=block.seconds) for block in getattr(clock, name)]
+        setattr(clock, name, scaled)
+    seen["clock"] = clock
+
+
+def _state(model: Any, backend: str) -> Any:
+    """Something that is ready only when the last training step is: weights after the update."""
+    if backend == "jax":
+        state = getattr(model, "_jax_state", None)  # what fit holds while it runs; the variables are stale then
+        return state["trainable_variables"] if state else [weight.value for weight in model.trainable_weights]
+    smallest = min(model.trainable_weights, key=lambda weight: math.prod(weight.shape))
+    return smallest.value
+
+
+def _watch_recurrent_path(keras: Any) -> list[str]:
+    """Record which path recurrent layers take: the backend's fused kernel, or Keras's loop."""
+    paths: list[str] = []
+    backend = sys.modules["keras.src.backend"]
+    for name in ("lstm", "gru"):
+        original = getattr(backend, name, None)
+        if original is None:
+            continue
+
+        def watched(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
+            try:
+                result = _original(*args, **kwargs)
+            except NotImplementedError:
+                paths.append("loop")
+                raise
+            paths.append("fused")
+            return result
+
+        setattr(backend, name, watched)
+    return paths
+
+
+def _observe(
+    keras: Any, framework: Any, request: Request, measured: dict[str, Any], cores: int | None, unmeasured: dict[str, str]
+) -> Observed:
+    """What really ran, read from the arrays and from the frameworks' own settings."""
+    cell = request.cell
+    weight, output = measured["weight"], measured["output"]
+    devices = {_device(cell.backend, value) for value in (weight, output)}
+    if len(devices) > 1:
+        raise NotAsAskedError(f"weights and output lie on different devices: {sorted(devices)}")
+    device = devices.pop()
+    model = measured.get("model")
+    on_gpu = device == "gpu"
+    n_threads: int | None
+    if cell.backend == "tensorflow":
+        tf32 = framework.config.experimental.tensor_float_32_execution_enabled()
+        n_threads = framework.config.threading.get_intra_op_parallelism_threads() or None
+        autotune = "cuDNN autotune: on (TensorFlow's default)"
+    elif cell.backend == "jax":
+        tf32 = framework.config.jax_default_matmul_precision == "tensorfloat32"
+        n_threads = None
+        unmeasured["n_threads"] = "JAX does not tell the size of its pool; it follows the affinity"
+        autotune = "XLA autotune: JAX's default"
+    else:
+        tf32 = bool(framework.backends.cuda.matmul.allow_tf32)
+        n_threads = framework.get_num_threads()
+        autotune = f"cuDNN benchmark: {'on' if framework.backends.cudnn.benchmark else 'off'}"
+    if cores is None:
+        unmeasured["n_cores_affinity"] = "this operating system has no core affinity"
+    jit: Jit = cell.jit if model is None else ("on" if model.jit_compile else "off")
+    if model is None and cell.backend != "jax":
+        jit = "off"  # a probe is one eager operation
+    paths = measured.get("paths", [])
+    return Observed(
+        device=device,
+        device_name=_device_name(cell.backend, framework, device),
+        weight_dtype=_dtype(weight),
+        output_dtype=_dtype(output),
+        jit=jit,
+        tf32=bool(tf32) if on_gpu else None,
+        layout=keras.config.image_data_format(),
+        recurrent_path="none" if not paths else ("fused" if "fused" in paths else "loop"),
+        autotune=autotune if on_gpu else "none on a CPU",
+        n_threads=n_threads,
+        n_cores_affinity=cores,
+        caches="cold: compilation caches point to an empty folder for every run",
+        data_feed="repeated operation on resident arrays" if model is None else f"numpy arrays through {_call(cell.mode)}",
+    )
+
+
+def _call(mode: str) -> str:
+    return "model.fit" if mode == "train" else "model.predict"
+
+
+def _device(backend: str, value: Any) -> str:
+    """cpu or gpu, from where an array lies."""
+    if backend == "tensorflow":
+        name = value.device
+        return "gpu" if "GPU" in name.upper() else "cpu"
+    if backend == "jax":
+        platform = next(iter(value.devices())).platform
+        return "cpu" if platform == "cpu" else "gpu"
+    return "cpu" if value.device.type == "cpu" else "gpu"
+
+
+def _device_name(backend: str, framework: Any, device: str) -> str:
+    if device == "cpu":
+        return "CPU"
+    if backend == "tensorflow":
+        gpu = framework.config.list_physical_devices("GPU")[0]
+        return str(framework.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    if backend == "jax":
+        return str(framework.devices()[0].device_kind)
+    return framework.cuda.get_device_name(0) if framework.cuda.is_available() else "Apple GPU (MPS)"
+
+
+def _dtype(value: Any) -> str:
+    return str(getattr(value.dtype, "name", value.dtype)).removeprefix("torch.")
+
+
+def _peak_device_bytes(cell: Any, framework: Any) -> int | None:
+    if cell.device == "cpu":
+        return None
+    if cell.backend == "tensorflow":
+        return int(framework.config.experimental.get_memory_info("GPU:0")["peak"])
+    if cell.backend == "jax":
+        statistics = framework.devices()[0].memory_stats() or {}
+        return statistics.get("peak_bytes_in_use")
+    return int(framework.cuda.max_memory_allocated()) if framework.cuda.is_available() else None
+
+
+def _check_as_asked(request: Request, observed: Observed) -> None:
+    """Refuse a run on another device or with another compilation than asked for."""
+    cell = request.cell
+    if observed.device != cell.device:
+        raise NotAsAskedError(f"asked for {cell.device}, weights and output lie on {observed.device}")
+    if observed.jit != cell.jit:
+        raise NotAsAskedError(f"asked for jit {cell.jit}, Keras resolved it to {observed.jit}")
+
+
+def describe_failure(error: BaseException) -> tuple[str, str]:
+    """Status and reason of a run that ended with an error: its type and first line, without paths of this machine."""
+    text = str(error).strip() or type(error).__name__
+    exhausted = ("RESOURCE_EXHAUSTED", "out of memory", "OutOfMemory", "Unable to allocate", "can't allocate memory")
+    is_memory = isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {text}" for word in exhausted)
+    line = f"{type(error).__name__}: {text.splitlines()[0]}"
+    for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
+        if len(path) > 1:
+            line = line.replace(path, name)
+    return ("out_of_memory" if is_memory else "failed"), line[:300]
+
+
+def main(request_path: str, result_path: str) -> None:
+    """Execute the request in one file and leave the run in the other, whatever happens."""
+    request = msgspec.json.decode(Path(request_path).read_bytes(), type=Request)
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    try:
+        run = execute(request)
+    except Exception as error:  # noqa: BLE001  a failing cell is a record, not a crash
+        import traceback
+
+        traceback.print_exc()
+        status, reason = describe_failure(error)
+        run = Run(
+            index=request.index,
+            order=request.order,
+            status=status,
+            reason=reason,
+            started_at=started_at,
+            total_s=0.0,
+        )
+    temporary = Path(f"{result_path}.tmp")
+    temporary.write_bytes(encode(run))
+    os.replace(temporary, result_path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # the result is on disk; tearing a framework down takes a second and can crash

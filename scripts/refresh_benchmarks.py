@@ -1,0 +1,13 @@
+"""Measure this machine: plan, run, check, summarise. ``--help`` lists the options, ``--dry-run`` the cells."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import typer  # noqa: E402
+
+from bench.cli import run  # noqa: E402
+
+if __name__ == "__main__":
+    typer.run(run)
