@@ -7,6 +7,7 @@ from 0 to 1, or a ratio.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from bench.report.stats import MIN_RUNS, SPREAD_LIMIT_FRAC, Estimate, attainable_coverage
 
@@ -23,7 +24,7 @@ STATUS_WORDS = {
 }
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 DEVICE_NAMES = {"cpu": "CPU", "gpu": "GPU"}
-MODE_NAMES = {"train": "training", "infer": "inference"}
+MODE_NAMES = {"train": "training", "infer": "inference", "probe": "probe"}
 
 _SECOND_SCALE = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WORD_SCALE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
@@ -130,6 +131,15 @@ def cores(n: int) -> str:
     return f"{n} core" if n == 1 else f"{n} cores"
 
 
+def params(values: Mapping[str, object]) -> str:
+    """Parameters in words: "width 128, fast path on"; empty when there are none."""
+    switches = {True: "on", False: "off"}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {switches[value] if isinstance(value, bool) else value}"
+        for name, value in values.items()
+    )
+
+
 def number(value: float, digits: int = N_DIGITS) -> str:
     """A value with three significant digits, no exponent, thousands separated, no trailing zeros."""
     text = _fixed(value, _decimals(value, digits), digits)
@@ -144,10 +154,15 @@ def estimate(value: Estimate | None, noun: str = "samples") -> str:
 
 
 def interval(value: Estimate | None, noun: str = "samples") -> str:
-    """Value, 95 % interval, number of runs: "12.4x (11.9 to 12.8, n = 5)"; "not measured yet" for None."""
+    """Value, 95 % interval, number of runs: "12.4x (11.9 to 12.8, n = 5)"; "not measured yet" for None.
+
+    A single number has no interval: "12.4x (n = 1)".
+    """
     if value is None:
         return NOT_MEASURED
     low, middle, high = _three(value, noun)
+    if value.n_samples == 1:
+        return f"{middle} (n = 1)"
     return f"{middle} ({low} to {high}, n = {value.n})"
 
 

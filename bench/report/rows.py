@@ -330,7 +330,7 @@ class Evidence:
             "n_samples": cell.n_samples,
             "threads": cell.threads,
             "params": json.dumps(dict(cell.params), sort_keys=True),
-            "params_text": params_text(cell.params),
+            "params_text": fmt.params(cell.params),
             "status": record.status,
             "reason": record.reason,
             "headline": is_headline(record),
@@ -392,15 +392,6 @@ def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | 
     measured = [(record, estimate) for record in records if (estimate := getattr(stats, by)(record)) is not None]
     sign = 1 if by in LESS_IS_BETTER else -1
     return min(measured, key=lambda pair: (sign * pair[1].value, pair[0].cell.id), default=(None, None))[0]
-
-
-def params_text(params: Mapping[str, Scalar]) -> str:
-    """Parameters in words: "width 128, depth 3"; empty when there are none."""
-    words = {True: "on", False: "off"}
-    return ", ".join(
-        f"{name.replace('_', ' ')} {words[value] if isinstance(value, bool) else value}"
-        for name, value in params.items()
-    )
 
 
 def _variants(record: Record) -> tuple[Variant, ...]:
