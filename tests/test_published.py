@@ -11,7 +11,7 @@ from bench.report import published
 from bench.schema import SLUG
 
 ROOT = Path(__file__).parents[1]
-CALL = re.compile(r"published(?:_beside)?\(([^)]*)\)")
+CALL = re.compile(r"\{\{[^}]*published(?:_beside)?\(([^)]*)\)[^}]*\}\}")
 HEADER = (
     "id,subject,metric,value,unit,hardware,software,precision,batch_size,dataset,date,"
     "source_title,source_url,read_in,licence_if_known,evidence,note\n"
@@ -52,6 +52,7 @@ def test_unknown_row_names_near_ones():
 
 def test_text_joins_value_and_unit():
     assert "12.7x" == published.lookup("kapp-resnet50-cpu-gpu-ratio").text
+    assert "about 30 hours per week" == published.lookup("kaggle-gpu-hours").text
     assert "58.2 ms" == published.lookup("kapp-resnet50-cpu-time-per-inference-step").text
 
 

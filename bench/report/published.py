@@ -53,10 +53,17 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Value and unit as a reader expects them: "12.7x", "58.2 ms", "restricted"."""
+        """Value and unit as a reader expects them: "12.7x", "58.2 ms", "about 30 hours per week", "restricted"."""
         if self.unit == "x":
             return f"{self.value}x"
-        return f"{self.value} {self.unit}".strip()
+        if not self.unit:
+            return self.value
+        if not any(sign.isdigit() for sign in self.value):
+            return f"{self.value} ({self.unit})"
+        for bound in ("about", "over"):
+            if self.unit.endswith(f"({bound})"):
+                return f"{bound} {self.value} {self.unit.removesuffix(f'({bound})').strip()}"
+        return f"{self.value} {self.unit}"
 
     @property
     def what(self) -> str:

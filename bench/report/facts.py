@@ -1,0 +1,654 @@
+"""Facts: estimates, and what follows from them, as text inside a sentence. Pure: evidence in, words out.
+
+A fact is looked up by a permanent name. Families of names follow from the workloads; the others are functions with
+the decorator ``@fact``. A fact without a record reads "not measured yet"; an unknown name is an error.
+
+``lookup`` asks the leading session first, then the others, and says which machine when it is not the leading one, so
+that a machine with few records does not hide what others measured.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+
+from bench.report import format as fmt
+from bench.report import stats
+from bench.report.rows import Evidence, fastest
+from bench.report.stats import Estimate, Quantity
+from bench.schema import BACKENDS, Backend, Device, Mode, Record, Workload
+from bench.store import SessionResults
+
+# Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
+IMAGENET_IMAGES = 1_281_167
+# Epochs of ImageNet that published ResNet-50 recipes train for: rows derived-r50-90ep-* of the same folder.
+IMAGENET_EPOCHS = 90
+# Images of one epoch in the article that reports "42 minutes against 33 seconds": claim a-42min-vs-33s.
+ARTICLE_IMAGES = 2_000
+
+# Variants that are no headline but have facts of their own: workload, name in the fact's id, how to recognise them.
+EXTRA_VARIANTS = (
+    ("transfer-2000", "all", "tuned", "all", "all layers trained"),
+    ("transformer-text", "large", "width", 768, "of BERT-base size"),
+)
+
+
+NOT_MEASURED = fmt.NOT_MEASURED
+CellKey = tuple[SessionResults, str]  # a session and the id of a cell in it
+
+
+class FactError(LookupError):
+    """A fact that does not exist; the message names near ones."""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """A number in words, with all that it rests on."""
+
+    id: str
+    title: str  # what the number is
+    text: str  # plain text, "12.4x (11.9 to 12.8, n = 5)" or "not measured yet"
+    how: str  # how it follows from the records, one sentence
+    measured: bool
+    estimate: Estimate | None = None
+    cells: tuple[CellKey, ...] = ()
+    note: str = ""  # backend, settings and machine, where they are not said in the text
+
+
+class Found(NamedTuple):
+    """What a fact's function returns: its text and the cells it rests on."""
+
+    text: str
+    cells: tuple[CellKey, ...] = ()
+    estimate: Estimate | None = None
+    note: str = ""
+
+
+Make = Callable[[Evidence, SessionResults], Found | None]
+
+
+class _Entry(NamedTuple):
+    title: str
+    how: str
+    make: Make
+    of_all: bool = False  # about all sessions at once; made with the leading one, whichever that is
+
+
+_DERIVED: dict[str, _Entry] = {}
+
+
+def fact(name: str, title: str, how: str, *, of_all: bool = False) -> Callable[[Make], Make]:
+    """Register a function as a fact under a permanent name."""
+
+    def register(make: Make) -> Make:
+        _DERIVED[name] = _Entry(title, how, make, of_all)
+        return make
+
+    return register
+
+
+def lookup(name: str, evidence: Evidence) -> Fact:
+    """The fact of that name.
+
+    Raises:
+        FactError: no such fact; the message names near ones.
+    """
+    entries = _entries(_signature(evidence.workloads))
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
+        hint = f"; near ones: {', '.join(near)}" if near else ""
+        raise FactError(f"no fact {name!r}{hint}; python scripts/check_prose.py --facts TEXT lists them")
+    entry = entries[name]
+    for session in evidence.shown or ((None,) if entry.of_all else ()):
+        found = entry.make(evidence, session)
+        if found is not None:
+            elsewhere = not entry.of_all and session is not evidence.lead
+            return Fact(
+                id=name,
+                title=entry.title,
+                text=_placed(found.text, evidence.label(session)) if elsewhere else found.text,
+                how=entry.how,
+                measured=True,
+                estimate=found.estimate,
+                cells=found.cells,
+                note=found.note,
+            )
+        if entry.of_all:
+            break
+    return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, measured=False)
+
+
+def measured(name: str, evidence: Evidence) -> bool:
+    """Whether the fact has a record.
+
+    Raises:
+        FactError: no such fact.
+    """
+    return lookup(name, evidence).measured
+
+
+def names(workloads: Mapping[str, Workload]) -> tuple[str, ...]:
+    """Names of all facts, sorted."""
+    return tuple(sorted(_entries(_signature(workloads))))
+
+
+def _placed(text: str, machine: str) -> str:
+    """The text with the machine in it: "3.1 s (3.0 to 3.2, n = 5; on other-machine)"."""
+    return f"{text[:-1]}; on {machine})" if text.endswith(")") else f"{text} (on {machine})"
+
+
+# Families: one fact per workload, mode, device, backend and quantity.
+
+
+class _Signature(NamedTuple):
+    """What the names of a workload's facts follow from."""
+
+    id: str
+    title: str
+    noun: str
+    modes: tuple[Mode, ...]
+    is_model: bool
+    has_job: bool
+    has_target: bool
+
+
+def _signature(workloads: Mapping[str, Workload]) -> tuple[_Signature, ...]:
+    return tuple(
+        _Signature(
+            id=spec.id,
+            title=spec.title,
+            noun=spec.sample_noun,
+            modes=tuple(dict.fromkeys(v.mode for variants in spec.variants.values() for v in variants)),
+            is_model=spec.kind == "model",
+            has_job=spec.target is not None or any(v.n_job_epochs for vs in spec.variants.values() for v in vs),
+            has_target=spec.target is not None,
+        )
+        for spec in workloads.values()
+    )
+
+
+@cache
+def _entries(workloads: tuple[_Signature, ...]) -> dict[str, _Entry]:
+    entries = dict(_DERIVED)
+    for backend in BACKENDS:
+        entries[f"start-up-{backend}"] = _start_up(backend)
+    for spec in workloads:
+        if spec.is_model:
+            entries |= _family(spec, spec.id, f"{spec.title}, ", None)
+            for workload, suffix, key, value, words in EXTRA_VARIANTS:
+                if workload == spec.id:
+                    entries |= _family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}, ", (key, value))
+            if spec.has_target:
+                entries |= _target_family(spec)
+    return entries
+
+
+def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, _Entry]:
+    entries: dict[str, _Entry] = {}
+
+    def add(name: str, what: str, how: str, make: Make) -> None:
+        entries[name] = _Entry(title + what, how, make)
+
+    for mode in spec.modes:
+        work = "training" if mode == "train" else "inference"
+        for backend in (None, *BACKENDS):
+            tail = f"-{backend}" if backend else ""
+            arm = f" with {fmt.backend(backend)}" if backend else ", fastest backend"
+            for device in ("cpu", "gpu"):
+                pick = _Pick(spec.id, mode, device, backend, only)
+                on = f"on the {device.upper()}{arm}"
+                lead = "" if device == "cpu" else "gpu-"
+                add(
+                    f"{prefix}-{mode}-{device}-throughput{tail}",
+                    f"{work} throughput {on}",
+                    "Batch size over the median time of a steady step, XLA on or off, whichever is faster.",
+                    _quantity(pick, "throughput", spec.noun),
+                )
+                add(
+                    f"{prefix}-{mode}-{lead}step{tail}",
+                    f"steady step of {work} {on}",
+                    "Median over processes of the median time per step in blocks of steps.",
+                    _quantity(pick, "step_time"),
+                )
+                add(
+                    f"{prefix}-{mode}-{lead}latency{tail}",
+                    f"latency of one step of {work} {on}",
+                    "Median over processes of single steps, each waited for.",
+                    _quantity(pick, "latency"),
+                )
+                if backend:
+                    add(
+                        f"{prefix}-{mode}-{lead}first-step-{backend}",
+                        f"first step of {work} {on}",
+                        "Time of the first step: tracing, compilation, tuning and the step itself.",
+                        _quantity(pick, "first_step"),
+                    )
+                    add(
+                        f"{prefix}-{mode}-{lead}first-step-share-{backend}",
+                        f"first step of {work} over a steady one, {on}",
+                        "First step divided by steady step of the same cell; interval from the ends of both.",
+                        _first_step_share(pick),
+                    )
+                if mode == "train" and spec.has_job:
+                    add(
+                        f"{prefix}-{lead}job-time{tail}",
+                        f"whole training job {on}",
+                        "From the call of fit to its return, compilation and evaluation included.",
+                        _quantity(pick, "job_time"),
+                    )
+                    add(
+                        f"{prefix}-{lead}job-samples{tail}",
+                        f"samples in one epoch of the job {on}",
+                        "Read from the cell.",
+                        _samples(pick, spec.noun),
+                    )
+        if only is None:
+            add(
+                f"{prefix}-{mode}-speedup",
+                f"{work}: GPU over CPU of the same machine, fastest backend of each",
+                "Throughput on the GPU divided by throughput on the CPU, both of one session.",
+                _speedup(spec.id, mode),
+            )
+    return entries
+
+
+def _target_family(spec: _Signature) -> dict[str, _Entry]:
+    entries = {
+        f"{spec.id}-target": _Entry(
+            f"{spec.title}, the quality at which it counts as done",
+            "Declared by the workload.",
+            lambda evidence, session: _target(evidence, spec.id),
+            of_all=True,
+        )
+    }
+    for backend in (None, *BACKENDS):
+        tail, arm = (f"-{backend}", f" with {fmt.backend(backend)}") if backend else ("", ", fastest backend")
+        for device in ("cpu", "gpu"):
+            pick = _Pick(spec.id, "train", device, backend, None)
+            lead = "" if device == "cpu" else "gpu-"
+            entries[f"{spec.id}-{lead}time-to-target{tail}"] = _Entry(
+                f"{spec.title}, time to its target on the {device.upper()}{arm}",
+                "From the call of fit to the end of the first epoch whose held-out quality meets the target.",
+                _quantity(pick, "time_to_target"),
+            )
+    entries[f"{spec.id}-reached"] = _Entry(
+        f"{spec.title}, share of runs that met the target on the CPU",
+        "Runs that met it over all runs of the cell; Wilson's interval.",
+        _reached(_Pick(spec.id, "train", "cpu", None, None)),
+    )
+    return entries
+
+
+class _Pick(NamedTuple):
+    """Which cell a fact takes: the best of a workload, or of one of its other variants."""
+
+    workload: str
+    mode: Mode
+    device: Device
+    backend: Backend | None
+    only: tuple[str, object] | None
+
+    def record(self, evidence: Evidence, session: SessionResults, by: Quantity = "throughput") -> Record | None:
+        """The record, or None when nothing was measured; among several the best by a quantity."""
+        params = None if self.only is None else dict([self.only])
+        return evidence.best(session, self.workload, self.mode, self.device, backend=self.backend, params=params, by=by)
+
+
+# Of these the fastest arm is the one that is fastest in them; the others belong to the arm of the best throughput.
+OWN_CHOICE: frozenset[Quantity] = frozenset({"job_time", "time_to_target"})
+
+
+def _quantity(pick: _Pick, quantity: Quantity, noun: str = "samples") -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session, quantity if quantity in OWN_CHOICE else "throughput")
+        value = None if record is None else getattr(stats, quantity)(record)
+        if record is None or value is None:
+            return None
+        return Found(fmt.interval(value, noun), _cells(evidence, record), value, _arm(record))
+
+    return make
+
+
+def _reached(pick: _Pick) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session, "time_to_target")
+        value = None if record is None else stats.reached_frac(record)
+        if record is None or value is None:
+            return None
+        return Found(fmt.interval(value), _cells(evidence, record), value, _arm(record))
+
+    return make
+
+
+def _samples(pick: _Pick, noun: str) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session, "job_time")
+        if record is None:
+            return None
+        return Found(f"{fmt.count(record.cell.n_samples)} {noun}", _cells(evidence, record))
+
+    return make
+
+
+def _first_step_share(pick: _Pick) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session)
+        if record is None:
+            return None
+        first, steady = stats.first_step(record), stats.step_time(record)
+        if first is None or steady is None:
+            return None
+        value = _over(first, steady)
+        return Found(fmt.interval(value), _cells(evidence, record), value, _arm(record))
+
+    return make
+
+
+def _speedup(workload: str, mode: Mode) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = evidence.contrast(session, workload, mode)
+        if found is None:
+            return None
+        note = f"GPU: {_arm(found.gpu)}; CPU: {_arm(found.cpu)}, {evidence.cpu_text(session, found.cpu)}"
+        return Found(fmt.interval(found.speedup), _cells(evidence, found.gpu, found.cpu), found.speedup, note)
+
+    return make
+
+
+def _start_up(backend: Backend) -> _Entry:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        records = evidence.records(session, backend=backend, device="cpu", status="ok")
+        value = stats.pooled_phase_time(records)
+        if value is None:
+            return None
+        return Found(fmt.interval(value), _cells(evidence, *records), value)
+
+    return _Entry(
+        f"start-up of {fmt.backend(backend)}: import and device start",
+        "Median over all processes of the session that used this backend on the CPU.",
+        make,
+    )
+
+
+def _target(evidence: Evidence, workload: str) -> Found | None:
+    target = evidence.workloads[workload].target
+    if target is None:
+        return None
+    record = evidence.best(evidence.lead, workload, "train", "cpu")
+    return Found(f"{fmt.percent(target.at_least)} {target.metric} on held-out data", _cells(evidence, record))
+
+
+# Derived facts: what the prose needs beyond one estimate.
+
+
+@fact("machine-cpu", "the CPU of the leading session and the cores it used", "Read from machine.json and session.json.")
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    return Found(f"{fmt.cores(session.session.n_cores_effective)} of {_article(session.machine.cpu_model)}")
+
+
+@fact("machine-gpu", "the GPU of a session that measured one", "Read from machine.json.")
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    if not evidence.has_gpu(session):
+        return None
+    return Found(_article(evidence.gpu_text(session)))
+
+
+@fact("lead-date", "the day of the leading session", "Read from session.json.")
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    return Found(fmt.date(session.session.started_at))
+
+
+@fact("n-records", "records this build rests on", "Counted: cells with status ok in all sessions.", of_all=True)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    n = sum(record.status == "ok" for s in evidence.sessions for record in s.records.values())
+    return Found(fmt.count(n)) if n else None
+
+
+@fact("n-runs", "runs this build rests on", "Counted: processes that finished, in all sessions.", of_all=True)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    runs = [run for s in evidence.sessions for record in s.records.values() for run in record.runs]
+    n = sum(run.status == "ok" for run in runs)
+    return Found(fmt.count(n)) if n else None
+
+
+@fact("n-machines", "machines this build rests on", "Counted: different machine ids.", of_all=True)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    n = len({s.machine.id for s in evidence.sessions})
+    return Found(f"{n} machine{'s' if n != 1 else ''}") if n else None
+
+
+def _images(name: str, title: str, n_images: int, how: str) -> None:
+    @fact(name, f"ResNet-50 on the CPU: {title}", how)
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = evidence.best(session, "resnet50", "train", "cpu")
+        step = None if record is None else stats.step_time(record)
+        if record is None or step is None:
+            return None
+        value = _times(step, n_images / record.cell.batch_size)
+        return Found(fmt.interval(value), _cells(evidence, record), value, _arm(record))
+
+
+_images(
+    "resnet50-imagenet-epoch",
+    "one pass over the training images of ImageNet",
+    IMAGENET_IMAGES,
+    f"Steady step times the {IMAGENET_IMAGES:,} images over the batch size; reading the images is left out.",
+)
+_images(
+    "resnet50-imagenet-90-epochs",
+    "ninety passes over the training images of ImageNet",
+    IMAGENET_IMAGES * IMAGENET_EPOCHS,
+    f"Steady step times {IMAGENET_EPOCHS} x {IMAGENET_IMAGES:,} images over the batch size; evaluation is left out.",
+)
+_images(
+    "resnet50-2000-images",
+    "one pass over two thousand images",
+    ARTICLE_IMAGES,
+    f"Steady step times {ARTICLE_IMAGES:,} images over the batch size; start-up and first step are left out.",
+)
+
+
+@fact(
+    "mobilenet-v2-vs-resnet50",
+    "training throughput of MobileNet-v2 over that of ResNet-50, on the CPU",
+    "One throughput divided by the other, both of one session; interval from the ends of both.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    small, large = (evidence.best(session, name, "train", "cpu") for name in ("mobilenet-v2", "resnet50"))
+    if small is None or large is None:
+        return None
+    first, second = stats.throughput(small), stats.throughput(large)
+    if first is None or second is None:
+        return None
+    value = _over(first, second)
+    return Found(fmt.interval(value), _cells(evidence, small, large), value)
+
+
+def _extreme(name: str, word: str, place: Callable[[int], int]) -> None:
+    @fact(
+        name,
+        f"{word} training speed-up of GPU over CPU over all workloads",
+        "Speed-ups of all headline training cells of one session, in order.",
+    )
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        contrasts = [evidence.contrast(session, workload) for workload in evidence.model_workloads()]
+        found = sorted((c for c in contrasts if c is not None), key=lambda c: c.speedup.value)
+        if not found:
+            return None
+        chosen = found[place(len(found))]
+        records = [record for c in found for record in (c.gpu, c.cpu)]
+        text = _named(fmt.interval(chosen.speedup), evidence.title(chosen.cpu.cell.workload))
+        return Found(text, _cells(evidence, *records), chosen.speedup)
+
+
+_extreme("speedup-smallest", "smallest", lambda n: 0)
+_extreme("speedup-largest", "largest", lambda n: n - 1)
+_extreme("speedup-median", "middle", lambda n: (n - 1) // 2)
+
+
+def _probe_rate(device: Device) -> None:
+    @fact(
+        f"matmul-{device}-rate",
+        f"highest rate of a square matrix product on the {device.upper()}",
+        "Operations by formula (2 n^3) over the median time of a step; the best n, backend and XLA setting in float32.",
+    )
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        records = evidence.records(session, workload="matmul", device=device, precision="float32-strict")
+        record = fastest(records, "flop_rate")
+        value = None if record is None else stats.flop_rate(record)
+        if record is None or value is None:
+            return None
+        text = _named(fmt.interval(value), f"n = {record.cell.params['n']:,}")
+        return Found(text, _cells(evidence, record), value, _arm(record))
+
+
+_probe_rate("cpu")
+_probe_rate("gpu")
+
+
+def _grid(evidence: Evidence, session: SessionResults, device: Device) -> dict[int, Record]:
+    """The fastest record of each size of the dense network's grid, by width times batch size, ascending."""
+    found: dict[int, list[Record]] = {}
+    for record in evidence.records(session, workload="mlp-tabular", mode="train", device=device, status="ok"):
+        if record.cell.precision == "float32-strict":
+            found.setdefault(int(record.cell.params["width"]) * record.cell.batch_size, []).append(record)
+    best = {size: fastest(records) for size, records in sorted(found.items())}
+    return {size: record for size, record in best.items() if record is not None}
+
+
+def _grid_end(name: str, word: str, place: int) -> None:
+    @fact(
+        name,
+        f"training step of the {word} dense network of the grid, on the CPU",
+        "Steady step of the cell with the " + word + " product of width and batch size, fastest backend.",
+    )
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        grid = _grid(evidence, session, "cpu")
+        if not grid:
+            return None
+        record = list(grid.values())[place]
+        value = stats.step_time(record)
+        if value is None:
+            return None
+        name = f"width {record.cell.params['width']}, batch {record.cell.batch_size}"
+        return Found(_named(fmt.interval(value), name), _cells(evidence, record), value, _arm(record))
+
+
+_grid_end("mlp-smallest-step", "smallest", 0)
+_grid_end("mlp-largest-step", "largest", -1)
+
+
+@fact(
+    "mlp-break-even",
+    "product of width and batch size from which the GPU trains the dense network faster",
+    "Smallest size of the grid from which the GPU's throughput stays above the CPU's; fastest backend of each.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    cpu, gpu = _grid(evidence, session, "cpu"), _grid(evidence, session, "gpu")
+    sizes = sorted(cpu.keys() & gpu.keys())
+    ratios = [_over(stats.throughput(gpu[size]), stats.throughput(cpu[size])).value for size in sizes]
+    size = stats.break_even(sizes, ratios) if sizes else None
+    if size is None:
+        return None
+    records = [grid[size] for size in sizes for grid in (gpu, cpu)]
+    return Found(f"width x batch = {fmt.count(size)}", _cells(evidence, *records))
+
+
+def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[Backend, Record]]:
+    """Records of the CPU's headline training cells, by workload and backend; only workloads with two or more."""
+    found = {
+        workload: {
+            backend: record
+            for backend in BACKENDS
+            if (record := evidence.best(session, workload, "train", "cpu", backend=backend)) is not None
+        }
+        for workload in evidence.model_workloads()
+    }
+    return {workload: records for workload, records in found.items() if len(records) > 1}
+
+
+@fact(
+    "backend-wins",
+    "on how many workloads each backend trains fastest on the CPU",
+    "A backend wins a workload when its interval lies above those of all others; otherwise there is no clear winner.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    arms = _by_backend(evidence, session)
+    wins = dict.fromkeys(BACKENDS, 0)
+    for records in arms.values():
+        rates = {backend: rate for backend, record in records.items() if (rate := stats.throughput(record))}
+        first, *others = sorted(rates, key=lambda backend: -rates[backend].value)
+        if all(stats.compare(rates[first], rates[other]) == "faster" for other in others):
+            wins[first] += 1
+    if not arms:
+        return None
+    seen = [backend for backend in BACKENDS if any(backend in records for records in arms.values())]
+    parts = [f"{fmt.backend(backend)} fastest on {wins[backend]}" for backend in seen]
+    open_ = len(arms) - sum(wins.values())
+    parts += [f"no clear winner on {open_}"] if open_ else []
+    records = [record for records in arms.values() for record in records.values()]
+    return Found(f"{', '.join(parts)} of {len(arms)}", _cells(evidence, *records))
+
+
+@fact(
+    "backend-gap-largest",
+    "largest ratio between the fastest and the slowest backend of one workload, training on the CPU",
+    "Throughput of the fastest divided by that of the slowest, for each workload; the largest of these.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    gaps = []
+    for workload, records in _by_backend(evidence, session).items():
+        first, *_, last = sorted(records.values(), key=lambda record: -stats.throughput(record).value)
+        value = evidence.record_speedup(first, last)
+        if value is not None:
+            gaps.append((value, workload, first, last))
+    if not gaps:
+        return None
+    value, workload, first, last = max(gaps, key=lambda gap: gap[0].value)
+    pair = f"{fmt.backend(first.cell.backend)} over {fmt.backend(last.cell.backend)}"
+    text = _named(fmt.interval(value), f"{evidence.title(workload)}, {pair}")
+    return Found(text, _cells(evidence, first, last), value)
+
+
+# Small parts.
+
+
+def _cells(evidence: Evidence, *records: Record | None) -> tuple[CellKey, ...]:
+    found = {id(record): record for record in records if record is not None}
+    return tuple((evidence.session_of(record), record.cell.id) for record in found.values())
+
+
+def _over(first: Estimate, second: Estimate) -> Estimate:
+    """Ratio of two estimates of different things; the interval spans the ends of both, so it is rather too wide."""
+    return Estimate(
+        value=first.value / second.value,
+        low=first.low / second.high,
+        high=first.high / second.low,
+        n=min(first.n, second.n),
+        n_samples=min(first.n_samples, second.n_samples),
+        unit="ratio",
+        spread_frac=max(first.spread_frac, second.spread_frac),
+    )
+
+
+def _times(estimate: Estimate, factor: float) -> Estimate:
+    return msgspec.structs.replace(
+        estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor
+    )
+
+
+def _named(text: str, name: str) -> str:
+    """The text with what it is about: "12.4x (ResNet-50; 11.9 to 12.8, n = 5)"."""
+    return text.replace("(", f"({name}; ", 1) if "(" in text else f"{text} ({name})"
+
+
+def _arm(record: Record) -> str:
+    cell = record.cell
+    return f"{fmt.backend(cell.backend)}, XLA {cell.jit}, {cell.precision}, batch {cell.batch_size}"
+
+
+def _article(name: str) -> str:
+    return f"an {name}" if name[:1].upper() in "AEIOU" else f"a {name}"

@@ -1,0 +1,95 @@
+// Opens evidence behind links, copies permanent addresses, and loads interactive charts on request.
+// Everything works without it; nothing here asks another host for anything.
+
+"use strict";
+
+/** Opens the collapsed sections around the element that the address points at. */
+function openTarget() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const target = id && document.getElementById(id);
+  if (!target) return;
+  let closed = false;
+  for (let node = target; node; node = node.parentElement) {
+    if (node.tagName === "DETAILS" && !node.open) { node.open = true; closed = true; }
+  }
+  if (closed) target.scrollIntoView();
+}
+
+/** Says for a moment that something was copied. */
+function say(text) {
+  const note = document.createElement("div");
+  note.className = "copied";
+  note.setAttribute("role", "status");
+  note.textContent = text;
+  document.body.append(note);
+  setTimeout(() => note.remove(), 1600);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.headerlink");
+  if (link && navigator.clipboard) {
+    navigator.clipboard.writeText(link.href).then(() => say("Permanent link copied"), () => {});
+  }
+});
+
+const bundles = new Map();
+
+/** Loads a script once. */
+function load(address) {
+  if (!bundles.has(address)) {
+    bundles.set(address, new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = address;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error("the chart library did not load"));
+      document.head.append(script);
+    }));
+  }
+  return bundles.get(address);
+}
+
+/** The specification with each colour's name replaced by the shade of the scheme in force. */
+function coloured(spec, names) {
+  const style = getComputedStyle(document.body);
+  let text = JSON.stringify(spec);
+  for (const [sentinel, role] of Object.entries(names)) {
+    text = text.replaceAll(sentinel, style.getPropertyValue(`--chart-${role}`).trim());
+  }
+  return JSON.parse(text);
+}
+
+async function play(button) {
+  const figure = button.closest("figure.chart");
+  const drawing = figure.querySelector(".chart-drawing");
+  button.disabled = true;
+  try {
+    await load(button.dataset.bundle);
+    const narrow = drawing.clientWidth < 575;
+    const { specs, colours } = await (await fetch(button.dataset.spec)).json();
+    const live = document.createElement("div");
+    live.className = "chart-live";
+    drawing.hidden = true;
+    drawing.after(live);
+    const paint = () => vegaEmbed(live, coloured(narrow ? specs.narrow : specs.wide, colours), {
+      renderer: "svg",
+      // The editor and "view source" would leave the site.
+      actions: { export: true, source: false, compiled: false, editor: false },
+      tooltip: true,
+    });
+    await paint();
+    new MutationObserver(paint).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
+    button.remove();
+  } catch (error) {
+    button.disabled = false;
+    button.textContent = `Interactive version failed: ${error.message}`;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-spec]");
+  if (button) play(button);
+});
+
+addEventListener("hashchange", openTarget);
+addEventListener("DOMContentLoaded", openTarget);
+if (document.readyState !== "loading") openTarget();

@@ -1,0 +1,321 @@
+"""Checks the pages: front matter, placeholders, naked numbers, permanent ids. Reads docs/ and README.md.
+
+python scripts/check_prose.py                   every problem as file:line: text; exit code 1 when there is one
+python scripts/check_prose.py --facts resnet50  the facts whose id contains the text, with their values
+python scripts/check_prose.py --write-readme    renews the README's numbers from the committed records
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench import registry, store  # noqa: E402
+from bench.report import facts, published, verdicts  # noqa: E402
+from bench.report.rows import Evidence  # noqa: E402
+
+REGISTRY = "docs/_ids.toml"
+KINDS = ("answers", "misconceptions", "charts", "pages", "claims")
+ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+KEYS = frozenset("title short_title id description workloads verdict asks redirect_from hide search".split())
+DESCRIPTION_LIMIT = 170  # search engines cut longer ones
+
+FENCE = re.compile(r"^\s*(```|~~~)")
+COMMENT = re.compile(r"<!--.*?-->")
+CITES = re.compile(r"<!-- (cites|setting): (\S+) -->\s*$")
+EXPRESSION = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}")
+CALL = re.compile(r"\b([a-z_]+)\(([^()]*)\)")
+STRING = re.compile(r"[\"']([^\"']*)[\"']")
+# What is no prose: inline code, calls, comments, link targets, tags, headings' attributes.
+NOT_PROSE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|<!--.*?-->|\]\([^)]*\)|<[^>]*>|\{[#.:][^}]*\}")
+# Digits that are part of a name. A quantity never belongs here.
+NAMES = re.compile(
+    r"\b(ResNet-50|Inception-v3|MobileNet-v2|MobileNetV2|Keras 3|MkDocs 1|Python 3\.\d+|TensorFlow 2\.\d+|TF32|CC0"
+    r"|b?float(16|32|64)|AVX2|AVX-512|WSL2|[AHPTV]\d{1,3}0?|A10G|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+"
+    r"|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
+)
+LIST_MARK = re.compile(r"^\s*\d+\. ")
+
+
+class Problem(NamedTuple):
+    """What is wrong and where."""
+
+    path: str
+    line: int
+    text: str
+
+    @property
+    def shown(self) -> str:
+        """As editors jump to it: file:line: text."""
+        return f"{self.path}:{self.line}: {self.text}"
+
+
+class Known(NamedTuple):
+    """Everything a page may refer to, by kind of call."""
+
+    facts: frozenset[str]
+    charts: frozenset[str]
+    tables: frozenset[str]
+    verdicts: frozenset[str]
+    figures: frozenset[str]
+    workloads: frozenset[str]
+    claims: frozenset[str]
+
+
+def known(root: Path = ROOT) -> Known:
+    """What this checkout offers."""
+    return Known(
+        facts=frozenset(facts.names(registry.workloads())),
+        charts=_decorated(root / "bench/report/charts.py", "chart"),
+        tables=_decorated(root / "bench/report/tables.py", "table"),
+        verdicts=frozenset(verdicts.IDS),
+        figures=frozenset(published.figures()),
+        workloads=frozenset(registry.workloads()),
+        claims=frozenset(claim.id for claim in published.claims()),
+    )
+
+
+def _decorated(path: Path, decorator: str) -> frozenset[str]:
+    """Ids given to a decorator in a source file; read as text, because importing charts needs the drawing packages."""
+    return frozenset(re.findall(rf"^@{decorator}\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8"), re.M))
+
+
+def check_page(path: str, text: str, names: Known, root: Path = ROOT) -> list[Problem]:
+    """Problems of one page; ``path`` is relative to the repository."""
+    head, n_head = front_matter(text)
+    problems = list(_check_head(path, head, names))
+    in_fence = False
+    for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
+        if FENCE.match(line):
+            in_fence = not in_fence
+        problems += [Problem(path, number, found) for found in _check_calls(line, names)]
+        if not in_fence and not FENCE.match(line):
+            problems += [Problem(path, number, found) for found in _check_numbers(line, names, root)]
+    return problems
+
+
+def front_matter(text: str) -> tuple[dict[str, object], int]:
+    """The block between the first two lines of three hyphens, and the number of lines it takes."""
+    match = re.match(r"---\n(.*?)\n---\n", text, re.S)
+    if match is None:
+        return {}, 0
+    data = yaml.safe_load(match.group(1))
+    return (data if isinstance(data, dict) else {}), match.group(0).count("\n")
+
+
+def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Problem]:
+    folder = Path(path).parent.name
+    is_answer = folder in ("faq", "misconceptions") and Path(path).name != "index.md"
+    wanted = ["title", "id", "description"]
+    wanted += ["workloads"] if is_answer else []
+    wanted += ["verdict"] if is_answer and folder == "misconceptions" else []
+    for key in wanted:
+        if not head.get(key):
+            yield Problem(path, 1, f"front matter has no {key!r}")
+    for key in sorted(head.keys() - KEYS):
+        yield Problem(path, 1, f"front matter has an unknown key {key!r}")
+    if not ID.fullmatch(str(head.get("id", "x"))):
+        yield Problem(path, 1, f"id {head['id']!r} is not lower-case words joined by hyphens")
+    for workload in head.get("workloads") or []:
+        if workload not in names.workloads:
+            yield Problem(path, 1, _unknown("workload", workload, names.workloads))
+    if "verdict" in head and head["verdict"] not in names.verdicts:
+        yield Problem(path, 1, _unknown("verdict", str(head["verdict"]), names.verdicts))
+    description = str(head.get("description", ""))
+    if len(description) > DESCRIPTION_LIMIT:
+        yield Problem(path, 1, f"description has {len(description)} characters, at most {DESCRIPTION_LIMIT}")
+    for key in ("title", "description"):
+        for found in naked_numbers(str(head.get(key, ""))):
+            yield Problem(path, 1, f"naked number {found!r} in {key}")
+
+
+def _check_calls(line: str, names: Known) -> Iterator[str]:
+    offers = {
+        "fact": names.facts,
+        "measured": names.facts,
+        "chart": names.charts,
+        "table": names.tables,
+        "verdict": names.verdicts,
+        "published": names.figures,
+        "published_beside": names.figures,
+        "rerun": names.workloads,
+        "generated_index": frozenset({"faq", "misconceptions"}),
+        "claims_table": frozenset(),
+        "article_titles": frozenset(),
+    }
+    for expression in EXPRESSION.finditer(line):
+        for call in CALL.finditer(expression.group(1) or expression.group(2)):
+            name, arguments = call.groups()
+            if name not in offers:
+                yield _unknown("call", name, offers)
+                continue
+            for argument in STRING.findall(arguments):
+                if argument not in offers[name]:
+                    yield _unknown(f"{name} id", argument, offers[name])
+
+
+def _check_numbers(line: str, names: Known, root: Path) -> Iterator[str]:
+    marker = CITES.search(line)
+    if marker is None:
+        for found in naked_numbers(line):
+            yield f"naked number {found!r}: use fact(), published() or a marker (docs/contributing/add-an-answer.md)"
+    elif marker.group(1) == "cites" and marker.group(2) not in names.claims:
+        yield _unknown("claim", marker.group(2), names.claims)
+    elif marker.group(1) == "setting" and not (root / marker.group(2)).is_file():
+        yield f"marker names a file that does not exist: {marker.group(2)!r}"
+
+
+def naked_numbers(line: str) -> list[str]:
+    """Numbers in a line's prose that are no part of a name, with the unit or sign that follows."""
+    prose = NAMES.sub(" ", NOT_PROSE.sub(" ", LIST_MARK.sub("", line)))
+    return [found.group(0).strip() for found in re.finditer(r"\d[\d.,]*\s?(%|x\b|×|[a-zA-Z]+)?", prose)]
+
+
+def _unknown(kind: str, name: str, offers: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(offers), n=3)
+    return f"unknown {kind} {name!r}" + (f"; near ones: {', '.join(near)}" if near else "")
+
+
+def check_registry(pages: dict[str, str], registered: dict[str, dict[str, dict]], names: Known) -> list[Problem]:
+    """Problems between the ids that pages, charts and claims have and those of docs/_ids.toml.
+
+    ``pages`` maps a path below docs/ to the page's id.
+    """
+    problems: list[Problem] = []
+    owners: dict[str, str] = {}
+    for kind, ids in registered.items():
+        if kind not in KINDS:
+            problems.append(Problem(REGISTRY, 1, f"unknown kind {kind!r}, expected one of {', '.join(KINDS)}"))
+        for name, entry in ids.items():
+            if name in owners:
+                problems.append(Problem(REGISTRY, 1, f"id {name!r} stands under {owners[name]} and {kind}"))
+            owners[name] = kind
+            if set(entry) != {"page", "since"}:
+                problems.append(Problem(REGISTRY, 1, f"id {name!r} must have page and since, has {sorted(entry)}"))
+            elif kind in ("answers", "misconceptions", "pages"):
+                if pages.get(entry["page"]) != name:
+                    problems.append(Problem(REGISTRY, 1, f"id {name!r}: no page {entry['page']} with that id"))
+            elif entry["page"] not in pages:
+                problems.append(Problem(REGISTRY, 1, f"id {name!r}: page {entry['page']} does not exist"))
+    for page, page_id in pages.items():
+        if owners.get(page_id) not in ("answers", "misconceptions", "pages"):
+            problems.append(Problem(f"docs/{page}", 1, f"id {page_id!r} is not in {REGISTRY}; add it there"))
+    for kind, ids in (("charts", names.charts), ("claims", names.claims)):
+        listed = registered.get(kind, {}).keys()
+        problems += [Problem(REGISTRY, 1, f"{kind}: {name!r} is not registered") for name in sorted(ids - listed)]
+        problems += [Problem(REGISTRY, 1, f"{kind}: {name!r} does not exist any more") for name in sorted(listed - ids)]
+    return problems
+
+
+def check_append_only(before: dict[str, dict[str, dict]], after: dict[str, dict[str, dict]]) -> list[Problem]:
+    """Ids that an older registry had and a newer one lost or dates differently."""
+    problems = []
+    for kind, ids in before.items():
+        for name, entry in ids.items():
+            kept = after.get(kind, {}).get(name)
+            if kept is None:
+                problems.append(Problem(REGISTRY, 1, f"{kind}: {name!r} was removed; ids are permanent"))
+            elif kept["since"] != entry["since"]:
+                problems.append(Problem(REGISTRY, 1, f"{kind}: {name!r} changed its date; dates are permanent"))
+    return problems
+
+
+def page_sources(root: Path = ROOT) -> dict[str, str]:
+    """Text of every page source, by path relative to the repository."""
+    paths = sorted((root / "docs").rglob("*.md"))
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def load_registry(text: str) -> dict[str, dict[str, dict]]:
+    """The registry's kinds, each with its entries by id."""
+    return tomllib.loads(text)
+
+
+def check(root: Path = ROOT) -> list[Problem]:
+    """All problems of the pages, the registry and the README's numbers."""
+    names = known(root)
+    sources = page_sources(root)
+    problems = [found for path, text in sources.items() for found in check_page(path, text, names, root)]
+    ids = {path.removeprefix("docs/"): str(front_matter(text)[0].get("id", "")) for path, text in sources.items()}
+    problems += check_registry(ids, load_registry((root / REGISTRY).read_text(encoding="utf-8")), names)
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    if readme != with_numbers(readme, committed_evidence()):
+        problems.append(Problem("README.md", 1, "numbers differ from the records; run check_prose.py --write-readme"))
+    return problems
+
+
+# The README's numbers.
+
+START, END = "<!-- numbers:start -->", "<!-- numbers:end -->"
+README_FACTS = (
+    ("digits network, trained until it reads held-out digits", "cnn-digits-time-to-target", ""),
+    ("dense network on a table, one training step", "mlp-tabular-train-step", "mlp-tabular-train-speedup"),
+    ("LSTM on text, training", "lstm-text-train-cpu-throughput", "lstm-text-train-speedup"),
+    ("small transformer on text, training", "transformer-text-train-cpu-throughput", "transformer-text-train-speedup"),
+    ("MobileNet-v2, training", "mobilenet-v2-train-cpu-throughput", "mobilenet-v2-train-speedup"),
+    ("ResNet-50, training", "resnet50-train-cpu-throughput", "resnet50-train-speedup"),
+    ("ResNet-50, one pass over ImageNet (computed)", "resnet50-imagenet-epoch", ""),
+)
+
+
+def committed_evidence(results: Path = store.RESULTS) -> Evidence:
+    """Evidence without what this machine's owner measured and has not published."""
+    stored = store.load(results)
+    return Evidence(stored._replace(sessions=tuple(s for s in stored.sessions if not s.is_local)), registry.workloads())
+
+
+def with_numbers(readme: str, evidence: Evidence) -> str:
+    """The README with the block between its markers made from the records.
+
+    Raises:
+        ValueError: the markers are missing.
+    """
+    before, start, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"README.md: expected {START} and {END}")
+    cpu, gpu, date = (facts.lookup(name, evidence) for name in ("machine-cpu", "machine-gpu", "lead-date"))
+    rows = ["| | CPU | GPU over CPU |", "| --- | --- | --- |"]
+    for label, on_cpu, ratio in README_FACTS:
+        factor = facts.lookup(ratio, evidence).text if ratio else ""
+        rows.append(f"| {label} | {facts.lookup(on_cpu, evidence).text} | {factor} |")
+    notes = f"CPU: {cpu.text}. GPU: {gpu.text}. Measured: {date.text}. Median, 95 % interval, number of processes."
+    return f"{before}{START}\n" + "\n".join(rows) + f"\n\n{notes}\n{END}{after}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 nothing found, 1 problems."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--facts", metavar="TEXT", help="list the facts whose id contains TEXT, and stop")
+    parser.add_argument("--write-readme", action="store_true", help="renew the numbers in README.md, and stop")
+    options = parser.parse_args(arguments)
+    if options.facts is not None:
+        evidence = Evidence(store.load(), registry.workloads())
+        for name in facts.names(registry.workloads()):
+            if options.facts in name:
+                print(f"{name}  {facts.lookup(name, evidence).text}")
+        return 0
+    if options.write_readme:
+        path = ROOT / "README.md"
+        path.write_text(with_numbers(path.read_text(encoding="utf-8"), committed_evidence()), encoding="utf-8")
+        return 0
+    problems = check()
+    for problem in problems:
+        print(problem.shown)
+    print(f"{len(problems)} problems in {len(page_sources())} pages", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""Facts: text, derivation and cells; "not measured yet" without a record; an error for an unknown name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numpy")
+
+from bench import registry  # noqa: E402
+from bench.report import facts, published, stats  # noqa: E402
+from bench.report import format as fmt  # noqa: E402
+from bench.report.rows import Evidence  # noqa: E402
+from bench.store import Results  # noqa: E402
+from tests.factories import (  # noqa: E402
+    make_evidence,
+    make_gpu,
+    make_machine,
+    make_record,
+    make_results,
+    make_session,
+    make_session_results,
+)
+
+ROOT = Path(__file__).parents[1]
+EMPTY = Evidence(Results(()), registry.workloads())
+USED = sorted(
+    {
+        name
+        for path in (ROOT / "docs").rglob("*.md")
+        for call in re.findall(r"\{[{%].*?[%}]\}", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\b(?:fact|measured)\(\"([^\"]+)\"\)", call)
+    }
+)
+
+
+def one(*records, **fields) -> Evidence:
+    """Evidence of a single session."""
+    return make_evidence(make_session_results(records, **fields))
+
+
+def cells_of(evidence, *records) -> set[tuple[str, str]]:
+    """Session path and cell id of records."""
+    return {(evidence.session_of(record).path, record.cell.id) for record in records}
+
+
+def cells(found) -> set[tuple[str, str]]:
+    """Session path and cell id of all that a fact rests on."""
+    return {(session.path, cell) for session, cell in found.cells}
+
+
+def steady(workload: str, step_s: float, **fields):
+    """A record whose every step takes the same time, so that its interval is a point."""
+    return make_record(workload, step_s=step_s, jitter_frac=0.0, **fields)
+
+
+def test_throughput_is_the_batch_over_the_step_with_its_cell():
+    evidence = one(record := steady("resnet50", 2.0))
+
+    found = facts.lookup("resnet50-train-cpu-throughput", evidence)
+
+    assert "4.00 images/s (4.00 to 4.00, n = 5)" == found.text
+    assert cells_of(evidence, record) == cells(found)
+    assert 4.0 == pytest.approx(found.estimate.value)
+    assert found.measured and "TensorFlow" in found.note and found.how.endswith(".")
+
+
+def test_the_fastest_backend_and_setting_speaks_for_a_workload():
+    slow, fast = steady("resnet50", 4.0), steady("resnet50", 2.0, backend="jax", jit="on")
+    evidence = one(slow, fast)
+
+    assert cells_of(evidence, fast) == cells(facts.lookup("resnet50-train-cpu-throughput", evidence))
+    assert cells_of(evidence, slow) == cells(facts.lookup("resnet50-train-cpu-throughput-tensorflow", evidence))
+
+
+def test_speedup_rests_on_both_cells_and_names_the_cpu():
+    cpu, gpu = steady("resnet50", 4.0), steady("resnet50", 0.5, device="gpu")
+    evidence = one(cpu, gpu, machine=make_machine(gpus=(make_gpu(),)))
+
+    found = facts.lookup("resnet50-train-speedup", evidence)
+
+    assert "8.00x (8.00 to 8.00, n = 5)" == found.text
+    assert cells_of(evidence, gpu, cpu) == cells(found)
+    assert "Example CPU" in found.note
+
+
+def test_speedup_without_a_gpu_is_not_measured():
+    found = facts.lookup("resnet50-train-speedup", one(steady("resnet50", 4.0)))
+
+    assert (fmt.NOT_MEASURED, False, None, ()) == (found.text, found.measured, found.estimate, found.cells)
+
+
+def test_a_pass_over_imagenet_is_the_step_times_the_steps():
+    evidence = one(record := steady("resnet50", 2.0))
+
+    found = facts.lookup("resnet50-imagenet-epoch", evidence)
+
+    assert 1_281_167 / 8 * 2.0 == pytest.approx(found.estimate.value)
+    assert "3 d" in found.text and "1,281,167" in found.how
+    assert found.estimate.value * 90 == pytest.approx(
+        facts.lookup("resnet50-imagenet-90-epochs", evidence).estimate.value
+    )
+    assert cells_of(evidence, record) == cells(found)
+
+
+def test_the_size_of_imagenet_is_the_published_one():
+    assert str(facts.IMAGENET_IMAGES) == published.lookup("imagenet-train").value
+
+
+def test_first_step_share_is_the_first_over_a_steady_one():
+    evidence = one(steady("resnet50", 2.0))
+
+    found = facts.lookup("resnet50-train-first-step-share-tensorflow", evidence)
+
+    assert (2.0 + 2.0) / 2.0 == pytest.approx(found.estimate.value)
+
+
+def test_spread_of_speedups_names_the_workloads():
+    machine = make_machine(gpus=(make_gpu(),))
+    pairs = (("mlp-tabular", 1.0, 2.0), ("lstm-text", 1.0, 0.25), ("resnet50", 1.0, 0.02))
+    records = [steady(w, s, device=d) for w, cpu_s, gpu_s in pairs for d, s in (("cpu", cpu_s), ("gpu", gpu_s))]
+    evidence = one(*records, machine=machine)
+
+    smallest, middle, largest = (facts.lookup(f"speedup-{w}", evidence) for w in ("smallest", "median", "largest"))
+
+    assert smallest.text.startswith("0.500x (Dense net on rows; ")
+    assert middle.text.startswith("4.00x (LSTM on text; ")
+    assert largest.text.startswith("50.0x (ResNet-50")
+    assert 6 == len(smallest.cells) == len(largest.cells)
+
+
+def test_backend_wins_need_intervals_that_do_not_overlap():
+    clear = [steady("resnet50", s, backend=b) for b, s in (("tensorflow", 1.0), ("jax", 2.0), ("torch", 3.0))]
+    equal = [steady("lstm-text", 1.0, backend=b) for b in ("tensorflow", "jax", "torch")]
+    alone = [steady("mobilenet-v2", 1.0, backend="jax")]
+    evidence = one(*clear, *equal, *alone)
+
+    wins, gap = facts.lookup("backend-wins", evidence), facts.lookup("backend-gap-largest", evidence)
+
+    assert "TensorFlow fastest on 1, JAX fastest on 0, PyTorch fastest on 0, no clear winner on 1 of 2" == wins.text
+    assert 6 == len(wins.cells)
+    assert 3.0 == pytest.approx(gap.estimate.value)
+    assert "TensorFlow over PyTorch" in gap.text
+
+
+def test_one_backend_alone_wins_nothing():
+    assert not facts.measured("backend-wins", one(steady("resnet50", 1.0)))
+
+
+def test_break_even_is_the_size_from_which_the_gpu_stays_ahead():
+    sizes = (((16, 32), 1.0, 4.0), ((128, 32), 1.0, 0.5), ((16, 2048), 1.0, 0.25))
+    records = [
+        steady("mlp-tabular", step_s, device=device, batch_size=batch, params={"width": width})
+        for (width, batch), *pair in sizes
+        for device, step_s in zip(("cpu", "gpu"), pair, strict=True)
+    ]
+    evidence = one(*records, machine=make_machine(gpus=(make_gpu(),)))
+
+    found = facts.lookup("mlp-break-even", evidence)
+
+    assert "width x batch = 4,096" == found.text
+    assert 6 == len(found.cells)
+    assert "width 16, batch 32" in facts.lookup("mlp-smallest-step", evidence).text
+    assert "width 16, batch 2048" in facts.lookup("mlp-largest-step", evidence).text
+
+
+def test_matmul_rate_is_the_best_size():
+    slow = steady("matmul", 1.0, params={"n": 1024})
+    fast = steady("matmul", 1.0, params={"n": 4096})
+
+    found = facts.lookup("matmul-cpu-rate", one(slow, fast))
+
+    assert 2 * 4096**3 == pytest.approx(found.estimate.value)
+    assert "n = 4,096" in found.text
+
+
+def test_other_variants_have_facts_of_their_own():
+    head = make_record("transfer-2000")
+    tuned = make_record("transfer-2000", params={"tuned": "all"})
+    evidence = one(head, tuned)
+
+    assert cells_of(evidence, head) == cells(facts.lookup("transfer-2000-job-time", evidence))
+    assert cells_of(evidence, tuned) == cells(facts.lookup("transfer-2000-all-job-time", evidence))
+    assert "2,000 images" == facts.lookup("transfer-2000-job-samples", evidence).text
+
+
+def test_start_up_pools_all_cells_of_a_backend():
+    records = [make_record("resnet50"), make_record("lstm-text"), make_record("lstm-text", backend="jax")]
+    evidence = one(*records)
+
+    found = facts.lookup("start-up-tensorflow", evidence)
+
+    assert cells_of(evidence, *records[:2]) == cells(found)
+    assert 10 == found.estimate.n
+
+
+def test_another_machine_answers_and_is_named():
+    own = make_session_results(
+        [make_record("cnn-digits")],
+        machine=make_machine("own-4c"),
+        session=make_session(machine_id="own-4c", n_cores_effective=4),
+        is_local=True,
+    )
+    other = make_session_results([make_record("resnet50")], machine=make_machine("other-2c"))
+    evidence = make_evidence(other, own)
+
+    assert evidence.lead is own
+    assert facts.lookup("resnet50-train-step", evidence).text.endswith("; on other-2c)")
+    assert "on " not in facts.lookup("cnn-digits-time-to-target", evidence).text
+    assert "4 cores of an Example CPU 2.1 GHz" == facts.lookup("machine-cpu", evidence).text
+
+
+def test_target_is_known_without_records():
+    assert "97 % accuracy on held-out data" == facts.lookup("cnn-digits-target", EMPTY).text
+
+
+def test_every_fact_of_an_empty_store_says_so():
+    for name in facts.names(registry.workloads()):
+        found = facts.lookup(name, EMPTY)
+
+        assert name == "cnn-digits-target" or (fmt.NOT_MEASURED, False) == (found.text, found.measured), name
+        assert found.title and found.how, name
+
+
+def test_every_fact_the_pages_use_is_measured_on_a_full_store():
+    evidence = Evidence(make_results(gpu=True), registry.workloads())
+    not_invented = {"cnn-digits", "transformer-text-large"}  # the factories have no such variant on every backend
+
+    # In the factories' grid the GPU is slower at every size of the dense network, so it never breaks even.
+    silent = [name for name in USED if not facts.lookup(name, evidence).measured and name != "mlp-break-even"]
+
+    assert [] == [name for name in silent if not name.startswith(tuple(not_invented))]
+
+
+def test_every_fact_of_a_full_store_names_its_cells_and_derivation():
+    evidence = make_evidence(gpu=True, local=True)
+    known = {(session.path, cell) for session in evidence.sessions for cell in session.records}
+    described = {"machine-cpu", "machine-gpu", "lead-date", "n-records", "n-runs", "n-machines"}
+
+    for name in facts.names(evidence.workloads):
+        found = facts.lookup(name, evidence)
+        assert cells(found) <= known, name
+        if found.measured and name not in described:
+            assert found.cells, name
+            assert not re.search(r"nan|inf|None", found.text), name
+
+
+def test_an_unknown_fact_names_near_ones():
+    with pytest.raises(facts.FactError, match="resnet50-train-speedup"):
+        facts.lookup("resnet50-train-speedups", EMPTY)
+
+
+def test_estimates_are_those_of_stats():
+    evidence = one(record := make_record("resnet50"))
+
+    assert stats.first_step(record) == facts.lookup("resnet50-train-first-step-tensorflow", evidence).estimate
+    assert stats.latency(record) == facts.lookup("resnet50-train-latency", evidence).estimate
