@@ -42,7 +42,7 @@ NOT_PROSE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|<!--.*?-->|\]\([^)]*\)|<[
 # Digits that are part of a name. A quantity never belongs here.
 NAMES = re.compile(
     r"\b(ResNet-50|Inception-v3|MobileNet-v2|MobileNetV2|Keras 3|MkDocs 1|Python 3\.\d+|TensorFlow 2\.\d+|TF32|CC0"
-    r"|b?float(16|32|64)|AVX2|AVX-512|WSL2|[AHPTV]\d{1,3}0?|A10G|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+"
+    r"|b?float(16|32|64)|AVX2|AVX-512|WSL2|[AHKPTV]\d{1,3}|A10G|M1 Max|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+"
     r"|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
 )
 LIST_MARK = re.compile(r"^\s*\d+\. ")

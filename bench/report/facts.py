@@ -189,8 +189,8 @@ def _entries(workloads: tuple[_Signature, ...]) -> dict[str, _Entry]:
 def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, _Entry]:
     entries: dict[str, _Entry] = {}
 
-    def add(name: str, what: str, how: str, make: Make) -> None:
-        entries[name] = _Entry(title + what, how, make)
+    def add(name: str, what: str, how: str, make: Make, *, of_all: bool = False) -> None:
+        entries[name] = _Entry(title + what, how, make, of_all)
 
     for mode in spec.modes:
         work = "training" if mode == "train" else "inference"
@@ -242,8 +242,9 @@ def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] 
                     add(
                         f"{prefix}-{lead}job-samples{tail}",
                         f"samples in one epoch of the job {on}",
-                        "Read from the cell.",
+                        "Read from the cell, or declared by the workload where none was measured.",
                         _samples(pick, spec.noun),
+                        of_all=True,
                     )
         if only is None:
             add(
@@ -324,11 +325,16 @@ def _reached(pick: _Pick) -> Make:
 
 
 def _samples(pick: _Pick, noun: str) -> Make:
-    def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = pick.record(evidence, session, "job_time")
-        if record is None:
-            return None
-        return Found(f"{fmt.count(record.cell.n_samples)} {noun}", _cells(evidence, record))
+    """Samples of the job whose time the sentence gives; before it was measured, as the reference variant has them."""
+
+    def make(evidence: Evidence, session: SessionResults | None) -> Found | None:
+        for shown in evidence.shown:
+            record = pick.record(evidence, shown, "job_time")
+            if record is not None:
+                return Found(f"{fmt.count(record.cell.n_samples)} {noun}", _cells(evidence, record))
+        declared = evidence.workloads[pick.workload].variants.get("reference", ())
+        n = next((variant.n_samples for variant in declared if variant.mode == pick.mode), None)
+        return None if n is None else Found(f"{fmt.count(n)} {noun}")
 
     return make
 
@@ -501,7 +507,7 @@ def _probe_rate(device: Device) -> None:
         value = None if record is None else stats.flop_rate(record)
         if record is None or value is None:
             return None
-        text = _named(fmt.interval(value), f"n = {record.cell.params['n']:,}")
+        text = _named(fmt.interval(value), f"{fmt.count(record.cell.params['n'])} wide")
         return Found(text, _cells(evidence, record), value, _arm(record))
 
 
@@ -543,18 +549,22 @@ _grid_end("mlp-largest-step", "largest", -1)
 
 @fact(
     "mlp-break-even",
-    "product of width and batch size from which the GPU trains the dense network faster",
+    "sizes of the dense network at which the GPU trains faster than the CPU",
     "Smallest size of the grid from which the GPU's throughput stays above the CPU's; fastest backend of each.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
     cpu, gpu = _grid(evidence, session, "cpu"), _grid(evidence, session, "gpu")
     sizes = sorted(cpu.keys() & gpu.keys())
     ratios = [_over(stats.throughput(gpu[size]), stats.throughput(cpu[size])).value for size in sizes]
-    size = stats.break_even(sizes, ratios) if sizes else None
-    if size is None:
+    if not sizes:
         return None
+    size = stats.break_even(sizes, ratios)
+    if size is None:
+        text = f"at no size up to width x batch = {fmt.count(sizes[-1])}"
+    else:
+        text = f"from width x batch = {fmt.count(size)} on"
     records = [grid[size] for size in sizes for grid in (gpu, cpu)]
-    return Found(f"width x batch = {fmt.count(size)}", _cells(evidence, *records))
+    return Found(text, _cells(evidence, *records))
 
 
 def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[Backend, Record]]:

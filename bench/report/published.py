@@ -29,6 +29,10 @@ WARNINGS: dict[str, str] = {
 RATIO_WARNING = "the source's GPU times look too short for its stated batch, so the ratio is doubtful"
 
 
+# Units that only say what kind of name the value is.
+NAME_UNITS = frozenset({"GPU model", "accelerator"})
+
+
 class PublishedError(ValueError):
     """A published row that does not exist, or a file that breaks the rules in bench/published/README.md."""
 
@@ -56,7 +60,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         """Value and unit as a reader expects them: "12.7x", "58.2 ms", "about 30 hours per week", "restricted"."""
         if self.unit == "x":
             return f"{self.value}x"
-        if not self.unit:
+        if not self.unit or self.unit in NAME_UNITS:
             return self.value
         if not any(sign.isdigit() for sign in self.value):
             return f"{self.value} ({self.unit})"
