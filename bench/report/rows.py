@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,6 +56,7 @@ class Evidence:
             for record in session.records.values():
                 known.setdefault(record.spec.id, record.spec)
         self.workloads: dict[str, Workload] = known
+        self._params: dict[tuple[int, str], list[Mapping[str, Scalar]]] = {}
         self._home = {id(record): session for session in self.sessions for record in session.records.values()}
 
     @cached_property
@@ -124,6 +125,11 @@ class Evidence:
         """Addresses of the records that are not None, without repeats."""
         return tuple(dict.fromkeys(self.ref(record) for record in records if record is not None))
 
+    def resolve(self, refs: Iterable[CellRef]) -> tuple[tuple[SessionResults, str], ...]:
+        """Session and cell id behind each address."""
+        sessions = {(self.key(session), session.session.id): session for session in self.sessions}
+        return tuple((sessions[ref.machine, ref.session], ref.cell) for ref in refs)
+
     def title(self, workload: str) -> str:
         """A workload's title; its id when nobody declared it."""
         return self.workloads[workload].title if workload in self.workloads else workload
@@ -131,6 +137,18 @@ class Evidence:
     def noun(self, workload: str) -> str:
         """What a workload's samples are called."""
         return self.workloads[workload].sample_noun if workload in self.workloads else "samples"
+
+    def distinct_params(self, record: Record) -> dict[str, Scalar]:
+        """A record's parameters without those that all cells of its workload and session share: what tells it apart."""
+        session, workload = self.session_of(record), record.cell.workload
+        key = (id(session), workload)
+        if key not in self._params:
+            self._params[key] = [r.cell.params for r in session.records.values() if r.cell.workload == workload]
+        return {
+            name: value
+            for name, value in record.cell.params.items()
+            if any(name not in params or params[name] != value for params in self._params[key])
+        }
 
     def model_workloads(self) -> tuple[str, ...]:
         """Workloads that train a model, in order of their ids; probes left out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -274,11 +274,7 @@ def jobs(evidence: Evidence, session: SessionResults | None, *, sweeps: bool = F
             if not first and not sweeps:
                 continue
             n_threads = max(record.cell.threads for record in first or records)
-            among = [
-                _job(record, spec, evidence, _distinct(record, groups))
-                for record in first or records
-                if record.cell.threads == n_threads
-            ]
+            among = [_job(record, spec, evidence) for record in first or records if record.cell.threads == n_threads]
             found.append(min(among, key=_job_order))
     return tuple(sorted(found, key=lambda job: (_length(job), job.name)))
 
@@ -292,18 +288,9 @@ def job_samples(record: Record, spec: Workload) -> int:
     return COURSE_SAMPLES
 
 
-def _distinct(record: Record, groups: Iterable[tuple[tuple[str, Scalar], ...]]) -> dict[str, Scalar]:
-    """Parameters of a record in which its workload's jobs differ."""
-    sets = [dict(group) for group in groups]
-    return {
-        name: value
-        for name, value in record.cell.params.items()
-        if any(name not in params or params[name] != value for params in sets)
-    }
-
-
-def _job(record: Record, spec: Workload, evidence: Evidence, distinct: Mapping[str, Scalar]) -> Job:
+def _job(record: Record, spec: Workload, evidence: Evidence) -> Job:
     from_target = record.spec.target is not None
+    distinct = evidence.distinct_params(record)
     name = evidence.title(record.cell.workload) + (f" ({fmt.params(distinct)})" if distinct else "")
     common = {"name": name, "record": record}
     if record.status != "ok":

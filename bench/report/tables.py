@@ -1,0 +1,897 @@
+"""Tables: functions from evidence to cells of text, each with the records it rests on. Pure.
+
+``make`` builds a table by id, of the leading session and, where it makes sense, of the other machines, which are then
+named in a column. What was not measured says so; what failed shows its status and reason where the number would be.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from bench.report import format as fmt
+from bench.report import stats, verdicts
+from bench.report.rows import CellRef, Evidence, fastest, is_headline
+from bench.report.stats import Estimate, Quantity
+from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Record, Run
+from bench.store import SessionResults
+
+MACHINE = "machine"
+PHASE_NAMES = {
+    "import": "import",
+    "device_start": "device start",
+    "data": "data",
+    "build": "build",
+    "first_step": "first step",
+    "warmup": "warm-up",
+    "steady": "steady steps",
+    "evaluation": "evaluation",
+}
+ORDER_WORDS = {"faster": "faster", "slower": "slower", "overlaps": "no difference seen"}
+MODES: tuple[Mode, ...] = ("train", "infer")
+
+
+class TableError(LookupError):
+    """A table that does not exist; the message names near ones."""
+
+
+class Cellv(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell of a table: text, the addresses of its evidence, and the estimate it was made of, if it was.
+
+    ``note`` says in words what a reader must know of the number: runs that disagree, or too few of them.
+    """
+
+    text: str
+    cells: tuple[CellRef, ...] = ()
+    estimate: Estimate | None = None
+    note: str = ""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished table; every row has one cell per column. Without rows nothing was measured."""
+
+    id: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cellv, ...], ...]
+
+    def plain_rows(self) -> tuple[tuple[str | float | int, ...], ...]:
+        """The table for a CSV file: a header, then rows; estimates as value, ends, runs and unit, unrounded.
+
+        The last column lists the evidence as machine/session/cell, separated by blanks.
+        """
+        wide = [any(row[i].estimate is not None for row in self.rows) for i in range(len(self.columns))]
+        header: list[str] = []
+        for name, is_wide in zip(self.columns, wide, strict=True):
+            ends = ("", " low", " high", " n", " unit", " status") if is_wide else ("",)
+            header += [f"{name}{end}" for end in ends]
+        lines: list[tuple[str | float | int, ...]] = [(*header, "evidence")]
+        for row in self.rows:
+            line: list[str | float | int] = []
+            for cell, is_wide in zip(row, wide, strict=True):
+                e = cell.estimate
+                if not is_wide:
+                    line.append(cell.text)
+                elif e is None:
+                    line += ["", "", "", "", "", cell.text]
+                else:
+                    line += [e.value, e.low, e.high, e.n, e.unit, "ok"]
+            refs = dict.fromkeys(ref for cell in row for ref in cell.cells)
+            lines.append((*line, " ".join(f"{ref.machine}/{ref.session}/{ref.cell}" for ref in refs)))
+        return tuple(lines)
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a table covers: the evidence, the sessions in order, and the workloads."""
+
+    evidence: Evidence
+    sessions: tuple[SessionResults, ...]
+    workloads: tuple[str, ...]
+
+    def models(self) -> tuple[str, ...]:
+        """The workloads that train a model."""
+        return tuple(id_ for id_ in self.evidence.model_workloads() if id_ in self.workloads)
+
+    def machine(self, session: SessionResults) -> Cellv:
+        """The machine in words, with its cores."""
+        label, cpu = self.evidence.label(session), self.evidence.cpu_text(session)
+        return Cellv(text=f"{label} ({cpu})")
+
+
+class _Draft(msgspec.Struct, kw_only=True):
+    """A table as its function returns it, before the machine column is settled."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Cellv, ...]]
+    keeps_machine: bool = False  # the column stays even when all rows share a machine
+
+
+Maker = Callable[[Scope], _Draft]
+_TABLES: dict[str, Maker] = {}
+MISSING = Cellv(text=fmt.NOT_MEASURED)
+NOTHING = Cellv(text="")
+
+
+def table(table_id: str) -> Callable[[Maker], Maker]:
+    """Register a table function under a permanent id."""
+
+    def register(function: Maker) -> Maker:
+        _TABLES[table_id] = function
+        return function
+
+    return register
+
+
+def ids() -> tuple[str, ...]:
+    """Ids of all tables."""
+    return tuple(_TABLES)
+
+
+def make(table_id: str, evidence: Evidence, *, workload: str = "", session: SessionResults | None = None) -> Table:
+    """One table: of all shown machines, or of one session; of all workloads, or of one.
+
+    A machine column whose cells all agree moves into the caption.
+
+    Raises:
+        TableError: no such table.
+    """
+    if table_id not in _TABLES:
+        near = difflib.get_close_matches(table_id, _TABLES, n=2) or sorted(_TABLES)
+        raise TableError(f"unknown table {table_id!r}; did you mean {' or '.join(map(repr, near))}?")
+    scope = Scope(
+        evidence=evidence,
+        sessions=evidence.shown if session is None else (session,),
+        workloads=(workload,) if workload else tuple(evidence.workloads),
+    )
+    draft = _TABLES[table_id](scope)
+    caption, columns, rows = draft.caption, draft.columns, draft.rows
+    if MACHINE in columns and not draft.keeps_machine and len({row[columns.index(MACHINE)].text for row in rows}) == 1:
+        at = columns.index(MACHINE)
+        caption = f"{caption} Measured on {rows[0][at].text}."
+        columns = columns[:at] + columns[at + 1 :]
+        rows = [row[:at] + row[at + 1 :] for row in rows]
+    return Table(id=table_id, caption=caption, columns=columns, rows=tuple(rows))
+
+
+@table("headline")
+def headline(scope: Scope) -> _Draft:
+    """Training on CPU and GPU, and how long a whole job takes: the lead, then the first other machine with a GPU."""
+    evidence = scope.evidence
+    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s)][:1]
+    rows = []
+    for session in (*scope.sessions[:1], *others):
+        timed = {job.record.cell.workload: job for job in reversed(verdicts.jobs(evidence, session))}
+        for workload in scope.models():
+            if not evidence.records(session, workload=workload):
+                continue
+            contrast = evidence.contrast(session, workload)
+            job = timed.get(workload)
+            rows.append((
+                scope.machine(session),
+                _text(evidence.title(workload)),
+                _rate(scope, session, workload, "train", "cpu"),
+                _rate(scope, session, workload, "train", "gpu"),
+                MISSING if contrast is None else _estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
+                MISSING if job is None else _job_time(scope, job),
+            ))  # fmt: skip
+    caption = (
+        "Training, each device with its best backend and compiler setting. A job runs from starting Python to the "
+        "quality target or the workload's last epoch; where neither is timed, it is computed for "
+        f"{fmt.count(verdicts.COURSE_SAMPLES)} samples and marked so."
+    )
+    return _Draft(
+        caption=caption,
+        columns=(MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU"),
+        rows=rows,
+    )
+
+
+@table("speed-by-workload")
+def speed_by_workload(scope: Scope) -> _Draft:
+    """Steady throughput by workload, mode and device; one column for each backend."""
+    rows = []
+    for session, workload, mode, device in _arms(scope):
+        cells = [_rate(scope, session, workload, mode, device, backend) for backend in BACKENDS]
+        record = next(iter(scope.evidence.candidates(session, workload, mode, device)))
+        rows.append((
+            scope.machine(session),
+            _text(scope.evidence.title(workload)),
+            _text(fmt.MODE_NAMES[mode]),
+            _text(fmt.count(record.cell.batch_size)),
+            _text(fmt.device(device)),
+            *cells,
+        ))  # fmt: skip
+    caption = (
+        "Samples per second in the steady state (higher is better), each backend with its better compiler setting."
+    )
+    columns = (MACHINE, "workload", "mode", "batch size", "device", *_backend_names())
+    return _Draft(caption=caption, columns=columns, rows=rows)
+
+
+@table("phase-times")
+def phase_times(scope: Scope) -> _Draft:
+    """Where the time of one training process goes, phase by phase."""
+    rows = []
+    for session, workload, mode, device in _arms(scope, sessions=1, modes=("train",)):
+        for backend, record, failure in _by_backend(scope, session, workload, mode, device):
+            start = [_text(scope.evidence.title(workload)), _text(_arm_text(backend, device))]
+            if record is None:
+                phases = [_failed(scope, failure), *[NOTHING] * (len(PHASES) - 1)]
+            else:
+                phases = [_estimate(scope, stats.phase_time(record, phase), record) for phase in PHASES]
+            rows.append((scope.machine(session), *start, *phases))
+    caption = "Seconds of each phase of a training process (lower is better); the steady steps last as long as asked."
+    columns = (MACHINE, "workload", "arm", *(PHASE_NAMES[phase] for phase in PHASES))
+    return _Draft(caption=caption, columns=columns, rows=rows)
+
+
+@table("throughput-by-batch")
+def throughput_by_batch(scope: Scope) -> _Draft:
+    """Throughput and step time by batch size, for every size of a workload that was measured at several."""
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            for records in _groups(_strict(scope, session, workload), _all_but_batch):
+                batches = sorted({record.cell.batch_size for record in records})
+                for batch in batches if len(batches) > 1 else ():
+                    same = [record for record in records if record.cell.batch_size == batch]
+                    best = fastest(same) or same[0]
+                    cell = best.cell
+                    rows.append((
+                        scope.machine(session),
+                        _text(_sized(scope, best)),
+                        _text(fmt.MODE_NAMES[cell.mode]),
+                        _text(_arm_text(cell.backend, cell.device)),
+                        _text(fmt.count(batch)),
+                        _or_failed(scope, best, stats.throughput),
+                        _or_failed(scope, best, stats.step_time),
+                    ))  # fmt: skip
+    return _Draft(
+        caption="Samples per second (higher is better) and seconds per step, by batch size.",
+        columns=(MACHINE, "workload", "mode", "arm", "batch size", "throughput", "step"),
+        rows=rows,
+    )
+
+
+@table("mlp-surface")
+def mlp_surface(scope: Scope) -> _Draft:
+    """The dense net by width and batch size: both devices and the speed-up, from which the break-even line follows."""
+    workload, evidence = "mlp-tabular", scope.evidence
+    rows = []
+    for session in scope.sessions:
+        grid = _groups(_strict(scope, session, workload, mode="train"), lambda record: (
+            record.cell.params.get("width", 0), record.cell.batch_size))  # fmt: skip
+        for records in grid if workload in scope.workloads else ():
+            cpu, gpu = ([r for r in records if r.cell.device == device] for device in DEVICES)
+            best_cpu, best_gpu = fastest(cpu), fastest(gpu)
+            gain = None if best_cpu is None or best_gpu is None else evidence.record_speedup(best_gpu, best_cpu)
+            cell = records[0].cell
+            rows.append((
+                scope.machine(session),
+                _text(fmt.count(int(cell.params.get("width", 0)))),
+                _text(fmt.count(cell.batch_size)),
+                _best_or_failed(scope, best_cpu, cpu, stats.throughput),
+                _best_or_failed(scope, best_gpu, gpu, stats.throughput),
+                MISSING if gain is None else _estimate(scope, gain, best_gpu, best_cpu),
+            ))  # fmt: skip
+    return _Draft(
+        caption="Rows per second of the dense net (higher is better), by the width of its layers and the batch size.",
+        columns=(MACHINE, "width", "batch size", "CPU", "GPU", "GPU over CPU"),
+        rows=rows,
+    )
+
+
+@table("time-to-target")
+def time_to_target(scope: Scope) -> _Draft:
+    """Time until the quality target was met, with the share of runs that met it."""
+    evidence = scope.evidence
+    rows = []
+    for session, workload, mode, device in _arms(scope, modes=("train",)):
+        target = evidence.workloads[workload].target
+        if target is None:
+            continue
+        for backend, record, failure in _by_backend(scope, session, workload, mode, device, by="time_to_target"):
+            aim = f"{fmt.percent(target.at_least)} {target.metric}"
+            start = (_text(evidence.title(workload)), _text(aim), _text(_arm_text(backend, device)))
+            if record is None:
+                rows.append((scope.machine(session), *start, _failed(scope, failure), NOTHING, NOTHING, NOTHING))
+                continue
+            epochs = sorted(epoch for epoch in stats.epochs_to_target(record) if epoch is not None)
+            counted = fmt.count(epochs[0]) if epochs and epochs[0] == epochs[-1] else "to".join(
+                f" {fmt.count(epoch)} " for epoch in (epochs[:1] + epochs[-1:])
+            ).strip()  # fmt: skip
+            missed = Cellv(text=fmt.NOT_REACHED, cells=evidence.refs(record))
+            time, whole = stats.time_to_target(record), stats.whole_time_to_target(record)
+            rows.append((
+                scope.machine(session),
+                *start,
+                missed if time is None else _estimate(scope, time, record),
+                missed if whole is None else _estimate(scope, whole, record),
+                Cellv(text=counted or fmt.NOT_REACHED, cells=evidence.refs(record)),
+                _estimate(scope, stats.reached_frac(record), record),
+            ))  # fmt: skip
+    return _Draft(
+        caption="Seconds of training until the target was met on held-out data (lower is better).",
+        columns=(
+            MACHINE,
+            "workload",
+            "target",
+            "arm",
+            "training",
+            "from starting Python",
+            "epochs",
+            "runs that met it",
+        ),
+        rows=rows,
+    )
+
+
+@table("matmul-rate")
+def matmul_rate(scope: Scope) -> _Draft:
+    """Operations per second of a matrix product, by size and precision; one column for each backend."""
+    rows = []
+    workload = "matmul"
+    for session in scope.sessions if workload in scope.workloads else ():
+        found = scope.evidence.records(session, workload=workload)
+        for records in _groups(found, lambda r: (r.cell.device, r.cell.precision, r.cell.params.get("n", 0))):
+            cell = records[0].cell
+            rates = []
+            for backend in BACKENDS:
+                same = _most_threads([record for record in records if record.cell.backend == backend])
+                rates.append(_best_or_failed(scope, fastest(same, "flop_rate"), same, stats.flop_rate))
+            rows.append((
+                scope.machine(session),
+                _text(fmt.device(cell.device)),
+                _text(cell.precision),
+                _text(fmt.count(int(cell.params.get("n", 0)))),
+                *rates,
+            ))  # fmt: skip
+    return _Draft(
+        caption="Floating-point operations per second of the product of two n x n matrices (higher is better).",
+        columns=(MACHINE, "device", "precision", "n", *_backend_names()),
+        rows=rows,
+    )
+
+
+@table("cpu-gpu-speedup")
+def cpu_gpu_speedup(scope: Scope) -> _Draft:
+    """GPU against CPU of the same session, with what each side is: a speed-up has a denominator."""
+    evidence = scope.evidence
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.workloads:
+            for mode in (*MODES, "probe"):
+                cpu = evidence.best(session, workload, mode, "cpu")
+                gpu_cells = [r for r in evidence.records(session, workload=workload, mode=mode, device="gpu")]
+                precisions = sorted({record.cell.precision for record in gpu_cells})
+                if cpu is None and not gpu_cells:
+                    continue
+                for precision in precisions or ["float32-strict"]:
+                    contrast = evidence.contrast(session, workload, mode, precision=precision)
+                    gpu = evidence.best(session, workload, mode, "gpu", precision=precision)
+                    side = cpu if contrast is None else contrast.cpu
+                    failure = evidence.failure(session, workload, mode, "gpu", precision=precision)
+                    noun = evidence.noun(workload)
+                    rows.append((
+                        scope.machine(session),
+                        _text(evidence.title(workload)),
+                        _text(fmt.MODE_NAMES[mode]),
+                        _text(evidence.cpu_text(session, side)),
+                        MISSING if side is None else _estimate(scope, stats.throughput(side), side, noun=noun),
+                        _text(evidence.gpu_text(session) or fmt.NOT_MEASURED),
+                        _text(precision if gpu_cells else ""),
+                        _failed(scope, failure) if gpu is None
+                        else _estimate(scope, stats.throughput(gpu), gpu, noun=noun),
+                        MISSING if contrast is None
+                        else _estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
+                    ))  # fmt: skip
+    return _Draft(
+        caption="How many times faster the GPU is, against the float32 CPU of the same session (above 1x: the GPU).",
+        columns=(
+            MACHINE, "workload", "mode", "CPU and cores", "CPU throughput", "GPU", "GPU precision", "GPU throughput",
+            "GPU over CPU",
+        ),
+        rows=rows,
+    )  # fmt: skip
+
+
+@table("jit-arms")
+def jit_arms(scope: Scope) -> _Draft:
+    """With and without a compiler, for each backend: steady speed, and what the first step costs."""
+    evidence = scope.evidence
+    rows = []
+    for session, workload, mode, device in _arms(scope):
+        for backend in BACKENDS:
+            arms = evidence.candidates(session, workload, mode, device, backend=backend)
+            if not arms:
+                continue
+            on, off = (fastest([record for record in arms if record.cell.jit == jit]) for jit in ("on", "off"))
+            gain = None if on is None or off is None else evidence.record_speedup(on, off)
+            sides = []
+            for jit, best in (("off", off), ("on", on)):
+                same = [record for record in arms if record.cell.jit == jit]
+                sides.append((best, same))
+            rows.append((
+                scope.machine(session),
+                _text(evidence.title(workload)),
+                _text(fmt.MODE_NAMES[mode]),
+                _text(_arm_text(backend, device)),
+                *(_best_or_failed(scope, best, same, stats.throughput) for best, same in sides),
+                MISSING if gain is None else _estimate(scope, gain, on, off),
+                _text("" if gain is None else ORDER_WORDS[stats.side(gain)]),
+                *(NOTHING if best is None else _estimate(scope, stats.first_step(best), best) for best, _ in sides),
+            ))  # fmt: skip
+    return _Draft(
+        caption="Steady speed without and with a compiler (jit), and what the first step takes in each case.",
+        columns=(
+            MACHINE, "workload", "mode", "arm", "without jit", "with jit", "with over without", "with jit it is",
+            "first step without", "first step with",
+        ),
+        rows=rows,
+    )  # fmt: skip
+
+
+@table("first-step")
+def first_step(scope: Scope) -> _Draft:
+    """The first step beside a steady one."""
+    rows = []
+    for session, workload, mode, device in _arms(scope, modes=("train",)):
+        for backend, record, failure in _by_backend(scope, session, workload, mode, device):
+            arm = (
+                _arm_text(backend, device) if record is None else f"{_arm_text(backend, device)}, jit {record.cell.jit}"
+            )
+            start = (scope.machine(session), _text(scope.evidence.title(workload)), _text(arm))
+            if record is None:
+                rows.append((*start, _failed(scope, failure), NOTHING, NOTHING))
+                continue
+            first, steady = stats.first_step(record), stats.step_time(record)
+            steps = MISSING
+            if first is not None and steady is not None:
+                text = f"{fmt.number(first.value / steady.value)} steps"
+                steps = Cellv(text=text, cells=scope.evidence.refs(record))
+            rows.append((*start, _estimate(scope, first, record), _estimate(scope, steady, record), steps))
+    return _Draft(
+        caption="Seconds of the first step, which traces and compiles, and of a steady step of the same cell.",
+        columns=(MACHINE, "workload", "arm", "first step", "steady step", "the first costs as much as"),
+        rows=rows,
+    )
+
+
+@table("fairness")
+def fairness(scope: Scope) -> _Draft:
+    """What was equal and what was not between the arms of the leading session: one column each."""
+    evidence = scope.evidence
+    session = next(iter(scope.sessions), None)
+    found: dict[tuple[Backend, Device], list[Record]] = {}
+    for workload in scope.workloads if session else ():
+        for mode in (*MODES, "probe"):
+            for device in DEVICES:
+                for backend in BACKENDS:
+                    best = evidence.best(session, workload, mode, device, backend=backend)
+                    if best is not None:
+                        found.setdefault((backend, device), []).append(best)
+    arms = sorted(found, key=lambda arm: (DEVICES.index(arm[1]), BACKENDS.index(arm[0])))
+    rows = []
+    for name, values in _FAIRNESS.items() if session else ():
+        cells = [
+            Cellv(text=_counted(values(session, record) for record in found[arm]), cells=evidence.refs(*found[arm]))
+            for arm in arms
+        ]
+        if arms:
+            rows.append((_text(name), *cells))
+    caption = "What was set, and what really ran, in the cells that speak for each backend."
+    if session:
+        caption += f" {scope.machine(session).text}, {session.session.id}."
+    return _Draft(caption=caption, columns=("", *(_arm_text(*arm) for arm in arms)), rows=rows)
+
+
+@table("latency")
+def latency(scope: Scope) -> _Draft:
+    """Time of one inference step on its own, by batch size: its median and what 95 % of steps stay within."""
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            found = _strict(scope, session, workload, mode="infer")
+            for records in _groups(found, lambda r: (*_all_but_batch(r), r.cell.batch_size)):
+                best = fastest(records, "latency") or records[0]
+                rows.append((
+                    scope.machine(session),
+                    _text(_sized(scope, best)),
+                    _text(fmt.count(best.cell.batch_size)),
+                    _text(_arm_text(best.cell.backend, best.cell.device)),
+                    _or_failed(scope, best, stats.latency),
+                    _or_failed(scope, best, stats.latency_tail),
+                ))  # fmt: skip
+    return _Draft(
+        caption="Seconds of one inference step, synchronised before and after (lower is better).",
+        columns=(MACHINE, "workload", "batch size", "arm", "median", "95 % of steps within"),
+        rows=rows,
+    )
+
+
+@table("start-up")
+def start_up(scope: Scope) -> _Draft:
+    """Import and device start of each backend, over all processes of the session."""
+    rows = []
+    for session in scope.sessions:
+        for device in DEVICES:
+            for backend in BACKENDS:
+                every = scope.evidence.records(session, backend=backend, device=device, status="ok")
+                # Other workloads import more than the backend; the headline cells are the same for every backend.
+                records = [r for r in every if is_headline(r) and r.cell.workload in scope.workloads]
+                if not records:
+                    continue
+                both = stats.pooled_phase_time(records)
+                times = [stats.pooled_phase_time(records, (phase,)) for phase in stats.START_UP_PHASES]
+                rows.append((
+                    scope.machine(session),
+                    _text(_arm_text(backend, device)),
+                    _text(session.session.versions.get(backend, "")),
+                    *(_estimate(scope, time, *records) for time in (*times, both)),
+                ))  # fmt: skip
+    return _Draft(
+        caption="Seconds until a backend is ready, over all processes that used it (lower is better).",
+        columns=(MACHINE, "arm", "version", "import", "device start", "both"),
+        rows=rows,
+    )
+
+
+@table("course-jobs")
+def course_jobs(scope: Scope) -> _Draft:
+    """Whole jobs on the CPU, shortest first, each with how its time was found."""
+    evidence = scope.evidence
+    rows = [
+        (
+            scope.machine(session),
+            _text(job.name),
+            _job_time(scope, job),
+            _text(job.arithmetic or job.note),
+            _text(_arm_text(job.record.cell.backend, "cpu")),
+            Cellv(text=_limit_text(job), cells=evidence.refs(job.record)),
+        )
+        for session in scope.sessions
+        for job in verdicts.jobs(evidence, session)
+        if job.record.cell.workload in scope.workloads
+    ]
+    return _Draft(
+        caption="Jobs of the size that courses ask for, from starting Python to the end.",
+        columns=(MACHINE, "job", "time", "how", "arm", "done within"),
+        rows=rows,
+    )
+
+
+@table("sessions")
+def sessions(scope: Scope) -> _Draft:
+    """Every session: when, where, how much, with which versions."""
+    rows = []
+    for session in _every_session(scope):
+        described, records = session.session, session.records.values()
+        n_ok = sum(record.status == "ok" for record in records)
+        rows.append((
+            scope.machine(session),
+            _text(described.id),
+            _text(described.profile),
+            _text(fmt.count(n_ok)),
+            _text(fmt.count(len(records) - n_ok)),
+            _text(fmt.count(sum(len(record.runs) for record in records))),
+            _text(", ".join(f"{name} {version}" for name, version in sorted(described.versions.items()))),
+            _text(_commit(session)),
+            _text("not published" if session.is_local else "published"),
+        ))  # fmt: skip
+    return _Draft(
+        caption="Sessions: all cells measured on one machine in one environment on one day.",
+        columns=(MACHINE, "session", "profile", "cells", "not measured", "runs", "versions", "commit", "state"),
+        rows=rows,
+        keeps_machine=True,
+    )
+
+
+@table("machines")
+def machines(scope: Scope) -> _Draft:
+    """Every machine: processor, cores, memory, GPUs."""
+    evidence = scope.evidence
+    rows = []
+    for found in _groups(_every_session(scope), evidence.key):
+        session = max(found, key=lambda s: s.session.started_at)
+        machine, described = session.machine, session.session
+        physical = fmt.NOT_MEASURED if machine.n_physical_cores is None else fmt.count(machine.n_physical_cores)
+        gpus = [f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)}" for gpu in machine.gpus]
+        rows.append((
+            _text(evidence.label(session)),
+            _text(machine.cpu_model),
+            _text(physical),
+            _text(fmt.count(machine.n_logical_cores)),
+            _text(fmt.count(described.n_cores_effective)),
+            _text(fmt.bytes_(machine.memory_bytes)),
+            _text("; ".join(gpus) or "none"),
+            _text(machine.os),
+            _text(fmt.count(len(found))),
+        ))  # fmt: skip
+    return _Draft(
+        caption="Machines, as they describe themselves.",
+        columns=(
+            MACHINE,
+            "CPU",
+            "physical cores",
+            "logical cores",
+            "cores used",
+            "memory",
+            "GPU",
+            "system",
+            "sessions",
+        ),
+        rows=rows,
+        keeps_machine=True,
+    )
+
+
+@table("failures")
+def failures(scope: Scope) -> _Draft:
+    """Cells without a result, and why: failing is a result, too."""
+    evidence = scope.evidence
+    rows = []
+    for session in _every_session(scope):
+        start = (scope.machine(session), _text(session.session.id))
+        for record in evidence.records(session):
+            if record.status != "ok" and record.cell.workload in scope.workloads:
+                cells = evidence.refs(record)
+                rows.append((
+                    *start,
+                    Cellv(text=record.cell.id, cells=cells),
+                    Cellv(text=fmt.status(record.status), cells=cells),
+                    _text(record.reason),
+                ))  # fmt: skip
+        for planned in session.session.plan:
+            if planned.cell_id not in session.records and planned.cell_id.startswith(
+                tuple(f"{w}-" for w in scope.workloads)
+            ):
+                words = "skipped" if planned.skip else fmt.NOT_MEASURED
+                reason = planned.skip or "planned, but the session ended before it"
+                rows.append((*start, _text(planned.cell_id), _text(words), _text(reason)))
+    return _Draft(
+        caption="Cells that gave no result.",
+        columns=(MACHINE, "session", "cell", "what happened", "why"),
+        rows=rows,
+    )
+
+
+# Cells.
+
+
+def _text(text: str) -> Cellv:
+    return Cellv(text=text)
+
+
+def _estimate(scope: Scope, estimate: Estimate | None, *records: Record | None, noun: str = "samples") -> Cellv:
+    if estimate is None:
+        return MISSING
+    note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate))))
+    cells = scope.evidence.refs(*records)
+    return Cellv(text=fmt.interval(estimate, noun), cells=cells, estimate=estimate, note=note)
+
+
+def _failed(scope: Scope, record: Record | None) -> Cellv:
+    """Status and reason of a record without result; "not measured yet" when there is no record."""
+    if record is None:
+        return MISSING
+    return Cellv(text=fmt.status(record.status, record.reason), cells=scope.evidence.refs(record))
+
+
+def _or_failed(scope: Scope, record: Record, quantity: Callable[[Record], Estimate | None]) -> Cellv:
+    if record.status != "ok":
+        return _failed(scope, record)
+    return _estimate(scope, quantity(record), record, noun=scope.evidence.noun(record.cell.workload))
+
+
+def _best_or_failed(
+    scope: Scope, best: Record | None, same: Sequence[Record], quantity: Callable[[Record], Estimate | None]
+) -> Cellv:
+    """The best record's number, else why none of its like has one."""
+    shown = best or next(iter(same), None)
+    return MISSING if shown is None else _or_failed(scope, shown, quantity)
+
+
+def _rate(
+    scope: Scope, session: SessionResults, workload: str, mode: Mode, device: Device, backend: Backend | None = None
+) -> Cellv:
+    found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
+    return _best_or_failed(scope, fastest(found), found, stats.throughput)
+
+
+def _job_time(scope: Scope, job: verdicts.Job) -> Cellv:
+    if job.time is None:
+        return Cellv(text=job.note, cells=scope.evidence.refs(job.record))
+    cell = _estimate(scope, job.time, job.record)
+    return cell if job.is_measured else msgspec.structs.replace(cell, text=f"{cell.text}, computed")
+
+
+def _limit_text(job: verdicts.Job) -> str:
+    for limit_s in (verdicts.COFFEE_BREAK_S, verdicts.OVERNIGHT_S):
+        if job.ends_within(limit_s):
+            return fmt.seconds(limit_s)
+    return "no limit we use"
+
+
+def _arm_text(backend: str, device: str) -> str:
+    return f"{fmt.backend(backend)}, {fmt.device(device)}"
+
+
+def _sized(scope: Scope, record: Record) -> str:
+    """A workload's title, with the parameters that tell this size from its others."""
+    title, own = scope.evidence.title(record.cell.workload), fmt.params(scope.evidence.distinct_params(record))
+    return f"{title} ({own})" if own else title
+
+
+def _backend_names() -> tuple[str, ...]:
+    return tuple(fmt.backend(backend) for backend in BACKENDS)
+
+
+# Rows.
+
+
+def _arms(
+    scope: Scope, *, sessions: int | None = None, modes: Sequence[Mode] = MODES
+) -> Iterator[tuple[SessionResults, str, Mode, Device]]:
+    """Session, workload, mode and device of every headline variant that has a record."""
+    for session in scope.sessions[:sessions]:
+        for workload in scope.models():
+            for mode in modes:
+                for device in DEVICES:
+                    if scope.evidence.candidates(session, workload, mode, device):
+                        yield session, workload, mode, device
+
+
+def _by_backend(
+    scope: Scope, session: SessionResults, workload: str, mode: Mode, device: Device, by: Quantity = "throughput"
+) -> Iterator[tuple[Backend, Record | None, Record | None]]:
+    """Each backend that has a record, with its best record, or else the one that says why there is none."""
+    for backend in BACKENDS:
+        found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
+        if found:
+            measured = [record for record in found if record.status == "ok"]
+            best = fastest(measured, by) or fastest(measured)
+            yield backend, best, None if best else found[0]
+
+
+def _strict(scope: Scope, session: SessionResults, workload: str, **fields: Any) -> list[Record]:
+    """Float32 records of a workload, on each device those with most threads."""
+    found = scope.evidence.records(session, workload=workload, precision="float32-strict", **fields)
+    return [r for device in DEVICES for r in _most_threads([r for r in found if r.cell.device == device])]
+
+
+def _most_threads(records: Sequence[Record]) -> list[Record]:
+    n_threads = max((record.cell.threads for record in records), default=0)
+    return [record for record in records if record.cell.threads == n_threads]
+
+
+def _all_but_batch(record: Record) -> tuple[Any, ...]:
+    cell = record.cell
+    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    return (cell.mode, params, DEVICES.index(cell.device), BACKENDS.index(cell.backend))
+
+
+def _groups(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
+    """Items with equal keys together, in order of the keys."""
+    found: dict[Any, list[Any]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return [found[name] for name in sorted(found)]
+
+
+def _every_session(scope: Scope) -> tuple[SessionResults, ...]:
+    """All sessions, the leading one first, unless the table is about one."""
+    if scope.sessions != scope.evidence.shown:
+        return scope.sessions
+    lead = scope.evidence.lead
+    return tuple(sorted(scope.evidence.sessions, key=lambda s: s is not lead))
+
+
+# Fairness: name of the row, and its value for a record.
+
+
+def _runs(record: Record) -> list[Run]:
+    return [run for run in record.runs if run.status == "ok"]
+
+
+def _seen(record: Record, field: str) -> str:
+    return _distinct(getattr(run.observed, field) for run in _runs(record) if run.observed is not None)
+
+
+def _distinct(values: Iterable[Any]) -> str:
+    words = {None: "not told", True: "on", False: "off"}
+    shown = [words[v] if v is None or isinstance(v, bool) else str(v) for v in values]
+    return ", ".join(dict.fromkeys(shown))
+
+
+def _counted(values: Iterable[str]) -> str:
+    """Distinct values; with how many cells have each, when they differ."""
+    found: dict[str, int] = {}
+    for value in values:
+        found[value] = found.get(value, 0) + 1
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{value} ({fmt.count(n)} {'cell' if n == 1 else 'cells'})" for value, n in sorted(found.items()))
+
+
+def _state(record: Record, text: Callable[[Conditions], str | None]) -> str:
+    """Lowest and highest of a condition before and after the runs."""
+    seen = [text(state) for run in _runs(record) for state in (run.before, run.after) if state is not None]
+    told = [value for value in seen if value is not None]
+    return ", ".join(dict.fromkeys((min(told), max(told)))) if told else "not told"
+
+
+def _clock(record: Record) -> str:
+    on_gpu = record.cell.device == "gpu"
+
+    def text(state: Conditions) -> str | None:
+        value = state.gpu_clock_hz if on_gpu else state.cpu_clock_hz
+        return None if value is None else fmt.hertz(value)
+
+    return _state(record, text)
+
+
+def _temperature(record: Record) -> str:
+    on_gpu = record.cell.device == "gpu"
+
+    def text(state: Conditions) -> str | None:
+        value = state.gpu_temperature_c if on_gpu else state.cpu_temperature_c
+        return None if value is None else fmt.celsius(value)
+
+    return _state(record, text)
+
+
+def _warm_up(record: Record) -> str:
+    met = sum(run.steady is True for run in _runs(record))
+    return f"criterion met in {met} of {len(_runs(record))} runs"
+
+
+def _spread(record: Record) -> str:
+    estimate = stats.throughput(record)
+    return fmt.NOT_MEASURED if estimate is None else fmt.percent(round(estimate.spread_frac, 2))
+
+
+def _commit(session: SessionResults) -> str:
+    described = session.session
+    if described.commit is None:
+        return "not told"
+    return described.commit[:12] + (", with local changes" if described.dirty else "")
+
+
+def _quota(session: SessionResults) -> str:
+    quota = session.session.cgroup_quota_cores
+    return "none" if quota is None else fmt.number(quota)
+
+
+_FAIRNESS: dict[str, Callable[[SessionResults, Record], str]] = {
+    "backend version": lambda s, r: s.session.versions.get(r.cell.backend, "not told"),
+    "Keras version": lambda s, r: s.session.versions.get("keras", "not told"),
+    "device observed": lambda s, r: _seen(r, "device_name"),
+    "precision asked": lambda s, r: r.cell.precision,
+    "dtype of weights": lambda s, r: _seen(r, "weight_dtype"),
+    "dtype of outputs": lambda s, r: _seen(r, "output_dtype"),
+    "TF32": lambda s, r: "does not apply" if r.cell.device == "cpu" else _seen(r, "tf32"),
+    "jit asked": lambda s, r: r.cell.jit,
+    "jit resolved": lambda s, r: _seen(r, "jit"),
+    "layout": lambda s, r: _seen(r, "layout"),
+    "autotune": lambda s, r: _seen(r, "autotune"),
+    "recurrent path": lambda s, r: _seen(r, "recurrent_path"),
+    "threads asked": lambda s, r: fmt.count(r.cell.threads),
+    "threads observed": lambda s, r: _seen(r, "n_threads"),
+    "cores visible": lambda s, r: fmt.count(s.session.n_cores_visible),
+    "cores by affinity": lambda s, r: _seen(r, "n_cores_affinity"),
+    "cores by quota": lambda s, r: _quota(s),
+    "data feed": lambda s, r: _seen(r, "data_feed"),
+    "caches": lambda s, r: _seen(r, "caches"),
+    "batch size": lambda s, r: fmt.count(r.cell.batch_size),
+    "runs": lambda s, r: fmt.count(len(_runs(r))),
+    "warm-up": lambda s, r: _warm_up(r),
+    "runs differ by": lambda s, r: _spread(r),
+    "clock": lambda s, r: _clock(r),
+    "temperature": lambda s, r: _temperature(r),
+    "commit": lambda s, r: _commit(s),
+    "date": lambda s, r: fmt.date(s.session.started_at),
+}
