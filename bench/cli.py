@@ -381,7 +381,8 @@ def gpu_pairs(records: Iterable[Record]) -> Iterable[tuple[Record, Record]]:
     best: dict[tuple, dict[str, Record]] = {}
     for record in records:
         cell = record.cell
-        key = (cell.workload, cell.mode, cell.backend, cell.batch_size, cell.n_samples, tuple(sorted(cell.params.items())))
+        params = tuple(sorted(cell.params.items()))
+        key = (cell.workload, cell.mode, cell.backend, cell.batch_size, cell.n_samples, params)
         arms = best.setdefault(key, {})
         rival, own = arms.get(cell.device), stats.throughput(record)
         if own is not None and (rival is None or own.value > stats.throughput(rival).value):

@@ -45,7 +45,16 @@ DISTRIBUTIONS = {
     "jax": ("jax",),
     "torch": ("torch",),
 }
-OTHER_VERSIONS = ("keras", "jaxlib", "numpy", "scipy", "scikit-learn", "msgspec", "jax-cuda12-plugin", "jax-cuda13-plugin")
+OTHER_VERSIONS = (
+    "keras",
+    "jaxlib",
+    "jax-cuda12-plugin",
+    "jax-cuda13-plugin",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "msgspec",
+)
 
 # Variables that change results; their values go into session.json when they are set.
 VARIABLES = (
@@ -199,9 +208,8 @@ def _text(value: str | bytes) -> str:
 def _apple_gpu() -> tuple[Gpu, ...]:
     if sys.platform != "darwin" or platform.machine() != "arm64":
         return ()
-    return (
-        Gpu(name=f"{_cpu()[0]} GPU", memory_bytes=_memory(), power_limit_w=None, driver=f"macOS {platform.mac_ver()[0]}"),
-    )
+    driver = f"macOS {platform.mac_ver()[0]}"
+    return (Gpu(name=f"{_cpu()[0]} GPU", memory_bytes=_memory(), power_limit_w=None, driver=driver),)
 
 
 def versions() -> dict[str, str]:

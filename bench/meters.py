@@ -179,16 +179,19 @@ class Sampler:
     """Samples a reading once a second in a thread while a block of code runs. For GPU runs only: it costs a wake-up."""
 
     def __init__(self, read: Callable[[], float | None]) -> None:
+        """Samples with ``read``; a reading of None is left out."""
         self._read = read
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self.samples: list[float] = []
 
     def __enter__(self) -> Sampler:
+        """Start sampling."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop sampling; ``samples`` is complete then."""
         self._stop.set()
         self._thread.join()
 

@@ -14,8 +14,8 @@ import msgspec
 from bench import launch, machine, registry, store
 from bench.plan import Plan, PlannedRun, plan
 from bench.schema import (
-    METHOD_VERSION,
     BACKENDS,
+    METHOD_VERSION,
     Cell,
     Machine,
     PlannedCell,

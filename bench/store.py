@@ -228,7 +228,8 @@ def write_once(path: Path, value: Struct) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        raise StoreError(f"cannot write {path.name} in {_shown(path.parent)}: {error.strerror}; {_advice(error)}") from error
+        msg = f"cannot write {path.name} in {_shown(path.parent)}: {error.strerror}; {_advice(error)}"
+        raise StoreError(msg) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

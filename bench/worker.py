@@ -24,8 +24,8 @@ from bench.schema import (
     Control,
     Data,
     Epoch,
-    Job,
     Jit,
+    Job,
     Observed,
     Request,
     Run,
@@ -148,7 +148,7 @@ def is_steady(trace: list[Block]) -> bool:
 
 def execute(request: Request) -> Run:
     """Do one run and describe it. Raises whatever the framework raises; ``main`` turns that into a run."""
-    cell, variant = request.cell, request.variant
+    cell = request.cell
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     cores = _pin(cell.threads)
     unmeasured: dict[str, str] = {}
@@ -558,7 +558,12 @@ def _watch_recurrent_path(keras: Any) -> list[str]:
 
 
 def _observe(
-    keras: Any, framework: Any, request: Request, measured: dict[str, Any], cores: int | None, unmeasured: dict[str, str]
+    keras: Any,
+    framework: Any,
+    request: Request,
+    measured: dict[str, Any],
+    cores: int | None,
+    unmeasured: dict[str, str],
 ) -> Observed:
     """What really ran, read from the arrays and from the frameworks' own settings."""
     cell = request.cell
@@ -602,12 +607,15 @@ def _observe(
         n_threads=n_threads,
         n_cores_affinity=cores,
         caches="cold: compilation caches point to an empty folder for every run",
-        data_feed="repeated operation on resident arrays" if model is None else f"numpy arrays through {_call(cell.mode)}",
+        data_feed=_data_feed(cell.mode),
     )
 
 
-def _call(mode: str) -> str:
-    return "model.fit" if mode == "train" else "model.predict"
+def _data_feed(mode: str) -> str:
+    """How the data reaches the device, in words."""
+    if mode == "probe":
+        return "repeated operation on resident arrays"
+    return f"numpy arrays through {'model.fit' if mode == 'train' else 'model.predict'}"
 
 
 def _device(backend: str, value: Any) -> str:

@@ -1,0 +1,29 @@
+"""Stands in for bench.worker: same arguments, no framework. What it does is told by FAKE_WORKER."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.schema import Request, encode
+from tests.factories import make_run
+
+if __name__ == "__main__":
+    request_path, result_path = sys.argv[-2:]
+    behaviour = os.environ.get("FAKE_WORKER", "works")
+    request = msgspec.json.decode(Path(request_path).read_bytes(), type=Request)
+    if behaviour == "hangs":
+        time.sleep(60)
+    elif behaviour == "dies":
+        print("ValueError: something broke", file=sys.stderr)
+        sys.exit(3)
+    elif behaviour == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        run = make_run(request.index, cell=request.cell, order=request.order)
+        Path(result_path).write_bytes(encode(run))

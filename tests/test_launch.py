@@ -1,0 +1,77 @@
+"""The parent of one run: what it hands to the child, and what it makes of a child that fails."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import launch
+from bench.schema import Request, Variant
+from tests.factories import make_cell
+
+FAKE = (sys.executable, str(Path(__file__).parent / "fake_worker.py"))
+
+
+def make_request(**fields):
+    cell = make_cell("cnn-digits", **fields)
+    variant = Variant(batch_size=cell.batch_size, n_samples=cell.n_samples)
+    return Request(cell=cell, variant=variant, target=None, kind="model", index=2, order=7, seed=0)
+
+
+def run_fake(monkeypatch, behaviour, **options):
+    monkeypatch.setenv("FAKE_WORKER", behaviour)
+    return launch.launch(make_request(), worker=FAKE, **options)
+
+
+def test_launch_returns_the_childs_run_with_the_parents_clock(monkeypatch):
+    run = run_fake(monkeypatch, "works")
+
+    assert ("ok", 2, 7) == (run.status, run.index, run.order)
+    assert run.total_s > 0
+
+
+def test_launch_records_a_timeout(monkeypatch):
+    run = run_fake(monkeypatch, "hangs", timeout_s=0.2)
+
+    assert "timeout" == run.status
+    assert "no result after 0.2 s" == run.reason
+
+
+def test_a_killed_child_counts_as_out_of_memory(monkeypatch):
+    run = run_fake(monkeypatch, "killed")
+
+    assert "out_of_memory" == run.status
+
+
+def test_a_child_that_dies_leaves_its_last_line_as_the_reason(monkeypatch):
+    run = run_fake(monkeypatch, "dies")
+
+    assert "failed" == run.status
+    assert "exit code 3" in run.reason
+    assert "something broke" in run.reason
+
+
+def test_a_cpu_cell_hides_every_gpu_from_every_backend():
+    env = launch.environment(make_cell(device="cpu", threads=3), {"CUDA_VISIBLE_DEVICES": "0"}, "scratch")
+
+    assert "" == env["CUDA_VISIBLE_DEVICES"]
+    assert "cpu" == env["JAX_PLATFORMS"]
+    assert "cpu" == env["KERAS_TORCH_DEVICE"]
+    assert {"3"} == {env[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+
+
+@pytest.mark.parametrize(("visible", "expected"), [({}, "0"), ({"CUDA_VISIBLE_DEVICES": "2,3"}, "2")])
+def test_a_gpu_cell_sees_one_gpu_and_no_forced_platform(visible, expected):
+    base = {**visible, "JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu", "NVIDIA_TF32_OVERRIDE": "1"}
+
+    env = launch.environment(make_cell(device="gpu", backend="jax", jit="on"), base, "scratch")
+
+    assert expected == env["CUDA_VISIBLE_DEVICES"]
+    assert not {"JAX_PLATFORMS", "KERAS_TORCH_DEVICE", "NVIDIA_TF32_OVERRIDE"} & set(env)
+
+
+def test_compilation_caches_are_cold():
+    env = launch.environment(make_cell(), {"JAX_COMPILATION_CACHE_DIR": "warm"}, "scratch")
+
+    assert "JAX_COMPILATION_CACHE_DIR" not in env
+    assert all(env[name].startswith("scratch") for name in ("TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH"))

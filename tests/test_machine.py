@@ -1,0 +1,147 @@
+"""Describing a host: cores that can really be used, GPUs from what NVML returns, ids, nothing personal."""
+
+import getpass
+import os
+import platform
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench import machine
+from bench.schema import encode
+
+
+class FakeNvmlError(Exception):
+    """Stands in for pynvml.NVMLError."""
+
+
+class FakeNvml:
+    """What pynvml returns on a machine with two GPUs, one of which hides its power limit."""
+
+    NVMLError = FakeNvmlError
+
+    def nvmlSystemGetDriverVersion(self):
+        return b"580.159.03"
+
+    def nvmlDeviceGetCount(self):
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
+
+    def nvmlDeviceGetName(self, handle):
+        return ("NVIDIA H200", b"Tesla T4")[handle]
+
+    def nvmlDeviceGetMemoryInfo(self, handle):
+        return SimpleNamespace(total=(150_754_820_096, 15_843_721_216)[handle])
+
+    def nvmlDeviceGetPowerManagementLimit(self, handle):
+        if handle == 1:
+            raise FakeNvmlError
+        return 700_000
+
+    def nvmlDeviceGetCudaComputeCapability(self, handle):
+        return ((9, 0), (7, 5))[handle]
+
+
+def test_what_nvml_returns_becomes_gpus():
+    first, second = machine.parse_nvml(FakeNvml())
+
+    assert ("NVIDIA H200", 150_754_820_096, 700.0, "580.159.03", "9.0") == (
+        first.name,
+        first.memory_bytes,
+        first.power_limit_w,
+        first.driver,
+        first.compute_capability,
+    )
+    assert ("Tesla T4", None, "7.5") == (second.name, second.power_limit_w, second.compute_capability)
+
+
+def cgroup(tmp_path, files, own="0::/\n"):
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    self_cgroup = tmp_path / "self"
+    self_cgroup.write_text(own)
+    return machine.cgroup_quota(tmp_path, self_cgroup)
+
+
+def test_a_version_2_quota_is_read():
+    assert machine.cgroup_quota(Path("nowhere"), Path("nowhere")) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "expected"),
+    [
+        ({"cpu.max": "max 100000"}, "0::/\n", None),
+        ({"cpu.max": "150000 100000"}, "0::/\n", 1.5),
+        ({"cpu.max": "400000 100000", "pod/box/cpu.max": "200000 100000"}, "0::/pod/box\n", 2.0),
+        ({"pod/cpu.max": "100000 100000", "pod/box/cpu.max": "max 100000"}, "0::/pod/box\n", 1.0),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/\n", None),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/\n", 3.0),
+    ],
+)
+def test_the_tightest_quota_up_to_the_root_counts(tmp_path, files, own, expected):
+    assert expected == cgroup(tmp_path, files, own)
+
+
+def test_effective_cores_are_the_least_of_visible_affinity_and_quota(tmp_path, monkeypatch):
+    (tmp_path / "cpu.max").write_text("250000 100000")
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+
+    cores = machine.cores(tmp_path, tmp_path / "absent")
+
+    assert (64, 8, 2.5, 2) == cores
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("AMD EPYC", "amd-epyc-2c"),
+        ("Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz", "intel-xeon-e5-2680-v4-2c"),
+        ("AMD Ryzen 7 5800X 8-Core Processor", "amd-ryzen-7-5800x-2c"),
+        ("Apple M2 Pro", "apple-m2-pro-2c"),
+        ("", "unknown-2c"),
+    ],
+)
+def test_an_id_follows_from_the_hardware(model, expected):
+    assert expected == machine.suggest_id(model, (), 2)
+
+
+def test_a_gpu_names_its_machine():
+    gpus = machine.parse_nvml(FakeNvml())
+
+    assert "nvidia-h200-16c" == machine.suggest_id("whatever", gpus[:1], 16)
+    assert "2x-nvidia-h200-16c" == machine.suggest_id("whatever", gpus, 16)
+
+
+def test_this_machines_description_holds_nothing_personal():
+    text = encode(machine.describe()).decode()
+
+    for private in (platform.node(), str(Path.home()), str(Path.cwd())):
+        assert len(private) < 4 or private not in text
+    user = getpass.getuser()
+    assert f'"{user}"' not in text
+
+
+def test_variables_with_paths_are_left_out(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/home/someone/dump")
+
+    found = machine.variables()
+
+    assert "4" == found["OMP_NUM_THREADS"]
+    assert "XLA_FLAGS" not in found
+
+
+def test_a_commit_outside_git_is_unknown(tmp_path):
+    assert (None, None) == machine.commit(tmp_path)
+
+
+def test_an_absent_backend_has_no_version(monkeypatch):
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda _: None)
+
+    assert machine.backend_version("torch") is None

@@ -1,0 +1,128 @@
+"""Which cells run, in what order, and what is left out and why. No machine is asked."""
+
+import pytest
+
+from bench.plan import plan
+from bench.registry import UnknownNameError, workloads
+from bench.schema import BACKENDS
+
+ALL = {"tensorflow": "2", "jax": "0", "torch": "2"}
+
+
+def make_plan(**options):
+    known = {"profile": "smoke", "installed": ALL, "n_gpus": 0, "n_cores": 2}
+    return plan(workloads(), **known | options)
+
+
+def test_the_same_seed_gives_the_same_order_and_another_seed_another():
+    first, again = make_plan(seed=1, repeats=3), make_plan(seed=1, repeats=3)
+    other = make_plan(seed=2, repeats=3)
+
+    def order(p):
+        return [(run.cell.id, run.index) for run in p.runs]
+
+    assert order(first) == order(again)
+    assert order(first) != order(other)
+    assert sorted(order(first)) == sorted(order(other))
+
+
+def test_repeats_of_compared_cells_alternate():
+    """Between two repeats of a cell every other cell of its group has run once."""
+    runs = make_plan(only=("resnet50",), backends=BACKENDS, repeats=4).runs
+    n_cells = len({run.cell.id for run in runs})
+
+    rounds = [runs[start : start + n_cells] for start in range(0, len(runs), n_cells)]
+
+    assert all(len({run.cell.id for run in group}) == n_cells for group in rounds)
+    assert [0, 1, 2, 3] == [group[0].index for group in rounds]
+
+
+def test_headline_cells_come_first():
+    headline = [run.variant.headline for run in make_plan(profile="reference").runs]
+
+    assert headline == sorted(headline, reverse=True)
+
+
+def test_a_time_budget_leaves_out_cells_from_the_end_and_lists_them():
+    everything = make_plan(profile="quick")
+    budget_s = everything.estimate_s / 2
+
+    chosen = make_plan(profile="quick", time_budget_s=budget_s)
+
+    assert chosen.estimate_s <= budget_s
+    assert chosen.left_out
+    assert len(everything.cells) == len(chosen.cells) + len(chosen.left_out)
+    assert chosen.runs[0].variant.headline
+
+
+def test_known_costs_replace_estimates():
+    cell_id = next(iter(make_plan().cells))
+
+    chosen = make_plan(costs_s={cell_id: 1234.0})
+
+    assert 1234.0 == next(run.estimate_s for run in chosen.runs if run.cell.id == cell_id)
+
+
+def test_finished_runs_are_not_planned_again_and_keep_their_order():
+    everything = make_plan(repeats=3)
+    cell_id = everything.runs[0].cell.id
+
+    rest = make_plan(repeats=3, done={cell_id: 2})
+
+    assert len(everything.runs) - 2 == len(rest.runs)
+    assert [2] == [run.index for run in rest.runs if run.cell.id == cell_id]
+    order = {(run.cell.id, run.index): run.order for run in everything.runs}
+    assert all(order[run.cell.id, run.index] == run.order for run in rest.runs)
+
+
+def test_a_missing_backend_is_skipped_with_the_install_command():
+    chosen = make_plan(backends=("torch",), installed={**ALL, "torch": None}, install={"torch": "pip install torch"})
+
+    assert not chosen.runs
+    assert {"torch is not installed; pip install torch"} == {reason for _, reason in chosen.skipped}
+
+
+def test_a_gpu_that_is_not_there_is_skipped_with_the_reason():
+    chosen = make_plan(devices=("gpu",))
+
+    assert not chosen.runs
+    assert {"this machine shows no GPU"} == {reason for _, reason in chosen.skipped}
+
+
+def test_more_threads_than_cores_are_skipped():
+    chosen = make_plan(threads=(2, 64))
+
+    assert {2} == {run.cell.threads for run in chosen.runs}
+    assert all("64 threads asked for, 2 cores" in reason for _, reason in chosen.skipped)
+
+
+def test_a_gpu_machine_measures_both_devices_and_the_gpus_precisions():
+    cells = make_plan(n_gpus=1, only=("resnet50",), profile="reference", backends=("jax",)).cells.values()
+
+    assert {"cpu", "gpu"} == {cell.device for cell in cells}
+    assert {"float32-strict", "tf32", "mixed_bfloat16"} == {cell.precision for cell in cells if cell.device == "gpu"}
+    assert {"float32-strict"} == {cell.precision for cell in cells if cell.device == "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"only": ("resnet5",)}, ["unknown workload 'resnet5'", "did you mean 'resnet50'", "mlp-tabular"]),
+        ({"backends": ("tf",)}, ["unknown backend 'tf'", "tensorflow, jax, torch"]),
+        ({"devices": ("tpu",)}, ["unknown device 'tpu'", "cpu, gpu"]),
+        ({"profile": "fast"}, ["unknown profile 'fast'", "smoke, quick, reference"]),
+        ({"cell_ids": ("nothing",)}, ["unknown cell 'nothing'"]),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_names_the_known_ones(options, words):
+    with pytest.raises(UnknownNameError) as caught:
+        make_plan(**options)
+
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_cell_ids_are_unique_slugs_over_every_arm():
+    cells = make_plan(profile="reference", n_gpus=1, backends=BACKENDS, threads=(1, 2)).cells
+
+    assert all(cell_id == cell.id for cell_id, cell in cells.items())
+    assert len({cell for cell in map(repr, cells.values())}) == len(cells)

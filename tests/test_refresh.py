@@ -1,0 +1,200 @@
+"""A session from plan to records with a fake launcher: resumed after a kill, closed early, stopped in time."""
+
+import itertools
+
+import pytest
+
+from bench import machine, refresh, store
+from bench.refresh import Options
+from bench.schema import Run
+from tests.factories import make_machine, make_run
+
+
+@pytest.fixture(autouse=True)
+def one_machine(monkeypatch):
+    """The same invented machine whatever runs the tests, with every backend but torch."""
+    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine(machine_id or "example-2c"))
+    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(2, 2, None, 2))
+    monkeypatch.setattr(machine, "versions", lambda: {"keras": "3.0.0", "tensorflow": "2.0.0"})
+    monkeypatch.setattr(machine, "backend_version", lambda backend: None if backend == "torch" else "1.0")
+
+
+def options(tmp_path, **fields):
+    known = {"profile": "smoke", "only": ("cnn-digits", "matmul"), "repeats": 3, "results": tmp_path}
+    return Options(**known | fields)
+
+
+def launcher(request):
+    return make_run(request.index, cell=request.cell, order=request.order)
+
+
+def run_all(prepared, launcher=launcher, **fields):
+    return list(refresh.execute(prepared, launcher=launcher, **fields))
+
+
+def records_of(prepared, root):
+    return store.load_session(prepared.folder, root).records
+
+
+def test_a_session_leaves_a_record_of_every_cell_and_no_spool(tmp_path):
+    prepared = refresh.prepare(options(tmp_path))
+
+    steps = run_all(prepared)
+
+    records = records_of(prepared, tmp_path)
+    assert set(prepared.plan.cells) == set(records)
+    assert {3} == {len(record.runs) for record in records.values()}
+    assert len(records) == sum(step.record is not None for step in steps)
+    assert not (prepared.folder / store.SPOOL).exists()
+    assert [] == store.check(tmp_path)
+
+
+def test_a_kill_loses_at_most_the_run_in_flight_and_resume_goes_on(tmp_path):
+    """Whatever run is in flight when the process dies, the resumed session is the one that was never killed."""
+    n_runs = len(refresh.prepare(options(tmp_path / "whole")).plan.runs)
+
+    for n_before_kill in range(n_runs):
+        root = tmp_path / f"killed-{n_before_kill}"
+        first = refresh.prepare(options(root))
+        calls = itertools.count()
+
+        def dying(request, calls=calls, limit=n_before_kill):
+            if next(calls) == limit:
+                raise KeyboardInterrupt
+            return launcher(request)
+
+        with pytest.raises(KeyboardInterrupt):
+            run_all(first, dying)
+        resumed = refresh.prepare(options(root, resume=True))
+
+        assert first.folder == resumed.folder
+        assert n_runs - n_before_kill == len(resumed.plan.runs)
+        run_all(resumed)
+        orders = [run.order for record in records_of(resumed, root).values() for run in record.runs]
+        assert sorted(orders) == list(range(n_runs))
+        assert [] == store.check(root)
+
+
+def test_a_kill_between_the_last_run_and_its_record_is_mended(tmp_path, monkeypatch):
+    first = refresh.prepare(options(tmp_path, only=("matmul",)))
+    with monkeypatch.context() as patch:
+        patch.setattr(refresh, "close", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run_all(first)
+
+    resumed = refresh.prepare(options(tmp_path, only=("matmul",), resume=True))
+    run_all(resumed)
+
+    assert set(first.plan.cells) == set(records_of(resumed, tmp_path))
+
+
+def test_resuming_a_complete_session_starts_nothing(tmp_path):
+    run_all(refresh.prepare(options(tmp_path)))
+
+    again = refresh.prepare(options(tmp_path, resume=True))
+
+    assert not again.is_new
+    assert () == again.plan.runs
+
+
+def test_without_resume_a_new_session_begins(tmp_path):
+    first = refresh.prepare(options(tmp_path))
+    run_all(first)
+
+    second = refresh.prepare(options(tmp_path))
+
+    assert second.is_new
+    assert f"{first.session.id}-2" == second.session.id
+
+
+def test_another_environment_begins_a_new_session_and_says_why(tmp_path, monkeypatch):
+    run_all(refresh.prepare(options(tmp_path)))
+    monkeypatch.setattr(machine, "versions", lambda: {"keras": "3.1.0", "tensorflow": "2.0.0"})
+
+    again = refresh.prepare(options(tmp_path, resume=True))
+
+    assert again.is_new
+    assert "keras was 3.0.0 in the latest session and is 3.1.0 now" == again.note
+
+
+def test_failing_is_a_record_and_stops_nothing(tmp_path):
+    def failing(request):
+        if request.cell.workload == "matmul":
+            return Run(
+                index=request.index,
+                order=request.order,
+                status="out_of_memory",
+                reason="it was too large",
+                started_at="2026-11-03T08:00:00+00:00",
+                total_s=1.0,
+            )
+        return launcher(request)
+
+    prepared = refresh.prepare(options(tmp_path))
+    run_all(prepared, failing)
+
+    status = {record.cell.workload: record.status for record in records_of(prepared, tmp_path).values()}
+    assert {"cnn-digits": "ok", "matmul": "out_of_memory"} == status
+    assert [] == store.check(tmp_path)
+
+
+def test_a_cell_with_one_good_run_keeps_it_and_names_the_bad_ones(tmp_path):
+    def flaky(request):
+        if request.index:
+            return Run(
+                index=request.index,
+                order=request.order,
+                status="timeout",
+                reason="no result after 5 s",
+                started_at="2026-11-03T08:00:00+00:00",
+                total_s=5.0,
+            )
+        return launcher(request)
+
+    prepared = refresh.prepare(options(tmp_path, only=("matmul",)))
+    run_all(prepared, flaky)
+
+    for record in records_of(prepared, tmp_path).values():
+        assert ("ok", "2 of 3 runs did not finish: no result after 5 s") == (record.status, record.reason)
+
+
+def test_a_backend_that_is_not_installed_leaves_skipped_records(tmp_path):
+    prepared = refresh.prepare(options(tmp_path, backends=("torch",)))
+    run_all(prepared)
+
+    records = records_of(prepared, tmp_path)
+    assert {"skipped"} == {record.status for record in records.values()}
+    assert {"torch is not installed; pip install torch"} == {record.reason for record in records.values()}
+
+
+def test_a_time_budget_that_runs_out_leaves_the_rest_for_resume(tmp_path):
+    clock = itertools.count(step=40.0)
+    prepared = refresh.prepare(options(tmp_path, only=("cnn-digits",), time_budget_s=10_000.0))
+    tight = refresh.prepare(options(tmp_path / "tight", only=("cnn-digits",), time_budget_s=100.0))
+
+    assert len(run_all(prepared, now=lambda: 0.0)) == len(prepared.plan.runs)
+    assert len(run_all(tight, now=lambda: float(next(clock)))) < len(prepared.plan.runs)
+
+
+def test_seal_stores_unfinished_cells_with_the_runs_they_have(tmp_path):
+    prepared = refresh.prepare(options(tmp_path, only=("matmul",)))
+    steps = refresh.execute(prepared, launcher=launcher)
+    for _ in range(len(prepared.plan.cells)):
+        next(steps)
+    steps.close()
+
+    sealed = refresh.seal(prepared)
+
+    assert sealed
+    assert all(0 < len(record.runs) < 3 for record in sealed)
+    assert not (prepared.folder / store.SPOOL).exists()
+
+
+def test_earlier_records_teach_the_plan_what_a_run_takes(tmp_path):
+    prepared = refresh.prepare(options(tmp_path))
+    run_all(prepared)
+
+    costs = refresh.known_costs(tmp_path, "example-2c")
+
+    assert set(prepared.plan.cells) == set(costs)
+    assert {} == refresh.known_costs(tmp_path, "another-machine")

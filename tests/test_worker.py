@@ -1,0 +1,179 @@
+"""The clock, the warm-up criterion and the refusals of the child, without a framework."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from bench import worker
+from bench.schema import Block, Observed, Request, Variant
+from tests.factories import make_cell, make_observed
+
+
+class Device:
+    """A device with an asynchronous queue: steps take no host time, a synchronisation waits for all of them."""
+
+    def __init__(self, step_times_s):
+        self._times = iter(step_times_s)
+        self._queued = 0.0
+        self.now_s = 0.0
+        self.n_syncs = 0
+
+    def dispatch(self):
+        self._queued += next(self._times)
+
+    def sync(self):
+        self.now_s += self._queued
+        self._queued = 0.0
+        self.n_syncs += 1
+
+
+def run_clock(step_times_s, **options):
+    device = Device(step_times_s)
+    known = {"n_blocks": 5, "limit_s": 100.0, "now": lambda: device.now_s}
+    clock = worker.Clock(device.sync, **known | options)
+    n_steps = 0
+    while not clock.done:
+        device.dispatch()
+        clock.step()
+        n_steps += 1
+    return clock, device, n_steps
+
+
+def constant(first, step):
+    yield first
+    while True:
+        yield step
+
+
+def test_the_first_step_is_apart_and_every_step_is_counted_once():
+    clock, device, n_steps = run_clock(constant(7.0, 0.25))
+
+    counted = 1 + sum(block.n_steps for block in clock.warmup + clock.blocks)
+    assert 7.0 == clock.first_step_s
+    assert n_steps == counted  # blocks of one step are their own latencies
+    assert all(block.seconds == pytest.approx(0.25 * block.n_steps) for block in clock.blocks)
+
+
+def test_blocks_of_fast_steps_last_long_enough_and_synchronise_once():
+    clock, device, n_steps = run_clock(constant(1.0, 0.001))
+
+    assert all(block.seconds >= worker.BLOCK_S for block in clock.blocks)
+    assert device.n_syncs == 1 + len(clock.warmup) + len(clock.blocks) + len(clock.latencies_s)
+    assert [0.001] * 5 == [pytest.approx(seconds) for seconds in clock.latencies_s]
+
+
+def test_time_that_the_device_still_owes_is_not_missed():
+    """The sum of all blocks is the device's busy time, though dispatching took none."""
+    clock, device, _ = run_clock(constant(2.0, 0.02))
+
+    total = clock.first_step_s + clock.warmup_s + clock.steady_s + sum(clock.latencies_s)
+    assert pytest.approx(device.now_s) == total
+
+
+def warming_up():
+    yield 1.0
+    step = 0.6
+    while True:
+        yield max(step, 0.2)
+        step *= 0.85
+
+
+def test_the_warm_up_goes_on_until_windows_agree():
+    clock, _, _ = run_clock(warming_up())
+
+    assert clock.steady
+    assert all(block.seconds == pytest.approx(0.2) for block in clock.blocks)
+
+
+def restless():
+    yield 1.0
+    step = 0.2
+    while True:
+        yield step
+        step *= 1.1
+
+
+def test_a_run_that_never_settles_says_so():
+    clock, _, _ = run_clock(restless(), limit_s=3.0)
+
+    assert clock.steady is False
+    assert clock.blocks
+
+
+def test_a_limit_still_gives_three_blocks():
+    clock, _, _ = run_clock(constant(1.0, 4.0), limit_s=1.0, n_blocks=30)
+
+    assert worker.MIN_BLOCKS == len(clock.blocks)
+
+
+def test_energy_is_read_around_the_steady_part_only():
+    events = []
+    run_clock(
+        constant(1.0, 0.2), on_steady=lambda: events.append("start"), on_steady_end=lambda: events.append("stop")
+    )
+
+    assert ["start", "stop"] == events
+
+
+def test_blocks_that_are_too_short_do_not_decide_the_warm_up():
+    assert not worker.is_steady([Block(n_steps=1, seconds=0.01)] * 20)
+    assert worker.is_steady([Block(n_steps=1, seconds=0.2)] * 6)
+
+
+def make_request(**fields):
+    cell = make_cell("cnn-digits", **fields)
+    variant = Variant(batch_size=cell.batch_size, n_samples=cell.n_samples)
+    return Request(cell=cell, variant=variant, target=None, kind="model", index=0, order=0, seed=0)
+
+
+def test_another_device_than_asked_for_is_refused():
+    request = make_request(device="gpu", precision="tf32")
+    seen: Observed = make_observed(make_cell("cnn-digits", device="cpu"))
+
+    with pytest.raises(worker.NotAsAskedError, match="asked for gpu, weights and output lie on cpu"):
+        worker._check_as_asked(request, seen)
+
+
+def test_another_compilation_than_asked_for_is_refused():
+    request = make_request(jit="on")
+    seen = make_observed(make_cell("cnn-digits", jit="off"))
+
+    with pytest.raises(worker.NotAsAskedError, match="asked for jit on, Keras resolved it to off"):
+        worker._check_as_asked(request, seen)
+
+
+@pytest.mark.parametrize(
+    ("backend", "value", "expected"),
+    [
+        ("tensorflow", SimpleNamespace(device="/job:localhost/replica:0/task:0/device:GPU:0"), "gpu"),
+        ("tensorflow", SimpleNamespace(device="/job:localhost/replica:0/task:0/device:CPU:0"), "cpu"),
+        ("jax", SimpleNamespace(devices=lambda: [SimpleNamespace(platform="gpu")]), "gpu"),
+        ("jax", SimpleNamespace(devices=lambda: [SimpleNamespace(platform="cpu")]), "cpu"),
+        ("torch", SimpleNamespace(device=SimpleNamespace(type="cuda")), "gpu"),
+        ("torch", SimpleNamespace(device=SimpleNamespace(type="mps")), "gpu"),
+        ("torch", SimpleNamespace(device=SimpleNamespace(type="cpu")), "cpu"),
+    ],
+)
+def test_the_device_is_read_from_where_an_array_lies(backend, value, expected):
+    assert expected == worker._device(backend, value)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: failed to allocate"), "out_of_memory"),
+        (ValueError("shapes differ"), "failed"),
+    ],
+)
+def test_running_out_of_memory_is_told_from_other_failures(error, status):
+    assert status == worker.describe_failure(error)[0]
+
+
+def test_a_reason_is_one_line_without_paths():
+    home = str(worker.Path.home())
+
+    _, reason = worker.describe_failure(ValueError(f"cannot read {home}/secret\nsecond line"))
+
+    assert "ValueError: cannot read ~/secret" == reason
