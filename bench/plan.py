@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from bench.registry import unknown
 from bench.schema import BACKENDS, DEVICES, PROFILES, Backend, Cell, Device, Jit, Precision, Profile, Variant, Workload
 
-# How often a headline cell and any other cell is repeated, each time in a process of its own.
+# How often a headline cell (in its backend's first jit arm) and any other cell is repeated, each time in a
+# process of its own.
 REPEATS: Mapping[Profile, tuple[int, int]] = {"smoke": (1, 1), "quick": (2, 1), "reference": (5, 2)}
 
 # Compilation arms that make sense; the first is the one every cell runs in, the others are for headline
@@ -126,7 +127,10 @@ def plan(
         else:
             groups.setdefault((not variant.headline, cell.workload), []).append((cell, variant))
     cost = {cell.id: _estimate(cell, variant, costs_s or {}) for cell, variant in candidates.values()}
-    n_repeats = {cell.id: repeats or REPEATS[profile][not variant.headline] for cell, variant in candidates.values()}
+    n_repeats = {
+        cell.id: repeats or REPEATS[profile][not _is_headline(specs[cell.workload], cell, variant)]
+        for cell, variant in candidates.values()
+    }
 
     runs: list[PlannedRun] = []
     left_out: list[tuple[Cell, float]] = []
@@ -196,6 +200,12 @@ def _cells(
                             )
                         )
     return cells
+
+
+def _is_headline(spec: Workload, cell: Cell, variant: Variant) -> bool:
+    """Whether a cell is one that headlines rest on: a headline variant in its backend's usual compilation arm."""
+    usual = PROBE_JIT[cell.backend] if spec.kind == "probe" else JIT_ARMS[cell.backend, cell.device][0]
+    return variant.headline and cell.jit == usual
 
 
 def _why_not(

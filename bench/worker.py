@@ -36,6 +36,7 @@ BLOCK_S = 0.1  # a block lasts at least this long, so that the clock's and the s
 WINDOW = 3  # blocks compared by the warm-up criterion
 STEADY_FRAC = 0.05  # steady: two successive windows' medians differ by at most this share
 MIN_BLOCKS = 3
+WARMUP_LIMITS = 2  # a warm-up may take this many times the limit of the steady part
 N_LATENCIES = 20
 CONTROL_N = 1024  # 2 GFLOP: long enough to time on one core, short enough not to heat it
 N_CONTROLS = 5
@@ -67,7 +68,7 @@ class Clock:
         """Args:
         sync: returns when the device has finished everything dispatched so far.
         n_blocks: steady blocks wanted; fewer if they would take longer than ``limit_s``, but at least 3.
-        limit_s: limit of the warm-up and of the steady part, each.
+        limit_s: limit of the steady part; the warm-up may take twice as long.
         started: the first step was measured before.
         on_steady: called once, when the warm-up ends, outside the timed blocks; ``on_steady_end`` likewise.
         now: a monotonic clock, in seconds.
@@ -132,7 +133,7 @@ class Clock:
             self._block_steps = max(block.n_steps + 1, math.ceil(1.1 * BLOCK_S / max(per_step, 1e-9)))
             self._block_steps = min(self._block_steps, block.n_steps * 100)
         self.steady = is_steady(self.warmup)
-        if self.steady or (len(self.warmup) >= MIN_BLOCKS and self.warmup_s >= self._limit_s):
+        if self.steady or (len(self.warmup) >= MIN_BLOCKS and self.warmup_s >= WARMUP_LIMITS * self._limit_s):
             self._stage = "steady"
             self._on_steady()
 

@@ -21,34 +21,55 @@ SPEC = Workload(
     sample_noun="images",
     data_source="pixels and classes drawn by a seeded generator: only speed is asked, and it does not depend on them",
     variants={
-        "smoke": (
-            Variant(batch_size=2, n_samples=4, params={"image_px": 75}, n_blocks=2, steady_limit_s=0.5, headline=True),
+        "smoke": tuple(
             Variant(
-                mode="infer",
+                mode=mode,
                 batch_size=2,
                 n_samples=4,
                 params={"image_px": 75},
                 n_blocks=2,
                 steady_limit_s=0.5,
                 headline=True,
-            ),
+                estimate_s={"train": 16.0, "infer": 7.0}[mode],
+            )
+            for mode in ("train", "infer")
         ),
         "quick": (
-            Variant(batch_size=8, n_samples=32, params={"image_px": 299}, n_blocks=3, steady_limit_s=3, headline=True),
+            Variant(
+                batch_size=8,
+                n_samples=256,
+                params={"image_px": 299},
+                n_blocks=3,
+                steady_limit_s=1.0,
+                headline=True,
+                estimate_s=24.0,
+            ),
             Variant(
                 mode="infer",
                 batch_size=8,
                 n_samples=32,
                 params={"image_px": 299},
-                n_blocks=5,
-                steady_limit_s=2,
-                headline=True,
+                n_blocks=3,
+                steady_limit_s=1.0,
+                estimate_s=14.0,
             ),
         ),
         "reference": (
-            Variant(batch_size=8, n_samples=32, params={"image_px": 299}, steady_limit_s=5, headline=True),
             Variant(
-                mode="infer", batch_size=8, n_samples=32, params={"image_px": 299}, steady_limit_s=4, headline=True
+                batch_size=8,
+                n_samples=256,
+                params={"image_px": 299},
+                steady_limit_s=3.0,
+                headline=True,
+                estimate_s=25.0,
+            ),
+            Variant(
+                mode="infer",
+                batch_size=8,
+                n_samples=16,
+                params={"image_px": 299},
+                steady_limit_s=3.0,
+                estimate_s=15.0,
             ),
         ),
     },

@@ -42,7 +42,6 @@ SPEC = Workload(
                 params={"width": 16},
                 n_blocks=3,
                 steady_limit_s=0.5,
-                headline=True,
                 estimate_s=6.0,
             ),
         ),
@@ -67,7 +66,7 @@ SPEC = Workload(
                     estimate_s=6.0,
                 )
                 for width in (16, 1024)
-                for batch_size, n_samples in ((32, 16_384), (1024, 65_536))
+                for batch_size, n_samples in ((32, 16_384), (2048, 262_144))
             ),
         ),
         "reference": (
@@ -87,7 +86,6 @@ SPEC = Workload(
                 params={"width": 128},
                 n_blocks=10,
                 steady_limit_s=2.0,
-                headline=True,
                 estimate_s=8.0,
             ),
             *(
@@ -100,7 +98,7 @@ SPEC = Workload(
                     estimate_s=20.0 if width == 4096 and batch_size == 2048 else 7.0,
                 )
                 for width in (16, 128, 1024, 4096)
-                for batch_size, n_samples in ((32, 16_384), (256, 32_768), (2048, 131_072))
+                for batch_size, n_samples in ((32, 16_384), (256, 65_536), (2048, 262_144))
                 if (width, batch_size) != (128, 32)
             ),
         ),
