@@ -166,7 +166,7 @@ def headline(scope: Scope) -> _Draft:
     for session in (*scope.sessions[:1], *others):
         timed = {job.record.cell.workload: job for job in reversed(verdicts.jobs(evidence, session))}
         for workload in scope.models():
-            if not evidence.records(session, workload=workload):
+            if session is not scope.sessions[0] and not evidence.records(session, workload=workload):
                 continue
             contrast = evidence.contrast(session, workload)
             job = timed.get(workload)
@@ -196,12 +196,12 @@ def speed_by_workload(scope: Scope) -> _Draft:
     rows = []
     for session, workload, mode, device in _arms(scope):
         cells = [_rate(scope, session, workload, mode, device, backend) for backend in BACKENDS]
-        record = next(iter(scope.evidence.candidates(session, workload, mode, device)))
+        record = next(iter(scope.evidence.candidates(session, workload, mode, device)), None)
         rows.append((
             scope.machine(session),
             _text(scope.evidence.title(workload)),
             _text(fmt.MODE_NAMES[mode]),
-            _text(fmt.count(record.cell.batch_size)),
+            NOTHING if record is None else _text(fmt.count(record.cell.batch_size)),
             _text(fmt.device(device)),
             *cells,
         ))  # fmt: skip
@@ -569,15 +569,16 @@ def sessions(scope: Scope) -> _Draft:
     """Every session: when, where, how much, with which versions."""
     rows = []
     for session in _every_session(scope):
-        described, records = session.session, session.records.values()
-        n_ok = sum(record.status == "ok" for record in records)
+        described, records = session.session, tuple(session.records.values())
+        measured = [record for record in records if record.status == "ok"]
+        others = [record for record in records if record.status != "ok"]
         rows.append((
             scope.machine(session),
             _text(described.id),
             _text(described.profile),
-            _text(fmt.count(n_ok)),
-            _text(fmt.count(len(records) - n_ok)),
-            _text(fmt.count(sum(len(record.runs) for record in records))),
+            _number(scope, len(measured), measured),
+            _number(scope, len(others), others),
+            _number(scope, sum(len(record.runs) for record in records), records),
             _text(", ".join(f"{name} {version}" for name, version in sorted(described.versions.items()))),
             _text(_commit(session)),
             _text("not published" if session.is_local else "published"),
@@ -598,15 +599,15 @@ def machines(scope: Scope) -> _Draft:
     for found in _groups(_every_session(scope), evidence.key):
         session = max(found, key=lambda s: s.session.started_at)
         machine, described = session.machine, session.session
-        physical = fmt.NOT_MEASURED if machine.n_physical_cores is None else fmt.count(machine.n_physical_cores)
+        told = [record for record in session.records.values() if record.status == "ok"][:1]
         gpus = [f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)}" for gpu in machine.gpus]
         rows.append((
             _text(evidence.label(session)),
             _text(machine.cpu_model),
-            _text(physical),
-            _text(fmt.count(machine.n_logical_cores)),
-            _text(fmt.count(described.n_cores_effective)),
-            _text(fmt.bytes_(machine.memory_bytes)),
+            MISSING if machine.n_physical_cores is None else _number(scope, machine.n_physical_cores, told),
+            _number(scope, machine.n_logical_cores, told),
+            _number(scope, described.n_cores_effective, told),
+            Cellv(text=fmt.bytes_(machine.memory_bytes), cells=scope.evidence.refs(*told)),
             _text("; ".join(gpus) or "none"),
             _text(machine.os),
             _text(fmt.count(len(found))),
@@ -664,6 +665,11 @@ def failures(scope: Scope) -> _Draft:
 
 def _text(text: str) -> Cellv:
     return Cellv(text=text)
+
+
+def _number(scope: Scope, value: int, records: Iterable[Record]) -> Cellv:
+    """A count with the records it was counted in."""
+    return Cellv(text=fmt.count(value), cells=scope.evidence.refs(*records))
 
 
 def _estimate(scope: Scope, estimate: Estimate | None, *records: Record | None, noun: str = "samples") -> Cellv:
@@ -736,19 +742,30 @@ def _backend_names() -> tuple[str, ...]:
 def _arms(
     scope: Scope, *, sessions: int | None = None, modes: Sequence[Mode] = MODES
 ) -> Iterator[tuple[SessionResults, str, Mode, Device]]:
-    """Session, workload, mode and device of every headline variant that has a record."""
+    """Session, workload, mode and device of every headline variant that has a record.
+
+    Of the first session also what it could have measured on the CPU and has not, so that a gap is seen.
+    """
+    evidence = scope.evidence
     for session in scope.sessions[:sessions]:
         for workload in scope.models():
+            variants = [v for group in evidence.workloads[workload].variants.values() for v in group]
+            expected = {v.mode for v in variants if v.headline} if session is scope.sessions[0] else set()
             for mode in modes:
                 for device in DEVICES:
-                    if scope.evidence.candidates(session, workload, mode, device):
+                    if evidence.candidates(session, workload, mode, device) or (device == "cpu" and mode in expected):
                         yield session, workload, mode, device
 
 
 def _by_backend(
     scope: Scope, session: SessionResults, workload: str, mode: Mode, device: Device, by: Quantity = "throughput"
 ) -> Iterator[tuple[Backend, Record | None, Record | None]]:
-    """Each backend that has a record, with its best record, or else the one that says why there is none."""
+    """Each backend that has a record, with its best record, or else the one that says why there is none.
+
+    When no backend has any, the first one stands for them, with neither.
+    """
+    if not scope.evidence.candidates(session, workload, mode, device):
+        yield BACKENDS[0], None, None
     for backend in BACKENDS:
         found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
         if found:

@@ -1,0 +1,346 @@
+"""Which session leads, which cell speaks, and what may be divided by what."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.report import stats
+from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, variant_key
+from bench.report.stats import ComparisonError
+from bench.schema import PHASES
+from bench.store import Results
+from tests.factories import (
+    INVENTED,
+    make_evidence,
+    make_gpu,
+    make_machine,
+    make_record,
+    make_records,
+    make_run,
+    make_session,
+    make_session_results,
+    make_workload,
+)
+
+
+def session_on(machine_id: str, records=None, *, is_local: bool = False, gpus=(), **fields):
+    """A session on a named machine; ``fields`` are the session's."""
+    machine = make_machine(machine_id, gpus=gpus)
+    records = make_records(backends=("tensorflow",)) if records is None else records
+    session = make_session(records, machine_id=machine_id, **fields)
+    return make_session_results(records, machine=machine, session=session, is_local=is_local)
+
+
+@pytest.fixture(scope="module")
+def gpu_evidence() -> Evidence:
+    return make_evidence(gpu=True)
+
+
+# The lead.
+
+
+def test_nothing_measured_leads_to_nothing():
+    evidence = Evidence(Results(()), {})
+
+    assert evidence.lead is None
+    assert () == evidence.shown
+    assert evidence.best(evidence.lead, "resnet50") is None
+    assert evidence.contrast(evidence.lead, "resnet50") is None
+    assert 0 == evidence.frame().height
+
+
+def test_this_machines_latest_session_leads():
+    old = session_on("own", is_local=True, id="2026-11-01")
+    new = session_on("own", is_local=True, id="2026-11-02")
+    published = session_on("big", gpus=(make_gpu(),), id="2026-11-09")
+
+    assert new is make_evidence(published, old, new).lead
+
+
+def test_one_cell_measured_again_does_not_lead():
+    full = session_on("own", is_local=True, id="2026-11-01")
+    single = session_on("own", [make_record("matmul")], is_local=True, id="2026-11-02")
+
+    assert full is make_evidence(full, single).lead
+    assert single is make_evidence(single).lead
+
+
+def test_without_a_local_session_the_latest_reference_session_with_a_gpu_leads():
+    def both():
+        return make_records(backends=("tensorflow",), devices=("cpu", "gpu"))
+
+    cpu = session_on("a", id="2026-11-09")
+    old = session_on("b", both(), gpus=(make_gpu(),), id="2026-11-01")
+    new = session_on("c", both(), gpus=(make_gpu(),), id="2026-11-02")
+    quick = session_on("d", both(), gpus=(make_gpu(),), id="2026-11-10", profile="quick")
+
+    evidence = make_evidence(cpu, old, new, quick)
+
+    assert new is evidence.lead
+    assert [new, old, quick, cpu] == list(evidence.shown)  # GPU machines before the others
+
+
+def test_a_session_in_which_all_failed_does_not_lead():
+    failed = session_on("own", [make_record(status="failed")], is_local=True, id="2026-11-09")
+    good = session_on("good", id="2026-11-01")
+
+    assert good is make_evidence(failed, good).lead
+    assert make_evidence(failed).lead is None
+
+
+def test_each_machine_is_shown_once_with_its_best_session():
+    lead = session_on("own", is_local=True)
+    old, new = session_on("a", id="2026-11-01"), session_on("a", id="2026-11-02")
+
+    assert (lead, new) == make_evidence(lead, old, new).shown
+
+
+def test_names_of_a_machine():
+    evidence = make_evidence(gpu=True, local=True)
+    gpu, own = (next(s for s in evidence.sessions if s.machine.id == name) for name in ("gpu-16c", "own-4c"))
+
+    assert ("gpu-16c", "gpu-16c") == (evidence.key(gpu), evidence.label(gpu))
+    assert ("local-own-4c", "this machine") == (evidence.key(own), evidence.label(own))
+    assert "Reader's CPU, 4 cores" == evidence.cpu_text(own)
+    assert "Example Server CPU, 1 core" == evidence.cpu_text(gpu, make_record(threads=1))
+    assert "Example GPU" == evidence.gpu_text(gpu)
+    assert "2 x Example GPU" == evidence.gpu_text(session_on("two", gpus=(make_gpu(), make_gpu())))
+
+
+# Addresses.
+
+
+def test_a_record_knows_its_address_and_back():
+    evidence = make_evidence(local=True)
+    session = evidence.lead
+    record = next(iter(session.records.values()))
+
+    ref = evidence.ref(record)
+
+    assert CellRef("local-own-4c", "2026-11-05", record.cell.workload, record.cell.id) == ref
+    assert ((session, record.cell.id),) == evidence.resolve((ref,))
+    assert (ref,) == evidence.refs(record, None, record)
+
+
+def test_a_record_of_other_results_is_refused():
+    with pytest.raises(LookupError, match="is not a record of these results"):
+        make_evidence().ref(make_record())
+
+
+def test_a_workload_that_only_records_know_keeps_its_title():
+    evidence = Evidence(Results((make_session_results([make_record("matmul")]),)), {})
+
+    assert "Matrix product" == evidence.title("matmul")
+    assert "products" == evidence.noun("matmul")
+    assert () == evidence.model_workloads()
+    assert ("unheard-of", "samples") == (evidence.title("unheard-of"), evidence.noun("unheard-of"))
+
+
+# The cell that speaks.
+
+
+def test_headline_cells_are_those_of_headline_variants():
+    assert is_headline(make_record("resnet50"))
+    assert not is_headline(make_record("resnet50", batch_size=2))
+    assert not is_headline(make_record("resnet50", params={"image_px": 64}))
+
+
+def test_best_takes_the_faster_jit_arm_and_backend():
+    slow, fast = make_record(step_s=2.0), make_record(step_s=1.0, jit="on")
+    other = make_record(step_s=1.5, backend="torch")
+    evidence = make_evidence(session := make_session_results([slow, fast, other]))
+
+    assert fast is evidence.best(session, "resnet50", "train", "cpu")
+    assert other is evidence.best(session, "resnet50", "train", "cpu", backend="torch")
+    assert evidence.best(session, "resnet50", "train", "gpu") is None
+    assert evidence.best(session, "resnet50", "infer", "cpu") is None
+
+
+def test_best_ignores_cells_off_the_headline_fewer_threads_and_looser_precision():
+    headline = make_record(step_s=1.0)
+    others = [
+        make_record(step_s=0.1, batch_size=32),
+        make_record(step_s=0.1, threads=1),
+        make_record(step_s=0.1, precision="mixed_bfloat16"),
+    ]
+    evidence = make_evidence(session := make_session_results([headline, *others]))
+
+    assert headline is evidence.best(session, "resnet50")
+    assert others[0] is evidence.best(session, "resnet50", batch_size=32)
+    assert others[2] is evidence.best(session, "resnet50", precision="mixed_bfloat16")
+
+
+def test_best_by_parameters_prefers_the_headline_variant_among_those_that_agree():
+    evidence = make_evidence()
+
+    tuned = evidence.best(evidence.lead, "transfer-2000", params={"tuned": "all"})
+    width = evidence.best(evidence.lead, "mlp-tabular", params={"width": 128})
+
+    assert "all" == tuned.cell.params["tuned"]
+    assert 32 == width.cell.batch_size
+
+
+def test_best_by_another_quantity():
+    quick_start = make_record("mlp-tabular", step_s=0.002)
+    fast = make_record("mlp-tabular", step_s=0.001, jit="on", run_fields={"job": None})
+    evidence = make_evidence(session := make_session_results([quick_start, fast]))
+
+    assert fast is evidence.best(session, "mlp-tabular")
+    assert quick_start is evidence.best(session, "mlp-tabular", by="job_time")
+    assert fastest([]) is None
+
+
+def test_failure_says_why_there_is_no_best():
+    failed = make_record(status="out_of_memory", reason="killed")
+    evidence = make_evidence(session := make_session_results([failed, make_record("lstm-text")]))
+
+    assert evidence.best(session, "resnet50") is None
+    assert failed is evidence.failure(session, "resnet50")
+    assert evidence.failure(session, "lstm-text") is None
+    assert evidence.failure(session, "mobilenet-v2") is None
+
+
+def test_records_are_filtered_by_every_field():
+    evidence = make_evidence()
+    lead = evidence.lead
+
+    wide = evidence.records(lead, workload="mlp-tabular", params={"width": 1024})
+
+    assert {1024} == {record.cell.params["width"] for record in wide}
+    assert {"skipped"} == {r.status for r in evidence.records(lead, workload="inception-v3", backend="jax")}
+    assert () == evidence.records(None)
+    assert all(is_headline(record) for record in evidence.records(lead, headline=True, status="ok"))
+
+
+def test_parameters_that_tell_cells_apart():
+    evidence = make_evidence()
+    wide = evidence.records(evidence.lead, workload="mlp-tabular", params={"width": 1024})[0]
+    picture = evidence.records(evidence.lead, workload="mobilenet-v2")[0]
+
+    assert {"width": 1024} == evidence.distinct_params(wide)
+    assert {} == evidence.distinct_params(picture)
+
+
+def test_equal_work_has_equal_keys():
+    assert variant_key(make_record(device="gpu")) == variant_key(make_record(backend="jax", threads=7))
+    assert variant_key(make_record()) != variant_key(make_record(batch_size=2))
+
+
+# Ratios.
+
+
+def test_speed_up_of_two_sessions_is_refused_and_names_both():
+    gpu, cpu = make_record(device="gpu"), make_record(device="cpu")
+    evidence = make_evidence(
+        session_on("one", [gpu], id="2026-11-01"), session_on("two", [cpu], is_local=True, id="2026-11-02")
+    )
+
+    with pytest.raises(ComparisonError, match="one/2026-11-01 and local-two/2026-11-02"):
+        evidence.record_speedup(gpu, cpu)
+
+
+def test_speed_up_of_two_methods_is_refused():
+    gpu, cpu = make_record(device="gpu"), make_record(device="cpu", method_version=2)
+    evidence = make_evidence(make_session_results([gpu, cpu]))
+
+    with pytest.raises(ComparisonError, match="method version: 1 and 2"):
+        evidence.record_speedup(gpu, cpu)
+
+
+def test_speed_up_is_above_one_when_the_first_is_faster_whatever_the_quantity():
+    gpu = make_record(device="gpu", step_s=1.0, jitter_frac=0)
+    cpu = make_record(device="cpu", step_s=4.0, jitter_frac=0)
+    evidence = make_evidence(session := make_session_results([gpu, cpu]))
+
+    assert 4.0 == pytest.approx(evidence.record_speedup(gpu, cpu).value)
+    assert 4.0 == pytest.approx(evidence.record_speedup(gpu, cpu, "step_time").value)
+    assert 0.25 == pytest.approx(evidence.cell_ratio(session, cpu.cell.id, gpu.cell.id).value)
+    assert evidence.cell_ratio(session, "no-such-cell", gpu.cell.id) is None
+
+
+def test_contrast_sets_the_best_arms_of_one_variant_against_each_other(gpu_evidence: Evidence):
+    session = gpu_evidence.lead
+
+    found = gpu_evidence.contrast(session, "resnet50", "infer")
+
+    assert ("gpu", "cpu") == (found.gpu.cell.device, found.cpu.cell.device)
+    assert variant_key(found.gpu) == variant_key(found.cpu)
+    assert gpu_evidence.best(session, "resnet50", "infer", "cpu") is found.cpu
+    assert found.speedup == gpu_evidence.speedup(session, "resnet50", "infer")
+    looser = gpu_evidence.contrast(session, "resnet50", "infer", precision="tf32")
+    assert ("tf32", "float32-strict") == (looser.gpu.cell.precision, looser.cpu.cell.precision)
+
+
+def test_contrast_needs_both_sides(gpu_evidence: Evidence):
+    cpu_only = next(s for s in gpu_evidence.sessions if not gpu_evidence.has_gpu(s))
+    gpu_only = make_session_results([make_record(device="gpu")])
+
+    assert gpu_evidence.contrast(cpu_only, "resnet50") is None
+    assert make_evidence(gpu_only).contrast(gpu_only, "resnet50") is None
+
+
+def test_contrast_never_mixes_sizes():
+    gpu, cpu = make_record(device="gpu"), make_record(device="cpu", batch_size=2)
+    evidence = make_evidence(session := make_session_results([gpu, cpu]))
+
+    assert evidence.contrast(session, "resnet50") is None
+
+
+# The frame.
+
+
+def test_frame_has_one_row_per_session_and_cell(gpu_evidence: Evidence):
+    frame = gpu_evidence.frame()
+
+    assert sum(len(session.records) for session in gpu_evidence.sessions) == frame.height
+    assert list(FRAME_COLUMNS) == frame.columns
+    assert frame.height == frame.unique(["machine", "session_id", "cell_id"]).height
+    assert frame is gpu_evidence.frame()
+
+
+def test_frame_rows_agree_with_the_estimates(gpu_evidence: Evidence):
+    record = gpu_evidence.best(gpu_evidence.lead, "mlp-tabular")
+    rows = gpu_evidence.frame().to_dicts()
+    row = next(r for r in rows if r["cell_id"] == record.cell.id and r["is_lead"])
+
+    rate, job = stats.throughput(record), stats.job_time(record)
+    assert (rate.value, rate.low, rate.high) == (
+        row["samples_per_s"],
+        row["samples_per_s_low"],
+        row["samples_per_s_high"],
+    )
+    assert job.value == row["job_s"]
+    assert stats.start_up(record).value == row["start_up_s"]
+    assert [stats.phase_time(record, p).value for p in PHASES] == [row[f"{p}_s"] for p in PHASES]
+    assert {"width": 128} == json.loads(row["params"])
+    assert "width 128" == row["params_text"]
+    assert (5, True, "rows") == (row["n_runs"], row["headline"], row["sample_noun"])
+
+
+def test_frame_shows_what_was_not_measured_as_null(gpu_evidence: Evidence):
+    rows = gpu_evidence.frame().to_dicts()
+    failed = next(row for row in rows if row["status"] != "ok")
+
+    assert failed["reason"]
+    assert [None] * 3 == [failed[f"samples_per_s{end}"] for end in ("", "_low", "_high")]
+    assert 0 == failed["n_runs"]
+
+
+def test_frame_never_holds_an_infinity():
+    from tests.factories import make_cell, make_job
+
+    runs = [
+        make_run(i, cell=make_cell("cnn-digits"), job=make_job(10.0, (quality,)))
+        for i, quality in enumerate((0.98, 0.98, 0.5))
+    ]
+    row = make_evidence(make_session_results([make_record("cnn-digits", runs=runs)])).frame().to_dicts()[0]
+
+    assert 10.0 == row["time_to_target_s"]
+    assert row["time_to_target_s_high"] is None
+
+
+def test_every_invented_workload_is_known():
+    assert sorted(INVENTED) == sorted(make_evidence().workloads)
+    assert all(make_workload(name).id == name for name in INVENTED)

@@ -1,0 +1,278 @@
+"""Tables: every number has its evidence, what is missing says so, what failed shows why."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bench.report import stats, tables
+from bench.report.rows import Evidence
+from bench.store import Results
+from tests.factories import (
+    make_evidence,
+    make_machine,
+    make_record,
+    make_session,
+    make_session_results,
+)
+
+EXPECTED = {
+    "headline", "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target",
+    "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
+    "machines", "failures", "course-jobs",
+}  # fmt: skip
+ESTIMATE = re.compile(r"n = \d+\)")
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    return make_evidence(gpu=True)
+
+
+def text_rows(table: tables.Table) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def column(table: tables.Table, name: str) -> list[str]:
+    at = table.columns.index(name)
+    return [row[at].text for row in table.rows]
+
+
+def test_every_promised_table_exists():
+    assert set(tables.ids()) == EXPECTED
+
+
+def test_unknown_table_names_the_nearest(evidence: Evidence):
+    with pytest.raises(tables.TableError, match="start-up"):
+        tables.make("startup", evidence)
+
+
+@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+def test_a_table_of_nothing_has_no_rows(table_id: str):
+    made = tables.make(table_id, Evidence(Results(()), {}))
+
+    assert () == made.rows
+    assert made.caption.endswith(".")
+
+
+@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+def test_rows_have_one_cell_per_column_and_no_column_twice(table_id: str, evidence: Evidence):
+    made = tables.make(table_id, evidence)
+
+    assert made.rows
+    assert {len(made.columns)} == {len(row) for row in made.rows}
+    assert len(set(made.columns)) == len(made.columns)
+
+
+@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+def test_every_estimate_names_records_that_exist(table_id: str, evidence: Evidence):
+    cells = [cell for row in tables.make(table_id, evidence).rows for cell in row]
+
+    assert [] == [cell.text for cell in cells if ESTIMATE.search(cell.text) and not (cell.cells and cell.estimate)]
+    assert all(cell_id in s.records for cell in cells for s, cell_id in evidence.resolve(cell.cells))
+
+
+@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+def test_no_number_appears_where_nothing_was_measured(table_id: str):
+    failed = make_session_results([make_record("lstm-text"), *(
+        make_record(w, status="failed", reason="loss is not finite")
+        for w in ("resnet50", "matmul", "mlp-tabular", "cnn-digits"))])  # fmt: skip
+    made = tables.make(table_id, make_evidence(failed))
+
+    cells = [cell for row in made.rows for cell in row]
+
+    assert [] == [cell.text for cell in cells if re.fullmatch(r"0(\.0*)?( .*|x.*)|.*\b(nan|inf|None)\b.*", cell.text)]
+
+
+@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+def test_plain_rows_are_rectangular(table_id: str, evidence: Evidence):
+    header, *lines = tables.make(table_id, evidence).plain_rows()
+
+    assert "evidence" == header[-1]
+    assert {len(header)} == {len(line) for line in lines}
+
+
+def test_plain_rows_hold_unrounded_numbers_and_the_evidence():
+    record = make_record("resnet50")
+    session = make_session_results([record])
+    made = tables.make("speed-by-workload", make_evidence(session), workload="resnet50")
+
+    header, line, _ = made.plain_rows()  # training, then inference
+    found = dict(zip(header, line, strict=True))
+
+    rate = stats.throughput(record)
+    names = ("TensorFlow", "TensorFlow low", "TensorFlow high", "TensorFlow n", "TensorFlow unit")
+    assert [rate.value, rate.low, rate.high, 5, "samples_per_s"] == [found[name] for name in names]
+    assert "not measured yet" == found["JAX"]
+    assert f"example-2c/2026-11-03/{record.cell.id}" == found["evidence"]
+
+
+def test_a_machine_column_of_one_machine_moves_into_the_caption(evidence: Evidence):
+    one, both = make_evidence(), evidence
+
+    assert "machine" not in tables.make("speed-by-workload", one).columns
+    assert "Example CPU 2.1 GHz, 2 cores" in tables.make("speed-by-workload", one).caption
+    assert "machine" == tables.make("speed-by-workload", both).columns[0]
+
+
+def test_tables_can_be_narrowed_to_a_workload_and_a_session(evidence: Evidence):
+    cpu_only = evidence.sessions[0]
+
+    made = tables.make("jit-arms", evidence, workload="lstm-text", session=cpu_only)
+
+    assert {"LSTM on text"} == set(column(made, "workload"))
+    assert {ref.machine for row in made.rows for cell in row for ref in cell.cells} == {"example-2c"}
+
+
+def test_headline_without_a_gpu_says_not_measured_yet():
+    made = tables.make("headline", make_evidence())
+
+    assert {"not measured yet"} == set(column(made, "GPU")) == set(column(made, "GPU over CPU"))
+    assert all("n = 5" in text for text in column(made, "CPU"))
+    assert any(text.endswith(", computed") for text in column(made, "a job on the CPU"))
+
+
+def test_headline_with_a_gpu_divides_within_one_session(evidence: Evidence):
+    made = tables.make("headline", evidence)
+    at = made.columns.index("GPU over CPU")
+
+    for row in made.rows:
+        assert 2 == len(row[at].cells)
+        assert 1 == len({(ref.machine, ref.session) for ref in row[at].cells})
+
+
+def test_headline_of_a_machine_without_gpu_adds_a_machine_with_one():
+    made = tables.make("headline", make_evidence(gpu=True, local=True))
+
+    assert {"this machine (Reader's CPU, 4 cores)", "gpu-16c (Example Server CPU, 16 cores)"} == set(
+        column(made, "machine")
+    )
+
+
+def test_a_failed_cell_shows_its_status_and_reason(evidence: Evidence):
+    made = tables.make("speed-by-workload", evidence)
+    at = made.columns.index("JAX")
+
+    cells = [row[at] for row in made.rows if "Inception-v3, 299 px" in [cell.text for cell in row]]
+
+    assert {"skipped: jax is not installed: pip install '.[jax]'"} == {cell.text for cell in cells}
+    assert all(cell.cells for cell in cells)
+
+
+def test_speed_ups_name_cpu_and_cores_and_every_gpu_precision(evidence: Evidence):
+    made = tables.make("cpu-gpu-speedup", evidence)
+
+    assert {"Example Server CPU, 16 cores", "Example CPU 2.1 GHz, 2 cores"} == set(column(made, "CPU and cores"))
+    assert {"float32-strict", "tf32", ""} == set(column(made, "GPU precision"))
+    at = made.columns.index("GPU over CPU")
+    assert all(1 == len({ref[:2] for ref in row[at].cells}) for row in made.rows if row[at].cells)
+
+
+def test_surface_has_a_row_for_each_width_and_batch(evidence: Evidence):
+    made = tables.make("mlp-surface", evidence, session=evidence.lead)
+
+    sizes = list(zip(column(made, "width"), column(made, "batch size"), strict=True))
+    assert 9 == len(sizes) == len(set(sizes))
+    assert [("16", "32"), ("16", "256"), ("16", "2,048")] == sizes[:3]
+    assert all(text.endswith("n = 5)") for text in column(made, "GPU over CPU"))
+
+
+def test_batches_are_compared_within_one_size_of_a_workload():
+    records = [make_record("resnet50", batch_size=b) for b in (2, 8, 32)] + [make_record("lstm-text")]
+    made = tables.make("throughput-by-batch", make_evidence(make_session_results(records)))
+
+    assert ["2", "8", "32"] == column(made, "batch size")
+
+
+def test_jit_table_says_slower_in_words():
+    records = [make_record(step_s=1.0, jitter_frac=0), make_record(step_s=2.0, jitter_frac=0, jit="on")]
+    made = tables.make("jit-arms", make_evidence(make_session_results(records)))
+
+    assert ["slower"] == column(made, "with jit it is")
+    assert ["0.500x (0.500 to 0.500, n = 5)"] == column(made, "with over without")
+
+
+def test_first_step_is_told_in_steady_steps():
+    phases = {"import": 1.0, "device_start": 0.1, "data": 0.1, "build": 0.1, "first_step": 30.0}
+    record = make_record(step_s=0.5, jitter_frac=0, run_fields={"phases_s": phases})
+    made = tables.make("first-step", make_evidence(make_session_results([record])), workload="resnet50")
+
+    assert ["60 steps"] == column(made, "the first costs as much as")
+
+
+def test_target_table_shows_the_share_of_runs_that_met_it():
+    made = tables.make("time-to-target", make_evidence(make_session_results([make_record("cnn-digits")])))
+
+    assert column(made, "runs that met it")[0].startswith("100 % (57 to 100")
+    assert ["97 % accuracy"] == column(made, "target")
+
+
+def test_start_up_pools_the_processes_of_all_headline_cells():
+    records = [make_record("resnet50"), make_record("lstm-text")]
+    made = tables.make("start-up", make_evidence(make_session_results(records)))
+
+    assert ["4.30 s (4.30 to 4.30, n = 10)"] == column(made, "both")
+
+
+def test_fairness_prints_what_was_asked_and_what_ran():
+    slow, fast = make_record(jit="on"), make_record("lstm-text")
+    other = make_record(backend="torch")
+    made = tables.make("fairness", make_evidence(make_session_results([slow, fast, other])))
+
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in made.rows}
+
+    assert ("", "TensorFlow, CPU", "PyTorch, CPU") == made.columns
+    assert ["off (1 cell); on (1 cell)", "off"] == rows["jit asked"]
+    assert ["2.21.0", "2.9.0"] == rows["backend version"]
+    assert ["does not apply"] * 2 == rows["TF32"]
+    assert ["loop (1 cell); none (1 cell)", "none"] == rows["recurrent path"]
+    assert ["55 °C, 61 °C"] * 2 == rows["temperature"]
+    assert ["2"] * 2 == rows["threads observed"]
+    assert {"cores by quota", "caches", "data feed", "autotune", "layout", "commit", "date"} <= set(rows)
+    assert all(cell.cells for row in made.rows for cell in row[1:])
+
+
+def test_failures_list_what_was_planned_and_never_ran():
+    ran, failed = make_record("lstm-text"), make_record(status="timeout")
+    lost = make_record("mobilenet-v2")
+    session = make_session([ran, failed, lost])
+    made = tables.make("failures", make_evidence(make_session_results([ran, failed], session=session)))
+
+    by_cell = dict(zip(column(made, "cell"), column(made, "what happened"), strict=True))
+
+    assert {failed.cell.id: "ran out of time", lost.cell.id: "not measured yet"} == by_cell
+
+
+def test_machines_and_sessions_cover_everything():
+    evidence = make_evidence(gpu=True, local=True)
+
+    assert ["example-2c", "gpu-16c", "this machine"] == column(tables.make("machines", evidence), "machine")
+    assert ["not published", "published", "published"] == column(tables.make("sessions", evidence), "state")
+
+
+def test_unknown_core_count_is_not_a_zero():
+    machine = make_machine(n_physical_cores=None)
+    made = tables.make("machines", make_evidence(make_session_results([make_record()], machine=machine)))
+
+    assert ["not measured yet"] == column(made, "physical cores")
+
+
+def test_a_noisy_number_carries_its_warning():
+    record = make_record(n_runs=2, jitter_frac=0.9)
+    made = tables.make("speed-by-workload", make_evidence(make_session_results([record])), workload="resnet50")
+
+    note = made.rows[0][made.columns.index("TensorFlow")].note
+
+    assert "(limit 10 %)" in note
+    assert "2 runs" in note
+
+
+def test_deleting_a_workloads_records_leaves_a_gap_that_says_so():
+    records = [make_record("lstm-text"), make_record("resnet50")]
+    before, after = (make_evidence(make_session_results(found)) for found in (records, records[:1]))
+
+    for table_id, name in (("headline", "CPU"), ("speed-by-workload", "TensorFlow"), ("first-step", "first step")):
+        full, short = (tables.make(table_id, found, workload="resnet50") for found in (before, after))
+        assert "n = 5" in column(full, name)[0]
+        assert "not measured yet" == column(short, name)[0]

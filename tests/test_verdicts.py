@@ -1,0 +1,341 @@
+"""Verdicts follow from the evidence: change the times and they flip."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bench.report import stats, verdicts
+from bench.report.rows import Evidence
+from bench.schema import Block, Record
+from bench.store import Results
+from tests.factories import (
+    make_cell,
+    make_evidence,
+    make_job,
+    make_machine,
+    make_record,
+    make_run,
+    make_session,
+    make_session_results,
+)
+
+COURSE = ("cnn-digits", "mlp-tabular", "lstm-text", "transformer-text")
+
+
+def slowed(record: Record, factor: float) -> Record:
+    """The record with every time multiplied."""
+    runs = []
+    for run in record.runs:
+        job = run.job and msgspec.structs.replace(
+            run.job,
+            seconds=run.job.seconds * factor,
+            epochs=tuple(msgspec.structs.replace(e, at_s=e.at_s * factor) for e in run.job.epochs),
+        )
+        blocks = tuple(Block(n_steps=b.n_steps, seconds=b.seconds * factor) for b in run.blocks)
+        phases = {name: seconds * factor for name, seconds in run.phases_s.items()}
+        runs.append(msgspec.structs.replace(run, job=job, blocks=blocks, phases_s=phases))
+    return msgspec.structs.replace(record, runs=tuple(runs))
+
+
+def judged(verdict_id: str, *records: Record, **session_fields) -> verdicts.Verdict:
+    session = make_session(records, **session_fields)
+    return verdicts.lookup(verdict_id, make_evidence(make_session_results(records, session=session)))
+
+
+def reaching(*qualities: float, seconds: float = 60.0) -> Record:
+    """A digits record in which each run ends with one of these accuracies."""
+    cell = make_cell("cnn-digits")
+    runs = [make_run(i, cell=cell, job=make_job(seconds, (quality,))) for i, quality in enumerate(qualities)]
+    return make_record("cnn-digits", runs=runs)
+
+
+# All of them.
+
+
+def test_three_beliefs_are_judged():
+    assert {"always-requires-gpu", "only-for-training", "not-feasible-without-gpu"} == set(verdicts.IDS)
+
+
+@pytest.mark.parametrize("verdict_id", verdicts.IDS)
+def test_without_records_nothing_is_decided(verdict_id: str):
+    found = verdicts.lookup(verdict_id, Evidence(Results(()), {}))
+
+    assert "not measured" == found.outcome
+    assert found.sentence.endswith(".")
+    assert () == found.cells
+
+
+@pytest.mark.parametrize("verdict_id", verdicts.IDS)
+def test_smoke_runs_decide_nothing(verdict_id: str):
+    records = [make_record(workload, profile="smoke") for workload in COURSE]
+
+    assert "not measured" == judged(verdict_id, *records, profile="smoke").outcome
+
+
+@pytest.mark.parametrize("verdict_id", verdicts.IDS)
+def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str):
+    evidence = make_evidence(gpu=True)
+    found = verdicts.lookup(verdict_id, evidence)
+
+    resolved = evidence.resolve(found.cells)
+
+    assert verdict_id == found.id
+    assert found.outcome in verdicts.OUTCOMES
+    assert found.numbers and all(cell in session.records for session, cell in resolved)
+    assert found.sentence == "".join(part.text for part in found.parts)
+    assert found.belief.endswith(".") and found.rule.endswith(".")
+
+
+def test_unknown_verdict_names_the_nearest():
+    with pytest.raises(verdicts.VerdictError, match="only-for-training"):
+        verdicts.lookup("only-for-trainin", make_evidence())
+
+
+# Always requires a GPU.
+
+
+def test_course_jobs_that_end_in_a_break_make_the_belief_false():
+    found = judged("always-requires-gpu", *(make_record(workload) for workload in COURSE))
+
+    assert "false" == found.outcome
+    assert "4 of 4 course-size jobs end within 10 min" in found.sentence
+    assert "2 cores" in found.sentence
+
+
+def test_ten_hundred_times_slower_records_flip_it_to_true():
+    records = [slowed(make_record(workload), 1000) for workload in COURSE]
+
+    found = judged("always-requires-gpu", *records)
+
+    assert "true" == found.outcome
+    assert "0 of 4" in found.sentence
+    assert "They take: " in found.sentence
+
+
+def test_one_of_four_depends_and_lists_those_that_take_longer():
+    records = [make_record(COURSE[0]), *(slowed(make_record(workload), 1000) for workload in COURSE[1:])]
+
+    found = judged("always-requires-gpu", *records)
+
+    assert "depends" == found.outcome
+    assert "Longer: Dense net on rows" in found.sentence
+
+
+def test_exactly_half_is_enough():
+    records = [make_record(w) for w in COURSE[:2]] + [slowed(make_record(w), 1000) for w in COURSE[2:]]
+
+    assert "false" == judged("always-requires-gpu", *records).outcome
+
+
+def test_an_interval_across_the_limit_counts_for_neither_side():
+    cell = make_cell("mlp-tabular")
+    straddling = make_record(
+        "mlp-tabular",
+        runs=[make_run(i, cell=cell, job=make_job(s, (None,) * 3)) for i, s in enumerate((500, 550, 590, 650, 700))],
+    )
+    others = [slowed(make_record(workload), 1000) for workload in ("lstm-text", "transformer-text")]
+
+    found = judged("always-requires-gpu", straddling, *others)
+
+    assert "depends" == found.outcome
+    assert "0 of 3" in found.sentence
+
+
+def test_two_jobs_decide_nothing():
+    found = judged("always-requires-gpu", *(make_record(workload) for workload in COURSE[:2]))
+
+    assert "not measured" == found.outcome
+    assert "2 of the 3" in found.sentence
+
+
+def test_a_job_that_failed_is_a_job_that_did_not_end():
+    records = [make_record(w) for w in COURSE[:3]] + [make_record("transformer-text", status="out_of_memory")]
+
+    found = judged("always-requires-gpu", *records)
+
+    assert "3 of 4" in found.sentence
+    assert "ran out of memory" in found.sentence
+
+
+def test_a_skipped_workload_is_no_job():
+    records = [make_record(w) for w in COURSE[:3]] + [make_record("transformer-text", status="skipped")]
+
+    assert "3 of 3" in judged("always-requires-gpu", *records).sentence
+
+
+def test_a_local_session_is_called_this_machine():
+    records = [make_record(workload) for workload in COURSE]
+    evidence = make_evidence(make_session_results(records, machine=make_machine("own"), is_local=True))
+
+    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in verdicts.lookup("always-requires-gpu", evidence).sentence
+
+
+# Jobs.
+
+
+def jobs_of(*records: Record, sweeps: bool = False) -> dict[str, verdicts.Job]:
+    evidence = make_evidence(session := make_session_results(records))
+    return {job.name: job for job in verdicts.jobs(evidence, session, sweeps=sweeps)}
+
+
+def test_a_workload_that_times_no_job_is_computed_from_its_parts():
+    record = make_record("lstm-text", jitter_frac=0, step_s=0.1)
+
+    job = jobs_of(record)["LSTM on text"]
+
+    # 20,000 sequences in batches of 64 are 313 steps; set-up 4.2 + 0.1 + 0.2 + 0.8 s, first step 2.1 s.
+    assert 5.3 + 2.1 + 312 * 0.1 == pytest.approx(job.time.value)
+    assert "20,000 sequences / 64 = 313 steps: 5.3 s set-up + 2.1 s first step + 312 x 100 ms" == job.arithmetic
+    assert not job.is_measured
+
+
+def test_a_timed_job_counts_from_starting_python():
+    record = make_record("mlp-tabular", jitter_frac=0)
+
+    job = jobs_of(record)["Dense net on rows"]
+
+    assert job.is_measured
+    assert stats.whole_job_time(record) == job.time
+    assert "measured, 49,152 rows" == job.arithmetic
+
+
+def test_a_job_shortened_by_its_profile_is_computed_at_reference_size():
+    record = make_record("transfer-2000", profile="quick", n_samples=100, step_s=1.0, jitter_frac=0)
+
+    assert 2000 == verdicts.job_samples(record, make_evidence().workloads["transfer-2000"])
+    job = next(iter(jobs_of(record, sweeps=True).values()))
+    assert not job.is_measured
+    assert "2,000 images / 25 = 80 steps" in job.arithmetic
+
+
+def test_the_fastest_backend_speaks_for_a_job():
+    slow, fast = make_record("lstm-text"), make_record("lstm-text", backend="torch", step_s=0.001)
+
+    assert fast is jobs_of(slow, fast)["LSTM on text"].record
+
+
+def test_an_arm_that_reaches_its_target_goes_before_a_faster_one_that_does_not():
+    sure = reaching(0.98, 0.98, 0.98, seconds=50)
+    runs = [
+        make_run(i, cell=make_cell("cnn-digits", jit="on"), job=make_job(10, (quality,)))
+        for i, quality in enumerate((0.98, 0.98, 0.5))
+    ]
+    unsure = make_record("cnn-digits", jit="on", runs=runs)
+
+    assert sure is jobs_of(sure, unsure)["Convnet on digits"].record
+
+
+def test_sweeps_are_jobs_only_when_asked_for():
+    headline = make_record("mlp-tabular")
+    wide = make_record("mlp-tabular", params={"width": 1024})
+
+    assert ["Dense net on rows (width 128)"] == list(jobs_of(headline, wide))
+    assert 2 == len(jobs_of(headline, wide, sweeps=True))
+
+
+# Only for training.
+
+
+def pair(speedup: float, workload: str = "resnet50", **fields) -> tuple[Record, Record]:
+    common = {"mode": "infer", "jitter_frac": 0.02} | fields
+    return (
+        make_record(workload, device="cpu", step_s=1.0, **common),
+        make_record(workload, device="gpu", step_s=1.0 / speedup, **common),
+    )
+
+
+@pytest.mark.parametrize("speedups, outcome", [
+    ((5.0,), "false"),
+    ((1.2,), "true"),
+    ((0.5, 1.5), "true"),
+    ((0.5, 5.0), "false"),
+    ((2.0,), "depends"),  # the interval contains the threshold
+])  # fmt: skip
+def test_gain_at_inference_decides(speedups, outcome):
+    workloads = ("resnet50", "lstm-text")
+    records = [r for s, w in zip(speedups, workloads, strict=False) for r in pair(s, w, jitter_frac=0.2)]
+
+    assert outcome == judged("only-for-training", *records).outcome
+
+
+def test_training_on_a_gpu_says_nothing_about_inference():
+    found = judged("only-for-training", make_record(device="cpu"), make_record(device="gpu"))
+
+    assert "not measured" == found.outcome
+
+
+def test_without_a_gpu_the_cpu_number_is_given():
+    found = judged("only-for-training", make_record(mode="infer"), make_record("lstm-text", mode="infer"))
+
+    assert "not measured" == found.outcome
+    assert "ResNet-50, 224 px reaches" in found.sentence
+    assert 1 == len(found.cells)
+
+
+def test_gpu_and_cpu_of_different_sessions_are_never_compared():
+    cpu, gpu = pair(10.0)
+    one = make_session_results([cpu], machine=make_machine("one"))
+    two = make_session_results([gpu], machine=make_machine("two"))
+
+    assert "not measured" == verdicts.lookup("only-for-training", make_evidence(one, two)).outcome
+
+
+def test_sentence_names_the_denominator_and_what_falls_short():
+    found = judged("only-for-training", *pair(10.0), *pair(1.1, "lstm-text"))
+
+    assert "Example CPU 2.1 GHz, 2 cores" in found.sentence
+    assert "1 of 2 comparisons reach 2x" in found.sentence
+    assert "those that do not: LSTM on text" in found.sentence
+
+
+# Not feasible without a GPU.
+
+
+def test_reaching_the_target_in_every_run_makes_the_belief_false():
+    found = judged("not-feasible-without-gpu", reaching(0.98, 0.97, 0.99), make_record("resnet50"))
+
+    assert "false" == found.outcome
+    assert "3 of 3 runs" in found.sentence
+    assert "ResNet-50, 224 px, with 25.6 million weights" in found.sentence
+
+
+def test_reaching_it_in_some_runs_depends():
+    found = judged("not-feasible-without-gpu", reaching(0.98, 0.5, 0.99))
+
+    assert "depends" == found.outcome
+    assert "2 of 3 runs" in found.sentence
+
+
+def test_never_reaching_it_makes_the_belief_true():
+    assert "true" == judged("not-feasible-without-gpu", reaching(0.5, 0.6)).outcome
+
+
+def test_reaching_it_after_more_than_a_night_makes_the_belief_true():
+    within, beyond = reaching(0.98, seconds=11 * 3600), reaching(0.98, seconds=13 * 3600)
+
+    assert "false" == judged("not-feasible-without-gpu", within).outcome
+    assert "true" == judged("not-feasible-without-gpu", beyond).outcome
+
+
+def test_a_run_that_crashed_did_not_reach_the_target():
+    record = reaching(0.98, 0.98)
+    crashed = make_run(2, cell=record.cell, status="timeout", reason="no result after 600 s")
+
+    found = judged("not-feasible-without-gpu", msgspec.structs.replace(record, runs=(*record.runs, crashed)))
+
+    assert "depends" == found.outcome
+    assert "2 of 3 runs" in found.sentence
+
+
+def test_models_that_take_more_than_a_night_are_listed_and_not_the_largest():
+    records = [reaching(0.98), make_record("mobilenet-v2"), slowed(make_record("resnet50"), 100)]
+
+    found = judged("not-feasible-without-gpu", *records)
+
+    assert "is MobileNetV2, 224 px" in found.sentence
+    assert "Not within that time: ResNet-50, 224 px" in found.sentence
+
+
+def test_without_a_workload_with_a_target_nothing_is_decided():
+    assert "not measured" == judged("not-feasible-without-gpu", make_record("resnet50")).outcome
