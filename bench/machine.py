@@ -72,6 +72,10 @@ VARIABLES = (
 )
 
 
+# Parts of bench/ that a measurement does not depend on.
+NOT_MEASURING = ("report", "published", "results")
+
+
 class Cores(NamedTuple):
     """How many cores this process can really use."""
 
@@ -237,13 +241,13 @@ def variables() -> dict[str, str]:
 
 
 def commit(repository: Path) -> tuple[str | None, bool | None]:
-    """Git commit of a checkout and whether tracked files differ from it; (None, None) outside git."""
+    """Git commit of a checkout and whether its measuring code differs from it; (None, None) outside git."""
     try:
         head = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True, timeout=20
         )
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no", "--", "bench", "scripts"],
+            ["git", "status", "--porcelain", "--", "bench", *(f":!bench/{name}" for name in NOT_MEASURING)],
             cwd=repository,
             capture_output=True,
             text=True,
