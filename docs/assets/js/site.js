@@ -65,12 +65,12 @@ async function play(button) {
   try {
     await load(button.dataset.bundle);
     const narrow = drawing.clientWidth < 575;
-    const { specs, colours } = await (await fetch(button.dataset.spec)).json();
+    const { wide, narrow: small, colours } = (await (await fetch(button.dataset.spec)).json()).usermeta;
     const live = document.createElement("div");
     live.className = "chart-live";
     drawing.hidden = true;
     drawing.after(live);
-    const paint = () => vegaEmbed(live, coloured(narrow ? specs.narrow : specs.wide, colours), {
+    const paint = () => vegaEmbed(live, coloured(narrow ? small : wide, colours), {
       renderer: "svg",
       // The editor and "view source" would leave the site.
       actions: { export: true, source: false, compiled: false, editor: false },

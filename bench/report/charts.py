@@ -1,0 +1,1057 @@
+"""Charts: from rows of evidence to Vega-Lite specifications in sentinel colours. Pure: no files, no statistics.
+
+A colour here is a name, not a shade: each sentinel in ``COLOURS`` stands for a CSS variable of the site, so that one
+drawing is right in both colour schemes. Every drawing comes twice, for a desk and for a phone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from bench.report import format as fmt
+from bench.report.rows import Evidence
+from bench.schema import BACKENDS, DEVICES
+from bench.store import SessionResults
+
+WIDE_PX = 720
+NARROW_PX = 340
+LINE_PX = 14.5  # height of a line of an axis label
+# One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
+N_STEADY_STEPS = 100
+NOT_MEASURED = "not measured yet"
+
+BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
+DASHES = {"tensorflow": [1, 0], "jax": [7, 3], "torch": [2, 3]}
+
+_ROLES = (
+    "ink ink-soft grid surface missing published rule "
+    "cpu-tensorflow cpu-jax cpu-torch gpu-tensorflow gpu-jax gpu-torch "
+    "phase-import phase-device phase-data phase-build phase-first "
+    "seq-1 seq-2 seq-3 seq-4 seq-5 seq-6 seq-7 "
+    "seq-ink-1 seq-ink-2 seq-ink-3 seq-ink-4 seq-ink-5 seq-ink-6 seq-ink-7 "
+    "div-1 div-2 div-3 div-4 div-5 div-6 div-7 "
+    "div-ink-1 div-ink-2 div-ink-3 div-ink-4 div-ink-5 div-ink-6 div-ink-7"
+).split()
+# Role -> sentinel. The shades are absurd on purpose: one that survives into a page is a bug a test finds.
+COLOURS: dict[str, str] = {role: f"#fa{number:02x}af" for number, role in enumerate(_ROLES)}
+
+
+class ChartError(LookupError):
+    """A chart that does not exist; the message names near ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """A published speed-up to draw beside ours: whose workload, how large, and where it comes from."""
+
+    workload: str
+    value: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A chart ready to render: two specifications, what they show in words, and the values in them."""
+
+    id: str
+    workload: str
+    title: str
+    description: str
+    wide: dict[str, Any]
+    narrow: dict[str, Any]
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def key(self) -> str:
+        """Name of the drawing's files: the id, and the workload where it is about one."""
+        return f"{self.id}--{self.workload}" if self.workload else self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a chart is to show: one session, one workload or all, and published figures where it takes them."""
+
+    evidence: Evidence
+    session: SessionResults | None
+    workload: str = ""
+    others: tuple[Other, ...] = ()
+
+    def rows(self, **equal: Any) -> list[dict[str, Any]]:
+        """Rows of the session's frame whose columns have these values."""
+        if self.session is None:
+            return []
+        machine, session = self.session.machine.id, self.session.session.id
+        return [
+            row
+            for row in _frame_rows(self.evidence)
+            if row["machine_id"] == machine
+            and row["session_id"] == session
+            and row["is_local"] == self.session.is_local
+            and all(row[key] == value for key, value in equal.items())
+        ]
+
+    def has_gpu(self) -> bool:
+        """Whether any cell of the session was meant for a GPU."""
+        return bool(self.rows(device="gpu"))
+
+    def devices(self) -> tuple[str, ...]:
+        """The CPU always, the GPU where the session has one."""
+        return DEVICES if self.has_gpu() else DEVICES[:1]
+
+    def place(self) -> str:
+        """The machine in words."""
+        return "" if self.session is None else f" on {self.session.machine.cpu_model}"
+
+    def title_of(self, workload: str) -> str:
+        """A workload's title."""
+        spec = self.evidence.workloads.get(workload)
+        return spec.title if spec else workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What a chart function returns: its words, its rows, and a painter for a width."""
+
+    title: str
+    description: str
+    rows: list[dict[str, Any]]
+    paint: Callable[[bool], alt.Chart | alt.LayerChart]
+
+
+_CHARTS: dict[str, Callable[[Scope], Picture]] = {}
+
+
+def chart(chart_id: str) -> Callable[[Callable[[Scope], Picture]], Callable[[Scope], Picture]]:
+    """Register a chart function under a permanent id."""
+
+    def register(function: Callable[[Scope], Picture]) -> Callable[[Scope], Picture]:
+        _CHARTS[chart_id] = function
+        return function
+
+    return register
+
+
+def ids() -> tuple[str, ...]:
+    """Ids of all charts."""
+    return tuple(_CHARTS)
+
+
+def draw(
+    chart_id: str,
+    evidence: Evidence,
+    *,
+    workload: str = "",
+    session: SessionResults | None = None,
+    others: Sequence[Other] = (),
+) -> Drawing:
+    """One chart of a session, by default of the one the site leads with.
+
+    Raises:
+        ChartError: no such chart.
+    """
+    if chart_id not in _CHARTS:
+        near = difflib.get_close_matches(chart_id, _CHARTS, n=2) or sorted(_CHARTS)
+        raise ChartError(f"no chart {chart_id!r}; near ones: {', '.join(near)}")
+    scope = Scope(evidence=evidence, session=session or evidence.lead, workload=workload, others=tuple(others))
+    picture = _CHARTS[chart_id](scope)
+    return Drawing(
+        id=chart_id,
+        workload=workload,
+        title=picture.title,
+        description=picture.description,
+        wide=_finished(picture.paint(False), WIDE_PX),
+        narrow=_finished(picture.paint(True), NARROW_PX),
+        rows=tuple(picture.rows),
+    )
+
+
+@chart("speed-by-workload")
+def speed_by_workload(scope: Scope) -> Picture:
+    """Samples per second of training, by workload and backend, with intervals."""
+    found = []
+    for workload in _models(scope):
+        for device, backend in _arms(scope):
+            row = _headline(scope, workload, device, backend)
+            found.append(_mark(scope, row, workload, device, backend, "samples_per_s"))
+    if not scope.has_gpu():
+        found.append(_absent("GPU, all workloads", "GPU", NOT_MEASURED))
+    return Picture(
+        title="Training speed by workload and backend",
+        description=_in_words(f"Samples per second of steady training{scope.place()}", found, fmt_rate),
+        rows=found,
+        paint=lambda narrow: _forest(found, "samples per second (log scale, higher is better)", narrow=narrow),
+    )
+
+
+@chart("phase-times")
+def phase_times(scope: Scope) -> Picture:
+    """Share of a short training job spent before and in the first step, and in steady steps."""
+    found = []
+    if scope.workload:
+        arms = [(scope.workload, device, backend) for device, backend in _arms(scope)]
+    else:
+        arms = [(w, device, "tensorflow") for w in _models(scope) for device in scope.devices()]
+    for workload, device, backend in arms:
+        row = _headline(scope, workload, device, backend)
+        label = f"{BACKEND_NAMES[backend]}, {device.upper()}" if scope.workload else scope.title_of(workload)
+        if not scope.workload and scope.has_gpu():
+            label += f", {device.upper()}"
+        found += _phases(row, label, device)
+    return Picture(
+        title=f"Where the time of the first {N_STEADY_STEPS} training steps goes",
+        description=_phases_in_words(scope, found),
+        rows=found,
+        paint=lambda narrow: _stack(found, narrow=narrow),
+    )
+
+
+@chart("throughput-by-batch")
+def throughput_by_batch(scope: Scope) -> Picture:
+    """Samples per second by batch size, one workload, backends and devices apart."""
+    workload = scope.workload or _most_batches(scope)
+    rows = [
+        row for row in scope.rows(workload=workload, mode="train") if row["params"] == _main_params(scope, workload)
+    ]
+    found = _curve_rows(scope, rows, "batch_size", "samples_per_s")
+    title = scope.title_of(workload) if workload else "training"
+    return Picture(
+        title=f"Throughput by batch size: {title}",
+        description=_in_words(f"Samples per second by batch size, {title}{scope.place()}", found, fmt_rate),
+        rows=found,
+        paint=lambda narrow: _curves(
+            found,
+            "batch size (log scale)",
+            "samples per second (log scale, higher is better)",
+            _missing_arms(scope, found),
+            narrow=narrow,
+            base=2,
+        ),
+    )
+
+
+@chart("mlp-surface")
+def mlp_surface(scope: Scope) -> Picture:
+    """Width by batch: rows per second of the CPU, or how many times faster the GPU is."""
+    cells = _surface_cells(scope)
+    compares = scope.has_gpu()
+    quantity = "GPU speed over CPU speed" if compares else "Rows per second on the CPU"
+    return Picture(
+        title=f"{quantity}, dense net, by width and batch size",
+        description=_in_words(
+            f"{quantity}, by width of the layers and batch size{scope.place()}",
+            cells,
+            fmt.ratio if compares else fmt_rate,
+        ),
+        rows=cells,
+        paint=lambda narrow: _surface(cells, compares=compares, narrow=narrow),
+    )
+
+
+@chart("time-to-target")
+def time_to_target(scope: Scope) -> Picture:
+    """Seconds of training until the target's quality was met, by backend and device."""
+    found = []
+    for workload, spec in scope.evidence.workloads.items():
+        if spec.target is None or (scope.workload and workload != scope.workload):
+            continue
+        for device, backend in _arms(scope):
+            rows = [
+                r for r in scope.rows(workload=workload, mode="train", device=device, backend=backend) if r["headline"]
+            ]
+            ok = [r for r in rows if r.get("time_to_target_s") is not None]
+            row = min(ok, key=lambda r: r["time_to_target_s"]) if ok else (rows or [None])[0]
+            mark = _mark(scope, row, workload, device, backend, "time_to_target_s")
+            if row is not None and row["status"] == "ok" and not ok:
+                mark["note"] = "target not reached"
+            found.append(mark)
+    if not scope.has_gpu():
+        found.append(_absent("GPU", "GPU", NOT_MEASURED))
+    return Picture(
+        title="Time to the target quality",
+        description=_in_words(f"Seconds of training until the target was met{scope.place()}", found, fmt.seconds),
+        rows=found,
+        paint=lambda narrow: _forest(found, "seconds (lower is better)", narrow=narrow, log=False, row_px=22),
+    )
+
+
+@chart("matmul-rate")
+def matmul_rate(scope: Scope) -> Picture:
+    """Operations per second of a square matrix product, by size."""
+    rows = []
+    for row in scope.rows(workload="matmul"):
+        size = json.loads(row["params"]).get("n")
+        if size is not None:
+            rows.append(row | {"n": size})
+    found = _curve_rows(scope, rows, "n", "flop_per_s")
+    for row in found:
+        for key in ("value", "low", "high"):
+            row[key] = None if row[key] is None else row[key] / 1e12
+    return Picture(
+        title="Rate of a square matrix product by size",
+        description=_in_words(
+            f"Floating-point operations per second of a matrix product, by number of rows{scope.place()}",
+            found,
+            lambda value: f"{value:.3g} TFLOP/s",
+        ),
+        rows=found,
+        paint=lambda narrow: _curves(
+            found,
+            "rows and columns of the matrix, n (log scale)",
+            "TFLOP/s (log scale, higher is better)",
+            _missing_arms(scope, found),
+            narrow=narrow,
+            base=2,
+        ),
+    )
+
+
+@chart("cpu-gpu-speedup")
+def cpu_gpu_speedup(scope: Scope) -> Picture:
+    """How many times faster the GPU trains than the CPU of the same machine, beside what others published."""
+    found = []
+    for workload in _models(scope):
+        speedup = None if scope.session is None else scope.evidence.speedup(scope.session, workload, "train")
+        label = scope.title_of(workload)
+        if speedup is None:
+            found.append(_absent(label, "measured here", NOT_MEASURED))
+        else:
+            found.append(_estimated(label, "measured here", speedup) | {"slot": "0"})
+        for number, other in enumerate(o for o in scope.others if o.workload == workload):
+            found.append(
+                {
+                    "row": label,
+                    "slot": str(number + 1),
+                    "series": "published elsewhere",
+                    "value": other.value,
+                    "low": None,
+                    "high": None,
+                    "note": None,
+                    "label": other.label,
+                }
+            )
+    return Picture(
+        title="GPU speed over CPU speed, training",
+        description=_in_words("How many times faster a GPU trains than a CPU", found, fmt.ratio),
+        rows=found,
+        paint=lambda narrow: _forest(
+            found,
+            "times the CPU's speed (log scale; right of 1 the GPU is faster)",
+            narrow=narrow,
+            rule_at=1.0,
+            row_px=20,
+        ),
+    )
+
+
+@chart("jit-arms")
+def jit_arms(scope: Scope) -> Picture:
+    """Training speed with XLA or another compiler over the speed without, by workload and backend."""
+    found = []
+    for workload in _models(scope):
+        for device, backend in _arms(scope):
+            if backend == "jax":
+                continue  # without its compiler JAX interprets operation by operation, which nobody trains with
+            gain = None if scope.session is None else _jit_gain(scope, workload, device, backend)
+            series = _series(device, backend)
+            label = scope.title_of(workload)
+            found.append(_absent(label, series, NOT_MEASURED) if gain is None else _estimated(label, series, gain))
+    return Picture(
+        title="Speed with jit_compile over speed without",
+        description=_in_words(f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio),
+        rows=found,
+        paint=lambda narrow: _forest(
+            found,
+            "times the speed without (log scale; right of 1 compiling pays)",
+            narrow=narrow,
+            rule_at=1.0,
+        ),
+    )
+
+
+# Rows: what each chart draws, one dict per mark. A row without a value carries a note, drawn in the mark's place.
+
+
+def _frame_rows(evidence: Evidence) -> list[dict[str, Any]]:
+    cached = _FRAMES.get(id(evidence))
+    if cached is None or cached[0] is not evidence:
+        _FRAMES.clear()
+        cached = _FRAMES[id(evidence)] = (evidence, evidence.frame().to_dicts())
+    return cached[1]
+
+
+_FRAMES: dict[int, tuple[Evidence, list[dict[str, Any]]]] = {}
+
+
+def _models(scope: Scope) -> list[str]:
+    if scope.workload:
+        return [scope.workload]
+    return [id_ for id_, spec in scope.evidence.workloads.items() if spec.kind == "model"]
+
+
+def _arms(scope: Scope) -> list[tuple[str, str]]:
+    return [(device, backend) for device in scope.devices() for backend in BACKENDS]
+
+
+def _series(device: str, backend: str) -> str:
+    return f"{BACKEND_NAMES[backend]}, {device.upper()}"
+
+
+def _headline(scope: Scope, workload: str, device: str, backend: str) -> dict[str, Any] | None:
+    """The row of the arm's best headline cell; else one that says why there is none."""
+    best = (
+        None
+        if scope.session is None
+        else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
+    )
+    rows = scope.rows(workload=workload, mode="train", device=device, backend=backend)
+    if best is not None:
+        return next((row for row in rows if row["cell_id"] == best.cell.id), None)
+    rows.sort(key=lambda row: not row["headline"])
+    return next((row for row in rows if row["status"] != "ok"), None)
+
+
+def _mark(
+    scope: Scope, row: dict[str, Any] | None, workload: str, device: str, backend: str, column: str
+) -> dict[str, Any]:
+    label, series = scope.title_of(workload), _series(device, backend)
+    value = None if row is None else row.get(column)
+    if row is None or value is None:
+        return _absent(label, series, _why(row))
+    return {
+        "row": label,
+        "slot": series,
+        "series": series,
+        "value": value,
+        "low": row[f"{column}_low"],
+        "high": row[f"{column}_high"] if math.isfinite(row[f"{column}_high"]) else None,
+        "note": None,
+        "label": "",
+        "cell": row["cell_id"],
+    }
+
+
+def _estimated(label: str, series: str, estimate: Any) -> dict[str, Any]:
+    return {
+        "row": label,
+        "slot": series,
+        "series": series,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "note": None,
+        "label": "",
+    }
+
+
+def _absent(label: str, series: str, note: str) -> dict[str, Any]:
+    return {
+        "row": label,
+        "slot": series,
+        "series": series,
+        "value": None,
+        "low": None,
+        "high": None,
+        "note": note,
+        "label": "",
+    }
+
+
+def _why(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["status"] == "ok":
+        return NOT_MEASURED
+    reason = " ".join((row["reason"] or "").split())
+    return f"{row['status'].replace('_', ' ')}: {reason}" if reason else row["status"].replace("_", " ")
+
+
+PHASE_COLUMNS = (
+    ("import", "import_s", "phase-import"),
+    ("device start", "device_start_s", "phase-device"),
+    ("data", "data_s", "phase-data"),
+    ("build", "build_s", "phase-build"),
+    ("first step", "first_step_s", "phase-first"),
+)
+STEADY = {device: f"{N_STEADY_STEPS} steady steps, {device.upper()}" for device in DEVICES}
+
+
+def _phases(row: dict[str, Any] | None, label: str, device: str) -> list[dict[str, Any]]:
+    """One dict per phase, ``start`` and ``end`` as shares of the whole; the first carries total and interval."""
+    if row is None or row.get("step_s") is None:
+        return [{"row": label, "phase": STEADY[device], "seconds": None, "start": None, "end": None, "note": _why(row)}]
+    parts = [(name, row.get(column)) for name, column, _ in PHASE_COLUMNS]
+    parts = [(name, seconds) for name, seconds in parts if seconds is not None]
+    before = sum(seconds for _, seconds in parts)
+    parts.append((STEADY[device], N_STEADY_STEPS * row["step_s"]))
+    total = sum(seconds for _, seconds in parts)
+    found, at = [], 0.0
+    for name, seconds in parts:
+        found.append(
+            {
+                "row": label,
+                "phase": name,
+                "seconds": seconds,
+                "start": at / total,
+                "end": (at + seconds) / total,
+                "note": None,
+                "cell": row["cell_id"],
+            }
+        )
+        at += seconds
+    # Where the steady steps begin, from the slowest set-up with the fastest steps to the other way round.
+    first, low, high = (row.get(f"first_step_s{end}") or 0.0 for end in ("", "_low", "_high"))
+    slow, fast = N_STEADY_STEPS * row["step_s_high"], N_STEADY_STEPS * row["step_s_low"]
+    early, late = before - first + low, before - first + high
+    found[0] |= {"low": early / (early + slow), "high": late / (late + fast), "total": fmt.seconds(total)}
+    return found
+
+
+def _most_batches(scope: Scope) -> str:
+    """The workload measured at most batch sizes with everything else as in its headline."""
+    counts = {
+        workload: len(
+            {
+                r["batch_size"]
+                for r in scope.rows(workload=workload, mode="train")
+                if r["params"] == _main_params(scope, workload)
+            }
+        )
+        for workload in _models(scope)
+    }
+    return max(counts, key=lambda workload: counts[workload], default="")
+
+
+def _main_params(scope: Scope, workload: str) -> str:
+    rows = scope.rows(workload=workload, mode="train")
+    return next((row["params"] for row in rows if row["headline"]), rows[0]["params"] if rows else "{}")
+
+
+def _curve_rows(scope: Scope, rows: Iterable[dict[str, Any]], x: str, column: str) -> list[dict[str, Any]]:
+    """The best compiler arm of each backend and device at each x; those that did not finish carry a note."""
+    best: dict[tuple[str, str, Any], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["device"], row["backend"], row[x])
+        held = best.get(key)
+        if held is None or (row.get(column) or 0.0) > (held.get(column) or 0.0):
+            best[key] = row
+    found = []
+    for (device, backend, size), row in sorted(best.items(), key=lambda item: item[0]):
+        mark = _mark(scope, row, row["workload"], device, backend, column)
+        found.append(mark | {"x": size})
+    return found
+
+
+def _missing_arms(scope: Scope, found: Sequence[dict[str, Any]]) -> list[str]:
+    drawn = {row["series"] for row in found if row["value"] is not None}
+    notes = [f"{_series(d, b)}: {NOT_MEASURED}" for d, b in _arms(scope) if _series(d, b) not in drawn]
+    return notes if scope.has_gpu() else [*notes, f"GPU: {NOT_MEASURED}"]
+
+
+def _surface_cells(scope: Scope) -> list[dict[str, Any]]:
+    grid: dict[tuple[int, int], dict[str, list[dict[str, Any]]]] = {}
+    for row in scope.rows(workload="mlp-tabular", mode="train"):
+        width = json.loads(row["params"]).get("width")
+        if width is not None:
+            grid.setdefault((width, row["batch_size"]), {}).setdefault(row["device"], []).append(row)
+    found = []
+    for (width, batch), by_device in sorted(grid.items()):
+        cell = {"width": width, "batch": batch, "value": None, "low": None, "high": None, "note": None}
+        fastest = {d: _fastest(rows) for d, rows in by_device.items()}
+        if not scope.has_gpu():
+            row = fastest.get("cpu")
+            if row is None or row["samples_per_s"] is None:
+                cell["note"] = _why(row)
+            else:
+                cell |= {
+                    "value": row["samples_per_s"],
+                    "low": row["samples_per_s_low"],
+                    "high": row["samples_per_s_high"],
+                }
+                cell["cell"] = row["cell_id"]
+        else:
+            gain = None
+            if all(fastest.get(d) is not None and fastest[d]["samples_per_s"] is not None for d in DEVICES):
+                gain = scope.evidence.cell_ratio(scope.session, fastest["gpu"]["cell_id"], fastest["cpu"]["cell_id"])
+            if gain is None:
+                cell["note"] = NOT_MEASURED
+            else:
+                cell |= {"value": gain.value, "low": gain.low, "high": gain.high}
+        found.append(cell)
+    return found
+
+
+def _fastest(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return max(rows, key=lambda row: row["samples_per_s"] or 0.0)
+
+
+def _jit_gain(scope: Scope, workload: str, device: str, backend: str) -> Any:
+    rows = [
+        row
+        for row in scope.rows(workload=workload, mode="train", device=device, backend=backend)
+        if row["headline"] and row["samples_per_s"] is not None
+    ]
+    on = next((row for row in rows if row["jit"] == "on"), None)
+    off = next((row for row in rows if row["jit"] == "off" and on is not None and _same_but_jit(on, row)), None)
+    if on is None or off is None:
+        return None
+    return scope.evidence.cell_ratio(scope.session, on["cell_id"], off["cell_id"])
+
+
+def _same_but_jit(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[key] == other[key] for key in ("precision", "batch_size", "n_samples", "threads", "params"))
+
+
+# Words.
+
+
+def fmt_rate(value: float) -> str:
+    """Samples per second in words."""
+    return f"{fmt.count(value) if value >= 1000 else f'{value:.3g}'} per second"
+
+
+def _in_words(what: str, rows: Sequence[dict[str, Any]], spell: Callable[[float], str]) -> str:
+    """One sentence on the range, one on what is missing."""
+    drawn = [row for row in rows if row["value"] is not None]
+    missing = sum(1 for row in rows if row["value"] is None)
+    if not drawn:
+        return f"{what}: {NOT_MEASURED}."
+    low, high = min(drawn, key=lambda r: r["value"]), max(drawn, key=lambda r: r["value"])
+    text = f"{what}: from {spell(low['value'])} ({_which(low)}) to {spell(high['value'])} ({_which(high)})."
+    return f"{text} {missing} of {len(rows)} results are missing." if missing else text
+
+
+def _which(row: Mapping[str, Any]) -> str:
+    if "width" in row:
+        return f"width {row['width']}, batch {row['batch']}"
+    if "x" in row:
+        return f"{row['series']}, at {row['x']}"
+    return f"{row['row']}, {row['series']}"
+
+
+def _phases_in_words(scope: Scope, rows: Sequence[dict[str, Any]]) -> str:
+    shares = {row["row"]: row["start"] for row in rows if row["note"] is None and "steady" in row["phase"]}
+    what = f"Share of set-up, first step and {N_STEADY_STEPS} steady training steps{scope.place()}"
+    if not shares:
+        return f"{what}: {NOT_MEASURED}."
+    most, least = max(shares, key=lambda r: shares[r]), min(shares, key=lambda r: shares[r])
+    span = f"{shares[least]:.0%} of the time ({least}) to {shares[most]:.0%} ({most})"
+    return f"{what}. The steady steps begin after {span}."
+
+
+# Painters: from rows to an Altair chart, for a desk or a phone.
+
+
+def _styles(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str, list[int]]]:
+    """Colour, shape and dash of each series in the rows, in a fixed order."""
+    known = {_series(d, b): (f"{d}-{b}", SHAPES[b], DASHES[b]) for d in DEVICES for b in BACKENDS}
+    known["measured here"] = ("gpu-tensorflow", "circle", [1, 0])
+    known["published elsewhere"] = ("published", "diamond", [2, 2])
+    used = {row["series"] for row in rows}
+    return {name: (COLOURS[role], shape, dash) for name, (role, shape, dash) in known.items() if name in used}
+
+
+def _legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
+    if len(styles) < 2:
+        return None
+    return alt.Legend(orient="top", title=None, columns=2 if narrow else min(len(styles), 3), symbolOpacity=1)
+
+
+def _forest(
+    rows: list[dict[str, Any]],
+    title: str,
+    *,
+    narrow: bool,
+    log: bool = True,
+    rule_at: float | None = None,
+    row_px: int = 17,
+) -> alt.LayerChart:
+    """One line per result: point, interval, or the reason why there is none."""
+    labels = list(dict.fromkeys(row["row"] for row in rows))
+    slots = {label: list(dict.fromkeys(r["slot"] for r in rows if r["row"] == label)) for label in labels}
+    row_px = min(row_px, 14) if any(len(found) > 4 for found in slots.values()) else row_px
+    data, at, names = [], 0.0, {}
+    for label in labels:
+        text = _wrapped(label, 17 if narrow else 27)
+        n_lines = text.count("|") + 1
+        room = max(len(slots[label]), n_lines * LINE_PX / row_px)
+        first = at + (room - len(slots[label])) / 2 + 0.5
+        for place, slot in enumerate(slots[label]):
+            data += [row | {"y": first + place} for row in rows if row["row"] == label and row["slot"] == slot]
+        # A name hangs from its first line; it is lifted so that its middle meets the middle of its rows.
+        names[round(at + room / 2 - (n_lines - 1) / 2 * LINE_PX / row_px, 3)] = text
+        at += room + 0.6
+    domain = _domain(rows, log=log, include=rule_at)
+    styles = _styles([row for row in rows if row["value"] is not None])
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(domain=[-0.3, at - 0.3], reverse=True, nice=False, zero=False),
+        axis=alt.Axis(
+            values=list(names),
+            labelExpr=_choose(names),
+            title=None,
+            grid=False,
+            ticks=False,
+            domain=False,
+            labelPadding=8,
+            labelOverlap=False,
+        ),
+    )
+    x = alt.X(
+        "value:Q", title=_axis_title(title, narrow), scale=_scale(domain, log), axis=_axis(domain, log, narrow, rows)
+    )
+    base = alt.Chart(alt.Data(values=data)).encode(y=y)
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=list(styles), range=[style[0] for style in styles.values()]),
+        legend=_legend(styles, narrow=narrow),
+    )
+    shape = alt.Shape(
+        "series:N",
+        scale=alt.Scale(domain=list(styles), range=[style[1] for style in styles.values()]),
+        legend=_legend(styles, narrow=narrow),
+    )
+    layers: list[alt.Chart] = []
+    if rule_at is not None:
+        mark = alt.Chart(alt.Data(values=[{"at": rule_at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
+        layers.append(mark.encode(x=alt.X("at:Q", scale=_scale(domain, log))))
+    drawn = base.transform_filter("datum.value != null")
+    spread = base.transform_filter("datum.low != null && datum.high != null")
+    layers.append(
+        spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
+            x=alt.X("low:Q", scale=_scale(domain, log), title=_axis_title(title, narrow)), x2="high:Q", color=colour
+        )
+    )
+    for end in ("low", "high"):
+        layers.append(spread.mark_tick(thickness=2, size=9).encode(x=alt.X(f"{end}:Q"), color=colour))
+    layers.append(drawn.mark_point(filled=True, size=64, opacity=1).encode(x=x, color=colour, shape=shape))
+    labelled = base.transform_filter("datum.value != null && datum.label != ''")
+    if any(row["label"] for row in rows):
+        names_of_others = labelled.transform_calculate(short=f"truncate(datum.label, {24 if narrow else 64})")
+        # Right of the point where there is room, else left of it.
+        middle = _middle(domain, log)
+        for condition, align, dx in ((f"datum.value < {middle}", "left", 9), (f"datum.value >= {middle}", "right", -9)):
+            text = names_of_others.transform_filter(condition)
+            layers.append(
+                text.mark_text(align=align, dx=dx, fontSize=10 if narrow else 11, color=COLOURS["published"]).encode(
+                    x=x, text="short:N"
+                )
+            )
+    note = base.transform_filter("datum.value == null").transform_calculate(
+        text=f"truncate((datum.slot == datum.row || {json.dumps(len(styles) == 0)} ? '' : '') + datum.said, "
+        f"{30 if narrow else 80})"
+    )
+    for row in data:
+        row["said"] = _said(row, narrow=narrow)
+    layers.append(
+        note.mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"]).encode(
+            x=alt.value(4), text="text:N"
+        )
+    )
+    return alt.layer(*layers).properties(height=max(60, int(at * row_px)))
+
+
+def _said(row: Mapping[str, Any], *, narrow: bool) -> str:
+    """What stands where a mark is missing: which arm, and why."""
+    if row["note"] is None:
+        return ""
+    if row["series"] in ("GPU", "measured here"):
+        return row["note"]
+    return f"{row['series'].split(',')[0] if narrow else row['series']}: {row['note']}"
+
+
+def _curves(
+    rows: list[dict[str, Any]],
+    x_title: str,
+    y_title: str,
+    missing: Sequence[str],
+    *,
+    narrow: bool,
+    base: int,
+) -> alt.LayerChart:
+    """Lines over a logarithmic size, each point with its interval."""
+    styles = _styles([row for row in rows if row["value"] is not None])
+    domain = _domain(rows, log=True)
+    sizes = sorted({row["x"] for row in rows}) or [1, 1024]
+    ticks = sizes[:: 2 if narrow and len(sizes) > 6 else 1]
+    pad = math.sqrt(base) if len(sizes) > 1 else base
+    x = alt.X(
+        "x:Q",
+        title=x_title,
+        scale=alt.Scale(type="log", base=base, domain=[sizes[0] / pad, sizes[-1] * pad], nice=False),
+        axis=alt.Axis(values=ticks, format="~s" if sizes[-1] >= 100_000 else "d", grid=False, labels=bool(rows)),
+    )
+    y = alt.Y(
+        "value:Q",
+        title=_axis_title(y_title, narrow),
+        scale=_scale(domain, True),
+        axis=_axis(domain, True, narrow, rows),
+    )
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=list(styles), range=[style[0] for style in styles.values()]),
+        legend=_legend(styles, narrow=narrow),
+    )
+    shape = alt.Shape("series:N", scale=alt.Scale(domain=list(styles), range=[s[1] for s in styles.values()]))
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(styles), range=[s[2] for s in styles.values()]))
+    plot = alt.Chart(alt.Data(values=rows)).encode(x=x)
+    drawn = plot.transform_filter("datum.value != null")
+    spread = plot.transform_filter("datum.low != null && datum.high != null")
+    layers = [
+        spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
+            y=alt.Y("low:Q", scale=_scale(domain, True), title=_axis_title(y_title, narrow)), y2="high:Q", color=colour
+        ),
+        drawn.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash),
+        drawn.mark_point(filled=True, size=56, opacity=1).encode(y=y, color=colour, shape=shape),
+    ]
+    failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
+    notes = [{"text": text, "line": line} for line, text in enumerate([*missing, *failed][:8])]
+    limit = 44 if narrow else 90
+    said = alt.Chart(alt.Data(values=notes)).transform_calculate(text=f"truncate(datum.text, {limit})")
+    for note in notes:
+        layers.append(
+            said.transform_filter(f"datum.line == {note['line']}")
+            .mark_text(align="left", baseline="top", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
+            .encode(x=alt.value(8), y=alt.value(6 + 15 * note["line"]), text="text:N")
+        )
+    return alt.layer(*layers).properties(height=260 if narrow else 320)
+
+
+def _surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> alt.LayerChart:
+    """A heat map with the value in each cell and its interval below it."""
+    family = "div" if compares else "seq"
+    values = sorted(cell["value"] for cell in cells if cell["value"] is not None)
+    if compares:
+        steps = [0.25, 0.5, 0.9, 1.1, 2.0, 4.0]  # symmetric in the logarithm, the middle one "about the same"
+    else:
+        low, high = (values[0], values[-1]) if values else (1.0, 10.0)
+        steps = [low * (max(high, low * 1.01) / low) ** (k / 7) for k in range(1, 7)]
+    data = [cell | {"text": _cell_text(cell, compares), "small": _cell_range(cell, compares)} for cell in cells]
+    if not data:
+        data = [{"width": "", "batch": "", "value": None, "text": NOT_MEASURED, "small": ""}]
+    size = 34 if narrow else 46
+    batches = sorted({cell["batch"] for cell in cells})
+    widths = sorted({cell["width"] for cell in cells}, reverse=True)
+    base = alt.Chart(alt.Data(values=data)).encode(
+        x=alt.X(
+            "batch:O", title="batch size", sort=batches or None, axis=alt.Axis(labelAngle=0, domain=False, ticks=False)
+        ),
+        y=alt.Y("width:O", title="width of the layers", sort=widths or None, axis=alt.Axis(domain=False, ticks=False)),
+    )
+
+    def shade(role: str) -> alt.Scale:
+        return alt.Scale(type="threshold", domain=steps, range=[COLOURS[f"{role}-{k}"] for k in range(1, 8)])
+
+    drawn = base.transform_filter("datum.value != null")
+    absent = base.transform_filter("datum.value == null")
+    layers = [
+        drawn.mark_rect(stroke=COLOURS["surface"], strokeWidth=2).encode(
+            color=alt.Color("value:Q", scale=shade(family), legend=None)
+        ),
+        drawn.mark_text(fontSize=11 if narrow else 13, dy=-6, fontWeight=600).encode(
+            text="text:N", color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
+        ),
+        drawn.mark_text(fontSize=8.5 if narrow else 10, dy=8).encode(
+            text="small:N", color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
+        ),
+        absent.mark_rect(fill=None, stroke=COLOURS["missing"], strokeDash=[3, 3]),
+        absent.transform_calculate(text=f"truncate(datum.text, {9 if narrow and batches else 28})")
+        .mark_text(fontSize=9 if narrow else 11, fontStyle="italic", color=COLOURS["missing"])
+        .encode(text="text:N"),
+    ]
+    shown = alt.layer(*layers).resolve_scale(color="independent")
+    return shown.properties(height=size * max(len(widths), 2))
+
+
+def _cell_text(cell: Mapping[str, Any], compares: bool) -> str:
+    if cell["value"] is None:
+        return cell["note"] or NOT_MEASURED
+    return fmt.ratio(cell["value"]) if compares else _short(cell["value"])
+
+
+def _cell_range(cell: Mapping[str, Any], compares: bool) -> str:
+    if cell["value"] is None:
+        return ""
+    return f"{_short(cell['low'])}–{_short(cell['high'])}"
+
+
+def _short(value: float) -> str:
+    """Three digits with k and M, for the cells of a heat map."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
+    """Bars of one whole; a rule marks the interval of the place where the steady steps begin."""
+    order = [*(name for name, _, _ in PHASE_COLUMNS), *STEADY.values()]
+    colours = {name: COLOURS[role] for name, _, role in PHASE_COLUMNS}
+    colours |= {STEADY[device]: COLOURS[f"{device}-tensorflow"] for device in DEVICES}
+    used = [name for name in order if any(row["phase"] == name and row["note"] is None for row in rows)]
+    labels = list(dict.fromkeys(row["row"] for row in rows))
+    row_px = 44 if narrow else 34
+    names, places = {}, {}
+    for place, label in enumerate(labels):
+        text = _wrapped(label, 17 if narrow else 27)
+        places[label] = place + 0.5
+        names[round(place + 0.5 - text.count("|") / 2 * LINE_PX / row_px, 3)] = text
+    data = [
+        row | {"y": places[row["row"]], "top": places[row["row"]] - 0.3, "foot": places[row["row"]] + 0.3}
+        for row in rows
+    ]
+    x_scale = alt.Scale(domain=[0, 1.34 if narrow else 1.13], nice=False)
+    y_scale = alt.Scale(domain=[0, len(labels)], reverse=True, nice=False, zero=False)
+    y_axis = alt.Axis(
+        values=list(names),
+        labelExpr=_choose(names),
+        title=None,
+        grid=False,
+        ticks=False,
+        domain=False,
+        labelPadding=8,
+        labelOverlap=False,
+    )
+    base = alt.Chart(alt.Data(values=data)).encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis))
+    title = "share of the time; total at the right"
+    layers = [
+        base.transform_filter("datum.start != null")
+        .mark_rect(stroke=COLOURS["surface"], strokeWidth=1)
+        .encode(
+            y=alt.Y("top:Q", scale=y_scale, axis=y_axis),
+            y2="foot:Q",
+            x=alt.X(
+                "start:Q",
+                title=title,
+                scale=x_scale,
+                axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="%", grid=True),
+            ),
+            x2="end:Q",
+            color=alt.Color(
+                "phase:N",
+                scale=alt.Scale(domain=used, range=[colours[name] for name in used]),
+                legend=alt.Legend(orient="top", title=None, columns=2 if narrow else 4, symbolType="square")
+                if used
+                else None,
+            ),
+        ),
+    ]
+    spread = base.transform_filter("isValid(datum.low)")
+    layers.append(
+        spread.mark_rule(color=COLOURS["ink"], strokeWidth=2).encode(
+            x=alt.X("low:Q", scale=x_scale, title=title), x2="high:Q"
+        )
+    )
+    for end in ("low", "high"):
+        layers.append(spread.mark_tick(color=COLOURS["ink"], thickness=2, size=10).encode(x=f"{end}:Q"))
+    layers.append(
+        base.transform_filter("isValid(datum.total)")
+        .transform_calculate(at="1.012")
+        .mark_text(align="left", fontSize=11, color=COLOURS["ink"])
+        .encode(x=alt.X("at:Q", scale=x_scale, title=title), text="total:N")
+    )
+    layers.append(
+        base.transform_filter("datum.start == null")
+        .transform_calculate(text=f"truncate(datum.note, {30 if narrow else 80})")
+        .mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
+        .encode(x=alt.value(4), text="text:N")
+    )
+    return alt.layer(*layers).properties(height=max(60, len(labels) * row_px))
+
+
+# Scales and axes.
+
+
+def _domain(rows: Sequence[Mapping[str, Any]], *, log: bool, include: float | None = None) -> tuple[float, float]:
+    ends = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
+    if include is not None:
+        ends.append(include)
+    if not ends or (len(ends) == 1 and include is not None):
+        return (0.5, 200.0) if include is not None else (1.0, 1000.0) if log else (0.0, 60.0)
+    low, high = min(ends), max(ends)
+    if not log:
+        return (0.0, high * 1.08)
+    return (low / 1.35, max(high, low * 4) * 1.35)
+
+
+def _scale(domain: tuple[float, float], log: bool) -> alt.Scale:
+    if log:
+        return alt.Scale(type="log", domain=list(domain), nice=False)
+    return alt.Scale(type="linear", domain=list(domain), nice=False, zero=False)
+
+
+def _middle(domain: tuple[float, float], log: bool) -> float:
+    return math.sqrt(domain[0] * domain[1]) if log else sum(domain) / 2
+
+
+def _axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
+    if not any(row["value"] is not None for row in rows):
+        return alt.Axis(labels=False, ticks=False, grid=False)  # numbers on an empty chart would look like results
+    if not log:
+        return alt.Axis(tickCount=5 if narrow else 8)
+    decades = math.log10(domain[1] / domain[0])
+    steps = (1,) if decades > (3 if narrow else 5) else (1, 3) if decades > 1.7 else (1, 2, 5)
+    exponents = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)
+    values = [step * 10.0**e for e in exponents for step in steps if domain[0] <= step * 10.0**e <= domain[1]]
+    label = "datum.value < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
+    return alt.Axis(values=values, labelExpr=label)
+
+
+def _axis_title(title: str, narrow: bool) -> str | list[str]:
+    return _wrapped(title, 42).split("|") if narrow else title
+
+
+def _wrapped(text: str, width: int) -> str:
+    """The text in lines of about that many characters, joined by bars."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) + 1 > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "|".join(lines)
+
+
+def _choose(names: Mapping[Any, str]) -> str:
+    """Vega expression that maps an axis value to its lines of text."""
+    known = {f"{key:g}" if isinstance(key, float) else key: text for key, text in names.items()}
+    return f"split({json.dumps(known)}[toString(datum.value)], '|')"
+
+
+def _finished(drawing: alt.Chart | alt.LayerChart, width: int) -> dict[str, Any]:
+    """The specification with the site's type and colours, exactly as wide as asked for."""
+    spec = drawing.properties(width=width, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).to_dict(
+        validate=False
+    )
+    soft, ink, grid = COLOURS["ink-soft"], COLOURS["ink"], COLOURS["grid"]
+    text = {"labelColor": soft, "titleColor": soft, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500}
+    spec["config"] = {
+        "background": "transparent",
+        "font": "sans-serif",
+        "padding": 4,
+        "view": {"stroke": None, "fill": None},
+        "axis": text
+        | {
+            "gridColor": grid,
+            "domainColor": grid,
+            "tickColor": grid,
+            "labelLimit": 0,
+            "titlePadding": 10,
+            "labelOverlap": True,
+        },
+        "legend": {
+            "labelColor": ink,
+            "labelFontSize": 12,
+            "labelLimit": 0,
+            "symbolSize": 80,
+            "columnPadding": 16,
+            "layout": {"top": {"anchor": "start", "bounds": "full", "margin": 12}},
+        },
+        "text": {"color": ink},
+    }
+    return spec

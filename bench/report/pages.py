@@ -1,0 +1,1502 @@
+"""Pages: from Markdown sources and stored records to ``{path: content}``. Reads both, writes only a cache of drawings.
+
+Every source under docs/ is a Jinja template; the rendered page replaces it. Workload, machine and evidence pages and
+the data files are generated. Nothing here knows a site generator: addresses are those of pages that are folders
+("faq/x.md" is served at "faq/x/"), which any generator can be told to use.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import html
+import io
+import json
+import os
+import posixpath
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import vl_convert
+import yaml
+
+from bench import registry, schema, store
+from bench.report import charts, facts, published, stats, tables, verdicts
+from bench.report import format as fmt
+from bench.report.rows import CellRef, Evidence
+from bench.schema import Record, Run, Workload
+from bench.store import SessionResults
+
+Pages = dict[str, str | bytes]
+CACHE = Path(__file__).parents[2] / ".cache" / "charts"
+VEGA = "assets/vega/vega.js"
+MISSING = '<span class="missing">not measured yet</span>'
+# Title of each folder in the menu, in order; folders not listed here stay out of it.
+MENU = {
+    "faq": "Questions",
+    "misconceptions": "Misconceptions",
+    "workloads": "Measurements",
+    "machines": "Machines",
+    "guides": "Guides",
+    "method": "Method",
+    "notebooks": "Notebook",
+    "articles": "Articles",
+    "contributing": "Contributing",
+}
+# What others published about a workload of ours or its nearest relative, shown where our GPU arm is missing.
+PUBLISHED_SPEEDUPS = {
+    "resnet50": ("cnnb-resnet-50-gtx-1080-ti-speedup", "kapp-resnet50-cpu-gpu-ratio"),
+    "inception-v3": ("kapp-inceptionv3-cpu-gpu-ratio",),
+    "mobilenet-v2": ("kapp-mobilenetv2-cpu-gpu-ratio",),
+    "lstm-text": ("dawn-bidaf-ratio-k80",),
+}
+# Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
+QUIET_KINDS = ("derived", "secondary")
+MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe"}
+# What a page shows of a record, in words, and the estimate behind it.
+QUANTITIES: tuple[tuple[str, str, Callable[[Record], stats.Estimate | None]], ...] = (
+    ("throughput", "Throughput", stats.throughput),
+    ("step", "Steady step", stats.step_time),
+    ("latency", "Latency of one step", stats.latency),
+    ("first-step", "First step", stats.first_step),
+    ("start-up", "Start-up", stats.start_up),
+    ("job", "Whole job", stats.job_time),
+    ("target", "Time to target", stats.time_to_target),
+    ("reached", "Runs that reached the target", stats.reached_frac),
+    ("rate", "Rate", stats.flop_rate),
+    ("host-memory", "Peak memory", stats.peak_host_bytes),
+    ("device-memory", "Peak GPU memory", stats.peak_device_bytes),
+    ("energy", "Energy", stats.energy),
+)
+
+
+class PageError(ValueError):
+    """A page that cannot be rendered; the message begins with file and line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One Markdown source: where it is, its front matter as written, and its body."""
+
+    path: str  # relative to docs/
+    shown: str  # as messages name it
+    meta: dict[str, Any]
+    head: str
+    body: str
+
+    @property
+    def n_head_lines(self) -> int:
+        """Lines above the body."""
+        return self.head.count("\n")
+
+
+@dataclass(slots=True, kw_only=True)
+class Used:
+    """What the pages referred to while they were rendered."""
+
+    facts: dict[str, facts.Fact] = field(default_factory=dict)
+    figures: dict[str, published.Figure] = field(default_factory=dict)
+    groups: dict[str, tuple[list[str], tuple[CellRef, ...]]] = field(default_factory=dict)
+    drawings: dict[str, charts.Drawing] = field(default_factory=dict)
+
+
+def build(docs: Path, results: Path) -> Pages:
+    """Every page and data file of the site.
+
+    Raises:
+        PageError: a source cannot be rendered, or a stored record is broken; says file and place.
+    """
+    site = Site(docs, _evidence(results))
+    pages: Pages = {}
+    rendered = {source.path: site.render(source) for source in site.sources.values()}
+    for path, (head, body) in rendered.items():
+        pages[path] = head + body
+    pages |= site.redirects()
+    pages |= site.workload_pages()
+    pages |= site.machine_pages()
+    pages |= site.answers(rendered)
+    pages |= _evidence_pages(site.evidence)
+    pages["evidence/index.md"] = _evidence_index(site.evidence)
+    pages["evidence/facts.md"] = site.facts_page()
+    pages["evidence/published.md"] = site.published_page()
+    pages |= site.chart_files()
+    pages |= _data_files(site.evidence, results)
+    return dict(sorted(pages.items()))
+
+
+def navigation(pages: Mapping[str, str | bytes], docs: Path) -> list[dict[str, Any]]:
+    """The menu as nested lists of ``{title: path}``, from the folders of the pages."""
+    menu: list[dict[str, Any]] = [{"Home": "index.md"}] if "index.md" in pages else []
+    notebooks = [path.relative_to(docs).as_posix() for path in sorted(docs.glob("notebooks/*.ipynb"))]
+    for folder, title in MENU.items():
+        paths = [p for p in (*pages, *notebooks) if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
+        paths.sort(key=lambda path: (not path.endswith("/index.md"), path))
+        if not paths:
+            continue
+        if len(paths) == 1:
+            menu.append({title: paths[0]})
+        else:
+            menu.append({title: [path if path.endswith("index.md") else {_title(pages, path): path} for path in paths]})
+    return menu
+
+
+def _title(pages: Mapping[str, str | bytes], path: str) -> str:
+    text = pages.get(path)
+    found = re.search(r"^(?:short_title|title): *(.+)$", text, re.M) if isinstance(text, str) else None
+    return yaml.safe_load(found.group(1)) if found else Path(path).stem.replace("-", " ").capitalize()
+
+
+# Addresses.
+
+
+def url_of(path: str) -> str:
+    """Address of a page below the site's root; "" is the home page."""
+    if not path.endswith((".md", ".ipynb")):
+        return path
+    stem = path.rsplit(".", 1)[0]
+    if posixpath.basename(stem) in ("index", "README"):
+        folder = posixpath.dirname(stem)
+        return f"{folder}/" if folder else ""
+    return f"{stem}/"
+
+
+def href(page: str, target: str, anchor: str = "") -> str:
+    """Relative address of one page or file as seen from another page."""
+    start, goal = url_of(page), url_of(target)
+    if start == goal and anchor:
+        return f"#{anchor}"
+    found = posixpath.relpath(goal or ".", posixpath.dirname(start) or ".")
+    if (goal.endswith("/") or not goal) and not found.endswith("/"):
+        found += "/"
+    return f"{found}#{anchor}" if anchor else found
+
+
+def machine_slug(session: SessionResults) -> str:
+    """Machine's name in addresses; measurements that are not published are told apart."""
+    return f"local-{session.machine.id}" if session.is_local else session.machine.id
+
+
+def evidence_path(session: SessionResults, workload: str) -> str:
+    """Page that holds the raw samples of a session's workload."""
+    return f"evidence/{machine_slug(session)}/{session.session.id}/{workload}.md"
+
+
+def evidence_of(ref: CellRef) -> str:
+    """Page that holds the raw samples of a cell."""
+    return f"evidence/{ref.machine}/{ref.session}/{ref.workload}.md"
+
+
+def data_path(session: SessionResults, name: str) -> str:
+    """Download of one stored file of a session."""
+    return f"data/{machine_slug(session)}/{session.session.id}/{name}.json"
+
+
+# Loading, kept between builds of one process: under `mkdocs serve` only what changed is read again.
+
+
+def _fingerprint(results: Path) -> str:
+    seen = hashlib.sha256()
+    for path in sorted(results.rglob("*.json")):
+        status = path.stat()
+        seen.update(f"{path}:{status.st_mtime_ns}:{status.st_size}\n".encode())
+    return seen.hexdigest()
+
+
+def _evidence(results: Path) -> Evidence:
+    key = (str(results), _fingerprint(results))
+    if _LOADED.get("key") != key:
+        _LOADED.clear()
+        try:
+            loaded = store.load(results)
+        except store.RecordError as error:
+            raise PageError(str(error)) from error
+        _LOADED["evidence"] = Evidence(loaded, registry.workloads())
+        _LOADED["key"] = key
+    return _LOADED["evidence"]
+
+
+_LOADED: dict[str, Any] = {}
+_KEPT: dict[str, Any] = {}
+
+
+def _keep(evidence: Evidence, name: str, make: Callable[[], Any]) -> Any:
+    """The value for this evidence, made once."""
+    if _KEPT.get("evidence") is not evidence:
+        _KEPT.clear()
+        _KEPT["evidence"] = evidence
+    if name not in _KEPT:
+        _KEPT[name] = make()
+    return _KEPT[name]
+
+
+def _read(docs: Path) -> dict[str, Source]:
+    sources = {}
+    for path in sorted(docs.rglob("*.md")):
+        relative = path.relative_to(docs)
+        if any(part.startswith(("_", ".")) for part in relative.parts):
+            continue
+        text = path.read_text(encoding="utf-8")
+        match = re.match(r"---\n(.*?)\n---\n", text, re.S)
+        shown = f"{docs.name}/{relative.as_posix()}"
+        try:
+            meta = yaml.safe_load(match.group(1)) if match else {}
+        except yaml.YAMLError as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
+            raise PageError(f"{shown}:{line}: the front matter is no YAML: {error}") from error
+        if not isinstance(meta, dict):
+            raise PageError(f"{shown}:1: the front matter must be keys and values")
+        head = match.group(0) if match else ""
+        sources[relative.as_posix()] = Source(
+            path=relative.as_posix(), shown=shown, meta=meta, head=head, body=text[len(head) :]
+        )
+    return sources
+
+
+# Small pieces of HTML.
+
+
+def _e(text: object) -> str:
+    return html.escape(str(text), quote=True)
+
+
+def _small(text: str) -> str:
+    """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
+    value, bracket, rest = text.partition(" (")
+    return f"{_e(value)} <small>({_e(rest)}</small>" if bracket else _e(text)
+
+
+def _ref(session: SessionResults, record: Record) -> CellRef:
+    return CellRef(machine_slug(session), session.session.id, record.cell.workload, record.cell.id)
+
+
+def _refs(cells: Iterable[CellRef | facts.CellKey]) -> tuple[CellRef, ...]:
+    """Addresses of cells, whichever way a table, a verdict or a fact names them."""
+    return tuple(c if isinstance(c, CellRef) else _ref(c[0], c[0].records[c[1]]) for c in cells)
+
+
+def _key_of(ref: CellRef) -> str:
+    return f"{ref.machine}/{ref.session}/{ref.cell}"
+
+
+def _group_id(cells: Sequence[CellRef]) -> str:
+    return "cells-" + hashlib.sha256("\n".join(map(_key_of, cells)).encode()).hexdigest()[:10]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", *, label: str = "Table") -> str:
+    """HTML of a table in a box that scrolls by itself; cells are HTML already, the first of each row heads it."""
+    head = "".join(f'<th scope="col">{_e(column)}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
+    )
+    words = f"<caption>{_e(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="{_e(label)}"><table class="plain">{words}'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _facts_list(pairs: Iterable[tuple[str, str]]) -> str:
+    """Terms and values; values are HTML already."""
+    return '<dl class="facts">' + "".join(f"<dt>{_e(term)}</dt><dd>{value}</dd>" for term, value in pairs) + "</dl>"
+
+
+def _badge(word: str) -> str:
+    return f'<span class="badge badge-{word.replace(" ", "-").replace("_", "-")}">{_e(word.replace("_", " "))}</span>'
+
+
+def _block(text: str) -> str:
+    """HTML that Markdown must leave alone: without the blank lines that would end it."""
+    return re.sub(r"\n\s*\n+", "\n", text)
+
+
+def _front(title: str, description: str, *, search: bool = True, hide: Sequence[str] = ()) -> str:
+    meta: dict[str, Any] = {"title": title, "description": description}
+    if not search:
+        meta["search"] = {"exclude": True}
+    if hide:
+        meta["hide"] = list(hide)
+    return f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
+
+
+def _plain(text: str) -> str:
+    """Markdown and HTML without their marks, for machines."""
+    text = re.sub(r"<!--.*?-->|</?[a-zA-Z][^>]*>", "", text)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"(\*\*|__|`)", "", text)
+    return " ".join(html.unescape(text).split())
+
+
+def _first_paragraph(body: str) -> str:
+    """The first block of prose of a rendered page."""
+    for block in re.split(r"\n\s*\n", body):
+        block = block.strip()
+        if block and not block.startswith(("#", "|", "!!!", "???", "```", "<figure", "<div", "<script", "<details")):
+            return block
+    return ""
+
+
+def cell_words(record: Record) -> str:
+    """A cell in words: what ran, with what, on what."""
+    cell = record.cell
+    parts = [
+        MEASURED_HERE[cell.mode],
+        f"{charts.BACKEND_NAMES[cell.backend]} on {cell.device.upper()}",
+        cell.precision,
+        f"XLA {cell.jit}",
+        f"batch {cell.batch_size:,}",
+        f"{cell.threads} thread{'s' if cell.threads != 1 else ''}",
+    ]
+    return ", ".join([*parts, *(f"{key} {value}" for key, value in sorted(cell.params.items()))])
+
+
+def _finished_at(session: SessionResults) -> str:
+    return session.session.started_at[:10]
+
+
+def _commit(session: SessionResults) -> str:
+    commit = session.session.commit
+    if commit is None:
+        return "not recorded"
+    return f"{commit[:12]}{' (with uncommitted changes)' if session.session.dirty else ''}"
+
+
+def rerun_line(cell_id: str) -> str:
+    """The command that repeats one cell."""
+    return f"python scripts/refresh_benchmarks.py --cell {cell_id}"
+
+
+class Site:
+    """The pages of one build: sources, evidence, and what the pages refer to."""
+
+    def __init__(self, docs: Path, evidence: Evidence) -> None:
+        """Reads the sources."""
+        self.evidence = evidence
+        self.sources = _read(docs)
+        self.docs = docs
+        self.used = Used()
+        self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self._sessions = {(machine_slug(s), s.session.id): s for s in evidence.sessions}
+
+    # Rendering of sources.
+
+    def render(self, source: Source) -> tuple[str, str]:
+        """Head and body of one source, placeholders replaced.
+
+        Raises:
+            PageError: with file and line.
+        """
+        voice = Voice(self, source.path)
+        body = self._fill(source.body, voice, source, source.n_head_lines)
+        head = source.head
+        if "{{" in head or "{%" in head:
+            head = self._fill(head, PlainVoice(self, source.path), source, 0)
+        body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
+        folder, name = posixpath.split(source.path)
+        if source.path == "index.md":
+            body = self._hero(source, body)
+            head = _with_meta(head, "hide:\n  - navigation\n  - toc\n")
+        if folder in ("faq", "misconceptions") and name != "index.md":
+            body = body.rstrip("\n") + "\n\n" + self._provenance(source, voice) + "\n"
+            body += "\n" + self._json_ld(source, body) + "\n"
+        return head, body
+
+    def _fill(self, text: str, voice: Voice, source: Source, n_lines_above: int) -> str:
+        try:
+            return self.env.from_string(text).render(**voice.calls())
+        except jinja2.TemplateSyntaxError as error:
+            raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
+        except PageError:
+            raise
+        except Exception as error:
+            line = n_lines_above + (_template_line(error) or 1)
+            raise PageError(f"{source.shown}:{line}: {_message(error)}") from error
+
+    def answer(self, path: str, shown_on: str) -> str:
+        """First paragraph of a source as HTML for another page."""
+        source = self.sources[path]
+        body = self._fill(source.body, Voice(self, shown_on), source, source.n_head_lines)
+        return _inline(_first_paragraph(body), path, shown_on)
+
+    def _hero(self, source: Source, body: str) -> str:
+        """The home page's first paragraphs as its opening, with the machine they come from."""
+        match = re.search(r"^(?=<figure|<div|## |\|)", body, re.M)
+        opening, rest = (body[: match.start()], body[match.start() :]) if match else (body, "")
+        lead = self.evidence.lead
+        if lead is None:
+            where = "Nothing has been measured yet. Run <code>make refresh</code> to begin with this machine."
+        else:
+            whose = "this machine" if lead.is_local else "a published machine"
+            link = href(source.path, f"machines/{machine_slug(lead)}.md")
+            where = (
+                f'Measured on <strong>{whose}</strong>: <a href="{link}">{_e(lead.machine.cpu_model)}, '
+                f"{lead.session.n_cores_effective} cores</a>, {_finished_at(lead)}."
+            )
+        title = _e(source.meta.get("title", ""))
+        return (
+            f'<div class="hero" markdown="1">\n<h1>{title}</h1>\n\n{opening.strip()}\n\n'
+            f'<p class="measured-on">{where}</p>\n</div>\n\n{rest}'
+        )
+
+    def _provenance(self, source: Source, voice: Voice) -> str:
+        """Below an answer: how to cite it, and how old its numbers are."""
+        days = sorted({_finished_at(session) for fact in voice.facts for session, _ in fact.cells})
+        when = "no measurement yet" if not days else days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        data = href(source.path, "data/answers.json")
+        return (
+            f'<div class="provenance">Permanent id of this page: <code>{_e(source.meta.get("id", ""))}</code>. '
+            f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.</div>'
+        )
+
+    def _json_ld(self, source: Source, body: str) -> str:
+        """The answer as schema.org data, from the same text that the page shows."""
+        data = {
+            "@context": "https://schema.org",
+            "@type": "FAQPage",
+            "mainEntity": [
+                {
+                    "@type": "Question",
+                    "name": str(source.meta.get("title", "")),
+                    "acceptedAnswer": {"@type": "Answer", "text": self.short_answer(source, body)},
+                }
+            ],
+        }
+        text = json.dumps(data, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+        return f'<script type="application/ld+json">{text}</script>'
+
+    def short_answer(self, source: Source, body: str) -> str:
+        """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
+        if source.meta.get("verdict"):
+            verdict = verdicts.lookup(str(source.meta["verdict"]), self.evidence)
+            return f"{verdict.outcome.capitalize()}. {verdict.sentence}"
+        return _plain(_first_paragraph(body))
+
+    def redirects(self) -> Pages:
+        """A stub at every address that a page has left (``redirect_from`` in its front matter)."""
+        pages: Pages = {}
+        for source in self.sources.values():
+            for old in source.meta.get("redirect_from", ()):
+                at = url_of(old) if old.endswith(".md") else f"{str(old).strip('/')}/"
+                stub = f"{at}index.html"
+                target = _e(href(old if old.endswith(".md") else f"{at}index.md", source.path))
+                pages[stub] = (
+                    f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Moved</title>'
+                    f'<link rel="canonical" href="{target}"><meta http-equiv="refresh" content="0; url={target}">'
+                    f'</head><body><p>This page moved: <a href="{target}">follow it</a>.</p></body></html>\n'
+                )
+        return pages
+
+    # Numbers.
+
+    def number(
+        self, page: str, text: str, cells: Iterable[CellRef | facts.CellKey], *, anchor: str = "", hint: str = ""
+    ) -> str:
+        """A displayed number: a link to the one record behind it, or to the list of all of them."""
+        refs = _refs(cells)
+        if len(refs) == 1:
+            target = href(page, evidence_of(refs[0]), refs[0].cell)
+        else:
+            if not anchor:
+                anchor = _group_id(refs)
+                shown, _ = self.used.groups.setdefault(anchor, ([], refs))
+                if text not in shown:
+                    shown.append(text)
+            target = href(page, "evidence/facts.md", anchor)
+        names = " ".join(map(_key_of, refs))
+        title = f"{hint}: open the evidence" if hint else "Open the evidence"
+        return f'<a class="num" href="{_e(target)}" data-cells="{_e(names)}" title="{_e(title)}">{_small(text)}</a>'
+
+    # Charts.
+
+    def draw(self, chart_id: str, workload: str = "") -> charts.Drawing:
+        """A chart of the leading session, drawn once per build."""
+        key = f"{chart_id}--{workload}" if workload else chart_id
+        if key not in self.used.drawings:
+            self.used.drawings[key] = _keep(
+                self.evidence,
+                f"drawing {key}",
+                lambda: charts.draw(chart_id, self.evidence, workload=workload, others=_others(chart_id)),
+            )
+        return self.used.drawings[key]
+
+    def make_table(self, table_id: str, workload: str = "", session: SessionResults | None = None) -> tables.Table:
+        """A table, made once for each state of the records."""
+        key = f"table {table_id} {workload} {session.path if session else ''}"
+        make = functools.partial(tables.make, table_id, self.evidence, workload=workload, session=session)
+        return _keep(self.evidence, key, make)
+
+    def chart_files(self) -> Pages:
+        """Specification and values of every chart that a page shows, and the library that animates them."""
+        shades = _light_shades(self.docs)
+        pages: Pages = {}
+        for key, drawing in self.used.drawings.items():
+            plain = _recoloured(json.dumps(drawing.wide), shades)
+            spec = json.loads(plain) | {
+                "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+                "title": drawing.title,
+                "description": drawing.description,
+                "usermeta": {
+                    "wide": drawing.wide,
+                    "narrow": drawing.narrow,
+                    "colours": {sentinel: role for role, sentinel in charts.COLOURS.items()},
+                },
+            }
+            pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, indent=1, sort_keys=True) + "\n"
+            pages[f"data/charts/{key}.csv"] = _csv(self.make_table(drawing.id, drawing.workload))
+        if pages:
+            pages[VEGA] = _vega()
+        return pages
+
+    # Generated pages.
+
+    def workload_pages(self) -> Pages:
+        """One page per workload, and their index."""
+        pages: Pages = {}
+        rows = []
+        for spec in self.evidence.workloads.values():
+            path = f"workloads/{spec.id}.md"
+            pages[path] = self._workload_page(path, spec)
+            voice = Voice(self, "workloads/index.md")
+            rows.append(
+                (
+                    f'<a href="{_e(href("workloads/index.md", path))}">{_e(spec.title)}</a>',
+                    _e(spec.summary),
+                    *(
+                        voice.best(spec, mode, device)
+                        for mode, device in (("train" if spec.kind == "model" else "probe", d) for d in schema.DEVICES)
+                    ),
+                )
+            )
+        intro = (
+            "Each workload is a fixed task: the same data, the same model, the same stopping rule on every machine.\n"
+            f"The numbers below are training speed{self._where()}; the fastest backend of each device.\n\n"
+        )
+        pages["workloads/index.md"] = (
+            _front("Measurements", "Every workload this site measures, with the newest numbers of the leading machine.")
+            + intro
+            + _table(("Workload", "What is done", "CPU", "GPU"), rows, label="Workloads")
+            + "\n"
+        )
+        return pages
+
+    def _where(self) -> str:
+        lead = self.evidence.lead
+        if lead is None:
+            return ""
+        return f" on {'this machine' if lead.is_local else lead.machine.cpu_model}, measured {_finished_at(lead)}"
+
+    def _workload_page(self, path: str, spec: Workload) -> str:
+        voice = Voice(self, path)
+        parts = [_front(spec.title, spec.summary, hide=()), spec.summary, ""]
+        about = [("Data", _e(spec.data_source)), ("Counted in", _e(spec.sample_noun))]
+        if spec.target is not None:
+            goal = f"{spec.target.metric} of at least {spec.target.at_least:g} on held-out data"
+            about.append(("Done when", _e(f"{goal}, at most {spec.target.max_epochs} epochs")))
+        about.append(("Weights", "pretrained" if spec.pretrained else "random at the start"))
+        about.append(("Source hash", f"<code>{registry.source_hash(spec.id)}</code>"))
+        parts += [_facts_list(about), ""]
+        parts += [f"## Headline numbers{self._where()}", "", self._headline_table(voice, spec), ""]
+        for chart_id in self._charts_of(spec):
+            parts += [voice.chart(chart_id, workload=spec.id), ""]
+        parts += ["## All results", "", self._all_results(path, self._of_workload(spec.id), with_machine=True), ""]
+        parts += ["## What did not finish", "", self._failures(path, spec.id), ""]
+        parts += ["## Measure it yourself", "", voice.rerun(spec.id), ""]
+        return "\n".join(parts)
+
+    def _charts_of(self, spec: Workload) -> list[str]:
+        if spec.kind == "probe":
+            return ["matmul-rate"] if spec.id == "matmul" else []
+        found = ["phase-times"]
+        if spec.target is not None:
+            found.append("time-to-target")
+        if spec.id == "mlp-tabular":
+            found.append("mlp-surface")
+        if self.evidence.lead is not None:
+            cells = [r.cell for r in self.evidence.lead.records.values() if r.cell.workload == spec.id]
+            if len({cell.batch_size for cell in cells if cell.mode == "train"}) > 1:
+                found.append("throughput-by-batch")
+        return found
+
+    def _headline_table(self, voice: Voice, spec: Workload) -> str:
+        lead = self.evidence.lead
+        modes = ["probe"] if spec.kind == "probe" else ["train", "infer"]
+        modes = [m for m in modes if any(v.mode == m for vs in spec.variants.values() for v in vs)] or modes[:1]
+        columns = [(title, make) for _, title, make in QUANTITIES[:8]]
+        if spec.kind == "probe":
+            columns = [(title, make) for name, title, make in QUANTITIES if name in ("rate", "step", "first-step")]
+        rows = []
+        for mode in modes:
+            for device in schema.DEVICES:
+                for backend in schema.BACKENDS:
+                    record = None if lead is None else self.evidence.best(lead, spec.id, mode, device, backend=backend)
+                    if record is None and device == "gpu":
+                        continue
+                    name = f"{charts.BACKEND_NAMES[backend]}, {device.upper()}, {MEASURED_HERE[mode]}"
+                    rows.append([name, *(voice.estimate(lead, record, make, title) for title, make in columns)])
+                if device == "gpu" and not any("GPU" in row[0] and MEASURED_HERE[mode] in row[0] for row in rows):
+                    rows.append([f"GPU, {MEASURED_HERE[mode]}", MISSING, *("" for _ in columns[1:])])
+        keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in rows)] or [0]
+        return _table(
+            ["", *(columns[k][0] for k in keep)],
+            [[_e(row[0]), *(row[k + 1] for k in keep)] for row in rows],
+            "Medians over processes with 95 % intervals; n counts processes.",
+            label=f"Headline numbers of {spec.title}",
+        )
+
+    def _of_workload(self, workload: str) -> list[tuple[SessionResults, Record]]:
+        return [(s, r) for s in self.evidence.sessions for r in s.records.values() if r.cell.workload == workload]
+
+    def _all_results(self, page: str, found: Sequence[tuple[SessionResults, Record]], *, with_machine: bool) -> str:
+        if not found:
+            return MISSING
+        rows = []
+        for session, record in found:
+            first = f"{_e(machine_slug(session))}, {session.session.id}" if with_machine else _e(record.spec.title)
+            rate = stats.flop_rate(record) or stats.throughput(record)
+            step = stats.step_time(record)
+            cells = (_ref(session, record),)
+            noun = record.spec.sample_noun
+            rows.append(
+                (
+                    first,
+                    _e(cell_words(record)),
+                    self.number(page, fmt.interval(rate, noun=noun), cells)
+                    if rate
+                    else self._status(page, session, record),
+                    self.number(page, fmt.interval(step), cells) if step else "",
+                )
+            )
+        first = "Machine, session" if with_machine else "Workload"
+        table = _table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
+        n = len(rows)
+        return (
+            f'<details class="plain"{" open" if n <= 12 else ""}><summary>{n} result{"s" if n != 1 else ""}</summary>'
+            f"{table}</details>"
+        )
+
+    def _status(self, page: str, session: SessionResults, record: Record) -> str:
+        target = href(page, evidence_path(session, record.cell.workload), record.cell.id)
+        return f'{_badge(record.status)} <a href="{_e(target)}">{_e(record.reason or "no reason recorded")}</a>'
+
+    def _failures(self, page: str, workload: str) -> str:
+        bad = [(s, r) for s, r in self._of_workload(workload) if r.status != "ok"]
+        if not bad:
+            return "Every cell that ran has finished." if self._of_workload(workload) else MISSING
+        return _table(
+            ("Machine, session", "Cell", "What happened"),
+            ((f"{machine_slug(s)}, {s.session.id}", _e(cell_words(r)), self._status(page, s, r)) for s, r in bad),
+            label="Cells that did not finish",
+        )
+
+    def machine_pages(self) -> Pages:
+        """One page per machine, and their index."""
+        by_machine: dict[str, list[SessionResults]] = {}
+        for session in self.evidence.sessions:
+            by_machine.setdefault(machine_slug(session), []).append(session)
+        pages: Pages = {}
+        rows = []
+        for slug, sessions in sorted(by_machine.items(), key=lambda item: (not item[1][0].is_local, item[0])):
+            path = f"machines/{slug}.md"
+            pages[path] = self._machine_page(path, sessions)
+            machine = sessions[-1].machine
+            rows.append(
+                (
+                    f'<a href="{_e(href("machines/index.md", path))}">{_e(slug)}</a>'
+                    + (" (this machine)" if sessions[0].is_local else ""),
+                    _e(machine.cpu_model),
+                    _e(", ".join(gpu.name for gpu in machine.gpus) or "none"),
+                    str(len(sessions)),
+                    str(sum(len(session.records) for session in sessions)),
+                )
+            )
+        table = _table(("Machine", "CPU", "GPU", "Sessions", "Records"), rows, label="Machines") if rows else MISSING
+        add = href("machines/index.md", "guides/add-a-machine.md")
+        more = f"\n\nYours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
+        if "guides/add-a-machine.md" not in self.sources:
+            more = "\n"
+        pages["machines/index.md"] = (
+            _front("Machines", "Every machine that was measured, with its sessions and all of its results.")
+            + "A machine's results are compared with each other, never averaged with those of another machine.\n\n"
+            + table
+            + more
+        )
+        return pages
+
+    def _machine_page(self, path: str, sessions: Sequence[SessionResults]) -> str:
+        machine = sessions[-1].machine
+        name = "This machine" if sessions[0].is_local else machine.id
+        parts = [_front(name, f"{machine.cpu_model}: specification, sessions and every result.")]
+        if sessions[0].is_local:
+            parts += [
+                "Measured by the owner of this checkout and not published. "
+                "Run the benchmarks with `--keep` to file it for a pull request.",
+                "",
+            ]
+        gpus = ", ".join(f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)}, driver {gpu.driver}" for gpu in machine.gpus)
+        cores = machine.n_physical_cores if machine.n_physical_cores is not None else "not readable"
+        parts += [
+            "## Specification",
+            "",
+            _facts_list(
+                [
+                    ("CPU", _e(machine.cpu_model)),
+                    ("Family", _e(machine.cpu_family)),
+                    ("Architecture", _e(machine.architecture)),
+                    ("Cores", _e(f"{cores} physical, {machine.n_logical_cores} logical")),
+                    ("Flags that matter", _e(", ".join(machine.cpu_flags) or "none")),
+                    ("Memory", _e(fmt.bytes_(machine.memory_bytes))),
+                    ("GPU", _e(gpus or "none")),
+                    ("System", _e(machine.os)),
+                    ("Virtual", {True: "yes", False: "no", None: "not readable"}[machine.virtual]),
+                ]
+            ),
+            "",
+        ]
+        for session in reversed(sessions):
+            described = session.session
+            environment = ", ".join(f"{key}={value}" for key, value in sorted(described.environment.items()))
+            statuses = [record.status for record in session.records.values()]
+            counted = ", ".join(
+                f"{statuses.count(status)} {status.replace('_', ' ')}" for status in sorted(set(statuses))
+            )
+            files = " · ".join(
+                f'<a href="{_e(href(path, data_path(session, file)))}" download>{file}.json</a>'
+                for file in ("machine", "session")
+            )
+            parts += [
+                f"## Session {described.id}",
+                "",
+                _facts_list(
+                    [
+                        ("Profile", _e(described.profile)),
+                        ("Started", _e(described.started_at)),
+                        ("Records", _e(counted or "none")),
+                        ("Versions", _e(_versions(session))),
+                        ("Environment", _e(environment or "nothing set")),
+                        ("Cores", _e(_cores(described))),
+                        ("Commit", f"<code>{_e(_commit(session))}</code>"),
+                        ("Seed", str(described.seed)),
+                        ("Download", files),
+                    ]
+                ),
+                "",
+                "### Fairness",
+                "",
+                Voice(self, path).table("fairness", session=session),
+                "",
+                "### Results",
+                "",
+                self._all_results(path, [(session, r) for r in session.records.values()], with_machine=False),
+                "",
+            ]
+        return "\n".join(parts)
+
+    # Evidence of facts and published figures.
+
+    def facts_page(self) -> str:
+        """Every fact: value, derivation, the cells behind it."""
+        path = "evidence/facts.md"
+        parts = [
+            _front(
+                "Every number, with its evidence",
+                "All numbers of this build, how each follows from records.",
+                search=False,
+            ),
+            "Numbers that rest on one record link to it directly; this page holds all facts, "
+            "and the numbers that rest on several records.\n",
+        ]
+        known = {name: facts.lookup(name, self.evidence) for name in facts.names(self.evidence.workloads)}
+        for name, fact in known.items():
+            if fact.measured or name in self.used.facts:
+                parts.append(self._fact_entry(path, name, fact.title, fact.text, f"{fact.how} {fact.note}", fact.cells))
+        missing = [name for name, fact in known.items() if not fact.measured and name not in self.used.facts]
+        for anchor, (texts, refs) in sorted(self.used.groups.items()):
+            how = "Computed from all of these cells."
+            parts.append(self._fact_entry(path, anchor, "shown in tables and verdicts", "; ".join(texts), how, refs))
+        parts.append(
+            f"\n## Not measured yet\n\n{', '.join(f'`{name}`' for name in missing) or 'Nothing is missing.'}\n"
+        )
+        return "\n".join(parts)
+
+    def _fact_entry(
+        self, page: str, anchor: str, title: str, text: str, how: str, cells: Sequence[CellRef | facts.CellKey]
+    ) -> str:
+        shown = _e(text) if cells or text != facts.NOT_MEASURED else MISSING
+        lines = [
+            f'<div class="fact" id="{_e(anchor)}"><p><code>{_e(anchor)}</code> {_e(title)}: '
+            f"<strong>{shown}</strong></p>"
+        ]
+        lines.append(f"<p>{_e(' '.join(how.split()))}</p>")
+        if cells:
+            rows = "".join(self._cell_line(page, ref) for ref in _refs(cells))
+            lines.append(
+                f'<details class="plain"{" open" if len(cells) == 1 else ""}>'
+                f"<summary>{len(cells)} record{'s' if len(cells) != 1 else ''}</summary><ul>{rows}</ul></details>"
+            )
+        elif text != facts.NOT_MEASURED:
+            lines.append(f"<p>Read from: {self._session_files(page) or 'the records folder'}.</p>")
+        return "".join(lines) + "</div>"
+
+    def _session_files(self, page: str) -> str:
+        return ", ".join(
+            f'<a href="{_e(href(page, data_path(session, file)))}">{_e(machine_slug(session))} {session.session.id} '
+            f"{file}.json</a>"
+            for session in self.evidence.sessions
+            for file in ("machine", "session")
+        )
+
+    def _cell_line(self, page: str, ref: CellRef) -> str:
+        session = self._sessions[ref.machine, ref.session]
+        record = session.records[ref.cell]
+        target = href(page, evidence_of(ref), ref.cell)
+        n = sum(len(run.blocks) for run in record.runs)
+        return (
+            f'<li><a href="{_e(target)}">{_e(record.spec.title)}, {_e(cell_words(record))}</a>: {n} samples, '
+            f'<a class="record" href="{_e(href(page, data_path(session, ref.cell)))}">record</a>; machine '
+            f"{_e(ref.machine)}, {_finished_at(session)}, commit {_e(_commit(session))}; "
+            f"<code>{_e(rerun_line(ref.cell))}</code></li>"
+        )
+
+    def published_page(self) -> str:
+        """Every published figure that a page shows, with its source."""
+        rows = []
+        for figure in sorted(self.used.figures.values(), key=lambda f: f.id):
+            source = f'<a href="{_e(figure.url)}">{_e(figure.source)}</a>' if figure.url else _e(figure.source)
+            kind = f"{figure.evidence}{f': {figure.warning}' if figure.warning else ''}"
+            rows.append(
+                (
+                    f'<code id="{_e(figure.id)}">{_e(figure.id)}</code>',
+                    f'<span class="pub"><span>{_e(figure.text)}</span></span>',
+                    _e(figure.what),
+                    _e(figure.software),
+                    _e(figure.date),
+                    source,
+                    _e(kind),
+                )
+            )
+        columns = ("Row", "Figure", "What", "Software", "Date", "Source", "Kind")
+        table = _table(columns, rows, label="Published figures") if rows else "No page shows one.\n"
+        return (
+            _front(
+                "Figures published elsewhere",
+                "Numbers from elsewhere on this site, each with its source.",
+                search=False,
+            )
+            + "These were not measured here. They carry their own colour and never enter an estimate of ours.\n\n"
+            + table
+            + "\n"
+        )
+
+    def answers(self, rendered: Mapping[str, tuple[str, str]]) -> Pages:
+        """All answers as data, from the same objects as the pages."""
+        found = []
+        for path, source in self.sources.items():
+            folder, name = posixpath.split(path)
+            if folder not in ("faq", "misconceptions") or name == "index.md":
+                continue
+            voice = Voice(self, path)
+            self._fill(source.body, voice, source, source.n_head_lines)
+            verdict = (
+                verdicts.lookup(str(source.meta["verdict"]), self.evidence) if source.meta.get("verdict") else None
+            )
+            found.append(
+                {
+                    "id": source.meta.get("id"),
+                    "kind": "answer" if folder == "faq" else "misconception",
+                    "address": url_of(path),
+                    "question": source.meta.get("title"),
+                    "answer": self.short_answer(source, rendered[path][1]),
+                    "verdict": verdict.outcome if verdict else None,
+                    "facts": [_fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
+                    "published": sorted(voice.figures),
+                }
+            )
+        return {
+            "data/answers.json": json.dumps({"answers": found}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        }
+
+
+class Voice:
+    """What a page can call: each call returns HTML with addresses as seen from that page."""
+
+    def __init__(self, site: Site, page: str) -> None:
+        """For one page of a site."""
+        self.site = site
+        self.page = page
+        self.evidence = site.evidence
+        self.facts: list[facts.Fact] = []
+        self.figures: set[str] = set()
+        self._drawn: dict[str, int] = {}
+
+    def calls(self) -> dict[str, Callable[..., Any]]:
+        """The names available in a source."""
+        return {
+            "fact": self.fact,
+            "measured": self.measured,
+            "chart": self.chart,
+            "table": self.table,
+            "verdict": self.verdict,
+            "published": self.published,
+            "published_beside": self.published_beside,
+            "rerun": self.rerun,
+            "generated_index": self.generated_index,
+            "article_titles": self.article_titles,
+            "claims_table": self.claims_table,
+        }
+
+    def fact(self, name: str) -> str:
+        """A number of ours."""
+        fact = facts.lookup(name, self.evidence)
+        self.facts.append(fact)
+        self.site.used.facts[name] = fact
+        if not fact.measured:
+            return MISSING
+        return self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact))
+
+    def measured(self, name: str) -> bool:
+        """Whether a fact has a record."""
+        return facts.measured(name, self.evidence)
+
+    def estimate(
+        self,
+        session: SessionResults | None,
+        record: Record | None,
+        make: Callable[[Record], stats.Estimate | None],
+        hint: str,
+    ) -> str:
+        """One quantity of one record."""
+        if session is None or record is None:
+            return MISSING
+        found = make(record)
+        if found is None:
+            return "–"
+        noun = record.spec.sample_noun
+        return self.site.number(self.page, fmt.interval(found, noun=noun), (_ref(session, record),), hint=hint)
+
+    def best(self, spec: Workload, mode: str, device: str) -> str:
+        """Speed of a workload's best headline cell."""
+        lead = self.evidence.lead
+        record = None if lead is None else self.evidence.best(lead, spec.id, mode, device)
+        make = stats.flop_rate if spec.kind == "probe" else stats.throughput
+        return self.estimate(lead, record, make, spec.title)
+
+    def chart(self, chart_id: str, workload: str = "") -> str:
+        """A chart with its table."""
+        drawing = self.site.draw(chart_id, workload)
+        count = self._drawn[drawing.key] = self._drawn.get(drawing.key, 0) + 1
+        anchor = f"chart-{drawing.key}" + (f"-{count}" if count > 1 else "")
+        wide, narrow = (
+            svg(spec, drawing, f"{anchor}-{kind}", kind)
+            for kind, spec in (("wide", drawing.wide), ("narrow", drawing.narrow))
+        )
+        here = functools.partial(href, self.page)
+        files = f"data/charts/{drawing.key}"
+        note = f'<p class="chart-note">{_e(_chart_note(self.evidence))}</p>' if self.evidence.lead else ""
+        title = _e(drawing.title)
+        link = (
+            f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
+        )
+        return _block(
+            f'<figure class="chart" id="{anchor}"><figcaption><p class="chart-title">{title}{link}</p>{note}</figcaption>'
+            f'<div class="chart-drawing" data-search-exclude tabindex="0" role="group" aria-label="{title}">'
+            f"{wide}{narrow}</div>"
+            f'<details class="twin"><summary>The same numbers as a table</summary>'
+            f"{self.table(drawing.id, drawing.workload)}</details>"
+            f'<div class="chart-foot"><a href="{_e(here(files + ".csv"))}" download>CSV</a>'
+            f'<a href="{_e(here(files + ".vl.json"))}" download>Vega-Lite</a>'
+            f'<button type="button" data-spec="{_e(here(files + ".vl.json"))}" data-bundle="{_e(here(VEGA))}">'
+            f"Make it interactive</button></div></figure>"
+        )
+
+    def table(self, table_id: str, workload: str = "", session: SessionResults | None = None) -> str:
+        """A table by id, every number a link."""
+        made = self.site.make_table(table_id, workload, session)
+        if not made.rows:
+            return f"<p>{MISSING}</p>"
+        rows = ([self._cell(cell) for cell in row] for row in made.rows)
+        return _block(_table(made.columns, rows, made.caption, label=made.caption or table_id))
+
+    def _cell(self, cell: tables.Cellv) -> str:
+        if cell.text == facts.NOT_MEASURED:
+            return MISSING
+        note = f'<span class="note">{_e(cell.note)}</span>' if cell.note else ""
+        return (self.site.number(self.page, cell.text, cell.cells) if cell.cells else _e(cell.text)) + note
+
+    def verdict(self, verdict_id: str) -> str:
+        """What a rule says today: badge, sentence, rule."""
+        verdict = verdicts.lookup(verdict_id, self.evidence)
+        outcome = verdict.outcome.replace(" ", "-")
+        return _block(
+            f'<div class="verdict verdict-{outcome}">{_badge(verdict.outcome)}<p>{self._sentence(verdict)}</p>'
+            f'<p class="rule">Rule: {_e(verdict.rule)}</p></div>'
+        )
+
+    def _sentence(self, verdict: verdicts.Verdict) -> str:
+        return "".join(
+            self.site.number(self.page, part.text, part.cells) if part.cells else _e(part.text)
+            for part in verdict.parts
+        )
+
+    def published(self, row_id: str) -> str:
+        """A number from elsewhere: value, source, date."""
+        figure = published.lookup(row_id)
+        self.figures.add(row_id)
+        self.site.used.figures[row_id] = figure
+        value = _e(figure.text)
+        shown = f'<a class="pub-value" href="{_e(figure.url)}">{value}</a>' if figure.url else f"<span>{value}</span>"
+        detail = href(self.page, "evidence/published.md", row_id)
+        doubt = (
+            "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
+        )
+        about = ", ".join(part for part in (_short_source(figure.source), figure.date, doubt) if part)
+        return (
+            f'<span class="pub" title="{_e(figure.what)}">{shown} '
+            f'<a class="pub-src" href="{_e(detail)}">({_e(about)})</a></span>'
+        )
+
+    def published_beside(self, *row_ids: str) -> str:
+        """A list of numbers from elsewhere, each with what it is about."""
+        items = "".join(f"<li>{_e(published.lookup(row_id).what)}: {self.published(row_id)}</li>" for row_id in row_ids)
+        return f'<ul class="beside">{items}</ul>'
+
+    def rerun(self, workload: str) -> str:
+        """The command that measures a workload on the reader's machine."""
+        registry.workload(workload)
+        return f"```sh\npython scripts/refresh_benchmarks.py --only {workload}\n```"
+
+    def generated_index(self, folder: str) -> str:
+        """A list of the folder's pages with verdict and short answer."""
+        items = []
+        for path, source in self.site.sources.items():
+            if posixpath.dirname(path) != folder or path.endswith("index.md"):
+                continue
+            badge, short = "", ""
+            if source.meta.get("verdict"):
+                verdict = verdicts.lookup(str(source.meta["verdict"]), self.evidence)
+                badge, short = f" {_badge(verdict.outcome)}", self._sentence(verdict)
+            else:
+                short = self.site.answer(path, self.page)
+            link = _e(href(self.page, path))
+            question = f'<a class="question" href="{link}">{_e(source.meta.get("title", path))}</a>'
+            items.append(f"<li>{question}{badge}<p>{short}</p></li>")
+        return _block(f'<ul class="answers">{"".join(items)}</ul>') if items else MISSING
+
+    def article_titles(self) -> str:
+        """The two articles' titles, quoted."""
+        return " and ".join(f"“{_e(article.title)}”" for article in published.articles().values())
+
+    def claims_table(self) -> str:
+        """Every claim of the articles, its state, and what bears on it."""
+        rows = []
+        for claim in published.claims():
+            if claim.verdict:
+                state = _badge(verdicts.lookup(claim.verdict, self.evidence).outcome)
+            else:
+                state = {"opinion": "opinion", "outdated": "outdated"}.get(claim.kind, "not checked yet")
+            bearing = "; ".join(self.published(row_id) for row_id in claim.evidence)
+            rows.append(
+                (
+                    f'<span id="{_e(claim.id)}">{_e(claim.claim)}</span>',
+                    _e(f"{claim.article.upper()}, {claim.section}"),
+                    state,
+                    _e(claim.test),
+                    bearing,
+                )
+            )
+        columns = ("Claim", "Where", "State", "What would settle it", "Published figures")
+        return _block(_table(columns, rows, label="Claims of the articles"))
+
+
+class PlainVoice(Voice):
+    """The same calls in front matter, where only plain text can stand."""
+
+    def fact(self, name: str) -> str:
+        """A number of ours, as text."""
+        found = facts.lookup(name, self.evidence)
+        self.site.used.facts[name] = found
+        return found.text
+
+    def published(self, row_id: str) -> str:
+        """A number from elsewhere, as text."""
+        figure = published.lookup(row_id)
+        return f"{figure.text} ({figure.source}, {figure.date})"
+
+
+def _with_meta(head: str, more: str) -> str:
+    return f"{head[:-4]}{more}---\n" if head and "\nhide:" not in head else head
+
+
+def _hint(fact: facts.Fact) -> str:
+    return "; ".join(part for part in (fact.title[:1].upper() + fact.title[1:], fact.note) if part)
+
+
+def _short_source(source: str) -> str:
+    """A source's name without its remarks."""
+    return re.split(r" [(,;]|, ", source)[0][:60]
+
+
+def _inline(text: str, written_for: str, shown_on: str) -> str:
+    """A rendered paragraph of one page as HTML on another: emphasis, code and links between pages."""
+    text = re.sub(r"\*\*(.+?)\*\*", r"\1", text, flags=re.S)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+
+    def moved(match: re.Match[str]) -> str:
+        words, target = match.group(1), match.group(2)
+        file, _, anchor = target.partition("#")
+        if "://" in target or not file.endswith(".md"):
+            return words
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(written_for), file))
+        return f'<a href="{_e(href(shown_on, path, anchor))}">{words}</a>'
+
+    text = re.sub(r"\[([^\]]*)\]\(([^)\s]*)\)", moved, text)
+
+    text = re.sub(r"<!--.*?-->", "", text)
+    return " ".join(text.split())
+
+
+def _template_line(error: BaseException) -> int | None:
+    """Line of the template in which an exception arose."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            found = trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def _message(error: BaseException) -> str:
+    """An exception's text without the quotes that a KeyError puts around it."""
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+def _chart_note(evidence: Evidence) -> str:
+    lead = evidence.lead
+    if lead is None:
+        return ""
+    whose = "This machine" if lead.is_local else lead.machine.id
+    return (
+        f"{whose}: {lead.machine.cpu_model}, {lead.session.n_cores_effective} cores, {_finished_at(lead)}. "
+        "Medians with 95 % intervals."
+    )
+
+
+def _fact_data(fact: facts.Fact) -> dict[str, Any]:
+    estimate = fact.estimate
+    return {
+        "id": fact.id,
+        "text": fact.text,
+        "measured": fact.measured,
+        "value": None if estimate is None else _finite(estimate.value),
+        "low": None if estimate is None else _finite(estimate.low),
+        "high": None if estimate is None else _finite(estimate.high),
+        "n": None if estimate is None else estimate.n,
+        "unit": None if estimate is None else estimate.unit,
+        "cells": [_key_of(ref) for ref in _refs(fact.cells)],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) != float("inf") else None
+
+
+def _cores(described: schema.Session) -> str:
+    affinity = "not readable" if described.n_cores_affinity is None else described.n_cores_affinity
+    quota = "none" if described.cgroup_quota_cores is None else f"{described.cgroup_quota_cores:g}"
+    used, seen = described.n_cores_effective, described.n_cores_visible
+    return f"{used} used; {seen} visible, by affinity {affinity}, quota {quota}"
+
+
+def _versions(session: SessionResults) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(session.session.versions.items()))
+
+
+def _others(chart_id: str) -> tuple[charts.Other, ...]:
+    if chart_id != "cpu-gpu-speedup":
+        return ()
+    found = []
+    for workload, row_ids in PUBLISHED_SPEEDUPS.items():
+        for row_id in row_ids:
+            figure = published.figures().get(row_id)
+            if figure is not None:
+                label = f"{figure.value}x: {figure.hardware} ({_short_source(figure.source)}, {figure.date})"
+                found.append(charts.Other(workload=workload, value=float(figure.value), label=label))
+    return tuple(found)
+
+
+# Evidence: the raw samples of every cell.
+
+
+def _evidence_pages(evidence: Evidence) -> Pages:
+    return _keep(evidence, "evidence pages", lambda: _make_evidence_pages(evidence))
+
+
+def _make_evidence_pages(evidence: Evidence) -> Pages:
+    pages: Pages = {}
+    for session in evidence.sessions:
+        by_workload: dict[str, list[Record]] = {}
+        for record in session.records.values():
+            by_workload.setdefault(record.cell.workload, []).append(record)
+        for workload, records in by_workload.items():
+            path = evidence_path(session, workload)
+            title = f"Evidence: {records[0].spec.title} on {machine_slug(session)}, {session.session.id}"
+            parts = [_front(title, f"Raw samples of every cell of {workload}.", search=False, hide=("toc",))]
+            machine = href(path, f"machines/{machine_slug(session)}.md")
+            known = workload in evidence.workloads
+            about = f' of <a href="{_e(href(path, f"workloads/{workload}.md"))}">{_e(workload)}</a>' if known else ""
+            parts.append(
+                f'<p>{len(records)} cells{about} on <a href="{_e(machine)}">{_e(session.machine.cpu_model)}</a>. '
+                "Nothing here is derived but the estimates; the samples are as stored.</p>\n"
+            )
+            parts += [_block(_cell_section(path, session, record)) for record in records]
+            pages[path] = "\n".join(parts) + "\n"
+    return pages
+
+
+def _cell_section(page: str, session: SessionResults, record: Record) -> str:
+    cell_id = record.cell.id
+    best = stats.flop_rate(record) or stats.throughput(record)
+    shown = _e(fmt.interval(best, noun=record.spec.sample_noun)) if best else _e(record.reason)
+    machine = href(page, f"machines/{machine_slug(session)}.md")
+    download = href(page, data_path(session, cell_id))
+    pairs = [
+        ("Status", _badge(record.status) + (f" {_e(record.reason)}" if record.reason else "")),
+        ("Record", f'<a class="record" href="{_e(download)}" download>{_e(cell_id)}.json</a>'),
+        (
+            "Machine",
+            f'<a href="{_e(machine)}">{_e(session.machine.cpu_model)}</a>, {session.session.n_cores_effective} cores',
+        ),
+        ("Date", _e(record.runs[0].started_at if record.runs else session.session.started_at)),
+        ("Commit", f"<code>{_e(_commit(session))}</code>"),
+        ("Versions", _e(_versions(session))),
+        ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
+        ("Rerun", f"<code>{_e(rerun_line(cell_id))}</code>"),
+    ]
+    estimates = [
+        (
+            title,
+            fmt.interval(found, noun=record.spec.sample_noun),
+            f"{found.n_samples:,}",
+            fmt.percent(found.spread_frac),
+        )
+        for _, title, make in QUANTITIES
+        if (found := make(record)) is not None
+    ]
+    parts = [
+        f'<details class="cell"><summary>{_badge(record.status)} {_e(cell_words(record))} '
+        f'<span class="estimate">{shown}</span></summary><div id="{_e(cell_id)}">',
+        _facts_list(pairs),
+    ]
+    if estimates:
+        parts.append(
+            _table(
+                ("Estimate", "Median, interval", "Samples", "Spread"),
+                ([*map(_e, row)] for row in estimates),
+                label="Estimates",
+            )
+        )
+    if record.runs:
+        parts.append(f"<p>{len(record.runs)} runs, each a process of its own:</p>")
+        parts += [f'<pre class="samples" tabindex="0">{_e(_run_text(run))}</pre>' for run in record.runs]
+    else:
+        parts.append("<p>No samples: no run took place.</p>")
+    return "".join(parts) + "</div></details>"
+
+
+def _run_text(run: Run) -> str:
+    """One run as stored, in lines of text."""
+    lines = [
+        f"run {run.index}  order {run.order}  {run.status}  started {run.started_at}  total {run.total_s:.3f} s"
+        + (f"  reason: {run.reason}" if run.reason else "")
+    ]
+    if run.phases_s:
+        lines.append("phases (s)   " + "  ".join(f"{name} {seconds:.4g}" for name, seconds in run.phases_s.items()))
+    if run.observed is not None:
+        o = run.observed
+        lines.append(
+            f"observed     {o.device_name}  weights {o.weight_dtype}  outputs {o.output_dtype}  jit {o.jit}  "
+            f"layout {o.layout}  recurrent {o.recurrent_path}"
+        )
+    if run.warmup:
+        settled = {True: "settled", False: "did not settle", None: "not judged"}[run.steady]
+        lines.append(f"warm-up      {settled}: {_blocks(run.warmup)}")
+    if run.blocks:
+        cut = f"  ({run.n_blocks_dropped} left out)" if run.n_blocks_dropped else ""
+        lines.append(f"blocks       steps x seconds: {_blocks(run.blocks)}{cut}")
+    if run.latencies_s:
+        cut = f"  ({run.n_latencies_dropped} left out)" if run.n_latencies_dropped else ""
+        lines.append("latencies    s: " + " ".join(f"{value:.4g}" for value in run.latencies_s) + cut)
+    if run.job is not None:
+        epochs = " ".join(
+            f"{epoch.at_s:.4g} s loss {epoch.loss:.4g}"
+            + (f" quality {epoch.quality:.4g}" if epoch.quality is not None else "")
+            + ";"
+            for epoch in run.job.epochs
+        )
+        lines.append(f"job          {run.job.seconds:.4g} s, reached {run.job.reached}: {epochs}")
+    for name, control in (("before", run.control_before), ("after", run.control_after)):
+        if control is not None:
+            values = " ".join(f"{value:.4g}" for value in control.seconds)
+            lines.append(f"control {name}".ljust(13) + f"n = {control.n}, s: {values}")
+    if run.peak_host_bytes is not None:
+        lines.append(f"peak memory  {fmt.bytes_(run.peak_host_bytes)}")
+    if run.unmeasured:
+        lines.append("unmeasured   " + "; ".join(f"{name}: {why}" for name, why in sorted(run.unmeasured.items())))
+    return "\n".join(lines)
+
+
+def _blocks(blocks: Sequence[schema.Block]) -> str:
+    return " ".join(f"{block.n_steps}x{block.seconds:.4g}" for block in blocks)
+
+
+def _evidence_index(evidence: Evidence) -> str:
+    page = "evidence/index.md"
+    rows = []
+    for session in evidence.sessions:
+        for workload in sorted({record.cell.workload for record in session.records.values()}):
+            path = evidence_path(session, workload)
+            n = sum(record.cell.workload == workload for record in session.records.values())
+            rows.append(
+                (
+                    f'<a href="{_e(href(page, path))}">{_e(workload)}</a>',
+                    _e(machine_slug(session)),
+                    session.session.id,
+                    str(n),
+                )
+            )
+    table = _table(("Workload", "Machine", "Session", "Cells"), rows, label="Evidence") if rows else MISSING
+    return (
+        _front("Evidence", "Raw samples of every cell behind a number on this site.", search=False)
+        + "Every number on this site links to one of these pages, or to "
+        "[the list of facts](facts.md); numbers from elsewhere are [listed apart](published.md).\n\n" + table + "\n"
+    )
+
+
+def _data_files(evidence: Evidence, results: Path) -> Pages:
+    def make() -> Pages:
+        pages: Pages = {}
+        for session in evidence.sessions:
+            folder = results / session.path
+            for name in ("machine", "session", *session.records):
+                pages[data_path(session, name)] = (folder / f"{name}.json").read_bytes()
+        pages["data/schema.json"] = json.dumps(schema.json_schema(), indent=1, sort_keys=True) + "\n"
+        return pages
+
+    return _keep(evidence, "data files", make)
+
+
+# Drawings as SVG.
+
+
+def svg(spec: dict[str, Any], drawing: charts.Drawing, anchor: str, kind: str) -> str:
+    """Inline SVG of a drawing in the site's own colours, with title and description for screen readers."""
+    bare = _svg_of(json.dumps(spec, sort_keys=True))
+    title, about = _e(drawing.title), _e(drawing.description)
+    words = f'<title id="{anchor}-title">{title}</title><desc id="{anchor}-desc">{about}</desc>'
+    # Clip paths are named by number; two drawings on one page must not share them.
+    bare = re.sub(r'(id="|url\(#)(clip\d+|gradient_\d+)', rf"\g<1>{anchor}-\g<2>", bare)
+    return re.sub(
+        r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>",
+        rf'<svg xmlns="http://www.w3.org/2000/svg" class="drawing {kind}" \1 role="img" '
+        rf'aria-labelledby="{anchor}-title {anchor}-desc">{words.replace(chr(92), "")}',
+        bare,
+        count=1,
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _svg_of(spec: str) -> str:
+    """Themed SVG without words, from memory, from disk, or drawn now."""
+    name = hashlib.sha256(f"{THEME_VERSION}\n{vl_convert.__version__}\n{spec}".encode()).hexdigest()[:32]
+    path = CACHE / f"{name}.svg"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        pass
+    drawn = themed(
+        vl_convert.vegalite_to_svg(json.loads(spec) | {"$schema": "https://vega.github.io/schema/vega-lite/v6.json"})
+    )
+    _store(path, drawn.encode())
+    return drawn
+
+
+THEME_VERSION = 1  # raise it when `themed` changes, so that kept drawings are made anew
+
+
+def themed(drawn: str) -> str:
+    """SVG with each sentinel replaced by its CSS variable, and nothing left that would name a shade.
+
+    Raises:
+        ValueError: a colour that is not one of the sentinels.
+    """
+    roles = {sentinel: role for role, sentinel in charts.COLOURS.items()}
+    plain = {"none", "transparent"}
+
+    def restyled(match: re.Match[str]) -> str:
+        tag, styles = match.group(0), []
+        for name in ("fill", "stroke"):
+            found = re.search(rf' {name}="([^"]*)"', tag)
+            if found is None or found.group(1) in plain or found.group(1).startswith("url("):
+                continue
+            if found.group(1) not in roles:
+                raise ValueError(f"{name}={found.group(1)!r} in a chart is not one of the palette's colours")
+            styles.append(f"{name}:var(--chart-{roles[found.group(1)]})")
+            tag = tag.replace(found.group(0), "", 1)
+        if not styles:
+            return tag
+        end = 2 if tag.endswith("/>") else 1
+        return f'{tag[:-end]} style="{";".join(styles)}"{tag[-end:]}'
+
+    drawn = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", drawn)
+    drawn = re.sub(r"<path[^>]*? d=\"\"[^>]*/>", "", drawn)
+    return re.sub(r"<[a-z][^>]*>", restyled, drawn)
+
+
+def _vega() -> str:
+    """Vega, Vega-Lite and their embedder in one file, for the site to serve itself."""
+    path = CACHE / f"vega-{vl_convert.__version__}.js"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        pass
+    bundle = vl_convert.javascript_bundle()
+    _store(path, bundle.encode())
+    return bundle
+
+
+def _store(path: Path, data: bytes) -> None:
+    """Keep a drawing for the next build; a folder that cannot be written only costs time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError:
+        pass
+
+
+def _light_shades(docs: Path) -> dict[str, str]:
+    """Role -> shade in the light scheme, read from the stylesheet, for drawings that leave the site."""
+    sheet = docs / "assets" / "css" / "site.css"
+    text = sheet.read_text(encoding="utf-8") if sheet.exists() else ""
+    found: dict[str, str] = {}
+    for role, shade in re.findall(r"--chart-([a-z0-9-]+): *(#[0-9a-f]{6})", text):
+        found.setdefault(role, shade)
+    return found
+
+
+def _recoloured(text: str, shades: Mapping[str, str]) -> str:
+    for role, sentinel in charts.COLOURS.items():
+        text = text.replace(sentinel, shades.get(role, sentinel))
+    return text
+
+
+def _csv(table: tables.Table) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(table.plain_rows())
+    return out.getvalue()

@@ -1,0 +1,89 @@
+"""Adapter between the pages and the site generator. Writes what ``bench.report.pages`` builds.
+
+Under mkdocs-gen-files it runs by itself at every build and hands the pages over in memory.
+By hand, for any other generator: python scripts/gen_pages.py --out DIR [--docs DIR] [--results DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+
+def results_folder() -> Path:
+    """Records to build from; SITE_RESULTS points tests and previews at other ones."""
+    return Path(os.environ.get("SITE_RESULTS") or ROOT / "bench" / "results")
+
+
+def forget_edited_modules() -> None:
+    """Under `mkdocs serve` modules stay loaded between builds; drop ours when one of their files was edited."""
+    newest = max(path.stat().st_mtime_ns for path in (ROOT / "bench").rglob("*.py"))
+    if getattr(sys, "_pages_built_from", newest) != newest:
+        for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:
+            del sys.modules[name]
+    sys._pages_built_from = newest
+
+
+def under_mkdocs() -> None:
+    """Hand every page to the build in progress, and the menu with them."""
+    import mkdocs_gen_files
+    from mkdocs_gen_files.plugin import PluginError
+
+    forget_edited_modules()
+    from bench.report import pages
+
+    editor = mkdocs_gen_files.FilesEditor.current()
+    docs = Path(editor.config["docs_dir"])
+    try:
+        built = pages.build(docs, results_folder())
+    except pages.PageError as error:
+        raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
+    for path, content in built.items():
+        if isinstance(content, bytes):
+            with mkdocs_gen_files.open(path, "wb") as file:
+                file.write(content)
+        else:
+            with mkdocs_gen_files.open(path, "w") as file:
+                file.write(content)
+    if editor.config["nav"] is None:
+        editor.config["nav"] = pages.navigation(built, docs)
+
+
+def to_folder(out: Path, docs: Path, results: Path) -> None:
+    """Write every page below a folder, with the files of docs/ that are no pages (pictures, styles, notebooks)."""
+    from bench.report import pages
+
+    for path in docs.rglob("*"):
+        relative = path.relative_to(docs)
+        hidden = any(part.startswith(("_", ".")) for part in relative.parts)
+        if path.is_file() and path.suffix != ".md" and not hidden:
+            (out / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, out / relative)
+    for path, content in pages.build(docs, results).items():
+        target = out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def main(arguments: list[str]) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the pages to")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the sources")
+    parser.add_argument("--results", type=Path, default=results_folder(), help="folder of the records")
+    given = parser.parse_args(arguments)
+    to_folder(given.out, given.docs, given.results)
+
+
+# gen-files runs this file under the name "<run_path>"; imported by a test it does nothing.
+if __name__ == "__main__":
+    main(sys.argv[1:])
+elif __name__ == "<run_path>":
+    under_mkdocs()
