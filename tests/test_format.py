@@ -107,6 +107,7 @@ def test_interval_without_an_upper_end_says_so():
 
 def test_a_single_number_has_no_interval():
     assert "12.4x (n = 1)" == fmt.interval(make_estimate(12.4, 12.4, 12.4, n=1, n_samples=1))
+    assert "100 % (21 to 100, n = 1)" == fmt.interval(make_estimate(1, 0.207, 1, "frac", n=1, n_samples=1))
 
 
 def test_not_measured_is_never_blank_or_zero():

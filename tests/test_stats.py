@@ -11,7 +11,7 @@ import pytest
 
 from bench.report import stats
 from bench.report.stats import ComparisonError, Estimate
-from bench.schema import Block, Record
+from bench.schema import Block, Control, Record
 from tests.factories import make_cell, make_job, make_record, make_run
 
 
@@ -150,6 +150,17 @@ def test_share_of_runs_that_reached_has_wilsons_interval():
     assert (0.4902, 0.9433) == pytest.approx(stats.wilson(8, 10), abs=5e-5)
     assert (5 / (5 + stats.Z_95**2), 1.0) == pytest.approx(stats.wilson(5, 5))
     assert 0.0 == stats.wilson(0, 5)[0]
+
+
+def test_control_kernel_tells_a_machine_that_was_not_left_alone():
+    calm = Control(n=64, seconds=(1.0, 1.0, 9.0))
+    busy = Control(n=64, seconds=(1.25, 1.25, 1.25))
+    record = make_record(
+        runs=[make_run(control_before=calm, control_after=calm), make_run(1, control_before=calm, control_after=busy)]
+    )
+
+    assert 0.25 == stats.control_spread_frac(record)
+    assert stats.control_spread_frac(make_record(runs=[make_run(control_before=None, control_after=None)])) is None
 
 
 def test_pooled_time_takes_every_process_of_every_record():

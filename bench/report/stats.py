@@ -236,6 +236,17 @@ def n_failed_runs(record: Record) -> int:
     return sum(run.status != "ok" for run in record.runs)
 
 
+def control_spread_frac(record: Record) -> float | None:
+    """How much slower the control kernel was at its slowest than at its fastest, before and after all runs.
+
+    The kernel always does the same work, so a large share means that something else used the machine, or that its
+    clock moved. None where no run has it.
+    """
+    controls = [control for run in _ok_runs(record) for control in (run.control_before, run.control_after)]
+    medians = [float(np.median(control.seconds)) for control in controls if control is not None and control.seconds]
+    return max(medians) / min(medians) - 1 if medians else None
+
+
 def ratio(first: Record, second: Record, quantity: Quantity = "throughput") -> Estimate | None:
     """How many times the first record's quantity is the second's, or None when one was not measured.
 

@@ -871,6 +871,11 @@ def _spread(record: Record) -> str:
     return fmt.NOT_MEASURED if estimate is None else fmt.percent(round(estimate.spread_frac, 2))
 
 
+def _control(record: Record) -> str:
+    drift = stats.control_spread_frac(record)
+    return fmt.NOT_MEASURED if drift is None else fmt.percent(round(drift, 2))
+
+
 def _commit(session: SessionResults) -> str:
     described = session.session
     if described.commit is None:
@@ -907,6 +912,7 @@ _FAIRNESS: dict[str, Callable[[SessionResults, Record], str]] = {
     "runs": lambda s, r: fmt.count(len(_runs(r))),
     "warm-up": lambda s, r: _warm_up(r),
     "runs differ by": lambda s, r: _spread(r),
+    "control kernel differs by": lambda s, r: _control(r),
     "clock": lambda s, r: _clock(r),
     "temperature": lambda s, r: _temperature(r),
     "commit": lambda s, r: _commit(s),
