@@ -47,12 +47,12 @@ SPEC = Workload(
             Variant(
                 mode="infer",
                 batch_size=8,
-                n_samples=32,
+                n_samples=16,
                 params={"image_px": 224},
                 n_blocks=3,
                 steady_limit_s=1.0,
                 headline=True,
-                estimate_s=13.0,
+                estimate_s=10.0,
             ),
         ),
         "reference": (
