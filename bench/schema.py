@@ -7,6 +7,7 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
@@ -119,8 +120,8 @@ class Cell(Struct, kw_only=True):
         return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
-class Block(Struct, kw_only=True):
-    """Steps between two synchronisations with the device."""
+class Block(Struct, kw_only=True, array_like=True):
+    """Steps between two synchronisations with the device; stored as [n_steps, seconds]."""
 
     n_steps: int
     seconds: float
@@ -309,15 +310,22 @@ UPGRADES: Mapping[int, Any] = {}
 
 
 def encode(value: Struct) -> bytes:
-    """JSON of a struct: keys sorted, indented by two, a newline at the end.
+    """JSON of a struct: keys sorted, indented by two, lists of plain values on one line, a newline at the end.
 
     Raises:
         ValueError: a float is NaN or infinite, which JSON does not have.
     """
-    import json
+    return (_json(msgspec.to_builtins(value), "") + "\n").encode()
 
-    builtins = msgspec.to_builtins(value, order="sorted")
-    return (json.dumps(builtins, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+def _json(value: Any, indent: str) -> str:
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = (f"{inner}{json.dumps(key, ensure_ascii=False)}: {_json(value[key], inner)}" for key in sorted(value))
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list | tuple) and any(isinstance(item, dict | list | tuple) for item in value):
+        return "[\n" + ",\n".join(inner + _json(item, inner) for item in value) + f"\n{indent}]"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def json_schema() -> dict[str, Any]:

@@ -38,6 +38,7 @@ STEADY_FRAC = 0.05  # steady: two successive windows' medians differ by at most 
 MIN_BLOCKS = 3
 WARMUP_LIMITS = 2  # a warm-up may take this many times the limit of the steady part
 N_LATENCIES = 20
+CLOCK_DIGITS = 9  # perf_counter resolves nanoseconds; what a float shows behind them is noise of the subtraction
 CONTROL_N = 1024  # 2 GFLOP: long enough to time on one core, short enough not to heat it
 N_CONTROLS = 5
 IDLE_S = 1.0
@@ -91,7 +92,7 @@ class Clock:
         if self.done or self._n < (1 if self._stage in ("first", "latency") else self._block_steps):
             return
         self._sync()
-        seconds = self._now() - self._start
+        seconds = round(self._now() - self._start, CLOCK_DIGITS)
         self._take(Block(n_steps=self._n, seconds=seconds))
         self._n, self._start = 0, self._now()
 
@@ -187,8 +188,8 @@ def execute(request: Request) -> Run:
     utilisation = tuple(sampler.samples) if sampler is not None else ()
     peak_device = _peak_device_bytes(cell, framework)
     why = {
-        "energy_j": (energy.joules, "no energy counter of this device is readable (NVML on a GPU, RAPL on a CPU)"),
-        "idle_w": (idle_w, "no power or energy counter of this device is readable"),
+        "energy_j": (energy.joules, "no readable energy counter (NVML, RAPL)"),
+        "idle_w": (idle_w, "no readable power counter (NVML, RAPL)"),
         "utilisation_frac": (utilisation or None, "GPU only" if cell.device == "cpu" else "NVML gave no sample"),
         "peak_device_bytes": (peak_device, "a CPU run uses host memory" if cell.device == "cpu" else "not told"),
         "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
@@ -204,7 +205,7 @@ def execute(request: Request) -> Run:
         status="ok",
         started_at=started_at,
         total_s=0.0,  # the parent fills it in from its own clock
-        phases_s=phases,
+        phases_s={name: round(seconds, CLOCK_DIGITS) for name, seconds in phases.items()},
         warmup=tuple(clock.warmup),
         steady=clock.steady,
         blocks=tuple(clock.blocks),
@@ -314,7 +315,7 @@ def _control(keras: Any, framework: Any, backend: str) -> Control:
     for _ in range(N_CONTROLS + 1):
         start = perf_counter()
         _wait(backend, framework, keras.ops.matmul(x, x))
-        seconds.append(perf_counter() - start)
+        seconds.append(round(perf_counter() - start, CLOCK_DIGITS))
     return Control(n=CONTROL_N, seconds=tuple(seconds[1:]))
 
 
@@ -518,7 +519,7 @@ def _infer(
     while len(latencies) < min(N_LATENCIES, variant.n_blocks) and sum(latencies) < variant.steady_limit_s / 4:
         start = perf_counter()
         model.predict_on_batch(batch)
-        latencies.append(perf_counter() - start)
+        latencies.append(round(perf_counter() - start, CLOCK_DIGITS))
     seen["latencies"] = latencies
     # The clock counted calls of predict; the record counts steps.
     for name in ("warmup", "blocks"):
@@ -531,7 +532,8 @@ def _state(model: Any, backend: str) -> Any:
     """Something that is ready only when the last training step is: weights after the update."""
     if backend == "jax":
         state = getattr(model, "_jax_state", None)  # what fit holds while it runs; the variables are stale then
-        return state["trainable_variables"] if state else [weight.value for weight in model.trainable_weights]
+        # Keras wraps the list in a TrackedList, which JAX takes for a leaf that is ready at once: unwrap it.
+        return list(state["trainable_variables"]) if state else [weight.value for weight in model.trainable_weights]
     smallest = min(model.trainable_weights, key=lambda weight: math.prod(weight.shape))
     return smallest.value
 

@@ -1,5 +1,10 @@
 """The clock, the warm-up criterion and the refusals of the child, without a framework."""
 
+import importlib.util
+import json
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -177,3 +182,52 @@ def test_a_reason_is_one_line_without_paths():
     _, reason = worker.describe_failure(ValueError(f"cannot read {home}/secret\nsecond line"))
 
     assert "ValueError: cannot read ~/secret" == reason
+
+
+WAITS = """
+import json, sys
+sys.path.insert(0, {repository!r})
+from bench import registry, worker
+from bench.schema import Variant
+import keras
+framework = worker._framework({backend!r})
+module = registry.module("cnn-digits")
+variant = module.SPEC.variants["smoke"][0]
+data = module.load_data(variant, 0)
+model = module.build_model(variant)
+model.compile(**module.compile_arguments(variant), jit_compile={jit})
+ready = []
+def sync():
+    worker._wait({backend!r}, framework, worker._state(model, {backend!r}))
+    if {backend!r} == "jax":
+        ready.extend(leaf.is_ready() for leaf in worker._state(model, "jax"))
+    else:
+        ready.append(True)
+clock = worker.Clock(sync, n_blocks=3, limit_s=0.5)
+model.fit(data.x, data.y, batch_size=variant.batch_size, epochs=100, verbose=0,
+          callbacks=worker.step_callbacks(keras, model, clock, {{}}))
+print(json.dumps([len(ready), all(ready), len(clock.blocks)]))
+"""
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(("backend", "jit"), [("tensorflow", False), ("jax", True), ("torch", False)])
+def test_the_clock_waits_for_the_devices_last_step(backend, jit):
+    """Keras hides JAX's arrays in a list that JAX does not look into; a wait on that list returns at once."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    code = WAITS.format(repository=str(worker.Path(worker.__file__).parent.parent), backend=backend, jit=jit)
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
+
+    n_checked, all_ready, n_blocks = json.loads(done.stdout.splitlines()[-1])
+    assert n_checked > 3
+    assert all_ready
+    assert n_blocks == 3
