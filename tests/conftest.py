@@ -46,3 +46,13 @@ def chromium() -> Path:
     if path is None:
         pytest.skip(browser_missing())
     return path
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory):
+    """Whole sites, each built once when first asked for."""
+    for name in ("altair", "mkdocs", "polars"):
+        pytest.importorskip(name)
+    from tests.sites import Sites
+
+    return Sites(tmp_path_factory.mktemp("sites"))

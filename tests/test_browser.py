@@ -1,0 +1,192 @@
+"""Pages in a real browser: both schemes, desk and phone, no error, no failed request, no foreign host."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sites import Sites
+
+pytestmark = pytest.mark.browser
+
+KINDS = (
+    "",
+    "faq/",
+    "faq/how-long-on-a-cpu/",
+    "faq/gpu-slower-than-cpu/",
+    "faq/slow-first-step/",
+    "misconceptions/",
+    "misconceptions/always-requires-gpu/",
+    "workloads/",
+    "workloads/resnet50/",
+    "workloads/mlp-tabular/",
+    "machines/",
+    "machines/gpu-16c/",
+    "machines/local-own-4c/",
+    "evidence/",
+    "evidence/facts/",
+    "evidence/published/",
+    "evidence/gpu-16c/2026-11-02/cnn-digits/",
+    "guides/rerun/",
+    "method/",
+    "articles/",
+    "contributing/architecture/",
+    "notebooks/compare/",
+    "404.html",
+)
+AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/",
+             "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/")  # fmt: skip
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(sites: Sites) -> Iterator[str]:
+    handler = functools.partial(Quiet, directory=str(sites.site("full")))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=str(chromium), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield launched
+        launched.close()
+
+
+class Watched:
+    """A browser page that remembers everything that went wrong on it."""
+
+    def __init__(self, browser, address: str, **context) -> None:
+        self.problems: list[str] = []
+        self.address = address
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        self.page.on("requestfailed", lambda request: self.problems.append(f"failed: {request.url}"))
+        self.page.on("response", self._answered)
+        self.page.on("request", self._asked)
+
+    def _said(self, message) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(f"{message.type}: {message.text}")
+
+    def _answered(self, response) -> None:
+        if response.status >= 400:
+            self.problems.append(f"{response.status}: {response.url}")
+
+    def _asked(self, request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.problems.append(f"foreign: {request.url}")
+
+    def open(self, path: str) -> None:
+        """Go to a page of the site."""
+        self.page.goto(self.address + path, wait_until="load")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_kind_opens_clean(browser, address: str, scheme: str, width: int):
+    watched = Watched(browser, address, color_scheme=scheme, viewport={"width": width, "height": 900})
+    for kind in KINDS:
+        watched.open(kind)
+        wide = watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            watched.problems.append(f"{kind}: {wide} px too wide")
+        dark = watched.page.evaluate("getComputedStyle(document.body).getPropertyValue('--chart-ink').trim()")
+        assert ("#e8edf4" if scheme == "dark" else "#17202c") == dark
+    assert [] == watched.problems
+    watched.context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_charts_are_visible_without_javascript(browser, address: str, width: int):
+    watched = Watched(browser, address, java_script_enabled=False, viewport={"width": width, "height": 900})
+    watched.open("faq/slow-first-step/")
+
+    drawings = watched.page.locator("figure.chart svg.drawing:visible")
+
+    assert 1 == drawings.count()
+    box = drawings.first.bounding_box()
+    assert box["width"] > 250 and box["height"] > 100
+    assert not watched.page.locator("button[data-spec]").first.is_visible()
+    assert [] == watched.problems
+    watched.context.close()
+
+
+def test_text_in_a_chart_is_readable_on_a_phone(browser, address: str):
+    watched = Watched(browser, address, viewport={"width": 360, "height": 800})
+    watched.open("faq/how-long-on-a-cpu/")
+
+    heights = watched.page.locator("svg.drawing.narrow").first.locator("text").evaluate_all(
+        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize) * one.ownerSVGElement.getScreenCTM().a)"
+    )
+
+    assert heights and min(heights) >= 9
+    watched.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_interactive_chart_comes_from_the_site_itself(browser, address: str, scheme: str):
+    watched = Watched(browser, address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    asked: list[str] = []
+    watched.page.on("request", lambda request: asked.append(request.url))
+    watched.open("faq/slow-first-step/")
+    assert not any("vega" in url for url in asked)
+
+    watched.page.locator("button[data-spec]").first.click()
+    watched.page.wait_for_selector(".chart-live svg")
+
+    assert any(url.endswith("assets/vega/vega.js") for url in asked)
+    assert [] == watched.problems
+    watched.context.close()
+
+
+def test_a_number_leads_to_its_opened_evidence(browser, address: str):
+    watched = Watched(browser, address, viewport={"width": 1280, "height": 900})
+    watched.open("workloads/resnet50/")
+
+    watched.page.locator("a.num[data-cells]:not([data-cells*=' '])").first.click()
+    watched.page.wait_for_url("**/evidence/**")
+
+    anchor = watched.page.evaluate("decodeURIComponent(location.hash.slice(1))")
+    assert watched.page.locator(f"[id='{anchor}']").is_visible()
+    assert [] == watched.problems
+    watched.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser, address: str, scheme: str):
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python not installed")
+    script = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    watched = Watched(browser, address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    found = []
+    for kind in AXE_KINDS:
+        watched.open(kind)
+        watched.page.evaluate(script)
+        result = watched.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        for rule in result["violations"]:
+            first = rule["nodes"][0]
+            found.append(f"{kind}: {rule['id']} ({len(rule['nodes'])}): {first['target']} {first['html'][:160]}")
+    assert [] == found
+    watched.context.close()

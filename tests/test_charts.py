@@ -1,0 +1,135 @@
+"""Charts: every one is drawn from full, partial and no evidence, themed, described, and shows what is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+
+import pytest
+
+pytest.importorskip("altair")
+pytest.importorskip("vl_convert")
+
+from bench.report import charts, pages, tables  # noqa: E402
+from bench.report.rows import Evidence  # noqa: E402
+from bench.store import Results  # noqa: E402
+from tests.factories import INVENTED, make_evidence, make_record, make_session_results, make_workload  # noqa: E402
+
+COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
+
+
+@cache
+def evidence(name: str) -> Evidence:
+    if name == "none":
+        return Evidence(Results(()), {id_: make_workload(id_) for id_ in INVENTED})
+    return make_evidence(gpu=name == "gpu", n_runs=2, n_blocks=4)
+
+
+@cache
+def drawing(chart_id: str, name: str) -> charts.Drawing:
+    return charts.draw(chart_id, evidence(name))
+
+
+def rendered(chart_id: str, name: str, kind: str = "wide") -> str:
+    made = drawing(chart_id, name)
+    return pages.svg(getattr(made, kind), made, f"chart-{chart_id}-{kind}", kind)
+
+
+def test_the_eight_charts_exist_and_each_has_its_table():
+    assert {
+        "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target", "matmul-rate",
+        "cpu-gpu-speedup", "jit-arms",
+    } <= set(charts.ids())  # fmt: skip
+    assert set(charts.ids()) <= set(tables.ids())
+
+
+@pytest.mark.parametrize("name", ["none", "cpu", "gpu"])
+@pytest.mark.parametrize("chart_id", charts.ids())
+def test_chart_is_themed_and_described(chart_id: str, name: str):
+    for kind in ("wide", "narrow"):
+        text = rendered(chart_id, name, kind)
+
+        assert [] == [found for found in COLOUR.findall(re.sub(r"url\(#[^)]*\)", "", text))]
+        assert 'role="img"' in text
+        title, description = (re.search(rf"<{tag} id=\"([^\"]+)\">(.+?)</{tag}>", text) for tag in ("title", "desc"))
+        assert f'aria-labelledby="{title.group(1)} {description.group(1)}"' in text
+        assert drawing(chart_id, name).title == pages.html.unescape(title.group(2))
+        assert description.group(2).endswith(".")
+
+
+@pytest.mark.parametrize("chart_id", charts.ids())
+def test_chart_without_records_says_so_and_shows_no_number(chart_id: str):
+    text = re.sub(r"<(title|desc)[^>]*>.*?</\1>", "", rendered(chart_id, "none"))
+    said = re.findall(r"<text[^>]*>([^<]+)</text>", text)
+
+    assert any("not measured yet" in line for line in said)
+    assert [] == [line for line in said if re.fullmatch(r"[\d.,]+[kM%]?", line) and chart_id != "phase-times"]
+    assert "not measured yet" in drawing(chart_id, "none").description
+
+
+@pytest.mark.parametrize("chart_id", [id_ for id_ in charts.ids() if id_ not in ("phase-times", "mlp-surface")])
+def test_every_value_of_ours_carries_its_interval(chart_id: str):
+    values = [row for row in drawing(chart_id, "gpu").rows if row["value"] is not None]
+
+    assert values
+    assert all(row["low"] <= row["value"] <= row["high"] for row in values)
+
+
+def test_the_axis_says_scale_and_direction():
+    for chart_id in ("speed-by-workload", "throughput-by-batch", "matmul-rate"):
+        assert "log scale, higher is better" in rendered(chart_id, "cpu")
+    assert "lower is better" in rendered("time-to-target", "cpu")
+
+
+def test_a_failed_cell_stands_in_the_place_of_its_mark():
+    records = [make_record("resnet50", backend="tensorflow"), make_record("resnet50", backend="jax", status="failed")]
+    partial = make_evidence(make_session_results(records))
+
+    made = charts.draw("speed-by-workload", partial)
+
+    said = pages.svg(made.wide, made, "x", "wide")
+    assert "JAX, CPU: failed: loss is not finite" in pages.html.unescape(said)
+
+
+def test_without_a_gpu_the_published_speed_up_stands_beside_not_measured_yet():
+    others = (charts.Other(workload="resnet50", value=65.5, label="65.5x: a GPU against a CPU (somewhere, 2016)"),)
+
+    made = charts.draw("cpu-gpu-speedup", evidence("cpu"), others=others)
+
+    text = pages.svg(made.wide, made, "x", "wide")
+    assert "not measured yet" in text
+    assert "65.5x: a GPU against a CPU" in text
+    assert "var(--chart-published)" in text
+
+
+def test_cpu_and_gpu_never_share_a_colour():
+    text = rendered("speed-by-workload", "gpu")
+
+    for backend in ("tensorflow", "jax", "torch"):
+        assert f"var(--chart-cpu-{backend})" in text
+        assert f"var(--chart-gpu-{backend})" in text
+
+
+def test_every_role_has_a_shade_in_both_schemes():
+    sheet = (pages.Path(__file__).parents[1] / "docs/assets/css/site.css").read_text(encoding="utf-8")
+    light, dark = sheet.split('[data-md-color-scheme="slate"]')[:2]
+
+    for role in charts.COLOURS:
+        assert f"--chart-{role}:" in light and f"--chart-{role}:" in dark, role
+
+
+def test_a_shade_outside_the_palette_is_refused():
+    with pytest.raises(ValueError, match="palette"):
+        pages.themed('<svg><path fill="#123456" d="M0,0"/></svg>')
+
+
+def test_unknown_chart_names_near_ones():
+    with pytest.raises(charts.ChartError, match="speed-by-workload"):
+        charts.draw("speed-by-workloads", evidence("none"))
+
+
+def test_equal_evidence_gives_equal_drawings():
+    again = charts.draw("phase-times", make_evidence(n_runs=2, n_blocks=4))
+
+    assert json.dumps(drawing("phase-times", "cpu").wide) == json.dumps(again.wide)

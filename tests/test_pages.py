@@ -1,0 +1,209 @@
+"""Pages: the same through every door, honest when a record goes, different when a time changes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+pytest.importorskip("altair")
+pytest.importorskip("jinja2")
+
+from bench import store  # noqa: E402
+from bench.report import pages  # noqa: E402
+from bench.store import Results  # noqa: E402
+from tests.factories import make_record, make_session_results  # noqa: E402
+from tests.sites import ROOT, write_results  # noqa: E402
+
+DOCS = ROOT / "docs"
+
+
+def write_docs(folder: Path, body: str, *, name: str = "faq/q.md", head: str = "title: Why?\nid: q\n") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"---\n{head}---\n\n{body}\n", encoding="utf-8")
+    return folder
+
+
+def results_with(folder: Path, *records) -> Path:
+    return write_results(folder, Results((make_session_results(records),) if records else ()))
+
+
+def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md") -> str:
+    docs = write_docs(tmp_path / "docs", body, name=name)
+    return pages.build(docs, results_with(tmp_path / "results", *records))[name]
+
+
+def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
+    results = sites.results("full")
+    out = tmp_path / "out"
+
+    subprocess.run(
+        [sys.executable, "scripts/gen_pages.py", "--out", str(out), "--results", str(results)],
+        cwd=ROOT, check=True, timeout=300,
+    )  # fmt: skip
+
+    expected = pages.build(DOCS, results)
+    for path, content in expected.items():
+        data = content if isinstance(content, bytes) else content.encode()
+        assert data == (out / path).read_bytes(), path
+    assert (out / "assets/css/site.css").is_file()
+    assert not (out / "_ids.toml").exists()
+
+
+def test_building_twice_gives_the_same(sites):
+    results = sites.results("none")
+
+    assert pages.build(DOCS, results) == pages.build(DOCS, results)
+
+
+def test_a_number_links_to_its_evidence(tmp_path: Path):
+    record = make_record("resnet50")
+
+    text = page_of(tmp_path, 'It trains {{ fact("resnet50-train-cpu-throughput") }}.', record)
+
+    assert f'href="../../evidence/example-2c/2026-11-03/resnet50/#{record.cell.id}"' in text
+    assert f'data-cells="example-2c/2026-11-03/{record.cell.id}"' in text
+
+
+def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
+    body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.'
+    record = make_record("resnet50")
+    docs, root = write_docs(tmp_path / "docs", body), results_with(tmp_path / "results", record, make_record("matmul"))
+    before = pages.build(docs, root)["faq/q.md"]
+
+    next(root.rglob(f"{record.cell.id}.json")).unlink()
+    after = pages.build(docs, root)
+
+    assert "images/s" in before
+    assert '<span class="missing">not measured yet</span>.' in after["faq/q.md"]
+    assert "images/s" not in after["faq/q.md"]
+    assert not any(record.cell.id in path for path in after)
+
+
+def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
+    body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.\n\n{{ chart("speed-by-workload") }}'
+    docs = write_docs(tmp_path / "docs", body)
+    root = results_with(tmp_path / "results", make_record("resnet50", step_s=2.0, jitter_frac=0.0))
+    before = pages.build(docs, root)
+    path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))
+    record = store.read(path, type(make_record("resnet50")))
+    runs = tuple(
+        msgspec.structs.replace(
+            run, blocks=tuple(msgspec.structs.replace(b, seconds=b.seconds * 2) for b in run.blocks)
+        )
+        for run in record.runs
+    )
+
+    path.unlink()
+    store.write_record(path.parent, msgspec.structs.replace(record, runs=runs))
+    after = pages.build(docs, root)
+
+    assert ">4 images/s" in before["faq/q.md"] or ">4.00 images/s" in before["faq/q.md"]
+    assert ">2 images/s" in after["faq/q.md"] or ">2.00 images/s" in after["faq/q.md"]
+    for name in ("faq/q.md", "data/charts/speed-by-workload.csv", "data/answers.json"):
+        assert before[name] != after[name]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('one\n\n{{ fact("resnet50-train-speedups") }}', r"docs/faq/q\.md:8: no fact 'resnet50-train-speedups'"),
+        ('{{ chart("speed") }}', r"docs/faq/q\.md:6: no chart 'speed'"),
+        ('one\n{{ table("headlines") }}', r"docs/faq/q\.md:7: .*headlines"),
+        ('{{ published("nobody") }}', r"docs/faq/q\.md:6: no published row 'nobody'"),
+        ('{{ verdict("maybe") }}', r"docs/faq/q\.md:6: .*maybe"),
+        ('{{ rerun("resnet5") }}', r"docs/faq/q\.md:6: unknown workload 'resnet5'"),
+        ("{{ facts }}", r"docs/faq/q\.md:6: 'facts' is undefined"),
+        ("one\n{{ fact( }}", r"docs/faq/q\.md:7: "),
+    ],
+)
+def test_an_error_names_file_and_line(tmp_path: Path, body: str, message: str):
+    with pytest.raises(pages.PageError, match=message):
+        page_of(tmp_path, body)
+
+
+def test_a_broken_record_stops_the_build_with_its_path(tmp_path: Path):
+    root = results_with(tmp_path / "results", make_record("resnet50"))
+    path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))
+    path.write_text(path.read_text(encoding="utf-8")[:200], encoding="utf-8")
+
+    with pytest.raises(pages.PageError, match=re.escape(path.name)):
+        pages.build(write_docs(tmp_path / "docs", "text"), root)
+
+
+def test_a_local_session_leads_and_is_told_apart(sites):
+    built = pages.build(DOCS, sites.results("full"))
+
+    assert "machines/local-own-4c.md" in built
+    assert "<strong>this machine</strong>" in built["index.md"]
+    assert any(path.startswith("evidence/local-own-4c/2026-11-05/") for path in built)
+
+
+def test_nothing_measured_shows_no_zero(sites):
+    built = pages.build(DOCS, sites.results("none"))
+
+    for path, text in built.items():
+        if path.endswith(".md"):
+            assert not re.search(r'class="num"[^>]*>0[ <]', text), path
+    assert "not measured yet" in built["workloads/index.md"]
+
+
+def test_answers_as_data_and_on_the_page_agree(sites):
+    built = pages.build(DOCS, sites.results("full"))
+
+    for answer in json.loads(built["data/answers.json"])["answers"]:
+        page = built[f"{answer['address'].rstrip('/')}.md"]
+        block = re.search(r'<script type="application/ld\+json">(.*?)</script>', page).group(1)
+        entity = json.loads(block)["mainEntity"][0]
+        assert answer["question"] == entity["name"]
+        assert answer["answer"] == entity["acceptedAnswer"]["text"]
+        assert answer["answer"] and "<" not in answer["answer"]
+
+
+def test_a_page_that_moved_leaves_a_redirect(tmp_path: Path):
+    docs = write_docs(tmp_path / "docs", "text", head="title: Why?\nid: q\nredirect_from: [old/place.md]\n")
+
+    built = pages.build(docs, results_with(tmp_path / "results"))
+
+    assert 'url=../../faq/q/"' in built["old/place/index.html"]
+
+
+def test_text_of_a_record_never_becomes_markup(tmp_path: Path):
+    bad = make_record("resnet50", status="failed", reason='<script>alert("x")</script>')
+
+    docs = write_docs(tmp_path / "docs", '{{ chart("speed-by-workload") }}')
+    built = pages.build(docs, results_with(tmp_path / "results", bad))
+
+    assert not any("<script>alert" in text for text in built.values() if isinstance(text, str) and "<div" in text)
+
+
+@pytest.mark.parametrize(
+    ("page", "target", "anchor", "expected"),
+    [
+        ("index.md", "faq/a.md", "", "faq/a/"),
+        ("faq/a.md", "index.md", "", "../../"),
+        ("faq/a.md", "faq/b.md", "x", "../b/#x"),
+        ("faq/index.md", "faq/b.md", "", "b/"),
+        ("faq/a.md", "data/x.json", "", "../../data/x.json"),
+        ("faq/a.md", "faq/a.md", "x", "#x"),
+    ],
+)
+def test_addresses_are_relative(page: str, target: str, anchor: str, expected: str):
+    assert expected == pages.href(page, target, anchor)
+
+
+def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(pages, "CACHE", tmp_path / "kept")
+    pages._svg_of.cache_clear()
+    docs, root = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}'), results_with(tmp_path / "results")
+    first = pages.build(docs, root)
+    pages._svg_of.cache_clear()
+    monkeypatch.setattr(pages.vl_convert, "vegalite_to_svg", None)
+
+    assert first == pages.build(docs, root)
