@@ -11,7 +11,7 @@ from bench.schema import BACKENDS, DEVICES, PROFILES, Backend, Cell, Device, Jit
 
 # How often a headline cell (in its backend's first jit arm) and any other cell is repeated, each time in a
 # process of its own.
-REPEATS: Mapping[Profile, tuple[int, int]] = {"smoke": (1, 1), "quick": (2, 1), "reference": (5, 2)}
+REPEATS: Mapping[Profile, tuple[int, int]] = {"smoke": (1, 1), "quick": (1, 1), "reference": (5, 2)}
 
 # Compilation arms that make sense; the first is the one every cell runs in, the others are for headline
 # cells of a reference session. JAX without jit runs operation by operation and is nobody's choice for training.
