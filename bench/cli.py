@@ -162,12 +162,15 @@ def compare(session: Annotated[str, typer.Argument(help="Committed session, MACH
         table = _table("cell", here.machine.id, there.machine.id, "this / that", "")
         for cell_id in sorted(set(here.records) & set(there.records)):
             a, b = here.records[cell_id], there.records[cell_id]
-            ratio = stats.ratio(a, b)
-            if ratio is None:
-                continue
             noun = a.spec.sample_noun
-            values = (text.estimate(stats.throughput(record), noun) for record in (a, b))
-            table.add_row(cell_id, *values, text.estimate(ratio), stats.side(ratio))
+            values = (text.interval(stats.throughput(record), noun) for record in (a, b))
+            try:
+                ratio = stats.ratio(a, b)
+            except stats.ComparisonError as error:
+                table.add_row(cell_id, *values, "", f"not comparable: {error}")
+                continue
+            if ratio is not None:
+                table.add_row(cell_id, *values, text.interval(ratio), stats.side(ratio))
         out.print(f"this machine ({here.machine.cpu_model}) against {there.path}")
         out.print(table if table.row_count else "no cell in common: run the same profile")
 
@@ -319,7 +322,7 @@ def cell_line(record: Record, width: int = 0) -> str:
 def main_quantity(record: Record) -> str:
     """The number that a reader looks for first: rate of arithmetic for a probe, else samples per second."""
     estimate = stats.flop_rate(record) if record.spec.kind == "probe" else stats.throughput(record)
-    return text.estimate(estimate, record.spec.sample_noun)
+    return text.interval(estimate, record.spec.sample_noun)
 
 
 def _print_plan(prepared: refresh.Prepared) -> None:
@@ -357,7 +360,7 @@ def _print_summary(prepared: refresh.Prepared) -> None:
         for cpu, gpu in pairs:
             ratio = stats.ratio(gpu, cpu)
             label = f"{cpu.cell.workload} {cpu.cell.mode}, batch {cpu.cell.batch_size}, {cpu.cell.backend}"
-            table.add_row(label, main_quantity(cpu), main_quantity(gpu), text.estimate(ratio))
+            table.add_row(label, main_quantity(cpu), main_quantity(gpu), text.interval(ratio))
     else:
         table = _table("workload", f"this CPU, {prepared.session.n_cores_effective} cores", "first step", "whole job")
         for record in sorted(records, key=lambda record: record.cell.id):
