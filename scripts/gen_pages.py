@@ -53,7 +53,7 @@ def under_mkdocs() -> None:
             with mkdocs_gen_files.open(path, "w") as file:
                 file.write(content)
     if editor.config["nav"] is None:
-        editor.config["nav"] = pages.navigation(built, docs)
+        editor.config["nav"] = pages.navigation(built)
 
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:

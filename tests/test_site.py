@@ -15,7 +15,7 @@ from tests.sites import Element, Sites  # noqa: E402
 
 NAMES = ("full", "none", "committed")
 # A quantity as our tables print it: a number with a unit that only a measurement or a citation has.
-QUANTITY = re.compile(r"\d ?(ms|µs|[A-Za-z]+/s|[GT]FLOP/s|x)\b")
+QUANTITY = re.compile(r"\d ?(ms|µs|[A-Za-z]+/s)\b|\dx\b")
 
 
 def resolve(page: str, address: str) -> tuple[str, str]:

@@ -56,6 +56,7 @@ PUBLISHED_SPEEDUPS = {
     "mobilenet-v2": ("kapp-mobilenetv2-cpu-gpu-ratio",),
     "lstm-text": ("dawn-bidaf-ratio-k80",),
 }
+LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe"}
@@ -125,17 +126,17 @@ def build(docs: Path, results: Path) -> Pages:
     pages["evidence/index.md"] = _evidence_index(site.evidence)
     pages["evidence/facts.md"] = site.facts_page()
     pages["evidence/published.md"] = site.published_page()
+    pages |= _notebooks(docs)
     pages |= site.chart_files()
     pages |= _data_files(site.evidence, results)
     return dict(sorted(pages.items()))
 
 
-def navigation(pages: Mapping[str, str | bytes], docs: Path) -> list[dict[str, Any]]:
+def navigation(pages: Mapping[str, str | bytes]) -> list[dict[str, Any]]:
     """The menu as nested lists of ``{title: path}``, from the folders of the pages."""
     menu: list[dict[str, Any]] = [{"Home": "index.md"}] if "index.md" in pages else []
-    notebooks = [path.relative_to(docs).as_posix() for path in sorted(docs.glob("notebooks/*.ipynb"))]
     for folder, title in MENU.items():
-        paths = [p for p in (*pages, *notebooks) if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
+        paths = [p for p in pages if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
         paths.sort(key=lambda path: (not path.endswith("/index.md"), path))
         if not paths:
             continue
@@ -147,7 +148,7 @@ def navigation(pages: Mapping[str, str | bytes], docs: Path) -> list[dict[str, A
 
 
 def _title(pages: Mapping[str, str | bytes], path: str) -> str:
-    text = pages.get(path)
+    text = pages[path]
     found = re.search(r"^(?:short_title|title): *(.+)$", text, re.M) if isinstance(text, str) else None
     return yaml.safe_load(found.group(1)) if found else Path(path).stem.replace("-", " ").capitalize()
 
@@ -267,8 +268,12 @@ def _e(text: object) -> str:
 
 def _small(text: str) -> str:
     """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
-    value, bracket, rest = text.partition(" (")
-    return f"{_e(value)} <small>({_e(rest)}</small>" if bracket else _e(text)
+    match = re.fullmatch(r"([^(]+) (\([^()]*\bn = \d+[^()]*\))(.*)", text)
+    if match is None:
+        return _e(text)
+    value, interval, rest = match.groups()
+    short = ' class="short"' if len(interval) <= LONGEST_UNBROKEN else ""
+    return f"{_e(value)} <small{short}>{_e(interval)}</small>{_e(rest)}"
 
 
 def _ref(session: SessionResults, record: Record) -> CellRef:
@@ -642,7 +647,7 @@ class Site:
                     rows.append([f"GPU, {MEASURED_HERE[mode]}", MISSING, *("" for _ in columns[1:])])
         keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in rows)] or [0]
         return _table(
-            ["", *(columns[k][0] for k in keep)],
+            ["Arm", *(columns[k][0] for k in keep)],
             [[_e(row[0]), *(row[k + 1] for k in keep)] for row in rows],
             "Medians over processes with 95 % intervals; n counts processes.",
             label=f"Headline numbers of {spec.title}",
@@ -1002,7 +1007,8 @@ class Voice:
             f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
         )
         return _block(
-            f'<figure class="chart" id="{anchor}"><figcaption><p class="chart-title">{title}{link}</p>{note}</figcaption>'
+            f'<figure class="chart" id="{anchor}">'
+            f'<figcaption><p class="chart-title">{title}{link}</p>{note}</figcaption>'
             f'<div class="chart-drawing" data-search-exclude tabindex="0" role="group" aria-label="{title}">'
             f"{wide}{narrow}</div>"
             f'<details class="twin"><summary>The same numbers as a table</summary>'
@@ -1351,6 +1357,25 @@ def _run_text(run: Run) -> str:
 
 def _blocks(blocks: Sequence[schema.Block]) -> str:
     return " ".join(f"{block.n_steps}x{block.seconds:.4g}" for block in blocks)
+
+
+def _notebooks(docs: Path) -> Pages:
+    """Notebooks with links to sources turned into links to pages, which no site generator does for them."""
+    pages: Pages = {}
+    for path in sorted(docs.glob("notebooks/*.ipynb")):
+        name = path.relative_to(docs).as_posix()
+
+        def moved(match: re.Match[str], name: str = name) -> str:
+            file, _, anchor = match.group(1).partition("#")
+            return f"]({href(name, posixpath.normpath(posixpath.join(posixpath.dirname(name), file)), anchor)})"
+
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                lines = cell["source"] if isinstance(cell["source"], list) else [cell["source"]]
+                cell["source"] = [re.sub(r"\]\(((?!https?:)[^)\s]+\.md(?:#[^)\s]*)?)\)", moved, line) for line in lines]
+        pages[name] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    return pages
 
 
 def _evidence_index(evidence: Evidence) -> str:

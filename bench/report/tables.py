@@ -549,7 +549,7 @@ def course_jobs(scope: Scope) -> _Draft:
             scope.machine(session),
             _text(job.name),
             _job_time(scope, job),
-            _text(job.arithmetic or job.note),
+            Cellv(text=job.arithmetic or job.note, cells=evidence.refs(job.record)),
             _text(_arm_text(job.record.cell.backend, "cpu")),
             Cellv(text=_limit_text(job), cells=evidence.refs(job.record)),
         )

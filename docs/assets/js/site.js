@@ -90,6 +90,9 @@ document.addEventListener("click", (event) => {
   if (button) play(button);
 });
 
+// The theme opens its search as a dialog and gives it no name.
+document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
+
 addEventListener("hashchange", openTarget);
 addEventListener("DOMContentLoaded", openTarget);
 if (document.readyState !== "loading") openTarget();
