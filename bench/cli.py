@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -99,6 +100,7 @@ def run(
     if dry_run:
         _print_plan(prepared)
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C: the child ends too
     try:
         failed = _execute(prepared, seal=seal)
     except KeyboardInterrupt:
