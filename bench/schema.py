@@ -127,8 +127,8 @@ class Block(Struct, kw_only=True, array_like=True):
     seconds: float
 
 
-class Epoch(Struct, kw_only=True):
-    """One pass over the training data of a whole job."""
+class Epoch(Struct, kw_only=True, array_like=True):
+    """One pass over the training data of a whole job; stored as [loss, quality, at_s, evaluation_s]."""
 
     loss: float
     quality: float | None  # the target's metric on held-out data; None where the workload has no target

@@ -464,9 +464,8 @@ def _train_job(
                     )[target.metric]
                 )
             now = perf_counter()
-            epochs.append(
-                Epoch(loss=float(logs["loss"]), quality=quality, at_s=now - start, evaluation_s=now - before)
-            )
+            at_s, evaluation_s = round(now - start, CLOCK_DIGITS), round(now - before, CLOCK_DIGITS)
+            epochs.append(Epoch(loss=float(logs["loss"]), quality=quality, at_s=at_s, evaluation_s=evaluation_s))
             if target is not None and quality >= target.at_least:
                 model.stop_training = True
 
@@ -477,7 +476,7 @@ def _train_job(
     if target is not None:
         phases["evaluation"] = sum(epoch.evaluation_s for epoch in epochs)
     reached = None if target is None else bool(epochs[-1].quality >= target.at_least)
-    return Job(epochs=tuple(epochs), seconds=seconds, reached=reached)
+    return Job(epochs=tuple(epochs), seconds=round(seconds, CLOCK_DIGITS), reached=reached)
 
 
 def _infer(
