@@ -56,6 +56,7 @@ PUBLISHED_SPEEDUPS = {
     "mobilenet-v2": ("kapp-mobilenetv2-cpu-gpu-ratio",),
     "lstm-text": ("dawn-bidaf-ratio-k80",),
 }
+ANCHOR = "chart-anchor-"  # stands for a drawing's place on a page until that is known
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
@@ -386,6 +387,7 @@ class Site:
         self.docs = docs
         self.used = Used()
         self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self._voices: dict[str, Voice] = {}
         self._sessions = {(machine_slug(s), s.session.id): s for s in evidence.sessions}
 
     # Rendering of sources.
@@ -396,7 +398,7 @@ class Site:
         Raises:
             PageError: with file and line.
         """
-        voice = Voice(self, source.path)
+        voice = self._voices[source.path] = Voice(self, source.path)
         body = self._fill(source.body, voice, source, source.n_head_lines)
         head = source.head
         if "{{" in head or "{%" in head:
@@ -443,10 +445,9 @@ class Site:
                 f"{lead.session.n_cores_effective} cores</a>, {_finished_at(lead)}."
             )
         title = _e(source.meta.get("title", ""))
-        return (
-            f'<div class="hero" markdown="1">\n<h1>{title}</h1>\n\n{opening.strip()}\n\n'
-            f'<p class="measured-on">{where}</p>\n</div>\n\n{rest}'
-        )
+        paragraphs = [_inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
+        words = "".join(f"<p>{text}</p>" for text in paragraphs if text)
+        return f'<div class="hero"><h1>{title}</h1>{words}<p class="measured-on">{where}</p></div>\n\n{rest}'
 
     def _provenance(self, source: Source, voice: Voice) -> str:
         """Below an answer: how to cite it, and how old its numbers are."""
@@ -477,7 +478,7 @@ class Site:
     def short_answer(self, source: Source, body: str) -> str:
         """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
         if source.meta.get("verdict"):
-            verdict = verdicts.lookup(str(source.meta["verdict"]), self.evidence)
+            verdict = self.judge(str(source.meta["verdict"]))
             return f"{verdict.outcome.capitalize()}. {verdict.sentence}"
         return _plain(_first_paragraph(body))
 
@@ -516,7 +517,21 @@ class Site:
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
         return f'<a class="num" href="{_e(target)}" data-cells="{_e(names)}" title="{_e(title)}">{_small(text)}</a>'
 
+    def fact(self, name: str) -> facts.Fact:
+        """A fact, looked up once for each state of the records."""
+        return _keep(self.evidence, f"fact {name}", lambda: facts.lookup(name, self.evidence))
+
+    def judge(self, verdict_id: str) -> verdicts.Verdict:
+        """A verdict, reached once for each state of the records."""
+        return _keep(self.evidence, f"verdict {verdict_id}", lambda: verdicts.lookup(verdict_id, self.evidence))
+
     # Charts.
+
+    def drawn(self, drawing: charts.Drawing, kind: str, anchor: str) -> str:
+        """Inline SVG of a drawing under the given anchor."""
+        spec = drawing.wide if kind == "wide" else drawing.narrow
+        text = _keep(self.evidence, f"svg {drawing.key} {kind}", lambda: svg(spec, drawing, ANCHOR, kind))
+        return text.replace(ANCHOR, anchor)
 
     def draw(self, chart_id: str, workload: str = "") -> charts.Drawing:
         """A chart of the leading session, drawn once per build."""
@@ -815,7 +830,7 @@ class Site:
             "Numbers that rest on one record link to it directly; this page holds all facts, "
             "and the numbers that rest on several records.\n",
         ]
-        known = {name: facts.lookup(name, self.evidence) for name in facts.names(self.evidence.workloads)}
+        known = {name: self.fact(name) for name in facts.names(self.evidence.workloads)}
         for name, fact in known.items():
             if fact.measured or name in self.used.facts:
                 parts.append(self._fact_entry(path, name, fact.title, fact.text, f"{fact.how} {fact.note}", fact.cells))
@@ -837,12 +852,13 @@ class Site:
             f"<strong>{shown}</strong></p>"
         ]
         lines.append(f"<p>{_e(' '.join(how.split()))}</p>")
-        if cells:
-            rows = "".join(self._cell_line(page, ref) for ref in _refs(cells))
-            lines.append(
-                f'<details class="plain"{" open" if len(cells) == 1 else ""}>'
-                f"<summary>{len(cells)} record{'s' if len(cells) != 1 else ''}</summary><ul>{rows}</ul></details>"
-            )
+        refs = _refs(cells)
+        if len(refs) == 1:  # the number's own link leads to this place, which holds the rest
+            target = href(page, evidence_of(refs[0]), refs[0].cell)
+            lines.append(f'<p>Evidence: <a href="{_e(target)}">{_e(_key_of(refs[0]))}</a></p>')
+        elif refs:
+            rows = "".join(self._cell_line(page, ref) for ref in refs)
+            lines.append(f'<details class="plain"><summary>{len(refs)} records</summary><ul>{rows}</ul></details>')
         elif text != facts.NOT_MEASURED:
             lines.append(f"<p>Read from: {self._session_files(page) or 'the records folder'}.</p>")
         return "".join(lines) + "</div>"
@@ -904,11 +920,8 @@ class Site:
             folder, name = posixpath.split(path)
             if folder not in ("faq", "misconceptions") or name == "index.md":
                 continue
-            voice = Voice(self, path)
-            self._fill(source.body, voice, source, source.n_head_lines)
-            verdict = (
-                verdicts.lookup(str(source.meta["verdict"]), self.evidence) if source.meta.get("verdict") else None
-            )
+            voice = self._voices[path]
+            verdict = self.judge(str(source.meta["verdict"])) if source.meta.get("verdict") else None
             found.append(
                 {
                     "id": source.meta.get("id"),
@@ -956,7 +969,7 @@ class Voice:
 
     def fact(self, name: str) -> str:
         """A number of ours."""
-        fact = facts.lookup(name, self.evidence)
+        fact = self.site.fact(name)
         self.facts.append(fact)
         self.site.used.facts[name] = fact
         if not fact.measured:
@@ -965,7 +978,7 @@ class Voice:
 
     def measured(self, name: str) -> bool:
         """Whether a fact has a record."""
-        return facts.measured(name, self.evidence)
+        return self.site.fact(name).measured
 
     def estimate(
         self,
@@ -995,10 +1008,7 @@ class Voice:
         drawing = self.site.draw(chart_id, workload)
         count = self._drawn[drawing.key] = self._drawn.get(drawing.key, 0) + 1
         anchor = f"chart-{drawing.key}" + (f"-{count}" if count > 1 else "")
-        wide, narrow = (
-            svg(spec, drawing, f"{anchor}-{kind}", kind)
-            for kind, spec in (("wide", drawing.wide), ("narrow", drawing.narrow))
-        )
+        wide, narrow = (self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow"))
         here = functools.partial(href, self.page)
         files = f"data/charts/{drawing.key}"
         note = f'<p class="chart-note">{_e(_chart_note(self.evidence))}</p>' if self.evidence.lead else ""
@@ -1035,7 +1045,7 @@ class Voice:
 
     def verdict(self, verdict_id: str) -> str:
         """What a rule says today: badge, sentence, rule."""
-        verdict = verdicts.lookup(verdict_id, self.evidence)
+        verdict = self.site.judge(verdict_id)
         outcome = verdict.outcome.replace(" ", "-")
         return _block(
             f'<div class="verdict verdict-{outcome}">{_badge(verdict.outcome)}<p>{self._sentence(verdict)}</p>'
@@ -1083,7 +1093,7 @@ class Voice:
                 continue
             badge, short = "", ""
             if source.meta.get("verdict"):
-                verdict = verdicts.lookup(str(source.meta["verdict"]), self.evidence)
+                verdict = self.site.judge(str(source.meta["verdict"]))
                 badge, short = f" {_badge(verdict.outcome)}", self._sentence(verdict)
             else:
                 short = self.site.answer(path, self.page)
@@ -1101,7 +1111,7 @@ class Voice:
         rows = []
         for claim in published.claims():
             if claim.verdict:
-                state = _badge(verdicts.lookup(claim.verdict, self.evidence).outcome)
+                state = _badge(self.site.judge(claim.verdict).outcome)
             else:
                 state = {"opinion": "opinion", "outdated": "outdated"}.get(claim.kind, "not checked yet")
             bearing = "; ".join(self.published(row_id) for row_id in claim.evidence)
@@ -1123,7 +1133,7 @@ class PlainVoice(Voice):
 
     def fact(self, name: str) -> str:
         """A number of ours, as text."""
-        found = facts.lookup(name, self.evidence)
+        found = self.site.fact(name)
         self.site.used.facts[name] = found
         return found.text
 
@@ -1148,7 +1158,8 @@ def _short_source(source: str) -> str:
 
 def _inline(text: str, written_for: str, shown_on: str) -> str:
     """A rendered paragraph of one page as HTML on another: emphasis, code and links between pages."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"\1", text, flags=re.S)
+    bold = r"<strong>\1</strong>" if written_for == shown_on else r"\1"
+    text = re.sub(r"\*\*(.+?)\*\*", bold, text, flags=re.S)
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
     def moved(match: re.Match[str]) -> str:
