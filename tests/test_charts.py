@@ -103,6 +103,16 @@ def test_without_a_gpu_the_published_speed_up_stands_beside_not_measured_yet():
     assert "var(--chart-published)" in text
 
 
+def test_a_speed_up_is_drawn_from_the_machine_that_has_a_gpu():
+    everything = make_evidence(gpu=True, local=True, n_runs=1, n_blocks=3)
+
+    made = charts.draw("cpu-gpu-speedup", everything)
+
+    assert everything.lead.is_local
+    assert "gpu-16c" == made.session.machine.id
+    assert any(row["value"] is not None for row in made.rows)
+
+
 def test_cpu_and_gpu_never_share_a_colour():
     text = rendered("speed-by-workload", "gpu")
 

@@ -26,6 +26,8 @@ LINE_PX = 14.5  # height of a line of an axis label
 # One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
 N_STEADY_STEPS = 100
 NOT_MEASURED = "not measured yet"
+# Charts that say nothing without a GPU: drawn from another machine when the leading one has none, and say so.
+ABOUT_A_GPU = ("cpu-gpu-speedup",)
 
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
@@ -68,6 +70,7 @@ class Drawing:
     wide: dict[str, Any]
     narrow: dict[str, Any]
     rows: tuple[dict[str, Any], ...]
+    session: SessionResults | None
 
     @property
     def key(self) -> str:
@@ -152,7 +155,7 @@ def draw(
     session: SessionResults | None = None,
     others: Sequence[Other] = (),
 ) -> Drawing:
-    """One chart of a session, by default of the one the site leads with.
+    """One chart of a session, by default of the one the site leads with, or of a GPU machine where it needs one.
 
     Raises:
         ChartError: no such chart.
@@ -160,7 +163,8 @@ def draw(
     if chart_id not in _CHARTS:
         near = difflib.get_close_matches(chart_id, _CHARTS, n=2) or sorted(_CHARTS)
         raise ChartError(f"no chart {chart_id!r}; near ones: {', '.join(near)}")
-    scope = Scope(evidence=evidence, session=session or evidence.lead, workload=workload, others=tuple(others))
+    session = session or (_with_gpu(evidence) if chart_id in ABOUT_A_GPU else None) or evidence.lead
+    scope = Scope(evidence=evidence, session=session, workload=workload, others=tuple(others))
     picture = _CHARTS[chart_id](scope)
     return Drawing(
         id=chart_id,
@@ -170,7 +174,12 @@ def draw(
         wide=_finished(picture.paint(False), WIDE_PX),
         narrow=_finished(picture.paint(True), NARROW_PX),
         rows=tuple(picture.rows),
+        session=session,
     )
+
+
+def _with_gpu(evidence: Evidence) -> SessionResults | None:
+    return next((session for session in evidence.shown if evidence.has_gpu(session)), None)
 
 
 @chart("speed-by-workload")

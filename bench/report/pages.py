@@ -1011,7 +1011,7 @@ class Voice:
         wide, narrow = (self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow"))
         here = functools.partial(href, self.page)
         files = f"data/charts/{drawing.key}"
-        note = f'<p class="chart-note">{_e(_chart_note(self.evidence))}</p>' if self.evidence.lead else ""
+        note = f'<p class="chart-note">{_e(_chart_note(drawing.session))}</p>' if drawing.session else ""
         title = _e(drawing.title)
         link = (
             f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
@@ -1040,8 +1040,12 @@ class Voice:
     def _cell(self, cell: tables.Cellv) -> str:
         if cell.text == facts.NOT_MEASURED:
             return MISSING
-        note = f'<span class="note">{_e(cell.note)}</span>' if cell.note else ""
-        return (self.site.number(self.page, cell.text, cell.cells) if cell.cells else _e(cell.text)) + note
+        # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
+        loud = cell.note and cell.estimate is not None and cell.estimate.is_noisy
+        note = f'<span class="note">{_e(cell.note)}</span>' if loud else ""
+        if not cell.cells:
+            return _e(cell.text) + note
+        return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
 
     def verdict(self, verdict_id: str) -> str:
         """What a rule says today: badge, sentence, rule."""
@@ -1191,14 +1195,11 @@ def _message(error: BaseException) -> str:
     return str(error.args[0]) if error.args else type(error).__name__
 
 
-def _chart_note(evidence: Evidence) -> str:
-    lead = evidence.lead
-    if lead is None:
-        return ""
-    whose = "This machine" if lead.is_local else lead.machine.id
+def _chart_note(session: SessionResults) -> str:
+    whose = "This machine" if session.is_local else session.machine.id
     return (
-        f"{whose}: {lead.machine.cpu_model}, {lead.session.n_cores_effective} cores, {_finished_at(lead)}. "
-        "Medians with 95 % intervals."
+        f"{whose}: {session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}, "
+        f"{_finished_at(session)}. Medians with 95 % intervals."
     )
 
 
