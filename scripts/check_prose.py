@@ -28,7 +28,7 @@ from bench.report.rows import Evidence  # noqa: E402
 REGISTRY = "docs/_ids.toml"
 KINDS = ("answers", "misconceptions", "charts", "pages", "claims")
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-KEYS = frozenset("title short_title id description workloads verdict asks redirect_from hide search".split())
+KEYS = frozenset("title short_title id description workloads verdict asks order redirect_from hide search".split())
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
 FENCE = re.compile(r"^\s*(```|~~~)")

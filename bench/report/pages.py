@@ -133,12 +133,15 @@ def build(docs: Path, results: Path) -> Pages:
     return dict(sorted(pages.items()))
 
 
+UNORDERED = 1_000  # place of a page that does not name one
+
+
 def navigation(pages: Mapping[str, str | bytes]) -> list[dict[str, Any]]:
     """The menu as nested lists of ``{title: path}``, from the folders of the pages."""
     menu: list[dict[str, Any]] = [{"Home": "index.md"}] if "index.md" in pages else []
     for folder, title in MENU.items():
         paths = [p for p in pages if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
-        paths.sort(key=lambda path: (not path.endswith("/index.md"), path))
+        paths.sort(key=lambda path: (not path.endswith("/index.md"), _order(pages[path]), path))
         if not paths:
             continue
         if len(paths) == 1:
@@ -146,6 +149,12 @@ def navigation(pages: Mapping[str, str | bytes]) -> list[dict[str, Any]]:
         else:
             menu.append({title: [path if path.endswith("index.md") else {_title(pages, path): path} for path in paths]})
     return menu
+
+
+def _order(text: str | bytes) -> int:
+    """A page's place in its folder's menu, from ``order`` in its front matter; pages without one come last."""
+    found = re.search(r"^order: *(\d+) *$", text.partition("\n---")[0], re.M) if isinstance(text, str) else None
+    return int(found.group(1)) if found else UNORDERED
 
 
 def _title(pages: Mapping[str, str | bytes], path: str) -> str:
@@ -1092,7 +1101,10 @@ class Voice:
     def generated_index(self, folder: str) -> str:
         """A list of the folder's pages with verdict and short answer."""
         items = []
-        for path, source in self.site.sources.items():
+        ordered = sorted(
+            self.site.sources.items(), key=lambda item: (int(item[1].meta.get("order", UNORDERED)), item[0])
+        )
+        for path, source in ordered:
             if posixpath.dirname(path) != folder or path.endswith("index.md"):
                 continue
             badge, short = "", ""
