@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import worker
+from bench import launch, worker
 from bench.schema import Block, Observed, Request, Variant
 from tests.factories import make_cell, make_observed
 
@@ -231,3 +231,15 @@ def test_the_clock_waits_for_the_devices_last_step(backend, jit):
     assert n_checked > 3
     assert all_ready
     assert n_blocks == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
+def test_a_worker_dies_with_a_killed_parent():
+    child = "from bench import worker; worker.die_with_parent(); print('ready', flush=True); import time; time.sleep(60)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, cwd=launch.REPOSITORY) as process:
+        assert b"ready\n" == process.stdout.readline()
+        process.kill()
+
+        assert b"" == process.stdout.read()  # the pipe ends only when nobody holds it any more
