@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -266,7 +267,8 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _cpu() -> tuple[str, str, set[str]]:
+@functools.cache  # the library starts other programs to ask: a second
+def _cpu() -> tuple[str, str, frozenset[str]]:
     """Model name, "vendor family/model/stepping", and flags."""
     try:
         import cpuinfo
@@ -276,7 +278,7 @@ def _cpu() -> tuple[str, str, set[str]]:
         info = {}
     model = " ".join(str(info.get("brand_raw") or platform.processor() or platform.machine()).split())
     numbers = "/".join(str(info.get(key, "?")) for key in ("family", "model", "stepping"))
-    return model, f"{info.get('vendor_id_raw', '?')} {numbers}", set(info.get("flags", ()))
+    return model, f"{info.get('vendor_id_raw', '?')} {numbers}", frozenset(info.get("flags", ()))
 
 
 def _physical_cores() -> int | None:

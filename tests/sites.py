@@ -109,6 +109,7 @@ class Sites:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._trees: dict[str, dict[str, Element]] = {}
+        self._built: dict[str, dict[str, str | bytes]] = {}
 
     def results(self, name: str) -> Path:
         """The records a site is built from: "full" (GPU machine, local session), "none", "committed"."""
@@ -121,6 +122,14 @@ class Sites:
             full = make_results(gpu=True, local=True, n_runs=2, n_blocks=4)
             write_results(root, full if name == "full" else Results(()))
         return root
+
+    def built(self, name: str) -> dict[str, str | bytes]:
+        """Every generated page and file of a site, by path, without the site generator. Not to be changed."""
+        if name not in self._built:
+            from bench.report import pages
+
+            self._built[name] = pages.build(ROOT / "docs", self.results(name))
+        return self._built[name]
 
     def site(self, name: str) -> Path:
         """The built site's folder."""

@@ -129,7 +129,7 @@ def test_this_machines_description_holds_nothing_personal():
 
 def test_variables_with_paths_are_left_out(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/home/someone/dump")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=folder/dump")
 
     found = machine.variables()
 

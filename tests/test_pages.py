@@ -48,8 +48,7 @@ def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
         cwd=ROOT, check=True, timeout=300,
     )  # fmt: skip
 
-    expected = pages.build(DOCS, results)
-    for path, content in expected.items():
+    for path, content in sites.built("full").items():
         data = content if isinstance(content, bytes) else content.encode()
         assert data == (out / path).read_bytes(), path
     assert (out / "assets/css/site.css").is_file()
@@ -57,9 +56,7 @@ def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
 
 
 def test_building_twice_gives_the_same(sites):
-    results = sites.results("none")
-
-    assert pages.build(DOCS, results) == pages.build(DOCS, results)
+    assert sites.built("none") == pages.build(DOCS, sites.results("none"))
 
 
 def test_a_number_links_to_its_evidence(tmp_path: Path):
@@ -138,7 +135,7 @@ def test_a_broken_record_stops_the_build_with_its_path(tmp_path: Path):
 
 
 def test_a_local_session_leads_and_is_told_apart(sites):
-    built = pages.build(DOCS, sites.results("full"))
+    built = sites.built("full")
 
     assert "machines/local-own-4c.md" in built
     assert "<strong>this machine</strong>" in built["index.md"]
@@ -146,7 +143,7 @@ def test_a_local_session_leads_and_is_told_apart(sites):
 
 
 def test_nothing_measured_shows_no_zero(sites):
-    built = pages.build(DOCS, sites.results("none"))
+    built = sites.built("none")
 
     for path, text in built.items():
         if path.endswith(".md"):
@@ -155,7 +152,7 @@ def test_nothing_measured_shows_no_zero(sites):
 
 
 def test_answers_as_data_and_on_the_page_agree(sites):
-    built = pages.build(DOCS, sites.results("full"))
+    built = sites.built("full")
 
     for answer in json.loads(built["data/answers.json"])["answers"]:
         page = built[f"{answer['address'].rstrip('/')}.md"]
