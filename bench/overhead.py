@@ -17,8 +17,8 @@ from typing import Any
 from bench import launch, plan, registry
 from bench.schema import BACKENDS, Backend, Cell, Profile, Request, encode
 
-N_PAIRS = 15
-PART_S = 1.0  # one timed fit lasts at least this long
+N_PAIRS = 41
+PART_S = 0.3  # one timed fit lasts at least this long: short, so that a slow neighbour meets both halves of a pair
 
 
 def overhead_ratios(request: Request, n_pairs: int) -> list[float]:
