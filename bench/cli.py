@@ -33,6 +33,9 @@ progress_console = Console(stderr=True, highlight=False, width=None if sys.stder
 
 Profile = Annotated[str, typer.Option(help=f"Sizes to run: {', '.join(PROFILES)}.")]
 Only = Annotated[list[str] | None, typer.Option(help="Only this workload; repeat it or separate by commas.")]
+Sweep = Annotated[
+    list[str] | None, typer.Option(help="Only variants of this sweep, such as batch or threads, and its further arms.")
+]
 Backend = Annotated[
     list[str] | None, typer.Option(help=f"Keras backend: {', '.join(BACKENDS)}, or all. Default: tensorflow.")
 ]
@@ -60,6 +63,7 @@ MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case
 def run(
     profile: Profile = "quick",
     only: Only = None,
+    sweep: Sweep = None,
     backend: Backend = None,
     device: Device = None,
     threads: Threads = None,
@@ -79,6 +83,7 @@ def run(
         options = refresh.Options(
             profile=profile,
             only=_split(only),
+            sweeps=_split(sweep),
             backends=BACKENDS if "all" in _split(backend) else _split(backend) or refresh.DEFAULT_BACKENDS,
             devices=_split(device),
             threads=_threads(threads),

@@ -23,7 +23,8 @@ JIT_ARMS: Mapping[tuple[Backend, Device], tuple[Jit, ...]] = {
     ("torch", "cpu"): ("off",),
     ("torch", "gpu"): ("off", "on"),
 }
-# A probe is one operation: there is nothing to compile but in JAX, which compiles all it does.
+# A probe is one operation: there is nothing to compile but in JAX, which compiles all it does. A study says for each
+# of its series what it compiles.
 PROBE_JIT: Mapping[Backend, Jit] = {"tensorflow": "off", "jax": "on", "torch": "off"}
 
 # float32-strict is what both devices can do alike; the faster formats of a GPU are arms of headline cells.
@@ -76,6 +77,7 @@ def plan(
     n_gpus: int,
     n_cores: int,
     only: Sequence[str] = (),
+    sweeps: Sequence[str] = (),
     backends: Sequence[str] = ("tensorflow",),
     devices: Sequence[str] = (),
     threads: Sequence[int] = (),
@@ -95,6 +97,7 @@ def plan(
         n_gpus: GPUs of this machine.
         n_cores: cores this process can use; a CPU cell takes all of them unless ``threads`` says otherwise.
         only: workload ids; all when empty.
+        sweeps: only variants of these sweeps, with the usual arm beside the further ones.
         devices: cpu, gpu; by default cpu, and gpu where there is one.
         repeats: processes per cell; by default from REPEATS.
         cell_ids: run just these cells (in their profile's sizes).
@@ -107,11 +110,17 @@ def plan(
         UnknownNameError: a workload, backend, device, profile or cell does not exist.
     """
     _check_names(specs, profile, only, backends, devices)
+    known_sweeps = sorted({v.sweep for spec in specs.values() for v in spec.variants[profile] if v.sweep})
+    for name in sweeps:
+        if name not in known_sweeps:
+            raise unknown("sweep", name, known_sweeps)
     chosen_devices = tuple(devices) or (("cpu", "gpu") if n_gpus else ("cpu",))
     candidates: dict[str, tuple[Cell, Variant]] = {}
     for spec in (specs[name] for name in (only or specs)):
         for variant in spec.variants[profile]:
-            for cell in _cells(spec, variant, profile, backends, chosen_devices, threads or (n_cores,), n_cores):
+            if sweeps and variant.sweep not in sweeps:
+                continue
+            for cell in _cells(spec, variant, profile, backends, chosen_devices, threads, n_cores):
                 candidates.setdefault(cell.id, (cell, variant))
     if cell_ids:
         for cell_id in cell_ids:
@@ -125,10 +134,15 @@ def plan(
         if reason:
             skipped.append((cell, reason))
         else:
-            groups.setdefault((not variant.headline, cell.workload), []).append((cell, variant))
+            rank = 2 if _is_further(specs[cell.workload], cell, threads or (n_cores,)) else int(not variant.headline)
+            groups.setdefault((rank, cell.workload), []).append((cell, variant))
     cost = {cell.id: _estimate(cell, variant, costs_s or {}) for cell, variant in candidates.values()}
     n_repeats = {
-        cell.id: repeats or REPEATS[profile][not _is_headline(specs[cell.workload], cell, variant)]
+        cell.id: repeats
+        or REPEATS[profile][
+            not _is_headline(specs[cell.workload], cell, variant)
+            or _is_further(specs[cell.workload], cell, threads or (n_cores,))
+        ]
         for cell, variant in candidates.values()
     }
 
@@ -176,35 +190,49 @@ def _cells(
     threads: Sequence[int],
     n_cores: int,
 ) -> list[Cell]:
+    """Cells of a variant: the usual arms in every combination, then each further arm on its own."""
+    in_full = profile == "reference"
     cells = []
-    with_arms = variant.headline and profile == "reference"
-    for device in devices:
-        for backend in backends:
-            jits = (PROBE_JIT[backend],) if spec.kind == "probe" else JIT_ARMS[backend, device]
-            for jit in jits if with_arms else jits[:1]:
-                precisions = PRECISIONS[device]
-                for precision in precisions if variant.headline else precisions[:1]:
-                    for n in threads if device == "cpu" else (n_cores,):
-                        cells.append(
-                            Cell(
-                                workload=spec.id,
-                                mode=variant.mode,
-                                backend=backend,
-                                device=device,
-                                precision=precision,
-                                jit=jit,
-                                batch_size=variant.batch_size,
-                                n_samples=variant.n_samples,
-                                threads=n,
-                                params=variant.params,
-                            )
-                        )
+    for device in (d for d in devices if not variant.devices or d in variant.devices):
+        for backend in (b for b in backends if not variant.backends or b in variant.backends):
+            known_jits = (PROBE_JIT[backend],) if spec.kind != "model" else JIT_ARMS[backend, device]
+            jits = known_jits if variant.headline and in_full else known_jits[:1]
+            precisions = PRECISIONS[device] if variant.headline and spec.kind != "study" else PRECISIONS[device][:1]
+            counts = (threads or (n_cores,)) if device == "cpu" else (n_cores,)
+            arms = [(jit, precision, n) for jit in jits for precision in precisions for n in counts]
+            if in_full:
+                jit, precision, n = jits[0], precisions[0], counts[0]
+                more = [(other, precision, n) for other in variant.more_jits if other in known_jits]
+                more += [(jit, p, n) for p in variant.more_precisions if device == "gpu" or p != "tf32"]
+                if device == "cpu" and not threads:
+                    more += [(jit, precision, count) for count in variant.more_threads if count < n_cores]
+                arms += [arm for arm in more if arm not in arms]
+            for jit, precision, n in arms:
+                cells.append(
+                    Cell(
+                        workload=spec.id,
+                        mode=variant.mode,
+                        backend=backend,
+                        device=device,
+                        precision=precision,
+                        jit=jit,
+                        batch_size=variant.batch_size,
+                        n_samples=variant.n_samples,
+                        threads=n,
+                        params=variant.params,
+                    )
+                )
     return cells
+
+
+def _is_further(spec: Workload, cell: Cell, counts: Sequence[int]) -> bool:
+    """Whether a cell is a further arm of its variant: measured after all others, and repeated less."""
+    return (cell.device == "cpu" and cell.threads not in counts) or cell.precision not in PRECISIONS[cell.device]
 
 
 def _is_headline(spec: Workload, cell: Cell, variant: Variant) -> bool:
     """Whether a cell is one that headlines rest on: a headline variant in its backend's usual compilation arm."""
-    usual = PROBE_JIT[cell.backend] if spec.kind == "probe" else JIT_ARMS[cell.backend, cell.device][0]
+    usual = PROBE_JIT[cell.backend] if spec.kind != "model" else JIT_ARMS[cell.backend, cell.device][0]
     return variant.headline and cell.jit == usual
 
 

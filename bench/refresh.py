@@ -36,6 +36,7 @@ class Options:
 
     profile: Profile = "quick"
     only: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = ()
     backends: tuple[str, ...] = DEFAULT_BACKENDS
     devices: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
@@ -103,6 +104,7 @@ def prepare(options: Options) -> Prepared:
         "n_gpus": len(host.gpus),
         "n_cores": cores.effective,
         "only": options.only,
+        "sweeps": options.sweeps,
         "backends": options.backends,
         "devices": options.devices,
         "threads": options.threads,

@@ -16,7 +16,8 @@ import msgspec
 
 # Schema history. A bump needs an upgrade function in UPGRADES and a stored old file under tests/data/.
 #   1  2026-11: first version
-SCHEMA_VERSION = 1
+#   2  2026-11: studies (series, first calls and readings of a run); further arms of a variant
+SCHEMA_VERSION = 2
 
 # What a number means. Raise it when a change to the harness can move numbers, and say so in
 # CHANGELOG.md under "Method". Results of different method versions never meet in one ratio.
@@ -28,7 +29,8 @@ RECORD_LIMIT_BYTES = 20_000
 
 Backend = Literal["tensorflow", "jax", "torch"]
 Device = Literal["cpu", "gpu"]
-Mode = Literal["train", "infer", "probe"]
+Mode = Literal["train", "infer", "probe", "study"]
+Kind = Literal["model", "probe", "study"]
 Precision = Literal["float32-strict", "tf32", "mixed_bfloat16", "mixed_float16"]
 Jit = Literal["on", "off"]
 Profile = Literal["smoke", "quick", "reference"]
@@ -69,8 +71,30 @@ class Target(Struct, kw_only=True):
     max_epochs: int
 
 
+class Series(Struct, kw_only=True):
+    """One of the things that a study times in turn in one process; the first of a workload is the baseline."""
+
+    id: str
+    label: str  # in a table's row: "model.predict"
+
+
+ReadingUnit = Literal["s", "bytes", "bytes_per_s", "flop_per_s", "ratio", "frac", "count"]
+
+
+class Reading(Struct, kw_only=True):
+    """One value that a study reads once per run."""
+
+    id: str
+    label: str
+    unit: ReadingUnit
+
+
 class Variant(Struct, kw_only=True):
-    """One size of a workload: what a cell takes from it before backend, device and threads are chosen."""
+    """One size of a workload: what a cell takes from it before backend, device and threads are chosen.
+
+    ``backends`` and ``devices`` limit where it runs; empty means everywhere. The further arms are measured beside
+    the usual one (all cores, float32-strict, the backend's first jit arm) in reference sessions.
+    """
 
     mode: Mode = "train"
     batch_size: int
@@ -81,6 +105,12 @@ class Variant(Struct, kw_only=True):
     steady_limit_s: float = 20.0  # stop collecting blocks after this long (never under 3 blocks)
     headline: bool = False  # measured first, in every jit arm and precision that applies
     estimate_s: float = 10.0  # seconds a run takes on two cores; only a guess for plans without records
+    backends: tuple[Backend, ...] = ()
+    devices: tuple[Device, ...] = ()
+    more_threads: tuple[int, ...] = ()  # further core counts of a CPU cell; those the machine lacks are left out
+    more_precisions: tuple[Precision, ...] = ()  # further precisions; tf32 only on a GPU
+    more_jits: tuple[Jit, ...] = ()  # further compilation arms; JAX has only "on"
+    sweep: str = ""  # the question this variant or its further arms answer: "batch", "threads"
 
 
 class Workload(Struct, kw_only=True):
@@ -89,11 +119,13 @@ class Workload(Struct, kw_only=True):
     id: str
     title: str  # "ResNet-50, 224 px"
     summary: str  # one sentence: what is trained on what
-    kind: Literal["model", "probe"] = "model"
+    kind: Kind = "model"
     sample_noun: str = "samples"  # plural: "images", "rows", "sequences"
     data_source: str  # where the data comes from, in words
     pretrained: bool = False
     target: Target | None = None
+    series: tuple[Series, ...] = ()  # of a study, in the order of its tables
+    readings: tuple[Reading, ...] = ()
     variants: dict[Profile, tuple[Variant, ...]]
 
 
@@ -198,6 +230,9 @@ class Run(Struct, kw_only=True):
     n_blocks_dropped: int = 0
     latencies_s: tuple[float, ...] = ()  # blocks of one step, synchronised
     n_latencies_dropped: int = 0
+    series: dict[str, tuple[Block, ...]] = {}  # of a study: steady blocks by series, taken in turn
+    first_s: dict[str, float] = {}  # of a study: seconds of the first call, by series
+    readings: dict[str, float] = {}  # of a study: by reading, in the unit its workload declares
     n_samples_per_step: int = 0
     flop_per_step: float | None = None  # counted by formula; only probes have it so far
     n_params: int | None = None
@@ -299,14 +334,16 @@ class Request(Struct, kw_only=True):
     cell: Cell
     variant: Variant
     target: Target | None
-    kind: Literal["model", "probe"]
+    kind: Kind
     index: int
     order: int
     seed: int
 
 
 # One pure function per version step, from the decoded JSON of version k to that of k + 1.
-UPGRADES: Mapping[int, Any] = {}
+UPGRADES: Mapping[int, Any] = {
+    1: lambda raw: raw | {"schema_version": 2},  # every new key has a default
+}
 
 
 def encode(value: Struct) -> bytes:

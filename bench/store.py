@@ -196,7 +196,7 @@ def fit(record: Record) -> Record:
 
     Steady blocks and latencies are thinned evenly over the run, so that a trend in them stays visible.
     """
-    kept = max((len(run.blocks) for run in record.runs), default=0)
+    kept = max((len(blocks) for run in record.runs for blocks in (run.blocks, *run.series.values())), default=0)
     latencies = max((len(run.latencies_s) for run in record.runs), default=0)
     while len(encode(record)) > RECORD_LIMIT_BYTES and (kept > 5 or latencies > 5):
         kept, latencies = max(5, int(kept * 0.85)), max(5, int(latencies * 0.85))
@@ -332,11 +332,28 @@ def _semantic_problems(record: Record) -> Iterator[str]:
                 yield f"{at}.observed: expected the observed device, found null"
             elif run.observed.device != record.cell.device:
                 yield f"{at}.observed.device: expected {record.cell.device!r}, found {run.observed.device!r}"
-            if not run.blocks:
+            if record.spec.kind == "study":
+                yield from _study_problems(record, run, at)
+            elif not run.blocks:
                 yield f"{at}.blocks: expected steady blocks, found none"
         for field in MEASURED:
             if run.status == "ok" and getattr(run, field) is None and field not in run.unmeasured:
                 yield f"{at}.unmeasured.{field}: expected the reason why {field} is null, found none"
+
+
+def _study_problems(record: Record, run: Run, at: str) -> Iterator[str]:
+    """A study's run has what its workload declares, and nothing else."""
+    if not run.series and not run.readings:
+        yield f"{at}.series: expected blocks of a series or a reading, found neither"
+    series, readings = ({item.id for item in items} for items in (record.spec.series, record.spec.readings))
+    for field, declared in (("series", series), ("first_s", series), ("readings", readings)):
+        for name in sorted(set(getattr(run, field)) - declared):
+            yield f"{at}.{field}.{name}: expected one of {', '.join(sorted(declared)) or 'none'}, found {name!r}"
+    for name, blocks in run.series.items():
+        for index, block in enumerate(blocks):
+            if block.seconds <= 0 or block.n_steps <= 0:
+                found = f"{block.n_steps} in {block.seconds}"
+                yield f"{at}.series.{name}[{index}]: expected steps and seconds above 0, found {found}"
 
 
 MEASURED = (
@@ -354,11 +371,14 @@ MEASURED = (
 
 def _thin(run: Run, n_blocks: int, n_latencies: int) -> Run:
     blocks, latencies = _evenly(run.blocks, n_blocks), _evenly(run.latencies_s, n_latencies)
+    series = {name: _evenly(items, n_blocks) for name, items in run.series.items()}
+    n_cut = sum(len(run.series[name]) - len(items) for name, items in series.items())
     return msgspec.structs.replace(
         run,
         blocks=blocks,
         latencies_s=latencies,
-        n_blocks_dropped=run.n_blocks_dropped + len(run.blocks) - len(blocks),
+        series=series,
+        n_blocks_dropped=run.n_blocks_dropped + len(run.blocks) - len(blocks) + n_cut,
         n_latencies_dropped=run.n_latencies_dropped + len(run.latencies_s) - len(latencies),
     )
 

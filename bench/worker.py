@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
@@ -141,9 +142,9 @@ class Clock:
             self._on_steady()
 
 
-def is_steady(trace: list[Block]) -> bool:
-    """Whether the last two windows of long-enough blocks have medians within STEADY_FRAC of each other."""
-    steps_s = [block.seconds / block.n_steps for block in trace if block.seconds >= BLOCK_S]
+def is_steady(trace: list[Block], block_s: float = BLOCK_S) -> bool:
+    """Whether the last two windows of blocks of at least ``block_s`` have medians within STEADY_FRAC of each other."""
+    steps_s = [block.seconds / block.n_steps for block in trace if block.seconds >= block_s]
     if len(steps_s) < 2 * WINDOW:
         return False
     before, last = (sorted(part)[WINDOW // 2] for part in (steps_s[-2 * WINDOW : -WINDOW], steps_s[-WINDOW:]))
@@ -175,14 +176,15 @@ def execute(request: Request) -> Run:
         control_before = _control(keras, framework, cell.backend)
         energy = _Energy(read_gpu, cell.device)
         sampling = meters.Sampler(lambda: read_gpu().utilisation_frac) if cell.device == "gpu" else nullcontext()
-        measure = _measure_probe if request.kind == "probe" else _measure_model
+        measure = MEASURE[request.kind]
         with sampling as sampler:
             measured = measure(keras, framework, request, phases, energy)
         control_after = _control(keras, framework, cell.backend)
         after = meters.conditions(read_gpu())
-    clock: Clock = measured["clock"]
-    phases["warmup"], phases["steady"] = clock.warmup_s, clock.steady_s
-    if clock.first_step_s is not None:
+    clock: Clock | None = measured.get("clock")
+    if clock is not None:
+        phases["warmup"], phases["steady"] = clock.warmup_s, clock.steady_s
+    if clock is not None and clock.first_step_s is not None:
         phases["first_step"] = clock.first_step_s
 
     observed = _observe(keras, framework, request, measured, cores, unmeasured)
@@ -196,7 +198,7 @@ def execute(request: Request) -> Run:
         "peak_device_bytes": (peak_device, "a CPU run uses host memory" if cell.device == "cpu" else "not told"),
         "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
         "flop_per_step": (measured.get("flop"), "counted for probes only"),
-        "n_params": (measured.get("n_params"), "a probe has no model"),
+        "n_params": (measured.get("n_params"), f"a {request.kind} has no model of its own"),
         "final_loss": (measured.get("loss"), "no training step in this run"),
         "job": (measured.get("job"), "this cell times steps, not a whole job"),
     }
@@ -208,10 +210,13 @@ def execute(request: Request) -> Run:
         started_at=started_at,
         total_s=0.0,  # the parent fills it in from its own clock
         phases_s={name: round(seconds, CLOCK_DIGITS) for name, seconds in phases.items()},
-        warmup=tuple(clock.warmup),
-        steady=clock.steady,
-        blocks=tuple(clock.blocks),
-        latencies_s=tuple(measured.get("latencies") or clock.latencies_s),
+        warmup=tuple(clock.warmup) if clock else (),
+        steady=clock.steady if clock else measured.get("steady"),
+        blocks=tuple(clock.blocks) if clock else (),
+        latencies_s=tuple(measured.get("latencies") or (clock.latencies_s if clock else ())),
+        series=measured.get("series", {}),
+        first_s=measured.get("first_s", {}),
+        readings=measured.get("readings", {}),
         n_samples_per_step=measured["n_samples_per_step"],
         observed=observed,
         control_before=control_before,
@@ -359,6 +364,127 @@ def _measure_probe(keras: Any, framework: Any, request: Request, phases: dict[st
         "weight": last[0],
         "flop": float(workload.flop_per_step(variant)),
         "n_samples_per_step": cell.batch_size,
+    }
+
+
+class Study:
+    """What a study's ``measure(study)`` works with: arms timed in turn, values read once.
+
+    Attributes:
+        keras, framework: the imported modules; the backend is ``cell.backend``.
+        cell, variant, seed: what was asked for; ``seed`` differs between repeats.
+        phases: seconds by phase; a study may add "data", "build" and "first_step".
+    """
+
+    def __init__(self, keras: Any, framework: Any, request: Request, phases: dict[str, float]) -> None:
+        """An empty study of one run."""
+        self.keras, self.framework, self.phases = keras, framework, phases
+        self.cell, self.variant, self.seed = request.cell, request.variant, request.seed + request.index
+        self.series: dict[str, list[Block]] = {}
+        self.first_s: dict[str, float] = {}
+        self.readings: dict[str, float] = {}
+        self.steady: bool | None = None
+        self.seen: dict[str, Any] = {}
+        spec = registry.workload(request.cell.workload)
+        self._series_ids = {item.id for item in spec.series}
+        self._reading_ids = {item.id for item in spec.readings}
+
+    def sync(self, value: Any = None) -> None:
+        """Return when the device has finished; ``value`` is a tensor (JAX: any tree) computed last."""
+        is_host = value is None or type(value).__module__.split(".")[0] in ("builtins", "numpy")
+        _wait(self.cell.backend, self.framework, value if self.cell.backend == "jax" or not is_host else None)
+
+    def observe(self, weight: Any, output: Any | None = None) -> None:
+        """Tensors whose device and types the record keeps; a run on another device than asked for is refused."""
+        self.seen |= {"weight": weight, "output": weight if output is None else output}
+
+    def time(self, arms: dict[str, Callable[[], Any]], *, block_s: float = BLOCK_S) -> None:
+        """Time several things in turn: first call, warm-up by criterion, then a block of each per round.
+
+        The order of a round is shuffled with the run's seed, so that drift meets every arm alike. A block holds as
+        many calls as fill ``block_s``; 0 makes each call a block of its own, for percentiles of single calls. There
+        are ``variant.n_blocks`` rounds, fewer if an arm's blocks would take longer than ``variant.steady_limit_s``,
+        never under 3.
+
+        Args:
+            arms: by id of a declared series; each returns what it computed, for the synchronisation.
+        """
+        n_calls: dict[str, int] = {}
+        steady: list[bool] = []
+        for name, call in arms.items():
+            self._check(name, self._series_ids, "series")
+            self.first_s[name] = self._block(call, 1).seconds
+            n_calls[name], is_done = self._warm_up(call, block_s)
+            steady.append(is_done)
+        self.steady = all(steady) and self.steady is not False
+        names, rng = list(arms), random.Random(self.seed)
+        spent = dict.fromkeys(names, 0.0)
+        for n_done in range(self.variant.n_blocks):
+            if n_done >= MIN_BLOCKS and max(spent.values()) >= self.variant.steady_limit_s:
+                break
+            rng.shuffle(names)
+            for name in names:
+                block = self._block(arms[name], n_calls[name])
+                spent[name] += block.seconds
+                self.add(name, block)
+
+    def add(self, name: str, block: Block) -> None:
+        """Keep a block that the study timed itself."""
+        self._check(name, self._series_ids, "series")
+        self.series.setdefault(name, []).append(block)
+
+    def first(self, name: str, seconds: float) -> None:
+        """Keep the seconds of a first call that the study timed itself."""
+        self._check(name, self._series_ids, "series")
+        self.first_s[name] = round(seconds, CLOCK_DIGITS)
+
+    def read(self, name: str, value: float) -> None:
+        """Keep one value, in the unit that the workload declares for it."""
+        self._check(name, self._reading_ids, "reading")
+        if not math.isfinite(value):
+            raise FloatingPointError(f"reading {name} is {value}")
+        self.readings[name] = float(value)
+
+    def _block(self, call: Callable[[], Any], n_calls: int) -> Block:
+        value = None
+        start = perf_counter()
+        for _ in range(n_calls):
+            value = call()
+        self.sync(value)
+        return Block(n_steps=n_calls, seconds=round(max(perf_counter() - start, 1e-9), CLOCK_DIGITS))
+
+    def _warm_up(self, call: Callable[[], Any], block_s: float) -> tuple[int, bool]:
+        """Calls per block, and whether the criterion was met before the limit."""
+        n_calls, trace, start = 1, [], perf_counter()
+        while True:
+            trace.append(self._block(call, n_calls))
+            if trace[-1].seconds < block_s:
+                per_call = trace[-1].seconds / n_calls
+                n_calls = min(max(n_calls + 1, math.ceil(1.1 * block_s / max(per_call, 1e-9))), n_calls * 100)
+            if is_steady(trace, block_s):
+                return n_calls, True
+            if len(trace) >= MIN_BLOCKS and perf_counter() - start >= self.variant.steady_limit_s:
+                return n_calls, False
+
+    def _check(self, name: str, declared: set[str], kind: str) -> None:
+        if name not in declared:
+            raise registry.unknown(kind, name, sorted(declared))
+
+
+def _measure_study(keras: Any, framework: Any, request: Request, phases: dict[str, float], energy: _Energy) -> dict:
+    """Let a study measure what it declares, under this process's threads, precision and device."""
+    study = Study(keras, framework, request, phases)
+    energy.start()
+    registry.module(request.cell.workload).measure(study)
+    energy.stop()
+    if not study.series and not study.readings:
+        raise ValueError(f"{request.cell.workload} measured nothing")
+    return study.seen | {
+        "series": {name: tuple(blocks) for name, blocks in study.series.items()},
+        "first_s": study.first_s,
+        "readings": study.readings,
+        "steady": study.steady,
+        "n_samples_per_step": request.cell.batch_size,
     }
 
 
@@ -529,6 +655,9 @@ def _infer(
     seen["clock"] = clock
 
 
+MEASURE = {"model": _measure_model, "probe": _measure_probe, "study": _measure_study}
+
+
 def _state(model: Any, backend: str) -> Any:
     """Something that is ready only when the last training step is: weights after the update."""
     if backend == "jax":
@@ -596,7 +725,7 @@ def _observe(
         unmeasured["n_cores_affinity"] = "this operating system has no core affinity"
     jit: Jit = cell.jit if model is None else ("on" if model.jit_compile else "off")
     if model is None and cell.backend != "jax":
-        jit = "off"  # a probe is one eager operation
+        jit = "off"  # a probe is one eager operation; what a study compiles, it says itself
     paths = measured.get("paths", [])
     return Observed(
         device=device,
@@ -619,6 +748,8 @@ def _data_feed(mode: str) -> str:
     """How the data reaches the device, in words."""
     if mode == "probe":
         return "repeated operation on resident arrays"
+    if mode == "study":
+        return "as each series of the study says"
     return f"numpy arrays through {'model.fit' if mode == 'train' else 'model.predict'}"
 
 
