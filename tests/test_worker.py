@@ -243,3 +243,42 @@ def test_a_worker_dies_with_a_killed_parent():
         process.kill()
 
         assert b"" == process.stdout.read()  # the pipe ends only when nobody holds it any more
+
+
+def make_study(n_blocks):
+    variant = Variant(mode="study", batch_size=1, n_samples=1, n_blocks=n_blocks, steady_limit_s=1.0)
+    cell = make_cell(workload="call-styles", mode="study")
+    request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
+    return worker.Study(None, None, request, {})
+
+
+def test_blocks_that_arms_time_themselves_come_in_rounds_after_a_first_and_a_warm_one():
+    study, calls = make_study(n_blocks=4), []
+
+    def arm(name, seconds):
+        def take():
+            calls.append(name)
+            return Block(n_steps=10, seconds=seconds)
+
+        return take
+
+    study.take({"predict": arm("predict", 0.1), "call": arm("call", 0.25)})
+
+    assert {"predict": 0.1, "call": 0.25} == study.first_s
+    assert ["predict"] * 2 + ["call"] * 2 == calls[:4]
+    assert all({"predict", "call"} == set(calls[at : at + 2]) for at in range(4, 12, 2))
+    assert [Block(n_steps=10, seconds=0.1)] * 4 == study.series["predict"]
+    assert [Block(n_steps=10, seconds=0.25)] * 4 == study.series["call"]
+
+
+def test_rounds_end_early_when_an_arm_has_used_up_its_limit():
+    study = make_study(n_blocks=100)
+
+    study.take({"predict": lambda: Block(n_steps=1, seconds=0.3)})
+
+    assert 4 == len(study.series["predict"])
+
+
+def test_a_series_that_the_workload_does_not_declare_is_refused():
+    with pytest.raises(ValueError, match="nothing-of-the-sort"):
+        make_study(n_blocks=3).take({"nothing-of-the-sort": lambda: Block(n_steps=1, seconds=1.0)})
