@@ -22,13 +22,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import registry, store  # noqa: E402
-from bench.report import facts, published, verdicts  # noqa: E402
+from bench.report import facts, groups, published, verdicts  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 
 REGISTRY = "docs/_ids.toml"
 KINDS = ("answers", "misconceptions", "charts", "pages", "claims")
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-KEYS = frozenset("title short_title id description workloads verdict asks order redirect_from hide search".split())
+KEYS = frozenset(
+    "title short_title id description workloads verdict asks order group redirect_from hide search".split()
+)
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
 FENCE = re.compile(r"^\s*(```|~~~)")
@@ -132,6 +134,8 @@ def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Pr
             yield Problem(path, 1, _unknown("workload", workload, names.workloads))
     if "verdict" in head and head["verdict"] not in names.verdicts:
         yield Problem(path, 1, _unknown("verdict", str(head["verdict"]), names.verdicts))
+    if "group" in head and head["group"] not in groups.GROUPS:
+        yield Problem(path, 1, _unknown("group", str(head["group"]), groups.GROUPS))
     description = str(head.get("description", ""))
     if len(description) > DESCRIPTION_LIMIT:
         yield Problem(path, 1, f"description has {len(description)} characters, at most {DESCRIPTION_LIMIT}")

@@ -78,19 +78,21 @@ WALL = {
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
     "bench.report.format": layer("schema report.stats"),
     "bench.report.verdicts": layer("schema report.stats report.format", "msgspec numpy scipy"),
+    "bench.report.groups": layer(),
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
     "bench.report.charts": layer(DRAWN, "altair polars"),
     "bench.report.tables": layer(DRAWN, "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
-        f"{DRAWN} report.charts report.tables report.facts report.published",
+        f"{DRAWN} report.charts report.tables report.facts report.groups report.published",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(f"{MEASURING} cli refresh report.stats report.format", "msgspec typer rich"),
     "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
     "scripts.check_prose": layer(
-        "schema registry store report.facts report.pages report.published report.rows report.verdicts", "jinja2 yaml"
+        "schema registry store report.facts report.groups report.pages report.published report.rows report.verdicts",
+        "jinja2 yaml",
     ),
 }
 

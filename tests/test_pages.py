@@ -125,6 +125,27 @@ def test_an_error_names_file_and_line(tmp_path: Path, body: str, message: str):
         page_of(tmp_path, body)
 
 
+def test_answers_stand_below_their_groups_in_one_order(tmp_path: Path):
+    docs = tmp_path / "docs"
+    write_docs(docs, '{{ generated_index("faq") }}', name="faq/index.md", head="title: Questions\nid: faq\n")
+    for name, head in (
+        ("a", "group: memory\n"),
+        ("b", "group: start\n"),
+        ("c", "group: memory\norder: 1\n"),
+        ("d", ""),
+    ):
+        write_docs(docs, "Yes.", name=f"faq/{name}.md", head=f"title: {name}?\nid: {name}\n{head}")
+
+    built = pages.build(docs, results_with(tmp_path / "results"))
+
+    seen = re.findall(r'^## .*\{#group-(\w+)\}|class="question" href="([^"]+)"', built["faq/index.md"], re.M)
+    assert ["start", "b/", "memory", "c/", "a/", "none", "d/"] == [anchor or link for anchor, link in seen]
+    answers = next(entry["Questions"] for entry in pages.navigation(built) if "Questions" in entry)
+    assert ["faq/index.md", {"d?": "faq/d.md"}] == answers[:2]
+    assert {"Start here": [{"b?": "faq/b.md"}]} == answers[2]
+    assert {"Memory, batch and precision": [{"c?": "faq/c.md"}, {"a?": "faq/a.md"}]} == answers[3]
+
+
 def test_a_broken_record_stops_the_build_with_its_path(tmp_path: Path):
     root = results_with(tmp_path / "results", make_record("resnet50"))
     path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))

@@ -112,6 +112,20 @@ def test_front_matter_holds_no_number_and_no_unknown_name():
     assert ["1: unknown workload 'resnet51'; near ones: resnet50", "1: naked number '76x' in description"] == found
 
 
+def test_a_misspelt_group_is_caught():
+    head = HEAD.replace("id: why", "id: why\ngroup: slow")
+
+    assert ["1: unknown group 'slow'; near ones: slower"] == complaints("Text.", head=head)
+    assert [] == complaints("Text.", head=head.replace("group: slow", "group: slower"))
+
+
+def test_every_answer_stands_in_a_group():
+    texts = {path: text for path, text in prose.page_sources().items() if path.startswith("docs/faq/")}
+
+    assert [] == [path for path, text in texts.items() if "group" not in prose.front_matter(text)[0]
+                  and not path.endswith("index.md")]  # fmt: skip
+
+
 def registered(**kinds: dict[str, str]) -> dict[str, dict[str, dict]]:
     """A registry with ids at pages, all of one day."""
     charts = kinds.pop("charts", {"speed-by-workload": "faq/why.md"})

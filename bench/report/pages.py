@@ -27,7 +27,7 @@ import vl_convert
 import yaml
 
 from bench import registry, schema, store
-from bench.report import charts, facts, published, stats, tables, verdicts
+from bench.report import charts, facts, groups, published, stats, tables, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence
 from bench.schema import Record, Run, Workload
@@ -147,14 +147,33 @@ def navigation(pages: Mapping[str, str | bytes]) -> list[dict[str, Any]]:
         if len(paths) == 1:
             menu.append({title: paths[0]})
         else:
-            menu.append({title: [path if path.endswith("index.md") else {_title(pages, path): path} for path in paths]})
+            menu.append({title: _menu_of(pages, paths)})
     return menu
+
+
+def _menu_of(pages: Mapping[str, str | bytes], paths: Sequence[str]) -> list[Any]:
+    """One folder's entries; pages that name a group stand below its heading, in the order of the groups."""
+    entries: list[Any] = []
+    found: dict[str, list[Any]] = {}
+    for path in paths:
+        group = _head_value(pages[path], "group")
+        entry = path if path.endswith("index.md") else {_title(pages, path): path}
+        (found.setdefault(group, []) if group else entries).append(entry)
+    return entries + [{groups.heading(group): found[group]} for group in sorted(found, key=groups.place)]
 
 
 def _order(text: str | bytes) -> int:
     """A page's place in its folder's menu, from ``order`` in its front matter; pages without one come last."""
-    found = re.search(r"^order: *(\d+) *$", text.partition("\n---")[0], re.M) if isinstance(text, str) else None
-    return int(found.group(1)) if found else UNORDERED
+    found = _head_value(text, "order")
+    return int(found) if found.isdigit() else UNORDERED
+
+
+def _head_value(text: str | bytes, key: str) -> str:
+    """A plain value of a page's front matter; empty where there is none."""
+    if not isinstance(text, str):
+        return ""
+    found = re.search(rf"^{key}: *(\S+) *$", text.partition("\n---")[0], re.M)
+    return found.group(1) if found else ""
 
 
 def _title(pages: Mapping[str, str | bytes], path: str) -> str:
@@ -1099,8 +1118,8 @@ class Voice:
         return f"```sh\npython scripts/refresh_benchmarks.py --only {workload}\n```"
 
     def generated_index(self, folder: str) -> str:
-        """A list of the folder's pages with verdict and short answer."""
-        items = []
+        """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
+        items: dict[str, list[str]] = {}
         ordered = sorted(
             self.site.sources.items(), key=lambda item: (int(item[1].meta.get("order", UNORDERED)), item[0])
         )
@@ -1115,8 +1134,15 @@ class Voice:
                 short = self.site.answer(path, self.page)
             link = _e(href(self.page, path))
             question = f'<a class="question" href="{link}">{_e(source.meta.get("title", path))}</a>'
-            items.append(f"<li>{question}{badge}<p>{short}</p></li>")
-        return _block(f'<ul class="answers">{"".join(items)}</ul>') if items else MISSING
+            group = str(source.meta.get("group", ""))
+            items.setdefault(group, []).append(f"<li>{question}{badge}<p>{short}</p></li>")
+        lists = {group: _block(f'<ul class="answers">{"".join(found)}</ul>') for group, found in items.items()}
+        if not any(lists):
+            return lists.get("", MISSING)
+        named = sorted(lists, key=groups.place)
+        return "\n\n".join(
+            f"## {groups.heading(group)} {{#group-{group or 'none'}}}\n\n{lists[group]}" for group in named
+        )
 
     def article_titles(self) -> str:
         """The two articles' titles, quoted."""
