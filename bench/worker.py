@@ -423,15 +423,21 @@ class Study:
     def take(self, arms: dict[str, Callable[[], Block]]) -> None:
         """Like ``time`` for arms that time a block themselves, with what should not count left outside their clock.
 
-        The first block of each arm is its first call, the second warms up, then rounds as in ``time``.
+        The first block of each arm is its first call, then it warms up until blocks agree or have taken a quarter of
+        ``variant.steady_limit_s``, then come rounds as in ``time``.
 
         Args:
             arms: by id of a declared series; each does its work once, waits for the device and returns a block.
         """
+        steady: list[bool] = []
         for name, take_block in arms.items():
             self._check(name, self._series_ids, "series")
             self.first_s[name] = round(take_block().seconds, CLOCK_DIGITS)
-            take_block()
+            trace = [take_block()]
+            while not is_steady(trace, 0.0) and sum(b.seconds for b in trace) < self.variant.steady_limit_s / 4:
+                trace.append(take_block())
+            steady.append(is_steady(trace, 0.0))
+        self.steady = all(steady) and self.steady is not False
         self._in_turn(arms)
 
     def _in_turn(self, arms: dict[str, Callable[[], Block]]) -> None:

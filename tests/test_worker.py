@@ -252,7 +252,7 @@ def make_study(n_blocks):
     return worker.Study(None, None, request, {})
 
 
-def test_blocks_that_arms_time_themselves_come_in_rounds_after_a_first_and_a_warm_one():
+def test_blocks_that_arms_time_themselves_come_in_rounds_after_the_first_and_the_warm_up():
     study, calls = make_study(n_blocks=4), []
 
     def arm(name, seconds):
@@ -265,10 +265,20 @@ def test_blocks_that_arms_time_themselves_come_in_rounds_after_a_first_and_a_war
     study.take({"predict": arm("predict", 0.1), "call": arm("call", 0.25)})
 
     assert {"predict": 0.1, "call": 0.25} == study.first_s
-    assert ["predict"] * 2 + ["call"] * 2 == calls[:4]
-    assert all({"predict", "call"} == set(calls[at : at + 2]) for at in range(4, 12, 2))
+    assert ["predict"] * 4 + ["call"] * 2 == calls[:6]  # 0.1 s three times, or 0.25 s once, is a quarter of the limit
+    assert all({"predict", "call"} == set(calls[at : at + 2]) for at in range(6, 14, 2))
+    assert study.steady is False
     assert [Block(n_steps=10, seconds=0.1)] * 4 == study.series["predict"]
     assert [Block(n_steps=10, seconds=0.25)] * 4 == study.series["call"]
+
+
+def test_arms_that_time_themselves_are_warm_as_soon_as_their_blocks_agree():
+    study, trace = make_study(n_blocks=3), iter([0.01, 0.05] + [0.02] * 5 + [0.01] * 99)
+
+    study.take({"predict": lambda: Block(n_steps=1, seconds=next(trace))})
+
+    assert study.steady is True
+    assert [Block(n_steps=1, seconds=0.01)] * 3 == study.series["predict"]
 
 
 def test_rounds_end_early_when_an_arm_has_used_up_its_limit():
