@@ -19,7 +19,7 @@ from rich.table import Table
 
 from bench import launch, machine, plan, refresh, registry, store
 from bench.report import format as text
-from bench.report import stats
+from bench.report import stats, studies
 from bench.schema import BACKENDS, DEVICES, PROFILES, Cell, Record
 
 OK, SOME_FAILED, WRONG_USAGE = 0, 1, 2
@@ -287,11 +287,11 @@ def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
         if runs:
             bar.update(task, description=_describe(runs[0]), refresh=True)
         for step in refresh.execute(prepared):
-            following = runs[step.n_done] if step.n_done < step.n_total else None
             bar.update(
                 task,
+                total=step.n_total,
                 completed=step.n_done,
-                description=_describe(following) if following else "done",
+                description=_describe(step.following) if step.following else "done",
                 left=_left(step.left_s),
                 refresh=True,
             )
@@ -327,9 +327,20 @@ def cell_line(record: Record, width: int = 0) -> str:
 
 
 def main_quantity(record: Record) -> str:
-    """The number that a reader looks for first: rate of arithmetic for a probe, else samples per second."""
+    """The number that a reader looks for first: rate of arithmetic for a probe, else samples per second.
+
+    Of a study, every series: median seconds per call of all its runs, and every reading.
+    """
+    if record.spec.kind == "study":
+        return _study_words(record)
     estimate = stats.flop_rate(record) if record.spec.kind == "probe" else stats.throughput(record)
     return text.interval(estimate, record.spec.sample_noun)
+
+
+def _study_words(record: Record) -> str:
+    words = [f"{item.id} {text.estimate(studies.call_time(record, item.id))}" for item in studies.series_of(record)]
+    words += [f"{item.id} {text.estimate(studies.reading(record, item.id))}" for item in studies.readings_of(record)]
+    return ", ".join(words)
 
 
 def _print_plan(prepared: refresh.Prepared) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from time import monotonic
 
 import msgspec
 
-from bench import launch, machine, registry, store
+from bench import cost, launch, machine, registry, store
 from bench.plan import Plan, PlannedRun, plan
 from bench.schema import (
     BACKENDS,
@@ -25,6 +24,7 @@ from bench.schema import (
     Run,
     Session,
     Status,
+    Variant,
 )
 
 DEFAULT_BACKENDS = ("tensorflow",)
@@ -73,6 +73,7 @@ class Progress:
     n_total: int
     left_s: float
     record: Record | None
+    following: PlannedRun | None = None  # what starts next, as far as it is known
 
 
 def prepare(options: Options) -> Prepared:
@@ -124,7 +125,11 @@ def prepare(options: Options) -> Prepared:
             if cell_id not in stored.records and spooled[cell_id] >= everything.n_repeats[cell_id]
         )
     chosen = plan(
-        specs, **arguments, costs_s=known_costs(root, host.id), time_budget_s=options.time_budget_s, done=done
+        specs,
+        **arguments,
+        estimate=estimator(root, host.id, options.profile),
+        time_budget_s=options.time_budget_s,
+        done=done,
     )
     if folder is not None:
         session = stored.session
@@ -151,21 +156,21 @@ def execute(
 ) -> Iterator[Progress]:
     """Run the plan. Every finished run is on disk before the next one starts.
 
+    With a time budget, no run starts that is not expected to end within it, and what time is left in the end goes to
+    cells that the plan had left out.
+
     Raises:
         StoreError: results cannot be written.
     """
-    folder, options = prepared.folder, prepared.options
+    folder = prepared.folder
     if prepared.is_new:
         store.begin(folder, prepared.machine, prepared.session)
     for cell, reason in prepared.plan.skipped:
         store.write_record(folder, _record(cell, prepared, "skipped", reason, ()))
     for cell in prepared.unclosed:
         close(folder, cell, prepared)
-    start, runs = now(), prepared.plan.runs
-    for number, planned in enumerate(runs):
-        budget = options.time_budget_s
-        if budget is not None and now() - start + planned.estimate_s > budget:
-            continue
+    start, n_done = now(), 0
+    for planned, following in _due(prepared, lambda: now() - start):
         spec = registry.workload(planned.cell.workload)
         request = Request(
             cell=planned.cell,
@@ -182,10 +187,47 @@ def execute(
         record = None
         if len(finished) >= prepared.plan.n_repeats[planned.cell.id]:
             record = close(folder, planned.cell, prepared)
-        left_s = sum(later.estimate_s for later in runs[number + 1 :])
+        n_done += 1
         yield Progress(
-            run=run, planned=planned, n_done=number + 1, n_total=len(runs), left_s=left_s, record=record
+            run=run,
+            planned=planned,
+            n_done=n_done,
+            n_total=n_done + len(following),
+            left_s=sum(later.estimate_s for later in following),
+            record=record,
+            following=following[0] if following else None,
         )
+
+
+def _due(
+    prepared: Prepared, elapsed: Callable[[], float]
+) -> Iterator[tuple[PlannedRun, Sequence[PlannedRun]]]:
+    """Runs to start now, each with those that are expected behind it."""
+    budget = prepared.options.time_budget_s
+    queue, spare = prepared.plan.runs, prepared.plan.spare
+    while queue:
+        planned, queue = queue[0], queue[1:]
+        if budget is None:
+            yield planned, queue
+            continue
+        if elapsed() + planned.estimate_s <= budget:
+            yield planned, queue
+        if not queue:
+            queue = fitting(spare, budget - elapsed())
+            spare = tuple(run for run in spare if run not in queue)
+
+
+def fitting(runs: Sequence[PlannedRun], left_s: float) -> tuple[PlannedRun, ...]:
+    """Runs of the cells that fit whole into the seconds left, the first ones first."""
+    needed: dict[str, float] = {}
+    for run in runs:
+        needed[run.cell.id] = needed.get(run.cell.id, 0.0) + run.estimate_s
+    chosen = set()
+    for cell_id, seconds in needed.items():
+        if seconds <= left_s:
+            left_s -= seconds
+            chosen.add(cell_id)
+    return tuple(run for run in runs if run.cell.id in chosen)
 
 
 def close(folder: Path, cell: Cell, prepared: Prepared) -> Record:
@@ -204,21 +246,20 @@ def close(folder: Path, cell: Cell, prepared: Prepared) -> Record:
 
 def seal(prepared: Prepared) -> list[Record]:
     """Close the cells that have fewer runs than planned; they say how many they have."""
+    cells = prepared.plan.cells | {run.cell.id: run.cell for run in prepared.plan.spare}
     return [
         close(prepared.folder, cell, prepared)
-        for cell_id, cell in prepared.plan.cells.items()
+        for cell_id, cell in cells.items()
         if store.spooled_runs(prepared.folder, cell_id)
     ]
 
 
-def known_costs(root: Path, machine_id: str) -> dict[str, float]:
-    """Seconds per run of every cell measured on this machine before: the median over its runs."""
-    costs: dict[str, list[float]] = {}
-    for session in store.load(root).sessions:
-        if session.machine.id == machine_id:
-            for cell_id, record in session.records.items():
-                costs.setdefault(cell_id, []).extend(run.total_s for run in record.runs if run.total_s > 0)
-    return {cell_id: statistics.median(seconds) for cell_id, seconds in costs.items() if seconds}
+def estimator(root: Path, machine_id: str, profile: Profile) -> Callable[[Cell, Variant], float]:
+    """Seconds that a run of a cell will take on this machine, learned from all stored records."""
+    sessions = store.load(root).sessions
+    known = cost.known((session.machine.id, session.records.values()) for session in sessions)
+    costs = cost.Costs(known, machine_id)
+    return lambda cell, variant: costs.of(cell, variant, profile).seconds
 
 
 def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: Sequence[Run]) -> Record:
@@ -235,6 +276,7 @@ def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: S
         spec=msgspec.structs.replace(spec, variants={profile: own}),
         profile=profile,
         source_hash=registry.source_hash(cell.workload),
+        commit=machine.commit(launch.REPOSITORY)[0],
         status=status,
         reason=reason,
         runs=tuple(runs),

@@ -260,6 +260,7 @@ class Record(Struct, kw_only=True):
     spec: Workload  # as it stood when the cell ran; only the profile's variants are kept
     profile: Profile
     source_hash: str  # of the workload's functions, see registry.source_hash
+    commit: str | None = None  # of the code that ran the cell; None in older records: the session's
     status: Status
     reason: str = ""
     runs: tuple[Run, ...] = ()

@@ -25,9 +25,11 @@ from bench.schema import (
     Machine,
     Observed,
     PlannedCell,
+    Reading,
     Record,
     Run,
     Scalar,
+    Series,
     Session,
     Target,
     Variant,
@@ -61,7 +63,9 @@ BY_WIDTH = tuple(
     if (width, batch) != (128, 32)
 )
 BY_SIZE = tuple(({"n": n}, 1, 2e-5 + 2 * n**3 / 1.2e11) for n in (64, 256, 1024))
+CALL_STYLES = {"predict": 40.0, "call": 2.0, "compiled": 1.0}  # series and its seconds over the invented step's
 INVENTED: dict[str, Invented] = {
+    "call-styles": Invented("Calling a model", "calls", 1, 1, {}, 5e-4, 0.4, 0, kind="study"),
     "cnn-digits": Invented("Convnet on digits", "images", 32, 1440, {}, 0.004, 1.6, 120_842, 0, DIGITS),
     "inception-v3": Invented("Inception-v3, 299 px", "images", 8, 32, {"image_px": 299}, 4.1, 60, 23_851_784),
     "lstm-text": Invented("LSTM on text", "sequences", 64, 1024, {"units": 128}, 0.09, 9, 95_000),
@@ -92,7 +96,7 @@ def make_workload(id: str = "resnet50", *, profile: str = "reference", **fields:
     """SPEC of an invented workload: its headline variants first, then the sweep."""
     it = INVENTED[id]
     common: dict[str, Any] = {"n_job_epochs": it.n_job_epochs}
-    mode = "probe" if it.kind == "probe" else "train"
+    mode = "train" if it.kind == "model" else it.kind
     variants = [Variant(mode=mode, batch_size=it.batch_size, n_samples=it.n_samples, params=dict(it.params),
                         headline=True, **common)]  # fmt: skip
     if id in INFERENCE:
@@ -110,6 +114,8 @@ def make_workload(id: str = "resnet50", *, profile: str = "reference", **fields:
         "sample_noun": it.noun,
         "data_source": "invented for tests",
         "target": it.target,
+        "series": tuple(Series(id=name, label=f"model by {name}") for name in CALL_STYLES) if mode == "study" else (),
+        "readings": (Reading(id="agree", label="results agree", unit="count"),) if mode == "study" else (),
         "variants": {profile: tuple(variants)},
     }
     return Workload(**known | fields)
@@ -189,6 +195,14 @@ def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequen
         "after": make_conditions(cpu_temperature_c=61.0),
         "peak_host_bytes": 900_000_000,
     }
+    if cell.mode == "study":
+        known |= {"blocks": (), "warmup": (), "latencies_s": (), "final_loss": None}
+        known["series"] = {
+            name: tuple(Block(n_steps=1, seconds=float(step) * factor) for step in steps)
+            for name, factor in CALL_STYLES.items()
+        }
+        known["first_s"] = dict.fromkeys(CALL_STYLES, 0.5)
+        known["readings"] = {"agree": 1.0}
     known |= fields
     known.setdefault("total_s", sum(known["phases_s"].values()) + 1.0)
     missing = {name: "not measured by the factory" for name in MEASURED if known.get(name) is None}
@@ -266,7 +280,7 @@ def make_record(
             center = step_s * (1 + jitter_frac * rng.standard_normal() / 2)
             steps = center * (1 + jitter_frac * rng.gamma(2.0, 0.5, n_blocks))
             fields: dict[str, Any] = {"started_at": f"{session_date}T08:{index:02d}:00+00:00"}
-            if cell.mode != "infer":
+            if cell.mode == "train":
                 fields["job"] = _job_of(cell, spec, profile, center, rng)
             made.append(make_run(index, cell=cell, step_s=tuple(steps), **fields | dict(run_fields or {})))
         runs = made

@@ -54,9 +54,9 @@ def layer(ours: str = "", others: str = "") -> Layer:
     return Layer(ours=frozenset(f"bench.{name}" for name in ours.split()), others=frozenset(others.split()))
 
 
-ESTIMATES = "report.stats report.verdicts report.format"
+ESTIMATES = "report.stats report.studies report.verdicts report.format"
 DRAWN = f"schema registry store {ESTIMATES} report.rows"
-MEASURING = "schema registry machine plan launch store"
+MEASURING = "schema registry machine cost plan launch store"
 
 # Keys are modules; a key that ends in ".*" holds for every module of that package. Packages themselves import nothing.
 WALL = {
@@ -66,7 +66,8 @@ WALL = {
     "bench.schema": layer(others="msgspec"),
     "bench.registry": layer("schema workloads"),
     "bench.machine": layer("schema", "psutil cpuinfo pynvml"),
-    "bench.plan": layer("schema registry", "msgspec"),
+    "bench.cost": layer("schema"),
+    "bench.plan": layer("schema registry cost", "msgspec"),
     "bench.store": layer("schema", "msgspec"),
     "bench.launch": layer("schema", "msgspec"),
     "bench.meters": layer("schema", "psutil pynvml numpy"),
@@ -74,10 +75,11 @@ WALL = {
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.refresh": layer(MEASURING, "msgspec"),
     "bench.overhead": layer(f"{MEASURING} worker report.stats report.format", "msgspec numpy keras typer rich"),
-    "bench.cli": layer(f"{MEASURING} refresh report.stats report.format", "msgspec typer rich"),
+    "bench.cli": layer(f"{MEASURING} refresh report.stats report.studies report.format", "msgspec typer rich"),
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
+    "bench.report.studies": layer("schema report.stats"),
     "bench.report.format": layer("schema report.stats"),
-    "bench.report.verdicts": layer("schema report.stats report.format", "msgspec numpy scipy"),
+    "bench.report.verdicts": layer("schema report.stats report.studies report.format", "msgspec numpy scipy"),
     "bench.report.groups": layer(),
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
@@ -88,7 +90,9 @@ WALL = {
         f"{DRAWN} report.charts report.tables report.facts report.groups report.published",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
-    "scripts.refresh_benchmarks": layer(f"{MEASURING} cli refresh report.stats report.format", "msgspec typer rich"),
+    "scripts.refresh_benchmarks": layer(
+        f"{MEASURING} cli refresh report.stats report.studies report.format", "msgspec typer rich"
+    ),
     "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
     "scripts.check_prose": layer(
         "schema registry store report.facts report.groups report.pages report.published report.rows report.verdicts",

@@ -16,6 +16,7 @@ from typing import Any
 import altair as alt
 
 from bench.report import format as fmt
+from bench.report import studies
 from bench.report.rows import Evidence
 from bench.schema import BACKENDS, DEVICES
 from bench.store import SessionResults
@@ -382,6 +383,28 @@ def jit_arms(scope: Scope) -> Picture:
             narrow=narrow,
             rule_at=1.0,
         ),
+    )
+
+
+@chart("study")
+def study(scope: Scope) -> Picture:
+    """Seconds per call of each series of a study, by backend and device, with intervals."""
+    known = scope.evidence.workloads
+    spec = known[scope.workload or next(id_ for id_, spec in known.items() if spec.kind == "study" and spec.series)]
+    found = []
+    for item in spec.series:
+        for device, backend in _arms(scope):
+            record = studies.usual(scope.evidence, scope.session, spec.id, device, backend)
+            time = None if record is None else studies.call_time(record, item.id)
+            if time is not None:
+                found.append(_estimated(item.label, _series(device, backend), time))
+        if not any(mark["row"] == item.label for mark in found):
+            found.append(_absent(item.label, _series(*_arms(scope)[0]), NOT_MEASURED))
+    return Picture(
+        title=f"Time per call: {spec.title}",
+        description=_in_words(f"Seconds per call, {spec.title}{scope.place()}", found, fmt.seconds),
+        rows=found,
+        paint=lambda narrow: _forest(found, "seconds per call (log scale, lower is better)", narrow=narrow),
     )
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.report import format as fmt
-from bench.report import stats
+from bench.report import stats, studies
 from bench.report.rows import Evidence, fastest
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, Backend, Device, Mode, Record, Workload
@@ -153,6 +153,8 @@ class _Signature(NamedTuple):
     is_model: bool
     has_job: bool
     has_target: bool
+    series: tuple[tuple[str, str], ...] = ()  # id and label
+    readings: tuple[tuple[str, str], ...] = ()
 
 
 def _signature(workloads: Mapping[str, Workload]) -> tuple[_Signature, ...]:
@@ -165,6 +167,8 @@ def _signature(workloads: Mapping[str, Workload]) -> tuple[_Signature, ...]:
             is_model=spec.kind == "model",
             has_job=spec.target is not None or any(v.n_job_epochs for vs in spec.variants.values() for v in vs),
             has_target=spec.target is not None,
+            series=tuple((item.id, item.label) for item in spec.series),
+            readings=tuple((item.id, item.label) for item in spec.readings),
         )
         for spec in workloads.values()
     )
@@ -183,7 +187,47 @@ def _entries(workloads: tuple[_Signature, ...]) -> dict[str, _Entry]:
                     entries |= _family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}, ", (key, value))
             if spec.has_target:
                 entries |= _target_family(spec)
+        entries |= _study_family(spec)
     return entries
+
+
+def _study_family(spec: _Signature) -> dict[str, _Entry]:
+    """Time per call, first call and ratio to the first series of each series of a study; each of its readings."""
+    entries: dict[str, _Entry] = {}
+    for backend in BACKENDS:
+        for device in ("cpu", "gpu"):
+            arm = f"with {fmt.backend(backend)} on the {device.upper()}"
+            for series, label in spec.series:
+                name, baseline = f"{spec.id}-{series}-{backend}-{device}", spec.series[0][0]
+                for suffix, what, how, make in (
+                    ("", "time per call", "Median over processes of the median time per call.",
+                     lambda record, s=series: studies.call_time(record, s)),
+                    ("-first", "first call", "Seconds of the first call; median over processes.",
+                     lambda record, s=series: studies.first_call(record, s)),
+                    ("-ratio", f"time per call over that of {spec.series[0][1]}",
+                     "Ratio of two series timed in turn, round by round; median over rounds and processes.",
+                     lambda record, s=series, b=baseline: studies.call_ratio(record, s, b)),
+                ):  # fmt: skip
+                    title = f"{spec.title}: {label}, {what} {arm}"
+                    entries[name + suffix] = _Entry(title, how, _of_study(spec.id, device, backend, make))
+            for reading, label in spec.readings:
+                entries[f"{spec.id}-{reading}-{backend}-{device}"] = _Entry(
+                    f"{spec.title}: {label}, {arm}",
+                    "Read once per run; median over processes.",
+                    _of_study(spec.id, device, backend, lambda record, r=reading: studies.reading(record, r)),
+                )
+    return entries
+
+
+def _of_study(workload: str, device: Device, backend: Backend, value: Callable[[Record], Estimate | None]) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = studies.usual(evidence, session, workload, device, backend)
+        found = None if record is None else value(record)
+        if record is None or found is None:
+            return None
+        return Found(fmt.interval(found), _cells(evidence, record), found, fmt.cores(record.cell.threads))
+
+    return make
 
 
 def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, _Entry]:

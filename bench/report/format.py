@@ -24,11 +24,11 @@ STATUS_WORDS = {
 }
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 DEVICE_NAMES = {"cpu": "CPU", "gpu": "GPU"}
-MODE_NAMES = {"train": "training", "infer": "inference", "probe": "probe"}
+MODE_NAMES = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
 
 _SECOND_SCALE = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WORD_SCALE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
-_LETTERS = {"flop_per_s": "FLOP/s", "bytes": "B", "j": "J"}
+_LETTERS = {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "j": "J"}
 _BIG_SCALE = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -201,7 +201,9 @@ def _value(value: float, unit: str, noun: str) -> str:
         return seconds(value)
     if unit == "samples_per_s":
         return rate(value, noun)
-    return {"flop_per_s": flop_rate, "bytes": bytes_, "j": joules, "frac": percent, "ratio": ratio}[unit](value)
+    if unit in _LETTERS:
+        return _scaled(value, _LETTERS[unit])
+    return {"frac": percent, "ratio": ratio, "count": number}[unit](value)
 
 
 def _three(value: Estimate, noun: str) -> tuple[str, str, str]:
@@ -216,7 +218,7 @@ def _three(value: Estimate, noun: str) -> tuple[str, str, str]:
         suffix = f" {prefix}{_LETTERS[value.unit]}"
     else:
         scale = 0.01 if value.unit == "frac" else 1.0
-        suffix = {"frac": " %", "ratio": "x", "samples_per_s": f" {noun}/s"}[value.unit]
+        suffix = {"frac": " %", "ratio": "x", "count": "", "samples_per_s": f" {noun}/s"}[value.unit]
     places = _decimals(value.value / scale, N_DIGITS)
     low, middle, high = (_fixed(v / scale, places, N_DIGITS) for v in (value.low, value.value, value.high))
     return low, f"{middle}{suffix}", high

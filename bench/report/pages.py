@@ -27,7 +27,7 @@ import vl_convert
 import yaml
 
 from bench import registry, schema, store
-from bench.report import charts, facts, groups, published, stats, tables, verdicts
+from bench.report import charts, facts, groups, published, stats, studies, tables, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence
 from bench.schema import Record, Run, Workload
@@ -60,7 +60,8 @@ ANCHOR = "chart-anchor-"  # stands for a drawing's place on a page until that is
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
-MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe"}
+MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
+MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
 # What a page shows of a record, in words, and the estimate behind it.
 QUANTITIES: tuple[tuple[str, str, Callable[[Record], stats.Estimate | None]], ...] = (
     ("throughput", "Throughput", stats.throughput),
@@ -393,7 +394,9 @@ def _finished_at(session: SessionResults) -> str:
     return session.session.started_at[:10]
 
 
-def _commit(session: SessionResults) -> str:
+def _commit(session: SessionResults, record: Record | None = None) -> str:
+    if record is not None and record.commit not in (None, session.session.commit):
+        return record.commit[:12]
     commit = session.session.commit
     if commit is None:
         return "not recorded"
@@ -616,7 +619,7 @@ class Site:
                     _e(spec.summary),
                     *(
                         voice.best(spec, mode, device)
-                        for mode, device in (("train" if spec.kind == "model" else "probe", d) for d in schema.DEVICES)
+                        for mode, device in ((MAIN_MODE[spec.kind], d) for d in schema.DEVICES)
                     ),
                 )
             )
@@ -648,7 +651,11 @@ class Site:
         about.append(("Weights", "pretrained" if spec.pretrained else "random at the start"))
         about.append(("Source hash", f"<code>{registry.source_hash(spec.id)}</code>"))
         parts += [_facts_list(about), ""]
-        parts += [f"## Headline numbers{self._where()}", "", self._headline_table(voice, spec), ""]
+        if spec.kind == "study":
+            parts += [f"## What was measured{self._where()}", ""]
+            parts += [voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id), ""]
+        else:
+            parts += [f"## Headline numbers{self._where()}", "", self._headline_table(voice, spec), ""]
         for chart_id in self._charts_of(spec):
             parts += [voice.chart(chart_id, workload=spec.id), ""]
         parts += ["## All results", "", self._all_results(path, self._of_workload(spec.id), with_machine=True), ""]
@@ -657,7 +664,7 @@ class Site:
         return "\n".join(parts)
 
     def _charts_of(self, spec: Workload) -> list[str]:
-        if spec.kind == "probe":
+        if spec.kind != "model":
             return ["matmul-rate"] if spec.id == "matmul" else []
         found = ["phase-times"]
         if spec.target is not None:
@@ -1028,8 +1035,24 @@ class Voice:
         """Speed of a workload's best headline cell."""
         lead = self.evidence.lead
         record = None if lead is None else self.evidence.best(lead, spec.id, mode, device)
+        if spec.kind == "study":
+            return self._first_of_study(spec, device)
         make = stats.flop_rate if spec.kind == "probe" else stats.throughput
         return self.estimate(lead, record, make, spec.title)
+
+    def _first_of_study(self, spec: Workload, device: schema.Device) -> str:
+        """The first series, or the first reading, of a study on the first backend that has it."""
+        lead = self.evidence.lead
+        for backend in schema.BACKENDS:
+            record = studies.usual(self.evidence, lead, spec.id, device, backend)
+            if lead is None or record is None:
+                continue
+            found = [(item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
+            found += [(item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
+            item, estimate = found[0]
+            shown = self.site.number(self.page, fmt.interval(estimate), (_ref(lead, record),), hint=spec.title)
+            return f"{shown} {_e(item.label)}, {fmt.backend(backend)}"
+        return MISSING
 
     def chart(self, chart_id: str, workload: str = "") -> str:
         """A chart with its table."""
@@ -1327,7 +1350,7 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
             f'<a href="{_e(machine)}">{_e(session.machine.cpu_model)}</a>, {session.session.n_cores_effective} cores',
         ),
         ("Date", _e(record.runs[0].started_at if record.runs else session.session.started_at)),
-        ("Commit", f"<code>{_e(_commit(session))}</code>"),
+        ("Commit", f"<code>{_e(_commit(session, record))}</code>"),
         ("Versions", _e(_versions(session))),
         ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
         ("Rerun", f"<code>{_e(rerun_line(cell_id))}</code>"),
@@ -1339,8 +1362,12 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
             f"{found.n_samples:,}",
             fmt.percent(found.spread_frac),
         )
-        for _, title, make in QUANTITIES
-        if (found := make(record)) is not None
+        for title, found in (
+            *((title, make(record)) for _, title, make in QUANTITIES),
+            *((item.label, studies.call_time(record, item.id)) for item in studies.series_of(record)),
+            *((item.label, studies.reading(record, item.id)) for item in studies.readings_of(record)),
+        )
+        if found is not None
     ]
     parts = [
         f'<details class="cell"><summary>{_badge(record.status)} {_e(cell_words(record))} '
@@ -1386,6 +1413,11 @@ def _run_text(run: Run) -> str:
     if run.latencies_s:
         cut = f"  ({run.n_latencies_dropped} left out)" if run.n_latencies_dropped else ""
         lines.append("latencies    s: " + " ".join(f"{value:.4g}" for value in run.latencies_s) + cut)
+    for name, blocks in run.series.items():
+        first = f"first call {run.first_s[name]:.4g} s; " if name in run.first_s else ""
+        lines.append(f"{name.ljust(12)} {first}calls x seconds: {_blocks(blocks)}")
+    if run.readings:
+        lines.append("readings     " + "  ".join(f"{name} {value:.6g}" for name, value in run.readings.items()))
     if run.job is not None:
         epochs = " ".join(
             f"{epoch.at_s:.4g} s loss {epoch.loss:.4g}"

@@ -5,9 +5,13 @@ is a 95 % percentile bootstrap on two levels, processes first and then the sampl
 process share its memory layout, its autotuning and its neighbours, and are not independent repeats.
 Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8 (hierarchical data).
 
-What the interval is worth: with five processes its ends lie near the smallest and largest process median, which cover
-the true median with probability 1 - 2 x (1/2)^5 = 94 %. With fewer processes no interval made of them can do better
-than ``attainable_coverage``; with one process only the noise inside that process is seen. ``n`` says which it was.
+What the interval is worth: with five processes the ends of the bootstrap lie near the smallest and largest process
+median, which cover the true median with probability 1 - 2 x (1/2)^5 = 94 %, and with seven they cover it in 88 %.
+``WIDENING`` moves them away from the value until they cover it in 95 % (``python -m bench.coverage``). With two to
+four processes an estimate's interval stays what ``attainable_coverage`` says, near the range of the runs: a factor
+that made it cover 95 % would be 13 for two. With one process only the noise inside that process is seen. ``n`` says
+which it was. The interval of a ratio covers 95 % from two runs on each side (``RATIO_WIDENING``), since claims rest on
+ratios.
 """
 
 from __future__ import annotations
@@ -28,7 +32,16 @@ SPREAD_LIMIT_FRAC = 0.10  # runs that differ by more of their median are warned 
 MIN_RUNS = 5  # the smallest number of runs whose range covers the median with about 95 %
 Z_95 = 1.959963984540054  # standard normal quantile at 0.975
 
-Unit = Literal["s", "samples_per_s", "flop_per_s", "ratio", "bytes", "frac", "j"]
+# Factors by which the ends of an interval move away from its value, on a logarithmic scale, so that it covers 95 %
+# where nothing but differences between processes is left, normal on that scale: the least favourable of the cases
+# tried. Rounded up; `python -m bench.coverage` prints what they cover. By number of processes; more take the last.
+WIDENING = {5: 1.1, 6: 1.1, 7: 1.6, 8: 1.2, 9: 1.1, 10: 1.2}
+# Of a ratio, by the smaller and the larger number of processes; five or more count as five, and need none.
+RATIO_WIDENING = {
+    (2, 2): 3.3, (2, 3): 2.3, (2, 4): 2.0, (2, 5): 1.9, (3, 3): 1.4, (3, 4): 1.3, (3, 5): 1.2, (4, 4): 1.2, (4, 5): 1.1,
+}  # fmt: skip
+
+Unit = Literal["s", "samples_per_s", "flop_per_s", "bytes_per_s", "ratio", "bytes", "frac", "count", "j"]
 Order = Literal["faster", "slower", "overlaps"]
 Quantity = Literal[
     "throughput",
@@ -73,6 +86,19 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     def is_noisy(self) -> bool:
         """Whether the spread is above the limit from which it is said in words."""
         return self.spread_frac > SPREAD_LIMIT_FRAC
+
+
+class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a ratio passes 1 for good, among the sizes measured.
+
+    ``size`` is what ``break_even`` says of the ratios themselves. The truth lies above ``low`` and at or below
+    ``high`` in 95 %; ``low`` is 0 where it may be below the smallest size, ``high`` infinite where it may be above
+    the largest.
+    """
+
+    size: float | None
+    low: float
+    high: float
 
 
 class _Draws(msgspec.Struct, frozen=True):
@@ -310,6 +336,65 @@ def break_even(sizes: Sequence[float], ratios: Sequence[float]) -> float | None:
     return start
 
 
+def break_even_interval(
+    sizes: Sequence[float], pairs: Sequence[tuple[Record, Record]], quantity: Quantity = "throughput"
+) -> BreakEven | None:
+    """From where on the first record of each pair stays ahead, with the sizes between which the truth lies.
+
+    Each size's ratio is resampled on its own, and every resample of the curve has its own break-even. The low end
+    is the size measured before it, because the crossing itself lies between two sizes.
+
+    Args:
+        sizes: shape (n,), ascending.
+        pairs: of each size the record that may be ahead and the one it is compared with.
+        quantity: a rate, of which more is better.
+
+    Raises:
+        ComparisonError: two records of a pair mean different things.
+        ValueError: the lengths differ, sizes do not ascend, or the quantity is no rate.
+    """
+    if quantity not in ("throughput", "flop_rate"):
+        raise ValueError(f"a break-even needs a rate, got {quantity}")
+    if len(sizes) != len(pairs):
+        raise ValueError(f"{len(sizes)} sizes for {len(pairs)} pairs")
+    curves = []
+    for first, second in pairs:
+        _check_comparable(first, second)
+        a, b = _quantity_draws(first, quantity), _quantity_draws(second, quantity)
+        if a is None or b is None:
+            return None
+        value = math.log(a.value / b.value)
+        logs = np.log(a.resamples) - np.log(b.resamples)
+        curves.append((value, value + _ratio_widening(a.n, b.n) * (logs - value)))
+    if not curves:
+        return None
+    size = break_even(sizes, [math.exp(value) for value, _ in curves])
+    ahead = np.stack([logs for _, logs in curves]) > 0  # (n sizes, resamples)
+    # Of each resample, the number of sizes before the first from which it is ahead for good.
+    n_behind = len(sizes) - np.cumprod(ahead[::-1], axis=0).sum(axis=0)
+    low, high = (int(end) for end in _ends(n_behind))
+    now = len(sizes) if size is None else list(sizes).index(size)
+    low, high = min(low, now), max(high, now)
+    return BreakEven(size=size, low=sizes[low - 1] if low else 0.0, high=sizes[high] if high < len(sizes) else math.inf)
+
+
+def ranks(estimates: Sequence[Estimate | None]) -> tuple[int | None, ...]:
+    """Place of each estimate, in the order given: 1 plus the number of those that are certainly better.
+
+    "Certainly better" means that the whole interval lies on the better side (``compare``), so equals share a place
+    and the place after them is skipped, as in sport: 1, 1, 3. Overlap does not carry over: of three, the first and
+    the last may be apart while the middle one overlaps both; the middle one then has place 1, too. The order in which
+    estimates are given never changes a place. None has no place.
+
+    Raises:
+        ComparisonError: the units differ, or have no notion of fast.
+    """
+    measured = [estimate for estimate in estimates if estimate is not None]
+    return tuple(
+        None if own is None else 1 + sum(compare(other, own) == "faster" for other in measured) for own in estimates
+    )
+
+
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """95 % score interval of a share of ``hits`` among ``n``."""
     share, z2 = hits / n, Z_95**2
@@ -321,6 +406,23 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 def attainable_coverage(n: int) -> float:
     """Largest probability with which the range of ``n`` independent runs covers the true median: 1 - 2 x (1/2)^n."""
     return 1 - 2 * 0.5**n
+
+
+def nested_estimate(
+    record: Record, name: tuple[Any, ...], values: Callable[[Run], list[float]], unit: Unit, *, share: float = 0.5
+) -> Estimate | None:
+    """Median over finished runs of each run's quantile of its values, with the usual interval; None without values.
+
+    Args:
+        name: tells this estimate from others of the same record; estimates are kept under it.
+        share: 0.5 for the median of each run.
+    """
+    return _memo(record, name, lambda: _to_estimate(_draws(record, _samples_of(record, values), share), unit))
+
+
+def ok_runs(record: Record) -> tuple[Run, ...]:
+    """The runs that finished."""
+    return _ok_runs(record)
 
 
 # Samples: for each run that finished, the list of values that its median is taken of.
@@ -492,14 +594,32 @@ def _ends(resamples: Any) -> tuple[float, float]:
     return float(ordered[cut]), float(ordered[-1 - cut])
 
 
+def _widening(n: int) -> float:
+    """Factor for an estimate of n processes."""
+    return WIDENING.get(min(n, max(WIDENING)), 1.0)
+
+
+def _ratio_widening(n: int, m: int) -> float:
+    """Factor for a ratio of two estimates of n and m processes."""
+    return RATIO_WIDENING.get((min(n, m, MIN_RUNS), min(max(n, m), MIN_RUNS)), 1.0)
+
+
+def _widened(value: float, ends: tuple[float, float], factor: float) -> tuple[float, float]:
+    """An interval's ends moved away from its value by a factor, on a logarithmic scale; they always hold the value."""
+    low, high = min(ends[0], value), max(ends[1], value)
+    if factor == 1 or low <= 0:
+        return low, high
+    return value * (low / value) ** factor, value * (high / value) ** factor
+
+
 def _to_estimate(draws: _Draws | None, unit: Unit) -> Estimate | None:
     if draws is None:
         return None
-    low, high = _ends(draws.resamples)
+    low, high = _widened(draws.value, _ends(draws.resamples), _widening(draws.n))
     return Estimate(
         value=draws.value,
-        low=min(low, draws.value),
-        high=max(high, draws.value),
+        low=low,
+        high=high,
         n=draws.n,
         n_samples=draws.n_samples,
         unit=unit,
@@ -534,17 +654,19 @@ def _check_comparable(first: Record, second: Record) -> None:
 
 def _ratio(first: Record, second: Record, quantity: Quantity) -> Estimate | None:
     a, b = _quantity_draws(first, quantity), _quantity_draws(second, quantity)
-    if a is None or b is None or a.value <= 0 or b.value <= 0:
-        return None
+    return None if a is None or b is None or a.value <= 0 or b.value <= 0 else _ratio_of(a, b)
+
+
+def _ratio_of(a: _Draws, b: _Draws) -> Estimate:
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(a.resamples) - np.log(b.resamples)
     logs = logs[~np.isnan(logs)]  # infinite over infinite: both resamples hold only runs that missed the target
-    low, high = _ends(np.exp(logs))
     value = a.value / b.value
+    low, high = _widened(value, _ends(np.exp(logs)), _ratio_widening(a.n, b.n))
     return Estimate(
         value=value,
-        low=min(low, value),
-        high=max(high, value),
+        low=low,
+        high=high,
         n=min(a.n, b.n),
         n_samples=a.n_samples + b.n_samples,
         unit="ratio",

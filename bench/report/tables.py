@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bench.report import format as fmt
-from bench.report import stats, verdicts
+from bench.report import stats, studies, verdicts
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Record, Run
@@ -188,6 +188,99 @@ def headline(scope: Scope) -> _Draft:
         columns=(MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU"),
         rows=rows,
     )
+
+
+@table("study")
+def study(scope: Scope) -> _Draft:
+    """What a study timed and read: a row for each series and reading, time and ratio to the first series by backend."""
+    evidence = scope.evidence
+    chosen = [w for w in scope.workloads if evidence.workloads[w].kind == "study"]
+    backends = [b for b in BACKENDS if any(evidence.records(s, workload=w, backend=b)
+                for s in scope.sessions for w in chosen)]  # fmt: skip
+    has_series = any(evidence.workloads[w].series for w in chosen)
+    rows = []
+    for session in scope.sessions:
+        for workload in chosen:
+            records = evidence.records(session, workload=workload)
+            for group in _groups(records, _study_size):
+                by_backend = {record.cell.backend: record for record in group}
+                size = _study_words(evidence, group[0], records)
+                for label, cells in _study_rows(scope, workload, by_backend, backends, has_series):
+                    start = (scope.machine(session), _text(evidence.title(workload)), _text(size), _text(label))
+                    rows.append((*start, *cells))
+    columns: list[str] = [MACHINE, "study", "size", "what"]
+    for backend in backends:
+        name = fmt.backend(backend)
+        columns += [name, f"{name}, ratio"] if has_series else [name]
+    first = evidence.workloads[chosen[0]].series[0].label if len(chosen) == 1 and has_series else "the first series"
+    caption = f"Time per call (lower is better), and how many times that of {first} it is, round by round."
+    caption = caption if has_series else "Values read once per run."
+    keep = [i for i, name in enumerate(columns) if name not in ("study", "size") or len({r[i].text for r in rows}) > 1]
+    return _Draft(
+        caption=caption, columns=tuple(columns[i] for i in keep), rows=[tuple(row[i] for i in keep) for row in rows]
+    )
+
+
+def _study_size(record: Record) -> tuple[Any, ...]:
+    cell = record.cell
+    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    return (DEVICES.index(cell.device), -cell.threads, cell.precision, cell.batch_size, cell.n_samples, params)
+
+
+def _study_words(evidence: Evidence, record: Record, among: Sequence[Record]) -> str:
+    """What tells a study's cell from the others of its session, in words."""
+    cell, words = record.cell, []
+    for name, value in (
+        ("device", fmt.device(cell.device)),
+        ("batch_size", f"batch {fmt.count(cell.batch_size)}"),
+        ("threads", fmt.cores(cell.threads)),
+        ("precision", cell.precision),
+    ):
+        if len({getattr(other.cell, name) for other in among}) > 1:
+            words.append(value)
+    own = fmt.params(evidence.distinct_params(record))
+    return ", ".join([*words, own] if own else words)
+
+
+def _study_rows(
+    scope: Scope, workload: str, by_backend: dict[Backend, Record], backends: Sequence[Backend], has_series: bool
+) -> Iterator[tuple[str, list[Cellv]]]:
+    """Label and cells of each series and reading that a backend has; else why there is none."""
+    spec = scope.evidence.workloads[workload]
+    failed = {b: r for b, r in by_backend.items() if r.status != "ok"}
+    baseline = spec.series[0].id if spec.series else ""
+    found = False
+    for item in spec.series:
+        if not any(item in studies.series_of(r) for r in by_backend.values()):
+            continue
+        cells: list[Cellv] = []
+        for backend in backends:
+            record = by_backend.get(backend)
+            time = None if record is None else studies.call_time(record, item.id)
+            if record is None or record.status != "ok" or time is None:
+                cells += [_failed(scope, failed.get(backend)) if backend in failed else NOTHING, NOTHING]
+                continue
+            ratio = None if item.id == baseline else studies.call_ratio(record, item.id, baseline)
+            cells += [_estimate(scope, time, record), NOTHING if ratio is None else _estimate(scope, ratio, record)]
+        found = True
+        yield item.label, cells
+    for item in spec.readings:
+        values = {b: studies.reading(r, item.id) for b, r in by_backend.items() if r.status == "ok"}
+        if not any(values.values()):
+            continue
+        cells = []
+        for backend in backends:
+            value = values.get(backend)
+            cells.append(NOTHING if value is None else _estimate(scope, value, by_backend[backend]))
+            cells += [NOTHING] if has_series else []
+        found = True
+        yield item.label, cells
+    if not found:
+        cells = []
+        for backend in backends:
+            cells += [_failed(scope, failed.get(backend)) if backend in failed else NOTHING]
+            cells += [NOTHING] if has_series else []
+        yield spec.title, cells
 
 
 @table("speed-by-workload")

@@ -1,0 +1,82 @@
+"""Estimates of studies: series timed in turn within one process, and values read once per run. Pure.
+
+A ratio of two series is taken round by round, since their blocks alternate: round k of one over round k of the other,
+then the median over rounds and over processes. What slows the machine for a while slows both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report import stats
+from bench.report.stats import Estimate
+from bench.schema import Backend, Block, Device, Reading, Record, Run, Series
+
+if TYPE_CHECKING:
+    from bench.report.rows import Evidence
+    from bench.store import SessionResults
+
+
+def series_of(record: Record) -> tuple[Series, ...]:
+    """Series that at least one finished run has, in the workload's order."""
+    return tuple(item for item in record.spec.series if any(item.id in run.series for run in stats.ok_runs(record)))
+
+
+def readings_of(record: Record) -> tuple[Reading, ...]:
+    """Readings that at least one finished run has, in the workload's order."""
+    return tuple(item for item in record.spec.readings if any(item.id in run.readings for run in stats.ok_runs(record)))
+
+
+def call_time(record: Record, series: str) -> Estimate | None:
+    """Seconds per call of a series."""
+    return stats.nested_estimate(record, ("series", series), lambda run: _seconds(run.series.get(series, ())), "s")
+
+
+def call_tail(record: Record, series: str, share: float = 0.99) -> Estimate | None:
+    """Seconds that the given share of a series' blocks stays within; of single calls where a block is one call."""
+    return stats.nested_estimate(
+        record, ("series-tail", series, share), lambda run: _seconds(run.series.get(series, ())), "s", share=share
+    )
+
+
+def first_call(record: Record, series: str) -> Estimate | None:
+    """Seconds of a series' first call: tracing and compilation included."""
+
+    def values(run: Run) -> list[float]:
+        return [run.first_s[series]] if series in run.first_s else []
+
+    return stats.nested_estimate(record, ("series-first", series), values, "s")
+
+
+def call_ratio(record: Record, series: str, baseline: str) -> Estimate | None:
+    """How many times the baseline's seconds a call of the series takes, paired by round."""
+
+    def values(run: Run) -> list[float]:
+        mine, other = _seconds(run.series.get(series, ())), _seconds(run.series.get(baseline, ()))
+        return [a / b for a, b in zip(mine, other, strict=False)]
+
+    return stats.nested_estimate(record, ("series-ratio", series, baseline), values, "ratio")
+
+
+def reading(record: Record, reading_id: str) -> Estimate | None:
+    """A reading over runs, in the unit that its workload declares."""
+    unit = next((item.unit for item in record.spec.readings if item.id == reading_id), None)
+    if unit is None:
+        return None
+
+    def values(run: Run) -> list[float]:
+        return [run.readings[reading_id]] if reading_id in run.readings else []
+
+    return stats.nested_estimate(record, ("reading", reading_id), values, unit)
+
+
+def usual(
+    evidence: Evidence, session: SessionResults | None, workload: str, device: Device, backend: Backend
+) -> Record | None:
+    """The cell that speaks for a study: its headline variant at float32, on the most threads used for it."""
+    found = evidence.candidates(session, workload, "study", device, backend=backend)
+    return next((record for record in found if record.status == "ok"), None)
+
+
+def _seconds(blocks: tuple[Block, ...]) -> list[float]:
+    return [block.seconds / block.n_steps for block in blocks]
