@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.cost import guess
 from bench.registry import unknown
 from bench.schema import BACKENDS, DEVICES, PROFILES, Backend, Cell, Device, Jit, Precision, Profile, Variant, Workload
 
@@ -32,8 +33,6 @@ PRECISIONS: Mapping[Device, tuple[Precision, ...]] = {
     "cpu": ("float32-strict",),
     "gpu": ("float32-strict", "tf32", "mixed_bfloat16"),
 }
-# Start-up and compilation relative to TensorFlow, for estimates without records.
-BACKEND_COST = {"tensorflow": 1.0, "jax": 1.2, "torch": 1.3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,7 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     skipped: tuple[tuple[Cell, str], ...]  # cannot run here, with the reason
     left_out: tuple[tuple[Cell, float], ...]  # did not fit into the time budget, with estimated seconds
+    spare: tuple[PlannedRun, ...]  # runs of the cells left out, for when the plan is done earlier than expected
     n_repeats: Mapping[str, int]  # by cell id
 
     @property
@@ -84,7 +84,7 @@ def plan(
     repeats: int | None = None,
     seed: int = 0,
     cell_ids: Sequence[str] = (),
-    costs_s: Mapping[str, float] | None = None,
+    estimate: Callable[[Cell, Variant], float] = guess,
     time_budget_s: float | None = None,
     done: Mapping[str, int] | None = None,
     install: Mapping[str, str] | None = None,
@@ -101,7 +101,7 @@ def plan(
         devices: cpu, gpu; by default cpu, and gpu where there is one.
         repeats: processes per cell; by default from REPEATS.
         cell_ids: run just these cells (in their profile's sizes).
-        costs_s: seconds per run, by cell id, from earlier records.
+        estimate: seconds of one run; see ``cost.Costs`` for what earlier records tell.
         time_budget_s: leave out cells from the end until the rest fits.
         done: finished runs by cell id (all of them where a record exists); they are not planned again.
         install: command that installs a backend, for the reason of a skip.
@@ -136,7 +136,7 @@ def plan(
         else:
             rank = 2 if _is_further(specs[cell.workload], cell, threads or (n_cores,)) else int(not variant.headline)
             groups.setdefault((rank, cell.workload), []).append((cell, variant))
-    cost = {cell.id: _estimate(cell, variant, costs_s or {}) for cell, variant in candidates.values()}
+    cost = {cell.id: estimate(cell, variant) for cell, variant in candidates.values()}
     n_repeats = {
         cell.id: repeats
         or REPEATS[profile][
@@ -146,39 +146,57 @@ def plan(
         for cell, variant in candidates.values()
     }
 
-    runs: list[PlannedRun] = []
     left_out: list[tuple[Cell, float]] = []
     left_s = float("inf") if time_budget_s is None else time_budget_s
-    order = 0
+    fitting: dict[tuple[int, str], list[tuple[Cell, Variant]]] = {}
+    waiting: dict[tuple[int, str], list[tuple[Cell, Variant]]] = {}
     for key in sorted(groups):
-        fitting = []
         for cell, variant in groups[key]:
             missing = max(0, n_repeats[cell.id] - (done or {}).get(cell.id, 0))
             needed = missing * cost[cell.id]
             if needed > left_s:
                 left_out.append((cell, needed))
+                waiting.setdefault(key, []).append((cell, variant))
                 continue
             left_s -= needed
-            fitting.append((cell, variant))
-        # Repeats of a group's cells alternate, in a new order each round, so that drift hits every arm alike.
-        for index in range(max((n_repeats[cell.id] for cell, _ in fitting), default=0)):
-            due = [item for item in fitting if index < n_repeats[item[0].id]]
-            random.Random(f"{seed} {key[1]} {key[0]} {index}").shuffle(due)
-            for cell, variant in due:
-                if index >= (done or {}).get(cell.id, 0):
-                    run = PlannedRun(
-                        cell=cell, variant=variant, index=index, order=order, estimate_s=cost[cell.id]
-                    )
-                    runs.append(run)
-                order += 1
+            fitting.setdefault(key, []).append((cell, variant))
+    runs, order = _rounds(fitting, n_repeats, cost, seed, done or {}, 0)
+    spare, _ = _rounds(waiting, n_repeats, cost, seed, done or {}, order)
     return Plan(
         profile=profile,
         seed=seed,
         runs=tuple(runs),
         skipped=tuple(skipped),
         left_out=tuple(left_out),
+        spare=tuple(spare),
         n_repeats=n_repeats,
     )
+
+
+def _rounds(
+    groups: Mapping[tuple[int, str], Sequence[tuple[Cell, Variant]]],
+    n_repeats: Mapping[str, int],
+    cost: Mapping[str, float],
+    seed: int,
+    done: Mapping[str, int],
+    order: int,
+) -> tuple[list[PlannedRun], int]:
+    """Runs that are not done yet, group by group, and the first order number behind them.
+
+    Repeats of a group's cells alternate, in a new order each round, so that drift hits every arm alike.
+    """
+    runs = []
+    for key, cells in groups.items():
+        for index in range(max(n_repeats[cell.id] for cell, _ in cells)):
+            due = [item for item in cells if index < n_repeats[item[0].id]]
+            random.Random(f"{seed} {key[1]} {key[0]} {index}").shuffle(due)
+            for cell, variant in due:
+                if index >= done.get(cell.id, 0):
+                    runs.append(
+                        PlannedRun(cell=cell, variant=variant, index=index, order=order, estimate_s=cost[cell.id])
+                    )
+                order += 1
+    return runs, order
 
 
 def _cells(
@@ -248,10 +266,6 @@ def _why_not(
     if cell.threads > n_cores:
         return f"{cell.threads} threads asked for, {n_cores} cores may be used"
     return ""
-
-
-def _estimate(cell: Cell, variant: Variant, costs_s: Mapping[str, float]) -> float:
-    return costs_s.get(cell.id, variant.estimate_s * BACKEND_COST[cell.backend])
 
 
 def _check_names(

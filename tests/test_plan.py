@@ -38,8 +38,12 @@ def test_repeats_of_compared_cells_alternate():
 
 
 def test_headline_cells_come_first():
-    headline = [run.variant.headline for run in make_plan(profile="reference").runs]
+    """And further arms of a variant, such as fewer threads, after everything else, headline or not."""
+    runs = make_plan(profile="reference").runs
+    usual = [run.cell.threads == 2 and run.cell.precision == "float32-strict" for run in runs]
+    headline = [run.variant.headline for run, is_usual in zip(runs, usual, strict=True) if is_usual]
 
+    assert usual == sorted(usual, reverse=True)
     assert headline == sorted(headline, reverse=True)
 
 
@@ -55,12 +59,25 @@ def test_a_time_budget_leaves_out_cells_from_the_end_and_lists_them():
     assert chosen.runs[0].variant.headline
 
 
-def test_known_costs_replace_estimates():
+def test_what_earlier_records_tell_replaces_the_guesses():
     cell_id = next(iter(make_plan().cells))
 
-    chosen = make_plan(costs_s={cell_id: 1234.0})
+    chosen = make_plan(estimate=lambda cell, _: 1234.0 if cell.id == cell_id else 1.0)
 
-    assert 1234.0 == next(run.estimate_s for run in chosen.runs if run.cell.id == cell_id)
+    assert {1234.0} == {run.estimate_s for run in chosen.runs if run.cell.id == cell_id}
+    assert {1.0} == {run.estimate_s for run in chosen.runs if run.cell.id != cell_id}
+
+
+def test_runs_of_what_did_not_fit_wait_in_the_order_of_the_plan():
+    everything = make_plan(profile="quick")
+
+    chosen = make_plan(profile="quick", time_budget_s=everything.estimate_s / 2)
+
+    waiting = {run.cell.id for run in chosen.spare}
+    assert {cell.id for cell, _ in chosen.left_out} == waiting
+    assert not waiting & set(chosen.cells)
+    orders = [run.order for run in (*chosen.runs, *chosen.spare)]
+    assert orders == list(range(len(everything.runs)))
 
 
 def test_finished_runs_are_not_planned_again_and_keep_their_order():

@@ -1,13 +1,15 @@
 """A session from plan to records with a fake launcher: resumed after a kill, closed early, stopped in time."""
 
 import itertools
+import statistics
+from dataclasses import replace
 
 import pytest
 
 from bench import machine, refresh, store
 from bench.refresh import Options
 from bench.schema import Run
-from tests.factories import make_machine, make_run
+from tests.factories import INVENTED, make_machine, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -193,8 +195,54 @@ def test_seal_stores_unfinished_cells_with_the_runs_they_have(tmp_path):
 def test_earlier_records_teach_the_plan_what_a_run_takes(tmp_path):
     prepared = refresh.prepare(options(tmp_path))
     run_all(prepared)
+    took = {
+        cell_id: statistics.median(run.total_s for run in record.runs)
+        for cell_id, record in records_of(prepared, tmp_path).items()
+    }
 
-    costs = refresh.known_costs(tmp_path, "example-2c")
+    again = refresh.prepare(options(tmp_path))
 
-    assert set(prepared.plan.cells) == set(costs)
-    assert {} == refresh.known_costs(tmp_path, "another-machine")
+    assert took == {run.cell.id: run.estimate_s for run in again.plan.runs}
+    assert took != {run.cell.id: run.estimate_s for run in prepared.plan.runs}
+
+
+class Clock:
+    """Time that passes only while a run is launched."""
+
+    def __init__(self, seconds_of):
+        self.now, self._seconds_of, self.last = 0.0, seconds_of, 0.0
+
+    def launch(self, request):
+        self.last = self._seconds_of(request)
+        self.now += self.last
+        return launcher(request)
+
+
+@pytest.mark.parametrize("off_by", [0.3, 0.5, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("budget_s", [200.0, 600.0])
+def test_a_time_budget_is_filled_and_overrun_by_one_run_at_most(tmp_path, off_by, budget_s):
+    """Runs that take up to three times longer or shorter than expected, and far more to do than there is time."""
+    wanted = options(tmp_path, only=tuple(INVENTED), profile="reference", repeats=2, time_budget_s=budget_s)
+    prepared = refresh.prepare(replace(wanted, backends=("tensorflow", "jax")))
+    runs = (*prepared.plan.runs, *prepared.plan.spare)
+    expected = {run.cell.id: run.estimate_s for run in runs}
+    assert sum(run.estimate_s for run in runs) * off_by > budget_s, "there must be enough to do"
+    clock = Clock(lambda request: off_by * expected[request.cell.id])
+
+    run_all(prepared, clock.launch, now=lambda: clock.now)
+
+    assert 0.85 * budget_s <= clock.now <= budget_s + clock.last
+
+
+def test_time_that_is_left_goes_to_cells_that_the_plan_had_left_out(tmp_path):
+    prepared = refresh.prepare(options(tmp_path, time_budget_s=60.0))
+    left_out = {cell.id for cell, _ in prepared.plan.left_out}
+    assert left_out
+
+    steps = run_all(prepared, now=lambda: 0.0)
+
+    records = records_of(prepared, tmp_path)
+    assert left_out & set(records)
+    assert {3} == {len(records[cell_id].runs) for cell_id in left_out & set(records)}
+    assert steps[-1].n_done == steps[-1].n_total == len(steps)
+    assert [] == store.check(tmp_path)

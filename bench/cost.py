@@ -1,0 +1,199 @@
+"""What a run will take, learned from the runs that are stored. Pure: records in, seconds out.
+
+From the best knowledge to the least: the same cell on this machine; its siblings here (the same workload, mode,
+backend and device in another size, profile or number of threads); the same work on other machines, times a factor
+from what both measured; the same workload here on another backend; the workload file's own guess, corrected by how
+far such guesses were off here. A step down the list is taken only where nothing is known above.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from bench.schema import Backend, Cell, Profile, Record, Run, Variant
+
+# Start-up and compilation relative to TensorFlow, for guesses without records.
+BACKEND_COST: Mapping[Backend, float] = {"tensorflow": 1.0, "jax": 1.2, "torch": 1.3}
+
+# Twice the cores do not halve the time: of n times the cores, n to this power is used. Between perfect scaling (1)
+# and none (0); only the order of magnitude matters, since a cell is measured here after its first session.
+THREADS_POWER = 0.7
+SLOW_BLOCK_S = 0.15  # blocks last 0.1 s unless one step takes longer: then their time follows the step's
+MIN_FOR_CORRECTION = 3  # guesses are corrected from at least this many cells
+
+Basis = Literal["this cell", "its siblings here", "other machines", "another backend here", "the workload's guess"]
+
+
+class Cost(NamedTuple):
+    """Expected seconds of one run, from starting its process to its end, and what they rest on."""
+
+    seconds: float
+    basis: Basis
+
+
+class Known(NamedTuple):
+    """What one cell took on one machine: the median over its runs."""
+
+    machine_id: str
+    profile: Profile
+    cell: Cell
+    seconds: float
+    guess_s: float  # what its workload file expected
+    work_frac: float  # share of the seconds that follows the speed of a step; the rest is start-up and fixed blocks
+
+    @property
+    def surprise(self) -> float:
+        """How many times the guess it took."""
+        return self.seconds / self.guess_s
+
+
+def guess(cell: Cell, variant: Variant) -> float:
+    """Seconds that the workload file expects, on two cores."""
+    return variant.estimate_s * BACKEND_COST[cell.backend]
+
+
+def known(sessions: Iterable[tuple[str, Iterable[Record]]]) -> tuple[Known, ...]:
+    """What each cell took in each session, from pairs of machine id and records; cells that never ran are left out."""
+    return tuple(item for machine_id, records in sessions for record in records if (item := _known(machine_id, record)))
+
+
+class Costs:
+    """What is known for plans on one machine."""
+
+    def __init__(self, known: Sequence[Known], machine_id: str) -> None:
+        """``machine_id`` is the machine to plan for."""
+        self._here = tuple(item for item in known if item.machine_id == machine_id)
+        self._elsewhere = tuple(item for item in known if item.machine_id != machine_id)
+
+    def of(self, cell: Cell, variant: Variant, profile: Profile) -> Cost:
+        """Expected seconds of one run of a cell in a profile's size."""
+        expected = guess(cell, variant)
+        same = [item for item in self._here if item.cell.id == cell.id]
+        exact = [item.seconds for item in same if item.profile == profile]
+        if exact:
+            return Cost(statistics.median(exact), "this cell")
+        siblings = same or _closest(cell, self._here, _sibling_key)
+        if siblings:
+            ratio = _middle(item.surprise * _thread_factor(item, cell) for item in siblings)
+            return Cost(expected * ratio, "its siblings here")
+        if abroad := self._from_elsewhere(cell, profile, expected):
+            return Cost(abroad, "other machines")
+        others = _closest(cell, self._here, _work_key)
+        if others:
+            ratio = _middle(item.surprise * _thread_factor(item, cell) for item in others)
+            return Cost(expected * ratio, "another backend here")
+        return Cost(expected * self._correction(cell), "the workload's guess")
+
+    def _from_elsewhere(self, cell: Cell, profile: Profile, expected: float) -> float | None:
+        """Seconds on other machines, each times how this machine compares with it; None where nobody has it."""
+        found = []
+        for machine_id, items in self._by_machine.items():
+            factor = self._factor(machine_id, cell.device)
+            exact = [item.seconds for item in items if _twin_key(item.cell, item.profile) == _twin_key(cell, profile)]
+            if exact:
+                found.append(factor * statistics.median(exact))
+            elif siblings := _closest(cell, items, _sibling_key):
+                found.append(factor * expected * _middle(item.surprise for item in siblings))
+        return _middle(found) if found else None
+
+    @cached_property
+    def _by_machine(self) -> dict[str, list[Known]]:
+        groups: dict[str, list[Known]] = {}
+        for item in self._elsewhere:
+            groups.setdefault(item.machine_id, []).append(item)
+        return groups
+
+    def _factor(self, machine_id: str, device: str) -> float:
+        """How many times as long as that machine this one takes over the cells of a device both ran; 1 without any."""
+        here = {_twin_key(item.cell, item.profile): item.seconds for item in self._here if item.cell.device == device}
+        there = {
+            _twin_key(item.cell, item.profile): item.seconds
+            for item in self._by_machine[machine_id]
+            if item.cell.device == device
+        }
+        common = here.keys() & there.keys()
+        return _middle(here[key] / there[key] for key in common) if common else 1.0
+
+    def _correction(self, cell: Cell) -> float:
+        """How far guesses were off here for this backend and device; 1 while too few are known."""
+        off = [i.surprise for i in self._here if (i.cell.backend, i.cell.device) == (cell.backend, cell.device)]
+        return _middle(off) if len(off) >= MIN_FOR_CORRECTION else 1.0
+
+
+def _known(machine_id: str, record: Record) -> Known | None:
+    variant = next((v for v in record.spec.variants.get(record.profile, ()) if _is_of(record.cell, v)), None)
+    runs = [run for run in record.runs if run.status == "ok"] or list(record.runs)
+    seconds = [run.total_s for run in runs if run.total_s > 0]
+    if variant is None or not seconds:
+        return None
+    return Known(
+        machine_id=machine_id,
+        profile=record.profile,
+        cell=record.cell,
+        seconds=statistics.median(seconds),
+        guess_s=guess(record.cell, variant),
+        work_frac=statistics.median(_work_frac(run) for run in runs if run.total_s > 0),
+    )
+
+
+def _work_frac(run: Run) -> float:
+    """Share of a run that follows the speed of a step: first step, job, and blocks of steps slower than a block."""
+    phases = run.phases_s
+    work = phases.get("first_step", 0.0) if run.job is None else run.job.seconds
+    if run.blocks and statistics.median(block.seconds for block in run.blocks) > SLOW_BLOCK_S:
+        work += phases.get("warmup", 0.0) + phases.get("steady", 0.0)
+    return min(work / run.total_s, 1.0)
+
+
+def _is_of(cell: Cell, variant: Variant) -> bool:
+    return (variant.mode, variant.batch_size, variant.n_samples, variant.params) == (
+        cell.mode,
+        cell.batch_size,
+        cell.n_samples,
+        cell.params,
+    )
+
+
+def _sibling_key(cell: Cell) -> tuple[Any, ...]:
+    return (cell.workload, cell.mode, cell.backend, cell.device)
+
+
+def _work_key(cell: Cell) -> tuple[Any, ...]:
+    return (cell.workload, cell.mode, cell.device)
+
+
+def _twin_key(cell: Cell, profile: Profile) -> tuple[Any, ...]:
+    """What makes two cells of two machines the same work, however many cores each of them has."""
+    params = tuple(sorted(cell.params.items()))
+    return (profile, *_sibling_key(cell), cell.precision, cell.jit, cell.batch_size, cell.n_samples, params)
+
+
+def _closest(cell: Cell, items: Iterable[Known], key: Callable[[Cell], tuple[Any, ...]]) -> list[Known]:
+    """Items with the cell's key: those that differ from it in the fewest of size, parameters, jit and precision."""
+    found = [item for item in items if key(item.cell) == key(cell)]
+
+    def distance(item: Known) -> int:
+        other = item.cell
+        return sum(
+            getattr(other, name) != getattr(cell, name)
+            for name in ("params", "batch_size", "n_samples", "jit", "precision")
+        )
+
+    nearest = min(map(distance, found), default=0)
+    return [item for item in found if distance(item) == nearest]
+
+
+def _thread_factor(item: Known, cell: Cell) -> float:
+    """How many times as long a run takes with the cell's threads as with the item's."""
+    if cell.device != "cpu" or item.cell.threads == cell.threads:
+        return 1.0
+    return 1 - item.work_frac + item.work_frac * (item.cell.threads / cell.threads) ** THREADS_POWER
+
+
+def _middle(ratios: Iterable[float]) -> float:
+    """Median on a logarithmic scale: twice and half are equally far from one."""
+    return math.exp(statistics.median(math.log(ratio) for ratio in ratios))
