@@ -78,7 +78,7 @@ class Series(Struct, kw_only=True):
     label: str  # in a table's row: "model.predict"
 
 
-ReadingUnit = Literal["s", "bytes", "bytes_per_s", "flop_per_s", "ratio", "frac", "count"]
+ReadingUnit = Literal["s", "bytes", "bytes_per_s", "flop_per_s", "per_s", "ratio", "frac", "count"]
 
 
 class Reading(Struct, kw_only=True):

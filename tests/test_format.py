@@ -69,6 +69,7 @@ def test_number_has_three_significant_digits_and_no_exponent(value: float, text:
     ("1 million", fmt.short_count(999_950)),
     ("25.6 million", fmt.short_count(25_636_712)),
     ("2026-11-03", fmt.date("2026-11-03T08:15:00+00:00")),
+    ("1,240 per second", fmt.estimate(make_estimate(1243, 1199, 1281, "per_s"))),
     ("skipped: torch is not installed", fmt.status("skipped", "torch is not installed")),
     ("ran out of memory", fmt.status("out_of_memory")),
     ("1 core", fmt.cores(1)),
@@ -91,6 +92,7 @@ def test_interval_has_one_unit_and_one_number_of_decimals():
         make_estimate(1243, 1199, 1281, "samples_per_s"), "images"
     )
     assert "1.24 TFLOP/s (0.99 to 1.30, n = 5)" == fmt.interval(make_estimate(1.24e12, 9.9e11, 1.3e12, "flop_per_s"))
+    assert "42.5 per second (40.0 to 43.0, n = 5)" == fmt.interval(make_estimate(42.5, 40, 43, "per_s"))
     assert "80.0 % (37.6 to 96.4, n = 5)" == fmt.interval(make_estimate(0.8, 0.37553, 0.9638, "frac"))
     assert "5.00 GB (4.80 to 5.20, n = 5)" == fmt.interval(make_estimate(5e9, 4.8e9, 5.2e9, "bytes"))
     assert "29.7 kJ (29.0 to 30.1, n = 5)" == fmt.interval(make_estimate(29700, 29000, 30100, "j"))

@@ -201,6 +201,8 @@ def _value(value: float, unit: str, noun: str) -> str:
         return seconds(value)
     if unit == "samples_per_s":
         return rate(value, noun)
+    if unit == "per_s":
+        return f"{number(value)} per second"
     if unit in _LETTERS:
         return _scaled(value, _LETTERS[unit])
     return {"frac": percent, "ratio": ratio, "count": number}[unit](value)
@@ -218,7 +220,8 @@ def _three(value: Estimate, noun: str) -> tuple[str, str, str]:
         suffix = f" {prefix}{_LETTERS[value.unit]}"
     else:
         scale = 0.01 if value.unit == "frac" else 1.0
-        suffix = {"frac": " %", "ratio": "x", "count": "", "samples_per_s": f" {noun}/s"}[value.unit]
+        words = {"frac": " %", "ratio": "x", "count": "", "samples_per_s": f" {noun}/s", "per_s": " per second"}
+        suffix = words[value.unit]
     places = _decimals(value.value / scale, N_DIGITS)
     low, middle, high = (_fixed(v / scale, places, N_DIGITS) for v in (value.low, value.value, value.high))
     return low, f"{middle}{suffix}", high

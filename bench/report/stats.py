@@ -35,13 +35,13 @@ Z_95 = 1.959963984540054  # standard normal quantile at 0.975
 # Factors by which the ends of an interval move away from its value, on a logarithmic scale, so that it covers 95 %
 # where nothing but differences between processes is left, normal on that scale: the least favourable of the cases
 # tried. Rounded up; `python -m bench.coverage` prints what they cover. By number of processes; more take the last.
-WIDENING = {5: 1.1, 6: 1.1, 7: 1.6, 8: 1.2, 9: 1.1, 10: 1.2}
+WIDENING = {5: 1.15, 6: 1.1, 7: 1.5, 8: 1.2, 9: 1.1, 10: 1.2}
 # Of a ratio, by the smaller and the larger number of processes; five or more count as five, and need none.
 RATIO_WIDENING = {
     (2, 2): 3.3, (2, 3): 2.3, (2, 4): 2.0, (2, 5): 1.9, (3, 3): 1.4, (3, 4): 1.3, (3, 5): 1.2, (4, 4): 1.2, (4, 5): 1.1,
 }  # fmt: skip
 
-Unit = Literal["s", "samples_per_s", "flop_per_s", "bytes_per_s", "ratio", "bytes", "frac", "count", "j"]
+Unit = Literal["s", "samples_per_s", "flop_per_s", "bytes_per_s", "per_s", "ratio", "bytes", "frac", "count", "j"]
 Order = Literal["faster", "slower", "overlaps"]
 Quantity = Literal[
     "throughput",
@@ -423,6 +423,25 @@ def nested_estimate(
 def ok_runs(record: Record) -> tuple[Run, ...]:
     """The runs that finished."""
     return _ok_runs(record)
+
+
+def run_values(record: Record, quantity: Quantity) -> tuple[float, ...]:
+    """A quantity's median in each finished run that has it, in the quantity's own unit."""
+    rate = quantity in ("throughput", "flop_rate")
+    work = _work_per_step(record, quantity) if rate else None
+    medians = (float(np.median(sample)) for sample in _SAMPLES[quantity](record))
+    if rate:
+        return () if work is None else tuple(work / seconds for seconds in medians)
+    return tuple(medians)
+
+
+def check_comparable(first: Record, second: Record) -> None:
+    """Refuse two results that must not meet in a ratio or a test.
+
+    Raises:
+        ComparisonError: the records differ in method version, workload, mode or source; the message names both.
+    """
+    _check_comparable(first, second)
 
 
 # Samples: for each run that finished, the list of values that its median is taken of.
