@@ -83,6 +83,8 @@ WALL = {
     "bench.report.groups": layer(),
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
+    "bench.report.total_time": layer("schema report.stats"),
+    "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
     "bench.report.charts": layer(DRAWN, "altair polars"),
     "bench.report.tables": layer(DRAWN, "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
