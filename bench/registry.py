@@ -8,12 +8,13 @@ import hashlib
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from bench import workloads as package
-from bench.schema import SLUG, Workload
+from bench.schema import SLUG, Scalar, Workload
 
 
 class UnknownNameError(ValueError):
@@ -60,6 +61,11 @@ def module(workload_id: str) -> ModuleType:
     """The module that declares a workload; its functions import a framework when called."""
     workload(workload_id)
     return importlib.import_module(f"{package.__name__}.{workload_id.replace('-', '_')}")
+
+
+def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
+    """Name of the network that a variant builds: workload and parameters; batch size and mode do not change it."""
+    return " ".join([workload_id, *(f"{name}={value}" for name, value in sorted(params.items()))])
 
 
 @cache

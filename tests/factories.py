@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from bench import registry
 from bench.report.rows import Evidence
 from bench.schema import (
     BACKENDS,
@@ -248,7 +249,7 @@ def make_record(
     runs: Iterable[Run] | None = None,
     profile: str = "reference",
     session_date: str = "2026-11-03",
-    source_hash: str = "0123456789abcdef",
+    source_hash: str = "",
     method_version: int = 1,
     spec: Workload | None = None,
     run_fields: Mapping[str, Any] | None = None,
@@ -265,7 +266,7 @@ def make_record(
         "cell": cell,
         "spec": spec,
         "profile": profile,
-        "source_hash": source_hash,
+        "source_hash": source_hash or registry.source_hash(workload),
         "method_version": method_version,
     }
     if status != "ok":

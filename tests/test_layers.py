@@ -55,7 +55,7 @@ def layer(ours: str = "", others: str = "") -> Layer:
 
 
 ESTIMATES = "report.stats report.studies report.verdicts report.format"
-DRAWN = f"schema registry store {ESTIMATES} report.rows"
+DRAWN = f"schema registry store {ESTIMATES} report.rooflines report.rows"
 MEASURING = "schema registry machine cost plan launch store"
 
 # Keys are modules; a key that ends in ".*" holds for every module of that package. Packages themselves import nothing.
@@ -74,17 +74,19 @@ WALL = {
     "bench.worker": layer("schema registry meters", "msgspec numpy keras tensorflow jax torch"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.refresh": layer(MEASURING, "msgspec"),
+    "bench.flops": layer("schema registry", "keras"),
     "bench.overhead": layer(f"{MEASURING} worker report.stats report.format", "msgspec numpy keras typer rich"),
     "bench.cli": layer(f"{MEASURING} refresh report.stats report.studies report.format", "msgspec typer rich"),
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
     "bench.report.studies": layer("schema report.stats"),
+    "bench.report.rooflines": layer("schema registry report.stats", "msgspec"),
     "bench.report.format": layer("schema report.stats"),
     "bench.report.verdicts": layer("schema report.stats report.studies report.format", "msgspec numpy scipy"),
     "bench.report.groups": layer(),
-    "bench.report.published": layer("schema", "msgspec yaml"),
-    "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
     "bench.report.total_time": layer("schema report.stats"),
     "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
+    "bench.report.published": layer("schema", "msgspec yaml"),
+    "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
     "bench.report.charts": layer(DRAWN, "altair polars"),
     "bench.report.tables": layer(DRAWN, "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),

@@ -16,7 +16,7 @@ from typing import Any
 import altair as alt
 
 from bench.report import format as fmt
-from bench.report import studies
+from bench.report import rooflines, studies
 from bench.report.rows import Evidence
 from bench.schema import BACKENDS, DEVICES
 from bench.store import SessionResults
@@ -382,6 +382,35 @@ def jit_arms(scope: Scope) -> Picture:
             "times the speed without (log scale; right of 1 compiling pays)",
             narrow=narrow,
             rule_at=1.0,
+        ),
+    )
+
+
+@chart("rooflines")
+def roofline_chart(scope: Scope) -> Picture:
+    """Share of the fastest matrix product's rate that training reaches, by workload and backend."""
+    found = []
+    for workload in _models(scope):
+        for device, backend in _arms(scope):
+            label, series = scope.title_of(workload), _series(device, backend)
+            best = rooflines.ceiling(scope.evidence, scope.session, device)
+            record = (
+                None
+                if scope.session is None
+                else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
+            )
+            part = None if record is None or best is None else rooflines.share(record, best)
+            found.append(_absent(label, series, NOT_MEASURED) if part is None else _estimated(label, series, part))
+    return Picture(
+        title="Share of the machine's arithmetic that training gets",
+        description=_in_words(
+            f"Arithmetic per second of training over that of the fastest matrix product{scope.place()}",
+            found,
+            fmt.percent,
+        ),
+        rows=found,
+        paint=lambda narrow: _forest(
+            found, "share of the fastest matrix product's rate (log scale, higher is better)", narrow=narrow
         ),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bench.report import format as fmt
-from bench.report import stats, studies, verdicts
+from bench.report import rooflines, stats, studies, verdicts
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Record, Run
@@ -281,6 +281,33 @@ def _study_rows(
             cells += [_failed(scope, failed.get(backend)) if backend in failed else NOTHING]
             cells += [NOTHING] if has_series else []
         yield spec.title, cells
+
+
+@table("rooflines")
+def roofline_table(scope: Scope) -> _Draft:
+    """Arithmetic that each network gets, and what share that is of the session's fastest matrix product."""
+    rows = []
+    for session, workload, mode, device in _arms(scope):
+        best = rooflines.ceiling(scope.evidence, session, device)
+        for backend, record, _ in _by_backend(scope, session, workload, mode, device):
+            rate = None if record is None else rooflines.achieved(record)
+            part = None if record is None or best is None else rooflines.share(record, best)
+            if rate is None:
+                continue
+            rows.append((
+                scope.machine(session),
+                _text(scope.evidence.title(workload)),
+                _text(fmt.MODE_NAMES[mode]),
+                _text(_arm_text(backend, device)),
+                _estimate(scope, rate, record),
+                MISSING if best is None else _estimate(scope, stats.flop_rate(best), best),
+                MISSING if part is None else _estimate(scope, part, record, best),
+            ))  # fmt: skip
+    return _Draft(
+        caption="Arithmetic per second, counted from the layers, and its share of the fastest matrix product measured.",
+        columns=(MACHINE, "workload", "mode", "arm", "achieved", "matrix product", "share"),
+        rows=rows,
+    )
 
 
 @table("speed-by-workload")
