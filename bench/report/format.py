@@ -186,6 +186,15 @@ def warning(value: Estimate) -> str:
     return f"{subject} {percent(value.spread_frac)} of their median (limit {limit})"
 
 
+def short_warning(value: Estimate) -> str:
+    """The same in few words, for a table: "runs differ by 36 %"."""
+    if not value.is_noisy:
+        return ""
+    if not math.isfinite(value.spread_frac):
+        return "some runs did not get there"
+    return f"{'samples spread over' if value.n == 1 else 'runs differ by'} {percent(value.spread_frac)}"
+
+
 def caveat(value: Estimate) -> str:
     """What few runs do to the interval, in words; empty from five runs on."""
     if value.n >= MIN_RUNS:

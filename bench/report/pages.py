@@ -303,7 +303,7 @@ def _small(text: str) -> str:
         return _e(text)
     value, interval, rest = match.groups()
     short = ' class="short"' if len(interval) <= LONGEST_UNBROKEN else ""
-    return f"{_e(value)} <small{short}>{_e(interval)}</small>{_e(rest)}"
+    return f'<span class="value">{_e(value)}</span> <small{short}>{_e(interval)}</small>{_e(rest)}'
 
 
 def _ref(session: SessionResults, record: Record) -> CellRef:
@@ -1093,7 +1093,7 @@ class Voice:
             return MISSING
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
         loud = cell.note and cell.estimate is not None and cell.estimate.is_noisy
-        note = f'<span class="note">{_e(cell.note)}</span>' if loud else ""
+        note = f'<span class="note">{_e(fmt.short_warning(cell.estimate))}</span>' if loud else ""
         if not cell.cells:
             return _e(cell.text) + note
         return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note

@@ -7,6 +7,7 @@ named in a column. What was not measured says so; what failed shows its status a
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -951,6 +952,10 @@ def _counted(values: Iterable[str]) -> str:
         found[value] = found.get(value, 0) + 1
     if len(found) == 1:
         return next(iter(found))
+    shares = {text: float(text.removesuffix(" %")) for text in found if re.fullmatch(r"[\d.]+ %", text)}
+    if len(shares) == len(found):
+        n = sum(found.values())
+        return f"{min(shares, key=shares.get)} to {max(shares, key=shares.get)} ({fmt.count(n)} cells)"
     return "; ".join(f"{value} ({fmt.count(n)} {'cell' if n == 1 else 'cells'})" for value, n in sorted(found.items()))
 
 
@@ -1035,6 +1040,6 @@ _FAIRNESS: dict[str, Callable[[SessionResults, Record], str]] = {
     "control kernel differs by": lambda s, r: _control(r),
     "clock": lambda s, r: _clock(r),
     "temperature": lambda s, r: _temperature(r),
-    "commit": lambda s, r: _commit(s),
+    "commit": lambda s, r: r.commit[:12] if r.commit else _commit(s),
     "date": lambda s, r: fmt.date(s.session.started_at),
 }
