@@ -29,7 +29,7 @@ REGISTRY = "docs/_ids.toml"
 KINDS = ("answers", "misconceptions", "charts", "pages", "claims")
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KEYS = frozenset(
-    "title short_title id description workloads verdict asks order group redirect_from hide search".split()
+    "title short_title id description workloads where verdict asks order group redirect_from hide search".split()
 )
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
@@ -40,12 +40,15 @@ EXPRESSION = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}")
 CALL = re.compile(r"\b([a-z_]+)\(([^()]*)\)")
 STRING = re.compile(r"[\"']([^\"']*)[\"']")
 # What is no prose: inline code, calls, comments, link targets, tags, headings' attributes.
-NOT_PROSE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|<!--.*?-->|\]\([^)]*\)|<[^>]*>|\{[#.:][^}]*\}")
+NOT_PROSE = re.compile(
+    r"[\w.-]+/[\w.-]+ (?:issue|pull request) \d+"  # a thread of a repository, whose name may hold digits
+    r"|`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|<!--.*?-->|\]\([^)]*\)|<[^>]*>|\{[#.:][^}]*\}"
+)
 # Digits that are part of a name. A quantity never belongs here.
 NAMES = re.compile(
-    r"\b(ResNet-50|Inception-v3|MobileNet-v2|MobileNetV2|Keras 3|MkDocs 1|Python 3\.\d+|TensorFlow 2\.\d+|TF32|CC0"
-    r"|b?float(16|32|64)|AVX2|AVX-512|WSL2|[AHKPTV]\d{1,3}|A10G|M1 Max|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+"
-    r"|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
+    r"\b(ResNet-50|Inception-v3|MobileNet-v2|MobileNetV2|Keras [23]|MkDocs 1|Windows 1[01]|Python 3\.\d+"
+    r"|TensorFlow 2\.\d+|PyTorch \d\.\d+|TF32|CC0|CO2|(mixed_)?b?float(16|32|64)|AVX2|AVX-512|WSL2|[AHKPTV]\d{1,3}|A10G"
+    r"|M1 Max|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
 )
 LIST_MARK = re.compile(r"^\s*\d+\. ")
 
@@ -84,7 +87,7 @@ def known(root: Path = ROOT) -> Known:
         verdicts=frozenset(verdicts.IDS),
         figures=frozenset(published.figures()),
         workloads=frozenset(registry.workloads()),
-        claims=frozenset(claim.id for claim in published.claims()),
+        claims=frozenset(entry.id for entry in (*published.claims(), *published.named())),
     )
 
 
@@ -136,6 +139,8 @@ def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Pr
         yield Problem(path, 1, _unknown("verdict", str(head["verdict"]), names.verdicts))
     if "group" in head and head["group"] not in groups.GROUPS:
         yield Problem(path, 1, _unknown("group", str(head["group"]), groups.GROUPS))
+    if "where" in head and head["where"] not in groups.WHERE:
+        yield Problem(path, 1, _unknown("where", str(head["where"]), groups.WHERE))
     description = str(head.get("description", ""))
     if len(description) > DESCRIPTION_LIMIT:
         yield Problem(path, 1, f"description has {len(description)} characters, at most {DESCRIPTION_LIMIT}")
@@ -156,6 +161,8 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "rerun": names.workloads,
         "generated_index": frozenset({"faq", "misconceptions"}),
         "claims_table": frozenset(),
+        "coverage": frozenset(),
+        "named_table": frozenset(),
         "article_titles": frozenset(),
     }
     for expression in EXPRESSION.finditer(line):
@@ -164,9 +171,11 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
             if name not in offers:
                 yield _unknown("call", name, offers)
                 continue
-            for argument in STRING.findall(arguments):
-                if argument not in offers[name]:
-                    yield _unknown(f"{name} id", argument, offers[name])
+            for place, argument in enumerate(STRING.findall(arguments)):
+                of_workload = place == 1 and name in ("chart", "table")
+                if argument not in (names.workloads if of_workload else offers[name]):
+                    kind = "workload" if of_workload else f"{name} id"
+                    yield _unknown(kind, argument, names.workloads if of_workload else offers[name])
 
 
 def _check_numbers(line: str, names: Known, root: Path) -> Iterator[str]:

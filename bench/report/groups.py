@@ -13,6 +13,12 @@ GROUPS = {
     "money": "Money and energy",
     "measuring": "Measuring properly",
 }
+# Value of ``where`` in an answer's front matter -> who can measure what it asks.
+WHERE = {
+    "here": "anyone, with the workloads named",
+    "contributors": "only owners of that hardware",
+    "documents": "nobody needs to: a fact, with its source",
+}
 UNGROUPED = "More questions"
 
 

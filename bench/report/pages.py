@@ -27,7 +27,7 @@ import vl_convert
 import yaml
 
 from bench import registry, schema, store
-from bench.report import charts, facts, groups, published, stats, studies, tables, verdicts
+from bench.report import charts, facts, groups, ledger, published, rules, stats, studies, tables, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence
 from bench.schema import Record, Run, Workload
@@ -61,6 +61,7 @@ LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one lin
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
+FACT_CALL = re.compile(r"""\b(?:fact|measured)\(["']([^"']+)["']\)""")
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
 # What a page shows of a record, in words, and the estimate behind it.
 QUANTITIES: tuple[tuple[str, str, Callable[[Record], stats.Estimate | None]], ...] = (
@@ -124,6 +125,7 @@ def build(docs: Path, results: Path) -> Pages:
     pages |= site.workload_pages()
     pages |= site.machine_pages()
     pages |= site.answers(rendered)
+    pages |= site.claim_files()
     pages |= _evidence_pages(site.evidence)
     pages["evidence/index.md"] = _evidence_index(site.evidence)
     pages["evidence/facts.md"] = site.facts_page()
@@ -345,6 +347,11 @@ def _badge(word: str) -> str:
     return f'<span class="badge badge-{word.replace(" ", "-").replace("_", "-")}">{_e(word.replace("_", " "))}</span>'
 
 
+def _basis(verdict: verdicts.Verdict) -> str:
+    """What a verdict rests on, where it is not our records."""
+    return f' <span class="resting">{rules.RESTING}</span>' if verdict.basis == "published" else ""
+
+
 def _block(text: str) -> str:
     """HTML that Markdown must leave alone: without the blank lines that would end it."""
     return re.sub(r"\n\s*\n+", "\n", text)
@@ -510,7 +517,8 @@ class Site:
         """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
         if source.meta.get("verdict"):
             verdict = self.judge(str(source.meta["verdict"]))
-            return f"{verdict.outcome.capitalize()}. {verdict.sentence}"
+            resting = f" ({rules.RESTING})" if verdict.basis == "published" else ""
+            return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
         return _plain(_first_paragraph(body))
 
     def redirects(self) -> Pages:
@@ -555,6 +563,52 @@ class Site:
     def judge(self, verdict_id: str) -> verdicts.Verdict:
         """A verdict, reached once for each state of the records."""
         return _keep(self.evidence, f"verdict {verdict_id}", lambda: verdicts.lookup(verdict_id, self.evidence))
+
+    def claims(self) -> tuple[ledger.Item, ...]:
+        """Every claim of the articles with its verdict, worked out once for each state of the records."""
+        return _keep(self.evidence, "claims", lambda: ledger.items(self.evidence))
+
+    def named(self) -> tuple[ledger.State, ...]:
+        """Everything the articles name, with its state."""
+        return _keep(self.evidence, "named", lambda: ledger.states(self.evidence))
+
+    def claim_files(self) -> Pages:
+        """The ledger as data, from the same objects as its page."""
+        found = self.claims()
+        data = {
+            "counts": ledger.counts(found),
+            "claims": [
+                {
+                    "id": item.claim.id,
+                    "article": item.claim.article,
+                    "section": item.claim.section,
+                    "claim": item.claim.claim,
+                    "kind": item.claim.kind,
+                    "verdict": item.word,
+                    "basis": item.basis,
+                    "because": item.sentence,
+                    "rule": item.rule,
+                    "test": item.claim.test,
+                    "address": f"{url_of('articles/index.md')}#{item.claim.id}",
+                    "explained": url_of(item.claim.page),
+                    "cells": [_key_of(ref) for part in item.parts for ref in part.cells],
+                    "published": sorted({*item.claim.evidence, *(row for part in item.parts for row in part.figures)}),
+                }
+                for item in found
+            ],
+            "named": [
+                {
+                    "id": state.named.id,
+                    "name": state.named.name,
+                    "type": state.named.type,
+                    "state": state.word,
+                    "known": "".join(part.text for part in state.parts),
+                    "explained": url_of(state.named.page),
+                }
+                for state in self.named()
+            ],
+        }
+        return {"data/claims.json": json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
 
     # Charts.
 
@@ -965,6 +1019,7 @@ class Site:
                     "question": source.meta.get("title"),
                     "answer": self.short_answer(source, rendered[path][1]),
                     "verdict": verdict.outcome if verdict else None,
+                    "resting_on": None if verdict is None else verdict.basis,
                     "facts": [_fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
                     "published": sorted(voice.figures),
                 }
@@ -998,8 +1053,10 @@ class Voice:
             "published_beside": self.published_beside,
             "rerun": self.rerun,
             "generated_index": self.generated_index,
+            "coverage": self.coverage,
             "article_titles": self.article_titles,
             "claims_table": self.claims_table,
+            "named_table": self.named_table,
         }
 
     def fact(self, name: str) -> str:
@@ -1103,15 +1160,25 @@ class Voice:
         verdict = self.site.judge(verdict_id)
         outcome = verdict.outcome.replace(" ", "-")
         return _block(
-            f'<div class="verdict verdict-{outcome}">{_badge(verdict.outcome)}<p>{self._sentence(verdict)}</p>'
+            f'<div class="verdict verdict-{outcome}">{_badge(verdict.outcome)}{_basis(verdict)}'
+            f"<p>{self._sentence(verdict)}</p>"
             f'<p class="rule">Rule: {_e(verdict.rule)}</p></div>'
         )
 
-    def _sentence(self, verdict: verdicts.Verdict) -> str:
-        return "".join(
-            self.site.number(self.page, part.text, part.cells) if part.cells else _e(part.text)
-            for part in verdict.parts
-        )
+    def _sentence(self, verdict: verdicts.Verdict | ledger.Item | ledger.State) -> str:
+        return "".join(self._part(part) for part in verdict.parts)
+
+    def _part(self, part: rules.Part) -> str:
+        """A piece of a sentence: a link to our records, to the published rows, or plain words."""
+        if part.cells:
+            return self.site.number(self.page, part.text, part.cells)
+        if not part.figures:
+            return _e(part.text)
+        for row_id in part.figures:
+            self.figures.add(row_id)
+            self.site.used.figures[row_id] = published.lookup(row_id)
+        detail = _e(href(self.page, "evidence/published.md", part.figures[0]))
+        return f'<span class="pub"><a class="pub-value" href="{detail}">{_e(part.text)}</a></span>'
 
     def published(self, row_id: str) -> str:
         """A number from elsewhere: value, source, date."""
@@ -1140,6 +1207,35 @@ class Voice:
         registry.workload(workload)
         return f"```sh\npython scripts/refresh_benchmarks.py --only {workload}\n```"
 
+    def coverage(self) -> str:
+        """Every answer with what decides it: workloads, the records they have, and how many of its numbers exist."""
+        rows = []
+        answers = [(path, source) for path, source in self.site.sources.items() if posixpath.dirname(path) == "faq"]
+        for path, source in sorted(answers, key=lambda item: (groups.place(str(item[1].meta.get("group"))), item[0])):
+            if path.endswith("index.md"):
+                continue
+            title = f'<a href="{_e(href(self.page, path))}">{_e(str(source.meta.get("title", path)))}</a>'
+            where = groups.WHERE[str(source.meta.get("where", "here"))]
+            names = [name for name in source.meta.get("workloads") or () if name in self.evidence.workloads]
+            links = ", ".join(
+                f'<a href="{_e(href(self.page, f"workloads/{name}.md"))}">{_e(name)}</a>' for name in names
+            )
+            called = sorted(set(FACT_CALL.findall(source.body)))
+            n_found = sum(self.site.fact(name).measured for name in called)
+            rows.append((title, where, links, *self._n_records(names), f"{n_found} of {len(called)}"))
+        columns = ("Question", "Who can measure it", "Workloads", "CPU records", "GPU records", "Numbers measured")
+        return _block(_table(columns, rows, "Counted while this page was built.", label="Coverage"))
+
+    def _n_records(self, workloads: Sequence[str]) -> tuple[str, str]:
+        """Finished cells of these workloads on CPU and GPU, over all sessions."""
+        found = [
+            record.cell.device
+            for session in self.evidence.sessions
+            for record in session.records.values()
+            if record.status == "ok" and record.cell.workload in workloads
+        ]
+        return fmt.count(found.count("cpu")), fmt.count(found.count("gpu"))
+
     def generated_index(self, folder: str) -> str:
         """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
         items: dict[str, list[str]] = {}
@@ -1152,7 +1248,7 @@ class Voice:
             badge, short = "", ""
             if source.meta.get("verdict"):
                 verdict = self.site.judge(str(source.meta["verdict"]))
-                badge, short = f" {_badge(verdict.outcome)}", self._sentence(verdict)
+                badge, short = f" {_badge(verdict.outcome)}{_basis(verdict)}", self._sentence(verdict)
             else:
                 short = self.site.answer(path, self.page)
             link = _e(href(self.page, path))
@@ -1172,25 +1268,55 @@ class Voice:
         return " and ".join(f"“{_e(article.title)}”" for article in published.articles().values())
 
     def claims_table(self) -> str:
-        """Every claim of the articles, its state, and what bears on it."""
+        """Every claim of the articles with its verdict, and the numbers of each verdict above them."""
+        found = self.site.claims()
+        chips = "".join(
+            f'<li data-word="{_e(word)}">{_badge(word)} <strong>{n}</strong></li>'
+            for word, n in ledger.counts(found).items()
+        )
+        entries = "".join(self._claim(item) for item in found)
+        return _block(
+            f'<ul class="ledger-counts" aria-label="Claims by verdict">{chips}</ul>'
+            f'<ul class="ledger" id="ledger">{entries}</ul>'
+        )
+
+    def _claim(self, item: ledger.Item) -> str:
+        claim = item.claim
+        data = {"word": item.word, "article": claim.article, "kind": claim.kind, "basis": item.basis}
+        marks = " ".join(f'data-{name}="{_e(value)}"' for name, value in data.items())
+        resting = "" if item.basis == "none" else f", resting on {item.basis}"
+        where = f"Article {claim.article.upper()}, {claim.section.lower()}{resting}"
+        source = self.site.sources.get(claim.page)
+        title = source.meta.get("title", claim.page) if source else claim.page
+        rule = f"<p>Rule: {_e(item.rule)}</p>" if item.rule else ""
+        bearing = "".join(f"<li>{_e(published.lookup(row).what)}: {self.published(row)}</li>" for row in claim.evidence)
+        figures = f"<p>Published figures that bear on it:</p><ul>{bearing}</ul>" if bearing else ""
+        return (
+            f'<li id="{_e(claim.id)}" {marks}><p class="ledger-claim">{_badge(item.word)} <strong>{_e(claim.claim)}'
+            f'</strong> <a class="headerlink" href="#{_e(claim.id)}" title="Link to this claim" '
+            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{_e(where)}. Explained in '
+            f'<a href="{_e(href(self.page, claim.page))}">{_e(title)}</a>.</p><p>{self._sentence(item)}</p>'
+            f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
+            f"{_e(claim.test)}.</p>{figures}</details></li>"
+        )
+
+    def named_table(self) -> str:
+        """Everything the articles name, and how things stand with it."""
         rows = []
-        for claim in published.claims():
-            if claim.verdict:
-                state = _badge(self.site.judge(claim.verdict).outcome)
-            else:
-                state = {"opinion": "opinion", "outdated": "outdated"}.get(claim.kind, "not checked yet")
-            bearing = "; ".join(self.published(row_id) for row_id in claim.evidence)
+        for state in self.site.named():
+            entry = state.named
+            where = {"": "neither", "ab": "A and B"}.get(entry.articles, entry.articles.upper())
             rows.append(
                 (
-                    f'<span id="{_e(claim.id)}">{_e(claim.claim)}</span>',
-                    _e(f"{claim.article.upper()}, {claim.section}"),
-                    state,
-                    _e(claim.test),
-                    bearing,
+                    f'<a id="{_e(entry.id)}" href="{_e(href(self.page, entry.page))}">{_e(entry.name)}</a>',
+                    _e(entry.type),
+                    _e(where),
+                    _badge(state.word),
+                    self._sentence(state),
                 )
             )
-        columns = ("Claim", "Where", "State", "What would settle it", "Published figures")
-        return _block(_table(columns, rows, label="Claims of the articles"))
+        columns = ("Name", "Kind", "Article", "State", "What is known")
+        return _block(_table(columns, rows, label="What the articles name"))
 
 
 class PlainVoice(Voice):
