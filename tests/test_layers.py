@@ -54,7 +54,7 @@ def layer(ours: str = "", others: str = "") -> Layer:
     return Layer(ours=frozenset(f"bench.{name}" for name in ours.split()), others=frozenset(others.split()))
 
 
-ESTIMATES = "report.stats report.studies report.verdicts report.format"
+ESTIMATES = "report.stats report.studies report.verdicts report.format report.trust"
 DRAWN = f"schema registry store {ESTIMATES} report.rooflines report.rows"
 MEASURING = "schema registry machine cost plan launch store"
 
@@ -67,6 +67,7 @@ WALL = {
     "bench.registry": layer("schema workloads"),
     "bench.machine": layer("schema", "psutil cpuinfo pynvml"),
     "bench.cost": layer("schema"),
+    "bench.coverage": layer("report.stats", "numpy"),
     "bench.plan": layer("schema registry cost", "msgspec"),
     "bench.store": layer("schema", "msgspec"),
     "bench.launch": layer("schema", "msgspec"),
@@ -80,6 +81,7 @@ WALL = {
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
     "bench.report.studies": layer("schema report.stats"),
     "bench.report.rooflines": layer("schema registry report.stats", "msgspec"),
+    "bench.report.trust": layer("schema report.stats", "msgspec numpy scipy"),
     "bench.report.format": layer("schema report.stats"),
     "bench.report.verdicts": layer("schema report.stats report.studies report.format", "msgspec numpy scipy"),
     "bench.report.groups": layer(),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
+from bench import registry
 from bench.report import stats
-from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, variant_key
+from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, is_older_method, variant_key
 from bench.report.stats import ComparisonError
-from bench.schema import PHASES
+from bench.schema import METHOD_VERSION, PHASES, Control
 from bench.store import Results
 from tests.factories import (
     INVENTED,
+    make_conditions,
     make_evidence,
     make_gpu,
     make_machine,
@@ -286,6 +289,110 @@ def test_contrast_never_mixes_sizes():
     evidence = make_evidence(session := make_session_results([gpu, cpu]))
 
     assert evidence.contrast(session, "resnet50") is None
+
+
+# What can be trusted.
+
+BUSY = {"control_before": Control(n=64, seconds=(1.0,)), "control_after": Control(n=64, seconds=(2.0,))}
+
+
+def test_a_disturbed_cell_speaks_only_where_no_clean_one_was_measured():
+    disturbed = make_record(step_s=1.0, run_fields=BUSY)
+    clean = make_record(step_s=2.0, jit="on")
+    failed = make_record(status="failed", backend="torch")
+    evidence = make_evidence(session := make_session_results([disturbed, clean, failed]))
+
+    assert clean is evidence.best(session, "resnet50")
+    assert disturbed in evidence.candidates(session, "resnet50")  # shown all the same
+    assert ("the control kernel's speed changed during the run (5 of 5 runs)",) == evidence.flags(disturbed)
+    assert () == evidence.flags(clean)
+    alone = make_evidence(other := make_session_results([disturbed, failed]))
+    assert disturbed is alone.best(other, "resnet50")
+
+
+def test_a_disturbed_cell_is_no_denominator_where_a_clean_one_exists():
+    gpu = make_record(device="gpu", step_s=0.1)
+    disturbed, clean = make_record(step_s=1.0, run_fields=BUSY), make_record(step_s=2.0, jit="on")
+    evidence = make_evidence(session := make_session_results([gpu, disturbed, clean]))
+
+    assert clean is evidence.contrast(session, "resnet50").cpu
+
+
+def test_the_load_is_judged_by_the_cores_of_the_session():
+    busy = make_record(run_fields={"before": make_conditions(load_1min=3.0)})
+    small, large = session_on("small", [busy]), session_on("large", [make_record(
+        run_fields={"before": make_conditions(load_1min=3.0)})], n_cores_effective=16)  # fmt: skip
+    evidence = make_evidence(small, large)
+
+    assert evidence.flags(busy)
+    assert () == evidence.flags(next(iter(large.records.values())))
+
+
+def split_record(factor: float, n: int, **fields):
+    """A record whose odd runs take ``factor`` times as long as its even ones."""
+    return make_record(
+        runs=[make_run(i, step_s=(factor if i % 2 else 1.0) * (1 + i / 100)) for i in range(n)], **fields
+    )
+
+
+def test_a_session_without_a_planned_test_is_judged_weakly_by_its_halves():
+    records = [split_record(1.0, 5), split_record(1.0, 5, jit="on"), split_record(1.0, 1, backend="jax")]
+    evidence = make_evidence(session := make_session_results(records))
+
+    found = evidence.self_test(session)
+
+    assert (None, 2, 0, True, True) == (
+        found.planned, len(found.halves), found.n_different, found.is_weak, found.passed,
+    )  # fmt: skip
+    assert (0.0, 2) == (found.false_frac.value, found.false_frac.n)
+    assert evidence.has_passed_self_test(session)
+
+
+def test_the_planned_cell_decides_where_there_is_one():
+    good = make_session_results([split_record(1.0, 10), split_record(3.0, 4, jit="on")])
+    bad = session_on("other", [split_record(1.5, 10), split_record(1.0, 5, jit="on")])
+    evidence = make_evidence(good, bad)
+
+    assert 10 == len(evidence.self_test(good).planned[0].runs)
+    assert not evidence.self_test(good).is_weak
+    assert evidence.has_passed_self_test(good)
+    assert 1 == evidence.self_test(bad).n_different
+    assert evidence.has_passed_self_test(bad) is False
+
+
+def test_halves_that_all_differ_do_not_pass_without_a_planned_cell():
+    records = [split_record(3.0, 6, jit=jit, backend=b) for jit in ("on", "off") for b in ("tensorflow", "torch")]
+    evidence = make_evidence(session := make_session_results(records))
+
+    assert evidence.self_test(session).n_different == len(records)
+    assert not evidence.has_passed_self_test(session)
+
+
+def test_too_few_runs_are_no_test():
+    evidence = make_evidence(session := make_session_results([split_record(1.0, 3)]))
+
+    assert evidence.self_test(session) is None
+    assert evidence.has_passed_self_test(session) is None
+    assert evidence.self_test(None) is None
+
+
+def test_records_of_other_methods_or_other_code_are_older():
+    current = make_record("matmul", source_hash=registry.source_hash("matmul"), method_version=METHOD_VERSION)
+
+    assert not is_older_method(current)
+    assert is_older_method(msgspec.structs.replace(current, method_version=METHOD_VERSION + 1))
+    assert is_older_method(msgspec.structs.replace(current, source_hash="f" * 16))
+    gone = msgspec.structs.replace(current.cell, workload="no-longer-declared")
+    assert is_older_method(msgspec.structs.replace(current, cell=gone))
+
+
+def test_an_older_record_never_meets_a_newer_one_in_a_ratio():
+    new = make_record("matmul", source_hash=registry.source_hash("matmul"))
+    old = make_record("matmul", source_hash="f" * 16, jit="on")
+    evidence = make_evidence(make_session_results([new, old]))
+
+    with pytest.raises(ComparisonError, match="source of the workload"):
+        evidence.record_speedup(new, old)
 
 
 # The frame.

@@ -63,7 +63,7 @@ def test_throughput_is_the_batch_over_the_step_time_interval_included():
 
     rate, step = stats.throughput(record), stats.step_time(record)
 
-    assert (8 / step.value, 8 / step.high, 8 / step.low) == (rate.value, rate.low, rate.high)
+    assert (8 / step.value, 8 / step.high, 8 / step.low) == pytest.approx((rate.value, rate.low, rate.high), rel=1e-12)
     assert (step.n, step.n_samples, step.spread_frac) == (rate.n, rate.n_samples, rate.spread_frac)
 
 
@@ -203,11 +203,20 @@ def test_equal_samples_leave_no_interval():
     assert (0.5, 0.5, 0.5, 0.0) == (found.value, found.low, found.high, found.spread_frac)
 
 
-def test_five_runs_of_one_sample_span_from_the_smallest_to_the_largest():
-    # The median of five drawn from five is the smallest with 5.8 % > 2.5 %, so both ends are extreme runs.
+def test_five_runs_of_one_sample_span_a_little_more_than_from_the_smallest_to_the_largest():
+    # The median of five drawn from five is the smallest with 5.8 % > 2.5 %, so both ends are extreme runs, which
+    # cover the truth in 94 %; the ends then move outwards, as shares, by the factor for five.
     found = stats.step_time(record_of((1.0,), (2.0,), (3.0,), (4.0,), (5.0,)))
 
-    assert (1.0, 3.0, 5.0) == (found.low, found.value, found.high)
+    factor = stats.WIDENING[5]
+    assert 1 < factor < 1.2
+    assert (3 * (1 / 3) ** factor, 3.0, 3 * (5 / 3) ** factor) == pytest.approx((found.low, found.value, found.high))
+
+
+def test_fewer_than_five_runs_are_not_widened():
+    found = stats.step_time(record_of((1.0,), (2.0,), (4.0,)))
+
+    assert (1.0, 2.0, 4.0) == (found.low, found.value, found.high)
 
 
 def test_one_run_has_the_interval_of_its_blocks_and_says_so():
@@ -267,19 +276,6 @@ def test_two_levels_agree_with_drawing_processes_and_then_blocks_one_by_one(monk
 
     for share in (0.025, 0.25, 0.5, 0.75, 0.975):
         assert np.quantile(slow, share) == pytest.approx(np.quantile(fast, share), abs=0.01)
-
-
-def test_interval_covers_the_true_value_about_as_often_as_it_says():
-    rng = np.random.default_rng(11)
-    n_trials, hits = 300, 0
-    for trial in range(n_trials):
-        centers = rng.normal(1.0, 0.05, 5)
-        samples = [list(rng.normal(center, 0.02, 20)) for center in centers]
-        low, high = stats._ends(stats._draws_of(samples, seed=trial).resamples)
-        hits += low <= 1.0 <= high
-
-    # At best 94 % for five runs; three standard errors of 300 trials are 4 %.
-    assert 0.90 <= hits / n_trials <= 0.98
 
 
 def test_coverage_that_few_runs_can_reach():

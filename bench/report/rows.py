@@ -11,10 +11,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench import registry
 from bench.report import format as fmt
-from bench.report import stats
+from bench.report import stats, trust
 from bench.report.stats import ComparisonError, Estimate, Quantity
-from bench.schema import PHASES, Backend, Device, Jit, Mode, Precision, Record, Scalar, Variant, Workload
+from bench.report.trust import Halves
+from bench.schema import (
+    METHOD_VERSION,
+    PHASES,
+    Backend,
+    Device,
+    Jit,
+    Mode,
+    Precision,
+    Record,
+    Scalar,
+    Variant,
+    Workload,
+)
 from bench.store import Results, SessionResults
 
 if TYPE_CHECKING:
@@ -45,6 +59,41 @@ class Contrast(NamedTuple):
     speedup: Estimate
 
 
+class SelfTest(NamedTuple):
+    """A session against itself: how often even runs of a headline cell seem to differ from its odd runs.
+
+    ``planned`` is the cell that the plan repeats twice as often for this test, None in a session without one;
+    ``halves`` are all headline cells with two runs or more in each half.
+    """
+
+    planned: tuple[Record, Halves] | None
+    halves: tuple[tuple[Record, Halves], ...]
+
+    @property
+    def n_different(self) -> int:
+        """Headline cells that seem to differ from themselves."""
+        return sum(against.differs for _, against in self.halves)
+
+    @property
+    def false_frac(self) -> Estimate:
+        """Share of headline cells that seem to differ from themselves, with Wilson's interval; 0.05 is expected."""
+        n, hits = len(self.halves), self.n_different
+        low, high = stats.wilson(hits, n)
+        return Estimate(value=hits / n, low=low, high=high, n=n, n_samples=n, unit="frac", spread_frac=0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the planned cell agrees with itself; without one, whether the share may be the expected one."""
+        if self.planned is not None:
+            return not self.planned[1].differs
+        return self.false_frac.low <= 1 - stats.CONFIDENCE_FRAC
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether no cell has enough runs for a test that sees more than large differences."""
+        return self.planned is None
+
+
 class Evidence:
     """All results, and the questions that pages ask of them. Everything is None or empty where nothing was measured."""
 
@@ -57,6 +106,7 @@ class Evidence:
                 known.setdefault(record.spec.id, record.spec)
         self.workloads: dict[str, Workload] = known
         self._params: dict[tuple[int, str], list[Mapping[str, Scalar]]] = {}
+        self._flags: dict[int, tuple[str, ...]] = {}
         self._home = {id(record): session for session in self.sessions for record in session.records.values()}
 
     @cached_property
@@ -236,12 +286,43 @@ class Evidence:
     ) -> Record | None:
         """The cell that speaks for a workload: its best jit arm, and best backend unless one is given.
 
-        The choice is made among ``candidates`` by the estimate's value; ties go to the first id.
+        The choice is made among ``candidates`` by the estimate's value; ties go to the first id. A cell that was
+        disturbed (``flags``) is chosen only where no undisturbed one was measured.
         """
         found = self.candidates(
             session, workload, mode, device, backend=backend, params=params, batch_size=batch_size, precision=precision
         )
-        return fastest(found, by)
+        return fastest(self.undisturbed(found), by)
+
+    def undisturbed(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        """The records without flags; all of them where each measured one has a flag. Failures stay."""
+        clean = tuple(record for record in records if not self.flags(record))
+        return clean if any(record.status == "ok" for record in clean) else tuple(records)
+
+    def flags(self, record: Record) -> tuple[str, ...]:
+        """What disturbed a cell while it was measured, in words; see ``trust.flags``."""
+        if id(record) not in self._flags:
+            n_cores = self.session_of(record).session.n_cores_effective
+            self._flags[id(record)] = trust.flags(record, n_cores=n_cores)
+        return self._flags[id(record)]
+
+    def self_test(self, session: SessionResults | None) -> SelfTest | None:
+        """A session against itself, or None when no headline cell has two runs in each half."""
+        tested = [
+            (record, against)
+            for record in self.records(session, headline=True, status="ok")
+            if (against := trust.against_itself(record)) is not None
+        ]
+        if not tested:
+            return None
+        full = [pair for pair in tested if not pair[1].is_weak]
+        planned = max(full, key=lambda pair: (pair[1].n_even + pair[1].n_odd, pair[0].cell.id), default=None)
+        return SelfTest(planned, tuple(tested))
+
+    def has_passed_self_test(self, session: SessionResults | None) -> bool | None:
+        """Whether a session agrees with itself; None when it was not tested."""
+        found = self.self_test(session)
+        return None if found is None else found.passed
 
     def failure(
         self, session: SessionResults | None, workload: str, mode: Mode = "train", device: Device = "cpu", **fields: Any
@@ -307,7 +388,7 @@ class Evidence:
             if variant_key(record) == variant_key(gpu)
         ]
         n_threads = max((record.cell.threads for record in same), default=0)
-        cpu = fastest([record for record in same if record.cell.threads == n_threads], quantity)
+        cpu = fastest(self.undisturbed([record for record in same if record.cell.threads == n_threads]), quantity)
         speedup = None if cpu is None else self.record_speedup(gpu, cpu, quantity)
         return None if cpu is None or speedup is None else Contrast(session, gpu, cpu, speedup)
 
@@ -410,6 +491,20 @@ def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | 
     measured = [(record, estimate) for record in records if (estimate := getattr(stats, by)(record)) is not None]
     sign = 1 if by in LESS_IS_BETTER else -1
     return min(measured, key=lambda pair: (sign * pair[1].value, pair[0].cell.id), default=(None, None))[0]
+
+
+def is_older_method(record: Record) -> bool:
+    """Whether a record was made by another method, or by other code of its workload, than this checkout has.
+
+    Such a record is shown as older; ``stats.check_comparable`` keeps it out of every ratio with a newer one. A
+    workload that is no longer declared counts as changed.
+    """
+    if record.method_version != METHOD_VERSION:
+        return True
+    try:
+        return record.source_hash != registry.source_hash(record.cell.workload)
+    except registry.UnknownNameError:
+        return True
 
 
 def _variants(record: Record) -> tuple[Variant, ...]:

@@ -283,7 +283,7 @@ def ratio(first: Record, second: Record, quantity: Quantity = "throughput") -> E
     Raises:
         ComparisonError: the records differ in method version, workload, mode or source, and mean different things.
     """
-    _check_comparable(first, second)
+    check_comparable(first, second)
     return _memo(first, ("ratio", quantity, id(second)), lambda: _ratio(first, second, quantity), keep=second)
 
 
@@ -357,25 +357,13 @@ def break_even_interval(
         raise ValueError(f"a break-even needs a rate, got {quantity}")
     if len(sizes) != len(pairs):
         raise ValueError(f"{len(sizes)} sizes for {len(pairs)} pairs")
-    curves = []
+    drawn = []
     for first, second in pairs:
-        _check_comparable(first, second)
-        a, b = _quantity_draws(first, quantity), _quantity_draws(second, quantity)
-        if a is None or b is None:
-            return None
-        value = math.log(a.value / b.value)
-        logs = np.log(a.resamples) - np.log(b.resamples)
-        curves.append((value, value + _ratio_widening(a.n, b.n) * (logs - value)))
-    if not curves:
+        check_comparable(first, second)
+        drawn.append((_quantity_draws(first, quantity), _quantity_draws(second, quantity)))
+    if not drawn or any(draws is None for both in drawn for draws in both):
         return None
-    size = break_even(sizes, [math.exp(value) for value, _ in curves])
-    ahead = np.stack([logs for _, logs in curves]) > 0  # (n sizes, resamples)
-    # Of each resample, the number of sizes before the first from which it is ahead for good.
-    n_behind = len(sizes) - np.cumprod(ahead[::-1], axis=0).sum(axis=0)
-    low, high = (int(end) for end in _ends(n_behind))
-    now = len(sizes) if size is None else list(sizes).index(size)
-    low, high = min(low, now), max(high, now)
-    return BreakEven(size=size, low=sizes[low - 1] if low else 0.0, high=sizes[high] if high < len(sizes) else math.inf)
+    return _break_even_of(sizes, drawn)
 
 
 def ranks(estimates: Sequence[Estimate | None]) -> tuple[int | None, ...]:
@@ -433,15 +421,6 @@ def run_values(record: Record, quantity: Quantity) -> tuple[float, ...]:
     if rate:
         return () if work is None else tuple(work / seconds for seconds in medians)
     return tuple(medians)
-
-
-def check_comparable(first: Record, second: Record) -> None:
-    """Refuse two results that must not meet in a ratio or a test.
-
-    Raises:
-        ComparisonError: the records differ in method version, workload, mode or source; the message names both.
-    """
-    _check_comparable(first, second)
 
 
 # Samples: for each run that finished, the list of values that its median is taken of.
@@ -660,7 +639,12 @@ def _estimate(record: Record, quantity: Quantity, unit: Unit) -> Estimate | None
     return _memo(record, ("estimate", quantity), lambda: _to_estimate(_quantity_draws(record, quantity), unit))
 
 
-def _check_comparable(first: Record, second: Record) -> None:
+def check_comparable(first: Record, second: Record) -> None:
+    """Refuse two results that must not meet in a ratio or a test.
+
+    Raises:
+        ComparisonError: the records differ in method version, workload, mode or source; the message names both.
+    """
     for what, a, b in (
         ("method version", first.method_version, second.method_version),
         ("workload", first.cell.workload, second.cell.workload),
@@ -691,6 +675,22 @@ def _ratio_of(a: _Draws, b: _Draws) -> Estimate:
         unit="ratio",
         spread_frac=max(a.spread_frac, b.spread_frac),
     )
+
+
+def _break_even_of(sizes: Sequence[float], pairs: Sequence[tuple[_Draws, _Draws]]) -> BreakEven:
+    curves = []
+    for a, b in pairs:
+        value = math.log(a.value / b.value)
+        logs = np.log(a.resamples) - np.log(b.resamples)
+        curves.append((value, value + _ratio_widening(a.n, b.n) * (logs - value)))
+    size = break_even(sizes, [math.exp(value) for value, _ in curves])
+    ahead = np.stack([logs for _, logs in curves]) > 0  # (n sizes, resamples)
+    # Of each resample, the number of sizes before the first from which it is ahead for good.
+    n_behind = len(sizes) - np.cumprod(ahead[::-1], axis=0).sum(axis=0)
+    low, high = (int(end) for end in _ends(n_behind))
+    now = len(sizes) if size is None else list(sizes).index(size)
+    low, high = min(low, now), max(high, now)
+    return BreakEven(size=size, low=sizes[low - 1] if low else 0.0, high=sizes[high] if high < len(sizes) else math.inf)
 
 
 # Estimates of a record are asked for by tables, charts, facts and verdicts alike. Records hold dicts and have no hash,
