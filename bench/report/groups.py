@@ -15,9 +15,9 @@ GROUPS = {
 }
 # Value of ``where`` in an answer's front matter -> who can measure what it asks.
 WHERE = {
-    "here": "anyone, with the workloads named",
-    "contributors": "only owners of that hardware",
-    "documents": "nobody needs to: a fact, with its source",
+    "here": "anyone",
+    "contributors": "owners of it",
+    "documents": "a cited fact",
 }
 UNGROUPED = "More questions"
 
