@@ -82,13 +82,13 @@ SPEC = Workload(
         "quick": (
             Variant(
                 mode="study",
-                batch_size=64,
-                n_samples=64,
-                params={"units": 128, "length": 64},
+                batch_size=32,
+                n_samples=32,
+                params={"units": 32, "length": 16},
                 n_blocks=3,
                 steady_limit_s=0.2,
                 headline=True,
-                estimate_s=30.0,
+                estimate_s=20.0,
             ),
         ),
         "reference": (
@@ -101,6 +101,17 @@ SPEC = Workload(
                 steady_limit_s=1.5,
                 headline=True,
                 estimate_s=60.0,
+                sweep="recurrent",
+            ),
+            Variant(
+                mode="study",
+                batch_size=32,
+                n_samples=32,
+                params={"units": 32, "length": 16},
+                n_blocks=10,
+                steady_limit_s=1.0,
+                headline=True,
+                estimate_s=40.0,
                 sweep="recurrent",
             ),
             Variant(

@@ -1,0 +1,147 @@
+"""What studies compute without a framework: break-even points, padding, layouts, comparisons of bits."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from bench.workloads import compile_tax, determinism, lstm_switches, raw_framework
+
+
+def test_compiling_pays_back_where_both_totals_are_equal():
+    first_a, step_a, first_b, step_b = 1.0, 0.5, 7.0, 0.2
+
+    n = compile_tax.pays_after(first_a, step_a, first_b, step_b)
+
+    assert first_a + (n - 1) * step_a == pytest.approx(first_b + (n - 1) * step_b)
+    assert 21 == pytest.approx(n)
+
+
+@pytest.mark.parametrize("step_b", [0.5, 0.6])
+def test_compiling_never_pays_back_when_its_steps_are_no_faster(step_b: float):
+    assert compile_tax.pays_after(1.0, 0.5, 7.0, step_b) is None
+
+
+def test_a_quicker_first_step_pays_at_once_unless_the_others_are_slower():
+    assert 1.0 == compile_tax.pays_after(2.0, 0.5, 1.0, 0.4)
+    assert compile_tax.pays_after(2.0, 0.5, 1.0, 0.6) is None
+
+
+def test_shapes_differ_while_their_area_stays():
+    shapes = list(compile_tax.shapes_of_one_area())
+    wanted = max(v.n_blocks + v.params["shapes"] for v in compile_tax.SPEC.variants["reference"])
+
+    assert len(shapes) == len(set(shapes)) >= wanted
+    assert all(height != width and abs(height * width - 1024) <= 31 for height, width in shapes)
+
+
+def test_only_tensorflow_has_a_graph_and_torch_compiles_only_with_a_compiler(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compile_tax, "has_compiler", lambda: False)
+
+    by_backend = {backend: set(compile_tax.arms(backend, "small")) for backend in ("tensorflow", "jax", "torch")}
+
+    assert {"eager", "graph", "compiled"} == by_backend["tensorflow"]
+    assert {"eager", "compiled"} == by_backend["jax"]
+    assert {"eager"} == by_backend["torch"]
+    monkeypatch.setattr(compile_tax, "has_compiler", lambda: True)
+    assert "compiled" in compile_tax.arms("torch", "small")
+
+
+def test_padding_is_zeros_at_the_masked_end_and_at_most_half_of_a_row():
+    x = np.ones((7, 6, 2), dtype=np.float32)
+
+    left, right = (lstm_switches.padded(x, f"mask-{side}")[..., 0] for side in ("left", "right"))
+
+    assert np.array_equal(left, right[:, ::-1])
+    assert np.array_equal(left, np.sort(left, axis=1)), "zeros come first, then data"
+    assert [0, 1, 2, 3, 0, 1, 2] == (left == 0).sum(axis=1).tolist()
+    assert np.array_equal(x, lstm_switches.padded(x, "plain")) and x.min() == 1
+
+
+@pytest.fixture
+def fused_module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module with one operation that works and one that refuses."""
+    parent, module = types.ModuleType("pretended"), types.ModuleType("pretended.operations")
+
+    def refuse() -> None:
+        raise NotImplementedError
+
+    module.works, module.refuses = (lambda x: x + 1), refuse
+    parent.operations = module
+    monkeypatch.setitem(sys.modules, "pretended", parent)
+    monkeypatch.setitem(sys.modules, "pretended.operations", module)
+    return module
+
+
+def test_fused_path_is_seen_only_when_its_operation_returns(fused_module: types.ModuleType):
+    seen = lstm_switches.watch_fused(("pretended.operations", ("works", "refuses", "missing")))
+
+    with pytest.raises(NotImplementedError):
+        fused_module.refuses()
+    assert [] == seen
+    assert 3 == fused_module.works(2)
+    assert ["works"] == seen
+
+
+def test_only_a_left_mask_may_be_refused_and_only_for_its_padding():
+    def fail(text: str):
+        raise ValueError(text)
+
+    assert lstm_switches.is_refused("mask-left", lambda: fail("not right-padded sequences"))
+    assert not lstm_switches.is_refused("mask-left", lambda: None)
+    for switch, text in (("relu", "not right-padded sequences"), ("mask-left", "out of memory")):
+        with pytest.raises(ValueError, match=text):
+            lstm_switches.is_refused(switch, lambda text=text: fail(text))
+
+
+def test_every_switch_has_arguments_and_a_label():
+    assert list(lstm_switches.LABELS) == list(lstm_switches.ARGUMENTS)
+    assert "plain" == lstm_switches.SPEC.series[0].id
+
+
+def test_dense_kernel_of_another_layout_gives_the_same_product():
+    rng = np.random.default_rng(0)
+    shapes = [(3, 3, 1, 32), (32,), (3, 3, 32, 64), (64,), (1024, 5), (5,)]
+    weights = [rng.standard_normal(shape) for shape in shapes]
+    image = rng.standard_normal((4, 4, 64))  # rows, columns, channels
+
+    turned = raw_framework.as_torch("cnn", weights)
+
+    assert (32, 1, 3, 3) == turned[0].shape
+    assert weights[0][1, 2, 0, 7] == turned[0][7, 0, 1, 2]
+    by_keras, by_torch = image.ravel() @ weights[4], turned[4] @ image.transpose(2, 0, 1).ravel()
+    assert np.allclose(by_keras, by_torch)
+
+
+def test_kernels_of_rows_are_only_turned():
+    weights = [np.arange(6.0).reshape(2, 3), np.zeros(3)]
+
+    kernel, bias = raw_framework.as_torch("mlp", weights)
+
+    assert np.array_equal(weights[0].T, kernel) and bias is not weights[0]
+
+
+def test_bits_tell_what_numbers_do_not():
+    zero, minus, nan = (np.array([value], dtype=np.float32) for value in (0.0, -0.0, np.nan))
+
+    assert determinism.same_bits([zero, nan], [zero.copy(), nan.copy()])
+    assert not determinism.same_bits([zero], [minus])
+    assert not determinism.same_bits([zero], [zero, zero])
+    assert not determinism.same_bits([zero], [zero.astype(np.float64)])
+
+
+def test_largest_difference_is_over_all_arrays():
+    first, second = [np.zeros(2), np.array([[1.0, -4.0]])], [np.full(2, 0.5), np.array([[1.0, -1.0]])]
+
+    assert 3.0 == determinism.largest_difference(first, second)
+
+
+def test_new_shapes_never_run_out_before_the_blocks_do():
+    for profile, variants in compile_tax.SPEC.variants.items():
+        for variant in variants:
+            n_left = len(list(itertools.islice(compile_tax.shapes_of_one_area(), variant.params["shapes"], None)))
+            assert n_left >= variant.n_blocks, profile
