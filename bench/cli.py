@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from bench import launch, machine, plan, refresh, registry, store
+from bench import doctor as rules
+from bench import launch, machine, plan, refresh, registry, store, vitals
+from bench.report import against, stats, studies
 from bench.report import format as text
-from bench.report import stats, studies
-from bench.schema import BACKENDS, DEVICES, PROFILES, Cell, Record
+from bench.schema import BACKENDS, DEVICES, PROFILES, Cell, Record, encode
 
 OK, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
 BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
 
@@ -56,6 +59,8 @@ ResultsDir = Annotated[Path | None, typer.Option("--results", help="Where to sto
 CellIds = Annotated[list[str] | None, typer.Option("--cell", help="Run just this cell, by its id.")]
 Keep = Annotated[bool, typer.Option("--keep", help="File this session among the published ones, for a pull request.")]
 Seal = Annotated[bool, typer.Option("--seal", help="Store unfinished cells with the runs that they have.")]
+Doctor = Annotated[bool, typer.Option("--doctor", help="Say what each backend sees here and why; run nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case; default: from its hardware.")]
 
 
@@ -77,8 +82,12 @@ def run(
     machine_id: MachineId = "",
     keep: Keep = False,
     seal: Seal = False,
+    see: Doctor = False,
 ) -> None:
     """Measure this machine: plan, run every cell in processes of its own, store records, summarise."""
+    if see:
+        doctor()
+        return
     try:
         options = refresh.Options(
             profile=profile,
@@ -105,15 +114,7 @@ def run(
     if dry_run:
         _print_plan(prepared)
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C: the child ends too
-    try:
-        failed = _execute(prepared, seal=seal)
-    except KeyboardInterrupt:
-        progress_console.print("interrupted; finished runs are kept, go on with --resume")
-        raise typer.Exit(SOME_FAILED) from None
-    except (store.StoreError, FileExistsError) as error:
-        progress_console.print(f"error: {error}", style="bold")
-        raise typer.Exit(SOME_FAILED) from None
+    failed = _run(prepared, seal=seal)
     _print_left_out(prepared)
     _print_summary(prepared)
     if keep:
@@ -151,73 +152,202 @@ def check(results: ResultsDir = None) -> None:
 
 
 @app.command("compare")
-def compare(session: Annotated[str, typer.Argument(help="Committed session, MACHINE/SESSION.")] = "") -> None:
-    """Set this machine's latest session beside a committed one, cell by cell."""
+def compare(
+    session: Annotated[
+        str, typer.Argument(help="Session to compare with, MACHINE/DATE; default: each committed.")
+    ] = "",
+    mine: Annotated[str, typer.Option(help="Session to look at, MACHINE/DATE; default: this machine's latest.")] = "",
+    cell: Annotated[str, typer.Option(help="Only cells whose id contains this text.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Is my number normal? One session against another, cell by cell; also two dates of one machine."""
     try:
         found = store.load().sessions
     except store.RecordError as error:
         _fail(error)
-    mine = [item for item in found if item.is_local]
-    theirs = {item.path: item for item in found if not item.is_local}
-    if not mine:
-        _fail(ValueError("this machine has no session yet; run scripts/refresh_benchmarks.py first"))
-    if session and session not in theirs:
-        _fail(registry.unknown("session", session, list(theirs)))
-    here = max(mine, key=lambda item: item.session.started_at)
-    chosen = [theirs[session]] if session else list(theirs.values())
-    for there in chosen:
-        table = _table("cell", here.machine.id, there.machine.id, "this / that", "")
-        for cell_id in sorted(set(here.records) & set(there.records)):
-            a, b = here.records[cell_id], there.records[cell_id]
-            noun = a.spec.sample_noun
-            values = (text.interval(stats.throughput(record), noun) for record in (a, b))
-            try:
-                ratio = stats.ratio(a, b)
-            except stats.ComparisonError as error:
-                table.add_row(cell_id, *values, "", f"not comparable: {error}")
-                continue
-            if ratio is not None:
-                table.add_row(cell_id, *values, text.interval(ratio), stats.side(ratio))
-        out.print(f"this machine ({here.machine.cpu_model}) against {there.path}")
-        out.print(table if table.row_count else "no cell in common: run the same profile")
+    here, others = _chosen_sessions(found, session, mine)
+    shown = []
+    for there in others:
+        compared = against.compare(here, there)
+        compared = compared._replace(rows=tuple(row for row in compared.rows if cell in row.cell_id))
+        shown.append({"here": here.path, "there": there.path} | _comparison_json(compared))
+        if not as_json:
+            _print_comparison(here, there, compared)
+    if as_json:
+        out.print(msgspec.json.encode(shown).decode(), markup=False, soft_wrap=True)
+
+
+@app.command("repro")
+def repro(
+    cell: Annotated[str, typer.Argument(help="Id of a published cell, as its evidence page shows it.")],
+    session: Annotated[str, typer.Option(help="Published session to hold it against, MACHINE/DATE.")] = "",
+    repeats: Annotated[int, typer.Option(min=1, help="Processes to run here.")] = 3,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Agrees when the ratio's interval comes within this share of 1.")
+    ] = against.TOLERANCE_FRAC,
+    results: ResultsDir = None,
+    machine_id: MachineId = "",
+) -> None:
+    """Run one published cell here. Exit code: 0 agrees, 1 disagrees, 3 not comparable, 2 wrong usage."""
+    try:
+        published = [item for item in store.load().sessions if not item.is_local]
+        there = _published(published, cell, session, machine.describe(machine_id=machine_id))
+        record = there.records[cell]
+    except (registry.UnknownNameError, store.RecordError) as error:
+        _fail(error)
+    if record.status != "ok":
+        _conclude("not comparable", f"it gave no number in {there.path}: {record.status}, {record.reason}")
+    options = refresh.Options(
+        profile=record.profile,
+        cell_ids=(cell,),
+        repeats=repeats,
+        results=results,
+        machine_id=machine_id,
+        **_filters_of([record.cell]),
+    )
+    try:
+        prepared = refresh.prepare(options)
+    except registry.UnknownNameError:
+        _conclude("not comparable", "this version of the benchmarks has no such cell on this machine")
+    except (store.RecordError, ValueError) as error:
+        _fail(error)
+    for _, reason in prepared.plan.skipped:
+        _conclude("not comparable", reason)
+    _run(prepared, seal=False)
+    own = store.load_session(prepared.folder, results or store.RESULTS).records[cell]
+    if own.status != "ok":
+        _conclude("not comparable", f"it gave no number here: {own.reason}")
+    same = against.is_same_machine(prepared.machine, there.machine)
+    rows = against.compare_cells(own, record, same_machine=same)
+    _print_rows(rows, _columns_of(same))
+    for difference in against.differences(prepared.session, there.session):
+        out.print(f"differs: {difference}", markup=False)
+    out.print(f"records: {_relative(prepared.folder)}", markup=False)
+    if load := _disturbance(own):
+        out.print(load, markup=False)
+    ratios = [row.ratio for row in rows if row.ratio is not None]
+    if not ratios:
+        _conclude("not comparable", next((row.problem for row in rows if row.problem), "no steps were timed"))
+    if not same:
+        _conclude("not comparable", f"another machine than {there.path}; the ratio above is between two machines")
+    verdicts = {against.agreement(ratio, same_machine=same, tolerance_frac=tolerance) for ratio in ratios}
+    verdict: against.Agreement = "disagrees" if "disagrees" in verdicts else "agrees"
+    named = f"{text.percent(tolerance)} of 1" if tolerance else "1"
+    place = "comes within" if verdict == "agrees" else "stays outside"
+    which = "the ratio's interval" if len(ratios) == 1 else "each ratio's interval"
+    if verdict == "disagrees" and len(ratios) > 1:
+        which = "at least one ratio's interval"
+    _conclude(verdict, f"{which} {place} {named}, against {there.path}")
 
 
 @app.command("doctor")
-def doctor() -> None:
-    """Print what this machine has and what each Keras backend sees of it."""
-    host, cores = machine.describe(), machine.cores()
-    out.print(f"CPU        {host.cpu_model}, {cores.effective} usable of {cores.visible} cores")
-    quota = "none" if cores.quota is None else f"{cores.quota:g} cores"
-    out.print(f"limits     affinity {cores.affinity}, cgroup quota {quota}")
-    for gpu in host.gpus:
-        out.print(f"GPU        {gpu.name}, {text.bytes_(gpu.memory_bytes)}, driver {gpu.driver}")
-    if not host.gpus:
-        out.print("GPU        none that a driver reports")
-    for backend in BACKENDS:
-        version = machine.backend_version(backend)
-        if version is None:
-            out.print(f"{backend:<11}not installed; {machine.INSTALL[backend]}")
-            continue
-        done = subprocess.run(
-            [sys.executable, "-c", SEES[backend]], capture_output=True, text=True, timeout=120, check=False
-        )
-        seen = done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1][:200]
-        out.print(f"{backend:<11}{version}  {seen}", markup=False)
+def doctor(as_json: AsJson = False) -> None:
+    """Why is my GPU not used? What each backend sees here, and the fix. Exit code: 0 no problem, 1 problems."""
+    facts = vitals.collect()
+    findings = rules.diagnose(facts)
+    if as_json:
+        report = {"facts": msgspec.json.decode(encode(facts)), "findings": msgspec.to_builtins(findings)}
+        out.print(msgspec.json.encode(report).decode(), markup=False, soft_wrap=True)
+    else:
+        out.print(rules.as_text(findings), markup=False, soft_wrap=True)
+    raise typer.Exit(SOME_FAILED if rules.has_problem(findings) else OK)
 
 
-# What a child prints of the devices that a backend sees.
-SEES = {
-    "tensorflow": (
-        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
-        "import tensorflow as tf\n"
-        "print([d.device_type for d in tf.config.list_physical_devices()], 'CUDA build:', tf.test.is_built_with_cuda())"
-    ),
-    "jax": "import jax; print([d.device_kind for d in jax.devices()], 'platform:', jax.default_backend())",
-    "torch": (
-        "import torch; n = torch.cuda.device_count()\n"
-        "print([torch.cuda.get_device_name(i) for i in range(n)] or ['cpu'], 'CUDA build:', torch.version.cuda)"
-    ),
-}
+def _chosen_sessions(
+    found: Sequence[store.SessionResults], session: str, mine: str
+) -> tuple[store.SessionResults, list[store.SessionResults]]:
+    """The session to look at, and those to hold it against."""
+    by_path = {item.path: item for item in found}
+    for name in (session, mine):
+        if name and name not in by_path:
+            _fail(registry.unknown("session", name, list(by_path)))
+    local = [item for item in found if item.is_local and item.path != session]
+    if mine:
+        here = by_path[mine]
+    elif local:
+        here = max(local, key=lambda item: item.session.started_at)
+    else:
+        message = "this machine has no session yet; run scripts/refresh_benchmarks.py first, or name one with --mine"
+        _fail(ValueError(message))
+    return here, [by_path[session]] if session else [s for s in found if not s.is_local and s is not here]
+
+
+def _published(
+    sessions: Sequence[store.SessionResults], cell_id: str, path: str, host: machine.Machine
+) -> store.SessionResults:
+    """The published session to hold a cell against: this machine's if there is one, with a number if there is one."""
+    if path:
+        if path not in {item.path for item in sessions}:
+            raise registry.unknown("session", path, [item.path for item in sessions])
+        sessions = [item for item in sessions if item.path == path]
+    holders = [item for item in sessions if cell_id in item.records]
+    if not holders:
+        known = sorted({id_ for item in sessions for id_ in item.records})
+        raise registry.unknown("published cell", cell_id, difflib.get_close_matches(cell_id, known, 5, 0.0))
+
+    def preference(item: store.SessionResults) -> tuple[bool, bool, str]:
+        measured = item.records[cell_id].status == "ok"
+        return measured, against.is_same_machine(host, item.machine), item.session.started_at
+
+    return max(holders, key=preference)
+
+
+def _conclude(verdict: against.Agreement, why: str) -> NoReturn:
+    """Print the verdict of a rerun and exit with its code."""
+    out.print(f"{verdict}: {why}", markup=False, soft_wrap=True)
+    raise typer.Exit(EXIT_OF[verdict])
+
+
+def _disturbance(record: Record) -> str:
+    """What else ran on the machine, in words; empty when it was quiet."""
+    loads = [run.before.load_1min for run in record.runs if run.before is not None and run.before.load_1min is not None]
+    if record.cell.device != "cpu" or not loads or loads[0] / machine.cores().effective < rules.BUSY_LOAD:
+        return ""
+    return f"disturbed: the load was {loads[0]:.2f} when the first run began; measure again on a quiet machine"
+
+
+def _columns_of(same_machine: bool) -> tuple[str, ...]:
+    if same_machine:
+        return "cell", "this session", "that session", "that session / this session", "this session is"
+    return "cell", "this machine", "that machine", "that machine / this machine", "this machine is"
+
+
+def _print_comparison(here: store.SessionResults, there: store.SessionResults, compared: against.Comparison) -> None:
+    out.print(f"this: {here.path} ({here.machine.cpu_model})   that: {there.path} ({there.machine.cpu_model})")
+    for difference in compared.differences:
+        out.print(f"differs: {difference}", markup=False)
+    if not compared.rows:
+        out.print("no cell in common: run the same profile")
+        return
+    _print_rows(compared.rows, _columns_of(compared.same_machine))
+    if compared.same_machine:
+        out.print(against.rule())
+    out.print(against.normal(compared), markup=False, soft_wrap=True)
+
+
+def _print_rows(rows: Sequence[against.Row], columns: Sequence[str]) -> None:
+    table = _table(*columns)
+    for row in rows:
+        values = (text.interval(value, row.noun) for value in (row.here, row.there))
+        if row.ratio is None:
+            table.add_row(row.label, *values, "", row.problem)
+        else:
+            table.add_row(row.label, *values, text.interval(row.ratio), _order_words(row))
+    out.print(table)
+
+
+def _order_words(row: against.Row) -> str:
+    """How this session stands to that one; between two dates of one machine, what the test says."""
+    if row.change is None:
+        return row.order or ""
+    if row.change.p is None:
+        return f"{row.order} (too few runs to test: {row.change.n_before} and {row.change.n_after})"
+    return f"{row.order}; {row.change.verdict} (p = {text.number(row.change.p)})"
+
+
+def _comparison_json(compared: against.Comparison) -> dict[str, Any]:
+    rows = [row._asdict() | {"change": None if row.change is None else row.change._asdict()} for row in compared.rows]
+    return compared._asdict() | {"rows": rows, "normal": against.normal(compared), "rule": against.rule()}
 
 
 def budget_seconds(value: str) -> float:
@@ -265,6 +395,19 @@ def _cell_ids(options: refresh.Options, profile: str) -> dict[str, Cell]:
         threads=tuple(sorted(named)),
     )
     return everything.cells
+
+
+def _run(prepared: refresh.Prepared, *, seal: bool) -> int:
+    """Run the plan; the number of cells that did not end well. Exits with 1 when interrupted or out of disk."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C: the child ends too
+    try:
+        return _execute(prepared, seal=seal)
+    except KeyboardInterrupt:
+        progress_console.print("interrupted; finished runs are kept, go on with --resume")
+        raise typer.Exit(SOME_FAILED) from None
+    except (store.StoreError, FileExistsError) as error:
+        progress_console.print(f"error: {error}", style="bold")
+        raise typer.Exit(SOME_FAILED) from None
 
 
 def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
@@ -362,8 +505,18 @@ def _print_plan(prepared: refresh.Prepared) -> None:
 
 
 def _print_left_out(prepared: refresh.Prepared) -> None:
+    """Cells that the time budget had no room for, and those that it cut short."""
+    planned = prepared.plan.cells | {run.cell.id: run.cell for run in prepared.plan.spare}
+    n_done = {cell_id: len(store.spooled_runs(prepared.folder, cell_id)) for cell_id in planned}
     for cell, seconds in prepared.plan.left_out:
-        out.print(f"not in the time budget: {cell.id} (about {text.seconds(seconds)})", markup=False)
+        if not n_done[cell.id] and not (prepared.folder / f"{cell.id}.json").exists():
+            out.print(f"not in the time budget: {cell.id} (about {text.seconds(seconds)})", markup=False)
+    for cell_id, n in n_done.items():
+        if n and prepared.options.time_budget_s is not None:
+            needed = prepared.plan.n_repeats[cell_id]
+            out.print(
+                f"cut short by the time budget: {cell_id}, {n} of {needed} runs; go on with --resume", markup=False
+            )
 
 
 def _print_summary(prepared: refresh.Prepared) -> None:
@@ -451,7 +604,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _fail(error: Exception) -> None:
+def _fail(error: Exception) -> NoReturn:
     """Say what is wrong with the request and exit with 2."""
     progress_console.print(f"error: {error}", markup=False, soft_wrap=True)
     raise typer.Exit(WRONG_USAGE)

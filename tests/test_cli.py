@@ -1,5 +1,6 @@
 """The command line as its user meets it: messages, exit codes, rehearsal; and a real interrupted refresh."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from bench import cli, launch, refresh, store
-from tests.factories import make_gpu, make_machine, make_record, make_run
+from bench import cli, doctor, launch, machine, plan, refresh, registry, store, vitals
+from bench.schema import Record
+from tests.factories import make_gpu, make_machine, make_record, make_run, make_session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPT = REPOSITORY / "scripts" / "refresh_benchmarks.py"
@@ -205,3 +208,243 @@ def test_every_workload_really_runs_in_smoke_size_on_tensorflow(tmp_path):
             assert {"import", "device_start", "first_step", "warmup", "steady"} <= set(run.phases_s)
     (digits,) = [r for r in records if r.cell.workload == "cnn-digits" and r.cell.mode == "train"]
     assert digits.runs[0].job.reached
+
+
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """A results folder of its own: one published session of an invented machine, which this machine then is."""
+    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine(machine_id or "example-2c"))
+    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(2, 2, None, 2))
+    monkeypatch.setattr(machine, "backend_version", lambda backend: "1.0")
+    root = tmp_path / "results"
+    monkeypatch.setattr(store, "RESULTS", root)
+    monkeypatch.setattr(store, "load", lambda at=root, load=store.load, **options: load(at, **options))
+
+    def publish(*records, folder=root, host=None):
+        host = host or make_machine()
+        session = make_session(records, machine_id=host.id)
+        place = folder / host.id / session.id
+        store.begin(place, host, session)
+        for record in records:
+            store.write_record(place, record)
+
+    return publish
+
+
+def a_cell():
+    """A cell of the smoke profile as the registry has it, and its id."""
+    chosen = plan.plan(
+        registry.workloads(),
+        profile="smoke",
+        installed={"tensorflow": "1.0"},
+        n_gpus=0,
+        n_cores=2,
+        only=("cnn-digits",),
+    )
+    return next(cell for cell in chosen.cells.values() if cell.mode == "train")
+
+
+def a_record(cell, *, step_s, **fields):
+    spec = registry.workload(cell.workload)
+    runs = [make_run(i, cell=cell, step_s=step_s * (1 + 0.001 * i)) for i in range(5)]
+    known = {
+        "cell": cell,
+        "spec": msgspec.structs.replace(spec, variants={"smoke": spec.variants["smoke"]}),
+        "profile": "smoke",
+        "source_hash": registry.source_hash(cell.workload),
+        "status": "ok",
+        "runs": tuple(runs),
+    }
+    return Record(**known | fields)
+
+
+@pytest.fixture
+def runs_that_take(monkeypatch):
+    """A launcher whose runs have steps of the given seconds, here."""
+    steps = {"s": 0.1}
+
+    def fake(request, **_):
+        step_s = steps["s"] * (1 + 0.001 * request.index)
+        return make_run(request.index, cell=request.cell, order=request.order, step_s=step_s)
+
+    monkeypatch.setattr(refresh.execute, "__kwdefaults__", {**refresh.execute.__kwdefaults__, "launcher": fake})
+    return steps
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, " ".join((result.output + result.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("step_s", "code", "word"),
+    [(0.1, 0, "agrees:"), (0.104, 0, "agrees:"), (0.2, 1, "disagrees:"), (0.05, 1, "disagrees:")],
+)
+def test_a_rerun_agrees_or_disagrees_with_the_published_number(published, runs_that_take, step_s, code, word):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+    runs_that_take["s"] = step_s
+
+    exit_code, text = invoke("repro", cell.id)
+
+    assert code == exit_code, text
+    assert word in text
+    assert "that session / this session" in text
+    (mine,) = [session for session in store.load().sessions if session.is_local]
+    assert 3 == len(mine.records[cell.id].runs)
+
+
+def test_a_wider_tolerance_agrees(published, runs_that_take):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+    runs_that_take["s"] = 0.12
+
+    assert 1 == invoke("repro", cell.id, "--repeats", 1)[0]
+    assert 0 == invoke("repro", cell.id, "--repeats", 1, "--tolerance", 0.25)[0]
+
+
+def test_another_machines_number_is_not_comparable_and_the_ratio_is_shown(published, runs_that_take):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1), host=make_machine("other-2c", cpu_family="Other 1/2/3"))
+    runs_that_take["s"] = 0.2
+
+    exit_code, text = invoke("repro", cell.id)
+
+    assert 3 == exit_code
+    assert "that machine / this machine" in text
+    assert "2.00x" in text or "2x" in text
+    assert "not comparable: another machine than other-2c/2026-11-03" in text
+
+
+def test_a_workload_that_has_changed_is_not_comparable(published, runs_that_take):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1, source_hash="f" * 16))
+
+    exit_code, text = invoke("repro", cell.id)
+
+    assert 3 == exit_code
+    assert "differ in source of the workload" in text
+
+
+def test_what_this_machine_cannot_run_is_not_comparable(published, monkeypatch):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+    monkeypatch.setattr(machine, "backend_version", lambda backend: None)
+
+    exit_code, text = invoke("repro", cell.id)
+
+    assert 3 == exit_code
+    assert "not comparable: tensorflow is not installed" in text
+
+
+def test_a_published_failure_is_not_comparable(published):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1, status="timeout", reason="no result after 5 s", runs=()))
+
+    assert 3 == invoke("repro", cell.id)[0]
+
+
+@pytest.mark.parametrize("arguments", [["repro", "nothing"], ["repro", "CELL", "--session", "nowhere/2026"], ["repro"]])
+def test_wrong_usage_of_repro_exits_with_2(published, arguments):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+
+    exit_code, text = invoke(*(cell.id if part == "CELL" else part for part in arguments))
+
+    assert 2 == exit_code
+    assert "repro" not in arguments[1:] and ("unknown" in text or "Missing argument" in text)
+
+
+def test_a_cells_own_machine_goes_before_a_later_session_of_another(published, runs_that_take):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+    published(a_record(cell, step_s=0.3), host=make_machine("zeta-2c", cpu_family="Other 1/2/3"))
+
+    exit_code, text = invoke("repro", cell.id)
+
+    assert 0 == exit_code, text
+    assert "against example-2c/2026-11-03" in text
+
+
+def test_compare_says_whether_numbers_are_normal(published):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+    published(a_record(cell, step_s=0.2), folder=store.RESULTS / "local")
+
+    exit_code, text = invoke("compare")
+
+    assert 0 == exit_code
+    assert "Mann-Whitney" in text and "at least 5 %" in text
+    assert "Is my number normal? Not all: of 1 tested, 1 became slower" in text
+    assert "speed-up" not in text
+
+
+def test_compare_of_two_machines_names_the_ratio(published):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1), host=make_machine("other-2c", cpu_family="Other 1/2/3"))
+    published(a_record(cell, step_s=0.2), folder=store.RESULTS / "local")
+
+    exit_code, text = invoke("compare", "other-2c/2026-11-03")
+
+    assert 0 == exit_code
+    assert "that machine / this machine" in text
+    assert "Mann-Whitney" not in text and "speed-up" not in text
+
+
+def test_compare_as_json_has_the_rows(published):
+    cell = a_cell()
+    published(a_record(cell, step_s=0.1))
+    published(a_record(cell, step_s=0.2), folder=store.RESULTS / "local")
+
+    result = CliRunner().invoke(cli.app, ["compare", "--json"])
+
+    (found,) = json.loads(result.stdout)
+    assert cell.id == found["rows"][0]["cell_id"]
+    assert 2.0 == pytest.approx(found["rows"][0]["ratio"]["value"], rel=0.01)
+    assert "slower" == found["rows"][0]["change"]["verdict"]
+
+
+@pytest.mark.parametrize("arguments", [["compare"], ["compare", "nowhere/2026"], ["compare", "--mine", "nowhere"]])
+def test_compare_without_a_session_or_with_an_unknown_one_exits_with_2(published, arguments):
+    published(a_record(a_cell(), step_s=0.1))
+
+    assert 2 == invoke(*arguments)[0]
+
+
+@pytest.mark.parametrize(("load", "code"), [(0.0, 0), (99.0, 1)])
+@pytest.mark.parametrize("arguments", [["doctor"], ["run", "--doctor"]])
+def test_the_doctor_exits_with_1_only_for_problems(monkeypatch, arguments, load, code):
+    facts = doctor.Facts(host=doctor.HostFacts(system="Linux", load_1min=load, cpu_flags=("avx", "avx2")))
+    monkeypatch.setattr(vitals, "collect", lambda: facts)
+
+    exit_code, text = invoke(*arguments)
+
+    assert code == exit_code
+    assert f"{code} problem" in text
+
+
+def test_the_doctor_as_json(monkeypatch):
+    facts = doctor.Facts(host=doctor.HostFacts(system="Linux", cpu_flags=("avx", "avx2")))
+    monkeypatch.setattr(vitals, "collect", lambda: facts)
+
+    result = CliRunner().invoke(cli.app, ["doctor", "--json"])
+
+    report = json.loads(result.stdout)
+    assert {"facts", "findings"} == set(report)
+    assert {"id", "severity", "seen", "means", "fix"} == set(report["findings"][0])
+
+
+def test_a_cell_that_the_budget_cut_short_is_named(fake_launch, tmp_path, monkeypatch):
+    """Runs that take ten times what was expected: the first cell stays behind with one of its three runs."""
+    clock = iter(float(100 * i) for i in range(1000))
+    monkeypatch.setattr(
+        refresh.execute, "__kwdefaults__", {**refresh.execute.__kwdefaults__, "now": lambda: next(clock)}
+    )
+
+    exit_code, text = invoke(
+        "run", "--profile", "smoke", "--only", "matmul", "--repeats", 3, "--time-budget", "250s", "--results", tmp_path
+    )
+
+    assert 0 == exit_code, text
+    assert "cut short by the time budget: matmul-probe" in text

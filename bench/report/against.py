@@ -11,8 +11,6 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from scipy.stats import mannwhitneyu
-
 from bench.report import format as fmt
 from bench.report import stats, studies
 from bench.report.stats import ComparisonError, Estimate, Order
@@ -71,7 +69,7 @@ class Comparison(NamedTuple):
 def compare(here: SessionResults, there: SessionResults) -> Comparison:
     """This session against that one: cells with equal ids, then cells that use all cores of their machine."""
     same = is_same_machine(here.machine, there.machine)
-    rows = [row for a, b in twins(here, there) for row in _rows(a, b, same_machine=same)]
+    rows = [row for a, b in twins(here, there) for row in compare_cells(a, b, same_machine=same)]
     return Comparison(same, differences(here.session, there.session), tuple(rows))
 
 
@@ -139,6 +137,8 @@ def change_of(before: list[float], after: list[float]) -> Change:
     effect = statistics.median(after) / statistics.median(before) - 1 if n and m else 0.0
     if not n or not m or 2 / math.comb(n + m, n) >= ALPHA:
         return Change("too few runs", None, effect, n, m)
+    from scipy.stats import mannwhitneyu  # half a second to import, and needed by few
+
     p = float(mannwhitneyu(before, after, alternative="two-sided").pvalue)
     verdict: Verdict = "no change shown"
     if p < ALPHA and abs(effect) >= MIN_EFFECT_FRAC:
@@ -241,7 +241,8 @@ def _shape(record: Record) -> tuple[Any, ...]:
     return (cell.workload, cell.mode, *arm, cell.batch_size, cell.n_samples, params)
 
 
-def _rows(here: Record, there: Record, *, same_machine: bool) -> list[Row]:
+def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Row]:
+    """One cell in both sessions: a row, or of a study a row per series."""
     common = {
         "cell_id": here.cell.id,
         "other_id": there.cell.id,
