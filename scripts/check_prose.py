@@ -51,6 +51,9 @@ NAMES = re.compile(
     r"|M1 Max|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
 )
 LIST_MARK = re.compile(r"^\s*\d+\. ")
+# The shape of an answer: its sections in order, and how long the sentence that answers may be.
+SECTIONS = ("The evidence", "When this is wrong", "Measure it yourself", "Related", "Sources")
+ANSWER_WORDS = 25
 
 
 class Problem(NamedTuple):
@@ -195,6 +198,34 @@ def naked_numbers(line: str) -> list[str]:
     return [found.group(0).strip() for found in re.finditer(r"\d[\d.,]*\s?(%|x\b|×|[a-zA-Z]+)?", prose)]
 
 
+def check_answer(path: str, text: str) -> list[Problem]:
+    """Problems in the shape of an answer: a question as title, a short first sentence, all sections in order."""
+    head, n_head = front_matter(text)
+    problems = []
+    if not str(head.get("title", "")).endswith("?"):
+        problems.append(Problem(path, 1, "the title of an answer is a question and ends in '?'"))
+    sections, in_fence, in_answer = [], False, True
+    for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
+        in_fence ^= FENCE.match(line) is not None
+        if not in_fence and line.startswith("## "):
+            sections.append(line.removeprefix("## "))
+            in_answer = False
+        if in_answer and (n := answer_words(line)) > ANSWER_WORDS:
+            problems.append(Problem(path, number, f"the first sentence has {n} words, at most {ANSWER_WORDS}"))
+    if tuple(sections) != SECTIONS:
+        problems.append(Problem(path, 1, f"sections {', '.join(sections)}; expected {', '.join(SECTIONS)}"))
+    return problems
+
+
+def answer_words(line: str) -> int:
+    """Words of a line's first sentence; a call or a piece of code counts as one word, a line of calls alone as none."""
+    plain = re.sub(r"\{%.*?%\}", "", line)
+    if not re.sub(r"\{\{.*?\}\}", "", plain).strip():
+        return 0
+    plain = re.sub(r"\{\{.*?\}\}|`[^`]*`", "it", plain)
+    return len(re.split(r"(?<=[.!?])\s+(?=[A-Z])", plain.strip())[0].split())
+
+
 def _unknown(kind: str, name: str, offers: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(offers), n=3)
     return f"unknown {kind} {name!r}" + (f"; near ones: {', '.join(near)}" if near else "")
@@ -260,6 +291,9 @@ def check(root: Path = ROOT) -> list[Problem]:
     names = known(root)
     sources = page_sources(root)
     problems = [found for path, text in sources.items() for found in check_page(path, text, names, root)]
+    for path, text in sources.items():
+        if path.startswith("docs/faq/") and not path.endswith("/index.md"):
+            problems += check_answer(path, text)
     ids = {path.removeprefix("docs/"): str(front_matter(text)[0].get("id", "")) for path, text in sources.items()}
     problems += check_registry(ids, load_registry((root / REGISTRY).read_text(encoding="utf-8")), names)
     readme = (root / "README.md").read_text(encoding="utf-8")

@@ -115,6 +115,42 @@ def test_front_matter_holds_no_number_and_no_unknown_name():
     assert ["1: unknown workload 'resnet51'; near ones: resnet50", "1: naked number '76x' in description"] == found
 
 
+SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\n## Related\n## Sources\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (HEAD.replace("Why?", "Why") + SHAPE, "1: the title of an answer is a question"),
+        (
+            HEAD + SHAPE.replace("## Related\n", ""),
+            "1: sections The evidence, When this is wrong, Measure it yourself, S",
+        ),
+        (HEAD + SHAPE.replace("Yes.", "word " * 25 + "and one."), "8: the first sentence has 27 words, at most 25"),
+        (HEAD + "{% if x %}\n" + SHAPE.replace("Yes.", "`a b` " * 26), "9: the first sentence has 26 words"),
+    ],
+)
+def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
+    found = prose.check_answer("docs/faq/why.md", text)
+
+    assert 1 == len(found)
+    assert f"{found[0].line}: {found[0].text}".startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Yes.",
+        "Yes. " + "More words. " * 20,
+        "word " * 25,
+        'It is {{ fact("a b") }} of `x y`.',
+        "# not\n```sh\n## no\n```",
+    ],
+)
+def test_an_answer_in_shape_passes(answer: str):
+    assert [] == prose.check_answer("docs/faq/why.md", HEAD + SHAPE.replace("Yes.", answer))
+
+
 def test_a_misspelt_group_is_caught():
     head = HEAD.replace("id: why", "id: why\ngroup: slow")
 
