@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from bench import plausible
 from bench.schema import (
     METHOD_VERSION,
     RECORD_LIMIT_BYTES,
@@ -58,14 +59,19 @@ class Results(NamedTuple):
     sessions: tuple[SessionResults, ...]
 
 
-def load(root: Path = RESULTS) -> Results:
+def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
     """All sessions below a results folder.
 
+    ``only_plausible`` refuses what cannot be true; planning the next run does without, so that a strange reading does
+    not stand in the way of measuring again.
+
     Raises:
-        RecordError: at least one file is broken; the message lists every one.
+        RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
     """
     problems: list[str] = []
     sessions = [_load_session(folder, is_local, root, problems) for folder, is_local in _session_folders(root)]
+    if only_plausible:
+        problems += [problem for session in sessions for problem in _implausible(session)]
     if problems:
         raise RecordError("\n".join(problems))
     return Results(tuple(session for session in sessions if session is not None))
@@ -75,7 +81,8 @@ def check(root: Path = RESULTS) -> list[str]:
     """Problems of all stored files, one line each; empty when all is well."""
     problems: list[str] = []
     for folder, is_local in _session_folders(root):
-        _load_session(folder, is_local, root, problems)
+        session = _load_session(folder, is_local, root, problems)
+        problems += _implausible(session)
     return problems
 
 
@@ -298,6 +305,14 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
     if machine is None or session is None:
         return None
     return SessionResults(machine, session, records, is_local, relative)
+
+
+def _implausible(session: SessionResults | None) -> list[str]:
+    """What the readings of a session cannot be, one line each, with what to do about it."""
+    if session is None:
+        return []
+    found = plausible.problems(session.records, session.machine)
+    return [f"{session.path}/{cell_id}.json: {text}; measure the cell again" for cell_id, text in found]
 
 
 def _semantic_problems(record: Record) -> Iterator[str]:

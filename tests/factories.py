@@ -205,7 +205,8 @@ def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequen
         known["first_s"] = dict.fromkeys(CALL_STYLES, 0.5)
         known["readings"] = {"agree": 1.0}
     known |= fields
-    known.setdefault("total_s", sum(known["phases_s"].values()) + 1.0)
+    job = known.get("job")
+    known.setdefault("total_s", sum(known["phases_s"].values()) + (job.seconds if job else 0.0) + 1.0)
     missing = {name: "not measured by the factory" for name in MEASURED if known.get(name) is None}
     known.setdefault("unmeasured", missing)
     return Run(**known)

@@ -1,0 +1,244 @@
+"""Readings that cannot be true, each rule a small function. Pure: records in, sentences out.
+
+A rule refuses only what no machine can do or what a harness does when it is broken; what merely looks odd is flagged
+elsewhere and kept. ``store.check`` and the site's build run every rule over every session.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bench.schema import Block, Machine, Record, Run
+
+CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
+# paper (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016), and are counted as if they did not
+N_IDENTICAL = 5  # equal readings of a fine clock: more are no readings
+IDENTICAL_FROM_S = 1e-3  # below it, clocks that tick every 40 to 100 ns repeat themselves honestly
+THREAD_FACTOR = 1.5  # over linear scaling; caches that add up can give a little more than linear
+FORWARD_FACTOR = 0.5  # a training step holds a forward pass; `predict` may cost more around it than `fit` does
+CLOCK_SLACK_S = 0.05  # clocks of two processes, and rounding
+CLOCK_SLACK_FRAC = 0.01
+
+Found = Iterator[tuple[str, str]]  # JSON path below the record, and what is wrong there
+
+
+def problems(records: Mapping[str, Record], machine: Machine | None = None) -> Iterator[tuple[str, str]]:
+    """Cell id and "JSON path: what cannot be true", over the records of one session."""
+    for cell_id, record in records.items():
+        for rule in RECORD_RULES:
+            for at, text in rule(record):
+                yield cell_id, f"{at}: {text}"
+        if machine is not None:
+            for at, text in more_memory_than_the_machine(record, machine):
+                yield cell_id, f"{at}: {text}"
+    for rule in SESSION_RULES:
+        for cell_id, text in rule(records):
+            yield cell_id, f"$: {text}"
+
+
+# Of one record.
+
+
+def zero_for_missing(record: Record) -> Found:
+    """A zero where nothing can be zero stands for "not measured", which is written as null with a reason."""
+    for at, run in _ok(record):
+        for name in ("n_params", "flop_per_step", "peak_host_bytes", "peak_device_bytes", "energy_j", "idle_w"):
+            if getattr(run, name) == 0:
+                yield f"{at}.{name}", "expected above 0, or null with a reason; found 0"
+        if run.total_s == 0:
+            yield f"{at}.total_s", "expected above 0, found 0"
+        if run.job is not None and run.job.seconds == 0:
+            yield f"{at}.job.seconds", "expected above 0, found 0"
+
+
+def negative_energy(record: Record) -> Found:
+    """A counter that wrapped around unseen."""
+    for at, run in _ok(record):
+        for name in ("energy_j", "idle_w"):
+            value = getattr(run, name)
+            if value is not None and value < 0:
+                yield f"{at}.{name}", f"expected 0 or more, found {value}"
+
+
+def identical_samples(record: Record) -> Found:
+    """Many equal readings of a fine clock: copied, invented, or a clock that stood still."""
+    for at, run in _ok(record):
+        readings: dict[str, Sequence[float]] = {f"series.{name}": _seconds(b) for name, b in run.series.items()}
+        readings |= {"blocks": _seconds(run.blocks), "latencies_s": run.latencies_s}
+        for name, seconds in readings.items():
+            most = max((seconds.count(value) for value in set(seconds) if value >= IDENTICAL_FROM_S), default=0)
+            if most > N_IDENTICAL and most > len(seconds) / 2:
+                yield f"{at}.{name}", f"expected readings that differ, found {most} of {len(seconds)} equal"
+
+
+def copied_runs(record: Record) -> Found:
+    """Two processes with the same readings to the last digit are one process."""
+    seen: dict[tuple[float, ...], str] = {}
+    for at, run in _ok(record):
+        seconds = tuple(_seconds(run.blocks)) or tuple(s for b in run.series.values() for s in _seconds(b))
+        if len(set(seconds)) >= 3 and max(seconds) >= IDENTICAL_FROM_S and seconds in seen:
+            yield f"{at}.blocks", f"expected readings of its own, found those of {seen[seconds]}"
+        seen.setdefault(seconds, at)
+
+
+def clock_backwards(record: Record) -> Found:
+    """Parts that last longer than the whole, or a later event with an earlier time."""
+    for at, run in _ok(record):
+        limit = run.total_s * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S
+        phases = sum(run.phases_s.values())
+        if phases > limit:
+            yield f"{at}.phases_s", f"expected at most the run's {run.total_s} s together, found {phases}"
+        job = run.job
+        if job is None:
+            continue
+        if job.seconds > limit:
+            yield f"{at}.job.seconds", f"expected at most the run's {run.total_s} s, found {job.seconds}"
+        ends = [0.0, *(epoch.at_s for epoch in job.epochs)]
+        for index, (before, end) in enumerate(zip(ends, ends[1:], strict=False)):
+            if end < before:
+                yield f"{at}.job.epochs[{index}]", f"expected to end after {before} s, found {end}"
+        if ends[-1] > job.seconds * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
+            yield f"{at}.job.epochs", f"expected to end within the job's {job.seconds} s, found {ends[-1]}"
+
+
+def blocks_longer_than_the_run(record: Record) -> Found:
+    """Steady blocks are a part of the steady phase, and that of the run."""
+    for at, run in _ok(record):
+        steady = sum(_seconds(run.blocks)) + sum(sum(_seconds(blocks)) for blocks in run.series.values())
+        if steady > run.total_s * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
+            yield f"{at}.blocks", f"expected at most the run's {run.total_s} s together, found {steady}"
+        phase = run.phases_s.get("steady")
+        if phase is not None and not run.series:
+            if steady > phase * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
+                yield f"{at}.blocks", f"expected at most the steady phase's {phase} s together, found {steady}"
+
+
+def gpu_memory_on_a_cpu(record: Record) -> Found:
+    """A run that held GPU memory did not run on the CPU alone."""
+    if record.cell.device == "cpu":
+        for at, run in _ok(record):
+            if run.peak_device_bytes:
+                yield f"{at}.peak_device_bytes", f"expected null in a run on the CPU, found {run.peak_device_bytes}"
+
+
+def share_outside_its_range(record: Record) -> Found:
+    """Shares lie between 0 and 1."""
+    for at, run in _ok(record):
+        for index, share in enumerate(run.utilisation_frac or ()):
+            if not 0 <= share <= 1:
+                yield f"{at}.utilisation_frac[{index}]", f"expected 0 to 1, found {share}"
+        units = {reading.id: reading.unit for reading in record.spec.readings}
+        for name, value in run.readings.items():
+            if units.get(name) == "frac" and not 0 <= value <= 1:
+                yield f"{at}.readings.{name}", f"expected 0 to 1, found {value}"
+
+
+def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
+    """Resident memory fits into the machine, the GPU's into its largest GPU."""
+    device_bytes = max((gpu.memory_bytes for gpu in machine.gpus), default=None)
+    for at, run in _ok(record):
+        if run.peak_host_bytes and run.peak_host_bytes > machine.memory_bytes:
+            text = f"expected at most the machine's {machine.memory_bytes}, found {run.peak_host_bytes}"
+            yield f"{at}.peak_host_bytes", text
+        if run.peak_device_bytes and device_bytes and run.peak_device_bytes > device_bytes:
+            yield f"{at}.peak_device_bytes", f"expected at most the GPU's {device_bytes}, found {run.peak_device_bytes}"
+
+
+# Of one session: what two cells say together.
+
+
+def faster_than_the_ceiling(records: Mapping[str, Record]) -> Found:
+    """Counted operations per second far above the same device's own matrix product: a clock that did not wait."""
+    ceilings: dict[tuple[str, str], float] = {}
+    rates = {cell_id: rate for cell_id, record in records.items() if (rate := _flop_rate(record)) is not None}
+    for cell_id, rate in rates.items():
+        cell = records[cell_id].cell
+        if cell.workload == "matmul":
+            key = (cell.device, cell.precision)
+            ceilings[key] = max(ceilings.get(key, 0.0), rate)
+    for cell_id, rate in rates.items():
+        cell = records[cell_id].cell
+        ceiling = ceilings.get((cell.device, cell.precision))
+        if cell.workload != "matmul" and ceiling is not None and rate > CEILING_FACTOR * ceiling:
+            text = f"{CEILING_FACTOR:g} times the matrix product's {ceiling:.3g} operations a second, found {rate:.3g}"
+            yield cell_id, f"expected at most {text}"
+
+
+def threads_beyond_linear(records: Mapping[str, Record]) -> Found:
+    """Cores that give far more than their number: one of the two cells did not do its work, or had no room to."""
+    for first, second in _pairs(records, but="threads"):
+        a, b = records[first].cell, records[second].cell
+        if a.device != "cpu" or a.threads >= b.threads:
+            continue
+        gain, more = _step_s(records[first]) / _step_s(records[second]), b.threads / a.threads
+        if gain > THREAD_FACTOR * more:
+            text = f"expected at most {THREAD_FACTOR * more:.3g} times the speed of {a.threads} threads"
+            yield second, f"{text} ({first}), found {gain:.3g}"
+
+
+def training_shorter_than_its_forward_pass(records: Mapping[str, Record]) -> Found:
+    """A training step holds the forward pass that inference is, and the backward pass on top."""
+    for first, second in _pairs(records, but="mode"):
+        if (records[first].cell.mode, records[second].cell.mode) != ("train", "infer"):
+            continue
+        train, infer = _step_s(records[first]), _step_s(records[second])
+        if train < FORWARD_FACTOR * infer:
+            text = f"expected a training step of at least {FORWARD_FACTOR:g} of the forward pass's {infer:.3g} s"
+            yield first, f"{text} ({second}), found {train:.3g}"
+
+
+RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
+    zero_for_missing,
+    negative_energy,
+    identical_samples,
+    copied_runs,
+    clock_backwards,
+    blocks_longer_than_the_run,
+    gpu_memory_on_a_cpu,
+    share_outside_its_range,
+)
+SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (
+    faster_than_the_ceiling,
+    threads_beyond_linear,
+    training_shorter_than_its_forward_pass,
+)
+
+
+def _ok(record: Record) -> Iterator[tuple[str, Run]]:
+    """JSON path and run of every finished run."""
+    for number, run in enumerate(record.runs):
+        if run.status == "ok":
+            yield f"$.runs[{number}]", run
+
+
+def _seconds(blocks: Sequence[Block]) -> list[float]:
+    return [block.seconds for block in blocks]
+
+
+def _step_s(record: Record) -> float:
+    """Median over runs of each run's median seconds per step; infinite without blocks, so that no rule fires."""
+    medians = [
+        statistics.median(block.seconds / block.n_steps for block in run.blocks)
+        for _, run in _ok(record)
+        if run.blocks and all(block.n_steps > 0 for block in run.blocks)
+    ]
+    return statistics.median(medians) if medians else float("inf")
+
+
+def _flop_rate(record: Record) -> float | None:
+    flop = next((run.flop_per_step for _, run in _ok(record) if run.flop_per_step), None)
+    seconds = _step_s(record)
+    return None if flop is None or seconds <= 0 or seconds == float("inf") else flop / seconds
+
+
+def _pairs(records: Mapping[str, Record], *, but: str) -> Iterator[tuple[str, str]]:
+    """Ordered pairs of measured cells that agree in every field but one."""
+    groups: dict[str, list[str]] = {}
+    for cell_id, record in records.items():
+        if record.status == "ok" and 0 < _step_s(record) < float("inf"):
+            fields = {name: getattr(record.cell, name) for name in record.cell.__struct_fields__ if name != but}
+            fields["params"] = sorted(record.cell.params.items())
+            groups.setdefault(repr(fields), []).append(cell_id)
+    for group in groups.values():
+        yield from ((a, b) for a in group for b in group if a != b)
