@@ -13,6 +13,10 @@ from bench.schema import BACKENDS, DEVICES, PROFILES, Backend, Cell, Device, Jit
 # How often a headline cell (in its backend's first jit arm) and any other cell is repeated, each time in a
 # process of its own.
 REPEATS: Mapping[Profile, tuple[int, int]] = {"smoke": (1, 1), "quick": (1, 1), "reference": (5, 2)}
+# One cheap headline cell per device is run more often, so that its even runs can be set against its odd ones: a
+# session that finds a difference there has no business with finding others. Two against two at least.
+SELF_TEST = ("cnn-digits", "train")
+SELF_TEST_REPEATS: Mapping[Profile, int] = {"quick": 4, "reference": 10}
 
 # Compilation arms that make sense; the first is the one every cell runs in, the others are for headline
 # cells of a reference session. JAX without jit runs operation by operation and is nobody's choice for training.
@@ -145,6 +149,10 @@ def plan(
         ]
         for cell, variant in candidates.values()
     }
+    usual = dict(n_repeats)
+    if repeats is None and not cell_ids and profile in SELF_TEST_REPEATS:
+        for cell_id in _self_tests(specs, candidates, backends, threads or (n_cores,)):
+            n_repeats[cell_id] = SELF_TEST_REPEATS[profile]
 
     left_out: list[tuple[Cell, float]] = []
     left_s = float("inf") if time_budget_s is None else time_budget_s
@@ -152,16 +160,18 @@ def plan(
     waiting: dict[tuple[int, str], list[tuple[Cell, Variant]]] = {}
     for key in sorted(groups):
         for cell, variant in groups[key]:
-            missing = max(0, n_repeats[cell.id] - (done or {}).get(cell.id, 0))
-            needed = missing * cost[cell.id]
+            n_done = (done or {}).get(cell.id, 0)
+            if max(0, n_repeats[cell.id] - n_done) * cost[cell.id] > left_s:
+                n_repeats[cell.id] = usual[cell.id]  # a short session goes without a test of itself
+            needed = max(0, n_repeats[cell.id] - n_done) * cost[cell.id]
             if needed > left_s:
                 left_out.append((cell, needed))
                 waiting.setdefault(key, []).append((cell, variant))
                 continue
             left_s -= needed
             fitting.setdefault(key, []).append((cell, variant))
-    runs, order = _rounds(fitting, n_repeats, cost, seed, done or {}, 0)
-    spare, _ = _rounds(waiting, n_repeats, cost, seed, done or {}, order)
+    runs, order = _rounds(fitting, n_repeats, usual, cost, seed, done or {}, 0)
+    spare, _ = _rounds(waiting, n_repeats, usual, cost, seed, done or {}, order)
     return Plan(
         profile=profile,
         seed=seed,
@@ -176,6 +186,7 @@ def plan(
 def _rounds(
     groups: Mapping[tuple[int, str], Sequence[tuple[Cell, Variant]]],
     n_repeats: Mapping[str, int],
+    usual: Mapping[str, int],
     cost: Mapping[str, float],
     seed: int,
     done: Mapping[str, int],
@@ -183,20 +194,48 @@ def _rounds(
 ) -> tuple[list[PlannedRun], int]:
     """Runs that are not done yet, group by group, and the first order number behind them.
 
-    Repeats of a group's cells alternate, in a new order each round, so that drift hits every arm alike.
+    Repeats of a group's cells alternate, in a new order each round, so that drift hits every arm alike. A cell that is
+    repeated more than usual comes several times in each round.
     """
     runs = []
     for key, cells in groups.items():
-        for index in range(max(n_repeats[cell.id] for cell, _ in cells)):
-            due = [item for item in cells if index < n_repeats[item[0].id]]
-            random.Random(f"{seed} {key[1]} {key[0]} {index}").shuffle(due)
+        index = dict.fromkeys((cell.id for cell, _ in cells), 0)
+        for number in range(max(usual[cell.id] for cell, _ in cells)):
+            due = [
+                (cell, variant)
+                for cell, variant in cells
+                if number < usual[cell.id]
+                for _ in range(n_repeats[cell.id] // usual[cell.id])
+            ]
+            random.Random(f"{seed} {key[1]} {key[0]} {number}").shuffle(due)
             for cell, variant in due:
-                if index >= done.get(cell.id, 0):
-                    runs.append(
-                        PlannedRun(cell=cell, variant=variant, index=index, order=order, estimate_s=cost[cell.id])
+                if index[cell.id] >= done.get(cell.id, 0):
+                    run = PlannedRun(
+                        cell=cell, variant=variant, index=index[cell.id], order=order, estimate_s=cost[cell.id]
                     )
+                    runs.append(run)
+                index[cell.id] += 1
                 order += 1
     return runs, order
+
+
+def _self_tests(
+    specs: Mapping[str, Workload],
+    candidates: Mapping[str, tuple[Cell, Variant]],
+    backends: Sequence[str],
+    counts: Sequence[int],
+) -> list[str]:
+    """Of each device the cell that the session sets against itself: the first backend's usual arm."""
+    found = {
+        cell.device: cell.id
+        for cell, variant in reversed(candidates.values())
+        if (cell.workload, cell.mode) == SELF_TEST
+        and cell.backend == backends[0]
+        and _is_headline(specs[cell.workload], cell, variant)
+        and not _is_further(specs[cell.workload], cell, counts)
+        and cell.precision == "float32-strict"
+    }
+    return list(found.values())
 
 
 def _cells(

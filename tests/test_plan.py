@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.plan import plan
+from bench.plan import SELF_TEST, plan
 from bench.registry import UnknownNameError, workloads
 from bench.schema import BACKENDS
 
@@ -143,3 +143,65 @@ def test_cell_ids_are_unique_slugs_over_every_arm():
 
     assert all(cell_id == cell.id for cell_id, cell in cells.items())
     assert len({cell for cell in map(repr, cells.values())}) == len(cells)
+
+
+def self_tested(chosen):
+    """How often the cell of the session's test of itself runs, by device."""
+    return {
+        cell.device: chosen.n_repeats[cell_id]
+        for cell_id, cell in chosen.cells.items()
+        if (cell.workload, cell.mode, cell.backend) == (*SELF_TEST, "tensorflow") and chosen.n_repeats[cell_id] > 2
+    }
+
+
+@pytest.mark.parametrize(("profile", "n"), [("quick", 4), ("reference", 10)])
+def test_one_cheap_cell_of_each_device_is_repeated_so_that_the_session_can_test_itself(profile, n):
+    chosen = make_plan(profile=profile, n_gpus=1, backends=BACKENDS)
+
+    assert {"cpu": n, "gpu": n} == {d: k for d, k in self_tested(chosen).items() if k == n}
+    assert 2 == sum(k == n for k in chosen.n_repeats.values())
+    assert n % 2 == 0
+
+
+def test_its_runs_alternate_with_those_of_the_other_cells():
+    """Twice in each round, numbered in the order in which they run."""
+    runs = [run for run in make_plan(profile="reference", only=("cnn-digits",), backends=BACKENDS).runs]
+    (cell_id,) = {run.cell.id for run in runs if run.index == 9}
+    other = next(run.cell.id for run in runs if run.index == 4 and run.cell.id != cell_id)
+
+    assert list(range(10)) == [run.index for run in runs if run.cell.id == cell_id]
+    places = [place for place, run in enumerate(runs) if run.cell.id == other]
+    for number in range(5):
+        own = [place for place, run in enumerate(runs) if run.cell.id == cell_id and run.index // 2 == number]
+        first, last = min(own), max(own)
+        before = places[number - 1] if number else -1
+        after = places[number + 1] if number < 4 else len(runs)
+        assert before < first < last < after  # in the same round as the other cell's repeat of that number
+
+
+def test_a_test_of_itself_is_left_out_where_it_was_not_asked_for():
+    assert {} == self_tested(make_plan(profile="smoke"))
+    assert {} == self_tested(make_plan(profile="quick", repeats=1))
+    cell_id = next(run.cell.id for run in make_plan(profile="quick").runs if run.cell.workload == SELF_TEST[0])
+    assert {} == self_tested(make_plan(profile="quick", cell_ids=(cell_id,)))
+    assert {} == self_tested(make_plan(profile="quick", only=("matmul",)))
+
+
+def test_a_short_session_runs_the_cell_as_often_as_the_others():
+    costs = {run.cell.id: run.estimate_s for run in make_plan(profile="quick", only=("cnn-digits",)).runs}
+
+    chosen = make_plan(profile="quick", only=("cnn-digits",), time_budget_s=1.5 * max(costs.values()))
+
+    assert {} == self_tested(chosen)
+    assert [0] == [run.index for run in chosen.runs]
+
+
+def test_a_resumed_test_of_itself_goes_on_where_it_stopped():
+    everything = make_plan(profile="quick", only=("cnn-digits",))
+    cell_id = next(cell_id for cell_id, n in everything.n_repeats.items() if n == 4)
+
+    rest = make_plan(profile="quick", only=("cnn-digits",), done={cell_id: 3})
+
+    assert [3] == [run.index for run in rest.runs if run.cell.id == cell_id]
+    order = {(run.cell.id, run.index): run.order for run in everything.runs}
+    assert all(order[run.cell.id, run.index] == run.order for run in rest.runs)
