@@ -225,19 +225,7 @@ def repro(
     out.print(f"records: {_relative(prepared.folder)}", markup=False)
     if load := _disturbance(own):
         out.print(load, markup=False)
-    ratios = [row.ratio for row in rows if row.ratio is not None]
-    if not ratios:
-        _conclude("not comparable", next((row.problem for row in rows if row.problem), "no steps were timed"))
-    if not same:
-        _conclude("not comparable", f"another machine than {there.path}; the ratio above is between two machines")
-    verdicts = {against.agreement(ratio, same_machine=same, tolerance_frac=tolerance) for ratio in ratios}
-    verdict: against.Agreement = "disagrees" if "disagrees" in verdicts else "agrees"
-    named = f"{text.percent(tolerance)} of 1" if tolerance else "1"
-    place = "comes within" if verdict == "agrees" else "stays outside"
-    which = "the ratio's interval" if len(ratios) == 1 else "each ratio's interval"
-    if verdict == "disagrees" and len(ratios) > 1:
-        which = "at least one ratio's interval"
-    _conclude(verdict, f"{which} {place} {named}, against {there.path}")
+    _conclude(*against.conclude(rows, there, same_machine=same, tolerance_frac=tolerance))
 
 
 @app.command("doctor")

@@ -513,7 +513,7 @@ def _broken(facts: Facts, backend: BackendFacts) -> Finding:
     means, fix = "it cannot be imported", f"pip install --force-reinstall {backend.name}"
     if "time limit" in error:
         means = "its import or its first operation hangs; on a new GPU it may be compiling its kernels"
-        fix = "run it again; if it hangs again, look at nvidia-smi and at the log below"
+        fix = "run it again; if it hangs again, look at nvidia-smi, then reinstall it"
     elif "signal 4" in error or "illegal instruction" in error.lower():
         means = "the wheel uses instructions that this CPU lacks"
         fix = "see the finding on AVX"

@@ -95,6 +95,8 @@ def ask(
     except (IndexError, ValueError):
         return BackendFacts(error=_why(process.returncode, err), log=log, **known)
     seen = {name: value for name, value in seen.items() if value is not None and name != "keras"}
+    if "keras_error" in seen:
+        seen["keras_error"] = _clean(seen["keras_error"])
     lists = {name: tuple(seen.pop(name, ())) for name in ("gpus", "architectures", "openmp")}
     return BackendFacts(log=log, **known | lists | seen)
 
@@ -110,7 +112,7 @@ def _why(code: int, err: str) -> str:
 def _clean(line: str) -> str:
     """A log line without its head and without folders of this machine."""
     line = re.sub(r"^\S* ?\d+[:.\d]* +\d+ [\w.]+:\d+\] ", "", line.strip())
-    return re.sub(r"(/[\w.+-]+)+/", "", line)
+    return re.sub(r"(/[\w.+-]+)+/|\b[A-Za-z]:\\(?:[^\\\s'\"]+\\)*", "", line)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

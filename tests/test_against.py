@@ -230,3 +230,27 @@ def test_a_rerun_agrees_within_the_tolerance_on_the_same_machine_only(ratio, sam
 
 def test_the_tolerance_can_be_chosen():
     assert "agrees" == against.agreement(make_ratio(1.2, 1.15, 1.3), same_machine=True, tolerance_frac=0.2)
+
+
+def make_rows(*ratios, problem=""):
+    row = against.Row("cell", "cell", "", "cpu", "images", None, None, None, None, None, problem)
+    return [row._replace(ratio=ratio) for ratio in ratios or (None,)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "same_machine", "verdict", "words"),
+    [
+        (make_rows(make_ratio(1.0, 0.9, 1.1)), True, "agrees", "comes within 5 % of 1"),
+        (make_rows(make_ratio(2.0, 1.9, 2.1)), True, "disagrees", "stays outside 5 % of 1"),
+        (make_rows(make_ratio(1.0, 0.9, 1.1)), False, "not comparable", "another machine than example-2c/2026-11-03"),
+        (make_rows(problem="the study has changed"), True, "not comparable", "the study has changed"),
+        (make_rows(), True, "not comparable", "no steps were timed"),
+        (make_rows(make_ratio(1.0, 0.9, 1.1), make_ratio(2.0, 1.9, 2.1)), True, "disagrees", "at least one"),
+        (make_rows(make_ratio(1.0, 0.9, 1.1), make_ratio(1.0, 0.9, 1.1)), True, "agrees", "each ratio's"),
+    ],
+)
+def test_the_verdict_on_a_rerun(rows, same_machine, verdict, words):
+    found, why = against.conclude(rows, make_side(), same_machine=same_machine)
+
+    assert verdict == found
+    assert words in why

@@ -448,10 +448,19 @@ def test_a_probe_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch):
     assert not late.exists()
 
 
-def test_an_error_names_no_folder_of_this_machine(monkeypatch):
-    seen = ask("raise ImportError('/home/somebody/venv/lib/libfoo.so: undefined symbol')", monkeypatch)
+@pytest.mark.parametrize("folder", ["/opt/venv/lib/", r"C:\\some\\folder\\"])
+def test_an_error_names_no_folder_of_this_machine(folder, monkeypatch):
+    seen = ask(f"raise ImportError('{folder}libfoo.so: undefined symbol')", monkeypatch)
 
     assert "ImportError: libfoo.so: undefined symbol" == seen.error
+
+
+def test_what_keras_says_names_no_folder_either(monkeypatch):
+    answer = {"keras_error": "OSError: /opt/venv/lib/libfoo.so is damaged"}
+
+    seen = ask(f"import json; print(json.dumps({answer!r}))", monkeypatch)
+
+    assert "OSError: libfoo.so is damaged" == seen.keras_error
 
 
 def test_an_absent_backend_starts_no_process(monkeypatch):

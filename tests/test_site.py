@@ -93,7 +93,9 @@ def check_evidence(section: Element, cells: list[str]) -> None:
     assert "ommit" in text and "achine" in text
     assert "samples" in text or "blocks" in text
     for cell in cells:
-        assert f"--cell {cell.rsplit('/', 1)[1]}" in text
+        machine, name = cell.split("/")[0], cell.rsplit("/", 1)[1]
+        command = "refresh_benchmarks.py --cell" if machine.startswith("local-") else "bench.cli repro"
+        assert f"{command} {name}" in text
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from bench.report import format as fmt
@@ -164,6 +164,27 @@ def agreement(ratio: Estimate, *, same_machine: bool, tolerance_frac: float = TO
         return "not comparable"
     inside = ratio.low <= 1 + tolerance_frac and ratio.high >= 1 - tolerance_frac
     return "agrees" if inside else "disagrees"
+
+
+def conclude(
+    rows: Sequence[Row], there: SessionResults, *, same_machine: bool, tolerance_frac: float = TOLERANCE_FRAC
+) -> tuple[Agreement, str]:
+    """Whether a cell that was run again agrees with its published record, and why, in words.
+
+    Of a study every series has to agree.
+    """
+    ratios = [row.ratio for row in rows if row.ratio is not None]
+    if not ratios:
+        return "not comparable", next((row.problem for row in rows if row.problem), "no steps were timed")
+    if not same_machine:
+        return "not comparable", f"another machine than {there.path}; the ratio above is between two machines"
+    within = f"{fmt.percent(tolerance_frac)} of 1" if tolerance_frac else "1"
+    found = {agreement(ratio, same_machine=True, tolerance_frac=tolerance_frac) for ratio in ratios}
+    if "disagrees" in found:
+        which = "the ratio's interval" if len(ratios) == 1 else "at least one ratio's interval"
+        return "disagrees", f"{which} stays outside {within}, against {there.path}"
+    which = "the ratio's interval" if len(ratios) == 1 else "each ratio's interval"
+    return "agrees", f"{which} comes within {within}, against {there.path}"
 
 
 def rule() -> str:

@@ -410,9 +410,11 @@ def _commit(session: SessionResults, record: Record | None = None) -> str:
     return f"{commit[:12]}{' (with uncommitted changes)' if session.session.dirty else ''}"
 
 
-def rerun_line(cell_id: str) -> str:
-    """The command that repeats one cell."""
-    return f"python scripts/refresh_benchmarks.py --cell {cell_id}"
+def rerun_line(session: SessionResults, cell_id: str) -> str:
+    """The command that repeats one cell; of a published one, with a verdict on whether the two agree."""
+    if session.is_local:
+        return f"python scripts/refresh_benchmarks.py --cell {cell_id}"
+    return f"python -m bench.cli repro {cell_id}"
 
 
 class Site:
@@ -969,7 +971,7 @@ class Site:
             f'<li><a href="{_e(target)}">{_e(record.spec.title)}, {_e(cell_words(record))}</a>: {n} samples, '
             f'<a class="record" href="{_e(href(page, data_path(session, ref.cell)))}">record</a>; machine '
             f"{_e(ref.machine)}, {_finished_at(session)}, commit {_e(_commit(session))}; "
-            f"<code>{_e(rerun_line(ref.cell))}</code></li>"
+            f"<code>{_e(rerun_line(session, ref.cell))}</code></li>"
         )
 
     def published_page(self) -> str:
@@ -1479,7 +1481,7 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
         ("Commit", f"<code>{_e(_commit(session, record))}</code>"),
         ("Versions", _e(_versions(session))),
         ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
-        ("Rerun", f"<code>{_e(rerun_line(cell_id))}</code>"),
+        ("Rerun", f"<code>{_e(rerun_line(session, cell_id))}</code>"),
     ]
     estimates = [
         (
