@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from bench.workloads import compile_tax, determinism, lstm_switches, raw_framework
+from bench.workloads import compile_tax, determinism, lstm_switches, memory, raw_framework
 
 
 def test_compiling_pays_back_where_both_totals_are_equal():
@@ -145,3 +145,30 @@ def test_new_shapes_never_run_out_before_the_blocks_do():
         for variant in variants:
             n_left = len(list(itertools.islice(compile_tax.shapes_of_one_area(), variant.params["shapes"], None)))
             assert n_left >= variant.n_blocks, profile
+
+
+class PretendedVariable:
+    def __init__(self, shape: tuple[int, ...], dtype: str) -> None:
+        self.shape, self.dtype = shape, dtype
+
+
+def test_bytes_of_variables_follow_from_shape_and_type():
+    variables = [
+        PretendedVariable((3, 4), "float32"),
+        PretendedVariable((5,), "bfloat16"),
+        PretendedVariable((), "int64"),
+    ]
+
+    assert 48 + 10 + 8 == memory.n_bytes(variables)
+
+
+def test_the_drivers_line_is_read_in_mebibytes_and_its_gaps_stay_gaps():
+    assert (1024 * 2**20, 143771 * 2**20) == memory.parsed("1024, 143771\n")
+    assert (None, 80 * 2**20) == memory.parsed("[N/A], 80\n")
+    assert (None, None) == memory.parsed("") == memory.parsed("no devices were found\n")
+
+
+def test_peak_of_this_process_is_in_bytes():
+    pytest.importorskip("resource")
+
+    assert 2**23 < memory.resident_peak_bytes() < 2**43
