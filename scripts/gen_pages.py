@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -20,6 +21,12 @@ if str(ROOT) not in sys.path:
 def results_folder() -> Path:
     """Records to build from; SITE_RESULTS points tests and previews at other ones."""
     return Path(os.environ.get("SITE_RESULTS") or ROOT / "bench" / "results")
+
+
+def public(address: str | None) -> str:
+    """The site's public address with a slash at its end; empty where it is only on this machine."""
+    host = urlsplit(address or "").hostname
+    return f"{address.rstrip('/')}/" if host not in (None, "localhost", "127.0.0.1") else ""
 
 
 def forget_edited_modules() -> None:
@@ -43,7 +50,8 @@ def under_mkdocs() -> None:
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
     try:
-        built = pages.build(docs, results_folder())
+        about = editor.config["site_description"] or ""
+        built = pages.build(docs, results_folder(), address=public(editor.config["site_url"]), summary=about)
     except pages.PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
     for path, content in built.items():

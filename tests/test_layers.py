@@ -74,6 +74,8 @@ WALL = {
     "bench.launch": layer("schema", "msgspec"),
     "bench.meters": layer("schema", "psutil pynvml numpy"),
     "bench.worker": layer("schema registry meters", "msgspec numpy keras tensorflow jax torch"),
+    # The same data as two other workloads: what is compared must not be two copies of one rule.
+    "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.refresh": layer(MEASURING, "msgspec"),
     "bench.flops": layer("schema registry", "keras"),
@@ -90,8 +92,17 @@ WALL = {
     "bench.report.rooflines": layer("schema registry report.stats", "msgspec"),
     "bench.report.trust": layer("schema report.stats", "msgspec numpy scipy"),
     "bench.report.format": layer("schema report.stats"),
-    "bench.report.verdicts": layer("schema report.stats report.studies report.format", "msgspec numpy scipy"),
+    "bench.report.rules": layer("schema report.stats report.format report.published", "msgspec"),
+    "bench.report.cases": layer("schema report.stats report.studies report.format report.published report.rules"),
+    "bench.report.verdicts": layer(
+        "schema report.stats report.studies report.format report.published report.rules report.cases",
+        "msgspec numpy scipy yaml",
+    ),
+    "bench.report.ledger": layer(
+        "report.facts report.format report.published report.rows report.rules report.verdicts", "msgspec"
+    ),
     "bench.report.groups": layer(),
+    "bench.report.sharing": layer(),
     "bench.report.total_time": layer("schema report.stats"),
     "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
     "bench.report.published": layer("schema", "msgspec yaml"),
@@ -100,7 +111,8 @@ WALL = {
     "bench.report.tables": layer(DRAWN, "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
-        f"{DRAWN} report.charts report.tables report.facts report.groups report.published",
+        f"{DRAWN} report.charts report.tables report.facts report.groups report.ledger report.published report.rules"
+        " report.sharing",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(

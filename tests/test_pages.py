@@ -86,7 +86,7 @@ def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
 def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.\n\n{{ chart("speed-by-workload") }}'
     docs = write_docs(tmp_path / "docs", body)
-    root = results_with(tmp_path / "results", make_record("resnet50", step_s=2.0, jitter_frac=0.0))
+    root = results_with(tmp_path / "results", make_record("resnet50", step_s=2.0, jitter_frac=1e-6))
     before = pages.build(docs, root)
     path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))
     record = store.read(path, type(make_record("resnet50")))

@@ -27,7 +27,7 @@ import vl_convert
 import yaml
 
 from bench import registry, schema, store
-from bench.report import charts, facts, groups, ledger, published, rules, stats, studies, tables, verdicts
+from bench.report import charts, facts, groups, ledger, published, rules, sharing, stats, studies, tables, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence
 from bench.schema import Record, Run, Workload
@@ -110,13 +110,17 @@ class Used:
     drawings: dict[str, charts.Drawing] = field(default_factory=dict)
 
 
-def build(docs: Path, results: Path) -> Pages:
+def build(docs: Path, results: Path, *, address: str = "", summary: str = "") -> Pages:
     """Every page and data file of the site.
+
+    Args:
+        address: the site's public address, with a slash at its end, for citations; empty when it has none.
+        summary: what the site is, in a sentence.
 
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
-    site = Site(docs, _evidence(results))
+    site = Site(docs, _evidence(results), address=address, summary=summary)
     pages: Pages = {}
     rendered = {source.path: site.render(source) for source in site.sources.values()}
     for path, (head, body) in rendered.items():
@@ -420,9 +424,10 @@ def rerun_line(session: SessionResults, cell_id: str) -> str:
 class Site:
     """The pages of one build: sources, evidence, and what the pages refer to."""
 
-    def __init__(self, docs: Path, evidence: Evidence) -> None:
+    def __init__(self, docs: Path, evidence: Evidence, *, address: str = "", summary: str = "") -> None:
         """Reads the sources."""
         self.evidence = evidence
+        self.address, self.summary = address, summary
         self.sources = _read(docs)
         self.docs = docs
         self.used = Used()
@@ -610,7 +615,8 @@ class Site:
                 for state in self.named()
             ],
         }
-        return {"data/claims.json": json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
+        text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return {"data/claims.json": text, "claims.json": text}
 
     # Charts.
 
@@ -952,7 +958,25 @@ class Site:
             lines.append(f'<details class="plain"><summary>{len(refs)} records</summary><ul>{rows}</ul></details>')
         elif text != facts.NOT_MEASURED:
             lines.append(f"<p>Read from: {self._session_files(page) or 'the records folder'}.</p>")
+        if refs and anchor in self.used.facts:
+            lines.append(self._cite(page, anchor, title, text, refs))
         return "".join(lines) + "</div>"
+
+    def _cite(self, page: str, anchor: str, what: str, value: str, refs: Sequence[CellRef]) -> str:
+        """The number's citation in three forms, folded."""
+        sessions = list({id(s): s for s, _ in self.evidence.resolve(refs)}.values())
+        number = sharing.Cited(
+            what=what,
+            value=value,
+            machine="; ".join(dict.fromkeys(self.evidence.cpu_text(session) for session in sessions)),
+            date=max(_finished_at(session) for session in sessions),
+            commit=", ".join(dict.fromkeys((session.session.commit or "unknown")[:12] for session in sessions)),
+            address=f"{self.address or '/'}{url_of(page)}#{anchor}",
+        )
+        forms = "".join(
+            f"<p>{form}</p><pre>{_e(text)}</pre>" for form, text in sharing.citations(number).items()
+        )
+        return f'<details class="plain cite"><summary>Cite this number</summary>{forms}</details>'
 
     def _session_files(self, page: str) -> str:
         return ", ".join(
@@ -1027,7 +1051,9 @@ class Site:
                 }
             )
         return {
-            "data/answers.json": json.dumps({"answers": found}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+            "data/answers.json": json.dumps({"answers": found}, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+            "faq.json": sharing.faq_json(found, self.address),
+            "llms.txt": sharing.llms_txt(found, self.address, self.summary),
         }
 
 
@@ -1051,6 +1077,7 @@ class Voice:
             "chart": self.chart,
             "table": self.table,
             "verdict": self.verdict,
+            "cases": self.cases,
             "published": self.published,
             "published_beside": self.published_beside,
             "rerun": self.rerun,
@@ -1166,6 +1193,15 @@ class Voice:
             f"<p>{self._sentence(verdict)}</p>"
             f'<p class="rule">Rule: {_e(verdict.rule)}</p></div>'
         )
+
+    def cases(self, verdict_id: str) -> str:
+        """Everything that a rule over many cases counted, with the side on which it counts."""
+        verdict = self.site.judge(verdict_id)
+        if not verdict.cases:
+            return f"<p>{MISSING}</p>"
+        sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
+        rows = [(_e(case.name), self._part(case.part), sides[case.side]) for case in verdict.cases]
+        return _block(_table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}"))
 
     def _sentence(self, verdict: verdicts.Verdict | ledger.Item | ledger.State) -> str:
         return "".join(self._part(part) for part in verdict.parts)
