@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from bench.schema import Backend, Cell, Profile, Record, Run, Variant
@@ -66,13 +65,16 @@ class Costs:
 
     def __init__(self, known: Sequence[Known], machine_id: str) -> None:
         """``machine_id`` is the machine to plan for."""
-        self._here = tuple(item for item in known if item.machine_id == machine_id)
-        self._elsewhere = tuple(item for item in known if item.machine_id != machine_id)
+        by_machine = _grouped(known, lambda item: item.machine_id)
+        self._here = by_machine.pop(machine_id, [])
+        self._elsewhere = by_machine
+        self._by_id = _grouped(self._here, lambda item: item.cell.id)
+        self._factors: dict[tuple[str, str], float] = {}
 
     def of(self, cell: Cell, variant: Variant, profile: Profile) -> Cost:
         """Expected seconds of one run of a cell in a profile's size."""
         expected = guess(cell, variant)
-        same = [item for item in self._here if item.cell.id == cell.id]
+        same = self._by_id.get(cell.id, [])
         exact = [item.seconds for item in same if item.profile == profile]
         if exact:
             return Cost(statistics.median(exact), "this cell")
@@ -91,32 +93,29 @@ class Costs:
     def _from_elsewhere(self, cell: Cell, profile: Profile, expected: float) -> float | None:
         """Seconds on other machines, each times how this machine compares with it; None where nobody has it."""
         found = []
-        for machine_id, items in self._by_machine.items():
+        for machine_id, items in self._elsewhere.items():
+            items = [item for item in items if _sibling_key(item.cell) == _sibling_key(cell)]
+            if not items:
+                continue
             factor = self._factor(machine_id, cell.device)
             exact = [item.seconds for item in items if _twin_key(item.cell, item.profile) == _twin_key(cell, profile)]
             if exact:
                 found.append(factor * statistics.median(exact))
-            elif siblings := _closest(cell, items, _sibling_key):
+            else:
+                siblings = _closest(cell, items, _sibling_key)
                 found.append(factor * expected * _middle(item.surprise for item in siblings))
         return _middle(found) if found else None
 
-    @cached_property
-    def _by_machine(self) -> dict[str, list[Known]]:
-        groups: dict[str, list[Known]] = {}
-        for item in self._elsewhere:
-            groups.setdefault(item.machine_id, []).append(item)
-        return groups
-
     def _factor(self, machine_id: str, device: str) -> float:
         """How many times as long as that machine this one takes over the cells of a device both ran; 1 without any."""
-        here = {_twin_key(item.cell, item.profile): item.seconds for item in self._here if item.cell.device == device}
-        there = {
-            _twin_key(item.cell, item.profile): item.seconds
-            for item in self._by_machine[machine_id]
-            if item.cell.device == device
-        }
-        common = here.keys() & there.keys()
-        return _middle(here[key] / there[key] for key in common) if common else 1.0
+        if (machine_id, device) not in self._factors:
+            here, there = (
+                {_twin_key(item.cell, item.profile): item.seconds for item in items if item.cell.device == device}
+                for items in (self._here, self._elsewhere[machine_id])
+            )
+            common = here.keys() & there.keys()
+            self._factors[machine_id, device] = _middle(here[key] / there[key] for key in common) if common else 1.0
+        return self._factors[machine_id, device]
 
     def _correction(self, cell: Cell) -> float:
         """How far guesses were off here for this backend and device; 1 while too few are known."""
@@ -147,6 +146,13 @@ def _work_frac(run: Run) -> float:
     if run.blocks and statistics.median(block.seconds for block in run.blocks) > SLOW_BLOCK_S:
         work += phases.get("warmup", 0.0) + phases.get("steady", 0.0)
     return min(work / run.total_s, 1.0)
+
+
+def _grouped(items: Iterable[Known], key: Callable[[Known], str]) -> dict[str, list[Known]]:
+    groups: dict[str, list[Known]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def _is_of(cell: Cell, variant: Variant) -> bool:

@@ -114,11 +114,13 @@ def test_more_threads_than_cores_are_skipped():
 
 
 def test_a_gpu_machine_measures_both_devices_and_the_gpus_precisions():
+    """A variant may ask for more formats on either device, but TF32 exists on a GPU only."""
     cells = make_plan(n_gpus=1, only=("resnet50",), profile="reference", backends=("jax",)).cells.values()
 
-    assert {"cpu", "gpu"} == {cell.device for cell in cells}
-    assert {"float32-strict", "tf32", "mixed_bfloat16"} == {cell.precision for cell in cells if cell.device == "gpu"}
-    assert {"float32-strict"} == {cell.precision for cell in cells if cell.device == "cpu"}
+    on = {device: {cell.precision for cell in cells if cell.device == device} for device in ("cpu", "gpu")}
+    assert {"float32-strict", "tf32", "mixed_bfloat16"} <= on["gpu"]
+    assert "float32-strict" in on["cpu"]
+    assert "tf32" not in on["cpu"]
 
 
 @pytest.mark.parametrize(
