@@ -20,7 +20,7 @@ from tests.factories import (
 EXPECTED = {
     "headline", "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target",
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
-    "machines", "failures", "course-jobs", "study", "rooflines",
+    "machines", "failures", "course-jobs", "study", "rooflines", "precisions",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 
@@ -183,6 +183,16 @@ def test_batches_are_compared_within_one_size_of_a_workload():
     made = tables.make("throughput-by-batch", make_evidence(make_session_results(records)))
 
     assert ["2", "8", "32"] == column(made, "batch size")
+
+
+def test_a_precision_stands_beside_the_same_cell_in_float32():
+    strict = [make_record(step_s=2.0, jitter_frac=0), make_record(step_s=1.0, jitter_frac=0, jit="on")]
+    mixed = make_record(step_s=4.0, jitter_frac=0, precision="mixed_bfloat16")
+    alone = make_record(step_s=4.0, precision="mixed_float16", batch_size=64)
+    made = tables.make("precisions", make_evidence(make_session_results([*strict, mixed, alone])))
+
+    assert ["mixed_bfloat16"] == column(made, "precision")
+    assert ["0.500x (0.500 to 0.500, n = 5)"] == column(made, "times as fast")
 
 
 def test_jit_table_says_slower_in_words():

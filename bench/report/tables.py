@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -17,7 +17,7 @@ from bench.report import format as fmt
 from bench.report import rooflines, stats, studies, verdicts
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
-from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Record, Run
+from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Precision, Record, Run
 from bench.store import SessionResults
 
 MACHINE = "machine"
@@ -33,6 +33,7 @@ PHASE_NAMES = {
 }
 ORDER_WORDS = {"faster": "faster", "slower": "slower", "overlaps": "no difference seen"}
 MODES: tuple[Mode, ...] = ("train", "infer")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)  # strict float32 first
 
 
 class TableError(LookupError):
@@ -374,6 +375,42 @@ def throughput_by_batch(scope: Scope) -> _Draft:
     return _Draft(
         caption="Samples per second (higher is better) and seconds per step, by batch size.",
         columns=(MACHINE, "workload", "mode", "arm", "batch size", "throughput", "step"),
+        rows=rows,
+    )
+
+
+@table("precisions")
+def precisions(scope: Scope) -> _Draft:
+    """Each cell measured in another precision beside the same cell in strict float32, and the ratio of the two."""
+    evidence = scope.evidence
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.workloads:
+            kind = evidence.workloads[workload].kind
+            if kind == "study":
+                continue
+            quantity, make = ("flop_rate", stats.flop_rate) if kind == "probe" else ("throughput", stats.throughput)
+            for same in _groups(evidence.records(session, workload=workload), _all_but_precision):
+                strict = next((record for record in same if record.cell.precision == PRECISIONS[0]), None)
+                for record in sorted(same, key=lambda record: PRECISIONS.index(record.cell.precision)):
+                    if record is strict or strict is None:
+                        continue
+                    gain = evidence.record_speedup(record, strict, quantity) if record.status == "ok" else None
+                    rows.append((
+                        scope.machine(session),
+                        _text(_sized(scope, record)),
+                        _text(fmt.MODE_NAMES[record.cell.mode]),
+                        _text(_arm_text(record.cell.backend, record.cell.device)),
+                        _text(fmt.count(record.cell.batch_size)),
+                        _or_failed(scope, strict, make),
+                        _text(record.cell.precision),
+                        _or_failed(scope, record, make),
+                        MISSING if gain is None else _estimate(scope, gain, record, strict),
+                    ))  # fmt: skip
+    columns = ("workload", "mode", "arm", "batch size", PRECISIONS[0], "precision", "in it", "times as fast")
+    return _Draft(
+        caption="Speed in strict float32 and in another precision (higher is better), all else the same.",
+        columns=(MACHINE, *columns),
         rows=rows,
     )
 
@@ -910,6 +947,11 @@ def _all_but_batch(record: Record) -> tuple[Any, ...]:
     cell = record.cell
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
     return (cell.mode, params, DEVICES.index(cell.device), BACKENDS.index(cell.backend))
+
+
+def _all_but_precision(record: Record) -> tuple[Any, ...]:
+    cell = record.cell
+    return (*_all_but_batch(record), cell.batch_size, cell.n_samples, cell.threads, cell.jit)
 
 
 def _groups(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
