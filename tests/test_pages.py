@@ -92,7 +92,10 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     record = store.read(path, type(make_record("resnet50")))
     runs = tuple(
         msgspec.structs.replace(
-            run, blocks=tuple(msgspec.structs.replace(b, seconds=b.seconds * 2) for b in run.blocks)
+            run,
+            blocks=tuple(msgspec.structs.replace(b, seconds=b.seconds * 2) for b in run.blocks),
+            phases_s={name: seconds * 2 for name, seconds in run.phases_s.items()},
+            total_s=run.total_s * 2,
         )
         for run in record.runs
     )
