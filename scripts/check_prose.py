@@ -159,6 +159,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "chart": names.charts,
         "table": names.tables,
         "verdict": names.verdicts,
+        "cases": names.verdicts,
         "published": names.figures,
         "published_beside": names.figures,
         "rerun": names.workloads,

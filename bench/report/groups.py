@@ -5,6 +5,7 @@ from __future__ import annotations
 # Value of ``group`` in an answer's front matter -> its heading. The values are permanent: anchors are made of them.
 GROUPS = {
     "start": "Start here",
+    "speed": "How much faster",
     "slower": "The GPU is slower, or not used",
     "memory": "Memory, batch and precision",
     "recurrent": "Recurrent networks and frameworks",

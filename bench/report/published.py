@@ -76,8 +76,38 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(part for part in (*parts, self.hardware) if part)
 
 
+class Sum(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Arithmetic on the articles' own numbers: the product of ``over`` divided by that of ``under``.
+
+    Each entry is a claim's id and the name of one of its numbers: "b-135s-vs-21s.cpu_s".
+    """
+
+    name: str
+    over: tuple[str, ...]
+    under: tuple[str, ...]
+
+
+class ClaimRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What settles a claim: a belief, or a test over facts, published rows, ages or the articles' own numbers."""
+
+    belief: str = ""  # id of a rule in report/verdicts.py
+    says: bool = True  # what the claim says of the belief
+    facts: tuple[str, ...] = ()  # ids of facts with an estimate
+    rows: tuple[str, ...] = ()  # ids of published rows with a number, or with a statement for ``begins``
+    quotients: tuple[tuple[str, str], ...] = ()  # a published row over another
+    sums: tuple[Sum, ...] = ()
+    ages: tuple[str, ...] = ()  # published rows whose date counts, in years before the newest observation
+    begins: str = ""  # how a published statement begins where the claim holds
+    at_least: float | Sum | None = None
+    at_most: float | Sum | None = None
+    needs: Literal["always", "throughout", "mostly", "once", "varies"] = "always"
+    holds: str = "confirmed"
+    fails: str = "refuted"
+    why: str = ""  # why the threshold is where it is, or what the rule compares
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One claim of an article. ``verdict`` is the id of a rule in ``report/verdicts.py``, or empty."""
+    """One claim of an article. ``page`` explains it; ``numbers`` are those that the article gives, by name."""
 
     id: str
     article: Literal["a", "b"]
@@ -86,7 +116,26 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kind: Literal["measurable-here", "checkable-against-published", "opinion", "outdated"]
     test: str
     evidence: tuple[str, ...]
-    verdict: str = ""
+    page: str
+    numbers: dict[str, float] = {}
+    rule: ClaimRule | None = None
+
+
+NamedKind = Literal["framework", "model", "vendor", "hardware", "data set", "service", "system"]
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that an article names, or leaves out beside what it names."""
+
+    id: str
+    name: str
+    type: NamedKind
+    articles: str  # "a", "b", "ab", or "" for what both leave out
+    evidence: tuple[str, ...]
+    page: str
+    workloads: tuple[str, ...] = ()  # workloads of ours that measure it
+    machines: str = ""  # part of a CPU's or GPU's name by which a measured machine has it
+    last: str = ""  # published row with the last release
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +148,7 @@ class Article(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class _Claims(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     articles: dict[str, Article]
     claims: tuple[Claim, ...]
+    named: tuple[Named, ...]
 
 
 @cache
@@ -137,6 +187,11 @@ def lookup(row_id: str, folder: Path = FOLDER) -> Figure:
 def claims(folder: Path = FOLDER) -> tuple[Claim, ...]:
     """Every claim of the two articles, in the order in which the articles make them."""
     return _claims_file(folder).claims
+
+
+def named(folder: Path = FOLDER) -> tuple[Named, ...]:
+    """Every framework, model, vendor, data set and service that the articles name."""
+    return _claims_file(folder).named
 
 
 def articles(folder: Path = FOLDER) -> dict[str, Article]:

@@ -90,6 +90,69 @@ document.addEventListener("click", (event) => {
   if (button) play(button);
 });
 
+// The ledger of claims: choose by verdict, article, kind and basis, or by words. The choice stands in the address.
+const LEDGER = [["word", "Verdict"], ["article", "Article"], ["kind", "Kind"], ["basis", "Resting on"]];
+
+/** A labelled field of the filters. */
+function field(title, control) {
+  const label = document.createElement("label");
+  label.append(title, control);
+  return label;
+}
+
+function filterLedger() {
+  const list = document.getElementById("ledger");
+  if (!list || document.querySelector(".ledger-filters")) return;
+  const entries = [...list.children];
+  const asked = new URLSearchParams(location.search);
+  const form = document.createElement("form");
+  form.className = "ledger-filters";
+  form.setAttribute("role", "search");
+  form.setAttribute("aria-label", "Filter the claims");
+  for (const [name, title] of LEDGER) {
+    const select = document.createElement("select");
+    select.name = name;
+    select.add(new Option("all", ""));
+    for (const value of new Set(entries.map((entry) => entry.dataset[name]))) {
+      select.add(new Option(name === "article" ? value.toUpperCase() : value.replaceAll("-", " "), value));
+    }
+    select.value = asked.get(name) ?? "";
+    if (select.selectedIndex < 0) select.value = "";
+    form.append(field(title, select));
+  }
+  const words = document.createElement("input");
+  words.type = "search";
+  words.name = "words";
+  words.value = asked.get("words") ?? "";
+  form.append(field("Words", words));
+  const shown = document.createElement("output");
+  form.append(shown);
+  list.before(form);
+
+  function apply() {
+    const chosen = [...new FormData(form)].filter(([, value]) => value);
+    const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    for (const entry of entries) {
+      const text = entry.textContent.toLowerCase();
+      const fits = chosen.every(([name, value]) => name === "words" || entry.dataset[name] === value);
+      entry.hidden = !(fits && wanted.every((word) => text.includes(word)));
+      if (!entry.hidden) count += 1;
+    }
+    shown.textContent = `${count} of ${entries.length} claims`;
+    const query = new URLSearchParams(chosen).toString();
+    history.replaceState(null, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
+  }
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (asked.size || !target) apply();
+  else shown.textContent = `${entries.length} claims`;
+}
+
+addEventListener("DOMContentLoaded", filterLedger);
+if (document.readyState !== "loading") filterLedger();
+
 // The theme opens its search as a dialog and gives it no name.
 document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
 

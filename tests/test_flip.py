@@ -1,0 +1,119 @@
+"""Reverse CPU and GPU in the records, and the pages that compare them change."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import msgspec
+
+from bench import registry
+from bench.report import ledger, published, rules, verdicts
+from bench.report.rows import Evidence
+from bench.schema import Record
+from bench.store import Results
+from tests.factories import (
+    INVENTED,
+    invented_step_s,
+    make_gpu,
+    make_job,
+    make_machine,
+    make_record,
+    make_run,
+    make_session,
+    make_session_results,
+    make_workload,
+)
+from tests.test_cases import study_record
+
+ENOUGH_FRAC = 0.9
+MAIN_BYTES, GPU_BYTES = 64 * 2**30, 80 * 2**30
+COMPARING = tuple(i for i, e in rules.ALL.items() if e.compares_devices and e.basis == "records")
+
+
+def reversible(workload: str, device: str, *, is_reversed: bool, **fields) -> Record:
+    """A record of a device; reversed, it has the times, the qualities and the meter of the other one."""
+    record = make_record(workload, device=device, n_runs=1, n_blocks=3, **fields)
+    is_gpu = (device == "gpu") != is_reversed
+    other = msgspec.structs.replace(record.cell, device="gpu" if is_gpu else "cpu")
+    step_s = invented_step_s(other)
+    runs = []
+    for index in range(3):
+        extra = {"utilisation_frac": (0.3, 0.4)} if device == "gpu" else {}
+        if record.spec.target is not None and record.cell.mode == "train":
+            extra["job"] = make_job(1000 * step_s, (0.971 + 0.001 * index + (0.02 if is_gpu else 0.0),))
+        runs.append(make_run(index, cell=record.cell, step_s=(step_s, step_s * 1.01, step_s * 0.99), **extra))
+    return msgspec.structs.replace(record, runs=tuple(runs))
+
+
+@cache
+def evidence(*, is_reversed: bool) -> Evidence:
+    """One machine with a GPU on which everything but the tiny table is faster on the GPU, or on the CPU."""
+    records = []
+    for workload in (id_ for id_ in INVENTED if id_ != "call-styles"):
+        for variant in make_workload(workload).variants["reference"]:
+            for device in ("cpu", "gpu"):
+                common = {"mode": variant.mode, "batch_size": variant.batch_size, "n_samples": variant.n_samples}
+                records.append(
+                    reversible(workload, device, is_reversed=is_reversed, params=dict(variant.params), **common)
+                )
+    for device in ("cpu", "gpu"):
+        seconds = 1.0 if (device == "gpu") != is_reversed else 2.0
+        records.append(study_record("rl-loop", times={"act": seconds}, device=device))
+    main, on_gpu = (GPU_BYTES, MAIN_BYTES) if is_reversed else (MAIN_BYTES, GPU_BYTES)
+    machine = make_machine(gpus=(make_gpu(memory_bytes=on_gpu),), memory_bytes=main)
+    session = make_session(records, machine_id=machine.id)
+    found = make_session_results(records, machine=machine, session=session)
+    declared = {**registry.workloads(), **{id_: make_workload(id_) for id_ in INVENTED}}
+    return Evidence(Results((found,)), declared)
+
+
+def test_both_sides_decide_every_belief_that_compares_the_devices():
+    assert len(COMPARING) >= 10
+    for verdict_id in COMPARING:
+        for is_reversed in (False, True):
+            found = verdicts.lookup(verdict_id, evidence(is_reversed=is_reversed))
+            assert "not measured" != found.outcome, verdict_id
+
+
+def test_reversing_the_devices_changes_the_pages_that_compare_them():
+    changed, kept = [], []
+    for verdict_id in COMPARING:
+        before, after = (verdicts.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
+        flipped = (before.outcome, before.sentence) != (after.outcome, after.sentence)
+        (changed if flipped else kept).append(verdict_id)
+
+    assert len(changed) >= ENOUGH_FRAC * len(COMPARING), kept
+
+
+def test_reversing_the_devices_turns_outcomes_and_not_only_numbers():
+    before, after = ({i: verdicts.lookup(i, evidence(is_reversed=side)).outcome for i in COMPARING} for side in (0, 1))
+
+    assert ("false", "true") == (before["only-for-training"], after["only-for-training"])
+    assert ("false", "true") == (before["lstm-gains-nothing"], after["lstm-gains-nothing"])
+    assert ("true", "false") == (before["gpu-has-more-memory"], after["gpu-has-more-memory"])
+    assert ("true", "false") == (
+        before["reinforcement-learning-needs-a-gpu"],
+        after["reinforcement-learning-needs-a-gpu"],
+    )
+    assert 2 * sum(before[i] != after[i] for i in COMPARING) > len(COMPARING)
+
+
+def test_reversing_the_devices_changes_the_claims_that_compare_them():
+    def compares(item: ledger.Item) -> bool:
+        rule = item.claim.rule
+        return rule is not None and (rule.belief in COMPARING or any("-speedup" in name for name in rule.facts))
+
+    before, after = (ledger.items(evidence(is_reversed=side)) for side in (False, True))
+    pairs = [(one, other) for one, other in zip(before, after, strict=True) if compares(one)]
+    kept = [one.claim.id for one, other in pairs if (one.word, one.sentence) == (other.word, other.sentence)]
+
+    assert len(pairs) >= 20
+    assert len(kept) <= (1 - ENOUGH_FRAC) * len(pairs), kept
+    assert sum(one.word != other.word for one, other in pairs) >= len(pairs) / 2
+
+
+def test_published_figures_do_not_change_with_our_records():
+    for verdict_id in (i for i, e in rules.ALL.items() if e.basis == "published"):
+        before, after = (verdicts.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
+        assert before.sentence == after.sentence
+    assert published.claims()

@@ -1,0 +1,238 @@
+"""The ledger: every claim has a verdict that follows from its rule, and a broken rule stops the build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench import registry
+from bench.report import ledger, published, rules
+from bench.report.ledger import LedgerError
+from bench.report.published import Claim, ClaimRule, Named, Sum
+from bench.report.rows import Evidence
+from bench.store import Results
+from tests.factories import make_evidence
+
+ROOT = Path(__file__).parents[1]
+NOTHING = Evidence(Results(()), registry.workloads())
+# Claims that neither our records nor the published list can decide so far; a new one needs a reason to be here.
+UNDECIDED = {
+    "b-bandwidth-device-to-memory",
+    "b-data-must-be-loaded",
+    "b-gpu-de-facto-standard",
+    "b-pytorch-increasing",
+    "b-need-vram",
+    "b-util-image-95-45min",
+    "b-util-detection-85-68min",
+    "b-util-nlp-75-92min",
+}
+NAMED = (
+    "TensorFlow PyTorch Keras JAX Caffe Theano MXNet ResNet-50 Inception-v3 LSTM YOLOv4 NVIDIA AMD Intel ImageNet COCO "
+    "GPT-3 Kaggle FPGA ASIC TPU NPU"
+).split()
+
+
+def claim(rule: ClaimRule | None, *, kind: str = "measurable-here", numbers: dict[str, float] | None = None, **fields):
+    known = {
+        "id": "a-claim",
+        "article": "a",
+        "section": "somewhere",
+        "claim": "Something.",
+        "test": "Try it",
+        "evidence": (),
+        "page": "faq/do-i-need-a-gpu.md",
+    }
+    return Claim(**known | {"kind": kind, "rule": rule, "numbers": numbers or {}} | fields)
+
+
+def decided(monkeypatch, rule: ClaimRule | None, evidence: Evidence = NOTHING, **fields) -> ledger.Item:
+    """The ledger's entry of one claim that is alone in it."""
+    monkeypatch.setattr(published, "claims", lambda: (claim(rule, **fields),))
+    (item,) = ledger.items(evidence)
+    return item
+
+
+def test_every_claim_has_a_verdict_and_says_why():
+    found = ledger.items(NOTHING)
+
+    assert len(found) >= 130
+    for item in found:
+        assert item.word in ledger.WORDS, item.claim.id
+        assert item.basis in ledger.BASES, item.claim.id
+        assert item.sentence.endswith("."), item.claim.id
+    assert len(found) == sum(ledger.counts(found).values())
+
+
+def test_only_opinions_are_not_measurable_and_all_of_them():
+    for item in ledger.items(NOTHING):
+        assert ("opinion" == item.claim.kind) == ("not measurable" == item.word), item.claim.id
+
+
+def test_no_claim_is_left_without_a_rule_but_those_we_know():
+    missing = {c.id for c in published.claims() if c.rule is None and c.kind not in ("opinion", "outdated")}
+
+    assert UNDECIDED == missing
+
+
+def test_what_is_outdated_cites_what_holds_today():
+    for item in ledger.items(NOTHING):
+        if item.word == "outdated":
+            assert [row for part in item.parts for row in part.figures], item.claim.id
+
+
+def test_every_claim_and_name_links_to_a_page_that_exists():
+    for entry in (*published.claims(), *published.named()):
+        assert (ROOT / "docs" / entry.page).is_file(), entry.id
+
+
+def test_without_records_only_published_figures_and_arithmetic_decide():
+    for item in ledger.items(NOTHING):
+        if item.basis == "our records":
+            assert "not measured yet" == item.word, item.claim.id
+
+
+def test_records_decide_claims_that_waited():
+    waiting = {i.claim.id: i.word for i in ledger.items(NOTHING)}
+    found = {i.claim.id: i.word for i in ledger.items(make_evidence(gpu=True))}
+
+    assert "not measured yet" == waiting["a-42min-vs-33s"] != found["a-42min-vs-33s"]
+    assert "not measured yet" == waiting["b-10x-to-100x"] != found["b-10x-to-100x"]
+
+
+# The articles' own arithmetic.
+
+
+def entry(claim_id: str) -> ledger.Item:
+    return next(item for item in ledger.items(NOTHING) if item.claim.id == claim_id)
+
+
+def test_watts_times_seconds_say_the_opposite_of_the_text():
+    found = entry("b-power-not-energy")
+
+    assert ("confirmed", "the article's own numbers") == (found.word, found.basis)
+    assert "380 x 21 / (220 x 135) = 0.269" in found.sentence
+
+
+def test_its_tables_stay_below_its_text():
+    found = entry("b-6x-contradicts-10-100x")
+
+    assert "confirmed" == found.word
+    assert "135 / 21 = 6.43" in found.sentence and "at most 10x" in found.rule
+
+
+# Rules.
+
+
+def test_a_belief_settles_a_claim_that_says_the_opposite(monkeypatch):
+    agrees = decided(monkeypatch, ClaimRule(belief="gpu-uses-more-energy"))
+    denies = decided(monkeypatch, ClaimRule(belief="gpu-uses-more-energy", says=False))
+
+    assert ("refuted", "published figures") == (agrees.word, agrees.basis)
+    assert "confirmed" == denies.word
+
+
+@pytest.mark.parametrize(("at_least", "word"), [(300.0, "confirmed"), (1000.0, "depends"), (5000.0, "refuted")])
+def test_published_rows_are_held_against_a_threshold(monkeypatch, at_least: float, word: str):
+    rows = ("gpu-geforce-rtx-3060-12-gb-launch-price", "gpu-geforce-rtx-5090-launch-price")
+
+    assert word == decided(monkeypatch, ClaimRule(rows=rows, at_least=at_least, needs="throughout")).word
+
+
+@pytest.mark.parametrize(("years", "word"), [(5.0, "outdated"), (50.0, "confirmed")])
+def test_age_decides_between_declining_and_gone(monkeypatch, years: float, word: str):
+    rule = ClaimRule(ages=("caffe-release",), at_least=years, holds="outdated", fails="confirmed")
+
+    assert word == decided(monkeypatch, rule).word
+
+
+def test_it_depends_is_confirmed_only_by_cases_on_both_sides(monkeypatch):
+    rows = ("gpu-geforce-rtx-3060-12-gb-launch-price", "gpu-geforce-rtx-5090-launch-price")
+
+    assert "confirmed" == decided(monkeypatch, ClaimRule(rows=rows, at_least=1000.0, needs="varies")).word
+    assert "refuted" == decided(monkeypatch, ClaimRule(rows=rows, at_least=1.0, needs="varies")).word
+    assert "not measured yet" == decided(monkeypatch, ClaimRule(rows=rows[:1], at_least=1.0, needs="varies")).word
+
+
+def test_a_fact_is_held_against_a_threshold_with_its_interval(monkeypatch):
+    evidence = make_evidence(gpu=True)
+    held = ClaimRule(facts=("resnet50-train-speedup",), at_least=2.0)
+
+    assert "confirmed" == decided(monkeypatch, held, evidence).word
+    assert "refuted" == decided(monkeypatch, msgspec.structs.replace(held, at_least=1e6), evidence).word
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        (ClaimRule(belief="gpu-is-always-faste"), "gpu-is-always-faster"),
+        (ClaimRule(facts=("resnet51-train-speedup",), at_least=1.0), "resnet50-train-speedup"),
+        (ClaimRule(rows=("nobody",), at_least=1.0), "no published row 'nobody'"),
+        (ClaimRule(rows=("tf-gpu-removed",), at_least=1.0), "could not convert"),
+        (ClaimRule(rows=("gpu-tesla-t4-memory",)), "no threshold"),
+        (ClaimRule(sums=(Sum(name="s", over=("a-claim.watts",), under=()),), at_least=1.0), "a-claim.watts"),
+        (ClaimRule(ages=("caffe-release",), at_least=1.0, holds="gone"), "no verdict is called 'gone'"),
+    ],
+)
+def test_a_broken_rule_stops_with_the_claims_id(monkeypatch, rule: ClaimRule, complaint: str):
+    with pytest.raises(LedgerError, match="a-claim") as caught:
+        decided(monkeypatch, rule)
+
+    assert complaint in str(caught.value)
+
+
+def test_an_opinion_with_a_rule_is_refused(monkeypatch):
+    with pytest.raises(LedgerError, match="opinion"):
+        decided(monkeypatch, ClaimRule(belief="gpu-is-always-faster"), kind="opinion")
+
+
+def test_an_outdated_claim_without_a_source_is_refused(monkeypatch):
+    with pytest.raises(LedgerError, match="cites nothing"):
+        decided(monkeypatch, None, kind="outdated")
+
+
+# What the articles name.
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_everything_the_articles_name_has_a_row(name: str):
+    found = [state for state in ledger.states(NOTHING) if state.named.name == name]
+
+    assert 1 == len(found)
+    assert [row for part in found[0].parts for row in part.figures]
+
+
+def test_frameworks_without_a_release_for_years_are_dormant_or_retired():
+    words = {state.named.name: state.word for state in ledger.states(NOTHING)}
+
+    assert {"Caffe": "dormant", "Theano": "dormant", "MXNet": "retired"}.items() <= words.items()
+    assert {"TensorFlow": "current", "PyTorch": "current", "Keras": "current"}.items() <= words.items()
+
+
+def test_a_model_is_measured_here_once_it_has_a_record():
+    words = {state.named.name: state.word for state in ledger.states(make_evidence())}
+
+    assert "measured here" == words["ResNet-50"]
+    assert "published figures only" == words["YOLOv4"]
+    assert "published figures only" == {s.named.name: s.word for s in ledger.states(NOTHING)}["ResNet-50"]
+
+
+def test_a_vendor_is_measured_here_by_the_name_of_its_chips(monkeypatch):
+    vendor = Named(
+        id="a-vendor", name="Example", type="vendor", articles="a", evidence=(), page="x.md", machines="Example CPU"
+    )
+    monkeypatch.setattr(published, "named", lambda: (vendor,))
+
+    assert ["measured here"] == [state.word for state in ledger.states(make_evidence())]
+    assert ["published figures only"] == [state.word for state in ledger.states(NOTHING)]
+
+
+def test_verdicts_of_beliefs_and_claims_agree():
+    evidence = make_evidence(gpu=True)
+    for item in ledger.items(evidence):
+        rule = item.claim.rule
+        if rule is not None and rule.belief:
+            outcome = rules.lookup(rule.belief, evidence).outcome
+            assert ("not measured" == outcome) == ("not measured yet" == item.word), item.claim.id
+            assert ("depends" == outcome) <= ("depends" == item.word), item.claim.id

@@ -1,0 +1,125 @@
+"""Cases, tests and needs: what makes a belief true, false, open or undecided."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.report import rules
+from bench.report.rows import Evidence
+from bench.report.rules import Belief, Case, Part, Statement, Test, decide
+from bench.store import Results
+
+EMPTY = Evidence(Results(()), {})
+TWICE = Test(at_least=2.0)
+HIGH, LOW, ACROSS = (2.5, 3.0), (1.0, 1.5), (1.5, 2.5)
+
+
+def case(low: float, high: float, name: str = "a case") -> Case:
+    return Case(name=name, value=(low + high) / 2, low=low, high=high, part=Part(f"{low} to {high}"))
+
+
+def cases(*ends: tuple[float, float]) -> list[Case]:
+    return [case(*pair) for pair in ends]
+
+
+@pytest.mark.parametrize(
+    ("test", "low", "high", "holds", "fails"),
+    [
+        (Test(at_least=2.0), 2.0, 3.0, True, False),
+        (Test(at_least=2.0), 1.9, 3.0, False, False),
+        (Test(at_least=2.0), 1.0, 1.9, False, True),
+        (Test(at_most=2.0), 1.0, 2.0, True, False),
+        (Test(at_most=2.0), 1.0, 2.1, False, False),
+        (Test(at_most=2.0), 2.1, 3.0, False, True),
+        (Test(at_least=1.0, at_most=2.0), 1.0, 2.0, True, False),
+        (Test(at_least=1.0, at_most=2.0), 0.5, 0.9, False, True),
+        (Test(at_least=1.0, at_most=2.0), 2.1, 2.2, False, True),
+        (Test(at_least=1.0, at_most=2.0), 0.5, 2.5, False, False),
+    ],
+)
+def test_a_case_counts_with_its_whole_interval(test: Test, low: float, high: float, holds: bool, fails: bool):
+    assert holds == test.holds(case(low, high))
+    assert fails == test.fails(case(low, high))
+
+
+@pytest.mark.parametrize(
+    ("needs", "ends", "outcome"),
+    [
+        ("always", (), "not measured"),
+        ("always", (HIGH, HIGH), "true"),
+        ("always", (HIGH, ACROSS), "depends"),
+        ("always", (HIGH, HIGH, LOW), "false"),
+        ("throughout", (HIGH, HIGH), "true"),
+        ("throughout", (HIGH, LOW), "depends"),
+        ("throughout", (LOW, LOW), "false"),
+        ("throughout", (LOW, ACROSS), "depends"),
+        ("once", (LOW, HIGH), "true"),
+        ("once", (LOW, LOW), "false"),
+        ("once", (LOW, ACROSS), "depends"),
+        ("mostly", (HIGH, HIGH, LOW), "true"),
+        ("mostly", (HIGH, LOW), "depends"),
+        ("mostly", (LOW, LOW, HIGH), "false"),
+        ("mostly", (HIGH, ACROSS, LOW), "depends"),
+    ],
+)
+def test_the_needs_decide(needs: str, ends: tuple[tuple[float, float], ...], outcome: str):
+    assert outcome == decide(cases(*ends), TWICE, needs)
+
+
+def belief(found: list[Case], **fields) -> Belief:
+    known = {
+        "id": "a-belief",
+        "text": "Something is so.",
+        "measure": "the measure",
+        "counted": "cases are so",
+        "test": TWICE,
+        "needs": "always",
+        "cases": lambda evidence: found,
+        "reason": "Because.",
+        "missing": "Nothing is known yet.",
+    }
+    return Belief(**known | fields)
+
+
+def test_a_sentence_counts_and_names_the_lowest_and_the_highest():
+    found = belief([case(*HIGH, "wide"), case(*LOW, "narrow"), case(*ACROSS, "middle")]).judge(EMPTY)
+
+    assert "false" == found.outcome
+    assert "1 of 3 cases are so (at least 2x); lowest: narrow, 1.0 to 1.5; highest: wide, 2.5 to 3.0." == found.sentence
+    assert ["disagrees", "open", "agrees"] == [decided.side for decided in found.cases]
+
+
+def test_a_single_case_is_told_without_counting():
+    assert "only, 2.5 to 3.0; the belief needs at least 2x." == belief([case(*HIGH, "only")]).judge(EMPTY).sentence
+
+
+def test_without_cases_the_sentence_says_what_is_missing():
+    found = belief([]).judge(EMPTY)
+
+    assert ("not measured", "Nothing is known yet.") == (found.outcome, found.sentence)
+
+
+@pytest.mark.parametrize("needs", rules.NEEDS)
+def test_a_rule_is_words_with_its_reason(needs: str):
+    on_records = rules.rule_text("the measure", needs, "at least 2x", "Because.")
+    on_published = rules.rule_text("the measure", needs, "at least 2x", "Because.", basis="published")
+
+    assert "at least 2x" in on_records and on_records.endswith("Because.")
+    assert "interval" in on_records and "interval" not in on_published
+
+
+def statement(begins: str) -> rules.Verdict:
+    return Statement(id="a-statement", text="It is.", row="tf-gpu-removed", begins=begins, reason="Why.").judge(EMPTY)
+
+
+def test_a_statement_is_false_while_its_row_begins_with_the_words():
+    found = statement("removed")
+
+    assert "false" == found.outcome
+    assert ("tf-gpu-removed",) == found.figures
+    assert "depends" == statement("still there").outcome
+
+
+def test_an_id_is_registered_once():
+    with pytest.raises(rules.VerdictError, match="twice"):
+        rules.add(belief([], id="always-requires-gpu"))
