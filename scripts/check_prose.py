@@ -166,6 +166,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "generated_index": frozenset({"faq", "misconceptions"}),
         "claims_table": frozenset(),
         "coverage": frozenset(),
+        "flips": frozenset(),
         "named_table": frozenset(),
         "article_titles": frozenset(),
     }

@@ -76,6 +76,7 @@ WALL = {
     "bench.worker": layer("schema registry meters", "msgspec numpy keras tensorflow jax torch"),
     # The same data as two other workloads: what is compared must not be two copies of one rule.
     "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
+    "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.refresh": layer(MEASURING, "msgspec"),
     "bench.flops": layer("schema registry", "keras"),
@@ -101,6 +102,7 @@ WALL = {
     "bench.report.ledger": layer(
         "report.facts report.format report.published report.rows report.rules report.verdicts", "msgspec"
     ),
+    "bench.report.flipped": layer("schema store report.rows report.rules report.verdicts", "msgspec"),
     "bench.report.groups": layer(),
     "bench.report.sharing": layer(),
     "bench.report.total_time": layer("schema report.stats"),
@@ -112,7 +114,7 @@ WALL = {
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
         f"{DRAWN} report.charts report.tables report.facts report.groups report.ledger report.published report.rules"
-        " report.sharing",
+        " report.flipped report.sharing",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(

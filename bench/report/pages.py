@@ -27,7 +27,20 @@ import vl_convert
 import yaml
 
 from bench import registry, schema, store
-from bench.report import charts, facts, groups, ledger, published, rules, sharing, stats, studies, tables, verdicts
+from bench.report import (
+    charts,
+    facts,
+    flipped,
+    groups,
+    ledger,
+    published,
+    rules,
+    sharing,
+    stats,
+    studies,
+    tables,
+    verdicts,
+)
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence
 from bench.schema import Record, Run, Workload
@@ -1083,6 +1096,7 @@ class Voice:
             "rerun": self.rerun,
             "generated_index": self.generated_index,
             "coverage": self.coverage,
+            "flips": self.flips,
             "article_titles": self.article_titles,
             "claims_table": self.claims_table,
             "named_table": self.named_table,
@@ -1263,6 +1277,31 @@ class Voice:
             rows.append((title, where, links, *self._n_records(names), f"{n_found} of {len(called)}"))
         columns = ("Question", "Who can measure it", "Workloads", "CPU records", "GPU records", "Numbers measured")
         return _block(_table(columns, rows, "Counted while this page was built.", label="Coverage"))
+
+    def flips(self) -> str:
+        """Verdicts that a newer session changed, newest first."""
+        found = _keep(self.evidence, "flips", lambda: flipped.flips(self.evidence))
+        published_ones = [session for session in self.evidence.sessions if not session.is_local]
+        if not found:
+            n = len(published_ones)
+            compared = f"{fmt.count(n)} sessions were compared" if n > 1 else "there is only one session so far"
+            return _block(f"<p>No verdict has changed yet: {compared}.</p>")
+        paths = {str(source.meta.get("verdict")): path for path, source in self.site.sources.items()}
+        rows = []
+        for flip in found:
+            path = paths.get(flip.after.id)
+            belief = _e(flip.after.belief)
+            slug = machine_slug(flip.session)
+            rows.append(
+                (
+                    f'<a href="{_e(href(self.page, path))}">{belief}</a>' if path else belief,
+                    f"{_badge(flip.before.outcome)}<p>{_e(flip.before.sentence)}</p>",
+                    f"{_badge(flip.after.outcome)}<p>{_e(flip.after.sentence)}</p>",
+                    _e(flip.cause),
+                    f'<a href="{_e(href(self.page, f"machines/{slug}.md"))}">{_e(slug)}</a>, {flip.session.session.id}',
+                )
+            )
+        return _block(_table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped"))
 
     def _n_records(self, workloads: Sequence[str]) -> tuple[str, str]:
         """Finished cells of these workloads on CPU and GPU, over all sessions."""
