@@ -265,11 +265,12 @@ def check_registry(pages: dict[str, str], registered: dict[str, dict[str, dict]]
 
 
 def check_append_only(before: dict[str, dict[str, dict]], after: dict[str, dict[str, dict]]) -> list[Problem]:
-    """Ids that an older registry had and a newer one lost or dates differently."""
+    """Ids that an older registry had and a newer one lost or dates differently; an id may move to another list."""
     problems = []
+    now = {name: entry for ids in after.values() for name, entry in ids.items()}
     for kind, ids in before.items():
         for name, entry in ids.items():
-            kept = after.get(kind, {}).get(name)
+            kept = now.get(name)
             if kept is None:
                 problems.append(Problem(REGISTRY, 1, f"{kind}: {name!r} was removed; ids are permanent"))
             elif kept["since"] != entry["since"]:

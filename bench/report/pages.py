@@ -1618,7 +1618,7 @@ def _run_text(run: Run) -> str:
         lines.append("latencies    s: " + " ".join(f"{value:.4g}" for value in run.latencies_s) + cut)
     for name, blocks in run.series.items():
         first = f"first call {run.first_s[name]:.4g} s; " if name in run.first_s else ""
-        lines.append(f"{name.ljust(12)} {first}calls x seconds: {_blocks(blocks)}")
+        lines.append(f"blocks of {name}: {first}calls x seconds: {_blocks(blocks)}")
     if run.readings:
         lines.append("readings     " + "  ".join(f"{name} {value:.6g}" for name, value in run.readings.items()))
     if run.job is not None:
