@@ -22,6 +22,7 @@ KINDS = (
     "faq/slow-first-step/",
     "misconceptions/",
     "misconceptions/always-requires-gpu/",
+    "misconceptions/gpu-uses-more-energy/",
     "workloads/",
     "workloads/resnet50/",
     "workloads/mlp-tabular/",
@@ -41,7 +42,7 @@ KINDS = (
 )
 # The success criteria of WCAG 2.2, levels A and AA; axe's further advice concerns the theme's own markup.
 RUN_AXE = "axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
-AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/",
+AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/", "articles/",
              "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/")  # fmt: skip
 
 
@@ -144,8 +145,12 @@ def test_text_in_a_chart_is_readable_on_a_phone(browser, address: str):
     watched = Watched(browser, address, viewport={"width": 360, "height": 800})
     watched.open("faq/how-long-on-a-cpu/")
 
-    heights = watched.page.locator("svg.drawing.narrow").first.locator("text").evaluate_all(
-        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize) * one.ownerSVGElement.getScreenCTM().a)"
+    heights = (
+        watched.page.locator("svg.drawing.narrow")
+        .first.locator("text")
+        .evaluate_all(
+            "all => all.map(one => parseFloat(getComputedStyle(one).fontSize) * one.ownerSVGElement.getScreenCTM().a)"
+        )
     )
 
     assert heights and min(heights) >= 9
@@ -195,4 +200,42 @@ def test_axe_finds_nothing(browser, address: str, scheme: str):
             first = rule["nodes"][0]
             found.append(f"{kind}: {rule['id']} ({len(rule['nodes'])}): {first['target']} {first['html'][:160]}")
     assert [] == found
+    watched.context.close()
+
+
+def test_the_ledger_is_filtered_and_the_address_keeps_the_choice(browser, address: str):
+    watched = Watched(browser, address)
+    watched.open("articles/")
+    entries = watched.page.locator("#ledger > li")
+    n_all = entries.count()
+
+    watched.page.select_option(".ledger-filters select[name=word]", "outdated")
+    chosen = watched.page.locator("#ledger > li:visible")
+    n_chosen = chosen.count()
+    watched.page.fill(".ledger-filters input", "caffe")
+
+    assert n_all > n_chosen > chosen.count() >= 1
+    assert {"outdated"} == set(chosen.evaluate_all("all => all.map(one => one.dataset.word)"))
+    assert watched.page.url.endswith("articles/?word=outdated&words=caffe")
+    watched.open("articles/?word=outdated")
+    assert n_chosen == watched.page.locator("#ledger > li:visible").count()
+    assert [] == watched.problems
+    watched.context.close()
+
+
+def test_the_ledger_is_readable_without_javascript(browser, address: str):
+    watched = Watched(browser, address, java_script_enabled=False)
+    watched.open("articles/")
+
+    assert watched.page.locator("#ledger > li").count() == watched.page.locator("#ledger > li:visible").count() > 130
+    assert 0 == watched.page.locator(".ledger-filters").count()
+    watched.context.close()
+
+
+def test_a_claim_opened_by_its_address_is_in_sight(browser, address: str):
+    watched = Watched(browser, address)
+    watched.open("articles/#b-power-not-energy")
+
+    assert watched.page.locator("#b-power-not-energy").is_visible()
+    assert "0.269" in watched.page.locator("#b-power-not-energy").inner_text()
     watched.context.close()

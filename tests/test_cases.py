@@ -75,6 +75,26 @@ def judged(verdict_id: str, *records: Record, gpu_bytes: int = 80_000_000_000) -
 
 
 STUDIES = {
+    "weights-tell-the-memory": (
+        "memory",
+        {"readings": {"peak": 1.5, "weights": 1.0}},
+        {"readings": {"peak": 9.0, "weights": 1.0}},
+    ),
+    "nvidia-smi-shows-the-need": (
+        "memory",
+        {"device": "gpu", "readings": {"held": 1.1, "used": 1.0}},
+        {"device": "gpu", "readings": {"held": 60.0, "used": 1.0}},
+    ),
+    "cpu-cores-stop-mattering": (
+        "input-pipeline",
+        {"device": "gpu", "readings": {"workers-needed": 0.5}},
+        {"device": "gpu", "readings": {"workers-needed": 6.0}},
+    ),
+    "first-minute-tells-the-last": (
+        "endurance",
+        {"readings": {"last-to-first-rate": 0.99}},
+        {"readings": {"last-to-first-rate": 0.5}},
+    ),
     "predict-in-a-loop-is-free": ("call-styles", {"times": {"predict": 1.1, "compiled": 1.0}},
                                   {"times": {"predict": 40.0, "compiled": 1.0}}),
     "callbacks-are-free": ("fit-overhead", {"times": {"fit": 1.0, "progress-bar": 1.0, "callback": 1.1}},

@@ -19,11 +19,8 @@ ROOT = Path(__file__).parents[1]
 NOTHING = Evidence(Results(()), registry.workloads())
 # Claims that neither our records nor the published list can decide so far; a new one needs a reason to be here.
 UNDECIDED = {
-    "b-bandwidth-device-to-memory",
-    "b-data-must-be-loaded",
     "b-gpu-de-facto-standard",
     "b-pytorch-increasing",
-    "b-need-vram",
     "b-util-image-95-45min",
     "b-util-detection-85-68min",
     "b-util-nlp-75-92min",

@@ -410,12 +410,14 @@ def study_readings_ratio(workload: str, over: str, under: str, *, device: Device
     return cases
 
 
-def study_reading_between(workload: str, reading: str, first: Precision, second: Precision) -> Cases:
+def study_reading_between(
+    workload: str, reading: str, first: Precision, second: Precision, *, device: Device | None = None
+) -> Cases:
     """A reading of a study at one precision over that at another, all else equal."""
 
     def cases(evidence: Evidence) -> list[Case]:
         found = []
-        for session, record in _study_records(evidence, workload, None):
+        for session, record in _study_records(evidence, workload, device):
             cell = record.cell
             if cell.precision != first:
                 continue

@@ -110,6 +110,8 @@ def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence) -> Item:
         word = _word(rule.holds if agrees else rule.fails)
     said = "says so, too" if rule.says else "says the opposite"
     text = f'The belief "{found.belief}" is judged by its own rule; the claim {said}. {rule.why}'.strip()
+    if (rule.holds, rule.fails) != ("confirmed", "refuted"):
+        text += f" If the two agree, the claim counts as {rule.holds}; if not, as {rule.fails}."
     basis: Basis = "published figures" if found.basis == "published" else "our records"
     return Item(claim=claim, word=word, basis=basis, parts=found.parts, rule=text)
 
@@ -143,6 +145,8 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
         outcome = rules.decide(found, test, needs)
         kind = "records" if rule.facts else "published"
         text = rules.rule_text(measure, needs, shown_test, rule.why, basis=kind)
+    if (rule.holds, rule.fails) != ("confirmed", "refuted"):
+        text = f"{text.strip()} If so, the claim counts as {rule.holds}; if not, as {rule.fails}."
     words = {"true": _word(rule.holds), "false": _word(rule.fails), "depends": "depends"}
     word: Word = words.get(outcome, "not measured yet")
     if not found:

@@ -84,6 +84,8 @@ STOCK_FRAC = 0.6
 LOOKS_FULL_FRAC, LOOKS_IDLE_FRAC = 0.95, 0.5
 # A short epoch: what compiling must have paid for by then, if it pays at once.
 SHORT_EPOCH_STEPS = 100.0
+# Twice the weights: room for the gradients and for nothing else.
+MEMORY_RATIO = 2.0
 # Below a third of the step, copying is not what to mend first.
 COPY_FRAC = 0.3
 # Less than a third faster is not "much".
@@ -654,9 +656,35 @@ rules.add(
         counted="comparisons come out at half",
         test=Test(at_least=HALF_RATIOS[0], at_most=HALF_RATIOS[1]),
         needs="mostly",
-        cases=of.memory_of_half_precision,
+        cases=of.all_of(
+            of.memory_of_half_precision,
+            of.study_reading_between("memory", "peak", "mixed_bfloat16", "float32-strict", device="gpu"),
+            of.study_reading_between("memory", "peak", "mixed_float16", "float32-strict", device="gpu"),
+        ),
         reason="Half, with a tenth of slack on either side.",
         missing=NO_GPU,
+    ),
+    Belief(
+        id="weights-tell-the-memory",
+        text="The size of the weights tells how much memory training takes.",
+        measure="the peak memory of a training step over that of the weights alone",
+        counted="cells stay that close to their weights",
+        test=Test(at_most=MEMORY_RATIO),
+        needs="always",
+        cases=of.study_readings_ratio("memory", "peak", "weights"),
+        reason="Twice leaves room for the gradients and for nothing else.",
+        missing="The memory of training is not measured yet.",
+    ),
+    Belief(
+        id="nvidia-smi-shows-the-need",
+        text="nvidia-smi shows the memory that my model needs.",
+        measure="the GPU memory that the driver reports as in use over what the framework gave out",
+        counted="cells report about what was given out",
+        test=Test(at_most=NOTICED_RATIO),
+        needs="always",
+        cases=of.study_readings_ratio("memory", "held", "used", device="gpu"),
+        reason="A fifth more would already mislead who buys by it.",
+        missing="The memory of training on a GPU is not measured yet.",
     ),
     Belief(
         id="bigger-batch-is-always-faster",
@@ -838,6 +866,29 @@ rules.add(
         show=lambda value: "yes" if value else "no",
         reason="1 where all bits are the same, 0 where they are not.",
         missing="Repeated trainings are not measured yet.",
+    ),
+    Belief(
+        id="cpu-cores-stop-mattering",
+        text="Once the GPU is in use, CPU cores do not matter.",
+        measure="the number of CPU cores that must decode pictures to keep up with a small network on a GPU",
+        counted="cells are content with one",
+        test=Test(at_most=1.0),
+        needs="always",
+        cases=of.study_reading("input-pipeline", "workers-needed", device="gpu"),
+        show=lambda value: fmt.cores(round(value)),
+        reason="Needing more than one core is what mattering means.",
+        missing="Feeding pictures to a GPU is not measured yet.",
+    ),
+    Belief(
+        id="first-minute-tells-the-last",
+        text="The speed of the first minute holds to the end.",
+        measure="the pace of the end of a long training over that of its beginning",
+        counted="trainings keep their pace",
+        test=Test(at_least=NEARLY_ALL_FRAC),
+        needs="always",
+        cases=of.study_reading("endurance", "last-to-first-rate"),
+        reason="A tenth may be lost before a plan goes wrong.",
+        missing="No training has been watched for minutes yet.",
     ),
     Belief(
         id="full-meter-means-full-gpu",
