@@ -50,6 +50,10 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of everything that is stored: immutable, strict about unknown keys (kw_only is not inherited)."""
 
 
+class DataUnavailableError(RuntimeError):
+    """Raised by a workload whose data cannot be had here, with what to do about it: the run counts as skipped."""
+
+
 class Data(NamedTuple):
     """Arrays of one workload, on the host.
 

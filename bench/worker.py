@@ -6,6 +6,7 @@ The clock stops only after the device has finished: every block of steps ends wi
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import random
@@ -26,6 +27,7 @@ from bench.schema import (
     Block,
     Control,
     Data,
+    DataUnavailableError,
     Epoch,
     Jit,
     Job,
@@ -46,6 +48,12 @@ CONTROL_N = 1024  # 2 GFLOP: long enough to time on one core, short enough not t
 N_CONTROLS = 5
 IDLE_S = 1.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# What walks a whole sequence as one operation, by backend: a module and its functions.
+FUSED_KERNELS = {
+    "tensorflow": ("tensorflow.raw_ops", ("CudnnRNNV3", "CudnnRNN")),
+    "jax": ("jax.experimental.rnn", ("lstm",)),
+    "torch": ("torch._VF", ("lstm", "gru")),
+}
 ENDLESS_EPOCHS = 1_000_000  # the clock ends fit, not the number of epochs
 
 
@@ -423,8 +431,8 @@ class Study:
     def take(self, arms: dict[str, Callable[[], Block]]) -> None:
         """Like ``time`` for arms that time a block themselves, with what should not count left outside their clock.
 
-        The first block of each arm is its first call, then it warms up until blocks agree or have taken a quarter of
-        ``variant.steady_limit_s``, then come rounds as in ``time``.
+        The first block of each arm is apart, and kept as its first call where it is one; then the arm warms up until
+        blocks agree or have taken a quarter of ``variant.steady_limit_s``, then come rounds as in ``time``.
 
         Args:
             arms: by id of a declared series; each does its work once, waits for the device and returns a block.
@@ -432,7 +440,9 @@ class Study:
         steady: list[bool] = []
         for name, take_block in arms.items():
             self._check(name, self._series_ids, "series")
-            self.first_s[name] = round(take_block().seconds, CLOCK_DIGITS)
+            first = take_block()
+            if first.n_steps == 1:
+                self.first(name, first.seconds)
             trace = [take_block()]
             while not is_steady(trace, 0.0) and sum(b.seconds for b in trace) < self.variant.steady_limit_s / 4:
                 trace.append(take_block())
@@ -568,7 +578,8 @@ def _train(
     )
     seen["clock"] = clock
     seen["loss"] = float(keras.ops.convert_to_numpy(seen["logs"]["loss"]))
-    seen["output"] = seen["logs"]["loss"]
+    # Of the model and not of the loss, which is float32 whatever the layers compute in; one row, after the clock.
+    seen["output"] = keras.tree.flatten(model(data.x[:1], training=False))[0]
     if not math.isfinite(seen["loss"]):
         raise FloatingPointError(f"the loss is {seen['loss']}, so the work is not the work that was asked for")
 
@@ -695,25 +706,38 @@ def _state(model: Any, backend: str) -> Any:
 
 
 def _watch_recurrent_path(keras: Any) -> list[str]:
-    """Record which path recurrent layers take: the backend's fused kernel, or Keras's loop."""
+    """A list that tells which path recurrent layers take: "loop" when a layer asks for one, "fused" when a kernel runs.
+
+    The backend's own function does not tell: PyTorch's walks step by step where there is no fused kernel.
+    """
     paths: list[str] = []
-    backend = sys.modules["keras.src.backend"]
-    for name in ("lstm", "gru"):
-        original = getattr(backend, name, None)
+    _tell(sys.modules["keras.src.backend"], ("lstm", "gru"), on_call=lambda: paths.append("loop"))
+    module, names = FUSED_KERNELS[keras.backend.backend()]
+    parent, _, last = module.rpartition(".")
+    owner = getattr(importlib.import_module(parent), last, None) or importlib.import_module(module)
+    _tell(owner, names, on_return=lambda: paths.append("fused"))
+    return paths
+
+
+def _tell(
+    owner: Any,
+    names: tuple[str, ...],
+    on_call: Callable[[], None] = lambda: None,
+    on_return: Callable[[], None] = lambda: None,
+) -> None:
+    """Wrap those of a module's functions that it has, so that calls, and calls that return, are told of."""
+    for name in names:
+        original = getattr(owner, name, None)
         if original is None:
             continue
 
         def watched(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
-            try:
-                result = _original(*args, **kwargs)
-            except NotImplementedError:
-                paths.append("loop")
-                raise
-            paths.append("fused")
+            on_call()
+            result = _original(*args, **kwargs)
+            on_return()
             return result
 
-        setattr(backend, name, watched)
-    return paths
+        setattr(owner, name, watched)
 
 
 def _observe(
@@ -826,15 +850,19 @@ def _check_as_asked(request: Request, observed: Observed) -> None:
 
 
 def describe_failure(error: BaseException) -> tuple[str, str]:
-    """Status and reason of a run that ended with an error: its type and first line, without paths of this machine."""
+    """Status and reason of a run that ended with an error: its type and first line, without paths of this machine.
+
+    Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.
+    """
     text = str(error).strip() or type(error).__name__
     exhausted = ("RESOURCE_EXHAUSTED", "out of memory", "OutOfMemory", "Unable to allocate", "can't allocate memory")
     is_memory = isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {text}" for word in exhausted)
-    line = f"{type(error).__name__}: {text.splitlines()[0]}"
+    is_skipped = isinstance(error, DataUnavailableError)
+    line = text.splitlines()[0] if is_skipped else f"{type(error).__name__}: {text.splitlines()[0]}"
     for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
         if len(path) > 1:
             line = line.replace(path, name)
-    return ("out_of_memory" if is_memory else "failed"), line[:300]
+    return "skipped" if is_skipped else ("out_of_memory" if is_memory else "failed"), line[:300]
 
 
 def die_with_parent() -> None:

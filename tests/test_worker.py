@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import launch, worker
-from bench.schema import Block, Observed, Request, Variant
+from bench.schema import Block, DataUnavailableError, Observed, Request, Variant
 from tests.factories import make_cell, make_observed
 
 
@@ -176,6 +176,12 @@ def test_running_out_of_memory_is_told_from_other_failures(error, status):
     assert status == worker.describe_failure(error)[0]
 
 
+def test_data_that_cannot_be_had_is_no_failure():
+    error = DataUnavailableError("the images could not be downloaded\nsecond line")
+
+    assert ("skipped", "the images could not be downloaded") == worker.describe_failure(error)
+
+
 def test_a_reason_is_one_line_without_paths():
     home = str(worker.Path.home())
 
@@ -255,20 +261,20 @@ def make_study(n_blocks):
 def test_blocks_that_arms_time_themselves_come_in_rounds_after_the_first_and_the_warm_up():
     study, calls = make_study(n_blocks=4), []
 
-    def arm(name, seconds):
+    def arm(name, seconds, n_steps):
         def take():
             calls.append(name)
-            return Block(n_steps=10, seconds=seconds)
+            return Block(n_steps=n_steps, seconds=seconds)
 
         return take
 
-    study.take({"predict": arm("predict", 0.1), "call": arm("call", 0.25)})
+    study.take({"predict": arm("predict", 0.1, 1), "call": arm("call", 0.25, 10)})
 
-    assert {"predict": 0.1, "call": 0.25} == study.first_s
+    assert {"predict": 0.1} == study.first_s  # the other's first block held ten calls
     assert ["predict"] * 4 + ["call"] * 2 == calls[:6]  # 0.1 s three times, or 0.25 s once, is a quarter of the limit
     assert all({"predict", "call"} == set(calls[at : at + 2]) for at in range(6, 14, 2))
     assert study.steady is False
-    assert [Block(n_steps=10, seconds=0.1)] * 4 == study.series["predict"]
+    assert [Block(n_steps=1, seconds=0.1)] * 4 == study.series["predict"]
     assert [Block(n_steps=10, seconds=0.25)] * 4 == study.series["call"]
 
 
