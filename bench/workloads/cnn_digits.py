@@ -49,17 +49,34 @@ SPEC = Workload(
             )
             for mode in ("train", "infer")
         ),
-        "reference": tuple(
-            Variant(
-                mode=mode,
-                batch_size=32,
-                n_samples=N_TRAIN,
-                n_blocks=30,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=8.0,
-            )
-            for mode in ("train", "infer")
+        "reference": (
+            *(
+                Variant(
+                    mode=mode,
+                    batch_size=32,
+                    n_samples=N_TRAIN,
+                    n_blocks=30,
+                    steady_limit_s=3.0,
+                    headline=True,
+                    estimate_s=8.0,
+                    more_threads=(1, 2, 4, 8) if mode == "train" else (),
+                    more_precisions=("mixed_bfloat16", "mixed_float16") if mode == "train" else (),
+                    sweep="batch" if mode == "train" else "",
+                )
+                for mode in ("train", "infer")
+            ),
+            # All divide the 1,440 images, so that every batch size learns from the same ones.
+            *(
+                Variant(
+                    batch_size=batch_size,
+                    n_samples=N_TRAIN,
+                    n_blocks=15,
+                    steady_limit_s=2.0,
+                    estimate_s=10.0,
+                    sweep="batch",
+                )
+                for batch_size in (8, 16, 96, 240, 480)
+            ),
         ),
     },
 )

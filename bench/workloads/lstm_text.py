@@ -71,6 +71,8 @@ SPEC = Workload(
                 steady_limit_s=3.0,
                 headline=True,
                 estimate_s=10.0,
+                more_threads=(1, 2, 4, 8),
+                sweep="threads",
             ),
             Variant(
                 mode="infer",

@@ -58,6 +58,9 @@ SPEC = Workload(
                 steady_limit_s=3.0 if n == 4096 else 1.5,
                 headline=n == 4096,
                 estimate_s=10.0 if n == 4096 else 6.0,
+                more_threads=(1, 2, 4, 8) if n == 4096 else (),
+                more_precisions=("mixed_bfloat16", "mixed_float16") if n == 4096 else (),
+                sweep="threads" if n == 4096 else "",
             )
             for n in (64, 128, 256, 512, 1024, 2048, 4096)
         ),

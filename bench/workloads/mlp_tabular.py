@@ -78,6 +78,9 @@ SPEC = Workload(
                 steady_limit_s=3.0,
                 headline=True,
                 estimate_s=10.0,
+                more_threads=(1, 2, 4, 8),
+                more_precisions=("mixed_bfloat16", "mixed_float16"),
+                sweep="crossover",
             ),
             Variant(
                 mode="infer",
@@ -96,10 +99,18 @@ SPEC = Workload(
                     n_blocks=10,
                     steady_limit_s=1.5,
                     estimate_s=20.0 if width == 4096 and batch_size == 2048 else 7.0,
+                    sweep="crossover",
                 )
-                for width in (16, 128, 1024, 4096)
-                for batch_size, n_samples in ((32, 16_384), (256, 65_536), (2048, 262_144))
-                if (width, batch_size) != (128, 32)
+                for width in (16, 64, 128, 256, 1024, 4096)
+                for batch_size, n_samples in (
+                    (8, 16_384),
+                    (32, 16_384),
+                    (256, 65_536),
+                    (2048, 262_144),
+                    (8192, 262_144),
+                )
+                # The last corner would take a CPU minutes and says nothing that its neighbours do not.
+                if (width, batch_size) not in ((128, 32), (4096, 8192))
             ),
         ),
     },

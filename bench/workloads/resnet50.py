@@ -63,6 +63,9 @@ SPEC = Workload(
                 steady_limit_s=3.0,
                 headline=True,
                 estimate_s=21.0,
+                more_threads=(1, 2, 4, 8),
+                more_precisions=("mixed_bfloat16", "mixed_float16"),
+                sweep="batch",
             ),
             Variant(
                 mode="infer",
@@ -72,6 +75,7 @@ SPEC = Workload(
                 steady_limit_s=3.0,
                 headline=True,
                 estimate_s=14.0,
+                sweep="batch",
             ),
             Variant(
                 batch_size=2,
@@ -80,6 +84,7 @@ SPEC = Workload(
                 n_blocks=5,
                 steady_limit_s=1.5,
                 estimate_s=15.0,
+                sweep="batch",
             ),
             Variant(
                 batch_size=32,
@@ -88,6 +93,7 @@ SPEC = Workload(
                 n_blocks=3,
                 steady_limit_s=1.5,
                 estimate_s=35.0,
+                sweep="batch",
             ),
             Variant(
                 mode="infer",
@@ -97,6 +103,29 @@ SPEC = Workload(
                 n_blocks=3,
                 steady_limit_s=1.5,
                 estimate_s=14.0,
+                sweep="batch",
+            ),
+            *(
+                Variant(
+                    batch_size=batch_size,
+                    n_samples=64,
+                    params={"image_px": 224},
+                    n_blocks=3,
+                    steady_limit_s=1.5,
+                    estimate_s=estimate_s,
+                    sweep="batch",
+                )
+                for batch_size, estimate_s in ((1, 15.0), (4, 17.0), (16, 24.0))
+            ),
+            Variant(
+                mode="infer",
+                batch_size=32,
+                n_samples=64,
+                params={"image_px": 224},
+                n_blocks=3,
+                steady_limit_s=1.5,
+                estimate_s=20.0,
+                sweep="batch",
             ),
         ),
     },

@@ -84,6 +84,9 @@ SPEC = Workload(
                 steady_limit_s=3.0,
                 headline=True,
                 estimate_s=12.0,
+                more_threads=(1, 2, 4, 8),
+                more_precisions=("mixed_bfloat16", "mixed_float16"),
+                sweep="threads",
             ),
             Variant(
                 mode="infer",
