@@ -19,6 +19,11 @@ from tests.factories import INVENTED, make_evidence, make_record, make_session_r
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
 
 
+@pytest.fixture(autouse=True)
+def checks_schema(monkeypatch):
+    monkeypatch.setattr(charts, "CHECKS_SCHEMA", True)
+
+
 @cache
 def evidence(name: str) -> Evidence:
     if name == "none":

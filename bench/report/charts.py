@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+from altair.utils import schemapi
 
 from bench.report import format as fmt
 from bench.report import rooflines, studies
@@ -27,6 +28,7 @@ LINE_PX = 14.5  # height of a line of an axis label
 # One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
 N_STEADY_STEPS = 100
 NOT_MEASURED = "not measured yet"
+CHECKS_SCHEMA = False
 # Charts that say nothing without a GPU: drawn from another machine when the leading one has none, and say so.
 ABOUT_A_GPU = ("cpu-gpu-speedup",)
 
@@ -167,13 +169,16 @@ def draw(
     session = session or (_with_gpu(evidence) if chart_id in ABOUT_A_GPU else None) or evidence.lead
     scope = Scope(evidence=evidence, session=session, workload=workload, others=tuple(others))
     picture = _CHARTS[chart_id](scope)
+    # Checking every part against Vega-Lite's schema takes half of the time; the tests do it for every chart.
+    with schemapi.debug_mode(CHECKS_SCHEMA):
+        wide, narrow = _finished(picture.paint(False), WIDE_PX), _finished(picture.paint(True), NARROW_PX)
     return Drawing(
         id=chart_id,
         workload=workload,
         title=picture.title,
         description=picture.description,
-        wide=_finished(picture.paint(False), WIDE_PX),
-        narrow=_finished(picture.paint(True), NARROW_PX),
+        wide=wide,
+        narrow=narrow,
         rows=tuple(picture.rows),
         session=session,
     )
