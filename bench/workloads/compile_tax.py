@@ -189,7 +189,7 @@ def change_shapes(study: Any, model: Any, data: tuple[Any, Any], batches: list[t
         {"one-shape": lambda: model.train_on_batch(*data), "few-shapes": lambda: model.train_on_batch(*next(turn))}
     )
     study.first("one-shape", one_s)
-    del study.first_s["few-shapes"]  # the reading holds them all
+    study.first_s.pop("few-shapes", None)  # the reading holds them all
 
 
 def new_shapes(study: Any, model: Any, batches: Any) -> None:
