@@ -771,7 +771,7 @@ def _forest(
     x = alt.X(
         "value:Q", title=_axis_title(title, narrow), scale=_scale(domain, log), axis=_axis(domain, log, narrow, rows)
     )
-    base = alt.Chart(alt.Data(values=data)).encode(y=y)
+    base = alt.Chart(_data(data)).encode(y=y)
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=list(styles), range=[style[0] for style in styles.values()]),
@@ -784,7 +784,7 @@ def _forest(
     )
     layers: list[alt.Chart] = []
     if rule_at is not None:
-        mark = alt.Chart(alt.Data(values=[{"at": rule_at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
+        mark = alt.Chart(_data([{"at": rule_at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
         layers.append(mark.encode(x=alt.X("at:Q", scale=_scale(domain, log))))
     drawn = base.transform_filter("datum.value != null")
     spread = base.transform_filter("datum.low != null && datum.high != null")
@@ -865,7 +865,7 @@ def _curves(
     )
     shape = alt.Shape("series:N", scale=alt.Scale(domain=list(styles), range=[s[1] for s in styles.values()]))
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(styles), range=[s[2] for s in styles.values()]))
-    plot = alt.Chart(alt.Data(values=rows)).encode(x=x)
+    plot = alt.Chart(_data(rows)).encode(x=x)
     drawn = plot.transform_filter("datum.value != null")
     spread = plot.transform_filter("datum.low != null && datum.high != null")
     layers = [
@@ -878,7 +878,7 @@ def _curves(
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
     notes = [{"text": text, "line": line} for line, text in enumerate([*missing, *failed][:8])]
     limit = 44 if narrow else 90
-    said = alt.Chart(alt.Data(values=notes)).transform_calculate(text=f"truncate(datum.text, {limit})")
+    said = alt.Chart(_data(notes)).transform_calculate(text=f"truncate(datum.text, {limit})")
     for note in notes:
         layers.append(
             said.transform_filter(f"datum.line == {note['line']}")
@@ -903,7 +903,7 @@ def _surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> al
     size = 34 if narrow else 46
     batches = sorted({cell["batch"] for cell in cells})
     widths = sorted({cell["width"] for cell in cells}, reverse=True)
-    base = alt.Chart(alt.Data(values=data)).encode(
+    base = alt.Chart(_data(data)).encode(
         x=alt.X(
             "batch:O", title="batch size", sort=batches or None, axis=alt.Axis(labelAngle=0, domain=False, ticks=False)
         ),
@@ -983,7 +983,7 @@ def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
         labelPadding=8,
         labelOverlap=False,
     )
-    base = alt.Chart(alt.Data(values=data)).encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis))
+    base = alt.Chart(_data(data)).encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis))
     title = "share of the time; total at the right"
     layers = [
         base.transform_filter("datum.start != null")
@@ -1089,11 +1089,37 @@ def _choose(names: Mapping[Any, str]) -> str:
     return f"split({json.dumps(known)}[toString(datum.value)], '|')"
 
 
+def _with_values(part: Any) -> Any:
+    """The specification with values in the place of their names."""
+    if isinstance(part, list):
+        return [_with_values(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: {"values": _VALUES[value["name"]]} if key == "data" and "name" in value else _with_values(value)
+        for key, value in part.items()
+    }
+
+
+# Values that a painter has handed over since the last finished drawing, by name. Altair copies a chart, its data
+# included, at every step of its making; a name is copied faster, and the values are put in at the end.
+_VALUES: dict[str, list[dict[str, Any]]] = {}
+
+
+def _data(values: list[dict[str, Any]]) -> alt.NamedData:
+    """Data of a chart, by name until the drawing is finished."""
+    name = f"values-{len(_VALUES)}"
+    _VALUES[name] = values
+    return alt.NamedData(name=name)
+
+
 def _finished(drawing: alt.Chart | alt.LayerChart, width: int) -> dict[str, Any]:
     """The specification with the site's type and colours, exactly as wide as asked for."""
     spec = drawing.properties(width=width, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).to_dict(
         validate=False
     )
+    spec = _with_values(spec)
+    _VALUES.clear()
     soft, ink, grid = COLOURS["ink-soft"], COLOURS["ink"], COLOURS["grid"]
     text = {"labelColor": soft, "titleColor": soft, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500}
     spec["config"] = {

@@ -96,7 +96,7 @@ def lookup(name: str, evidence: Evidence) -> Fact:
     Raises:
         FactError: no such fact; the message names near ones.
     """
-    entries = _entries(_signature(evidence.workloads))
+    entries = _entries_of(evidence)
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
         hint = f"; near ones: {', '.join(near)}" if near else ""
@@ -172,6 +172,17 @@ def _signature(workloads: Mapping[str, Workload]) -> tuple[_Signature, ...]:
         )
         for spec in workloads.values()
     )
+
+
+_KNOWN: dict[int, tuple[Evidence, dict[str, _Entry]]] = {}
+
+
+def _entries_of(evidence: Evidence) -> dict[str, _Entry]:
+    """All facts of these results; kept for the last ones asked about."""
+    if id(evidence) not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[id(evidence)] = (evidence, _entries(_signature(evidence.workloads)))
+    return _KNOWN[id(evidence)][1]
 
 
 @cache

@@ -105,6 +105,7 @@ class Evidence:
             for record in session.records.values():
                 known.setdefault(record.spec.id, record.spec)
         self.workloads: dict[str, Workload] = known
+        self._lists: dict[tuple[int, str | None], tuple[Record, ...]] = {}
         self._params: dict[tuple[int, str], list[Mapping[str, Scalar]]] = {}
         self._flags: dict[int, tuple[str, ...]] = {}
         self._home = {id(record): session for session in self.sessions for record in session.records.values()}
@@ -232,12 +233,23 @@ class Evidence:
         wanted = {name: value for name, value in wanted.items() if value is not None}
         return tuple(
             record
-            for _, record in sorted(session.records.items() if session else ())
+            for record in self._records_of(session, workload)
             if all(getattr(record.cell, name) == value for name, value in wanted.items())
             and (status is None or record.status == status)
             and (headline is None or is_headline(record) == headline)
             and all(record.cell.params.get(name) == value for name, value in (params or {}).items())
         )
+
+    def _records_of(self, session: SessionResults | None, workload: str | None) -> tuple[Record, ...]:
+        """Records of a session, or of one workload of it, in order of their ids; looked up once."""
+        key = (id(session), workload)
+        if key not in self._lists:
+            self._lists[key] = tuple(
+                record
+                for _, record in sorted(session.records.items() if session else ())
+                if workload is None or record.cell.workload == workload
+            )
+        return self._lists[key]
 
     def candidates(
         self,
