@@ -204,7 +204,7 @@ def _state(entry: Named, evidence: Evidence) -> State:
         if figure.metric in ("latest_version", "latest_documentation"):
             return State(named=entry, word="current", parts=parts)
         years = (newest_observation() - date.fromisoformat(figure.date)).days / DAYS_PER_YEAR
-        since = (Part(f"no release for {fmt.number(years)} years; "),)
+        since = (Part(f"No release for {fmt.number(years)} years; "),)
         return State(named=entry, word="dormant" if years >= DORMANT_YEARS else "current", parts=(*since, *parts))
     records = [
         record

@@ -39,10 +39,12 @@ from bench.report import (
     stats,
     studies,
     tables,
+    total_time,
+    trust,
     verdicts,
 )
 from bench.report import format as fmt
-from bench.report.rows import CellRef, Evidence
+from bench.report.rows import CellRef, Evidence, is_older_method
 from bench.schema import Record, Run, Workload
 from bench.store import SessionResults
 
@@ -733,10 +735,31 @@ class Site:
             parts += [f"## Headline numbers{self._where()}", "", self._headline_table(voice, spec), ""]
         for chart_id in self._charts_of(spec):
             parts += [voice.chart(chart_id, workload=spec.id), ""]
+        parts += self._whole_jobs(path, spec)
         parts += ["## All results", "", self._all_results(path, self._of_workload(spec.id), with_machine=True), ""]
         parts += ["## What did not finish", "", self._failures(path, spec.id), ""]
         parts += ["## Measure it yourself", "", voice.rerun(spec.id), ""]
         return "\n".join(parts)
+
+    def _whole_jobs(self, page: str, spec: Workload) -> list[str]:
+        """Whether start-up, first step and steady steps add up to the job that was timed, cell by cell."""
+        lead = self.evidence.lead
+        rows = []
+        for record in self.evidence.records(lead, workload=spec.id, mode="train", status="ok"):
+            found = total_time.check(record)
+            if found is not None:
+                rows.append(
+                    (
+                        _e(cell_words(record)),
+                        self.number(page, fmt.seconds(found.measured_s), (self.evidence.ref(record),)),
+                        self.number(page, fmt.seconds(found.predicted_s), (self.evidence.ref(record),)),
+                        _e(total_time.in_words(found)),
+                    )
+                )
+        if not rows:
+            return []
+        table = _table(("Cell", "Measured", "Sum of the parts", "In words"), rows, label="Whole jobs")
+        return ["## Does the whole equal its parts?", "", table, ""]
 
     def _charts_of(self, spec: Workload) -> list[str]:
         if spec.kind != "model":
@@ -910,6 +933,8 @@ class Site:
                         ("Environment", _e(environment or "nothing set")),
                         ("Cores", _e(_cores(described))),
                         ("Commit", f"<code>{_e(_commit(session))}</code>"),
+                        ("Against itself", self._self_test(path, session)),
+                        ("Disturbed", _e(self._disturbed(session))),
                         ("Seed", str(described.seed)),
                         ("Download", files),
                     ]
@@ -925,6 +950,28 @@ class Site:
                 "",
             ]
         return "\n".join(parts)
+
+    def _self_test(self, page: str, session: SessionResults) -> str:
+        """The A/A test: the same cell's even runs against its odd ones, and how often any headline cell differs."""
+        found = self.evidence.self_test(session)
+        if found is None:
+            return "not tested: no headline cell has two runs in each half"
+        record, halves = found.planned or max(found.halves, key=lambda pair: (pair[1].n_odd, pair[0].cell.id))
+        ratio = self.number(page, fmt.interval(halves.ratio), (self.evidence.ref(record),))
+        words = (
+            f"{_e(cell_words(record))}, even runs over odd ones: {ratio}. "
+            f"{fmt.count(found.n_different)} of {fmt.count(len(found.halves))} headline cells seem to differ from "
+            f"themselves, {fmt.percent(1 - stats.CONFIDENCE_FRAC)} is what chance does."
+        )
+        if found.is_weak:
+            words += f" A weak test: with so few runs, differences below {fmt.percent(halves.sees_frac)} go unseen."
+        return f"{'passed' if found.passed else 'failed'}: {words}"
+
+    def _disturbed(self, session: SessionResults) -> str:
+        """How many cells were measured beside something else; the evidence of each says what."""
+        measured = [record for record in session.records.values() if record.status == "ok"]
+        flagged = sum(bool(self.evidence.flags(record)) for record in measured)
+        return f"{fmt.count(flagged)} of {fmt.count(len(measured))} cells are flagged; no headline rests on one if it can"
 
     # Evidence of facts and published figures.
 
@@ -1371,29 +1418,29 @@ class Voice:
         return (
             f'<li id="{_e(claim.id)}" {marks}><p class="ledger-claim">{_badge(item.word)} <strong>{_e(claim.claim)}'
             f'</strong> <a class="headerlink" href="#{_e(claim.id)}" title="Link to this claim" '
-            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{_e(where)}. Explained in '
-            f'<a href="{_e(href(self.page, claim.page))}">{_e(title)}</a>.</p><p>{self._sentence(item)}</p>'
+            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{_e(where)}. Explained: '
+            f'<a href="{_e(href(self.page, claim.page))}">{_e(title)}</a></p><p>{self._sentence(item)}</p>'
             f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
             f"{_e(claim.test)}.</p>{figures}</details></li>"
         )
 
     def named_table(self) -> str:
         """Everything the articles name, and how things stand with it."""
-        rows = []
+        items = []
         for state in self.site.named():
             entry = state.named
-            where = {"": "neither", "ab": "A and B"}.get(entry.articles, entry.articles.upper())
-            rows.append(
-                (
-                    f'<a id="{_e(entry.id)}" href="{_e(href(self.page, entry.page))}">{_e(entry.name)}</a>',
-                    _e(entry.type),
-                    _e(where),
-                    _badge(state.word),
-                    self._sentence(state),
-                )
+            where = {"": "in neither article", "ab": "in both articles"}.get(
+                entry.articles, f"in article {entry.articles.upper()}"
             )
-        columns = ("Name", "Kind", "Article", "State", "What is known")
-        return _block(_table(columns, rows, label="What the articles name"))
+            source = self.site.sources.get(entry.page)
+            title = source.meta.get("title", entry.page) if source else entry.page
+            items.append(
+                f'<li id="{_e(entry.id)}"><p class="ledger-claim">{_badge(state.word)} '
+                f'<strong>{_e(entry.name)}</strong></p><p class="ledger-where">{_e(entry.type.capitalize())}, {where}. '
+                f'More: <a href="{_e(href(self.page, entry.page))}">{_e(title)}</a></p>'
+                f"<p>{self._sentence(state)}.</p></li>"
+            )
+        return _block(f'<ul class="ledger">{"".join(items)}</ul>')
 
 
 class PlainVoice(Voice):
@@ -1556,6 +1603,9 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
         ("Commit", f"<code>{_e(_commit(session, record))}</code>"),
         ("Versions", _e(_versions(session))),
         ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
+        *((("Disturbed by", _e("; ".join(disturbed))),) if (disturbed := _disturbances(session, record)) else ()),
+        *((("Older method", "made by another method or other code than today's; in no ratio with newer results"),)
+          if is_older_method(record) else ()),
         ("Rerun", f"<code>{_e(rerun_line(session, cell_id))}</code>"),
     ]
     estimates = [
@@ -1591,6 +1641,10 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
     else:
         parts.append("<p>No samples: no run took place.</p>")
     return "".join(parts) + "</div></details>"
+
+
+def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:
+    return trust.flags(record, n_cores=session.session.n_cores_effective) if record.status == "ok" else ()
 
 
 def _run_text(run: Run) -> str:

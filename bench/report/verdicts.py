@@ -94,6 +94,8 @@ RESIDENT_RATIO = 1.3
 ROUNDING_RATIO = 10.0
 # Half of what a limit allows: nearer than that, the limit is what decides.
 BOUND_FRAC = 0.5
+# A tenth of a percentage point: less is a few pictures of a held-out set, and no better model.
+BETTER_FRAC = 0.001
 # A price that differs by a quarter between shops is a different price.
 SAME_PRICE_RATIO = 1.25
 
@@ -619,7 +621,7 @@ rules.add(
         text="A GPU trains a more accurate model.",
         measure="the worst final quality among the runs on the GPU minus the best among the runs on the CPU",
         counted="comparisons have every run on the GPU ahead",
-        test=Test(at_least=0.0),
+        test=Test(at_least=BETTER_FRAC),
         needs="always",
         cases=of.quality_gap,
         show=fmt.percent,
