@@ -114,7 +114,7 @@ WALL = {
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
         f"{DRAWN} report.charts report.tables report.facts report.groups report.ledger report.published report.rules"
-        " report.flipped report.sharing",
+        " report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(

@@ -113,16 +113,18 @@ def _tensorflow(tf: Any, convert: Callable[[Any], Any], host: Any) -> tuple[dict
     """XLA fuses each of these into one pass over memory, which TensorFlow's own kernels would take two for."""
     source = convert(host)
     target, new = tf.Variable(source), [convert(host)]
-    sign, step = tf.constant(-1.0), tf.constant(STEP)
+    sign, one, step = tf.constant(-1.0), tf.constant(1.0), tf.constant(STEP)
     scale = tf.function(lambda s: _nothing(target.assign(s * target)), jit_compile=True)
     triad = tf.function(lambda b, s: _nothing(target.assign(target + s * b)), jit_compile=True)
+    # A product with one moves the same bytes. A plain assignment would move none: the variable takes over the array.
+    copy = tf.function(lambda b, s: _nothing(target.assign(s * b)), jit_compile=True)
 
     def scale_new() -> None:
         new[0] = new[0] * sign
 
     return {
         "triad": lambda: triad(source, step),
-        "copy": lambda: _nothing(target[:].assign(source)),
+        "copy": lambda: copy(source, one),
         "scale": lambda: scale(sign),
         "sum": lambda: tf.reduce_sum(source),
         "scale-new": scale_new,

@@ -80,10 +80,10 @@ SPEC = Workload(
                 n_blocks=30,
                 steady_limit_s=4.0,
                 headline=kib == 16_384,
-                estimate_s=20.0 if kib > 1_024 else 10.0,
+                estimate_s=estimate_s,
                 sweep="size",
             )
-            for kib in (4, 64, 1_024, 16_384, 262_144)
+            for kib, estimate_s in ((4, 10.0), (64, 10.0), (1_024, 25.0), (16_384, 18.0), (262_144, 40.0))
         ),
     },
 )

@@ -163,10 +163,11 @@ def bare_step(study: Any) -> Callable[[Any, Any], Any]:
     shapes = ((N_FEATURES, WIDTH), (WIDTH,), (WIDTH, 1), (1,))
     weights = [rng.standard_normal(shape, dtype=np.float32) / np.float32(shape[0] ** 0.5) for shape in shapes]
     build = {"tensorflow": _tensorflow_step, "jax": _jax_step, "torch": _torch_step}[study.cell.backend]
-    return build(study.framework, weights)
+    return build(study, weights)
 
 
-def _tensorflow_step(tf: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
+def _tensorflow_step(study: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
+    tf = study.framework
     variables = [tf.Variable(weight) for weight in weights]
 
     @tf.function
@@ -181,7 +182,8 @@ def _tensorflow_step(tf: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: step(tf.constant(x), tf.constant(y))
 
 
-def _jax_step(jax: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
+def _jax_step(study: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
+    jax = study.framework
     state = [[jax.numpy.array(weight) for weight in weights]]
 
     def loss_of(values: Any, x: Any, y: Any) -> Any:
@@ -200,8 +202,8 @@ def _jax_step(jax: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
     return call
 
 
-def _torch_step(torch: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def _torch_step(study: Any, weights: list[Any]) -> Callable[[Any, Any], Any]:
+    torch, device = study.framework, study.keras.ops.convert_to_tensor(0.0).device
     parameters = [torch.tensor(weight, device=device, requires_grad=True) for weight in weights]
     optimizer = torch.optim.SGD(parameters, lr=LEARNING_RATE)
 
