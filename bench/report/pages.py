@@ -971,7 +971,7 @@ class Site:
         """How many cells were measured beside something else; the evidence of each says what."""
         measured = [record for record in session.records.values() if record.status == "ok"]
         flagged = sum(bool(self.evidence.flags(record)) for record in measured)
-        return f"{fmt.count(flagged)} of {fmt.count(len(measured))} cells are flagged; no headline rests on one if it can"
+        return f"{fmt.count(flagged)} of {fmt.count(len(measured))} cells are flagged; headlines avoid them"
 
     # Evidence of facts and published figures.
 
@@ -1033,9 +1033,7 @@ class Site:
             commit=", ".join(dict.fromkeys((session.session.commit or "unknown")[:12] for session in sessions)),
             address=f"{self.address or '/'}{url_of(page)}#{anchor}",
         )
-        forms = "".join(
-            f"<p>{form}</p><pre>{_e(text)}</pre>" for form, text in sharing.citations(number).items()
-        )
+        forms = "".join(f"<p>{form}</p><pre>{_e(text)}</pre>" for form, text in sharing.citations(number).items())
         return f'<details class="plain cite"><summary>Cite this number</summary>{forms}</details>'
 
     def _session_files(self, page: str) -> str:
@@ -1603,11 +1601,12 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
         ("Commit", f"<code>{_e(_commit(session, record))}</code>"),
         ("Versions", _e(_versions(session))),
         ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
-        *((("Disturbed by", _e("; ".join(disturbed))),) if (disturbed := _disturbances(session, record)) else ()),
-        *((("Older method", "made by another method or other code than today's; in no ratio with newer results"),)
-          if is_older_method(record) else ()),
         ("Rerun", f"<code>{_e(rerun_line(session, cell_id))}</code>"),
     ]
+    if disturbed := _disturbances(session, record):
+        pairs.append(("Disturbed by", _e("; ".join(disturbed))))
+    if is_older_method(record):
+        pairs.append(("Older method", "another method or other code than today's made it; in no ratio with newer ones"))
     estimates = [
         (
             title,
