@@ -959,7 +959,7 @@ class Site:
         record, halves = found.planned or max(found.halves, key=lambda pair: (pair[1].n_odd, pair[0].cell.id))
         ratio = self.number(page, fmt.interval(halves.ratio), (self.evidence.ref(record),))
         words = (
-            f"{_e(cell_words(record))}, even runs over odd ones: {ratio}. "
+            f"{_e(record.spec.title)}, {_e(cell_words(record))}; even runs over odd ones: {ratio}. "
             f"{fmt.count(found.n_different)} of {fmt.count(len(found.halves))} headline cells seem to differ from "
             f"themselves, {fmt.percent(1 - stats.CONFIDENCE_FRAC)} is what chance does."
         )
