@@ -78,7 +78,7 @@ SPEC = Workload(
                 estimate_s=estimate_s,
                 sweep="compilation",
             )
-            for net, estimate_s in (("small", 40.0), ("mid", 90.0))
+            for net, estimate_s in (("small", 60.0), ("mid", 120.0))
         ),
     },
 )

@@ -60,12 +60,12 @@ SPEC = Workload(
             Variant(
                 mode="study",
                 batch_size=batch_size,
-                n_samples=100 * batch_size,
+                n_samples=(100 if batch_size == 32 else 30) * batch_size,
                 params={"net": net},
                 n_blocks=20,
                 steady_limit_s=4.0,
                 headline=batch_size == 32,
-                estimate_s=30.0,
+                estimate_s=35.0,
                 sweep="backends",
             )
             for net in ("cnn", "mlp")
