@@ -400,6 +400,10 @@ def make_records(
                                     params=dict(variant.params), **outcome | fields,
                                 )
                             )  # fmt: skip
+    if "resnet50" in workloads and "cpu" in devices:
+        for backend in backends:
+            one = make_record("resnet50", backend=backend, profile=profile, **fields | {"threads": 1})
+            made.append(one)
     return tuple(made)
 
 

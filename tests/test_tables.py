@@ -20,7 +20,7 @@ from tests.factories import (
 EXPECTED = {
     "headline", "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target",
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
-    "machines", "failures", "course-jobs", "study", "rooflines", "precisions",
+    "machines", "failures", "course-jobs", "study", "rooflines", "threads", "precisions",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 

@@ -233,7 +233,7 @@ def throughput_by_batch(scope: Scope) -> Picture:
     """Samples per second by batch size, one workload, backends and devices apart."""
     workload = scope.workload or _most_batches(scope)
     rows = [
-        row for row in scope.rows(workload=workload, mode="train") if row["params"] == _main_params(scope, workload)
+        row for row in _strict_rows(scope, workload, "train") if row["params"] == _main_params(scope, workload)
     ]
     found = _curve_rows(scope, rows, "batch_size", "samples_per_s")
     title = scope.title_of(workload) if workload else "training"
@@ -248,6 +248,32 @@ def throughput_by_batch(scope: Scope) -> Picture:
             _missing_arms(scope, found),
             narrow=narrow,
             base=2,
+        ),
+    )
+
+
+@chart("threads")
+def threads(scope: Scope) -> Picture:
+    """How many times faster training is on each number of cores than on one, by workload and backend."""
+    found = []
+    for workload in _models(scope):
+        for backend in BACKENDS:
+            by_count = _by_threads(scope, workload, backend)
+            most = max(by_count, default=0)
+            if most < 2 or 1 not in by_count or scope.session is None:
+                continue
+            gain = scope.evidence.record_speedup(by_count[most], by_count[1])
+            if gain is not None:
+                found.append(_estimated(scope.title_of(workload), _series("cpu", backend), gain))
+    n = 0 if scope.session is None else scope.session.session.n_cores_effective
+    if not found:
+        found = [_absent(scope.title_of(w), _series("cpu", BACKENDS[0]), NOT_MEASURED) for w in _models(scope)]
+    return Picture(
+        title=f"Training speed on {fmt.cores(n)} over one" if n > 1 else "Training speed by cores",
+        description=_in_words(f"Training speed on all cores over the speed on one{scope.place()}", found, fmt.ratio),
+        rows=found,
+        paint=lambda narrow: _forest(
+            found, "times the speed on one core (log scale; right of 1 more cores pay)", narrow=narrow, rule_at=1.0
         ),
     )
 
@@ -278,9 +304,8 @@ def time_to_target(scope: Scope) -> Picture:
         if spec.target is None or (scope.workload and workload != scope.workload):
             continue
         for device, backend in _arms(scope):
-            rows = [
-                r for r in scope.rows(workload=workload, mode="train", device=device, backend=backend) if r["headline"]
-            ]
+            strict = _strict_rows(scope, workload, "train")
+            rows = [r for r in strict if r["device"] == device and r["backend"] == backend and r["headline"]]
             ok = [r for r in rows if r.get("time_to_target_s") is not None]
             row = min(ok, key=lambda r: r["time_to_target_s"]) if ok else (rows or [None])[0]
             mark = _mark(scope, row, workload, device, backend, "time_to_target_s")
@@ -301,7 +326,7 @@ def time_to_target(scope: Scope) -> Picture:
 def matmul_rate(scope: Scope) -> Picture:
     """Operations per second of a square matrix product, by size."""
     rows = []
-    for row in scope.rows(workload="matmul"):
+    for row in _strict_rows(scope, "matmul", "probe"):
         size = json.loads(row["params"]).get("n")
         if size is not None:
             rows.append(row | {"n": size})
@@ -484,6 +509,30 @@ def _headline(scope: Scope, workload: str, device: str, backend: str) -> dict[st
     return next((row for row in rows if row["status"] != "ok"), None)
 
 
+def _strict_rows(scope: Scope, workload: str, mode: str) -> list[dict[str, Any]]:
+    """Rows in strict float32, on each device those with most threads: the other arms have charts of their own."""
+    rows = scope.rows(workload=workload, mode=mode, precision="float32-strict")
+    most = {device: max((row["threads"] for row in rows if row["device"] == device), default=0) for device in DEVICES}
+    return [row for row in rows if row["threads"] == most[row["device"]]]
+
+
+def _by_threads(scope: Scope, workload: str, backend: str) -> dict[int, Any]:
+    """Records of a workload's first headline training cell that was measured on one core, by number of cores."""
+    records = scope.evidence.records(
+        scope.session, workload=workload, mode="train", backend=backend, device="cpu", precision="float32-strict",
+        headline=True, status="ok",
+    )  # fmt: skip
+    for first in records:
+        if first.cell.threads == 1:
+            same = (first.cell.jit, first.cell.batch_size, first.cell.n_samples, dict(first.cell.params))
+            return {
+                r.cell.threads: r
+                for r in records
+                if (r.cell.jit, r.cell.batch_size, r.cell.n_samples, dict(r.cell.params)) == same
+            }
+    return {}
+
+
 def _mark(
     scope: Scope, row: dict[str, Any] | None, workload: str, device: str, backend: str, column: str
 ) -> dict[str, Any]:
@@ -621,7 +670,7 @@ def _missing_arms(scope: Scope, found: Sequence[dict[str, Any]]) -> list[str]:
 
 def _surface_cells(scope: Scope) -> list[dict[str, Any]]:
     grid: dict[tuple[int, int], dict[str, list[dict[str, Any]]]] = {}
-    for row in scope.rows(workload="mlp-tabular", mode="train"):
+    for row in _strict_rows(scope, "mlp-tabular", "train"):
         width = json.loads(row["params"]).get("width")
         if width is not None:
             grid.setdefault((width, row["batch_size"]), {}).setdefault(row["device"], []).append(row)
@@ -659,8 +708,11 @@ def _fastest(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _jit_gain(scope: Scope, workload: str, device: str, backend: str) -> Any:
     rows = [
         row
-        for row in scope.rows(workload=workload, mode="train", device=device, backend=backend)
-        if row["headline"] and row["samples_per_s"] is not None
+        for row in _strict_rows(scope, workload, "train")
+        if row["device"] == device
+        and row["backend"] == backend
+        and row["headline"]
+        and row["samples_per_s"] is not None
     ]
     on = next((row for row in rows if row["jit"] == "on"), None)
     off = next((row for row in rows if row["jit"] == "off" and on is not None and _same_but_jit(on, row)), None)

@@ -415,6 +415,48 @@ def precisions(scope: Scope) -> _Draft:
     )
 
 
+@table("threads")
+def threads(scope: Scope) -> _Draft:
+    """Each CPU cell that was measured on several numbers of cores, and how much faster than on the fewest it is."""
+    evidence = scope.evidence
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.workloads:
+            kind = evidence.workloads[workload].kind
+            if kind == "study":
+                continue
+            quantity, make = ("flop_rate", stats.flop_rate) if kind == "probe" else ("throughput", stats.throughput)
+            records = evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
+            for same in _groups(records, _all_but_threads):
+                by_count = sorted(same, key=lambda record: record.cell.threads)
+                for record in by_count if len(by_count) > 1 else ():
+                    few = by_count[0]
+                    both = record is not few and "ok" == record.status == few.status
+                    gain = evidence.record_speedup(record, few, quantity) if both else None
+                    rows.append((
+                        scope.machine(session),
+                        _text(_sized(scope, record)),
+                        _text(fmt.MODE_NAMES[record.cell.mode]),
+                        _text(_arm_text(record.cell.backend, record.cell.device)),
+                        _text(fmt.count(record.cell.batch_size)),
+                        _text(fmt.count(record.cell.threads)),
+                        _or_failed(scope, record, make),
+                        NOTHING if gain is None else _estimate(scope, gain, record, few),
+                    ))  # fmt: skip
+    columns = ("workload", "mode", "arm", "batch size", "cores", "speed", "times the fewest cores")
+    return _Draft(
+        caption="Speed by the number of cores that the process may use (higher is better), all else the same.",
+        columns=(MACHINE, *columns),
+        rows=rows,
+    )
+
+
+def _all_but_threads(record: Record) -> tuple[Any, ...]:
+    cell = record.cell
+    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    return (cell.mode, params, BACKENDS.index(cell.backend), cell.jit, cell.batch_size, cell.n_samples)
+
+
 @table("mlp-surface")
 def mlp_surface(scope: Scope) -> _Draft:
     """The dense net by width and batch size: both devices and the speed-up, from which the break-even line follows."""
