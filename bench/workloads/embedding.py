@@ -70,7 +70,7 @@ SPEC = Workload(
                 params={"rows": 10_000_000, "optimizer": "adam"},
                 n_blocks=5,
                 steady_limit_s=4.0,
-                estimate_s=40.0,
+                estimate_s=20.0,
             ),
             *(
                 Variant(
