@@ -982,8 +982,8 @@ rules.add(
     Belief(
         id="float32-means-float32",
         text="float32 on a GPU means float32 precision.",
-        measure="the rounding error of a matrix product with TF32, which two frameworks switch on by themselves, over "
-        "that without",
+        measure="the rounding error of a matrix product with TF32, which TensorFlow switches on by itself, over that "
+        "without",
         counted="comparisons stay within that factor",
         test=Test(at_most=ROUNDING_RATIO),
         needs="always",
