@@ -315,7 +315,10 @@ def _wait(backend: str, framework: Any, value: Any = None) -> None:
 
         framework.test.experimental.sync_devices()
         if value is not None:
-            numpy.asarray(framework.convert_to_tensor(value))
+            value = framework.convert_to_tensor(value)
+            if "GPU" in value.device.upper():  # one number is enough to wait for; a matrix would be copied in the block
+                value = framework.reshape(value, [-1])[:1]
+            numpy.asarray(value)
     elif backend == "jax":
         framework.block_until_ready(value)
     elif framework.cuda.is_available():
