@@ -73,6 +73,8 @@ def test_id_follows_from_the_file_name(name: str):
 def test_spec_has_all_three_profiles_and_a_headline_in_each(name: str):
     assert set(PROFILES) == set(SPECS[name].variants)
     for profile in PROFILES:
+        if profile == "quick" and SPECS[name].kind == "study" and not SPECS[name].variants[profile]:
+            continue  # the quick set is for a visitor with five minutes, and holds only a few studies
         modes = {variant.mode for variant in SPECS[name].variants[profile] if variant.headline}
 
         assert modes, f"{name}: no headline variant in {profile}"

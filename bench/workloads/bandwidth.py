@@ -51,18 +51,7 @@ SPEC = Workload(
                 estimate_s=8.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"mib": 256},
-                n_blocks=4,
-                steady_limit_s=0.4,
-                headline=True,
-                estimate_s=14.0,
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

@@ -43,17 +43,7 @@ SPEC = Workload(
                 estimate_s=10.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"task": "digits", "rows": 320},
-                n_blocks=1,
-                headline=True,
-                estimate_s=9.0,
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

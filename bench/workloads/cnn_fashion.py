@@ -23,18 +23,16 @@ SPEC = Workload(
     data_source="Fashion-MNIST through keras.datasets, downloaded on first use; skipped where that fails",
     target=Target(metric="accuracy", at_least=0.9, max_epochs=15),
     variants={
-        "smoke": tuple(
+        "smoke": (
             Variant(
-                mode=mode,
                 batch_size=32,
                 n_samples=512,
-                n_job_epochs=int(mode == "train"),
+                n_job_epochs=1,
                 n_blocks=2,
                 steady_limit_s=0.5,
                 headline=True,
                 estimate_s=9.0,
-            )
-            for mode in ("train", "infer")
+            ),
         ),
         "quick": (
             Variant(

@@ -53,19 +53,7 @@ SPEC = Workload(
                 estimate_s=20.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=16,
-                n_samples=16,
-                params={"net": "small", "shapes": 10},
-                n_blocks=3,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=15.0,
-                backends=("tensorflow",),  # the others compile for longer than a quick look may take
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

@@ -59,18 +59,7 @@ SPEC = Workload(
                 estimate_s=6.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"kib": 16_384},
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

@@ -47,19 +47,7 @@ SPEC = Workload(
                 devices=("cpu",),
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n": 512},
-                n_blocks=5,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=10.0,
-                devices=("cpu",),
-            ),
-        ),
+        "quick": (),
         "reference": (
             Variant(
                 mode="study",

@@ -29,18 +29,16 @@ SPEC = Workload(
     data_source="up to four shapes an image, drawn over noise by a generator of fixed seed; 512 more are held out",
     target=Target(metric="overlap", at_least=0.7, max_epochs=25),
     variants={
-        "smoke": tuple(
+        "smoke": (
             Variant(
-                mode=mode,
                 batch_size=16,
                 n_samples=64,
-                n_job_epochs=int(mode == "train"),
+                n_job_epochs=1,
                 n_blocks=2,
                 steady_limit_s=0.5,
                 headline=True,
-                estimate_s={"train": 9.0, "infer": 6.0}[mode],
-            )
-            for mode in ("train", "infer")
+                estimate_s=9.0,
+            ),
         ),
         "quick": (
             Variant(

@@ -47,18 +47,7 @@ SPEC = Workload(
             )
             for net in ("cnn", "embedding")
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=320,
-                params={"net": "cnn"},
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=12.0,
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

@@ -35,11 +35,7 @@ SPEC = Workload(
                 mode="study", batch_size=1, n_samples=1, n_blocks=3, steady_limit_s=0.3, headline=True, estimate_s=9.0
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study", batch_size=1, n_samples=1, n_blocks=5, steady_limit_s=0.5, headline=True, estimate_s=10.0
-            ),
-        ),
+        "quick": (),
         "reference": (
             Variant(
                 mode="study",

@@ -24,9 +24,8 @@ SPEC = Workload(
     sample_noun="samples",
     data_source="ids drawn by a seeded generator, few often and most rarely; a label from a hidden score of each",
     variants={
-        "smoke": tuple(
+        "smoke": (
             Variant(
-                mode=mode,
                 batch_size=64,
                 n_samples=256,
                 params={"rows": 1_000, "optimizer": "adam"},
@@ -34,8 +33,7 @@ SPEC = Workload(
                 steady_limit_s=0.5,
                 headline=True,
                 estimate_s=7.0,
-            )
-            for mode in ("train", "infer")
+            ),
         ),
         "quick": (
             Variant(

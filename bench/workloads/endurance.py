@@ -44,18 +44,7 @@ SPEC = Workload(
                 estimate_s=8.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=256,
-                params={"block-s": 0.5, "minutes": 0.05},
-                n_blocks=10_000,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=11.0,
-            ),
-        ),
+        "quick": (),
         "reference": (
             Variant(
                 mode="study",

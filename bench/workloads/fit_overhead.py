@@ -48,17 +48,7 @@ SPEC = Workload(
                 estimate_s=10.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=6_400,
-                n_blocks=4,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=13.0,
-            ),
-        ),
+        "quick": (),
         "reference": (
             Variant(
                 mode="study",

@@ -41,15 +41,6 @@ SPEC = Workload(
                 headline=True,
                 estimate_s=8.0,
             ),
-            Variant(
-                mode="infer",
-                batch_size=16,
-                n_samples=64,
-                params=TINY,
-                n_blocks=2,
-                steady_limit_s=0.5,
-                estimate_s=6.0,
-            ),
         ),
         "quick": (
             Variant(

@@ -61,18 +61,7 @@ SPEC = Workload(
                 estimate_s=10.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=512,
-                params={"pixels": 128, "crop": 64},
-                n_blocks=3,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=18.0,
-            ),
-        ),
+        "quick": (),
         "reference": (
             Variant(
                 mode="study",

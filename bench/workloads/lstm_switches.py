@@ -79,18 +79,7 @@ SPEC = Workload(
                 estimate_s=15.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=32,
-                params={"units": 32, "length": 16},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=20.0,
-            ),
-        ),
+        "quick": (),
         "reference": (
             Variant(
                 mode="study",

@@ -42,18 +42,9 @@ SPEC = Workload(
                 estimate_s=8.0,
                 devices=devices,
             )
-            for net, batch_size, devices in (("mlp", 8, ()), ("cnn", 2, ()), ("none", 1, ("gpu",)))
+            for net, batch_size, devices in (("mlp", 8, ()), ("none", 1, ("gpu",)))
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=16,
-                n_samples=32,
-                params={"net": "cnn"},
-                headline=True,
-                estimate_s=12.0,
-            ),
-        ),
+        "quick": (),
         "reference": (
             *(
                 Variant(

@@ -35,15 +35,6 @@ SPEC = Workload(
                 headline=True,
                 estimate_s=6.0,
             ),
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=512,
-                params={"width": 16},
-                n_blocks=3,
-                steady_limit_s=0.5,
-                estimate_s=6.0,
-            ),
         ),
         "quick": (
             Variant(

@@ -44,18 +44,7 @@ SPEC = Workload(
             )
             for net in ("cnn", "mlp")
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=3_200,
-                params={"net": "cnn"},
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

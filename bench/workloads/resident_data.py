@@ -31,31 +31,19 @@ SPEC = Workload(
         Reading(id="resident-speedup", label="step fed from NumPy, relative to one on resident data", unit="ratio"),
     ),
     variants={
-        "smoke": tuple(
+        "smoke": (
             Variant(
                 mode="study",
                 batch_size=8,
                 n_samples=32,
-                params={"model": model},
+                params={"model": "linear"},
                 n_blocks=3,
                 steady_limit_s=0.3,
                 headline=True,
                 estimate_s=7.0,
-            )
-            for model in ("linear", "conv")
-        ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=BATCH,
-                n_samples=8 * BATCH,
-                params={"model": "conv"},
-                n_blocks=5,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=10.0,
             ),
         ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",

@@ -55,15 +55,6 @@ SPEC = Workload(
                 headline=True,
                 estimate_s=8.0,
             ),
-            Variant(
-                batch_size=25,
-                n_samples=100,
-                params={"tuned": "all", "image_px": 224},
-                n_job_epochs=1,
-                n_blocks=3,
-                steady_limit_s=0.5,
-                estimate_s=27.0,
-            ),
         ),
         "reference": (
             Variant(

@@ -46,15 +46,6 @@ SPEC = Workload(
                 headline=True,
                 estimate_s=6.0,
             ),
-            Variant(
-                mode="infer",
-                batch_size=4,
-                n_samples=16,
-                params={"width": 32, "layers": 1, "heads": 2, "length": 16},
-                n_blocks=2,
-                steady_limit_s=0.5,
-                estimate_s=6.0,
-            ),
         ),
         "quick": (
             Variant(

@@ -52,18 +52,7 @@ SPEC = Workload(
                 estimate_s=6.0,
             ),
         ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n": 512},
-                n_blocks=10,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
+        "quick": (),
         "reference": tuple(
             Variant(
                 mode="study",
