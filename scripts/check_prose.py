@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import registry, store  # noqa: E402
-from bench.report import facts, groups, published, verdicts  # noqa: E402
+from bench.report import calculators, facts, groups, published, verdicts  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 
 REGISTRY = "docs/_ids.toml"
@@ -165,6 +165,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "rerun": names.workloads,
         "generated_index": frozenset({"faq", "misconceptions"}),
         "claims_table": frozenset(),
+        "calculator": frozenset(calculators.IDS),
         "coverage": frozenset(),
         "flips": frozenset(),
         "named_table": frozenset(),

@@ -110,11 +110,12 @@ WALL = {
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
     "bench.report.charts": layer(DRAWN, "altair polars"),
-    "bench.report.tables": layer(DRAWN, "msgspec polars"),
+    "bench.report.calculators": layer(f"schema store {ESTIMATES} report.published report.rows", "msgspec"),
+    "bench.report.tables": layer(f"{DRAWN} report.calculators", "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
-        f"{DRAWN} report.charts report.tables report.facts report.groups report.ledger report.published report.rules"
-        " report.flipped report.sharing report.total_time report.trust",
+        f"{DRAWN} report.calculators report.charts report.tables report.facts report.groups report.ledger"
+        " report.published report.rules report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(
@@ -122,7 +123,8 @@ WALL = {
     ),
     "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
     "scripts.check_prose": layer(
-        "schema registry store report.facts report.groups report.pages report.published report.rows report.verdicts",
+        "schema registry store report.calculators report.facts report.groups report.pages report.published report.rows"
+        " report.verdicts",
         "jinja2 yaml",
     ),
 }

@@ -28,6 +28,7 @@ import yaml
 
 from bench import registry, schema, store
 from bench.report import (
+    calculators,
     charts,
     facts,
     flipped,
@@ -1145,6 +1146,7 @@ class Voice:
             "article_titles": self.article_titles,
             "claims_table": self.claims_table,
             "named_table": self.named_table,
+            "calculator": self.calculator,
         }
 
     def fact(self, name: str) -> str:
@@ -1303,6 +1305,20 @@ class Voice:
         """The command that measures a workload on the reader's machine."""
         registry.workload(workload)
         return f"```sh\npython scripts/refresh_benchmarks.py --only {workload}\n```"
+
+    def calculator(self, kind: str) -> str:
+        """A form that works with this page's numbers; shown by its script, and nothing without records."""
+        if kind not in calculators.IDS:
+            raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(calculators.IDS)}")
+        if kind == "how-long":
+            return calculators.how_long(self.evidence)
+        for figure in (*calculators.cards(), *calculators.rents()):
+            self.site.used.figures[figure.id] = figure
+            self.figures.add(figure.id)
+        words, rows = calculators.worked_break_even()
+        shown = " and ".join(self.published(row.id) for row in rows)
+        worked = f"<p>Worked out for the first pair: <code>{_e(words)}</code>, from {shown}.</p>"
+        return calculators.buy_or_rent() + worked
 
     def coverage(self) -> str:
         """Every answer with what decides it: workloads, the records they have, and how many of its numbers exist."""

@@ -13,8 +13,8 @@ from typing import Any, get_args
 
 import msgspec
 
+from bench.report import calculators, rooflines, stats, studies, verdicts
 from bench.report import format as fmt
-from bench.report import rooflines, stats, studies, verdicts
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Precision, Record, Run
@@ -32,6 +32,7 @@ PHASE_NAMES = {
     "evaluation": "evaluation",
 }
 ORDER_WORDS = {"faster": "faster", "slower": "slower", "overlaps": "no difference seen"}
+CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
 MODES: tuple[Mode, ...] = ("train", "infer")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)  # strict float32 first
 
@@ -455,6 +456,64 @@ def _all_but_threads(record: Record) -> tuple[Any, ...]:
     cell = record.cell
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
     return (cell.mode, params, BACKENDS.index(cell.backend), cell.jit, cell.batch_size, cell.n_samples)
+
+
+@table("patience")
+def patience(scope: Scope) -> _Draft:
+    """A course-sized amount of training on each number of cores and on the GPU, with the word for the wait."""
+    evidence, n_samples = scope.evidence, verdicts.COURSE_SAMPLES
+    columns = [*CORES, "GPU"]
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            arms: dict[int | str, Record] = dict(calculators.by_threads(evidence, session, workload))
+            if (gpu := evidence.best(session, workload, "train", "gpu")) is not None:
+                arms["GPU"] = gpu
+            times = {key: calculators.time_for(record, n_samples) for key, record in arms.items()}
+            cells = []
+            for key in columns:
+                if times.get(key) is None:
+                    cells.append(MISSING)
+                    continue
+                cell = _estimate(scope, times[key], arms[key])
+                word = calculators.patience(times[key].value)
+                cells.append(msgspec.structs.replace(cell, text=f"{word}: {cell.text}"))
+            if any(cell is not MISSING for cell in cells):
+                rows.append((scope.machine(session), _text(evidence.title(workload)), *cells))
+    names = [fmt.cores(key) if isinstance(key, int) else key for key in columns]
+    return _Draft(
+        caption=f"Training on {fmt.count(n_samples)} samples once, computed from the steady step (lower is better).",
+        columns=(MACHINE, "workload", *names),
+        rows=rows,
+    )
+
+
+@table("largest-batch")
+def largest_batch(scope: Scope) -> _Draft:
+    """Largest batch under the memory of common cards, from a straight line through peaks at two batches."""
+    rows = []
+    for session in scope.sessions:
+        for growth in calculators.growths(scope.evidence, session):
+            if growth.small.cell.workload not in scope.workloads:
+                continue
+            refs = scope.evidence.refs(growth.small, growth.large)
+            batches = [growth.largest_batch(card) for card in calculators.CARDS_BYTES]
+            read = [f"{record.cell.batch_size}" for record in (growth.small, growth.large)]
+            rows.append((
+                scope.machine(session),
+                _text(growth.title),
+                _text(f"{_arm_text(growth.backend, growth.device)}, {growth.precision}"),
+                _text(" and ".join(read)),
+                Cellv(text=fmt.bytes_(growth.fixed_bytes), cells=refs),
+                Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
+                *(Cellv(text=fmt.count(n) if n else "does not fit", cells=refs) for n in batches),
+            ))  # fmt: skip
+    sizes = (f"{size} GB" for size in calculators.CARD_SIZES_GB)
+    return _Draft(
+        caption="Largest batch, rounded down to a power of two: (card - fixed part) / part of each sample.",
+        columns=(MACHINE, "network", "read on", "batches read", "fixed part", "of each sample", *sizes),
+        rows=rows,
+    )
 
 
 @table("mlp-surface")
