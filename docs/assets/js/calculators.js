@@ -66,7 +66,7 @@
     if (Number(price) !== Number(field.value)) return line(`${what}: your own price.`);
     const days = age(date);
     const old = days > Number(form.dataset.oldDays);
-    return line(old ? `${what}: read ${date}, older than ${form.dataset.oldDays} days; look up today's.` : `${what}: read ${date}.`,
+    return line(old ? `${what}: dated ${date}, older than ${form.dataset.oldDays} days; look up today's.` : `${what}: dated ${date}.`,
       old ? "old-price" : "");
   }
 
