@@ -112,8 +112,13 @@ def plan(
 
     Raises:
         UnknownNameError: a workload, backend, device, profile or cell does not exist.
+        ValueError: a workload asked for by name has no size in the profile.
     """
     _check_names(specs, profile, only, backends, devices)
+    for name in only:
+        if not specs[name].variants[profile]:
+            sizes = " and ".join(size for size in PROFILES if specs[name].variants[size])
+            raise ValueError(f"{name} has no {profile} size, only {sizes}: add --profile reference")
     known_sweeps = sorted({v.sweep for spec in specs.values() for v in spec.variants[profile] if v.sweep})
     for name in sweeps:
         if name not in known_sweeps:

@@ -207,3 +207,8 @@ def test_a_resumed_test_of_itself_goes_on_where_it_stopped():
     assert [3] == [run.index for run in rest.runs if run.cell.id == cell_id]
     order = {(run.cell.id, run.index): run.order for run in everything.runs}
     assert all(order[run.cell.id, run.index] == run.order for run in rest.runs)
+
+
+def test_a_workload_without_the_profiles_size_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match="bandwidth has no quick size, only smoke and reference: add --profile"):
+        make_plan(profile="quick", only=("bandwidth",))
