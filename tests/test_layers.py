@@ -105,6 +105,8 @@ WALL = {
     "bench.report.flipped": layer("schema store report.rows report.rules report.verdicts", "msgspec"),
     "bench.report.groups": layer(),
     "bench.report.sharing": layer(),
+    "bench.report.cards": layer(),
+    "bench.report.freshness": layer("store report.published"),
     "bench.report.total_time": layer("schema report.stats"),
     "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
     "bench.report.published": layer("schema", "msgspec yaml"),
@@ -114,7 +116,8 @@ WALL = {
     "bench.report.tables": layer(f"{DRAWN} report.calculators", "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
-        f"{DRAWN} report.calculators report.charts report.tables report.facts report.groups report.ledger"
+        f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
+        " report.groups report.ledger"
         " report.published report.rules report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),

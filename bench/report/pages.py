@@ -29,9 +29,11 @@ import yaml
 from bench import registry, schema, store
 from bench.report import (
     calculators,
+    cards,
     charts,
     facts,
     flipped,
+    freshness,
     groups,
     ledger,
     published,
@@ -51,6 +53,10 @@ from bench.store import SessionResults
 
 Pages = dict[str, str | bytes]
 CACHE = Path(__file__).parents[2] / ".cache" / "charts"
+CARD_CACHE = CACHE.parent / "cards"
+# In the search an answer comes before a belief and a guide, and those before everything else.
+SEARCH_BOOST = {"faq": 2.0, "misconceptions": 1.0, "guides": 1.0}
+OTHER_BOOST = 0.5
 VEGA = "assets/vega/vega.js"
 MISSING = '<span class="missing">not measured yet</span>'
 # Title of each folder in the menu, in order; folders not listed here stay out of it.
@@ -144,7 +150,11 @@ def build(docs: Path, results: Path, *, address: str = "", summary: str = "") ->
     pages |= site.redirects()
     pages |= site.workload_pages()
     pages |= site.machine_pages()
-    pages |= site.answers(rendered)
+    answers = site.answers(rendered)
+    pages |= site.answer_files(answers)
+    if "faq/index.md" in pages:
+        pages["faq/index.md"] += f"\n{json_ld([one for one in answers if one['kind'] == 'answer'])}\n"
+    pages |= site.card_files(rendered)
     pages |= site.claim_files()
     pages |= _evidence_pages(site.evidence)
     pages["evidence/index.md"] = _evidence_index(site.evidence)
@@ -379,8 +389,7 @@ def _block(text: str) -> str:
 
 def _front(title: str, description: str, *, search: bool = True, hide: Sequence[str] = ()) -> str:
     meta: dict[str, Any] = {"title": title, "description": description}
-    if not search:
-        meta["search"] = {"exclude": True}
+    meta["search"] = {"boost": OTHER_BOOST} if search else {"exclude": True}
     if hide:
         meta["hide"] = list(hide)
     return f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
@@ -467,12 +476,42 @@ class Site:
         body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
         folder, name = posixpath.split(source.path)
         if source.path == "index.md":
-            body = self._hero(source, body)
+            body = self._hero(source, body, voice)
             head = _with_meta(head, "hide:\n  - navigation\n  - toc\n")
+        answer = ""
         if folder in ("faq", "misconceptions") and name != "index.md":
+            answer = self.short_answer(source, body)
             body = body.rstrip("\n") + "\n\n" + self._provenance(source, voice) + "\n"
-            body += "\n" + self._json_ld(source, body) + "\n"
-        return head, body
+            body += "\n" + json_ld([{"question": source.meta.get("title", ""), "answer": answer}]) + "\n"
+        return _with_meta(head, self._for_readers(source, answer)), body
+
+    def _for_readers(self, source: Source, answer: str) -> str:
+        """Front matter that the site generator reads: words and weight for the search, answer and card for links."""
+        meta: dict[str, Any] = {}
+        if "search" not in source.meta:
+            meta["search"] = {"boost": SEARCH_BOOST.get(posixpath.dirname(source.path), OTHER_BOOST)}
+        if asked := _asks(source):
+            meta["tags"] = asked
+        if answer:
+            meta["answer"] = answer
+        if card := self.card_path(source):
+            meta["card"] = self.address + card
+        return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000)
+
+    def card_path(self, source: Source) -> str:
+        """Where the picture of a page lies; empty on a site without a public address, which nobody links to."""
+        known = self.address and source.meta.get("id") and source.meta.get("title")
+        return f"assets/cards/{source.meta['id']}.png" if known else ""
+
+    def card_files(self, rendered: Mapping[str, tuple[str, str]]) -> Pages:
+        """A picture for every page that has one: its title with its short answer or its description."""
+        pages: Pages = {}
+        for path, source in self.sources.items():
+            if card := self.card_path(source):
+                meta = yaml.safe_load(rendered[path][0].strip().strip("-"))
+                words = str(meta.get("answer") or meta.get("description") or "")
+                pages[card] = _card(cards.svg(str(meta["title"]), words, sharing.SITE))
+        return pages
 
     def _fill(self, text: str, voice: Voice, source: Source, n_lines_above: int) -> str:
         try:
@@ -491,7 +530,7 @@ class Site:
         body = self._fill(source.body, Voice(self, shown_on), source, source.n_head_lines)
         return _inline(_first_paragraph(body), path, shown_on)
 
-    def _hero(self, source: Source, body: str) -> str:
+    def _hero(self, source: Source, body: str, voice: Voice) -> str:
         """The home page's first paragraphs as its opening, with the machine they come from."""
         match = re.search(r"^(?=<figure|<div|## |\|)", body, re.M)
         opening, rest = (body[: match.start()], body[match.start() :]) if match else (body, "")
@@ -503,38 +542,35 @@ class Site:
             link = href(source.path, f"machines/{machine_slug(lead)}.md")
             where = (
                 f'Measured on <strong>{whose}</strong>: <a href="{link}">{_e(lead.machine.cpu_model)}, '
-                f"{lead.session.n_cores_effective} cores</a>, {_finished_at(lead)}."
+                f"{lead.session.n_cores_effective} cores</a>, {self._measured_when(voice) or _finished_at(lead)}."
             )
         title = _e(source.meta.get("title", ""))
         paragraphs = [_inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
         words = "".join(f"<p>{text}</p>" for text in paragraphs if text)
         return f'<div class="hero"><h1>{title}</h1>{words}<p class="measured-on">{where}</p></div>\n\n{rest}'
 
-    def _provenance(self, source: Source, voice: Voice) -> str:
-        """Below an answer: how to cite it, and how old its numbers are."""
-        days = sorted({_finished_at(session) for fact in voice.facts for session, _ in fact.cells})
-        when = "no measurement yet" if not days else days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        data = href(source.path, "data/answers.json")
+    def _measured_when(self, voice: Voice) -> str:
+        """Days of a page's own numbers, with what says so when they are old; empty without numbers."""
+        used = list({id(session): session for session in voice.sessions()}.values())
+        days = freshness.days(used)
+        if not days:
+            return ""
+        late = freshness.behind(used, self.evidence.sessions)
+        badge = f' <span class="aged">{_e(late)}</span>' if late else ""
         return (
-            f'<div class="provenance">Permanent id of this page: <code>{_e(source.meta.get("id", ""))}</code>. '
-            f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.</div>'
+            f'<span data-day="{days[0]}" data-old-at-days="{freshness.OLD_AT_DAYS}">{" to ".join(days)}</span>{badge}'
         )
 
-    def _json_ld(self, source: Source, body: str) -> str:
-        """The answer as schema.org data, from the same text that the page shows."""
-        data = {
-            "@context": "https://schema.org",
-            "@type": "FAQPage",
-            "mainEntity": [
-                {
-                    "@type": "Question",
-                    "name": str(source.meta.get("title", "")),
-                    "acceptedAnswer": {"@type": "Answer", "text": self.short_answer(source, body)},
-                }
-            ],
-        }
-        text = json.dumps(data, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
-        return f'<script type="application/ld+json">{text}</script>'
+    def _provenance(self, source: Source, voice: Voice) -> str:
+        """Below an answer: its id, how old its numbers are, and how else people ask."""
+        when = self._measured_when(voice) or "no measurement yet"
+        data = href(source.path, "data/answers.json")
+        asked = _asks(source)
+        also = f"<br>Also asked as: {_e(' · '.join(asked))}" if asked else ""
+        return (
+            f'<div class="provenance">Permanent id of this page: <code>{_e(source.meta.get("id", ""))}</code>. '
+            f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.{also}</div>'
+        )
 
     def short_answer(self, source: Source, body: str) -> str:
         """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
@@ -815,13 +851,17 @@ class Site:
             step = stats.step_time(record)
             cells = (_ref(session, record),)
             noun = record.spec.sample_noun
+            shown = self.number(page, fmt.interval(rate, noun=noun), cells) if rate else ""
+            if record.status == "ok" and record.spec.kind == "study":
+                n_series, n_readings = len(studies.series_of(record)), len(studies.readings_of(record))
+                words = [f"{n_series} series"] if n_series else []
+                words += [f"{n_readings} reading{'s' if n_readings != 1 else ''}"] if n_readings else []
+                shown = self.number(page, ", ".join(words), cells)
             rows.append(
                 (
                     first,
                     _e(cell_words(record)),
-                    self.number(page, fmt.interval(rate, noun=noun), cells)
-                    if rate
-                    else self._status(page, session, record),
+                    shown or self._status(page, session, record),
                     self.number(page, fmt.interval(step), cells) if step else "",
                 )
             )
@@ -884,7 +924,8 @@ class Site:
     def _machine_page(self, path: str, sessions: Sequence[SessionResults]) -> str:
         machine = sessions[-1].machine
         name = "This machine" if sessions[0].is_local else machine.id
-        parts = [_front(name, f"{machine.cpu_model}: specification, sessions and every result.")]
+        about = f"{machine.cpu_model}: specification, sessions and every result."
+        parts = [_front(name, about, search=False)]
         if sessions[0].is_local:
             parts += [
                 "Measured by the owner of this checkout and not published. "
@@ -1087,8 +1128,8 @@ class Site:
             + "\n"
         )
 
-    def answers(self, rendered: Mapping[str, tuple[str, str]]) -> Pages:
-        """All answers as data, from the same objects as the pages."""
+    def answers(self, rendered: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+        """All answers and beliefs, from the same objects as the pages."""
         found = []
         for path, source in self.sources.items():
             folder, name = posixpath.split(path)
@@ -1109,6 +1150,10 @@ class Site:
                     "published": sorted(voice.figures),
                 }
             )
+        return found
+
+    def answer_files(self, found: Sequence[Mapping[str, Any]]) -> Pages:
+        """The answers as data for programs and language models."""
         return {
             "data/answers.json": json.dumps({"answers": found}, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
             "faq.json": sharing.faq_json(found, self.address),
@@ -1125,6 +1170,7 @@ class Voice:
         self.page = page
         self.evidence = site.evidence
         self.facts: list[facts.Fact] = []
+        self.verdicts: list[verdicts.Verdict] = []
         self.figures: set[str] = set()
         self._drawn: dict[str, int] = {}
 
@@ -1157,6 +1203,12 @@ class Voice:
         if not fact.measured:
             return MISSING
         return self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact))
+
+    def sessions(self) -> Iterable[SessionResults]:
+        """Sessions of the page's own numbers: its facts, and what its verdicts name."""
+        yield from (session for fact in self.facts for session, _ in fact.cells)
+        refs = [ref for verdict in self.verdicts for part in verdict.parts for ref in part.cells]
+        yield from (session for session, _ in self.evidence.resolve(refs))
 
     def measured(self, name: str) -> bool:
         """Whether a fact has a record."""
@@ -1248,6 +1300,7 @@ class Voice:
     def verdict(self, verdict_id: str) -> str:
         """What a rule says today: badge, sentence, rule."""
         verdict = self.site.judge(verdict_id)
+        self.verdicts.append(verdict)
         outcome = verdict.outcome.replace(" ", "-")
         return _block(
             f'<div class="verdict verdict-{outcome}">{_badge(verdict.outcome)}{_basis(verdict)}'
@@ -1291,8 +1344,10 @@ class Voice:
             "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
         )
         about = ", ".join(part for part in (_short_source(figure.source), figure.date, doubt) if part)
+        day = freshness.price_day(figure)
+        age = f' data-day="{day}" data-old-at-days="{freshness.PRICE_OLD_AT_DAYS}" data-what="price"' if day else ""
         return (
-            f'<span class="pub" title="{_e(figure.what)}">{shown} '
+            f'<span class="pub" title="{_e(figure.what)}"{age}>{shown} '
             f'<a class="pub-src" href="{_e(detail)}">({_e(about)})</a></span>'
         )
 
@@ -1303,8 +1358,8 @@ class Voice:
 
     def rerun(self, workload: str) -> str:
         """The command that measures a workload on the reader's machine."""
-        registry.workload(workload)
-        return f"```sh\npython scripts/refresh_benchmarks.py --only {workload}\n```"
+        size = "" if registry.workload(workload).variants.get("quick") else " --profile reference"
+        return f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```"
 
     def calculator(self, kind: str) -> str:
         """A form that works with this page's numbers; shown by its script, and nothing without records."""
@@ -1473,7 +1528,34 @@ class PlainVoice(Voice):
 
 
 def _with_meta(head: str, more: str) -> str:
-    return f"{head[:-4]}{more}---\n" if head and "\nhide:" not in head else head
+    """A page's head with further keys, unless it has them already."""
+    key = more.partition(":")[0]
+    return f"{head[:-4]}{more}---\n" if head and more and f"\n{key}:" not in head else head
+
+
+def _asks(source: Source) -> list[str]:
+    """Other wordings of a page's question, from ``asks`` in its front matter: one, or a list."""
+    asked = source.meta.get("asks") or []
+    wordings = [asked] if isinstance(asked, str) else asked
+    return [str(one) for one in wordings if str(one) != source.meta.get("title")]
+
+
+def json_ld(answers: Sequence[Mapping[str, Any]]) -> str:
+    """Questions and answers as schema.org data, from the same text that the pages show."""
+    data = {
+        "@context": "https://schema.org",
+        "@type": "FAQPage",
+        "mainEntity": [
+            {
+                "@type": "Question",
+                "name": str(one["question"]),
+                "acceptedAnswer": {"@type": "Answer", "text": one["answer"]},
+            }
+            for one in answers
+        ],
+    }
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    return f'<script type="application/ld+json">{text}</script>'
 
 
 def _hint(fact: facts.Fact) -> str:
@@ -1833,6 +1915,19 @@ def themed(drawn: str) -> str:
     drawn = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", drawn)
     drawn = re.sub(r"<path[^>]*? d=\"\"[^>]*/>", "", drawn)
     return re.sub(r"<[a-z][^>]*>", restyled, drawn)
+
+
+def _card(drawn: str) -> bytes:
+    """A card as PNG, from disk or drawn now."""
+    name = hashlib.sha256(f"{cards.VERSION}\n{vl_convert.__version__}\n{drawn}".encode()).hexdigest()[:32]
+    path = CARD_CACHE / f"{name}.png"
+    try:
+        return path.read_bytes()
+    except OSError:
+        pass
+    data = vl_convert.svg_to_png(drawn)
+    _store(path, data)
+    return data
 
 
 def _vega() -> str:

@@ -153,6 +153,24 @@ function filterLedger() {
 addEventListener("DOMContentLoaded", filterLedger);
 if (document.readyState !== "loading") filterLedger();
 
+const DAY_MS = 864e5;
+
+/** Says beside a date that it is old; without scripts the date alone says so. */
+function markAged() {
+  for (const one of document.querySelectorAll("[data-day][data-old-at-days]")) {
+    const days = Math.floor((Date.now() - Date.parse(one.dataset.day)) / DAY_MS);
+    if (!(days >= Number(one.dataset.oldAtDays)) || one.querySelector(":scope > .aged")) continue;
+    const age = days < 730 ? `${days} days` : `${Math.floor(days / 365.25)} years`;
+    const badge = document.createElement("span");
+    badge.className = "aged";
+    badge.textContent = `${one.dataset.what ? `${one.dataset.what} ` : ""}${age} old`;
+    one.append(" ", badge);
+  }
+}
+
+addEventListener("DOMContentLoaded", markAged);
+if (document.readyState !== "loading") markAged();
+
 // The theme opens its search as a dialog and gives it no name.
 document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
 
