@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import http.server
 import threading
@@ -48,6 +49,32 @@ RUN_AXE = "axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', '
 AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/",
              "articles/", "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/", "guides/how-long/",
              "guides/buy-rent-free/")  # fmt: skip
+
+
+# What people type -> the page that answers it: the ten of the trial, then ten in words that no page gives as its own.
+ASKED = {
+    "gpu slower than cpu": "faq/gpu-slower-than-cpu/",
+    "tensorflow not using gpu": "faq/tensorflow-sees-no-gpu/",
+    "is 4gb vram enough": "faq/small-laptop-gpu/",
+    "how long to train on cpu": "faq/how-long-on-a-cpu/",
+    "lstm slow on gpu": "faq/lstm-slower-on-gpu/",
+    "do I need a gpu to learn deep learning": "faq/gpu-for-a-course/",
+    "mac gpu": "faq/mac-gpu/",
+    "mixed precision no faster": "faq/mixed-precision-no-gain/",
+    "out of memory": "faq/how-much-vram/",
+    "which backend is fastest": "faq/fastest-keras-backend/",
+    "student laptop without gpu course": "faq/gpu-for-a-course/",
+    "gru slower on cuda": "faq/lstm-slower-on-gpu/",
+    "m1 macbook slow training": "faq/mac-gpu/",
+    "is pytorch faster than tensorflow": "faq/tensorflow-or-pytorch/",
+    "kaggle t4 or p100": "faq/kaggle-p100-or-t4/",
+    "docker slow cpu": "faq/slow-in-a-container/",
+    "electricity cost of training": "faq/gpu-electricity/",
+    "how many workers dataloader": "faq/data-loading-bottleneck/",
+    "xgboost gpu": "faq/tabular-data/",
+    "buy or rent gpu": "faq/buy-or-rent/",
+}
+N_TRIAL, ENOUGH_FOUND = 10, 9
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -288,4 +315,59 @@ def test_calculators_stay_hidden_without_javascript(browser, address: str):
         watched.open(page)
         assert not watched.page.locator("form.calculator").is_visible()
         assert watched.page.locator("table").first.is_visible()
+    watched.context.close()
+
+
+def first_found(watched: Watched, question: str) -> str:
+    """Address below the site's root of the page that the search puts first."""
+    watched.open("")
+    box = watched.page.locator(".md-search__input")
+    box.click()
+    box.fill(question)
+    box.press("End")  # the theme listens to keys
+    link = watched.page.locator(".md-search-result__item a").first
+    link.wait_for()
+    return watched.page.evaluate("one => one.origin + one.pathname", link.element_handle()).removeprefix(
+        watched.address
+    )
+
+
+def test_a_reader_finds_the_right_page_first(browser, address: str):
+    watched = Watched(browser, address, viewport={"width": 1280, "height": 900})
+
+    found = {question: first_found(watched, question) for question in ASKED}
+
+    wrong = {question: page for question, page in found.items() if page != ASKED[question]}
+    assert len(wrong.keys() & set(list(ASKED)[:N_TRIAL])) <= N_TRIAL - ENOUGH_FOUND, wrong
+    assert len(wrong) <= len(ASKED) - 2 * ENOUGH_FOUND, wrong
+    assert [] == watched.problems
+    watched.context.close()
+
+
+def test_old_numbers_and_prices_say_so_in_the_browser(browser, address: str):
+    watched = Watched(browser, address)
+    watched.open("faq/slow-first-step/")
+    day = watched.page.locator(".provenance [data-day]").get_attribute("data-day")
+
+    shown = {}
+    for n_days in (179, 180):
+        watched.page.clock.set_fixed_time(f"{dt.date.fromisoformat(day) + dt.timedelta(days=n_days)}T12:00:00Z")
+        watched.open("faq/slow-first-step/")
+        shown[n_days] = watched.page.locator(".provenance .aged").all_inner_texts()
+    watched.open("faq/buy-or-rent/")
+    prices = watched.page.locator(".pub .aged").all_inner_texts()
+
+    assert {179: [], 180: ["180 days old"]} == shown
+    assert prices and all(text.startswith("price ") and text.endswith(" old") for text in prices)
+    assert [] == watched.problems
+    watched.context.close()
+
+
+def test_the_date_of_numbers_is_readable_without_javascript(browser, address: str):
+    watched = Watched(browser, address, java_script_enabled=False)
+    watched.open("faq/slow-first-step/")
+
+    note = watched.page.locator(".provenance")
+    assert "2026-11-0" in note.inner_text() and note.is_visible()
+    assert 0 == watched.page.locator(".aged").count()
     watched.context.close()
