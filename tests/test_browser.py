@@ -51,7 +51,7 @@ AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires
              "guides/buy-rent-free/")  # fmt: skip
 
 
-# What people type -> the page that answers it: the ten of the trial, then ten in words that no page gives as its own.
+# What people type -> the page that answers it: the ten of the trial, then ten that show it is not only these.
 ASKED = {
     "gpu slower than cpu": "faq/gpu-slower-than-cpu/",
     "tensorflow not using gpu": "faq/tensorflow-sees-no-gpu/",
