@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from bench.report import format as fmt
-from bench.report import published, stats, studies, verdicts
+from bench.report import freshness, published, stats, studies, verdicts
 from bench.report.rows import Evidence, variant_key
 from bench.report.stats import Estimate
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Record
@@ -29,8 +29,6 @@ PATIENCE: tuple[tuple[str, float], ...] = (
     ("overnight", verdicts.OVERNIGHT_S),
 )
 TOO_LONG = "no"
-# A price older than this is marked as old.
-PRICE_AGE_LIMIT_DAYS = 90
 # Sizes of cards, in bytes. A card of "8 GB" has 8 * 2^30, so that counting 10^9 leaves about 7 % for the driver.
 CARD_SIZES_GB = (4, 6, 8, 12, 16, 24, 40, 80)
 CARDS_BYTES = tuple(size * 10**9 for size in CARD_SIZES_GB)
@@ -252,7 +250,7 @@ def buy_or_rent() -> str:
         _label("Price of a kWh", _number("kwh", "", hint="not counted")),
         _label("Hours you use a week", _number("weekly", "", hint="your own")),
     )
-    return _form("buy-or-rent", "Buy or rent?", fields, {"old-days": PRICE_AGE_LIMIT_DAYS})
+    return _form("buy-or-rent", "Buy or rent?", fields, {"old-days": freshness.PRICE_OLD_AT_DAYS - 1})
 
 
 def worked_break_even() -> tuple[str, tuple[published.Figure, published.Figure]]:
