@@ -51,7 +51,13 @@ def under_mkdocs() -> None:
     docs = Path(editor.config["docs_dir"])
     try:
         about = editor.config["site_description"] or ""
-        built = pages.build(docs, results_folder(), address=public(editor.config["site_url"]), summary=about)
+        built = pages.build(
+            docs,
+            results_folder(),
+            address=public(editor.config["site_url"]),
+            summary=about,
+            repository=editor.config["repo_url"] or "",
+        )
     except pages.PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
     for path, content in built.items():

@@ -125,6 +125,7 @@ WALL = {
         f"{MEASURING} cli refresh report.stats report.studies report.format", "msgspec typer rich"
     ),
     "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
+    "scripts.notebooks": layer("", "jupytext nbclient nbformat"),
     "scripts.check_prose": layer(
         "schema registry store report.calculators report.facts report.groups report.pages report.published report.rows"
         " report.verdicts",

@@ -67,7 +67,7 @@ MENU = {
     "machines": "Machines",
     "guides": "Guides",
     "method": "Method",
-    "notebooks": "Notebook",
+    "notebooks": "Notebooks",
     "articles": "Articles",
     "contributing": "Contributing",
 }
@@ -79,6 +79,7 @@ PUBLISHED_SPEEDUPS = {
     "lstm-text": ("dawn-bidaf-ratio-k80",),
 }
 ANCHOR = "chart-anchor-"  # stands for a drawing's place on a page until that is known
+BRANCH = "main"  # of the repository, in links to notebooks
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
@@ -132,12 +133,13 @@ class Used:
     drawings: dict[str, charts.Drawing] = field(default_factory=dict)
 
 
-def build(docs: Path, results: Path, *, address: str = "", summary: str = "") -> Pages:
+def build(docs: Path, results: Path, *, address: str = "", summary: str = "", repository: str = "") -> Pages:
     """Every page and data file of the site.
 
     Args:
         address: the site's public address, with a slash at its end, for citations; empty when it has none.
         summary: what the site is, in a sentence.
+        repository: the repository's public address; without it notebooks have no links to Colab and Kaggle.
 
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
@@ -160,7 +162,7 @@ def build(docs: Path, results: Path, *, address: str = "", summary: str = "") ->
     pages["evidence/index.md"] = _evidence_index(site.evidence)
     pages["evidence/facts.md"] = site.facts_page()
     pages["evidence/published.md"] = site.published_page()
-    pages |= _notebooks(docs)
+    pages |= _notebooks(docs, repository)
     pages |= site.chart_files()
     pages |= _data_files(site.evidence, results)
     return dict(sorted(pages.items()))
@@ -197,7 +199,7 @@ def _menu_of(pages: Mapping[str, str | bytes], paths: Sequence[str]) -> list[Any
 
 def _order(text: str | bytes) -> int:
     """A page's place in its folder's menu, from ``order`` in its front matter; pages without one come last."""
-    found = _head_value(text, "order")
+    found = _head_value(text, "order") or _notebook_order(text)
     return int(found) if found.isdigit() else UNORDERED
 
 
@@ -209,8 +211,17 @@ def _head_value(text: str | bytes, key: str) -> str:
     return found.group(1) if found else ""
 
 
+def _notebook_order(text: str | bytes) -> str:
+    """A notebook's ``order``, from its metadata; empty for other pages."""
+    if not isinstance(text, str) or not text.startswith("{"):
+        return ""
+    return str(json.loads(text)["metadata"].get("order", ""))
+
+
 def _title(pages: Mapping[str, str | bytes], path: str) -> str:
     text = pages[path]
+    if path.endswith(".ipynb"):
+        return "".join(json.loads(text)["cells"][0]["source"]).partition("\n")[0].removeprefix("# ")
     found = re.search(r"^(?:short_title|title): *(.+)$", text, re.M) if isinstance(text, str) else None
     return yaml.safe_load(found.group(1)) if found else Path(path).stem.replace("-", " ").capitalize()
 
@@ -1795,8 +1806,11 @@ def _blocks(blocks: Sequence[schema.Block]) -> str:
     return " ".join(f"{block.n_steps}x{block.seconds:.4g}" for block in blocks)
 
 
-def _notebooks(docs: Path) -> Pages:
-    """Notebooks with links to sources turned into links to pages, which no site generator does for them."""
+def _notebooks(docs: Path, repository: str = "") -> Pages:
+    """Notebooks with links to sources turned into links to pages, which no site generator does for them.
+
+    Below the title of each stand links to Colab and Kaggle, which open notebooks of repositories on GitHub only.
+    """
     pages: Pages = {}
     for path in sorted(docs.glob("notebooks/*.ipynb")):
         name = path.relative_to(docs).as_posix()
@@ -1809,7 +1823,18 @@ def _notebooks(docs: Path) -> Pages:
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 lines = cell["source"] if isinstance(cell["source"], list) else [cell["source"]]
-                cell["source"] = [re.sub(r"\]\(((?!https?:)[^)\s]+\.md(?:#[^)\s]*)?)\)", moved, line) for line in lines]
+                cell["source"] = [
+                    re.sub(r"\]\(((?!https?:)[^)\s]+\.(?:md|ipynb)(?:#[^)\s]*)?)\)", moved, line)
+                    for line in lines
+                ]
+        place = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", repository)
+        if place:
+            file = f"{place.group(1)}/blob/{BRANCH}/docs/{name}"
+            links = (
+                f"[Open in Colab](https://colab.research.google.com/github/{file})"
+                f" · [Open in Kaggle](https://www.kaggle.com/kernels/welcome?src=https://github.com/{file})"
+            )
+            notebook["cells"].insert(1, {"cell_type": "markdown", "id": "open", "metadata": {}, "source": [links]})
         pages[name] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     return pages
 
