@@ -112,7 +112,9 @@ WALL = {
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
     "bench.report.charts": layer(DRAWN, "altair polars"),
-    "bench.report.calculators": layer(f"schema store {ESTIMATES} report.published report.rows", "msgspec"),
+    "bench.report.calculators": layer(
+        f"schema store {ESTIMATES} report.freshness report.published report.rows", "msgspec"
+    ),
     "bench.report.tables": layer(f"{DRAWN} report.calculators", "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
