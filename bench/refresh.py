@@ -257,7 +257,8 @@ def seal(prepared: Prepared) -> list[Record]:
 def estimator(root: Path, machine_id: str, profile: Profile) -> Callable[[Cell, Variant], float]:
     """Seconds that a run of a cell will take on this machine, learned from all stored records."""
     sessions = store.load(root, only_plausible=False).sessions
-    known = cost.known((session.machine.id, session.records.values()) for session in sessions)
+    pairs = ((session.machine.id, session.records.values()) for session in sessions)
+    known = cost.known(pairs, registry.workloads())
     costs = cost.Costs(known, machine_id)
     return lambda cell, variant: costs.of(cell, variant, profile).seconds
 

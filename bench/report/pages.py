@@ -1348,7 +1348,7 @@ class Voice:
         figure = published.lookup(row_id)
         self.figures.add(row_id)
         self.site.used.figures[row_id] = figure
-        value = _e(figure.text)
+        value = _e(figure.text).replace("|", "&#124;")  # a bar would end the cell of a Markdown table
         shown = f'<a class="pub-value" href="{_e(figure.url)}">{value}</a>' if figure.url else f"<span>{value}</span>"
         detail = href(self.page, "evidence/published.md", row_id)
         doubt = (
@@ -1782,7 +1782,8 @@ def _run_text(run: Run) -> str:
         first = f"first call {run.first_s[name]:.4g} s; " if name in run.first_s else ""
         lines.append(f"blocks of {name}: {first}calls x seconds: {_blocks(blocks)}")
     if run.readings:
-        lines.append("readings     " + "  ".join(f"{name} {value:.6g}" for name, value in run.readings.items()))
+        values = "  ".join(f"{name} {value:.6g}" for name, value in run.readings.items())
+        lines.append(f"samples      readings, once per run: {values}")
     if run.job is not None:
         epochs = " ".join(
             f"{epoch.at_s:.4g} s loss {epoch.loss:.4g}"

@@ -61,7 +61,7 @@ SPEC = Workload(
                 n_blocks=20,
                 steady_limit_s=4.0,
                 headline=mib == 256,
-                estimate_s=40.0 if mib == 256 else 30.0,
+                estimate_s=22.0 if mib == 256 else 30.0,
                 more_threads=(1,) if mib == 256 else (),
                 sweep="threads" if mib == 256 else "size",
             )

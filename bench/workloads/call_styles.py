@@ -40,7 +40,7 @@ SPEC = Workload(
                 n_blocks=200,
                 steady_limit_s=8.0,
                 headline=batch_size == 1,
-                estimate_s=25.0,
+                estimate_s=11.0,
             )
             for batch_size in (1, 8, 64, 1024)
         ),

@@ -55,11 +55,11 @@ SPEC = Workload(
                 estimate_s=estimate_s,
             )
             for task, rows, estimate_s in (
-                ("digits", 320, 10.0),
-                ("digits", 1_440, 14.0),
-                ("tabular", 1_024, 10.0),
-                ("tabular", 16_384, 18.0),
-                ("tabular", 131_072, 60.0),
+                ("digits", 320, 6.0),
+                ("digits", 1_440, 7.0),
+                ("tabular", 1_024, 6.0),
+                ("tabular", 16_384, 7.5),
+                ("tabular", 131_072, 30.0),
             )
         ),
     },

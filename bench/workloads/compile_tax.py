@@ -66,7 +66,7 @@ SPEC = Workload(
                 estimate_s=estimate_s,
                 sweep="compilation",
             )
-            for net, estimate_s in (("small", 60.0), ("mid", 120.0))
+            for net, estimate_s in (("small", 36.0), ("mid", 75.0))
         ),
     },
 )

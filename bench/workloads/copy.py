@@ -72,7 +72,7 @@ SPEC = Workload(
                 estimate_s=estimate_s,
                 sweep="size",
             )
-            for kib, estimate_s in ((4, 10.0), (64, 10.0), (1_024, 25.0), (16_384, 18.0), (262_144, 40.0))
+            for kib, estimate_s in ((4, 7.0), (64, 7.0), (1_024, 14.0), (16_384, 9.5), (262_144, 24.0))
         ),
     },
 )

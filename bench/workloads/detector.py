@@ -58,7 +58,7 @@ SPEC = Workload(
                 n_blocks=15,
                 steady_limit_s=3.0,
                 headline=True,
-                estimate_s=65.0,
+                estimate_s=38.0,
             ),
             Variant(
                 mode="infer",

@@ -57,7 +57,7 @@ SPEC = Workload(
                 n_blocks=20,
                 steady_limit_s=4.0,
                 headline=batch_size == 32,
-                estimate_s=30.0 if batch_size == 32 else 60.0,
+                estimate_s=16.0 if batch_size == 32 else 60.0,
                 sweep="determinism",
             )
             for net in ("cnn", "embedding")

@@ -57,7 +57,7 @@ SPEC = Workload(
                 n_blocks=20,
                 steady_limit_s=8.0,
                 headline=True,
-                estimate_s=50.0,
+                estimate_s=24.0,
             ),
         ),
     },

@@ -62,7 +62,7 @@ SPEC = Workload(
                 n_blocks=15,
                 steady_limit_s=3.0,
                 headline=True,
-                estimate_s=60.0,
+                estimate_s=40.0,
             ),
             Variant(
                 mode="infer",

@@ -89,7 +89,7 @@ SPEC = Workload(
                 n_blocks=10,
                 steady_limit_s=1.5,
                 headline=True,
-                estimate_s=60.0,
+                estimate_s=40.0,
                 sweep="recurrent",
             ),
             Variant(

@@ -54,7 +54,7 @@ SPEC = Workload(
                     params={"net": net},
                     headline=(net, batch_size) == ("cnn", 16),
                     more_precisions=MIXED if batch_size in (16, 64) else (),
-                    estimate_s=10.0 + batch_size / 4,
+                    estimate_s=4.0 + batch_size / 6,
                     sweep="memory",
                 )
                 for net in ("cnn", "mlp")

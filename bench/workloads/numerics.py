@@ -48,7 +48,7 @@ SPEC = Workload(
                 params={"net": net, "size": size},
                 headline=True,
                 more_precisions=MORE,
-                estimate_s=8.0,
+                estimate_s=4.5,
                 sweep="precision",
             )
             for net, size in (("cnn", 32), ("mlp", 1024))

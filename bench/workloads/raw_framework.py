@@ -54,7 +54,7 @@ SPEC = Workload(
                 n_blocks=20,
                 steady_limit_s=4.0,
                 headline=batch_size == 32,
-                estimate_s=35.0,
+                estimate_s={"cnn": 19.0, "mlp": 9.0}[net] * (1 if batch_size == 32 else 2),
                 sweep="backends",
             )
             for net in ("cnn", "mlp")

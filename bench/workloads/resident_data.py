@@ -53,7 +53,7 @@ SPEC = Workload(
                 n_blocks=30,
                 steady_limit_s=8.0,
                 headline=model == "conv",
-                estimate_s=30.0,
+                estimate_s=19.0,
             )
             for model in ("linear", "conv")
         ),

@@ -64,7 +64,7 @@ SPEC = Workload(
                 headline=n == 512,
                 estimate_s=estimate_s,
             )
-            for n, estimate_s in ((128, 7.0), (512, 10.0), (2048, 25.0))
+            for n, estimate_s in ((128, 5.0), (512, 7.0), (2048, 18.0))
         ),
     },
 )
