@@ -196,6 +196,7 @@ def speed_by_workload(scope: Scope) -> Picture:
         for device, backend in _arms(scope):
             row = _headline(scope, workload, device, backend)
             found.append(_mark(scope, row, workload, device, backend, "samples_per_s"))
+    found = _collapsed(found)
     if not scope.has_gpu():
         found.append(_absent("GPU, all workloads", "GPU", NOT_MEASURED))
     return Picture(
@@ -312,6 +313,7 @@ def time_to_target(scope: Scope) -> Picture:
             if row is not None and row["status"] == "ok" and not ok:
                 mark["note"] = "target not reached"
             found.append(mark)
+    found = _collapsed(found)
     if not scope.has_gpu():
         found.append(_absent("GPU", "GPU", NOT_MEASURED))
     return Picture(
@@ -403,6 +405,7 @@ def jit_arms(scope: Scope) -> Picture:
             series = _series(device, backend)
             label = scope.title_of(workload)
             found.append(_absent(label, series, NOT_MEASURED) if gain is None else _estimated(label, series, gain))
+    found = _collapsed(found)
     return Picture(
         title="Speed with jit_compile over speed without",
         description=_in_words(f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio),
@@ -431,6 +434,7 @@ def roofline_chart(scope: Scope) -> Picture:
             )
             part = None if record is None or best is None else rooflines.share(record, best)
             found.append(_absent(label, series, NOT_MEASURED) if part is None else _estimated(label, series, part))
+    found = _collapsed(found)
     return Picture(
         title="Share of the machine's arithmetic that training gets",
         description=_in_words(
@@ -531,6 +535,16 @@ def _by_threads(scope: Scope, workload: str, backend: str) -> dict[int, Any]:
                 if (r.cell.jit, r.cell.batch_size, r.cell.n_samples, dict(r.cell.params)) == same
             }
     return {}
+
+
+def _collapsed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Marks with one note in the place of several equal ones, where no arm of a row has a value."""
+    kept = []
+    for label in dict.fromkeys(mark["row"] for mark in found):
+        marks = [mark for mark in found if mark["row"] == label]
+        nothing = all(mark["value"] is None for mark in marks) and len({mark["note"] for mark in marks}) == 1
+        kept += marks[:1] if nothing else marks
+    return kept
 
 
 def _mark(
