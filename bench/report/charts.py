@@ -233,9 +233,7 @@ def phase_times(scope: Scope) -> Picture:
 def throughput_by_batch(scope: Scope) -> Picture:
     """Samples per second by batch size, one workload, backends and devices apart."""
     workload = scope.workload or _most_batches(scope)
-    rows = [
-        row for row in _strict_rows(scope, workload, "train") if row["params"] == _main_params(scope, workload)
-    ]
+    rows = [row for row in _strict_rows(scope, workload, "train") if row["params"] == _main_params(scope, workload)]
     found = _curve_rows(scope, rows, "batch_size", "samples_per_s")
     title = scope.title_of(workload) if workload else "training"
     return Picture(
@@ -856,7 +854,9 @@ def _forest(
     spread = base.transform_filter("datum.low != null && datum.high != null")
     layers.append(
         spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
-            x=alt.X("low:Q", scale=_scale(domain, log), title=_axis_title(title, narrow)), x2="high:Q", color=colour
+            x=alt.X("low:Q", scale=_scale(domain, log), title=_axis_title(title, narrow)),
+            x2=alt.X2("high:Q"),
+            color=colour,
         )
     )
     for end in ("low", "high"):
@@ -871,7 +871,7 @@ def _forest(
             text = names_of_others.transform_filter(condition)
             layers.append(
                 text.mark_text(align=align, dx=dx, fontSize=10 if narrow else 11, color=COLOURS["published"]).encode(
-                    x=x, text="short:N"
+                    x=x, text=alt.Text("short:N")
                 )
             )
     note = base.transform_filter("datum.value == null").transform_calculate(
@@ -882,10 +882,10 @@ def _forest(
         row["said"] = _said(row, narrow=narrow)
     layers.append(
         note.mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"]).encode(
-            x=alt.value(4), text="text:N"
+            x=alt.value(4), text=alt.Text("text:N")
         )
     )
-    return alt.layer(*layers).properties(height=max(60, int(at * row_px)))
+    return alt.layer(*layers, height=max(60, int(at * row_px)))
 
 
 def _said(row: Mapping[str, Any], *, narrow: bool) -> str:
@@ -936,7 +936,9 @@ def _curves(
     spread = plot.transform_filter("datum.low != null && datum.high != null")
     layers = [
         spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
-            y=alt.Y("low:Q", scale=_scale(domain, True), title=_axis_title(y_title, narrow)), y2="high:Q", color=colour
+            y=alt.Y("low:Q", scale=_scale(domain, True), title=_axis_title(y_title, narrow)),
+            y2=alt.Y2("high:Q"),
+            color=colour,
         ),
         drawn.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash),
         drawn.mark_point(filled=True, size=56, opacity=1).encode(y=y, color=colour, shape=shape),
@@ -949,9 +951,9 @@ def _curves(
         layers.append(
             said.transform_filter(f"datum.line == {note['line']}")
             .mark_text(align="left", baseline="top", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
-            .encode(x=alt.value(8), y=alt.value(6 + 15 * note["line"]), text="text:N")
+            .encode(x=alt.value(8), y=alt.value(6 + 15 * note["line"]), text=alt.Text("text:N"))
         )
-    return alt.layer(*layers).properties(height=260 if narrow else 320)
+    return alt.layer(*layers, height=260 if narrow else 320)
 
 
 def _surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> alt.LayerChart:
@@ -986,18 +988,17 @@ def _surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> al
             color=alt.Color("value:Q", scale=shade(family), legend=None)
         ),
         drawn.mark_text(fontSize=11 if narrow else 13, dy=-6, fontWeight=600).encode(
-            text="text:N", color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
+            text=alt.Text("text:N"), color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
         ),
         drawn.mark_text(fontSize=8.5 if narrow else 10, dy=8).encode(
-            text="small:N", color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
+            text=alt.Text("small:N"), color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
         ),
         absent.mark_rect(fill=None, stroke=COLOURS["missing"], strokeDash=[3, 3]),
         absent.transform_calculate(text=f"truncate(datum.text, {9 if narrow and batches else 28})")
         .mark_text(fontSize=9 if narrow else 11, fontStyle="italic", color=COLOURS["missing"])
-        .encode(text="text:N"),
+        .encode(text=alt.Text("text:N")),
     ]
-    shown = alt.layer(*layers).resolve_scale(color="independent")
-    return shown.properties(height=size * max(len(widths), 2))
+    return alt.layer(*layers, height=size * max(len(widths), 2)).resolve_scale(color="independent")
 
 
 def _cell_text(cell: Mapping[str, Any], compares: bool) -> str:
@@ -1056,14 +1057,14 @@ def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
         .mark_rect(stroke=COLOURS["surface"], strokeWidth=1)
         .encode(
             y=alt.Y("top:Q", scale=y_scale, axis=y_axis),
-            y2="foot:Q",
+            y2=alt.Y2("foot:Q"),
             x=alt.X(
                 "start:Q",
                 title=title,
                 scale=x_scale,
                 axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="%", grid=True),
             ),
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             color=alt.Color(
                 "phase:N",
                 scale=alt.Scale(domain=used, range=[colours[name] for name in used]),
@@ -1076,7 +1077,7 @@ def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
     spread = base.transform_filter("isValid(datum.low)")
     layers.append(
         spread.mark_rule(color=COLOURS["ink"], strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=x_scale, title=title), x2="high:Q"
+            x=alt.X("low:Q", scale=x_scale, title=title), x2=alt.X2("high:Q")
         )
     )
     for end in ("low", "high"):
@@ -1085,15 +1086,15 @@ def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
         base.transform_filter("isValid(datum.total)")
         .transform_calculate(at="1.012")
         .mark_text(align="left", fontSize=11, color=COLOURS["ink"])
-        .encode(x=alt.X("at:Q", scale=x_scale, title=title), text="total:N")
+        .encode(x=alt.X("at:Q", scale=x_scale, title=title), text=alt.Text("total:N"))
     )
     layers.append(
         base.transform_filter("datum.start == null")
         .transform_calculate(text=f"truncate(datum.note, {30 if narrow else 80})")
         .mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
-        .encode(x=alt.value(4), text="text:N")
+        .encode(x=alt.value(4), text=alt.Text("text:N"))
     )
-    return alt.layer(*layers).properties(height=max(60, len(labels) * row_px))
+    return alt.layer(*layers, height=max(60, len(labels) * row_px))
 
 
 # Scales and axes.
@@ -1181,10 +1182,8 @@ def _data(values: list[dict[str, Any]]) -> alt.NamedData:
 
 def _finished(drawing: alt.Chart | alt.LayerChart, width: int) -> dict[str, Any]:
     """The specification with the site's type and colours, exactly as wide as asked for."""
-    spec = drawing.properties(width=width, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).to_dict(
-        validate=False
-    )
-    spec = _with_values(spec)
+    spec = _with_values(drawing.to_dict(validate=False))
+    spec |= {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}
     _VALUES.clear()
     soft, ink, grid = COLOURS["ink-soft"], COLOURS["ink"], COLOURS["grid"]
     text = {"labelColor": soft, "titleColor": soft, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500}
