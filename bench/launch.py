@@ -18,7 +18,7 @@ from time import perf_counter
 
 import msgspec
 
-from bench.schema import Cell, Request, Run, Status, encode
+from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
 
 WORKER = (sys.executable, "-m", "bench.worker")
 REPOSITORY = Path(__file__).parent.parent
@@ -56,7 +56,9 @@ def environment(cell: Cell, base: Mapping[str, str], scratch: str) -> dict[str, 
             "KERAS_TORCH_DEVICE": "cpu",
         }
     else:
-        env["CUDA_VISIBLE_DEVICES"] = (base.get("CUDA_VISIBLE_DEVICES") or "0").split(",")[0]
+        n_gpus = n_gpus_of(cell)
+        visible = base.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[:n_gpus])
         env.pop("JAX_PLATFORMS", None)
         env.pop("KERAS_TORCH_DEVICE", None)
     # Forces TF32 on or off below every framework's own setting, which the cell decides.

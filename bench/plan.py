@@ -8,7 +8,20 @@ from dataclasses import dataclass
 
 from bench.cost import guess
 from bench.registry import unknown
-from bench.schema import BACKENDS, DEVICES, PROFILES, Backend, Cell, Device, Jit, Precision, Profile, Variant, Workload
+from bench.schema import (
+    BACKENDS,
+    DEVICES,
+    PROFILES,
+    Backend,
+    Cell,
+    Device,
+    Jit,
+    Precision,
+    Profile,
+    Variant,
+    Workload,
+    n_gpus_of,
+)
 
 # How often a headline cell (in its backend's first jit arm) and any other cell is repeated, each time in a
 # process of its own.
@@ -307,6 +320,8 @@ def _why_not(
         return f"{cell.backend} is not installed; {command}"
     if cell.device == "gpu" and not n_gpus:
         return "this machine shows no GPU"
+    if n_gpus_of(cell) > n_gpus:
+        return f"{n_gpus_of(cell)} GPUs are needed, this machine shows {n_gpus}"
     if cell.threads > n_cores:
         return f"{cell.threads} threads asked for, {n_cores} cores may be used"
     return ""

@@ -156,6 +156,11 @@ class Cell(Struct, kw_only=True):
         return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
+def n_gpus_of(cell: Cell) -> int:
+    """GPUs that a cell's process uses: one, unless its parameter ``gpus`` says more; 0 on the CPU."""
+    return int(cell.params.get("gpus", 1)) if cell.device == "gpu" else 0
+
+
 class Block(Struct, kw_only=True, array_like=True):
     """Steps between two synchronisations with the device; stored as [n_steps, seconds]."""
 

@@ -1,0 +1,147 @@
+"""Several GPUs: who is asked to measure them, and the code itself on two virtual CPU devices, whose times count for
+nothing and are thrown away.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench import launch, registry
+from bench.plan import plan
+from bench.schema import Cell
+
+REPOSITORY = Path(__file__).parent.parent
+INSTALLED = {"tensorflow": "2", "jax": "1", "torch": "2"}
+
+
+def make_plan(n_gpus: int, profile: str = "reference"):
+    return plan(
+        {"multi-gpu": registry.workload("multi-gpu")},
+        profile=profile,
+        installed=INSTALLED,
+        n_gpus=n_gpus,
+        n_cores=4,
+        backends=("tensorflow", "jax"),
+    )
+
+
+def make_cell(n_gpus: int) -> Cell:
+    return Cell(
+        workload="multi-gpu", mode="study", backend="jax", device="gpu", jit="on", batch_size=32, n_samples=320,
+        threads=4, params={"net": "small", "gpus": n_gpus},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", ["smoke", "reference"])
+def test_a_machine_without_a_gpu_is_not_asked(profile: str):
+    planned = make_plan(0, profile)
+
+    assert () == (*planned.runs, *planned.skipped)
+
+
+def test_one_gpu_is_too_few_and_says_so():
+    planned = make_plan(1)
+
+    assert () == planned.runs
+    reasons = {cell.params["gpus"]: reason for cell, reason in planned.skipped}
+    assert "2 GPUs are needed, this machine shows 1" == reasons[2]
+    assert {2, 4, 8} == set(reasons)
+
+
+def test_as_many_gpus_as_there_are_take_part():
+    planned = make_plan(5)
+
+    assert {2, 4} == {run.cell.params["gpus"] for run in planned.runs}
+    assert {8} == {cell.params["gpus"] for cell, _ in planned.skipped}
+    assert {"gpu"} == {run.cell.device for run in planned.runs}
+
+
+@pytest.mark.parametrize(
+    ("visible", "n_gpus", "expected"),
+    [
+        ({}, 2, "0,1"),
+        ({}, 1, "0"),
+        ({"CUDA_VISIBLE_DEVICES": "3,5,7"}, 2, "3,5"),
+        ({"CUDA_VISIBLE_DEVICES": "3"}, 2, "3"),
+    ],
+)
+def test_a_process_sees_the_gpus_of_its_cell_and_no_other(visible: dict[str, str], n_gpus: int, expected: str):
+    env = launch.environment(make_cell(n_gpus), visible, "scratch")
+
+    assert expected == env["CUDA_VISIBLE_DEVICES"]
+
+
+ON_VIRTUAL_DEVICES = """
+import importlib, json, os
+import keras
+from bench import registry
+from bench.schema import Cell, DataUnavailableError, Request, encode
+from bench.worker import Study
+
+backend = os.environ["KERAS_BACKEND"]
+framework = importlib.import_module(backend)
+if backend == "tensorflow":
+    cpu = framework.config.list_physical_devices("CPU")[0]
+    framework.config.set_logical_device_configuration(cpu, [framework.config.LogicalDeviceConfiguration()] * N_DEVICES)
+module = registry.module("multi-gpu")
+(variant,) = module.SPEC.variants["smoke"]
+cell = Cell(workload="multi-gpu", mode="study", backend=backend, device="cpu", jit="off", threads=2,
+            params=variant.params, batch_size=variant.batch_size, n_samples=variant.n_samples)
+request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
+study = Study(keras, framework, request, {})
+try:
+    module.measure(study)
+    n_steps = {name: sorted({block.n_steps for block in blocks}) for name, blocks in study.series.items()}
+    print(json.dumps({"steps": n_steps, "first": sorted(study.first_s), "devices": study.readings["devices"],
+                      "seen": sorted(study.seen)}))
+except DataUnavailableError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def on_virtual_devices(backend: str, n_devices: int):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    env = dict(
+        os.environ,
+        KERAS_BACKEND=backend,
+        CUDA_VISIBLE_DEVICES="",
+        JAX_PLATFORMS="cpu",
+        TF_CPP_MIN_LOG_LEVEL="3",
+        XLA_FLAGS=f"--xla_force_host_platform_device_count={n_devices}",
+    )
+    code = ON_VIRTUAL_DEVICES.replace("N_DEVICES", str(n_devices))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert 0 == done.returncode, done.stderr[-3000:]
+    return msgspec.json.decode(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_share_the_work_and_get_the_losses_of_one(backend: str):
+    """``measure`` itself compares the losses, and fails where they differ."""
+    found = on_virtual_devices(backend, 2)
+
+    assert {"one": [5], "strong": [5], "weak": [5]} == found["steps"]
+    assert ["one", "strong", "weak"] == found["first"]
+    assert 2 == found["devices"]
+    assert ["output", "weight"] == found["seen"]
+
+
+@pytest.mark.keras
+def test_too_few_devices_are_a_skip_with_its_reason():
+    assert "2 GPUs are needed, this process sees 1" == on_virtual_devices("jax", 1)
+
+
+@pytest.mark.keras
+def test_pytorch_is_skipped_with_its_reason():
+    assert "has no data parallelism for torch" in on_virtual_devices("torch", 2)
