@@ -34,8 +34,9 @@ def browser_missing() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reasons = {"keras": keras_missing(), "browser": browser_missing()}
     for item in items:
-        for marker, reason in reasons.items():
-            if reason and item.get_closest_marker(marker):
+        for name, reason in reasons.items():
+            marker = item.get_closest_marker(name)
+            if reason and marker and marker.kwargs.get("needs_chromium", True):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 

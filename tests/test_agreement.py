@@ -103,6 +103,7 @@ def test_without_a_public_address_there_are_no_cards(sites: Sites):
     assert not [path for path, text in built.items() if isinstance(text, str) and "\ncard:" in text[:2000]]
 
 
+@pytest.mark.browser(needs_chromium=False)  # reads a whole site
 def test_every_page_tells_other_sites_what_it_is(sites: Sites):
     for path, tree in sites.pages("full").items():
         if path == "404.html" or not any(

@@ -13,6 +13,7 @@ pytest.importorskip("mkdocs")
 
 from tests.sites import Element, Sites  # noqa: E402
 
+pytestmark = pytest.mark.browser(needs_chromium=False)  # three whole sites are built: no part of the fast half
 NAMES = ("full", "none", "committed")
 # A quantity as our tables print it: a number with a unit that only a measurement or a citation has.
 QUANTITY = re.compile(r"\d ?(ms|µs|[A-Za-z]+/s)\b|\dx\b")
