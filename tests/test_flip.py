@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 
 import msgspec
+import pytest
+
+pytest.importorskip("altair")
 
 from bench import registry
-from bench.report import ledger, published, rules, verdicts
+from bench.report import charts, ledger, published, rules, verdicts
 from bench.report.rows import Evidence
 from bench.schema import Record
 from bench.store import Results
@@ -25,6 +30,7 @@ from tests.factories import (
 )
 from tests.test_cases import study_record
 
+ROOT = Path(__file__).parents[1]
 ENOUGH_FRAC = 0.9
 MAIN_BYTES, GPU_BYTES = 64 * 2**30, 80 * 2**30
 COMPARING = tuple(i for i, e in rules.ALL.items() if e.compares_devices and e.basis == "records")
@@ -110,6 +116,42 @@ def test_reversing_the_devices_changes_the_claims_that_compare_them():
     assert len(pairs) >= 20
     assert len(kept) <= (1 - ENOUGH_FRAC) * len(pairs), kept
     assert sum(one.word != other.word for one, other in pairs) >= len(pairs) / 2
+
+
+def beside_their_chart() -> dict[str, str]:
+    """Verdicts by the page that shows them beside the chart of all speed-ups."""
+    pages = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "misconceptions").glob("*.md")}
+    return {
+        re.search(r"^verdict: (.+)$", text, re.M).group(1): path.name
+        for path, text in pages.items()
+        if 'chart("cpu-gpu-speedup")' in text
+    }
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_no_verdict_contradicts_the_chart_beside_it(is_reversed: bool):
+    found = evidence(is_reversed=is_reversed)
+    drawn = {row["row"]: row for row in charts.draw("cpu-gpu-speedup", found).rows if row["value"] is not None}
+    shown = beside_their_chart()
+
+    assert len(shown) >= 2 and len(drawn) >= 5
+    for verdict_id, page in shown.items():
+        cases = verdicts.lookup(verdict_id, found).cases
+        assert len(cases) == len(drawn), page
+        for case in cases:
+            (row,) = (row for title, row in drawn.items() if case.name.startswith(title))
+            said = float(case.part.text.partition("x ")[0].replace(",", ""))
+            assert said == pytest.approx(row["value"], rel=0.006), (page, case.name)  # three digits
+
+
+def test_a_gpu_that_the_chart_draws_behind_is_not_always_faster():
+    for is_reversed in (False, True):
+        found = evidence(is_reversed=is_reversed)
+        rows = [row for row in charts.draw("cpu-gpu-speedup", found).rows if row["value"] is not None]
+        behind = [row for row in rows if row["high"] < 1]
+
+        assert behind
+        assert "false" == verdicts.lookup("gpu-is-always-faster", found).outcome
 
 
 def test_published_figures_do_not_change_with_our_records():

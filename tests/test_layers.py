@@ -104,6 +104,9 @@ WALL = {
     ),
     "bench.report.flipped": layer("schema store report.rows report.rules report.verdicts", "msgspec"),
     "bench.report.groups": layer(),
+    "bench.report.heads": layer(),
+    "bench.report.beside": layer("schema report.cases report.published report.rows report.stats", "msgspec"),
+    "bench.report.readability": layer(),
     "bench.report.sharing": layer(),
     "bench.report.cards": layer(),
     "bench.report.freshness": layer("store report.published"),
@@ -111,15 +114,15 @@ WALL = {
     "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
-    "bench.report.charts": layer(DRAWN, "altair polars"),
+    "bench.report.charts": layer(f"{DRAWN} report.beside", "altair polars"),
     "bench.report.calculators": layer(
         f"schema store {ESTIMATES} report.freshness report.published report.rows", "msgspec"
     ),
-    "bench.report.tables": layer(f"{DRAWN} report.calculators", "msgspec polars"),
+    "bench.report.tables": layer(f"{DRAWN} report.beside report.calculators", "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
     "bench.report.pages": layer(
         f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
-        " report.groups report.ledger"
+        " report.groups report.beside report.heads report.ledger"
         " report.published report.rules report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
@@ -129,9 +132,9 @@ WALL = {
     "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
     "scripts.notebooks": layer("", "jupytext nbclient nbformat"),
     "scripts.check_prose": layer(
-        "schema registry store report.calculators report.facts report.groups report.pages report.published report.rows"
-        " report.verdicts",
-        "jinja2 yaml",
+        "schema registry store report.calculators report.facts report.groups report.pages report.published"
+        " report.readability report.rows report.verdicts",
+        "jinja2 markdown yaml",
     ),
 }
 

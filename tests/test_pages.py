@@ -15,7 +15,7 @@ pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
 from bench import store  # noqa: E402
-from bench.report import pages  # noqa: E402
+from bench.report import pages, published  # noqa: E402
 from bench.store import Results  # noqa: E402
 from tests.factories import make_record, make_session_results  # noqa: E402
 from tests.sites import ROOT, write_results  # noqa: E402
@@ -126,6 +126,92 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
 def test_an_error_names_file_and_line(tmp_path: Path, body: str, message: str):
     with pytest.raises(pages.PageError, match=message):
         page_of(tmp_path, body)
+
+
+# Bad input stops the build with file, line and what to do.
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"faq/q.md": "Yes.\n"}, r"docs/faq/q\.md:1: the page has no front matter; begin it with ---"),
+        ({"faq/q.md": "---\nid: q\n---\n\nYes.\n"}, r"docs/faq/q\.md:1: the front matter has no title; add it"),
+        (
+            {"faq/a.md": "---\ntitle: A?\nid: q\n---\n", "faq/q.md": "---\ntitle: Q?\nid: q\n---\n"},
+            r"docs/faq/q\.md:3: id 'q' is that of docs/faq/a\.md; give this page another",
+        ),
+        (
+            {"misconceptions/q.md": "---\ntitle: Q\nid: q\nverdict: always-requires-gpus\n---\n"},
+            r"q\.md:4: unknown verdict 'always-requires-gpus'; write one of always-requires-gpu",
+        ),
+        (
+            {"faq/q.md": "---\ntitle: Q?\nid: q\nworkloads: [resnet5]\n---\n"},
+            r"q\.md:4: unknown workload 'resnet5'; write one of resnet50",
+        ),
+        (
+            {"_ids.toml": "[answers]\ngone = { page = \"faq/gone.md\", since = 2026-11-21 }\n"},
+            r"docs/_ids\.toml:1: id 'gone' of answers was removed: .*; ids are permanent, bring it back",
+        ),
+        ({"_ids.toml": "[answers]\nq = {}\nq = {}\n"}, r"docs/_ids\.toml:3: .*; an id stands there once"),
+        (
+            {
+                "faq/q.md": "---\ntitle: Q?\nid: q\n---\n",
+                "faq/new.md": "---\ntitle: N?\nid: new\n---\n",
+                "_ids.toml": '[answers]\nq = { page = "faq/q.md", since = 2026-11-21 }\n',
+            },
+            r"docs/faq/new\.md:3: id 'new' is not in docs/_ids\.toml; add it there",
+        ),
+    ],
+)
+def test_bad_input_stops_the_build(tmp_path: Path, files: dict[str, str], message: str):
+    for name, text in files.items():
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(pages.PageError, match=message):
+        pages.build(tmp_path / "docs", results_with(tmp_path / "results"))
+
+
+def test_a_claim_whose_rule_names_a_missing_workload_stops_the_build(tmp_path: Path, monkeypatch):
+    first = published.claims()[0]
+    broken = msgspec.structs.replace(first, rule=published.ClaimRule(facts=("resnet51-train-speedup",), at_least=1.0))
+    monkeypatch.setattr(published, "claims", lambda: (broken,))
+
+    message = (
+        rf"docs/faq/q\.md:6: bench/published/claims\.yaml:\d+: claim '{first.id}': no fact 'resnet51-train-speedup'; "
+        r"near ones: resnet50-train-speedup.*; correct its rule"
+    )
+    with pytest.raises(pages.PageError, match=message):
+        page_of(tmp_path, "{{ claims_table() }}")
+
+
+def test_a_fact_without_records_never_stops_the_build(tmp_path: Path):
+    assert "not measured yet" in page_of(tmp_path, 'It is {{ fact("resnet50-train-speedup") }}.')
+
+
+def test_a_number_can_be_cited_where_it_leads(tmp_path: Path):
+    record = make_record("resnet50")
+    docs = write_docs(tmp_path / "docs", '{{ fact("resnet50-train-cpu-throughput") }}')
+    built = pages.build(docs, results_with(tmp_path / "results", record), address="https://example.org/")
+
+    at = "evidence/example-2c/2026-11-03/resnet50"
+    cited = re.findall(r"Cite this number</summary>(.*?)</details>", built[f"{at}.md"], re.S)
+    assert 1 == len(cited)
+    for part in ("images/s", "n = 5", "@misc{", f"https://example.org/{at}/#{record.cell.id}", "commit "):
+        assert part in cited[0]
+    assert "resnet50-train-cpu-throughput" in built["evidence/facts.md"]
+
+
+def test_a_verdict_says_what_it_does_not_rest_on(tmp_path: Path):
+    body = '{{ verdict("transfer-learning-needs-a-gpu") }} {{ verdict("tpu-is-always-faster") }}'
+    record = make_record("transfer-2000", backend="tensorflow", jit="off")
+
+    nothing, some = page_of(tmp_path / "a", body), page_of(tmp_path / "b", body, record)
+
+    assert "Not tried: any of it. The figures are those of others." in nothing
+    assert "Not tried: anything that the rule asks for." in nothing
+    assert re.search(r"of 1 machine. Not tried for it: JAX, PyTorch, a GPU, machines of other makers\.", some)
 
 
 def test_answers_stand_below_their_groups_in_one_order(tmp_path: Path):

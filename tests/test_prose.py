@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("polars")
 
+from bench.report import readability  # noqa: E402
 from scripts import check_prose as prose  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +38,7 @@ def test_the_pages_have_no_problems():
 @pytest.mark.parametrize(
     ("body", "number"),
     [
-        ("It is 12.4x faster.", "12.4x"),
+        ("It takes 12.4x the time.", "12.4x"),
         ("It takes 42 minutes.", "42 minutes"),
         ("Only 10 % of it.", "10 %"),
         ("| ResNet-50 | 120 |", "120"),
@@ -99,19 +100,25 @@ def test_an_unknown_name_is_caught_with_its_line(body: str, complaint: str):
 def test_missing_front_matter_is_caught(key: str):
     head = "".join(line for line in HEAD.splitlines(keepends=True) if not line.startswith(f"{key}:"))
 
-    assert [f"1: front matter has no '{key}'"] == complaints("Text.", head=head)
+    found = complaints("Text.", head=head)
+
+    assert 1 == len(found) and found[0].startswith(f"1: front matter has no '{key}'; add it")
 
 
 def test_a_misconception_needs_a_verdict():
-    assert ["1: front matter has no 'verdict'"] == complaints("Text.", path="docs/misconceptions/why.md")
+    head = HEAD.replace("Why?", "It is so")
+
+    (found,) = complaints("Text.", head=head, path="docs/misconceptions/why.md")
+    assert "front matter has no 'verdict'; add it" in found
 
 
 def test_front_matter_holds_no_number_and_no_unknown_name():
-    head = HEAD.replace("Because.", "It is 76x faster.").replace("resnet50", "resnet51")
+    head = HEAD.replace("Because.", "It takes 76x the time.").replace("resnet50", "resnet51")
 
     found = complaints("Text.", head=head)
 
-    assert ["1: unknown workload 'resnet51'; near ones: resnet50", "1: naked number '76x' in description"] == found
+    assert "1: unknown workload 'resnet51'; near ones: resnet50" == found[0]
+    assert found[1].startswith("1: naked number '76x' in description; ") and 2 == len(found)
 
 
 SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\n## Related\n## Sources\n"
@@ -125,7 +132,7 @@ SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\
             HEAD + SHAPE.replace("## Related\n", ""),
             "1: sections The evidence, When this is wrong, Measure it yourself, S",
         ),
-        (HEAD + SHAPE.replace("Yes.", "word " * 25 + "and one."), "8: the first sentence has 27 words, at most 25"),
+        (HEAD + SHAPE.replace("Yes.", "word " * 25 + "and one."), "8: the first sentence has 27 words; shorten it"),
         (HEAD + "{% if x %}\n" + SHAPE.replace("Yes.", "`a b` " * 26), "9: the first sentence has 26 words"),
     ],
 )
@@ -164,6 +171,160 @@ def test_every_answer_stands_in_a_group():
                   and not path.endswith("index.md")]  # fmt: skip
 
 
+# Comparisons, limits, links, titles.
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("A GPU is faster.", "A GPU is faster."),
+        ("It is slower than this. It is faster.", "It is faster."),
+        ("| Faster cards |", "Faster cards"),
+        ("Buy a faster card than mine. Or a faster one.", "Or a faster one."),
+    ],
+)
+def test_faster_without_than_is_caught(body: str, sentence: str):
+    (found,) = complaints(body)
+
+    assert f"8: \"faster\" without \"than\": '{sentence}'; say than what" in found.replace("| ", "").replace(" |", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "A GPU is faster than a CPU.",
+        "See [why is it faster?](why.md)",
+        'He asked "how many times faster?"',
+        "**The belief.** It is faster.",
+        "`faster` {{ fact(\"resnet50-train-speedup\") }} as fast",
+    ],
+)
+def test_comparisons_and_other_peoples_words_pass(body: str):
+    assert [] == complaints(body)
+
+
+def test_faster_in_a_description_is_caught():
+    assert "in description" in complaints("Text.", head=HEAD.replace("Because.", "It is faster."))[0]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["We have not tried it.", "We rented nothing.", "Ours ran on one core only.", "not measured yet", "Nobody has."],
+)
+def test_a_page_that_says_what_was_not_tried_passes(sentence: str):
+    assert [] == complaints(f"Yes.\n\n{prose.LIMITS}\n\n{sentence}")
+
+
+@pytest.mark.parametrize("sentence", ["It is not so.", "{{ fact('we') }} no", "We tried it."])
+def test_a_page_that_does_not_say_what_was_not_tried_is_caught(sentence: str):
+    text = HEAD + f"Yes.\n\n{prose.LIMITS}\n\n{sentence}"
+
+    found = [one for one in prose.check_page("docs/faq/why.md", text, NAMES, ROOT) if "not tried" in one.text]
+
+    assert [10] == [one.line for one in found]
+
+
+def test_the_title_of_a_misconception_is_a_claim():
+    head = HEAD.replace("workloads", "verdict: always-requires-gpu\nworkloads")
+
+    found = complaints("Text.", head=head, path="docs/misconceptions/why.md")
+
+    assert ["1: the title of a misconception is a claim and ends without a mark; write it as believed"] == found
+    assert [] == complaints("Text.", head=head.replace("Why?", "So"), path="docs/misconceptions/why.md")
+
+
+SOURCES = {"docs/faq/why.md": "## Why not, then?\n\n<i id=\"own\"></i>\n", "docs/articles/index.md": "# Claims\n"}
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("See [it](who.md).", "no such page; docs/faq/why.md is near; correct it or remove the link"),
+        ("See [it](why.md#why-not).", "faq/why.md has no heading 'why-not'; near ones: why-not-then"),
+        ("See [it](#nowhere).", "has no heading 'nowhere'"),
+        ("See [it](../workloads/resnet51.md).", "no such page"),
+        ("See [it](http://example.org/).", "begins with http:; write the page's https: address"),
+        ("See [it](https://example).", "is no well-formed address"),
+        ("See [it](https://example.org/a.).", "is no well-formed address"),
+        ("See [it](mailto:me@example.org).", "begins with mailto:"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_caught(body: str, complaint: str):
+    (found,) = prose.check_links("docs/faq/why.md", f"one\n{body}\n", SOURCES, NAMES, ROOT)
+
+    assert ("docs/faq/why.md", 2) == (found.path, found.line)
+    assert complaint in found.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[it](why.md#why-not-then)",
+        "[it](why.md#own)",
+        "[it](../articles/index.md#a-42min-vs-33s)",
+        "[it](../workloads/resnet50.md)",
+        "[it](../evidence/facts.md#x)",
+        "[it](https://example.org/a?b=c#d)",
+        "`[it](who.md)`",
+        "```\n[it](who.md)\n```",
+    ],
+)
+def test_a_link_that_leads_somewhere_passes(body: str):
+    assert [] == prose.check_links("docs/faq/why.md", body, SOURCES, NAMES, ROOT)
+
+
+def test_a_guide_answers_in_a_short_first_sentence():
+    assert [] == prose.check_opening("docs/guides/g.md", HEAD + "**Do it.** <!-- setting: README.md -->\n")
+    assert "26 words" in prose.check_opening("docs/guides/g.md", HEAD + "word " * 26 + "\n")[0].text
+    assert "says nothing" in prose.check_opening("docs/guides/g.md", HEAD)[0].text
+
+
+def test_every_complaint_says_what_to_do():
+    body = "It is 12x. {{ fact('nothing-like-it') }} [x](who.md) It is faster.\n\n" + prose.LIMITS
+    text = HEAD.replace("workloads", "colour: red\nworkloads").replace("id: why", "id: Why") + body
+    found = prose.check_page("docs/faq/why.md", text, NAMES, ROOT)
+    found += prose.check_links("docs/faq/why.md", text, SOURCES, NAMES, ROOT)
+    found += prose.check_answer("docs/faq/why.md", HEAD.replace("Why?", "Why") + "word " * 30)
+
+    assert len(found) >= 9
+    remedies = "use write say add near known shorten make correct".split()
+    assert [] == [one.text for one in found if not any(word in one.text.split("; ", 1)[-1] for word in remedies)]
+
+
+# The report.
+
+
+def test_the_report_counts_words_sentences_and_a_grade():
+    prose_of_it = "The cat sat. {{ fact('x') }} is a very long sentence of ten words, it says."
+    text = f"{HEAD}# The page\n\n{prose_of_it}\n\n| a | b |\n"
+
+    found = readability.read("docs/faq/why.md", text)
+
+    assert ["The page", "The cat sat.", "It is a very long sentence of ten words, it says.", "a", "b"] == (
+        readability.sentences(text)
+    )
+    assert (18, 2, 11) == (found.n_words, found.n_sentences, found.longest)
+    # By hand: 14 words, 2 sentences, syllables 3 + (1+1+1+2+1+2+1+1+1+1+1).
+    assert abs(found.grade - (0.39 * 14 / 2 + 11.8 * 16 / 14 - 15.59)) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("word", "n"), [("cat", 1), ("table", 2), ("time", 1), ("accuracy", 4), ("free", 1), ("GPU", 1), ("epoch", 2)]
+)
+def test_syllables_are_groups_of_vowels(word: str, n: int):
+    assert n == readability.syllables(word)
+
+
+def test_the_report_is_sorted_and_ends_with_the_middle_page(capsys):
+    assert 0 == prose.main(["--report"])
+
+    lines = capsys.readouterr().out.splitlines()
+    grades = [float(line.split()[-1]) for line in lines[1:-1]]
+    assert len(prose.page_sources()) == len(grades)
+    assert grades == sorted(grades, reverse=True)
+    assert lines[-1].startswith("middle page")
+
+
 def registered(**kinds: dict[str, str]) -> dict[str, dict[str, dict]]:
     """A registry with ids at pages, all of one day."""
     charts = kinds.pop("charts", {"speed-by-workload": "faq/why.md"})
@@ -189,6 +350,12 @@ def test_a_complete_registry_passes():
             "'old' does not exist any more",
         ),
         ({"faq/why.md": "why"}, {"answers": {"why": "faq/why.md"}, "pages": {"why": "faq/why.md"}}, "stands under"),
+        (
+            {"faq/why.md": "why", "faq/who.md": "why"},
+            {"answers": {"why": "faq/why.md"}},
+            "id 'why' belongs to docs/faq/why.md; give this page another",
+        ),
+        ({"notebooks/n.ipynb": ""}, {}, "'' is not in docs/_ids.toml"),
     ],
 )
 def test_a_broken_registry_is_caught(pages, kinds, complaint):
@@ -205,6 +372,21 @@ def test_a_removed_or_redated_id_is_caught():
     assert ["charts: 'speed-by-workload' changed its date", "answers: 'how' was removed"] == [
         found.text.split(";")[0] for found in prose.check_append_only(before, after)
     ]
+
+
+def test_an_id_twice_in_one_list_is_refused_with_its_line():
+    text = '[answers]\nwhy = { page = "a.md", since = 2026-11-21 }\nwhy = { page = "b.md", since = 2026-11-21 }\n'
+
+    with pytest.raises(ValueError, match=r"docs/_ids\.toml:3: .*; an id may stand there once"):
+        prose.load_registry(text)
+
+
+def test_notebooks_have_ids_of_their_own():
+    found = prose.notebook_ids()
+
+    assert found and all(prose.ID.fullmatch(name) for name in found.values())
+    kinds = prose.load_registry((ROOT / prose.REGISTRY).read_text(encoding="utf-8"))
+    assert found == {entry["page"]: name for name, entry in kinds["notebooks"].items()}
 
 
 def test_no_id_was_lost_since_any_commit():

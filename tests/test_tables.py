@@ -21,7 +21,7 @@ EXPECTED = {
     "headline", "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target",
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
     "machines", "failures", "course-jobs", "study", "rooflines", "threads", "precisions",
-    "patience", "largest-batch",
+    "patience", "largest-batch", "ours-and-theirs",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 

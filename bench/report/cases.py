@@ -365,14 +365,22 @@ def study_ratio(workload: str, series: str, baseline: str, *, device: Device | N
     return cases
 
 
-def study_reading(workload: str, reading: str, *, device: Device | None = None) -> Cases:
-    """A reading of every cell of a study."""
+def study_reading(
+    workload: str, reading: str, *, device: Device | None = None, show: Callable[[float], str] | None = None
+) -> Cases:
+    """A reading of every cell of a study; ``show`` gives words for values that are no quantities."""
 
     def cases(evidence: Evidence) -> list[Case]:
-        return [
+        found = [
             case_of(_study_name(evidence, record, session), value, evidence.refs(record))
             for session, record in _study_records(evidence, workload, device)
             if (value := studies.reading(record, reading)) is not None
+        ]
+        if show is None:
+            return found
+        return [
+            Case(name=one.name, value=one.value, low=one.low, high=one.high, part=Part(show(one.value), one.part.cells))
+            for one in found
         ]
 
     return cases

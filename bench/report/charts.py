@@ -16,8 +16,8 @@ from typing import Any
 import altair as alt
 from altair.utils import schemapi
 
+from bench.report import beside, rooflines, studies
 from bench.report import format as fmt
-from bench.report import rooflines, studies
 from bench.report.rows import Evidence
 from bench.schema import BACKENDS, DEVICES
 from bench.store import SessionResults
@@ -364,19 +364,8 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
             found.append(_absent(label, "measured here", NOT_MEASURED))
         else:
             found.append(_estimated(label, "measured here", speedup) | {"slot": "0"})
-        for number, other in enumerate(o for o in scope.others if o.workload == workload):
-            found.append(
-                {
-                    "row": label,
-                    "slot": str(number + 1),
-                    "series": "published elsewhere",
-                    "value": other.value,
-                    "low": None,
-                    "high": None,
-                    "note": None,
-                    "label": other.label,
-                }
-            )
+        others = [other for other in scope.others if other.workload == workload]
+        found += [_published(label, number, other) for number, other in enumerate(others, 1)]
     return Picture(
         title="GPU speed over CPU speed, training",
         description=_in_words("How many times faster a GPU trains than a CPU", found, fmt.ratio),
@@ -389,6 +378,45 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
             row_px=20,
         ),
     )
+
+
+@chart("ours-and-theirs")
+def ours_and_theirs(scope: Scope) -> Picture:
+    """How fast each network is beside ResNet-50 on the same machine, by us and by others."""
+    found = []
+    titles = {name: scope.title_of(name).partition(",")[0] for name in beside.NETWORKS}
+    for mode, device in dict.fromkeys((source.mode, source.device) for source in beside.SOURCES):
+        for network in beside.NETWORKS:
+            label = f"{titles[network]}, {fmt.MODE_NAMES[mode]} on a {device.upper()}"
+            mine = beside.ours(scope.evidence, network, mode, device)
+            if mine is None:
+                found.append(_absent(label, "measured here", NOT_MEASURED))
+            else:
+                found.append(_estimated(label, "measured here", mine.ratio) | {"slot": "0"})
+            others = [other for other in scope.others if other.workload == f"{network} {mode} {device}"]
+            found += [_published(label, number, other) for number, other in enumerate(others, 1)]
+    return Picture(
+        title="Speed of a network over that of ResNet-50, same machine",
+        description=_in_words("Speed over that of ResNet-50 on the same machine", found, fmt.ratio),
+        rows=found,
+        paint=lambda narrow: _forest(
+            found, "times the speed of ResNet-50 (log scale)", narrow=narrow, rule_at=1.0, row_px=20
+        ),
+    )
+
+
+def _published(label: str, number: int, other: Other) -> dict[str, Any]:
+    """A published value in its row, below ours."""
+    return {
+        "row": label,
+        "slot": str(number),
+        "series": "published elsewhere",
+        "value": other.value,
+        "low": None,
+        "high": None,
+        "note": None,
+        "label": other.label,
+    }
 
 
 @chart("jit-arms")

@@ -301,6 +301,13 @@ def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] 
                         _samples(pick, spec.noun),
                         of_all=True,
                     )
+        if mode == "train":
+            add(
+                f"{prefix}-{mode}-gpu-utilisation",
+                f"utilisation that the driver reads during {work} on the GPU, fastest backend",
+                "Median over processes of the median of its samples, one a second while steady.",
+                _utilisation(_Pick(spec.id, mode, "gpu", None, only)),
+            )
         if only is None:
             add(
                 f"{prefix}-{mode}-speedup",
@@ -364,6 +371,17 @@ def _quantity(pick: _Pick, quantity: Quantity, noun: str = "samples") -> Make:
         if record is None or value is None:
             return None
         return Found(fmt.interval(value, noun), _cells(evidence, record), value, _arm(record))
+
+    return make
+
+
+def _utilisation(pick: _Pick) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session)
+        if record is None:
+            return None
+        value = stats.nested_estimate(record, ("utilisation",), lambda run: list(run.utilisation_frac or ()), "frac")
+        return None if value is None else Found(fmt.interval(value), _cells(evidence, record), value, _arm(record))
 
     return make
 
@@ -594,7 +612,8 @@ def _grid_end(name: str, word: str, place: int) -> None:
         value = stats.step_time(record)
         if value is None:
             return None
-        name = f"width {record.cell.params['width']}, batch {record.cell.batch_size}"
+        cell = record.cell
+        name = f"{fmt.backend(cell.backend)}, width {cell.params['width']}, batch {cell.batch_size}"
         return Found(_named(fmt.interval(value), name), _cells(evidence, record), value, _arm(record))
 
 

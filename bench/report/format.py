@@ -156,12 +156,13 @@ def estimate(value: Estimate | None, noun: str = "samples") -> str:
 def interval(value: Estimate | None, noun: str = "samples") -> str:
     """Value, 95 % interval, number of runs: "12.4x (11.9 to 12.8, n = 5)"; "not measured yet" for None.
 
-    A single number has no interval, "12.4x (n = 1)", unless it is a share.
+    A single number has no interval, "12.4x (n = 1)", unless it is a share of many.
     """
     if value is None:
         return NOT_MEASURED
     low, middle, high = _three(value, noun)
-    if value.n_samples == 1 and value.unit != "frac":
+    is_point = value.low == value.value == value.high
+    if value.n == 1 and (is_point or (value.n_samples == 1 and value.unit != "frac")):
         return f"{middle} (n = 1)"
     return f"{middle} ({low} to {high}, n = {value.n})"
 

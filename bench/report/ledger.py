@@ -82,12 +82,15 @@ def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence) -> Item:
     rule = claim.rule
     if claim.kind == "opinion":
         if rule is not None:
-            raise LedgerError(f"claim {claim.id!r} is an opinion and has a rule")
+            at = published.place_of(claim.id)
+            raise LedgerError(f"{at}: claim {claim.id!r} is an opinion and has a rule; remove one of the two")
         text = "An opinion, a definition or an anecdote: no number would settle it."
         return Item(claim=claim, word="not measurable", basis="none", parts=(Part(text),), rule="")
     if claim.kind == "outdated" and rule is None:
         if not claim.evidence:
-            raise LedgerError(f"claim {claim.id!r} is outdated and cites nothing that replaced it")
+            at = published.place_of(claim.id)
+            told = "is outdated and cites nothing that replaced it; add a row to its evidence"
+            raise LedgerError(f"{at}: claim {claim.id!r} {told}")
         parts = (Part("What holds today: "), *_joined(_statement(row) for row in claim.evidence), Part("."))
         text = "Outdated where a cited source says that something else holds today."
         return Item(claim=claim, word="outdated", basis="published figures", parts=parts, rule=text)
@@ -99,7 +102,8 @@ def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence) -> Item:
             return _from_belief(claim, rule, evidence)
         return _from_cases(claim, rule, numbers, evidence)
     except (LookupError, ValueError) as error:
-        raise LedgerError(f"claim {claim.id!r}: {error.args[0] if error.args else error}") from error
+        why = error.args[0] if error.args else error
+        raise LedgerError(f"{published.place_of(claim.id)}: claim {claim.id!r}: {why}; correct its rule") from error
 
 
 def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence) -> Item:
@@ -265,7 +269,8 @@ def _shower(rule: ClaimRule, evidence: Evidence) -> Any:
             return fmt.seconds
         if units == {"ratio"} or (not units and all("speedup" in name for name in rule.facts)):
             return fmt.ratio
-        return fmt.percent if units == {"frac"} else fmt.number
+        shares = units == {"frac"} or (not units and all(name.endswith("-utilisation") for name in rule.facts))
+        return fmt.percent if shares else fmt.number
     return fmt.ratio if rule.quotients or rule.sums else fmt.number
 
 

@@ -17,6 +17,7 @@ import os
 import posixpath
 import re
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ import yaml
 
 from bench import registry, schema, store
 from bench.report import (
+    beside,
     calculators,
     cards,
     charts,
@@ -35,6 +37,7 @@ from bench.report import (
     flipped,
     freshness,
     groups,
+    heads,
     ledger,
     published,
     rules,
@@ -145,6 +148,7 @@ def build(docs: Path, results: Path, *, address: str = "", summary: str = "", re
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
     site = Site(docs, _evidence(results), address=address, summary=summary)
+    site.check_heads()
     pages: Pages = {}
     rendered = {source.path: site.render(source) for source in site.sources.values()}
     for path, (head, body) in rendered.items():
@@ -158,7 +162,7 @@ def build(docs: Path, results: Path, *, address: str = "", summary: str = "", re
         pages["faq/index.md"] += f"\n{json_ld([one for one in answers if one['kind'] == 'answer'])}\n"
     pages |= site.card_files(rendered)
     pages |= site.claim_files()
-    pages |= _evidence_pages(site.evidence)
+    pages |= _evidence_pages(site.evidence, site.address)
     pages["evidence/index.md"] = _evidence_index(site.evidence)
     pages["evidence/facts.md"] = site.facts_page()
     pages["evidence/published.md"] = site.published_page()
@@ -470,6 +474,31 @@ class Site:
         self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         self._voices: dict[str, Voice] = {}
         self._sessions = {(machine_slug(s), s.session.id): s for s in evidence.sessions}
+
+    # Rendering of sources.
+
+    def check_heads(self) -> None:
+        """Refuses sources whose front matter or ids are wrong.
+
+        Raises:
+            PageError: every problem, each with file, line and what to do.
+        """
+        path = self.docs / heads.REGISTRY
+        try:
+            registered = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            at = re.search(r"at line (\d+)", str(error))
+            told = f"{error}; an id stands there once, as: name = {{ page = ..., since = ... }}"
+            raise PageError(f"docs/{heads.REGISTRY}:{at.group(1) if at else 1}: {told}") from error
+        found = heads.problems(
+            self.sources.values(),
+            verdicts=rules.ALL,
+            workloads=self.evidence.workloads,
+            groups=groups.GROUPS,
+            registered=registered,
+        )
+        if wrong := list(found):
+            raise PageError("\n".join(wrong))
 
     # Rendering of sources.
 
@@ -1077,17 +1106,11 @@ class Site:
 
     def _cite(self, page: str, anchor: str, what: str, value: str, refs: Sequence[CellRef]) -> str:
         """The number's citation in three forms, folded."""
-        sessions = list({id(s): s for s, _ in self.evidence.resolve(refs)}.values())
-        number = sharing.Cited(
-            what=what,
-            value=value,
-            machine="; ".join(dict.fromkeys(self.evidence.cpu_text(session) for session in sessions)),
-            date=max(_finished_at(session) for session in sessions),
-            commit=", ".join(dict.fromkeys((session.session.commit or "unknown")[:12] for session in sessions)),
-            address=f"{self.address or '/'}{url_of(page)}#{anchor}",
-        )
-        forms = "".join(f"<p>{form}</p><pre>{_e(text)}</pre>" for form, text in sharing.citations(number).items())
-        return f'<details class="plain cite"><summary>Cite this number</summary>{forms}</details>'
+        found = self.evidence.resolve(refs)
+        sessions = list({id(session): session for session, _ in found}.values())
+        machines = dict.fromkeys(_machine_of(self.evidence, session, session.records[cell]) for session, cell in found)
+        address = f"{self.address or '/'}{url_of(page)}#{anchor}"
+        return _citation(what, value, "; ".join(machines), sessions, address)
 
     def _session_files(self, page: str) -> str:
         return ", ".join(
@@ -1204,6 +1227,8 @@ class Voice:
             "claims_table": self.claims_table,
             "named_table": self.named_table,
             "calculator": self.calculator,
+            "ours_and_theirs": self.ours_and_theirs,
+            "agreement": self.agreement,
         }
 
     def fact(self, name: str) -> str:
@@ -1316,8 +1341,25 @@ class Voice:
         return _block(
             f'<div class="verdict verdict-{outcome}">{_badge(verdict.outcome)}{_basis(verdict)}'
             f"<p>{self._sentence(verdict)}</p>"
-            f'<p class="rule">Rule: {_e(verdict.rule)}</p></div>'
+            f'<p class="rule">Rule: {_e(verdict.rule)}</p><p class="rule">{_e(self._tried(verdict))}</p></div>'
         )
+
+    def _tried(self, verdict: verdicts.Verdict) -> str:
+        """What a verdict rests on, and so what was not tried for it."""
+        if verdict.basis == "published":
+            return "Not tried: any of it. The figures are those of others."
+        refs = {ref: None for part in (*verdict.parts, *(case.part for case in verdict.cases)) for ref in part.cells}
+        found = [(session, session.records[cell]) for session, cell in self.evidence.resolve(refs)]
+        if not found:
+            return "Not tried: anything that the rule asks for."
+        cells = [record.cell for _, record in found]
+        n_machines = len({session.machine.id for session, _ in found})
+        machines = f"{n_machines} machine{'s' if n_machines != 1 else ''}"
+        tried = {fmt.backend(cell.backend) for cell in cells}
+        left = [fmt.backend(name) for name in schema.BACKENDS if fmt.backend(name) not in tried]
+        left += [f"a {fmt.device(name)}" for name in schema.DEVICES if name not in {cell.device for cell in cells}]
+        left.append("machines of other makers")
+        return f"Rests on {fmt.count(len(found))} cells of {machines}. Not tried for it: {', '.join(left)}."
 
     def cases(self, verdict_id: str) -> str:
         """Everything that a rule over many cases counted, with the side on which it counts."""
@@ -1386,6 +1428,52 @@ class Voice:
         worked = f"<p>Worked out for the first pair: <code>{_e(words)}</code>, from {shown}.</p>"
         return calculators.buy_or_rent() + worked
 
+    def ours_and_theirs(self) -> str:
+        """Published ratios beside ours, pair by pair, and the order of the networks in each source."""
+        rows = []
+        for pair in beside.pairs(self.evidence):
+            figures = tuple(figure.id for figure in pair.figures)
+            words = f"{fmt.ratio(pair.theirs)}, from {pair.figures[0].text} and {pair.figures[1].text}"
+            ours, gap, said = MISSING, MISSING, "not measured yet"
+            if pair.ours is not None:
+                cells = self.evidence.refs(*pair.ours.records)
+                where = "" if pair.is_like else f", on a {fmt.device(pair.ours.records[0].cell.device)}"
+                ours = self.number(pair.ours.ratio, cells) + _e(where)
+                gap = self.site.number(self.page, fmt.ratio(pair.ours.ratio.value / pair.theirs), cells)
+                said = {"near": "near", "apart": f"apart: theirs is from {pair.source.why}"}.get(
+                    pair.place, "neither near nor apart: our interval crosses the limit"
+                )
+            device = f"{fmt.MODE_NAMES[pair.source.mode]}, {fmt.device(pair.source.device)}"
+            name = self.evidence.title(pair.network).partition(",")[0]
+            theirs = self._part(rules.Part(words, figures=figures))
+            rows.append((f"{_e(name)}, {device}", _e(pair.source.name), theirs, ours, gap, _e(said)))
+        columns = ("Network", "Source", "Theirs, times ResNet-50", "Ours", "Ours over theirs", "Near or apart")
+        return _block(_table(columns, rows, label="Ours and theirs")) + "\n\n" + self._orders()
+
+    def agreement(self) -> str:
+        """How many of the published ratios that can be compared lie near ours: "5 of 8"."""
+        found = [(pair, pair.ours) for pair in beside.pairs(self.evidence)]
+        measured = [(pair, mine) for pair, mine in found if mine is not None]
+        if not measured:
+            return MISSING
+        n_near = sum(pair.place == "near" for pair, _ in measured)
+        cells = dict.fromkeys(ref for _, mine in measured for ref in self.evidence.refs(*mine.records))
+        return self.site.number(self.page, f"{n_near} of {len(measured)}", tuple(cells))
+
+    def _orders(self) -> str:
+        """The networks from fast to slow, by source, and whether ours come in the same order."""
+        rows = []
+        for source in beside.SOURCES:
+            theirs, mine = beside.orders(self.evidence, source)
+            names = [[self.evidence.title(name).partition(",")[0] for name in found] for found in (theirs, mine or ())]
+            same = "not measured yet" if mine is None else "the same" if mine == theirs else "another"
+            rows.append((_e(source.name), _e(", ".join(names[0])), _e(", ".join(names[1])) or MISSING, same))
+        return _block(_table(("Source", "Theirs, fastest first", "Ours", "Order"), rows, label="Order of the networks"))
+
+    def number(self, estimate: stats.Estimate, cells: Iterable[CellRef]) -> str:
+        """An estimate as a number that opens its evidence."""
+        return self.site.number(self.page, fmt.interval(estimate), cells)
+
     def coverage(self) -> str:
         """Every answer with what decides it: workloads, the records they have, and how many of its numbers exist."""
         rows = []
@@ -1400,10 +1488,22 @@ class Voice:
                 f'<a href="{_e(href(self.page, f"workloads/{name}.md"))}">{_e(name)}</a>' for name in names
             )
             called = sorted(set(FACT_CALL.findall(source.body)))
-            n_found = sum(self.site.fact(name).measured for name in called)
-            rows.append((title, where, links, *self._n_records(names), f"{n_found} of {len(called)}"))
+            rows.append((title, where, links, *self._n_records(names), self._facts_called(called)))
         columns = ("Question", "Who can measure it", "Workloads", "CPU records", "GPU records", "Numbers measured")
         return _block(_table(columns, rows, "Counted while this page was built.", label="Coverage"))
+
+    def _facts_called(self, names: Sequence[str]) -> str:
+        """How many of a page's facts exist; folded below it their names, each with its place among all numbers."""
+        found = {name: self.site.fact(name) for name in names}
+        for name, fact in found.items():
+            self.site.used.facts[name] = fact
+        items = "".join(
+            f'<li><a href="{_e(href(self.page, "evidence/facts.md", name))}">{_e(name)}</a>'
+            f"{'' if fact.measured else ': not measured yet'}</li>"
+            for name, fact in found.items()
+        )
+        count = f"{sum(fact.measured for fact in found.values())} of {len(found)}"
+        return f"<details><summary>{count}</summary><ul>{items}</ul></details>" if items else count
 
     def flips(self) -> str:
         """Verdicts that a newer session changed, newest first."""
@@ -1652,6 +1752,17 @@ def _versions(session: SessionResults) -> str:
 
 
 def _others(chart_id: str) -> tuple[charts.Other, ...]:
+    if chart_id == "ours-and-theirs":
+        return tuple(
+            charts.Other(
+                workload=f"{network} {source.mode} {source.device}",
+                value=beside.ratio_of(source, network),
+                label=f"{fmt.ratio(beside.ratio_of(source, network))}: {source.name}",
+            )
+            for source in beside.SOURCES
+            for network in beside.NETWORKS
+            if network in source.rows
+        )
     if chart_id != "cpu-gpu-speedup":
         return ()
     found = []
@@ -1667,11 +1778,11 @@ def _others(chart_id: str) -> tuple[charts.Other, ...]:
 # Evidence: the raw samples of every cell.
 
 
-def _evidence_pages(evidence: Evidence) -> Pages:
-    return _keep(evidence, "evidence pages", lambda: _make_evidence_pages(evidence))
+def _evidence_pages(evidence: Evidence, address: str) -> Pages:
+    return _keep(evidence, f"evidence pages {address}", lambda: _make_evidence_pages(evidence, address))
 
 
-def _make_evidence_pages(evidence: Evidence) -> Pages:
+def _make_evidence_pages(evidence: Evidence, address: str) -> Pages:
     pages: Pages = {}
     for session in evidence.sessions:
         by_workload: dict[str, list[Record]] = {}
@@ -1688,12 +1799,45 @@ def _make_evidence_pages(evidence: Evidence) -> Pages:
                 f'<p>{len(records)} cells{about} on <a href="{_e(machine)}">{_e(session.machine.cpu_model)}</a>. '
                 "Nothing here is derived but the estimates; the samples are as stored.</p>\n"
             )
-            parts += [_block(_cell_section(path, session, record)) for record in records]
+            for record in records:
+                cite = _cited_cell(evidence, f"{address or '/'}{url_of(path)}", session, record)
+                parts.append(_block(_cell_section(path, session, record, cite)))
             pages[path] = "\n".join(parts) + "\n"
     return pages
 
 
-def _cell_section(page: str, session: SessionResults, record: Record) -> str:
+def _cited_cell(evidence: Evidence, page: str, session: SessionResults, record: Record) -> str:
+    """The citation of a cell's main number; empty where it has none."""
+    best = stats.flop_rate(record) or stats.throughput(record)
+    if best is None:
+        return ""
+    what = f"{record.spec.title}, {cell_words(record)}"
+    value = fmt.interval(best, noun=record.spec.sample_noun)
+    return _citation(what, value, _machine_of(evidence, session, record), [session], f"{page}#{record.cell.id}")
+
+
+def _machine_of(evidence: Evidence, session: SessionResults, record: Record) -> str:
+    """What a cell ran on, for a citation: the CPU with its cores, and before it the GPU that did the work."""
+    cpu = evidence.cpu_text(session, record)
+    return f"{evidence.gpu_text(session)} beside {cpu}" if record.cell.device == "gpu" else cpu
+
+
+def _citation(what: str, value: str, machine: str, sessions: Sequence[SessionResults], address: str) -> str:
+    """A number's citation as text, Markdown and BibTeX, folded."""
+    number = sharing.Cited(
+        what=what,
+        value=value,
+        machine=machine,
+        date=max(_finished_at(session) for session in sessions),
+        commit=", ".join(dict.fromkeys((session.session.commit or "unknown")[:12] for session in sessions)),
+        address=address,
+    )
+    forms = "".join(f"<p>{form}</p><pre>{_e(text)}</pre>" for form, text in sharing.citations(number).items())
+    return f'<details class="plain cite"><summary>Cite this number</summary>{forms}</details>'
+
+
+def _cell_section(page: str, session: SessionResults, record: Record, cite: str) -> str:
+    """All that is stored of a cell, folded below a line of words; ``cite`` is its citation."""
     cell_id = record.cell.id
     best = stats.flop_rate(record) or stats.throughput(record)
     shown = _e(fmt.interval(best, noun=record.spec.sample_noun)) if best else _e(record.reason)
@@ -1748,7 +1892,7 @@ def _cell_section(page: str, session: SessionResults, record: Record) -> str:
         parts += [f'<pre class="samples" tabindex="0">{_e(_run_text(run))}</pre>' for run in record.runs]
     else:
         parts.append("<p>No samples: no run took place.</p>")
-    return "".join(parts) + "</div></details>"
+    return "".join([*parts, cite]) + "</div></details>"
 
 
 def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:

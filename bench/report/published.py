@@ -208,6 +208,14 @@ def _claims_file(folder: Path) -> _Claims:
         raise PublishedError(f"bench/published/{path.name}: {error}") from error
 
 
+def place_of(entry_id: str, folder: Path = FOLDER) -> str:
+    """File and line of a claim or of something named, for messages: "bench/published/claims.yaml:120"."""
+    path = folder / "claims.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    at = next((number for number, line in enumerate(lines, 1) if line == f"- id: {entry_id}"), 1)
+    return f"bench/published/{path.name}:{at}"
+
+
 def _add(found: dict[str, Figure], rows: list[Figure]) -> None:
     for figure in rows:
         if figure.id in found:

@@ -69,7 +69,8 @@ def llms_txt(answers: Sequence[Mapping[str, Any]], address: str, summary: str) -
         "",
         f"> {summary}",
         "",
-        "Every number is measured and has an interval; quote it with its machine and date, from the page it stands on.",
+        "Our numbers are measured and carry an interval; numbers from elsewhere name their source.",
+        "Quote either with its machine and date, from the page it stands on.",
     ]
     for kind, heading in (("answer", "Questions"), ("misconception", "What people believe")):
         lines += ["", f"## {heading}", ""]

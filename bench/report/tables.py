@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from bench.report import calculators, rooflines, stats, studies, verdicts
+from bench.report import beside, calculators, rooflines, stats, studies, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
@@ -656,6 +656,21 @@ def cpu_gpu_speedup(scope: Scope) -> _Draft:
         ),
         rows=rows,
     )  # fmt: skip
+
+
+@table("ours-and-theirs")
+def ours_and_theirs(scope: Scope) -> _Draft:
+    """How fast each network is beside ResNet-50 in our records; the page sets published ratios beside it."""
+    rows = []
+    for mode, device in dict.fromkeys((source.mode, source.device) for source in beside.SOURCES):
+        for network in beside.NETWORKS:
+            mine = beside.ours(scope.evidence, network, mode, device) if network in scope.workloads else None
+            name = scope.evidence.title(network)
+            ratio = MISSING if mine is None else _estimate(scope, mine.ratio, *mine.records)
+            if network in scope.workloads:
+                rows.append((_text(name), _text(fmt.MODE_NAMES[mode]), _text(fmt.device(device)), ratio))
+    caption = "Speed of a network over that of ResNet-50 on the same machine, fastest backend of each."
+    return _Draft(caption=caption, columns=("network", "mode", "device", "times ResNet-50, ours"), rows=rows)
 
 
 @table("jit-arms")

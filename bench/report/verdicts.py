@@ -229,12 +229,12 @@ def not_feasible_without_gpu(evidence: Evidence) -> Verdict:
         words.say("No network has been trained to a quality target on a CPU yet.")
         return decide("not measured", words)
     aimed = [job for job in found if _has_target(job)]
-    words.say("On ").number(_cpu(evidence, session, found), aimed[0].record)
+    words.say("On ").number(_cpu(evidence, session, found), aimed[0].record).say(", counted from starting Python,")
     for number, job in enumerate(aimed):
-        words.say(f"{', and' if number else ','} {job.name} reached its target in ")
+        words.say(f"{';' if number else ''} {job.name} reached its target in ")
         words.number(_runs_that_reached(job.record), job.record)
         if job.time is not None:
-            words.say(", in ").number(fmt.interval(job.time), job.record)
+            words.say(", after ").number(fmt.interval(job.time), job.record)
     words.say(".")
     done = [job for job in found if job.ends_within(OVERNIGHT_S) and stats.n_params(job.record)]
     if done:
@@ -282,6 +282,11 @@ def job_samples(record: Record, spec: Workload) -> int:
         if variant.mode == cell.mode and variant.n_job_epochs and dict(variant.params) == dict(cell.params):
             return variant.n_samples * variant.n_job_epochs
     return COURSE_SAMPLES
+
+
+def _bits(share: float) -> str:
+    """Whether two results are equal bit by bit, in words."""
+    return "the same bits" if share >= 1 else "other bits"
 
 
 def _job(record: Record, spec: Workload, evidence: Evidence) -> Job:
@@ -860,13 +865,13 @@ rules.add(
     Belief(
         id="same-seed-same-weights",
         text="The same seed gives the same weights, bit by bit.",
-        measure="whether two trainings from one seed end in the same bits, with no switch set,",
+        measure="what two trainings from one seed end in, with no switch set,",
         counted="cells repeat themselves",
         test=Test(at_least=1.0),
         needs="always",
-        cases=of.study_reading("determinism", "equal-off"),
-        show=lambda value: "yes" if value else "no",
-        reason="1 where all bits are the same, 0 where they are not.",
+        cases=of.study_reading("determinism", "equal-off", show=_bits),
+        show=_bits,
+        reason="All bits of all weights are compared.",
         missing="Repeated trainings are not measured yet.",
     ),
     Belief(
@@ -997,10 +1002,11 @@ rules.add(
         measure="the speed of writing tokens as a share of what the memory's bandwidth allows",
         counted="cells stay far from that bound",
         test=Test(at_most=BOUND_FRAC),
-        needs="mostly",
+        needs="always",
         cases=of.study_reading("gpt-decode", "bound-frac"),
         show=fmt.percent,
-        reason="From half of the bound on, bandwidth decides, whatever the chip can compute.",
+        reason="From half of the bound on, bandwidth decides, whatever the chip can compute. Farther away something "
+        "else decides, which need not be arithmetic, so a cell there is only the weaker half of the proof.",
         missing="Writing tokens is not measured yet.",
     ),
     Belief(
@@ -1040,6 +1046,26 @@ rules.add(
             ),
         ),
         reason="One author's times of one network.",
+        missing="",
+        basis="published",
+    ),
+    Belief(
+        id="tpu-is-always-faster",
+        text="A TPU trains faster than a GPU.",
+        measure="the published training speed of a TPU over that of a GPU on the same job",
+        counted="published jobs end first on the TPU",
+        test=Test(at_least=EVEN_RATIO),
+        needs="always",
+        cases=of.row_ratios(
+            (
+                "ResNet-50 to its target, four chips against eight V100",
+                "mlperf-0-5-google-cloud-v100x8-resnet",
+                "mlperf-0-5-google-cloud-v2-8-resnet",
+            ),
+            ("BERT-base on Colab, some of a TPU's cores against one P100", "anec-st371-gpu", "anec-st371-tpu"),
+            ("MNIST, a TPU of four chips against one Titan V", "anec-xla791-gpu", "anec-xla791-tpu"),
+        ),
+        reason="One slower job is enough against a belief that says no size or shape; chips differ in number and year.",
         missing="",
         basis="published",
     ),
