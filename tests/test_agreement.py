@@ -17,6 +17,7 @@ from bench.report import cards, pages  # noqa: E402
 from tests.sites import Element, Sites, parse  # noqa: E402
 from tests.test_pages import DOCS, page_of, results_with, write_docs  # noqa: E402
 
+pytestmark = pytest.mark.browser(needs_chromium=False)  # reads whole sites: no part of the fast half
 ADDRESS = "https://example.org/"
 JSON_LD = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.S)
 
@@ -103,7 +104,6 @@ def test_without_a_public_address_there_are_no_cards(sites: Sites):
     assert not [path for path, text in built.items() if isinstance(text, str) and "\ncard:" in text[:2000]]
 
 
-@pytest.mark.browser(needs_chromium=False)  # reads a whole site
 def test_every_page_tells_other_sites_what_it_is(sites: Sites):
     for path, tree in sites.pages("full").items():
         if path == "404.html" or not any(

@@ -121,6 +121,7 @@ def test_time_by_cores_compares_one_variant(evidence: Evidence):
     assert found and all(record.cell.threads == n for n, record in found.items())
 
 
+@pytest.mark.browser(needs_chromium=False)  # whole sites
 def test_pages_carry_the_forms_only_where_they_belong(sites: Sites):
     built = sites.built("full")
 

@@ -39,6 +39,7 @@ def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md") -> str:
     return pages.build(docs, results_with(tmp_path / "results", *records))[name]
 
 
+@pytest.mark.browser(needs_chromium=False)  # whole sites
 def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
     results = sites.results("full")
     out = tmp_path / "out"
