@@ -73,17 +73,25 @@ def source_hash(workload_id: str) -> str:
     """Fingerprint of a workload's functions: 16 hex digits of SHA-256 over their syntax trees.
 
     Comments, docstrings, layout and SPEC (of which every record keeps a copy) do not count,
-    so that only a change of what is computed makes two results incomparable.
+    so that only a change of what is computed makes two results incomparable. A workload whose work is spread over
+    further modules names them in PARTS, and their functions count too.
     """
     workload(workload_id)
-    spec = importlib.util.find_spec(f"{package.__name__}.{workload_id.replace('-', '_')}")
+    body = _code(f"{package.__name__}.{workload_id.replace('-', '_')}")
+    parts = next((ast.literal_eval(node.value) for node in body if _assigns(node, "PARTS")), ())
+    text = "\n".join(_dump(node) for statements in (body, *map(_code, parts)) for node in statements)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _code(name: str) -> list[ast.stmt]:
+    """Syntax trees of a module's statements, without SPEC and docstrings."""
+    spec = importlib.util.find_spec(name)
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    body = [node for node in tree.body if not _is_spec(node) and not _is_docstring(node)]
+    body = [node for node in tree.body if not _assigns(node, "SPEC") and not _is_docstring(node)]
     for node in ast.walk(ast.Module(body=body, type_ignores=[])):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and _is_docstring(node.body[0]) and len(node.body) > 1:
             node.body = node.body[1:]
-    text = "\n".join(_dump(node) for node in body)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return body
 
 
 def _dump(node: object) -> str:
@@ -104,5 +112,5 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _is_spec(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "SPEC" for t in node.targets)
+def _assigns(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
