@@ -119,10 +119,11 @@ WALL = {
         f"schema store {ESTIMATES} report.freshness report.published report.rows", "msgspec"
     ),
     "bench.report.tables": layer(f"{DRAWN} report.beside report.calculators", "msgspec polars"),
-    "bench.report.facts": layer(f"{DRAWN} report.tables", "msgspec polars"),
+    "bench.report.facts": layer(f"{DRAWN} report.history report.tables", "msgspec polars"),
     "bench.report.pages": layer(
+    "bench.report.history": layer("schema store report.against report.stats report.studies report.format report.rows"),
         f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
-        " report.groups report.beside report.heads report.ledger"
+        " report.against report.history report.groups report.beside report.heads report.ledger"
         " report.published report.rules report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
+from bench import registry
 from bench.report import stats, tables
 from bench.report.rows import Evidence
+from bench.schema import Block, Cell, Record
 from bench.store import Results
 from tests.factories import (
+    make_cell,
+    make_conditions,
     make_evidence,
     make_machine,
     make_record,
+    make_run,
     make_session,
     make_session_results,
 )
@@ -21,7 +27,7 @@ EXPECTED = {
     "headline", "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target",
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
     "machines", "failures", "course-jobs", "study", "rooflines", "threads", "precisions",
-    "patience", "largest-batch", "ours-and-theirs",
+    "patience", "largest-batch", "scaling", "ours-and-theirs", "job-by-steps",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 
@@ -57,7 +63,7 @@ def test_a_table_of_nothing_has_no_rows(table_id: str):
     assert made.caption.endswith(".")
 
 
-@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+@pytest.mark.parametrize("table_id", sorted(EXPECTED - {"scaling"}))  # nobody of the factory has two GPUs
 def test_rows_have_one_cell_per_column_and_no_column_twice(table_id: str, evidence: Evidence):
     made = tables.make(table_id, evidence)
 
@@ -86,7 +92,7 @@ def test_no_number_appears_where_nothing_was_measured(table_id: str):
     assert [] == [cell.text for cell in cells if re.fullmatch(r"0(\.0*)?( .*|x.*)|.*\b(nan|inf|None)\b.*", cell.text)]
 
 
-@pytest.mark.parametrize("table_id", sorted(EXPECTED))
+@pytest.mark.parametrize("table_id", sorted(EXPECTED - {"scaling"}))
 def test_plain_rows_are_rectangular(table_id: str, evidence: Evidence):
     header, *lines = tables.make(table_id, evidence).plain_rows()
 
@@ -287,3 +293,76 @@ def test_deleting_a_workloads_records_leaves_a_gap_that_says_so():
         full, short = (tables.make(table_id, found, workload="resnet50") for found in (before, after))
         assert "n = 5" in column(full, name)[0]
         assert "not measured yet" == column(short, name)[0]
+
+
+def test_backends_that_overlap_share_a_place():
+    records = [
+        make_record("resnet50", backend=backend, step_s=step_s)
+        for backend, step_s in (("tensorflow", 2.0), ("jax", 2.01), ("torch", 4.0))
+    ]
+    made = tables.make("speed-by-workload", make_evidence(make_session_results(records)), workload="resnet50")
+
+    assert "1. TensorFlow, 1. JAX, 3. PyTorch" == column(made, tables.PLACES)[0]
+    (places,) = [row[-1] for row in made.rows[:1]]
+    assert {r.cell.id for r in records} == {ref.cell for ref in places.cells}
+
+
+def test_places_of_single_runs_say_so():
+    records = [make_record("resnet50", backend=backend, n_runs=1) for backend in ("tensorflow", "torch")]
+    made = tables.make("speed-by-workload", make_evidence(make_session_results(records)), workload="resnet50")
+
+    assert column(made, tables.PLACES)[0].endswith(" (by single runs)")
+
+
+def test_a_job_grows_by_its_steady_step():
+    record = make_record("resnet50")
+    made = tables.make("job-by-steps", make_evidence(make_session_results([record])), workload="resnet50")
+
+    one, ten, *_ = (cell.estimate.value for cell in made.rows[0][-len(stats.JOB_STEPS) :])
+    assert ten - one == pytest.approx(9 * stats.step_time(record).value, rel=0.02)
+
+
+def test_one_backend_alone_has_no_place():
+    made = tables.make("speed-by-workload", make_evidence(make_session_results([make_record("resnet50")])))
+
+    assert {""} == set(column(made, tables.PLACES))
+
+
+def test_a_disturbed_cell_is_named_and_chosen_only_where_there_is_no_other():
+    busy = {"before": make_conditions(load_1min=9.0)}
+    fast = make_record("resnet50", step_s=1.0, jit="on", run_fields=busy)
+    calm = make_record("resnet50", step_s=2.0, jit="off")
+    both, alone = (make_evidence(make_session_results(records)) for records in ([fast, calm], [fast]))
+
+    chosen, only = (tables.make("headline", e, workload="resnet50").rows[0][1] for e in (both, alone))
+
+    assert ([calm.cell.id], False) == ([ref.cell for ref in chosen.cells], chosen.is_disturbed)
+    assert ([fast.cell.id], True) == ([ref.cell for ref in only.cells], only.is_disturbed)
+    assert "load" in only.note and "load" not in chosen.note
+
+
+def test_several_gpus_show_their_gain_and_the_share_of_the_ideal():
+    spec = registry.workload("multi-gpu")
+    (variant,) = spec.variants["smoke"]
+    cell = Cell(
+        workload=spec.id, mode="study", backend="jax", device="gpu", jit="on", batch_size=variant.batch_size,
+        n_samples=variant.n_samples, threads=2, params=variant.params,
+    )  # fmt: skip
+    seconds = {"one": 0.10, "strong": 0.0625, "weak": 0.125}
+    like = make_cell("call-styles", backend="jax", device="gpu")
+    series = {name: tuple([Block(n_steps=5, seconds=5 * s)] * 4) for name, s in seconds.items()}
+    runs = [make_run(i, cell=like, series=series, readings={"devices": 2.0}) for i in range(5)]
+    record = Record(cell=cell, spec=spec, profile="smoke", source_hash="x", status="ok", runs=tuple(runs))
+    skipped = msgspec.structs.replace(
+        record,
+        cell=msgspec.structs.replace(cell, backend="torch"),
+        status="skipped",
+        reason="no data parallelism",
+        runs=(),
+    )
+
+    made = tables.make("scaling", Evidence(Results((make_session_results([record, skipped]),)), {spec.id: spec}))
+
+    first, second = ([cell.text.split(" (")[0] for cell in row[-4:]] for row in made.rows)
+    assert ["100 ms", "1.60x", "80.0 %", "80.0 %"] == first
+    assert "skipped: no data parallelism" == second[0]

@@ -1,5 +1,7 @@
 """Whole jobs from their parts: the sum, its check against measured jobs, and what is said when it is off."""
 
+import re
+
 import pytest
 
 from bench import store
@@ -83,6 +85,16 @@ def test_a_prediction_that_is_off_says_so(seconds, words):
     found = total_time.check(make_job_record(make_job_run(0, step_s=0.1, seconds=seconds)))
 
     assert words in total_time.in_words(found)
+
+
+def test_jobs_that_disagree_say_how_far():
+    runs = [make_job_run(i, step_s=0.1, seconds=seconds) for i, seconds in enumerate((16.9, 16.9, 40.0))]
+
+    said = total_time.in_words(total_time.check(make_job_record(*runs)))
+
+    assert "the sum is off here" in said
+    assert re.search(r"Single jobs differ: by run it is from \d+ % less to \d+ % (more|less)\.", said), said
+    assert "Single jobs" not in total_time.in_words(total_time.check(make_job_record(*runs[:2])))
 
 
 def test_no_job_no_check_and_no_blocks_no_parts():

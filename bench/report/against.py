@@ -155,6 +155,15 @@ def process_medians(record: Record) -> list[float]:
     ]
 
 
+def _series_medians(record: Record, series: str) -> list[float]:
+    """Seconds per call of a study's series, the median of each process."""
+    return [
+        statistics.median(block.seconds / block.n_steps for block in run.series[series])
+        for run in record.runs
+        if run.status == "ok" and run.series.get(series)
+    ]
+
+
 def agreement(ratio: Estimate, *, same_machine: bool, tolerance_frac: float = TOLERANCE_FRAC) -> Agreement:
     """Whether a rerun agrees with a published number: its ratio's interval comes within the tolerance of 1.
 
@@ -271,7 +280,7 @@ def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Ro
         "noun": here.spec.sample_noun,
     }
     if here.spec.kind == "study":
-        return _study_rows(here, there, common)
+        return _study_rows(here, there, common, same_machine=same_machine)
     ratio, problem = None, ""
     try:
         ratio = rate_ratio(here, there)
@@ -282,7 +291,7 @@ def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Ro
     return [_row(common, "", *values, ratio, tested, problem)]
 
 
-def _study_rows(here: Record, there: Record, common: dict[str, Any]) -> list[Row]:
+def _study_rows(here: Record, there: Record, common: dict[str, Any], *, same_machine: bool) -> list[Row]:
     if (here.source_hash, here.method_version) != (there.source_hash, there.method_version):
         return [_row(common, "", None, None, None, None, "not comparable: the study has changed since")]
     theirs = {item.id for item in studies.series_of(there)}
@@ -290,7 +299,8 @@ def _study_rows(here: Record, there: Record, common: dict[str, Any]) -> list[Row
     for item in studies.series_of(here):
         mine, other = studies.call_time(here, item.id), studies.call_time(there, item.id)
         if item.id in theirs and mine is not None and other is not None:
-            rows.append(_row(common, item.id, mine, other, _quotient(mine, other), None, ""))
+            tested = change_of(*(_series_medians(r, item.id) for r in (there, here))) if same_machine else None
+            rows.append(_row(common, item.id, mine, other, _quotient(mine, other), tested, ""))
     return rows
 
 

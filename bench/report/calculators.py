@@ -15,7 +15,7 @@ import msgspec
 
 from bench.report import format as fmt
 from bench.report import freshness, published, stats, studies, verdicts
-from bench.report.rows import Evidence, variant_key
+from bench.report.rows import Evidence, fastest, variant_key
 from bench.report.stats import Estimate
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Record
 from bench.store import SessionResults
@@ -103,14 +103,11 @@ def by_threads(evidence: Evidence, session: SessionResults, workload: str) -> di
     """The fastest float32 training record for each number of cores, all of the variant that is fastest on all cores."""
     best = evidence.best(session, workload, "train", "cpu")
     records = evidence.records(session, workload=workload, mode="train", device="cpu", precision="float32-strict")
-    found: dict[int, Record] = {}
+    by_count: dict[int, list[Record]] = {}
     for record in records:
-        if record.status != "ok" or variant_key(record) != variant_key(best) or stats.throughput(record) is None:
-            continue
-        other = found.get(record.cell.threads)
-        if other is None or stats.throughput(record).value > stats.throughput(other).value:
-            found[record.cell.threads] = record
-    return found
+        if record.status == "ok" and variant_key(record) == variant_key(best) and stats.throughput(record) is not None:
+            by_count.setdefault(record.cell.threads, []).append(record)
+    return {n: fastest(evidence.undisturbed(same)) for n, same in by_count.items()}
 
 
 def time_for(record: Record, n_samples: int) -> Estimate | None:

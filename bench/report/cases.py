@@ -1,7 +1,8 @@
 """Cases for beliefs: comparisons and quantities read from records, and figures published elsewhere. Pure.
 
 Every function here returns a function from evidence to cases, so that a belief can be written as one expression.
-Smoke runs are left out: they only prove that the code runs. Comparisons stay within one session.
+Smoke runs are left out: they only prove that the code runs. Comparisons stay within one session. A cell that was
+disturbed while it was measured counts only where none of its like was not.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def larger_batch(*, per_doubling: bool = False) -> Cases:
         found = []
         for session in serious(evidence):
             groups: dict[tuple[Any, ...], list[Record]] = {}
-            for record in evidence.records(session, mode="train", status="ok"):
+            for record in evidence.undisturbed(evidence.records(session, mode="train", status="ok")):
                 c = record.cell
                 key = (c.workload, c.backend, c.device, c.precision, c.jit, c.threads, tuple(sorted(c.params.items())))
                 groups.setdefault(key, []).append(record)
@@ -152,7 +153,7 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
     for session in serious(evidence):
         for workload in evidence.model_workloads():
             for device in ("cpu", "gpu"):
-                arms = evidence.candidates(session, workload, "train", device)
+                arms = evidence.undisturbed(evidence.candidates(session, workload, "train", device))
                 timed = [r for r in arms if stats.whole_job_time(r) is not None and stats.step_time(r) is not None]
                 if len(timed) < 2:
                     continue
@@ -561,7 +562,7 @@ def _alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, lis
     names = ("workload", "mode", "backend", "device", "precision", "jit", "batch_size", "n_samples", "threads")
     for session in serious(evidence):
         groups: dict[tuple[Any, ...], list[Record]] = {}
-        for record in evidence.records(session, status="ok"):
+        for record in evidence.undisturbed(evidence.records(session, status="ok")):
             cell = record.cell
             if cell.mode not in ("train", "infer"):
                 continue
@@ -573,8 +574,10 @@ def _alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, lis
 
 
 def _study_records(evidence: Evidence, workload: str, device: Device | None) -> Iterable[tuple[SessionResults, Record]]:
+    """Measured cells of a study; a disturbed one only where no other was measured."""
     for session in serious(evidence):
-        for record in evidence.records(session, workload=workload, mode="study", device=device, status="ok"):
+        found = evidence.records(session, workload=workload, mode="study", device=device, status="ok")
+        for record in evidence.undisturbed(found):
             yield session, record
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import altair as alt
 from altair.utils import schemapi
 
-from bench.report import beside, rooflines, studies
+from bench.report import beside, rooflines, stats, studies
 from bench.report import format as fmt
 from bench.report.rows import Evidence
 from bench.schema import BACKENDS, DEVICES
@@ -185,7 +185,9 @@ def draw(
 
 
 def _with_gpu(evidence: Evidence) -> SessionResults | None:
-    return next((session for session in evidence.shown if evidence.has_gpu(session)), None)
+    """The first machine with a GPU that agrees with itself; without one the first with a GPU."""
+    found = [session for session in evidence.shown if evidence.has_gpu(session)]
+    return next((session for session in found if evidence.has_passed_self_test(session)), next(iter(found), None))
 
 
 @chart("speed-by-workload")
@@ -385,15 +387,16 @@ def ours_and_theirs(scope: Scope) -> Picture:
     """How fast each network is beside ResNet-50 on the same machine, by us and by others."""
     found = []
     titles = {name: scope.title_of(name).partition(",")[0] for name in beside.NETWORKS}
-    for mode, device in dict.fromkeys((source.mode, source.device) for source in beside.SOURCES):
+    for mode in dict.fromkeys(source.mode for source in beside.SOURCES):
         for network in beside.NETWORKS:
-            label = f"{titles[network]}, {fmt.MODE_NAMES[mode]} on a {device.upper()}"
-            mine = beside.ours(scope.evidence, network, mode, device)
-            if mine is None:
+            label = f"{titles[network]}, {fmt.MODE_NAMES[mode]}"
+            ours = [beside.ours(scope.evidence, network, mode, device) for device in DEVICES]
+            for mine in filter(None, ours):
+                cell = mine.records[0].cell
+                found.append(_estimated(label, _series(cell.device, cell.backend), mine.ratio))
+            if not any(ours):
                 found.append(_absent(label, "measured here", NOT_MEASURED))
-            else:
-                found.append(_estimated(label, "measured here", mine.ratio) | {"slot": "0"})
-            others = [other for other in scope.others if other.workload == f"{network} {mode} {device}"]
+            others = [other for other in scope.others if other.workload == f"{network} {mode}"]
             found += [_published(label, number, other) for number, other in enumerate(others, 1)]
     return Picture(
         title="Speed of a network over that of ResNet-50, same machine",
@@ -471,6 +474,38 @@ def roofline_chart(scope: Scope) -> Picture:
         rows=found,
         paint=lambda narrow: _forest(
             found, "share of the fastest matrix product's rate (log scale, higher is better)", narrow=narrow
+        ),
+    )
+
+
+@chart("job-by-steps")
+def job_by_steps(scope: Scope) -> Picture:
+    """Seconds from starting Python to the end of a number of training steps, by backend and device."""
+    workload = scope.workload or _most_batches(scope)
+    found = []
+    for device, backend in _arms(scope):
+        record = (
+            None
+            if scope.session is None
+            else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
+        )
+        for n in stats.JOB_STEPS if record is not None else ():
+            time = stats.projected_time(record, n)
+            if time is not None:
+                mark = _estimated(scope.title_of(workload), _series(device, backend), time)
+                found.append(mark | {"x": n, "cell": record.cell.id})
+    title = scope.title_of(workload) if workload else "training"
+    return Picture(
+        title=f"Whole job by its number of steps: {title}",
+        description=_in_words(f"Seconds from start to last step, {title}{scope.place()}", found, fmt.seconds),
+        rows=found,
+        paint=lambda narrow: _curves(
+            found,
+            "training steps (log scale)",
+            "seconds from starting Python (log scale, lower is better)",
+            _missing_arms(scope, found),
+            narrow=narrow,
+            base=10,
         ),
     )
 

@@ -10,6 +10,7 @@ that a machine with few records does not hide what others measured.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.report import format as fmt
-from bench.report import stats, studies
+from bench.report import history, stats, studies
 from bench.report.rows import Evidence, fastest
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, Backend, Device, Mode, Record, Workload
@@ -576,7 +577,7 @@ def _probe_rate(device: Device) -> None:
     )
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
         records = evidence.records(session, workload="matmul", device=device, precision="float32-strict")
-        record = fastest(records, "flop_rate")
+        record = fastest(evidence.undisturbed(records), "flop_rate")
         value = None if record is None else stats.flop_rate(record)
         if record is None or value is None:
             return None
@@ -594,7 +595,7 @@ def _grid(evidence: Evidence, session: SessionResults, device: Device) -> dict[i
     for record in evidence.records(session, workload="mlp-tabular", mode="train", device=device, status="ok"):
         if record.cell.precision == "float32-strict":
             found.setdefault(int(record.cell.params["width"]) * record.cell.batch_size, []).append(record)
-    best = {size: fastest(records) for size, records in sorted(found.items())}
+    best = {size: fastest(evidence.undisturbed(records)) for size, records in sorted(found.items())}
     return {size: record for size, record in best.items() if record is not None}
 
 
@@ -624,21 +625,45 @@ _grid_end("mlp-largest-step", "largest", -1)
 @fact(
     "mlp-break-even",
     "sizes of the dense network at which the GPU trains faster than the CPU",
-    "Smallest size of the grid from which the GPU's throughput stays above the CPU's; fastest backend of each.",
+    "Smallest size of the grid from which the GPU's throughput stays above the CPU's, fastest backend of each; every "
+    "resample of the curve has its own, and the crossing lies between the two sizes in 95 %.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
     cpu, gpu = _grid(evidence, session, "cpu"), _grid(evidence, session, "gpu")
     sizes = sorted(cpu.keys() & gpu.keys())
-    ratios = [_over(stats.throughput(gpu[size]), stats.throughput(cpu[size])).value for size in sizes]
-    if not sizes:
+    found = stats.break_even_interval(sizes, [(gpu[size], cpu[size]) for size in sizes])
+    if found is None:
         return None
-    size = stats.break_even(sizes, ratios)
-    if size is None:
+    if found.size is None:
         text = f"at no size up to width x batch = {fmt.count(sizes[-1])}"
     else:
-        text = f"from width x batch = {fmt.count(size)} on"
+        text = f"from width x batch = {fmt.count(found.size)} on"
     records = [grid[size] for size in sizes for grid in (gpu, cpu)]
-    return Found(text, _cells(evidence, *records))
+    return Found(f"{text} ({_between(found)})", _cells(evidence, *records))
+
+
+def _between(found: stats.BreakEven) -> str:
+    """Where a crossing lies, in words."""
+    if math.isinf(found.high):
+        return f"crossing above {fmt.count(found.low)}" if found.low else "the intervals leave the crossing open"
+    if not found.low:
+        return f"crossing at or below {fmt.count(found.high)}"
+    return f"crossing between {fmt.count(found.low)} and {fmt.count(found.high)}"
+
+
+@fact(
+    "sessions-overlap",
+    "headline intervals of two sessions of one machine that overlap",
+    "Headline cells that two sessions with equal versions measured alike; of a study its first series. The count is of "
+    "cells whose 95 % intervals overlap.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    found = history.repeat(history.same_machine(evidence.sessions, session))
+    if found is None:
+        return None
+    text = f"{fmt.count(len(found.together))} of {fmt.count(found.n)}"
+    note = f"sessions {found.older.session.id} and {found.newer.session.id}"
+    return Found(text, _cells(evidence, *found.records), note=note)
 
 
 def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[Backend, Record]]:

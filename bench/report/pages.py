@@ -29,6 +29,7 @@ import yaml
 
 from bench import registry, schema, store
 from bench.report import (
+    against,
     beside,
     calculators,
     cards,
@@ -38,6 +39,7 @@ from bench.report import (
     freshness,
     groups,
     heads,
+    history,
     ledger,
     published,
     rules,
@@ -841,7 +843,7 @@ class Site:
     def _charts_of(self, spec: Workload) -> list[str]:
         if spec.kind != "model":
             return ["matmul-rate"] if spec.id == "matmul" else []
-        found = ["phase-times"]
+        found = ["phase-times", "job-by-steps"]
         if spec.target is not None:
             found.append("time-to-target")
         if spec.id == "mlp-tabular":
@@ -990,6 +992,7 @@ class Site:
                     ("Virtual", {True: "yes", False: "no", None: "not readable"}[machine.virtual]),
                 ]
             ),
+        parts += self._history(path, sessions)
             "",
         ]
         for session in reversed(sessions):
@@ -1031,6 +1034,50 @@ class Site:
                 self._all_results(path, [(session, r) for r in session.records.values()], with_machine=False),
                 "",
             ]
+    def _history(self, page: str, sessions: Sequence[SessionResults]) -> list[str]:
+        """What sessions of one machine say of each other: how many headline intervals overlap, and every cell."""
+        ordered = history.same_machine(sessions, sessions[-1])
+        lines = []
+        for found in history.overlaps(ordered):
+            cells = self.evidence.refs(*found.records)
+            count = self.number(page, f"{fmt.count(len(found.together))} of {fmt.count(found.n)}", cells)
+            names = f"{found.older.session.id} and {found.newer.session.id}"
+            lines.append(
+                f"<p>Of the headline cells that sessions {_e(names)} both measured, {count} have 95 % intervals that "
+                f"overlap. {_e(history.in_words(found))}</p>"
+            )
+        cells = history.histories(ordered)
+        rows = [row for found in cells for row in self._history_rows(page, found)]
+        if not rows:
+            return ["## History", "", *lines, ""] if lines else []
+        columns = ("Cell", "Session", "Versions", "Speed, or time of a call", "Against the session before")
+        n, rule = fmt.count(len(cells)), against.rule()
+        folded = (
+            f'<details class="plain"><summary>{n} cells measured in more than one session</summary>'
+            f"{_table(columns, rows, f'{rule[:1].upper()}{rule[1:]}.', label='History')}</details>"
+        )
+        return ["## History", "", _block("".join(lines) + folded), ""]
+
+    def _history_rows(self, page: str, found: history.History) -> Iterable[tuple[str, ...]]:
+        """One row for each session of a cell; the cell is named in its first."""
+        before: Record | None = None
+        for session, record, speed, row in found.entries:
+            label = "" if before is not None else f"{record.spec.title}, {cell_words(record)}"
+            if label and found.series:
+                label += f": {next(item.label for item in record.spec.series if item.id == found.series)}"
+            refs = self.evidence.refs(before, record)
+            change = "" if row is None else history.change_words(row)
+            if row is not None and row.ratio is not None:
+                change = self.number(page, change, refs)
+            yield (
+                _e(label),
+                _e(f"{session.session.id}, {fmt.date(session.session.started_at)}"),
+                _e(history.versions(session, record)),
+                self.number(page, fmt.interval(speed, noun=record.spec.sample_noun), self.evidence.refs(record)),
+                change if row is None or row.ratio is not None else _e(change),
+            )
+            before = record
+
         return "\n".join(parts)
 
     def _self_test(self, page: str, session: SessionResults) -> str:
@@ -1297,7 +1344,7 @@ class Voice:
         wide, narrow = (self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow"))
         here = functools.partial(href, self.page)
         files = f"data/charts/{drawing.key}"
-        note = f'<p class="chart-note">{_e(_chart_note(drawing.session))}</p>' if drawing.session else ""
+        note = f'<p class="chart-note">{_e(self._chart_note(drawing.session))}</p>' if drawing.session else ""
         title = _e(drawing.title)
         link = (
             f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
@@ -1327,10 +1374,21 @@ class Voice:
         if cell.text == facts.NOT_MEASURED:
             return MISSING
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
-        loud = cell.note and cell.estimate is not None and cell.estimate.is_noisy
-        note = f'<span class="note">{_e(fmt.short_warning(cell.estimate))}</span>' if loud else ""
+        loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
+        loud += ["disturbed"] if cell.is_disturbed else []
+        note = f'<span class="note">{_e(", ".join(loud))}</span>' if loud else ""
         if not cell.cells:
             return _e(cell.text) + note
+    def _chart_note(self, session: SessionResults) -> str:
+        """Where and when a chart was measured, and a warning where that session does not agree with itself."""
+        whose = "This machine" if session.is_local else session.machine.id
+        passed = self.evidence.has_passed_self_test(session)
+        warning = {True: "", False: " It differs from itself.", None: " It was not tested against itself."}[passed]
+        return (
+            f"{whose}: {session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}, "
+            f"{_finished_at(session)}. Medians with 95 % intervals.{warning}"
+        )
+
         return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
 
     def verdict(self, verdict_id: str) -> str:
@@ -1713,14 +1771,6 @@ def _message(error: BaseException) -> str:
     return str(error.args[0]) if error.args else type(error).__name__
 
 
-def _chart_note(session: SessionResults) -> str:
-    whose = "This machine" if session.is_local else session.machine.id
-    return (
-        f"{whose}: {session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}, "
-        f"{_finished_at(session)}. Medians with 95 % intervals."
-    )
-
-
 def _fact_data(fact: facts.Fact) -> dict[str, Any]:
     estimate = fact.estimate
     return {
@@ -1854,6 +1904,8 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
         ("Commit", f"<code>{_e(_commit(session, record))}</code>"),
         ("Versions", _e(_versions(session))),
         ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
+    if traces := _traces(record):
+        pairs.append(("Traces", _e(traces)))
         ("Rerun", f"<code>{_e(rerun_line(session, cell_id))}</code>"),
     ]
     if disturbed := _disturbances(session, record):
@@ -1897,6 +1949,12 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
 
 def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:
     return trust.flags(record, n_cores=session.session.n_cores_effective) if record.status == "ok" else ()
+def _traces(record: Record) -> str:
+    """What the runs' blocks did over time, counted; empty where no run has enough of them to tell."""
+    kinds = [trace.kind for run in stats.ok_runs(record) if (trace := trust.classify_trace(trust.trace_of(run)))]
+    return ", ".join(f"{kind} in {kinds.count(kind)} of {len(kinds)} runs" for kind in dict.fromkeys(kinds))
+
+
 
 
 def _run_text(run: Run) -> str:
@@ -1917,6 +1975,11 @@ def _run_text(run: Run) -> str:
         settled = {True: "settled", False: "did not settle", None: "not judged"}[run.steady]
         lines.append(f"warm-up      {settled}: {_blocks(run.warmup)}")
     if run.blocks:
+    trace = trust.classify_trace(trust.trace_of(run))
+    if trace is not None:
+        levels = " ".join(f"{seconds:.4g} from {start + 1}" for start, seconds in trace.levels)
+        steady = "" if trace.steady_from is None else f", steady from block {trace.steady_from + 1}"
+        lines.append(f"trace        {trace.kind}{steady}, warm-up included; seconds per step, from block: {levels}")
         cut = f"  ({run.n_blocks_dropped} left out)" if run.n_blocks_dropped else ""
         lines.append(f"blocks       steps x seconds: {_blocks(run.blocks)}{cut}")
     if run.latencies_s:
@@ -1938,6 +2001,9 @@ def _run_text(run: Run) -> str:
         lines.append(f"job          {run.job.seconds:.4g} s, reached {run.job.reached}: {epochs}")
     for name, control in (("before", run.control_before), ("after", run.control_after)):
         if control is not None:
+    drift = trust.control_factor(run)
+    if drift is not None:
+        lines.append(f"control      after over before: {drift:.3f}")
             values = " ".join(f"{value:.4g}" for value in control.seconds)
             lines.append(f"control {name}".ljust(13) + f"n = {control.n}, s: {values}")
     if run.peak_host_bytes is not None:

@@ -55,11 +55,14 @@ def achieved(record: Record) -> Estimate | None:
 def ceiling(
     evidence: Evidence, session: SessionResults | None, device: Device, precision: Precision = "float32-strict"
 ) -> Record | None:
-    """The cell of the session's fastest matrix product on a device, any size and backend, at most threads."""
+    """The cell of the session's fastest matrix product on a device, any size and backend, at most threads.
+
+    A disturbed cell is the ceiling only where no other was measured.
+    """
     found = evidence.records(session, workload="matmul", device=device, precision=precision, status="ok")
     n_threads = max((record.cell.threads for record in found), default=0)
-    rated = [(rate.value, record) for record in found if record.cell.threads == n_threads
-             and (rate := stats.flop_rate(record))]  # fmt: skip
+    found = evidence.undisturbed([record for record in found if record.cell.threads == n_threads])
+    rated = [(rate.value, record) for record in found if (rate := stats.flop_rate(record)) is not None]
     return max(rated, key=lambda pair: (pair[0], pair[1].cell.id))[1] if rated else None
 
 

@@ -108,6 +108,7 @@ class Evidence:
         self._lists: dict[tuple[int, str | None], tuple[Record, ...]] = {}
         self._params: dict[tuple[int, str], list[Mapping[str, Scalar]]] = {}
         self._flags: dict[int, tuple[str, ...]] = {}
+        self._self_tests: dict[int, SelfTest | None] = {}
         self._home = {id(record): session for session in self.sessions for record in session.records.values()}
 
     @cached_property
@@ -320,6 +321,11 @@ class Evidence:
 
     def self_test(self, session: SessionResults | None) -> SelfTest | None:
         """A session against itself, or None when no headline cell has two runs in each half."""
+        if id(session) not in self._self_tests:
+            self._self_tests[id(session)] = self._self_test(session)
+        return self._self_tests[id(session)]
+
+    def _self_test(self, session: SessionResults | None) -> SelfTest | None:
         tested = [
             (record, against)
             for record in self.records(session, headline=True, status="ok")

@@ -220,6 +220,9 @@ def reached_frac(record: Record) -> Estimate | None:
     return Estimate(value=hits / n, low=low, high=high, n=n, n_samples=n, unit="frac", spread_frac=0.0)
 
 
+JOB_STEPS = (1, 10, 100, 1_000, 10_000, 100_000)  # steps of a job at which pages show its time
+
+
 def projected_time(record: Record, n_steps: int) -> Estimate | None:
     """Seconds from starting Python to the end of ``n_steps`` steps: set-up, first step, and the other steady steps.
 

@@ -73,9 +73,12 @@ def reading(record: Record, reading_id: str) -> Estimate | None:
 def usual(
     evidence: Evidence, session: SessionResults | None, workload: str, device: Device, backend: Backend
 ) -> Record | None:
-    """The cell that speaks for a study: its headline variant at float32, on the most threads used for it."""
+    """The cell that speaks for a study: its headline variant at float32, on the most threads used for it.
+
+    A disturbed cell speaks only where there is no other.
+    """
     found = evidence.candidates(session, workload, "study", device, backend=backend)
-    return next((record for record in found if record.status == "ok"), None)
+    return next((record for record in evidence.undisturbed(found) if record.status == "ok"), None)
 
 
 def _seconds(blocks: tuple[Block, ...]) -> list[float]:

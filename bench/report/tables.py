@@ -21,6 +21,7 @@ from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device,
 from bench.store import SessionResults
 
 MACHINE = "machine"
+PLACES = "places"  # of the backends in a row
 PHASE_NAMES = {
     "import": "import",
     "device_start": "device start",
@@ -51,6 +52,7 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[CellRef, ...] = ()
     estimate: Estimate | None = None
     note: str = ""
+    is_disturbed: bool = False  # what it rests on was measured beside something else
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,9 +164,12 @@ def make(table_id: str, evidence: Evidence, *, workload: str = "", session: Sess
 
 @table("headline")
 def headline(scope: Scope) -> _Draft:
-    """Training on CPU and GPU, and how long a whole job takes: the lead, then the first other machine with a GPU."""
+    """Training on CPU and GPU, and how long a whole job takes: the lead, then the first other machine with a GPU.
+
+    A machine that was not tested against itself, or differs from itself, is no headline.
+    """
     evidence = scope.evidence
-    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s)][:1]
+    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s) and evidence.has_passed_self_test(s)][:1]
     rows = []
     for session in (*scope.sessions[:1], *others):
         timed = {job.record.cell.workload: job for job in reversed(verdicts.jobs(evidence, session))}
@@ -286,6 +291,67 @@ def _study_rows(
         yield spec.title, cells
 
 
+@table("job-by-steps")
+def job_by_steps(scope: Scope) -> _Draft:
+    """Time from starting Python to the end of a number of training steps: start-up, first step, steady steps."""
+    rows = []
+    for session, workload, mode, device in _arms(scope, modes=("train",)):
+        for backend, record, failure in _by_backend(scope, session, workload, mode, device):
+            start = (scope.machine(session), _text(scope.evidence.title(workload)), _text(_arm_text(backend, device)))
+            if record is None:
+                rows.append((*start, _failed(scope, failure), *[NOTHING] * (len(stats.JOB_STEPS) - 1)))
+                continue
+            rows.append((
+                *start,
+                *(_estimate(scope, stats.projected_time(record, n), record) for n in stats.JOB_STEPS),
+            ))  # fmt: skip
+    steps = (f"{fmt.count(n)} step{'s' if n > 1 else ''}" for n in stats.JOB_STEPS)
+    return _Draft(
+        caption="Seconds from starting Python to the end of so many training steps, without evaluation (lower is "
+        "better): import, device, data, model, first step, and the steady step for each of the others.",
+        columns=(MACHINE, "workload", "arm", *steps),
+        rows=rows,
+    )
+
+
+@table("scaling")
+def scaling(scope: Scope) -> _Draft:
+    """Several GPUs against one: the gain with the same total batch, and the share of the ideal gain in both ways."""
+    workload, evidence = "multi-gpu", scope.evidence
+    rows = []
+    for session in scope.sessions if workload in scope.workloads else ():
+        for record in evidence.records(session, workload=workload, mode="study"):
+            cell, n = record.cell, int(record.cell.params["gpus"])
+            words = (str(cell.params["net"]), _arm_text(cell.backend, cell.device), fmt.count(cell.batch_size))
+            start = (scope.machine(session), *map(_text, words), _text(fmt.count(n)))
+            if record.status != "ok":
+                rows.append((*start, _failed(scope, record), *[NOTHING] * 3))
+                continue
+            gain, same_step = (studies.call_ratio(record, "one", name) for name in ("strong", "weak"))
+            rows.append((
+                *start,
+                _estimate(scope, studies.call_time(record, "one"), record),
+                _estimate(scope, gain, record),
+                _estimate(scope, _as_share(gain, n), record),
+                _estimate(scope, _as_share(same_step, 1), record),
+            ))  # fmt: skip
+    columns = ("net", "arm", "batch of one GPU", "GPUs", "a step on one", "gain, same total batch")
+    return _Draft(
+        caption="One GPU against several, steps timed in turn: the gain where they share one GPU's batch, and what "
+        "arrives of the ideal gain there and where each has a full batch (higher is better).",
+        columns=(MACHINE, *columns, "of the ideal", "of the ideal, full batches"),
+        rows=rows,
+    )
+
+
+def _as_share(gain: Estimate | None, ideal: int) -> Estimate | None:
+    """A gain as a share of the ideal one."""
+    if gain is None:
+        return None
+    value, low, high = (end / ideal for end in (gain.value, gain.low, gain.high))
+    return msgspec.structs.replace(gain, value=value, low=low, high=high, unit="frac")
+
+
 @table("rooflines")
 def roofline_table(scope: Scope) -> _Draft:
     """Arithmetic that each network gets, and what share that is of the session's fastest matrix product."""
@@ -327,11 +393,13 @@ def speed_by_workload(scope: Scope) -> _Draft:
             NOTHING if record is None else _text(fmt.count(record.cell.batch_size)),
             _text(fmt.device(device)),
             *cells,
+            _places(_backend_names(), cells),
         ))  # fmt: skip
     caption = (
-        "Samples per second in the steady state (higher is better), each backend with its better compiler setting."
+        "Samples per second in the steady state (higher is better), each backend with its better compiler setting. "
+        "Backends whose intervals overlap share a place."
     )
-    columns = (MACHINE, "workload", "mode", "batch size", "device", *_backend_names())
+    columns = (MACHINE, "workload", "mode", "batch size", "device", *_backend_names(), PLACES)
     return _Draft(caption=caption, columns=columns, rows=rows)
 
 
@@ -362,7 +430,7 @@ def throughput_by_batch(scope: Scope) -> _Draft:
                 batches = sorted({record.cell.batch_size for record in records})
                 for batch in batches if len(batches) > 1 else ():
                     same = [record for record in records if record.cell.batch_size == batch]
-                    best = fastest(same) or same[0]
+                    best = _fastest(scope, same) or same[0]
                     cell = best.cell
                     rows.append((
                         scope.machine(session),
@@ -526,7 +594,7 @@ def mlp_surface(scope: Scope) -> _Draft:
             record.cell.params.get("width", 0), record.cell.batch_size))  # fmt: skip
         for records in grid if workload in scope.workloads else ():
             cpu, gpu = ([r for r in records if r.cell.device == device] for device in DEVICES)
-            best_cpu, best_gpu = fastest(cpu), fastest(gpu)
+            best_cpu, best_gpu = _fastest(scope, cpu), _fastest(scope, gpu)
             gain = None if best_cpu is None or best_gpu is None else evidence.record_speedup(best_gpu, best_cpu)
             cell = records[0].cell
             rows.append((
@@ -601,17 +669,19 @@ def matmul_rate(scope: Scope) -> _Draft:
             rates = []
             for backend in BACKENDS:
                 same = _most_threads([record for record in records if record.cell.backend == backend])
-                rates.append(_best_or_failed(scope, fastest(same, "flop_rate"), same, stats.flop_rate))
+                rates.append(_best_or_failed(scope, _fastest(scope, same, "flop_rate"), same, stats.flop_rate))
             rows.append((
                 scope.machine(session),
                 _text(fmt.device(cell.device)),
                 _text(cell.precision),
                 _text(fmt.count(int(cell.params.get("n", 0)))),
                 *rates,
+                _places(_backend_names(), rates),
             ))  # fmt: skip
     return _Draft(
-        caption="Floating-point operations per second of the product of two n x n matrices (higher is better).",
-        columns=(MACHINE, "device", "precision", "n", *_backend_names()),
+        caption="Floating-point operations per second of the product of two n x n matrices (higher is better). "
+        "Backends whose intervals overlap share a place.",
+        columns=(MACHINE, "device", "precision", "n", *_backend_names(), PLACES),
         rows=rows,
     )
 
@@ -662,7 +732,8 @@ def cpu_gpu_speedup(scope: Scope) -> _Draft:
 def ours_and_theirs(scope: Scope) -> _Draft:
     """How fast each network is beside ResNet-50 in our records; the page sets published ratios beside it."""
     rows = []
-    for mode, device in dict.fromkeys((source.mode, source.device) for source in beside.SOURCES):
+    arms = [(mode, device) for mode in dict.fromkeys(s.mode for s in beside.SOURCES) for device in DEVICES]
+    for mode, device in arms:
         for network in beside.NETWORKS:
             mine = beside.ours(scope.evidence, network, mode, device) if network in scope.workloads else None
             name = scope.evidence.title(network)
@@ -683,7 +754,7 @@ def jit_arms(scope: Scope) -> _Draft:
             arms = evidence.candidates(session, workload, mode, device, backend=backend)
             if not arms:
                 continue
-            on, off = (fastest([record for record in arms if record.cell.jit == jit]) for jit in ("on", "off"))
+            on, off = (_fastest(scope, [record for record in arms if record.cell.jit == jit]) for jit in ("on", "off"))
             gain = None if on is None or off is None else evidence.record_speedup(on, off)
             sides = []
             for jit, best in (("off", off), ("on", on)):
@@ -771,7 +842,7 @@ def latency(scope: Scope) -> _Draft:
         for workload in scope.models():
             found = _strict(scope, session, workload, mode="infer")
             for records in _groups(found, lambda r: (*_all_but_batch(r), r.cell.batch_size)):
-                best = fastest(records, "latency") or records[0]
+                best = _fastest(scope, records, "latency") or records[0]
                 rows.append((
                     scope.machine(session),
                     _text(_sized(scope, best)),
@@ -949,9 +1020,12 @@ def _number(scope: Scope, value: int, records: Iterable[Record]) -> Cellv:
 def _estimate(scope: Scope, estimate: Estimate | None, *records: Record | None, noun: str = "samples") -> Cellv:
     if estimate is None:
         return MISSING
-    note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate))))
+    seen = dict.fromkeys(sign for record in records if record is not None for sign in scope.evidence.flags(record))
+    disturbed = f"disturbed: {', '.join(seen)}" if seen else ""
+    note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate), disturbed)))
     cells = scope.evidence.refs(*records)
-    return Cellv(text=fmt.interval(estimate, noun), cells=cells, estimate=estimate, note=note)
+    text = fmt.interval(estimate, noun)
+    return Cellv(text=text, cells=cells, estimate=estimate, note=note, is_disturbed=bool(seen))
 
 
 def _failed(scope: Scope, record: Record | None) -> Cellv:
@@ -975,11 +1049,28 @@ def _best_or_failed(
     return MISSING if shown is None else _or_failed(scope, shown, quantity)
 
 
+def _fastest(scope: Scope, records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
+    """The best record that nothing disturbed; a disturbed one only where there is no other."""
+    return fastest(scope.evidence.undisturbed(records), by)
+
+
+def _places(names: Sequence[str], cells: Sequence[Cellv]) -> Cellv:
+    """Who comes first among cells of one row, in words; what overlaps shares a place (``stats.ranks``)."""
+    ranks = stats.ranks([cell.estimate for cell in cells])
+    found = sorted((place, i) for i, place in enumerate(ranks) if place is not None)
+    if len(found) < 2:
+        return NOTHING
+    refs = tuple(dict.fromkeys(ref for _, i in found for ref in cells[i].cells))
+    text = ", ".join(f"{place}. {names[i]}" for place, i in found)
+    once = any(cells[i].estimate.n == 1 for _, i in found)
+    return Cellv(text=f"{text} (by single runs)" if once else text, cells=refs)
+
+
 def _rate(
     scope: Scope, session: SessionResults, workload: str, mode: Mode, device: Device, backend: Backend | None = None
 ) -> Cellv:
     found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
-    return _best_or_failed(scope, fastest(found), found, stats.throughput)
+    return _best_or_failed(scope, _fastest(scope, found), found, stats.throughput)
 
 
 def _job_time(scope: Scope, job: verdicts.Job) -> Cellv:
@@ -1044,7 +1135,7 @@ def _by_backend(
         found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
         if found:
             measured = [record for record in found if record.status == "ok"]
-            best = fastest(measured, by) or fastest(measured)
+            best = _fastest(scope, measured, by) or _fastest(scope, measured)
             yield backend, best, None if best else found[0]
 
 

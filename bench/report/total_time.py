@@ -106,8 +106,15 @@ def parts_of(run: Run) -> Parts | None:
 
 
 def in_words(found: Check) -> str:
-    """Whether the sum of the parts can be trusted, as a sentence."""
-    percent = f"{100 * abs(found.ratio - 1):.0f} %"
-    side = "more" if found.ratio > 1 else "less"
+    """Whether the sum of the parts can be trusted, in a sentence; where runs disagree about that, in two."""
     verdict = "the sum holds" if found.holds else "so the sum is off here: use the measured job"
-    return f"At {found.n_steps:,.0f} steps the parts add up to {percent} {side} than the measured whole job; {verdict}."
+    aside, steps = _aside(found.ratio), f"{found.n_steps:,.0f}"
+    said = f"At {steps} steps the parts add up to {aside} than the measured whole job; {verdict}."
+    if any((abs(ratio - 1) <= LIMIT_FRAC) != found.holds for ratio in (found.low, found.high)):
+        said += f" Single jobs differ: by run it is from {_aside(found.low)} to {_aside(found.high)}."
+    return said
+
+
+def _aside(ratio: float) -> str:
+    """How far a ratio is from 1: "3 % less"."""
+    return f"{100 * abs(ratio - 1):.0f} % {'more' if ratio > 1 else 'less'}"

@@ -270,8 +270,8 @@ def jobs(evidence: Evidence, session: SessionResults | None, *, sweeps: bool = F
             if not first and not sweeps:
                 continue
             n_threads = max(record.cell.threads for record in first or records)
-            among = [_job(record, spec, evidence) for record in first or records if record.cell.threads == n_threads]
-            found.append(min(among, key=_job_order))
+            among = evidence.undisturbed([r for r in first or records if r.cell.threads == n_threads])
+            found.append(min((_job(record, spec, evidence) for record in among), key=_job_order))
     return tuple(sorted(found, key=lambda job: (_length(job), job.name)))
 
 
