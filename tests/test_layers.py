@@ -77,7 +77,16 @@ WALL = {
     # The same data as two other workloads: what is compared must not be two copies of one rule.
     "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
     "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
+    # Whole workloads beside the same nets written by hand.
+    "bench.workloads.raw_models": layer(
+        "schema by_hand workloads.lstm_text workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text",
+        "numpy",
+    ),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
+    "bench.by_hand": layer(),
+    "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),
+    "bench.by_hand.on_tensorflow": layer("by_hand", "tensorflow"),
+    "bench.by_hand.on_torch": layer("by_hand", "torch"),
     "bench.refresh": layer(MEASURING, "msgspec"),
     "bench.flops": layer("schema registry", "keras"),
     "bench.overhead": layer(f"{MEASURING} worker report.stats report.format", "msgspec numpy keras typer rich"),

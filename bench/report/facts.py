@@ -21,7 +21,7 @@ from bench.report import format as fmt
 from bench.report import history, stats, studies
 from bench.report.rows import Evidence, fastest
 from bench.report.stats import Estimate, Quantity
-from bench.schema import BACKENDS, Backend, Device, Mode, Record, Workload
+from bench.schema import BACKENDS, Backend, Device, Mode, Record, Scalar, Workload
 from bench.store import SessionResults
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
@@ -31,10 +31,14 @@ IMAGENET_EPOCHS = 90
 # Images of one epoch in the article that reports "42 minutes against 33 seconds": claim a-42min-vs-33s.
 ARTICLE_IMAGES = 2_000
 
-# Variants that are no headline but have facts of their own: workload, name in the fact's id, how to recognise them.
+# Variants with facts of their own beside the headline's: workload, name in the fact's id, how to recognise them.
 EXTRA_VARIANTS = (
     ("transfer-2000", "all", "tuned", "all", "all layers trained"),
     ("transformer-text", "large", "width", 768, "of BERT-base size"),
+    ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
+    ("raw-models", "mobilenet-v2", "net", "mobilenet-v2", "MobileNetV2"),
+    ("raw-models", "lstm-text", "net", "lstm-text", "LSTM"),
+    ("raw-models", "transformer-text", "net", "transformer-text", "transformer"),
 )
 
 
@@ -199,18 +203,21 @@ def _entries(workloads: tuple[_Signature, ...]) -> dict[str, _Entry]:
                     entries |= _family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}, ", (key, value))
             if spec.has_target:
                 entries |= _target_family(spec)
-        entries |= _study_family(spec)
+        entries |= _study_family(spec, spec.id, spec.title, None)
+        for workload, suffix, key, value, words in EXTRA_VARIANTS:
+            if workload == spec.id:
+                entries |= _study_family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}", {key: value})
     return entries
 
 
-def _study_family(spec: _Signature) -> dict[str, _Entry]:
+def _study_family(spec: _Signature, prefix: str, title: str, only: Mapping[str, Scalar] | None) -> dict[str, _Entry]:
     """Time per call, first call and ratio to the first series of each series of a study; each of its readings."""
     entries: dict[str, _Entry] = {}
     for backend in BACKENDS:
         for device in ("cpu", "gpu"):
             arm = f"with {fmt.backend(backend)} on the {device.upper()}"
             for series, label in spec.series:
-                name, baseline = f"{spec.id}-{series}-{backend}-{device}", spec.series[0][0]
+                name, baseline = f"{prefix}-{series}-{backend}-{device}", spec.series[0][0]
                 for suffix, what, how, make in (
                     ("", "time per call", "Median over processes of the median time per call.",
                      lambda record, s=series: studies.call_time(record, s)),
@@ -220,20 +227,26 @@ def _study_family(spec: _Signature) -> dict[str, _Entry]:
                      "Ratio of two series timed in turn, round by round; median over rounds and processes.",
                      lambda record, s=series, b=baseline: studies.call_ratio(record, s, b)),
                 ):  # fmt: skip
-                    title = f"{spec.title}: {label}, {what} {arm}"
-                    entries[name + suffix] = _Entry(title, how, _of_study(spec.id, device, backend, make))
+                    value = _of_study(spec.id, device, backend, only, make)
+                    entries[name + suffix] = _Entry(f"{title}: {label}, {what} {arm}", how, value)
             for reading, label in spec.readings:
-                entries[f"{spec.id}-{reading}-{backend}-{device}"] = _Entry(
-                    f"{spec.title}: {label}, {arm}",
+                entries[f"{prefix}-{reading}-{backend}-{device}"] = _Entry(
+                    f"{title}: {label}, {arm}",
                     "Read once per run; median over processes.",
-                    _of_study(spec.id, device, backend, lambda record, r=reading: studies.reading(record, r)),
+                    _of_study(spec.id, device, backend, only, lambda record, r=reading: studies.reading(record, r)),
                 )
     return entries
 
 
-def _of_study(workload: str, device: Device, backend: Backend, value: Callable[[Record], Estimate | None]) -> Make:
+def _of_study(
+    workload: str,
+    device: Device,
+    backend: Backend,
+    only: Mapping[str, Scalar] | None,
+    value: Callable[[Record], Estimate | None],
+) -> Make:
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = studies.usual(evidence, session, workload, device, backend)
+        record = studies.usual(evidence, session, workload, device, backend, only)
         found = None if record is None else value(record)
         if record is None or found is None:
             return None

@@ -6,11 +6,12 @@ then the median over rounds and over processes. What slows the machine for a whi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bench.report import stats
 from bench.report.stats import Estimate
-from bench.schema import Backend, Block, Device, Reading, Record, Run, Series
+from bench.schema import Backend, Block, Device, Reading, Record, Run, Scalar, Series
 
 if TYPE_CHECKING:
     from bench.report.rows import Evidence
@@ -71,13 +72,20 @@ def reading(record: Record, reading_id: str) -> Estimate | None:
 
 
 def usual(
-    evidence: Evidence, session: SessionResults | None, workload: str, device: Device, backend: Backend
+    evidence: Evidence,
+    session: SessionResults | None,
+    workload: str,
+    device: Device,
+    backend: Backend,
+    params: Mapping[str, Scalar] | None = None,
 ) -> Record | None:
     """The cell that speaks for a study: its headline variant at float32, on the most threads used for it.
 
+    With ``params``, which may be a part of a variant's, that variant instead.
+
     A disturbed cell speaks only where there is no other.
     """
-    found = evidence.candidates(session, workload, "study", device, backend=backend)
+    found = evidence.candidates(session, workload, "study", device, backend=backend, params=params)
     return next((record for record in evidence.undisturbed(found) if record.status == "ok"), None)
 
 
