@@ -980,7 +980,7 @@ rules.add(
         counted="comparisons have Keras that much slower",
         test=Test(at_least=NOTICED_RATIO),
         needs="mostly",
-        cases=of.study_ratio("raw-framework", "fit", "raw"),
+        cases=of.all_of(of.study_ratio("raw-framework", "fit", "raw"), of.study_ratio("raw-models", "fit", "raw")),
         reason="A fifth is what a timing by hand would notice.",
         missing="Keras is not measured beside the raw frameworks yet.",
     ),
