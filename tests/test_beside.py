@@ -95,6 +95,17 @@ def test_the_chart_shows_published_ratios_where_ours_is_missing():
     assert "not measured yet" in pages.svg(made.wide, made, "x", "wide")
 
 
+def test_the_chart_draws_ours_beside_the_published_ratios():
+    evidence = measured(resnet50=1.0, mobilenet_v2=0.5, inception_v3=9.0)
+
+    rows = charts.draw("ours-and-theirs", evidence, others=pages._others("ours-and-theirs")).rows
+
+    training = [row for row in rows if row["row"].startswith("MobileNetV2") and row["row"].endswith("training")]
+    assert ["TensorFlow, CPU", "published elsewhere", "published elsewhere"] == [row["series"] for row in training]
+    assert 2.0 == pytest.approx(training[0]["value"], rel=1e-3)
+    assert any(row["series"] == "measured here" and row["value"] is None for row in rows)  # no inference was measured
+
+
 def test_the_page_links_ours_and_cites_theirs():
     evidence = measured(resnet50=1.0, mobilenet_v2=0.5, inception_v3=9.0)
     site = pages.Site(pages.Path("docs"), evidence)

@@ -121,6 +121,7 @@ WALL = {
     "bench.report.freshness": layer("store report.published"),
     "bench.report.total_time": layer("schema report.stats"),
     "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
+    "bench.report.history": layer("schema store report.against report.stats report.studies report.format report.rows"),
     "bench.report.published": layer("schema", "msgspec yaml"),
     "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
     "bench.report.charts": layer(f"{DRAWN} report.beside", "altair polars"),
@@ -130,7 +131,6 @@ WALL = {
     "bench.report.tables": layer(f"{DRAWN} report.beside report.calculators", "msgspec polars"),
     "bench.report.facts": layer(f"{DRAWN} report.history report.tables", "msgspec polars"),
     "bench.report.pages": layer(
-    "bench.report.history": layer("schema store report.against report.stats report.studies report.format report.rows"),
         f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
         " report.against report.history report.groups report.beside report.heads report.ledger"
         " report.published report.rules report.flipped report.sharing report.total_time report.trust",

@@ -477,8 +477,6 @@ class Site:
         self._voices: dict[str, Voice] = {}
         self._sessions = {(machine_slug(s), s.session.id): s for s in evidence.sessions}
 
-    # Rendering of sources.
-
     def check_heads(self) -> None:
         """Refuses sources whose front matter or ids are wrong.
 
@@ -992,9 +990,9 @@ class Site:
                     ("Virtual", {True: "yes", False: "no", None: "not readable"}[machine.virtual]),
                 ]
             ),
-        parts += self._history(path, sessions)
             "",
         ]
+        parts += self._history(path, sessions)
         for session in reversed(sessions):
             described = session.session
             environment = ", ".join(f"{key}={value}" for key, value in sorted(described.environment.items()))
@@ -1034,6 +1032,8 @@ class Site:
                 self._all_results(path, [(session, r) for r in session.records.values()], with_machine=False),
                 "",
             ]
+        return "\n".join(parts)
+
     def _history(self, page: str, sessions: Sequence[SessionResults]) -> list[str]:
         """What sessions of one machine say of each other: how many headline intervals overlap, and every cell."""
         ordered = history.same_machine(sessions, sessions[-1])
@@ -1077,8 +1077,6 @@ class Site:
                 change if row is None or row.ratio is not None else _e(change),
             )
             before = record
-
-        return "\n".join(parts)
 
     def _self_test(self, page: str, session: SessionResults) -> str:
         """The A/A test: the same cell's even runs against its odd ones, and how often any headline cell differs."""
@@ -1379,6 +1377,8 @@ class Voice:
         note = f'<span class="note">{_e(", ".join(loud))}</span>' if loud else ""
         if not cell.cells:
             return _e(cell.text) + note
+        return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
+
     def _chart_note(self, session: SessionResults) -> str:
         """Where and when a chart was measured, and a warning where that session does not agree with itself."""
         whose = "This machine" if session.is_local else session.machine.id
@@ -1388,8 +1388,6 @@ class Voice:
             f"{whose}: {session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}, "
             f"{_finished_at(session)}. Medians with 95 % intervals.{warning}"
         )
-
-        return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
 
     def verdict(self, verdict_id: str) -> str:
         """What a rule says today: badge, sentence, rule."""
@@ -1805,9 +1803,9 @@ def _others(chart_id: str) -> tuple[charts.Other, ...]:
     if chart_id == "ours-and-theirs":
         return tuple(
             charts.Other(
-                workload=f"{network} {source.mode} {source.device}",
+                workload=f"{network} {source.mode}",
                 value=beside.ratio_of(source, network),
-                label=f"{fmt.ratio(beside.ratio_of(source, network))}: {source.name}",
+                label=f"{fmt.ratio(beside.ratio_of(source, network))}: {source.name}, {fmt.device(source.device)}",
             )
             for source in beside.SOURCES
             for network in beside.NETWORKS
@@ -1904,10 +1902,10 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
         ("Commit", f"<code>{_e(_commit(session, record))}</code>"),
         ("Versions", _e(_versions(session))),
         ("Method", f"version {record.method_version}; source {_e(record.source_hash)}"),
-    if traces := _traces(record):
-        pairs.append(("Traces", _e(traces)))
         ("Rerun", f"<code>{_e(rerun_line(session, cell_id))}</code>"),
     ]
+    if traces := _traces(record):
+        pairs.append(("Traces", _e(traces)))
     if disturbed := _disturbances(session, record):
         pairs.append(("Disturbed by", _e("; ".join(disturbed))))
     if is_older_method(record):
@@ -1949,12 +1947,12 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
 
 def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:
     return trust.flags(record, n_cores=session.session.n_cores_effective) if record.status == "ok" else ()
+
+
 def _traces(record: Record) -> str:
     """What the runs' blocks did over time, counted; empty where no run has enough of them to tell."""
     kinds = [trace.kind for run in stats.ok_runs(record) if (trace := trust.classify_trace(trust.trace_of(run)))]
     return ", ".join(f"{kind} in {kinds.count(kind)} of {len(kinds)} runs" for kind in dict.fromkeys(kinds))
-
-
 
 
 def _run_text(run: Run) -> str:
@@ -1975,13 +1973,13 @@ def _run_text(run: Run) -> str:
         settled = {True: "settled", False: "did not settle", None: "not judged"}[run.steady]
         lines.append(f"warm-up      {settled}: {_blocks(run.warmup)}")
     if run.blocks:
+        cut = f"  ({run.n_blocks_dropped} left out)" if run.n_blocks_dropped else ""
+        lines.append(f"blocks       steps x seconds: {_blocks(run.blocks)}{cut}")
     trace = trust.classify_trace(trust.trace_of(run))
     if trace is not None:
         levels = " ".join(f"{seconds:.4g} from {start + 1}" for start, seconds in trace.levels)
         steady = "" if trace.steady_from is None else f", steady from block {trace.steady_from + 1}"
         lines.append(f"trace        {trace.kind}{steady}, warm-up included; seconds per step, from block: {levels}")
-        cut = f"  ({run.n_blocks_dropped} left out)" if run.n_blocks_dropped else ""
-        lines.append(f"blocks       steps x seconds: {_blocks(run.blocks)}{cut}")
     if run.latencies_s:
         cut = f"  ({run.n_latencies_dropped} left out)" if run.n_latencies_dropped else ""
         lines.append("latencies    s: " + " ".join(f"{value:.4g}" for value in run.latencies_s) + cut)
@@ -2001,11 +1999,11 @@ def _run_text(run: Run) -> str:
         lines.append(f"job          {run.job.seconds:.4g} s, reached {run.job.reached}: {epochs}")
     for name, control in (("before", run.control_before), ("after", run.control_after)):
         if control is not None:
+            values = " ".join(f"{value:.4g}" for value in control.seconds)
+            lines.append(f"control {name}".ljust(13) + f"n = {control.n}, s: {values}")
     drift = trust.control_factor(run)
     if drift is not None:
         lines.append(f"control      after over before: {drift:.3f}")
-            values = " ".join(f"{value:.4g}" for value in control.seconds)
-            lines.append(f"control {name}".ljust(13) + f"n = {control.n}, s: {values}")
     if run.peak_host_bytes is not None:
         lines.append(f"peak memory  {fmt.bytes_(run.peak_host_bytes)}")
     if run.unmeasured:
