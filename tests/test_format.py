@@ -63,6 +63,11 @@ def test_number_has_three_significant_digits_and_no_exponent(value: float, text:
     ("97.3 %", fmt.percent(0.973)),
     ("12.4x", fmt.ratio(12.41)),
     ("0.301x", fmt.ratio(0.3012)),
+    ("0.00123x", fmt.ratio(0.001234)),
+    ("1.99 millionths", fmt.ratio(1.99e-6)),
+    ("1 millionths", fmt.ratio(0.9999e-6)),
+    ("1.86 billionths", fmt.ratio(1.86e-9)),
+    ("0x", fmt.ratio(0.0)),
     ("1,281,167", fmt.count(1_281_167)),
     ("9,999", fmt.short_count(9_999)),
     ("121 thousand", fmt.short_count(120_842)),
@@ -95,6 +100,7 @@ def test_interval_has_one_unit_and_one_number_of_decimals():
     assert "42.5 per second (40.0 to 43.0, n = 5)" == fmt.interval(make_estimate(42.5, 40, 43, "per_s"))
     assert "80.0 % (37.6 to 96.4, n = 5)" == fmt.interval(make_estimate(0.8, 0.37553, 0.9638, "frac"))
     assert "5.00 GB (4.80 to 5.20, n = 5)" == fmt.interval(make_estimate(5e9, 4.8e9, 5.2e9, "bytes"))
+    assert "1.99 millionths (0.50 to 3.00, n = 5)" == fmt.interval(make_estimate(1.99e-6, 5e-7, 3e-6))
     assert "29.7 kJ (29.0 to 30.1, n = 5)" == fmt.interval(make_estimate(29700, 29000, 30100, "j"))
 
 

@@ -88,8 +88,9 @@ def percent(value_frac: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """12.41 becomes "12.4x"."""
-    return f"{number(value)}x"
+    """12.41 becomes "12.4x"; a relative error of 2e-6 becomes "2 millionths"."""
+    scale, suffix = _ratio_scale(value)
+    return f"{number(value / scale)}{suffix}"
 
 
 def count(value: float) -> str:
@@ -228,10 +229,11 @@ def _three(value: Estimate, noun: str) -> tuple[str, str, str]:
     elif value.unit in _LETTERS:
         scale, prefix = _big_scale(value.value)
         suffix = f" {prefix}{_LETTERS[value.unit]}"
+    elif value.unit == "ratio":
+        scale, suffix = _ratio_scale(value.value)
     else:
         scale = 0.01 if value.unit == "frac" else 1.0
-        words = {"frac": " %", "ratio": "x", "count": "", "samples_per_s": f" {noun}/s", "per_s": " per second"}
-        suffix = words[value.unit]
+        suffix = {"frac": " %", "count": "", "samples_per_s": f" {noun}/s", "per_s": " per second"}[value.unit]
     places = _decimals(value.value / scale, N_DIGITS)
     low, middle, high = (_fixed(v / scale, places, N_DIGITS) for v in (value.low, value.value, value.high))
     return low, f"{middle}{suffix}", high
@@ -262,6 +264,13 @@ def _second_scale(value_s: float) -> tuple[float, str]:
 
 def _big_scale(value: float) -> tuple[float, str]:
     return next(((scale, prefix) for scale, prefix in _BIG_SCALE if _rounded(value / scale) >= 1), (1.0, ""))
+
+
+def _ratio_scale(value: float) -> tuple[float, str]:
+    """Times, or parts of a million or billion for what no one reads as times."""
+    if value == 0 or abs(value) >= 1e-3:
+        return 1.0, "x"
+    return (1e-6, " millionths") if _rounded(abs(value) / 1e-6) >= 1 else (1e-9, " billionths")
 
 
 def _scaled(value: float, unit: str) -> str:
