@@ -92,9 +92,15 @@ def test_a_verdict_on_published_figures_cites_them_and_says_so(verdict_id: str):
     assert found.rule.endswith(".") and "interval" not in found.rule
 
 
+@pytest.fixture(scope="module")
+def on_a_gpu() -> Evidence:
+    """Results of a machine with a GPU; what is computed from them once is kept for all verdicts."""
+    return make_evidence(gpu=True)
+
+
 @pytest.mark.parametrize("verdict_id", ON_RECORDS)
-def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str):
-    evidence = make_evidence(gpu=True)
+def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str, on_a_gpu: Evidence):
+    evidence = on_a_gpu
     found = verdicts.lookup(verdict_id, evidence)
 
     resolved = evidence.resolve(found.cells)
@@ -126,8 +132,8 @@ def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str):
         "keras-needs-device-code",
     ],
 )
-def test_a_machine_with_a_gpu_decides(verdict_id: str):
-    assert "not measured" != verdicts.lookup(verdict_id, make_evidence(gpu=True)).outcome
+def test_a_machine_with_a_gpu_decides(verdict_id: str, on_a_gpu: Evidence):
+    assert "not measured" != verdicts.lookup(verdict_id, on_a_gpu).outcome
 
 
 def test_unknown_verdict_names_the_nearest():
