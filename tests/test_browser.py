@@ -324,9 +324,12 @@ def first_found(watched: Watched, question: str) -> str:
     box = watched.page.locator(".md-search__input")
     box.click()
     box.fill(question)
-    box.press("End")  # the theme listens to keys
     link = watched.page.locator(".md-search-result__item a").first
-    link.wait_for()
+    for trial in range(30):  # the theme listens to keys, but a key that comes before it has read its index is lost
+        box.press("End")
+        watched.page.wait_for_timeout(1_000 if trial else 300)
+        if link.is_visible():
+            break
     return watched.page.evaluate("one => one.origin + one.pathname", link.element_handle()).removeprefix(
         watched.address
     )
