@@ -82,6 +82,12 @@ WALL = {
         "schema by_hand workloads.lstm_text workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text",
         "numpy",
     ),
+    # Nets of other workloads, and the tries of them under a cap.
+    "bench.workloads.memory_nets": layer(
+        "schema workloads.detector workloads.gpt_small workloads.inception_v3 workloads.lstm_text workloads.memory "
+        "workloads.mlp_tabular workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text"
+    ),
+    "bench.workloads.memory_caps": layer("schema workloads.memory workloads.memory_nets", "numpy keras"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.by_hand": layer(),
     "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),
