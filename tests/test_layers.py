@@ -77,6 +77,8 @@ WALL = {
     # The same data as two other workloads: what is compared must not be two copies of one rule.
     "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
     "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
+    # Reads with the machine's own words which quota it is under.
+    "bench.workloads.quota": layer("schema machine", "numpy"),
     # Whole workloads beside the same nets written by hand.
     "bench.workloads.raw_models": layer(
         "schema by_hand workloads.lstm_text workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text",
