@@ -35,6 +35,7 @@ ARTICLE_IMAGES = 2_000
 EXTRA_VARIANTS = (
     ("transfer-2000", "all", "tuned", "all", "all layers trained"),
     ("transformer-text", "large", "width", 768, "of BERT-base size"),
+    ("layout", "depthwise", "net", "depthwise", "depthwise convolutions"),
     ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
     ("raw-models", "mobilenet-v2", "net", "mobilenet-v2", "MobileNetV2"),
     ("raw-models", "lstm-text", "net", "lstm-text", "LSTM"),
