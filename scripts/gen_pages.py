@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.postprocessors import Postprocessor
+from markdown.preprocessors import Preprocessor
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -39,6 +46,51 @@ def forget_edited_modules() -> None:
     sys._pages_built_from = newest
 
 
+class WholeBlocks(Extension):
+    """Carries long blocks of finished HTML past the parser of Markdown, which would read every tag twice to no end.
+
+    A stand-in with the block's ids goes through in its place, so that links into it are still checked.
+    """
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the library's name)
+        """Take the blocks out after code has been set aside, before ids are collected; put them back at the end."""
+        blocks: list[str] = []
+        md.preprocessors.register(_TakeOut(md, blocks), "whole_blocks", 22)  # code is at 25, ids at 21
+        md.postprocessors.register(_PutBack(md, blocks), "whole_blocks", 1)  # raw HTML comes back at 30
+
+
+class _TakeOut(Preprocessor):
+    LONG = 400  # characters; shorter ones cost nothing
+    START = re.compile(r"<(div|details|figure|table|ul|dl)[ >]")
+    STAND_IN = re.compile(r'<div data-block="(\d+)">.*?</div>', re.S)
+
+    def __init__(self, md: Markdown, blocks: list[str]) -> None:
+        super().__init__(md)
+        self.blocks = blocks
+
+    def run(self, lines: list[str]) -> list[str]:
+        return "\n\n".join(map(self.stand_in, "\n".join(lines).split("\n\n"))).split("\n")
+
+    def stand_in(self, text: str) -> str:
+        start = self.START.match(text)
+        if start is None or len(text) < self.LONG or not text.rstrip().endswith(f"</{start[1]}>"):
+            return text
+        if len(re.findall(rf"<{start[1]}[ >]", text)) != text.count(f"</{start[1]}>"):
+            return text
+        self.blocks.append(text)
+        ids = "".join(f'<i id="{name}"></i>' for name in re.findall(r' id="([^"]+)"', text))
+        return f'<div data-block="{len(self.blocks) - 1}">{ids}</div>'
+
+
+class _PutBack(Postprocessor):
+    def __init__(self, md: Markdown, blocks: list[str]) -> None:
+        super().__init__(md)
+        self.blocks = blocks
+
+    def run(self, text: str) -> str:
+        return _TakeOut.STAND_IN.sub(lambda found: self.blocks[int(found[1])], text)
+
+
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
     import mkdocs_gen_files
@@ -57,6 +109,7 @@ def under_mkdocs() -> None:
             address=public(editor.config["site_url"]),
             summary=about,
             repository=editor.config["repo_url"] or "",
+            keep=ROOT / ".cache" / "kept",
         )
     except pages.PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
@@ -67,6 +120,8 @@ def under_mkdocs() -> None:
         else:
             with mkdocs_gen_files.open(path, "w") as file:
                 file.write(content)
+    extensions: list[Any] = editor.config["markdown_extensions"]
+    extensions.append(WholeBlocks())
     if editor.config["nav"] is None:
         editor.config["nav"] = pages.navigation(built)
 

@@ -122,6 +122,7 @@ WALL = {
     "bench.report.flipped": layer("schema store report.rows report.rules report.verdicts", "msgspec"),
     "bench.report.groups": layer(),
     "bench.report.heads": layer(),
+    "bench.report.kept": layer(),
     "bench.report.beside": layer("schema report.cases report.published report.rows report.stats", "msgspec"),
     "bench.report.readability": layer(),
     "bench.report.sharing": layer(),
@@ -140,7 +141,7 @@ WALL = {
     "bench.report.facts": layer(f"{DRAWN} report.history report.tables", "msgspec polars"),
     "bench.report.pages": layer(
         f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
-        " report.against report.history report.groups report.beside report.heads report.ledger"
+        " report.against report.history report.groups report.beside report.heads report.kept report.ledger"
         " report.published report.rules report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),

@@ -40,6 +40,7 @@ from bench.report import (
     groups,
     heads,
     history,
+    kept,
     ledger,
     published,
     rules,
@@ -57,6 +58,7 @@ from bench.schema import Record, Run, Workload
 from bench.store import SessionResults
 
 Pages = dict[str, str | bytes]
+CODE = Path(__file__).parents[1]  # with the published figures and the counted operations
 CACHE = Path(__file__).parents[2] / ".cache" / "charts"
 CARD_CACHE = CACHE.parent / "cards"
 # In the search an answer comes before a belief and a guide, and those before everything else.
@@ -138,18 +140,22 @@ class Used:
     drawings: dict[str, charts.Drawing] = field(default_factory=dict)
 
 
-def build(docs: Path, results: Path, *, address: str = "", summary: str = "", repository: str = "") -> Pages:
+def build(
+    docs: Path, results: Path, *, address: str = "", summary: str = "", repository: str = "", keep: Path | None = None
+) -> Pages:
     """Every page and data file of the site.
 
     Args:
         address: the site's public address, with a slash at its end, for citations; empty when it has none.
         summary: what the site is, in a sentence.
         repository: the repository's public address; without it notebooks have no links to Colab and Kaggle.
+        keep: folder for what the records alone decide, so that the next build need not work it out again.
 
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
     site = Site(docs, _evidence(results), address=address, summary=summary)
+    state = _recall(site.evidence, results, keep) if keep else ""
     site.check_heads()
     pages: Pages = {}
     rendered = {source.path: site.render(source) for source in site.sources.values()}
@@ -171,6 +177,8 @@ def build(docs: Path, results: Path, *, address: str = "", summary: str = "", re
     pages |= _notebooks(docs, repository)
     pages |= site.chart_files()
     pages |= _data_files(site.evidence, results)
+    if keep:
+        _remember(keep, state)
     return dict(sorted(pages.items()))
 
 
@@ -229,7 +237,9 @@ def _title(pages: Mapping[str, str | bytes], path: str) -> str:
     if path.endswith(".ipynb"):
         return "".join(json.loads(text)["cells"][0]["source"]).partition("\n")[0].removeprefix("# ")
     found = re.search(r"^(?:short_title|title): *(.+)$", text, re.M) if isinstance(text, str) else None
-    return yaml.safe_load(found.group(1)) if found else Path(path).stem.replace("-", " ").capitalize()
+    if not found:
+        return Path(path).stem.replace("-", " ").capitalize()
+    return yaml.load(found.group(1), Loader=published.YAML_LOADER)
 
 
 # Addresses.
@@ -315,6 +325,27 @@ def _keep(evidence: Evidence, name: str, make: Callable[[], Any]) -> Any:
     return _KEPT[name]
 
 
+ON_DISK = ("drawing ", "svg ", "table ", "claims", "evidence pages ", "flips")  # slow to make, and made of plain data
+
+
+def _recall(evidence: Evidence, results: Path, folder: Path) -> str:
+    """Take what an earlier process kept for this evidence, unless this one has begun already; the state's name."""
+    name = kept.name_of(_fingerprint(results), CODE)
+    if _KEPT.get("evidence") is not evidence:
+        _KEPT.clear()
+        _KEPT.update(kept.load(folder, name), evidence=evidence)
+        _KEPT["on disk"] = frozenset(_KEPT)
+    return name
+
+
+def _remember(folder: Path, name: str) -> None:
+    """Keep what was worked out since, for the next process."""
+    values = {key: value for key, value in _KEPT.items() if key.startswith(ON_DISK)}
+    if not _KEPT.get("on disk", frozenset()) >= values.keys():
+        kept.save(folder, name, values)
+        _KEPT["on disk"] = frozenset(values)
+
+
 def _read(docs: Path) -> dict[str, Source]:
     sources = {}
     for path in sorted(docs.rglob("*.md")):
@@ -325,7 +356,7 @@ def _read(docs: Path) -> dict[str, Source]:
         match = re.match(r"---\n(.*?)\n---\n", text, re.S)
         shown = f"{docs.name}/{relative.as_posix()}"
         try:
-            meta = yaml.safe_load(match.group(1)) if match else {}
+            meta = yaml.load(match.group(1), Loader=published.YAML_LOADER) if match else {}
         except yaml.YAMLError as error:
             line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
             raise PageError(f"{shown}:{line}: the front matter is no YAML: {error}") from error
@@ -548,7 +579,7 @@ class Site:
         pages: Pages = {}
         for path, source in self.sources.items():
             if card := self.card_path(source):
-                meta = yaml.safe_load(rendered[path][0].strip().strip("-"))
+                meta = yaml.load(rendered[path][0].strip().strip("-"), Loader=published.YAML_LOADER)
                 words = str(meta.get("answer") or meta.get("description") or "")
                 pages[card] = _card(cards.svg(str(meta["title"]), words, sharing.SITE))
         return pages

@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 FOLDER = Path(__file__).parents[1] / "published"
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 Evidence = Literal[
     "measured", "derived", "documented", "secondary", "observed", "anecdote", "catalogue", "vendor-claim", "vendor-spec"
@@ -203,7 +204,7 @@ def articles(folder: Path = FOLDER) -> dict[str, Article]:
 def _claims_file(folder: Path) -> _Claims:
     path = folder / "claims.yaml"
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _Claims)
+        return msgspec.convert(yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER), _Claims)
     except msgspec.ValidationError as error:
         raise PublishedError(f"bench/published/{path.name}: {error}") from error
 
@@ -249,7 +250,7 @@ def _from_row(row: dict[str, str], path: Path) -> Figure:
 
 
 def _from_cloud(path: Path) -> list[Figure]:
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)
     rows = [*data["free_tiers"], *data["cloud_prices"]]
     found = [
         _figure(

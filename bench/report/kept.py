@@ -1,0 +1,68 @@
+"""What a build worked out from the records, kept on disk for the next build of the same records by the same code.
+
+The name of a file tells all that its contents follow from: records, code, published figures, versions and the day
+(prices and badges age). Whatever of these changes, nothing is found and everything is worked out anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+N_FILES = 4  # a few states, so that going back and forth between two branches costs nothing
+LIBRARIES = ("altair", "vl-convert-python", "msgspec", "numpy", "polars")
+
+
+def name_of(records: str, code: Path) -> str:
+    """Name of a state.
+
+    Args:
+        records: fingerprint of the records.
+        code: folder whose files, at any depth, decide what is made of them; its folder of results is left out.
+    """
+    seen = hashlib.sha256(f"{records}\n{date.today()}\n{platform.python_version()}\n".encode())
+    for library in LIBRARIES:
+        seen.update(f"{library} {version(library)}\n".encode())
+    for path in sorted(code.rglob("*")):
+        inside = path.relative_to(code)
+        if path.is_file() and path.suffix != ".pyc" and inside.parts[0] != "results":
+            seen.update(f"{inside}\n".encode())
+            seen.update(hashlib.sha256(path.read_bytes()).digest())
+    return seen.hexdigest()[:32]
+
+
+def load(folder: Path, name: str) -> dict[str, Any]:
+    """What was kept for a state; empty where nothing was, or where it cannot be read."""
+    path = folder / f"{name}.pickle"
+    try:
+        found = pickle.loads(path.read_bytes())  # our own file, in a folder that is never published
+        os.utime(path)
+    except Exception:  # a torn file, or one that another version wrote: it only costs time
+        return {}
+    return found
+
+
+def save(folder: Path, name: str, values: Mapping[str, Any]) -> None:
+    """Keep the values of a state, and only the latest few states; a folder that cannot be written only costs time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            pickle.dump(dict(values), file, protocol=pickle.HIGHEST_PROTOCOL)
+        os.replace(temporary, folder / f"{name}.pickle")
+        for old in _newest_first(folder.glob("*.pickle"))[N_FILES:]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        pass
+
+
+def _newest_first(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
