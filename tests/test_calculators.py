@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.report import calculators, published, stats
+from bench import registry
+from bench.report import calculators, published, stats, tables
+from bench.report import format as fmt
 from bench.report.rows import Evidence
+from bench.schema import Cell, Record
 from bench.store import Results
-from tests.factories import make_evidence, make_record, make_run, make_session_results
+from tests.factories import make_cell, make_evidence, make_record, make_run, make_session_results
 from tests.sites import ROOT, Element, Sites, parse
 
 
@@ -112,6 +115,98 @@ def test_memory_grows_along_the_line_through_two_batches():
 def test_memory_that_does_not_grow_tells_no_batch():
     assert () == calculators.growths(*(lambda e: (e, e.lead))(with_peaks(b8=900_000_000, b32=900_000_000)))
     assert () == calculators.growths(*(lambda e: (e, e.lead))(with_peaks(b8=900_000_000)))
+
+
+def study_record(name: str, *, readings: list[dict[str, float]], batch: int, device: str = "cpu", **params) -> Record:
+    """A record of a study of the catalogue, with these readings of its runs."""
+    n_samples = batch if name == "memory-caps" else 2 * batch
+    cell = Cell(
+        workload=name, mode="study", backend="tensorflow", device=device, jit="off", batch_size=batch,
+        n_samples=n_samples, threads=2, params=params,
+    )  # fmt: skip
+    like = make_cell("call-styles", device=device)
+    runs = tuple(make_run(i, cell=like, series={}, readings=values) for i, values in enumerate(readings))
+    spec = registry.workload(name)
+    return Record(cell=cell, spec=spec, profile="reference", source_hash="x", status="ok", runs=runs)
+
+
+def nets(**fields) -> list[Record]:
+    """ResNet-50 read at two batches: 1 GB, and 0.1 GB for each picture."""
+    return [
+        study_record("memory-nets", readings=[{"peak": 1e9 + 1e8 * b}] * 2, batch=b, net="resnet50", **fields)
+        for b in (2, 8)
+    ]
+
+
+def capped(*found: tuple[float, ...], **fields) -> Record:
+    """ResNet-50 under a cap of 4 GB; of each run the largest batch, the next and the room."""
+    readings = [dict(zip(("largest", "too-large", "room"), run, strict=False), cap=4e9) for run in found]
+    return study_record("memory-caps", readings=readings, batch=16, net="resnet50", cap_gb=4, **fields)
+
+
+def of_catalogue(*records: Record) -> Evidence:
+    return Evidence(Results((make_session_results(records),)), registry.workloads())
+
+
+def test_a_net_of_the_study_has_its_workloads_title_and_replaces_its_whole_process():
+    evidence = of_catalogue(*nets(), *with_peaks(b8=2_800_000_000, b32=5_200_000_000).lead.records.values())
+
+    (growth,) = calculators.growths(evidence, evidence.lead)
+
+    assert "ResNet-50, 224 px" == growth.title
+    assert pytest.approx((1e8, 1e9)) == (growth.per_sample_bytes, growth.fixed_bytes)
+    (alone,) = calculators.growths(*(lambda e: (e, e.lead))(with_peaks(b8=2_800_000_000, b32=5_200_000_000)))
+    assert alone.title.endswith("(whole process)")
+
+
+def test_sizes_of_one_net_are_told_apart():
+    wide, narrow = (
+        [
+            study_record("memory-nets", readings=[{"peak": 1e8 * b}] * 2, batch=b, net="transformer-text", width=width)
+            for b in (2, 8)
+        ]
+        for width in (128, 768)
+    )
+    evidence = of_catalogue(*wide, *narrow)
+
+    assert {"Transformer encoder on words (width 128)", "Transformer encoder on words (width 768)"} == {
+        growth.title for growth in calculators.growths(evidence, evidence.lead)
+    }
+
+
+def test_a_found_batch_stands_beside_the_computed_one_for_the_same_room():
+    evidence = of_catalogue(*nets(), capped((16, 32, 3.5e9), (16, 32, 3.4e9)))
+
+    (found,) = calculators.caps(evidence, evidence.lead)
+
+    assert (16, 32, 3.4e9, 16) == (found.largest, found.too_large, found.room_bytes, found.computed)  # 24 pictures fit
+
+
+def test_of_runs_that_disagree_the_smallest_batch_counts():
+    evidence = of_catalogue(capped((16, 32, 3.5e9), (8, 16, 3.5e9)))
+
+    (found,) = calculators.caps(evidence, evidence.lead)
+
+    assert (8, 16, None) == (found.largest, found.too_large, found.computed)
+
+
+def test_a_line_of_another_arm_computes_nothing():
+    evidence = of_catalogue(*nets(device="gpu"), capped((16, 32, 3.5e9)))
+
+    (found,) = calculators.caps(evidence, evidence.lead)
+
+    assert found.computed is None
+
+
+def test_the_table_of_caps_says_what_did_not_fit_and_what_was_never_reached():
+    evidence = of_catalogue(*nets(), capped((0, 1, 3e8)), capped((64,), image_px=64))
+
+    made = tables.make("real-caps", evidence)
+
+    assert [["does not fit", "does not fit", "1"], [fmt.NOT_MEASURED, "64", "none tried"]] == [
+        [cell.text for cell in row[-3:]] for row in made.rows
+    ]
+    assert all(cell.cells for cell in made.rows[0][2:])
 
 
 def test_time_by_cores_compares_one_variant(evidence: Evidence):

@@ -574,7 +574,7 @@ def largest_batch(scope: Scope) -> _Draft:
                 _text(" and ".join(read)),
                 Cellv(text=fmt.bytes_(growth.fixed_bytes), cells=refs),
                 Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
-                *(Cellv(text=fmt.count(n) if n else "does not fit", cells=refs) for n in batches),
+                *(Cellv(text=_batch_text(n), cells=refs) for n in batches),
             ))  # fmt: skip
     sizes = (f"{size} GB" for size in calculators.CARD_SIZES_GB)
     return _Draft(
@@ -582,6 +582,37 @@ def largest_batch(scope: Scope) -> _Draft:
         columns=(MACHINE, "network", "read on", "batches read", "fixed part", "of each sample", *sizes),
         rows=rows,
     )
+
+
+@table("real-caps")
+def real_caps(scope: Scope) -> _Draft:
+    """The largest batch found by trying under a real cap, beside the one that readings at two batches compute."""
+    rows = []
+    for session in scope.sessions:
+        for capped in calculators.caps(scope.evidence, session) if calculators.TRIED_BY in scope.workloads else ():
+            cell, line = capped.record.cell, capped.growth
+            found = scope.evidence.refs(capped.record)
+            read = scope.evidence.refs(capped.record, line.small, line.large) if line else ()
+            rows.append((
+                scope.machine(session),
+                _text(capped.title),
+                _text(f"{_arm_text(cell.backend, cell.device)}, {cell.precision}"),
+                Cellv(text=fmt.bytes_(capped.cap_bytes), cells=found),
+                MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
+                MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
+                Cellv(text=_batch_text(capped.largest), cells=found),
+                _text("none tried") if capped.too_large is None else Cellv(
+                    text=fmt.count(capped.too_large), cells=found),
+            ))  # fmt: skip
+    return _Draft(
+        caption="Largest batch under a real cap, doubled until it failed, beside the one computed for the same room.",
+        columns=(MACHINE, "network", "tried on", "cap", "left for the net", "computed", "found", "did not fit"),
+        rows=rows,
+    )
+
+
+def _batch_text(n: int) -> str:
+    return fmt.count(n) if n else "does not fit"
 
 
 @table("mlp-surface")
