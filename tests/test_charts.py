@@ -13,8 +13,10 @@ pytest.importorskip("vl_convert")
 
 from bench.report import charts, pages, tables  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
+from bench.schema import Block  # noqa: E402
 from bench.store import Results  # noqa: E402
 from tests.factories import INVENTED, make_evidence, make_record, make_session_results, make_workload  # noqa: E402
+from tests.test_rooflines import bandwidth_record  # noqa: E402
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
 
@@ -73,7 +75,9 @@ def test_chart_without_records_says_so_and_shows_no_number(chart_id: str):
     assert "not measured yet" in drawing(chart_id, "none").description
 
 
-@pytest.mark.parametrize("chart_id", [id_ for id_ in charts.ids() if id_ not in ("phase-times", "mlp-surface")])
+@pytest.mark.parametrize(
+    "chart_id", [id_ for id_ in charts.ids() if id_ not in ("phase-times", "mlp-surface", "warm-up")]
+)
 def test_every_value_of_ours_carries_its_interval(chart_id: str):
     values = [row for row in drawing(chart_id, "gpu").rows if row["value"] is not None]
 
@@ -148,3 +152,49 @@ def test_equal_evidence_gives_equal_drawings():
     again = charts.draw("phase-times", make_evidence(n_runs=2, n_blocks=4))
 
     assert json.dumps(drawing("phase-times", "cpu").wide) == json.dumps(again.wide)
+
+
+@pytest.mark.parametrize("width", ["wide", "narrow"])
+def test_below_the_roofs_every_group_of_points_and_every_ceiling_has_its_name(width: str):
+    names = ["resnet50", "mlp-tabular", "inception-v3"]
+    records = [make_record(name, backend=b) for name in (*names, "matmul") for b in ("tensorflow", "jax")]
+    records.append(bandwidth_record(20e9))
+
+    made = charts.draw("roofs", make_evidence(make_session_results(records)))
+
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", pages.svg(getattr(made, width), made, "x", width))
+    labels = {row["row" if width == "wide" else "short"] for row in made.rows}
+    assert 3 == len(labels) and all(1 == shown.count(label) for label in labels)
+    assert any(line.startswith("CPU: matrix product, ") for line in shown)
+    assert "CPU: memory, 20 GB/s" in shown
+    assert "20 GB/s for memory; they meet at" in made.description
+
+
+def test_texts_are_placed_where_they_meet_nothing():
+    plane = charts._Plane((1.0, 100.0), (1.0, 100.0), (200.0, 200.0))
+    plane.take_px(100, 100, 10)
+
+    first = plane.place("a name", [(100, 100), (100, 40)])
+    second = plane.place("a name", [(100, 40), (100, 160)])
+
+    assert [pytest.approx(10.0), pytest.approx(10.0)] == [first["x"], second["x"]]
+    assert first["value"] == pytest.approx(100 ** (160 / 200)) and second["value"] == pytest.approx(100 ** (40 / 200))
+    low, _ = plane.at(*[plane.place("a name", [(-500, 100)])[key] for key in ("x", "value")])
+    assert low > 0, "no text leaves the plot"
+
+
+def test_a_trace_is_drawn_with_its_measured_part_marked():
+    slow = make_record("cnn-digits", step_s=0.1, run_fields={"warmup": (Block(n_steps=2, seconds=1.0),) * 3})
+    unsettled = make_record("cnn-digits", backend="jax", run_fields={"steady": False})
+    plain = make_record("cnn-digits", backend="torch", run_fields={"warmup": ()})
+
+    made = charts.draw("warm-up", make_evidence(make_session_results([slow, unsettled, plain])), workload="cnn-digits")
+
+    text = pages.svg(made.wide, made, "x", "wide")
+    assert 2 == text.count(">measured<")
+    assert "JAX, CPU: step 4.67 ms, never settled" in text and "TensorFlow, CPU: steady step" in text
+    assert "PyTorch, CPU: not measured yet" in text
+    assert "TensorFlow, CPU: warm-up of 3 blocks in 3 s, the first at" in made.description
+    assert "never settled" in made.description
+    first = next(row for row in made.rows if row["series"] == "TensorFlow, CPU")
+    assert 5.0 == pytest.approx(first["value"], rel=0.1) and 0.5 == first["x"]

@@ -55,7 +55,7 @@ def layer(ours: str = "", others: str = "") -> Layer:
 
 
 ESTIMATES = "report.stats report.studies report.verdicts report.format report.trust"
-DRAWN = f"schema registry store {ESTIMATES} report.rooflines report.rows"
+DRAWN = f"schema registry store {ESTIMATES} report.rooflines report.rows report.traces"
 MEASURING = "schema registry machine cost plan launch store"
 
 # Keys are modules; a key that ends in ".*" holds for every module of that package. Packages themselves import nothing.
@@ -109,6 +109,7 @@ WALL = {
     "bench.report.studies": layer("schema report.stats", "msgspec"),
     "bench.report.rooflines": layer("schema registry report.stats report.studies", "msgspec"),
     "bench.report.trust": layer("schema report.stats", "msgspec numpy scipy"),
+    "bench.report.traces": layer("schema report.stats report.trust", "numpy"),
     "bench.report.format": layer("schema report.stats"),
     "bench.report.rules": layer("schema report.stats report.format report.published", "msgspec"),
     "bench.report.cases": layer("schema report.stats report.studies report.format report.published report.rules"),

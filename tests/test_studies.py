@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from bench import registry
 from bench.report import studies
 from bench.schema import Block
 from tests.factories import CALL_STYLES, make_evidence, make_record, make_run, make_session_results, make_workload
@@ -87,3 +88,34 @@ def test_invented_series_are_all_there():
 
     assert set(CALL_STYLES) == {item.id for item in studies.series_of(record)}
     assert msgspec.structs.asdict(record)["status"] == "ok"
+
+
+def test_alternatives_share_a_place_where_their_ratios_overlap():
+    # "call" and "compiled" overlap each other; both are certainly faster than the first series.
+    times = {"predict": [4.0] * 6, "call": [2.0, 2.1] * 3, "compiled": [2.05, 2.0] * 3, "predict-on-batch": [8.0] * 6}
+    record = record_of(*[times] * 3)
+
+    assert {"call": 1, "compiled": 1, "predict": 3, "predict-on-batch": 4} == studies.places(record)
+
+
+def test_a_slow_moment_that_meets_all_costs_no_place():
+    # Times of the two overlap from run to run, their ratio does not.
+    runs = [{"predict": [s] * 6, "call": [1.5 * s] * 6} for s in (1.0, 2.0, 4.0)]
+
+    assert {"predict": 1, "call": 2} == studies.places(record_of(*runs))
+
+
+def test_what_does_other_work_has_no_place():
+    record = record_of({"predict": [1.0] * 3, "other": [2.0] * 3})
+
+    assert {} == studies.places(record)
+    assert {} == studies.places(make_record("resnet50"))
+
+
+def test_alternatives_are_series_of_their_study():
+    for study, groups in studies.ALTERNATIVES.items():
+        spec = registry.workload(study)
+        known = [item.id for item in spec.series]
+        for group in groups:
+            assert len(group) > 1 and [] == [name for name in group if name not in known], study
+        assert len({item.label for item in spec.series}) == len(known), study

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from bench import registry
+from bench.report import format as fmt
 from bench.report import stats, tables
 from bench.report.rows import Evidence
 from bench.schema import Block, Cell, Record
@@ -28,6 +29,7 @@ EXPECTED = {
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
     "machines", "failures", "course-jobs", "study", "rooflines", "threads", "precisions",
     "patience", "largest-batch", "real-caps", "scaling", "ours-and-theirs", "job-by-steps",
+    "roofs", "warm-up",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 
@@ -367,3 +369,37 @@ def test_several_gpus_show_their_gain_and_the_share_of_the_ideal():
     first, second = ([cell.text.split(" (")[0] for cell in row[-4:]] for row in made.rows)
     assert ["100 ms", "1.60x", "80.0 %", "80.0 %"] == first
     assert "skipped: no data parallelism" == second[0]
+
+
+def test_ways_to_do_the_same_work_have_places_within_a_backend():
+    records = [make_record("call-styles", backend=backend) for backend in ("tensorflow", "torch")]
+
+    made = tables.make("study", make_evidence(make_session_results(records)), workload="call-styles")
+
+    told = dict(zip(column(made, "what"), column(made, "place"), strict=True))
+    assert "1. in TensorFlow, 1. in PyTorch" == told["model by compiled"]
+    assert "3. in TensorFlow, 3. in PyTorch" == told["model by predict"]
+    assert "" == told["results agree"], "a reading has no place"
+    assert "share a place" in made.caption
+
+
+def test_a_study_without_alternatives_has_no_places():
+    spec = msgspec.structs.replace(make_record("call-styles").spec, id="other-study")
+    record = msgspec.structs.replace(make_record("call-styles"), spec=spec)
+    record = msgspec.structs.replace(record, cell=msgspec.structs.replace(record.cell, workload="other-study"))
+
+    made = tables.make("study", Evidence(Results((make_session_results([record]),)), {spec.id: spec}))
+
+    assert made.rows and "place" not in made.columns and "share a place" not in made.caption
+
+
+def test_the_warm_up_is_counted_over_all_runs():
+    short, long = ((Block(n_steps=1, seconds=0.2),) * n for n in (3, 5))
+    cell = make_cell("cnn-digits")
+    runs = [make_run(i, cell=cell, step_s=0.1, warmup=w, steady=i > 0) for i, w in enumerate((short, long, long))]
+    record = make_record("cnn-digits", runs=runs)
+
+    (row,) = text_rows(tables.make("warm-up", make_evidence(make_session_results([record])), workload="cnn-digits"))
+
+    expected = ["3 to 5", fmt.ratio(2.0), "criterion met in 2 of 3 runs", "too short for a name"]
+    assert expected == [row[i] for i in (2, 4, 6, 7)]

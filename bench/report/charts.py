@@ -7,16 +7,17 @@ drawing is right in both colour schemes. Every drawing comes twice, for a desk a
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 from altair.utils import schemapi
 
-from bench.report import beside, rooflines, stats, studies
+from bench.report import beside, rooflines, stats, studies, traces
 from bench.report import format as fmt
 from bench.report.rows import Evidence
 from bench.schema import BACKENDS, DEVICES
@@ -478,6 +479,107 @@ def roofline_chart(scope: Scope) -> Picture:
     )
 
 
+@chart("roofs")
+def roofs(scope: Scope) -> Picture:
+    """Arithmetic achieved against operations per byte, below the measured ceilings of arithmetic and of memory.
+
+    All workloads in training; of one workload inference, too.
+    """
+    found, lines = [], []
+    for device in scope.devices():
+        best = rooflines.ceiling(scope.evidence, scope.session, device)
+        band = rooflines.bandwidth(scope.evidence, scope.session, device)
+        flat = None if best is None else stats.flop_rate(best)
+        if flat is not None and band is not None:
+            lines.append({"device": device.upper(), "flat": flat.value, "slope": band.rate.value})
+        for workload in _models(scope):
+            for mode in ("train", "infer") if scope.workload else ("train",):
+                label = fmt.MODE_NAMES[mode] if scope.workload else scope.title_of(workload).partition(", ")[0]
+                short = label if scope.workload else workload
+                for backend in BACKENDS:
+                    mark = _below_a_roof(scope, workload, mode, device, backend)
+                    if mark is not None:
+                        found.append(
+                            _estimated(label, _series(device, backend), mark[1]) | {"x": mark[0], "short": short}
+                        )
+    name = scope.title_of(scope.workload) if scope.workload else "training"
+    return Picture(
+        title=f"Arithmetic against memory traffic: {name}",
+        description=_roofs_in_words(
+            f"Operations per second by operations per byte, {name}{scope.place()}", found, lines
+        ),
+        rows=found,
+        paint=lambda narrow: _roofs(found, lines, _missing_arms(scope, found), narrow=narrow),
+    )
+
+
+def _below_a_roof(
+    scope: Scope, workload: str, mode: str, device: str, backend: str
+) -> tuple[float, stats.Estimate] | None:
+    """Operations per byte and operations per second of an arm's best cell."""
+    if scope.session is None:
+        return None
+    record = scope.evidence.best(scope.session, workload, mode, device, backend=backend)
+    steep = None if record is None else rooflines.intensity(record)
+    rate = None if record is None else rooflines.achieved(record)
+    return None if steep is None or rate is None else (steep, rate)
+
+
+def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[Mapping[str, Any]]) -> str:
+    text = _in_words(what, [{k: v for k, v in row.items() if k != "x"} for row in rows], fmt_flop)
+    for line in lines:
+        ridge = line["flat"] / line["slope"]
+        text += (
+            f" {line['device']} ceilings: {fmt_flop(line['flat'])} for arithmetic, {line['slope'] / 1e9:.3g} GB/s for "
+            f"memory; they meet at {ridge:.3g} operations per byte."
+        )
+    return text
+
+
+@chart("warm-up")
+def warm_up(scope: Scope) -> Picture:
+    """Step time after the first step over the measured one, with the part that is measured marked."""
+    workload = scope.workload or _most_batches(scope)
+    panels: list[tuple[str, traces.Shown | None]] = []
+    for device, backend in _arms(scope):
+        record = (
+            None
+            if scope.session is None
+            else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
+        )
+        panels.append((_series(device, backend), None if record is None else traces.shown(record)))
+    if not scope.has_gpu():
+        panels.append(("GPU", None))
+    found = [
+        _absent(series, series, NOT_MEASURED) | {"value": point.factor, "note": None, "x": point.at_s}
+        for series, trace in panels
+        if trace is not None
+        for point in trace.points
+    ]
+    title = scope.title_of(workload) if workload else "training"
+    what = f"Time of a training step over the measured one, after the first step, {title}{scope.place()}"
+    return Picture(
+        title=f"Warm-up and steady part: {title}",
+        description=_traces_in_words(what, panels),
+        rows=found,
+        paint=lambda narrow: _trace_panels(panels, narrow=narrow),
+    )
+
+
+def _traces_in_words(what: str, panels: Sequence[tuple[str, traces.Shown | None]]) -> str:
+    parts = []
+    for series, trace in panels:
+        if trace is None:
+            parts.append(f"{series}: {NOT_MEASURED}.")
+            continue
+        blocks = f"{len(trace.run.warmup)} blocks in {fmt.seconds(trace.from_s)}"
+        parts.append(
+            f"{series}: warm-up of {blocks}, the first at {trace.first_factor:.3g} times the measured step of "
+            f"{fmt.seconds(trace.step_s)}; {'settled' if trace.settled else 'never settled'}."
+        )
+    return f"{what}. {' '.join(parts)}"
+
+
 @chart("job-by-steps")
 def job_by_steps(scope: Scope) -> Picture:
     """Seconds from starting Python to the end of a number of training steps, by backend and device."""
@@ -808,6 +910,16 @@ def fmt_rate(value: float) -> str:
     return f"{fmt.count(value) if value >= 1000 else f'{value:.3g}'} per second"
 
 
+def fmt_flop(value: float) -> str:
+    """Operations per second in words."""
+    return f"{_short_si(value)}FLOP/s"
+
+
+def _short_si(value: float) -> str:
+    size, letter = next(((n, c) for n, c in ((1e12, "T"), (1e9, "G"), (1e6, "M")) if value >= n), (1.0, ""))
+    return f"{value / size:.3g} {letter}"
+
+
 def _in_words(what: str, rows: Sequence[dict[str, Any]], spell: Callable[[float], str]) -> str:
     """One sentence on the range, one on what is missing."""
     drawn = [row for row in rows if row["value"] is not None]
@@ -1007,16 +1119,258 @@ def _curves(
         drawn.mark_point(filled=True, size=56, opacity=1).encode(y=y, color=colour, shape=shape),
     ]
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
-    notes = [{"text": text, "line": line} for line, text in enumerate([*missing, *failed][:8])]
-    limit = 44 if narrow else 90
-    said = alt.Chart(_data(notes)).transform_calculate(text=f"truncate(datum.text, {limit})")
-    for note in notes:
-        layers.append(
-            said.transform_filter(f"datum.line == {note['line']}")
-            .mark_text(align="left", baseline="top", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
-            .encode(x=alt.value(8), y=alt.value(6 + 15 * note["line"]), text=alt.Text("text:N"))
-        )
+    layers += _notes([*missing, *failed], narrow=narrow)
     return alt.layer(*layers, height=260 if narrow else 320)
+
+
+def _notes(texts: Sequence[str], *, narrow: bool) -> list[alt.Chart]:
+    """What is missing, in lines at the upper left of the plot."""
+    notes = [{"text": text, "line": line} for line, text in enumerate(texts[:8])]
+    said = alt.Chart(_data(notes)).transform_calculate(text=f"truncate(datum.text, {44 if narrow else 90})")
+    return [
+        said.transform_filter(f"datum.line == {note['line']}")
+        .mark_text(align="left", baseline="top", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
+        .encode(x=alt.value(8), y=alt.value(6 + 15 * note["line"]), text=alt.Text("text:N"))
+        for note in notes
+    ]
+
+
+class _Box(NamedTuple):
+    """A rectangle in a plot: left, top, right and bottom in pixels from its upper left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlap(self, other: _Box) -> float:
+        """Area that the two share, in square pixels."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0.0) * max(height, 0.0)
+
+
+class _Plane:
+    """A plot with two logarithmic axes whose size in pixels is known about, so that texts find free places in it."""
+
+    def __init__(self, x_domain: tuple[float, float], y_domain: tuple[float, float], size: tuple[float, float]) -> None:
+        self._x, self._y, self._size = x_domain, y_domain, size
+        self._taken: list[_Box] = []
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Pixels of a point."""
+        shares = (math.log(v / d[0]) / math.log(d[1] / d[0]) for v, d in ((x, self._x), (y, self._y)))
+        across, up = shares
+        return across * self._size[0], (1 - up) * self._size[1]
+
+    def take(self, x: float, y: float, reach_px: float) -> None:
+        """Keep texts away from a point."""
+        self.take_px(*self.at(x, y), reach_px)
+
+    def take_px(self, px: float, py: float, reach_px: float) -> None:
+        """As ``take``, of a point in pixels."""
+        self._taken.append(_Box(px - reach_px, py - reach_px, px + reach_px, py + reach_px))
+
+    def place(self, text: str, anchors: Iterable[tuple[float, float]]) -> dict[str, Any]:
+        """The text at the first of its middles, in pixels, where it meets least; as a row of x, y and text."""
+        width, height = len(text) * 5.6 + 4, 13.0
+
+        def box(middle: tuple[float, float]) -> _Box:
+            left = min(max(middle[0] - width / 2, 2), self._size[0] - width - 2)
+            top = min(max(middle[1] - height / 2, 2), self._size[1] - height - 2)
+            return _Box(left, top, left + width, top + height)
+
+        best = min(map(box, anchors), key=lambda one: sum(one.overlap(other) for other in self._taken))
+        self._taken.append(best)
+        shares = ((best.left + width / 2) / self._size[0], 1 - (best.top + height / 2) / self._size[1])
+        x, y = (d[0] * (d[1] / d[0]) ** share for d, share in zip((self._x, self._y), shares, strict=True))
+        return {"x": x, "value": y, "text": text}
+
+
+def _roofs(
+    rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Sequence[str], *, narrow: bool
+) -> alt.LayerChart:
+    """Points below the two ceilings of each device, both axes logarithmic; a name once for each group of points."""
+    height = 330 if narrow else 400
+    corners = [line["flat"] / line["slope"] for line in lines]
+    across = [row["x"] for row in rows] + corners or [1.0, 100.0]
+    up = [row[key] for row in rows for key in ("low", "high")] + [line["flat"] for line in lines] or [1.0, 100.0]
+    x_domain, y_domain = (min(across) / 2, max(across) * 2), (min(up) / 2, max(up) * 2)
+    plane = _Plane(x_domain, y_domain, ((NARROW_PX if narrow else WIDE_PX) - 66, height))
+    styles = _styles(rows)
+    known: Sequence[Mapping[str, Any]] = rows or [{"value": None}]
+    x = alt.X(
+        "x:Q",
+        title=_axis_title("operations per byte that must be moved (log scale)", narrow),
+        scale=_scale(x_domain, True),
+        axis=_axis(x_domain, True, narrow, known),
+    )
+    y_title, y_axis = _axis_title(FLOP_TITLE, narrow), _axis(y_domain, True, narrow, known)
+    y, low = (alt.Y(f"{name}:Q", title=y_title, scale=_scale(y_domain, True), axis=y_axis) for name in ("value", "low"))
+    colour, shape = (
+        channel(
+            "series:N",
+            scale=alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]),
+            legend=_legend(styles, narrow=narrow),
+        )
+        for k, channel in enumerate((alt.Color, alt.Shape))
+    )
+    layers: list[alt.Chart] = []
+    for line in lines:
+        ridge, left = line["flat"] / line["slope"], max(x_domain[0], y_domain[0] / line["slope"])
+        path = [(left, left * line["slope"]), (ridge, line["flat"]), (x_domain[1], line["flat"])]
+        drawn = alt.Chart(_data([{"x": a, "value": b} for a, b in path]))
+        layers.append(drawn.mark_line(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y))
+        for (a, b), (c, d) in itertools.pairwise(path):
+            for k in range(33):
+                plane.take(a * (c / a) ** (k / 32), b * (d / b) ** (k / 32), 4)
+    for row in rows:
+        plane.take(row["x"], row["value"], 6)
+        for k in range(9):
+            plane.take(row["x"], row["low"] * (row["high"] / row["low"]) ** (k / 8), 4)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
+    for same in groups.values():
+        thread = alt.Chart(_data([{"x": row["x"], "value": row["value"]} for row in same]))
+        layers.append(thread.mark_line(color=COLOURS["missing"], strokeWidth=1, opacity=0.6).encode(x=x, y=y))
+    base = alt.Chart(_data(rows))
+    layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2="high:Q", color=colour))
+    layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
+    roofs = alt.Chart(_data(_roof_names(plane, lines, x_domain, y_domain)))
+    layers.append(roofs.mark_text(fontSize=11, color=COLOURS["ink-soft"]).encode(x=x, y=y, text="text:N"))
+    names = alt.Chart(_data(_group_names(plane, groups)))
+    layers.append(names.mark_text(fontSize=11, color=COLOURS["ink"]).encode(x=x, y=y, text="text:N"))
+    layers += _notes(missing, narrow=narrow)
+    return alt.layer(*layers, height=height)
+
+
+FLOP_TITLE = "operations per second (FLOP/s, log scale, higher is better)"
+
+
+def _roof_names(
+    plane: _Plane, lines: Sequence[Mapping[str, Any]], x_domain: tuple[float, float], y_domain: tuple[float, float]
+) -> list[dict[str, Any]]:
+    """What each ceiling is, near its line."""
+    found = []
+    for line in lines:
+        ridge, left = line["flat"] / line["slope"], max(x_domain[0], y_domain[0] / line["slope"])
+        (a, top), (b, _) = plane.at(ridge, line["flat"]), plane.at(x_domain[1], line["flat"])
+        middles = [(b - share * (b - a), top + dy) for share in (0.0, 0.3, 0.6) for dy in (-11, 12)]
+        found.append(plane.place(f"{line['device']}: matrix product, {fmt_flop(line['flat'])}", middles))
+        steps = (left * (ridge / left) ** share for share in (0.25, 0.5, 0.1, 0.7, 0.9))
+        near = [plane.at(step, step * line["slope"]) for step in steps]
+        text = f"{line['device']}: memory, {_short_si(line['slope'])}B/s"
+        side = len(text) * 2.8 + 10
+        found.append(plane.place(text, [(px + dx, py + dy) for px, py in near for dx, dy in ((-side, -6), (side, 8))]))
+    return found
+
+
+def _group_names(plane: _Plane, groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The name of each group of points, by name and device, where it meets least; those with least room first."""
+    found = []
+    placed = {key: [plane.at(row["x"], row["value"]) for row in rows] for key, rows in groups.items()}
+    for points in placed.values():
+        for (a, b), (c, d) in itertools.pairwise(sorted(points)):
+            for k in range(1, 8):
+                plane.take_px(a + (c - a) * k / 8, b + (d - b) * k / 8, 3)
+    for (label, _), points in sorted(placed.items(), key=lambda item: -len(item[0][0])):
+        left, right = min(px for px, _ in points), max(px for px, _ in points)
+        top, bottom = min(py for _, py in points), max(py for _, py in points)
+        half, middle = len(label) * 2.8 + 2, (left + right) / 2
+        shifts = (0.0, half * 0.5, -half * 0.5, half * 0.85, -half * 0.85)
+        over = [(middle + dx, y) for y in (top - 14, bottom + 14) for dx in shifts]
+        heights = (top, bottom, (top + bottom) / 2, *(y for _, y in points))
+        beside = [(x, y) for y in heights for x in (right + half + 9, left - half - 9)]
+        found.append(plane.place(label, [*over[:1], *over[5:6], *beside, *over]))
+    return found
+
+
+def _trace_panels(panels: Sequence[tuple[str, traces.Shown | None]], *, narrow: bool) -> alt.LayerChart:
+    """A strip for each arm: its blocks over time, a shade over those that are measured; a line for one without."""
+    strip_px, head_px, bare_px, gap_px = 62.0, 20.0, 22.0, 12.0
+    drawn = [trace for _, trace in panels if trace is not None]
+    factors = [point.factor for trace in drawn for point in trace.points] or [1.0]
+    low, high = min([*factors, 0.8]) / 1.1, max([*factors, 1.5]) * 1.1
+    end_s = max([trace.to_s for trace in drawn], default=1.0)
+
+    def down(factor: float) -> float:
+        """Pixels from the upper edge of a strip."""
+        return strip_px * (1 - math.log(factor / low) / math.log(high / low))
+
+    ticks = [1.0]
+    for tick in (100, 50, 20, 10, 5, 2, 1.5, 0.5, 0.2):
+        if low < tick < high and all(abs(down(tick) - down(other)) > 15 for other in ticks):
+            ticks.append(float(tick))
+    points, shades, heads, names, top = [], [], [], {}, 0.0
+    for series, trace in panels:
+        if trace is None:
+            heads.append({"y": top + 8, "text": f"{series}: {NOT_MEASURED}", "role": "missing"})
+            top += bare_px
+            continue
+        step = f"{series}: {'steady ' if trace.settled else ''}step {fmt.seconds(trace.step_s)}"
+        step += "" if trace.settled else ", never settled"
+        heads.append({"y": top + 8, "text": step, "role": "ink"})
+        top += head_px
+        shades.append({"x": trace.from_s, "end": trace.to_s, "y": top, "foot": top + strip_px})
+        shades[-1]["at"] = min(trace.from_s, 0.8 * end_s)  # of its word, which must not leave the plot
+        for tick in ticks:
+            names[round(top + down(tick), 2)] = f"{tick:g}x"
+        points += [
+            {"x": point.at_s, "y": top + down(point.factor), "series": series, "steady": point.is_steady}
+            for point in trace.points
+        ]
+        top += strip_px + gap_px
+    height = max(top, 40.0)
+    styles = _styles(points)
+    x, word = (
+        alt.X(
+            f"{name}:Q",
+            title="seconds since the first step ended",
+            scale=alt.Scale(domain=[0, end_s], nice=False),
+            axis=alt.Axis(grid=False, labels=bool(drawn), ticks=bool(drawn), tickCount=5 if narrow else 8),
+        )
+        for name in ("x", "at")
+    )
+    scale = alt.Scale(domain=[0, height], reverse=True, nice=False, zero=False)
+    axis = alt.Axis(
+        values=list(names),
+        labelExpr=_choose(names) if names else "''",
+        grid=False,
+        ticks=False,
+        domain=False,
+        labelOverlap=False,
+        labelPadding=6,
+    )
+    y = alt.Y("y:Q", scale=scale, axis=axis, title=_axis_title("times the measured step (log scale)", narrow))
+    shades_of = alt.Scale(domain=list(styles), range=[style[0] for style in styles.values()])
+    colour = alt.Color("series:N", scale=shades_of, legend=None)
+    strips = alt.Chart(_data(shades))
+    rules = alt.Chart(_data([{"y": at} for at, text in names.items() if text == "1x"]))
+    marks = alt.Chart(_data(points))
+    layers = [
+        strips.mark_rect(color=COLOURS["grid"], opacity=0.65).encode(x=x, x2="end:Q", y=y, y2="foot:Q"),
+        rules.mark_rule(color=COLOURS["rule"], strokeWidth=1, strokeDash=[2, 3]).encode(y=y),
+        strips.mark_rule(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y, y2="foot:Q"),
+        strips.mark_text(align="left", baseline="top", dx=5, dy=3, fontSize=10, color=COLOURS["ink-soft"]).encode(
+            x=word, y=y, text=alt.value("measured")
+        ),
+        marks.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail="series:N"),
+        marks.transform_filter("!datum.steady")
+        .mark_point(filled=True, fill=COLOURS["surface"], size=26, strokeWidth=1.5, opacity=1)
+        .encode(x=x, y=y, stroke=alt.Stroke("series:N", scale=shades_of, legend=None)),
+        marks.transform_filter("datum.steady")
+        .mark_point(filled=True, size=26, opacity=1)
+        .encode(x=x, y=y, color=colour),
+    ]
+    for role in ("ink", "missing"):
+        texts = alt.Chart(_data([head for head in heads if head["role"] == role]))
+        style = {"fontStyle": "italic"} if role == "missing" else {"fontWeight": 600}
+        layers.append(
+            texts.mark_text(align="left", fontSize=11 if role == "missing" else 12, color=COLOURS[role], **style)
+            .encode(x=alt.value(0), y=y, text="text:N")
+        )  # fmt: skip
+    return alt.layer(*layers, height=height)
 
 
 def _surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> alt.LayerChart:

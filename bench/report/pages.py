@@ -43,12 +43,14 @@ from bench.report import (
     kept,
     ledger,
     published,
+    rooflines,
     rules,
     sharing,
     stats,
     studies,
     tables,
     total_time,
+    traces,
     trust,
     verdicts,
 )
@@ -873,6 +875,11 @@ class Site:
         if spec.kind != "model":
             return ["matmul-rate"] if spec.id == "matmul" else []
         found = ["phase-times", "job-by-steps"]
+        measured = self.evidence.records(self.evidence.lead, workload=spec.id, status="ok")
+        if any(r.cell.mode == "train" and traces.shown(r) is not None for r in measured):
+            found.append("warm-up")
+        if any(rooflines.intensity(record) is not None for record in measured):
+            found.append("roofs")
         if spec.target is not None:
             found.append("time-to-target")
         if spec.id == "mlp-tabular":

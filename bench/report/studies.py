@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bench.report import stats
 from bench.report.stats import Estimate
 from bench.schema import Backend, Block, Device, Reading, Record, Run, Scalar, Series
@@ -16,6 +18,22 @@ from bench.schema import Backend, Block, Device, Reading, Record, Run, Scalar, S
 if TYPE_CHECKING:
     from bench.report.rows import Evidence
     from bench.store import SessionResults
+
+# Series that do the same work, so that a reader may choose one for another: by study, groups of them. In the other
+# studies, and in series left out here, what is timed differs by more than the way it is done.
+ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "call-styles": (("predict", "predict-on-batch", "call", "compiled"),),
+    "compile-tax": (("eager", "graph", "compiled"),),
+    "copy": (("to-device", "keras-to-device", "to-device-pinned"), ("to-host", "keras-to-host", "to-host-pinned")),
+    "dispatch": (("numpy", "operation", "keras-operation", "compiled"),),
+    "fit-overhead": (("fit", "execution-10", "execution-100", "train-on-batch", "bare"),),
+    "input-pipeline": (("workers-0", "workers-1", "workers-2", "workers-4", "tf-data"),),
+    "layout": (("train-last", "train-first"), ("infer-last", "infer-first")),
+    "lstm-switches": (("plain", "unroll", "no-cudnn"),),
+    "raw-framework": (("raw", "fit", "train-on-batch"),),
+    "raw-models": (("raw", "fit"),),
+    "resident-data": (("resident", "fed"),),
+}
 
 
 def series_of(record: Record) -> tuple[Series, ...]:
@@ -57,6 +75,29 @@ def call_ratio(record: Record, series: str, baseline: str) -> Estimate | None:
         return [a / b for a, b in zip(mine, other, strict=False)]
 
     return stats.nested_estimate(record, ("series-ratio", series, baseline), values, "ratio")
+
+
+def places(record: Record) -> dict[str, int]:
+    """Place of each series among its alternatives, 1 for the fastest; what overlaps shares a place (``stats.ranks``).
+
+    Compared are ratios to the workload's first series, paired by round, since two series share each slow moment.
+    """
+    found: dict[str, int] = {}
+    if not record.spec.series:
+        return found
+    baseline = record.spec.series[0].id
+    for group in ALTERNATIVES.get(record.spec.id, ()):
+        # As times in units of the first series' call: a ratio alone has no notion of fast.
+        relative = {name: _as_time(call_ratio(record, name, baseline)) for name in group}
+        measured = {name: time for name, time in relative.items() if time is not None}
+        if len(measured) > 1:
+            ranks = stats.ranks(tuple(measured.values()))
+            found |= {name: rank for name, rank in zip(measured, ranks, strict=True) if rank is not None}
+    return found
+
+
+def _as_time(ratio: Estimate | None) -> Estimate | None:
+    return None if ratio is None else msgspec.structs.replace(ratio, unit="s")
 
 
 def reading(record: Record, reading_id: str) -> Estimate | None:

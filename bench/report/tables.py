@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 import msgspec
 
-from bench.report import beside, calculators, rooflines, stats, studies, verdicts
+from bench.report import beside, calculators, rooflines, stats, studies, traces, trust, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
@@ -22,6 +23,7 @@ from bench.store import SessionResults
 
 MACHINE = "machine"
 PLACES = "places"  # of the backends in a row
+PLACE = "place"  # of a row among its like, within a backend
 PHASE_NAMES = {
     "import": "import",
     "device_start": "device start",
@@ -213,20 +215,41 @@ def study(scope: Scope) -> _Draft:
             for group in _groups(records, _study_size):
                 by_backend = {record.cell.backend: record for record in group}
                 size = _study_words(evidence, group[0], records)
+                ranks = _study_places(scope, by_backend)
                 for label, cells in _study_rows(scope, workload, by_backend, backends, has_series):
                     start = (scope.machine(session), _text(evidence.title(workload)), _text(size), _text(label))
-                    rows.append((*start, *cells))
+                    rows.append((*start, *cells, ranks.pop(label, NOTHING)))  # a reading may have a series' label
     columns: list[str] = [MACHINE, "study", "size", "what"]
     for backend in backends:
         name = fmt.backend(backend)
         columns += [name, f"{name}, ratio"] if has_series else [name]
+    columns.append(PLACE)
     first = evidence.workloads[chosen[0]].series[0].label if len(chosen) == 1 and has_series else "the first series"
     caption = f"Time per call (lower is better), and how many times that of {first} it is, round by round."
     caption = caption if has_series else "Values read once per run."
-    keep = [i for i, name in enumerate(columns) if name not in ("study", "size") or len({r[i].text for r in rows}) > 1]
+    if any(row[-1].text for row in rows):
+        caption += " Of ways to do the same work, those whose ratios overlap share a place."
+    varying = ("study", "size", PLACE)
+    keep = [i for i, name in enumerate(columns) if name not in varying or len({r[i].text for r in rows}) > 1]
     return _Draft(
         caption=caption, columns=tuple(columns[i] for i in keep), rows=[tuple(row[i] for i in keep) for row in rows]
     )
+
+
+def _study_places(scope: Scope, by_backend: dict[Backend, Record]) -> dict[str, Cellv]:
+    """Place of each series among its alternatives, by backend in words; by the series' label."""
+    said: dict[str, list[tuple[str, Record]]] = {}
+    for backend in BACKENDS:
+        record = by_backend.get(backend)
+        if record is None:
+            continue
+        labels = {item.id: item.label for item in record.spec.series}
+        for name, place in studies.places(record).items():
+            said.setdefault(labels[name], []).append((f"{place}. in {fmt.backend(backend)}", record))
+    return {
+        label: Cellv(text=", ".join(text for text, _ in parts), cells=scope.evidence.refs(*(r for _, r in parts)))
+        for label, parts in said.items()
+    }
 
 
 def _study_size(record: Record) -> tuple[Any, ...]:
@@ -354,29 +377,121 @@ def _as_share(gain: Estimate | None, ideal: int) -> Estimate | None:
 
 @table("rooflines")
 def roofline_table(scope: Scope) -> _Draft:
-    """Arithmetic that each network gets, and what share that is of the session's fastest matrix product."""
+    """Arithmetic and memory traffic that each network gets, as shares of the session's two measured ceilings."""
     rows = []
-    for session, workload, mode, device in _arms(scope):
+    for session, workload, mode, device, backend, record in _with_counts(scope):
         best = rooflines.ceiling(scope.evidence, session, device)
+        band = rooflines.bandwidth(scope.evidence, session, device)
+        refs = (record, band.record) if band else (record,)
+        part = None if best is None else rooflines.share(record, best)
+        memory = None if band is None else rooflines.memory_share(record, band)
+        rows.append((
+            scope.machine(session),
+            _text(scope.evidence.title(workload)),
+            _text(fmt.MODE_NAMES[mode]),
+            _text(_arm_text(backend, device)),
+            _estimate(scope, rooflines.achieved(record), record),
+            MISSING if best is None else _estimate(scope, stats.flop_rate(best), best),
+            MISSING if part is None else _estimate(scope, part, record, best),
+            _estimate(scope, rooflines.moved(record), record),
+            MISSING if band is None else _estimate(scope, band.rate, band.record),
+            MISSING if memory is None else _estimate(scope, memory, *refs),
+        ))  # fmt: skip
+    return _Draft(
+        caption="Arithmetic and bytes per second, both counted from the layers, and their shares of the fastest matrix "
+        "product and the best bandwidth measured. Bytes are a floor; a share of the bandwidth above 100 % means that "
+        "caches hold a part.",
+        columns=(
+            MACHINE, "workload", "mode", "arm", "achieved", "matrix product", "of the matrix product", "moved",
+            "bandwidth", "of the bandwidth",
+        ),
+        rows=rows,
+    )  # fmt: skip
+
+
+@table("roofs")
+def roof_table(scope: Scope) -> _Draft:
+    """Operations per byte of each network, the rate that the lower ceiling then allows, and the share achieved."""
+    rows = []
+    for session, workload, mode, device, backend, record in _with_counts(scope):
+        best = rooflines.ceiling(scope.evidence, session, device)
+        band = rooflines.bandwidth(scope.evidence, session, device)
+        steep = rooflines.intensity(record)
+        roof = None if best is None or band is None else rooflines.roof(record, best, band)
+        part = None if best is None or band is None else rooflines.roof_share(record, best, band)
+        rests = () if roof is None else (record, band.record if roof.is_memory else best)
+        rows.append((
+            scope.machine(session),
+            _text(scope.evidence.title(workload)),
+            _text(fmt.MODE_NAMES[mode]),
+            _text(_arm_text(backend, device)),
+            MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
+            _estimate(scope, rooflines.achieved(record), record),
+            MISSING if roof is None else _estimate(scope, roof.rate, *rests),
+            _text("" if roof is None else "memory" if roof.is_memory else "arithmetic"),
+            MISSING if part is None else _estimate(scope, part, *rests),
+        ))  # fmt: skip
+    return _Draft(
+        caption="Operations for each byte that must be moved, counted from the layers; the rate that the measured "
+        "matrix product and bandwidth then allow, and what is reached of it (higher is better).",
+        columns=(
+            MACHINE, "workload", "mode", "arm", "operations per byte", "achieved", "attainable", "lower ceiling",
+            "of the attainable",
+        ),
+        rows=rows,
+    )  # fmt: skip
+
+
+@table("warm-up")
+def warm_up(scope: Scope) -> _Draft:
+    """How long training took to settle: blocks and seconds, the first block, whether the criterion was met, traces."""
+    rows = []
+    for session, workload, mode, device in _arms(scope, modes=("train",)):
         for backend, record, _ in _by_backend(scope, session, workload, mode, device):
-            rate = None if record is None else rooflines.achieved(record)
-            part = None if record is None or best is None else rooflines.share(record, best)
-            if rate is None:
+            trace = None if record is None else traces.shown(record)
+            if trace is None:
                 continue
+            refs = scope.evidence.refs(record)
+            named = [trust.classify_trace(trust.trace_of(run)) for run in stats.ok_runs(record)]
             rows.append((
                 scope.machine(session),
                 _text(scope.evidence.title(workload)),
-                _text(fmt.MODE_NAMES[mode]),
                 _text(_arm_text(backend, device)),
-                _estimate(scope, rate, record),
-                MISSING if best is None else _estimate(scope, stats.flop_rate(best), best),
-                MISSING if part is None else _estimate(scope, part, record, best),
+                Cellv(text=_warm_up_blocks(record), cells=refs),
+                _estimate(scope, stats.phase_time(record, "warmup"), record),
+                Cellv(text=fmt.ratio(trace.first_factor), cells=refs),
+                _estimate(scope, stats.step_time(record), record),
+                Cellv(text=_warm_up(record), cells=refs),
+                Cellv(text=_counted_words(found.kind for found in named if found), cells=refs),
             ))  # fmt: skip
     return _Draft(
-        caption="Arithmetic per second, counted from the layers, and its share of the fastest matrix product measured.",
-        columns=(MACHINE, "workload", "mode", "arm", "achieved", "matrix product", "share"),
+        caption="The warm-up of training after the first step, until the criterion was met or the limit reached. A "
+        "trace has a name from some blocks on; the drawn run is the one with the median step.",
+        columns=(
+            MACHINE, "workload", "arm", "blocks", "warm-up", "first block over steady", "steady step", "settled",
+            "traces by name",
+        ),
         rows=rows,
-    )
+    )  # fmt: skip
+
+
+def _warm_up_blocks(record: Record) -> str:
+    counts = sorted({len(run.warmup) for run in stats.ok_runs(record)})
+    return " to ".join(fmt.count(n) for n in dict.fromkeys((counts[0], counts[-1])))
+
+
+def _counted_words(words: Iterable[str]) -> str:
+    """Each word with how often it comes."""
+    found = Counter(words)
+    return ", ".join(f"{word}: {n}" for word, n in found.items()) or "too short for a name"
+
+
+def _with_counts(scope: Scope) -> Iterator[tuple[SessionResults, str, Mode, Device, Backend, Record]]:
+    """The best record of every arm whose operations are counted."""
+    for session, workload, mode, device in _arms(scope):
+        for backend, record, _ in _by_backend(scope, session, workload, mode, device):
+            if record is not None and rooflines.achieved(record) is not None:
+                yield session, workload, mode, device, backend, record
 
 
 @table("speed-by-workload")
