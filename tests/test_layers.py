@@ -125,6 +125,7 @@ WALL = {
     "bench.report.heads": layer(),
     "bench.report.kept": layer(),
     "bench.report.beside": layer("schema report.cases report.published report.rows report.stats", "msgspec"),
+    "bench.report.questions": layer("schema store report.format report.groups report.published report.rows", "msgspec"),
     "bench.report.readability": layer(),
     "bench.report.sharing": layer(),
     "bench.report.cards": layer(),
@@ -143,7 +144,7 @@ WALL = {
     "bench.report.pages": layer(
         f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
         " report.against report.history report.groups report.beside report.heads report.kept report.ledger"
-        " report.published report.rules report.flipped report.sharing report.total_time report.trust",
+        " report.published report.questions report.rules report.flipped report.sharing report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(

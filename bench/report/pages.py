@@ -43,6 +43,7 @@ from bench.report import (
     kept,
     ledger,
     published,
+    questions,
     rooflines,
     rules,
     sharing,
@@ -93,7 +94,6 @@ LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one lin
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
-FACT_CALL = re.compile(r"""\b(?:fact|measured)\(["']([^"']+)["']\)""")
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
 # What a page shows of a record, in words, and the estimate behind it.
 QUANTITIES: tuple[tuple[str, str, Callable[[Record], stats.Estimate | None]], ...] = (
@@ -505,6 +505,7 @@ class Site:
         self.address, self.summary = address, summary
         self.sources = _read(docs)
         self.docs = docs
+        self.numbered = questions.Register()
         self.used = Used()
         self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         self._voices: dict[str, Voice] = {}
@@ -532,6 +533,19 @@ class Site:
         )
         if wrong := list(found):
             raise PageError("\n".join(wrong))
+        self.numbered = self._numbered()
+
+    def _numbered(self) -> questions.Register:
+        """The numbered questions; none where a checkout has no list of them."""
+        path = self.docs / questions.FILE
+        if not path.is_file():
+            return questions.Register()
+        heads_of = {name: source.meta for name, source in self.sources.items()}
+        try:
+            text = path.read_text(encoding="utf-8")
+            return questions.checked(text, f"docs/{path.name}", pages=heads_of, specs=self.evidence.workloads)
+        except questions.QuestionsError as error:
+            raise PageError(str(error)) from error
 
     # Rendering of sources.
 
@@ -1569,22 +1583,14 @@ class Voice:
         return self.site.number(self.page, fmt.interval(estimate), cells)
 
     def coverage(self) -> str:
-        """Every answer with what decides it: workloads, the records they have, and how many of its numbers exist."""
-        rows = []
-        answers = [(path, source) for path, source in self.site.sources.items() if posixpath.dirname(path) == "faq"]
-        for path, source in sorted(answers, key=lambda item: (groups.place(str(item[1].meta.get("group"))), item[0])):
-            if path.endswith("index.md"):
-                continue
-            title = f'<a href="{_e(href(self.page, path))}">{_e(str(source.meta.get("title", path)))}</a>'
-            where = groups.WHERE[str(source.meta.get("where", "here"))]
-            names = [name for name in source.meta.get("workloads") or () if name in self.evidence.workloads]
-            links = ", ".join(
-                f'<a href="{_e(href(self.page, f"workloads/{name}.md"))}">{_e(name)}</a>' for name in names
-            )
-            called = sorted(set(FACT_CALL.findall(source.body)))
-            rows.append((title, where, links, *self._n_records(names), self._facts_called(called)))
-        columns = ("Question", "Who can measure it", "Workloads", "CPU records", "GPU records", "Numbers measured")
-        return _block(_table(columns, rows, "Counted while this page was built.", label="Coverage"))
+        """Sweeps, questions and beliefs, each with the records that bear on it and how many of its numbers exist."""
+        page = questions.Page(
+            link=functools.partial(href, self.page),
+            facts=self._facts_called,
+            badge=lambda name: _badge(self.site.judge(name).outcome) + _basis(self.site.judge(name)),
+            rests_on=lambda name: self._n_records(ref for part in self.site.judge(name).parts for ref in part.cells),
+        )
+        return questions.tables(self.site.numbered, self.evidence, self.site.sources, page)
 
     def _facts_called(self, names: Sequence[str]) -> str:
         """How many of a page's facts exist; folded below it their names, each with its place among all numbers."""
@@ -1624,15 +1630,9 @@ class Voice:
             )
         return _block(_table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped"))
 
-    def _n_records(self, workloads: Sequence[str]) -> tuple[str, str]:
-        """Finished cells of these workloads on CPU and GPU, over all sessions."""
-        found = [
-            record.cell.device
-            for session in self.evidence.sessions
-            for record in session.records.values()
-            if record.status == "ok" and record.cell.workload in workloads
-        ]
-        return fmt.count(found.count("cpu")), fmt.count(found.count("gpu"))
+    def _n_records(self, cells: Iterable[CellRef]) -> questions.Counted:
+        """How many different records these are, by device."""
+        return questions.count(session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells)))
 
     def generated_index(self, folder: str) -> str:
         """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
