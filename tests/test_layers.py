@@ -150,7 +150,7 @@ WALL = {
     "scripts.refresh_benchmarks": layer(
         f"{MEASURING} cli refresh report.stats report.studies report.format", "msgspec typer rich"
     ),
-    "scripts.gen_pages": layer("report.pages", "mkdocs_gen_files"),
+    "scripts.gen_pages": layer("report.pages", "markdown mkdocs_gen_files"),
     "scripts.notebooks": layer("", "jupytext nbclient nbformat"),
     "scripts.check_prose": layer(
         "schema registry store report.calculators report.facts report.groups report.pages report.published"
