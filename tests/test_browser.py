@@ -39,6 +39,7 @@ KINDS = (
     "guides/buy-rent-free/",
     "guides/memory/",
     "method/",
+    "method/coverage/",
     "articles/",
     "contributing/architecture/",
     "notebooks/compare/",
@@ -48,7 +49,7 @@ KINDS = (
 RUN_AXE = "axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
 AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/",
              "articles/", "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/", "guides/how-long/",
-             "guides/buy-rent-free/")  # fmt: skip
+             "guides/buy-rent-free/", "method/coverage/")  # fmt: skip
 
 
 # What people type -> the page that answers it: the ten of the trial, then ten that show it is not only these.

@@ -1603,7 +1603,7 @@ class Voice:
             for name, fact in found.items()
         )
         count = f"{sum(fact.measured for fact in found.values())} of {len(found)}"
-        return f"<details><summary>{count}</summary><ul>{items}</ul></details>" if items else count
+        return f'<details class="plain"><summary>{count}</summary><ul>{items}</ul></details>' if items else count
 
     def flips(self) -> str:
         """Verdicts that a newer session changed, newest first."""

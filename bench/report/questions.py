@@ -308,9 +308,9 @@ def _sweeps(bearing: Bearing, sources: Mapping[str, Headed], page: Page) -> str:
         )
         counted, why = count(records.values()), ""
         if sweep.contributor_only:
-            why = f"<p>Only contributors can: {_e(sweep.contributor_only)}.</p>"
+            why = f"<p>Contributors only: {_e(sweep.contributor_only)}.</p>"
         elif sweep.gpu_only:
-            why = f"<p>Only a GPU can: {_e(sweep.gpu_only)}.</p>"
+            why = f"<p>Needs a GPU: {_e(sweep.gpu_only)}.</p>"
         workloads = _workloads(workloads_of(sweep), records, page)
         shown = _counts(counted, cpu=not (sweep.gpu_only or sweep.contributor_only))
         rows.append((f"sweep-{sweep.id.lower()}", f"{_e(sweep.id)} {_e(sweep.name)}", f"{_e(sweep.varies)}{why}",
@@ -328,7 +328,11 @@ def _questions(bearing: Bearing, sources: Mapping[str, Headed], page: Page) -> l
         if path.startswith(FOLDER) and not path.endswith("index.md") and path not in numbered:
             rows.setdefault(str(source.meta.get("group", "")), []).append(_further(bearing, source, page))
     return [
-        (groups.heading(group), f"questions-{group or 'none'}", _table(QUESTION_COLUMNS, rows[group], "Coverage"))
+        (
+            groups.heading(group),
+            f"questions-{group or 'none'}",
+            _table(QUESTION_COLUMNS, rows[group], f"Coverage: {groups.heading(group)}"),
+        )
         for group in sorted(rows, key=groups.place)
     ]
 
@@ -393,7 +397,7 @@ def _workloads(names: Sequence[str], records: Mapping[int, Record], page: Page) 
         for name in names
     )
     summary = f"{len(names)} workload{'s' if len(names) != 1 else ''}"
-    return f"<details><summary>{summary}</summary><ul>{items}</ul></details>"
+    return f'<details class="plain"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
 def _counts(counted: Counted, *, cpu: bool = True) -> tuple[str, str]:
