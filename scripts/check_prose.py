@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import registry, store  # noqa: E402
-from bench.report import calculators, facts, groups, published, readability, verdicts  # noqa: E402
+from bench.report import answers, calculators, facts, groups, published, readability, verdicts  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 
 REGISTRY = "docs/_ids.toml"
@@ -44,7 +44,7 @@ PAGE_KINDS = ("answers", "misconceptions", "pages", "notebooks")
 HOW_TO_ADD = "docs/contributing/add-an-answer.md"
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KEYS = frozenset(
-    "title short_title id description workloads where verdict asks order group redirect_from hide search".split()
+    "title short_title id description answer workloads where verdict asks order group redirect_from hide search".split()
 )
 MOST_LISTED = 40  # names that a message spells out
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
@@ -138,6 +138,8 @@ def check_page(path: str, text: str, names: Known, root: Path = ROOT) -> list[Pr
     """Problems of one page; ``path`` is relative to the repository."""
     head, n_head = front_matter(text)
     problems = list(_check_head(path, head, names))
+    lines = text.splitlines(keepends=True)
+    problems += _check_decided(path, head, "".join(lines[:n_head]), "".join(lines[n_head:]), names)
     in_fence = False
     for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
         if FENCE.match(line):
@@ -173,7 +175,7 @@ def front_matter(text: str) -> tuple[dict[str, object], int]:
 def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Problem]:
     folder = Path(path).parent.name
     is_answer = folder in ("faq", "misconceptions") and Path(path).name != "index.md"
-    wanted = ["title", "id", "description"]
+    wanted = ["title", "id", *(() if answers.KEY in head else ("description",))]
     wanted += ["workloads"] if is_answer else []
     wanted += ["verdict"] if is_answer and folder == "misconceptions" else []
     for key in wanted:
@@ -205,8 +207,25 @@ def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Pr
             yield Problem(path, 1, f"naked number {found!r} in {key}; say it in words or call fact()")
 
 
+def _check_decided(path: str, head: Mapping[str, object], raw: str, body: str, names: Known) -> Iterator[Problem]:
+    """Problems of the answer in a page's front matter: its rule, its sentences, and what stands in them."""
+    known_ones = {"verdicts": names.verdicts, "facts": names.facts, "figures": names.figures}
+    yield from (Problem(path, line, told) for line, told in answers.problems(head, raw, body, **known_ones))
+    given = head.get(answers.KEY)
+    for key, text in (answers.named(given) if isinstance(given, dict) else {}).items():
+        if key not in (*answers.SENTENCES, "says", "measure", "reason"):
+            continue
+        line = answers.line_in(raw, key, answers.KEY)
+        for one in answers.listed(text):
+            for found in naked_numbers(one):
+                yield Problem(path, line, f"naked number {found!r} in {key}; say it in words or call fact()")
+            for sentence in unlike(one):
+                yield Problem(path, line, f'"faster" without "than" in {key}: {sentence!r}; say than what')
+
+
 def _check_calls(line: str, names: Known) -> Iterator[str]:
     offers = {
+        "answer": frozenset(),
         "fact": names.facts,
         "measured": names.facts,
         "chart": names.charts,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 pytest.importorskip("altair")
 
 from bench import registry
-from bench.report import charts, ledger, published, rules, verdicts
+from bench.report import answers, charts, ledger, published, rules, verdicts
 from bench.report.rows import Evidence
 from bench.schema import Record
 from bench.store import Results
@@ -51,6 +52,20 @@ def reversible(workload: str, device: str, *, is_reversed: bool, **fields) -> Re
     return msgspec.structs.replace(record, runs=tuple(runs))
 
 
+def recommender(device: str, *, is_reversed: bool) -> Record:
+    """A record of the embedding workload with the times of the transformer."""
+    like = reversible("transformer-text", device, is_reversed=is_reversed)
+    spec = registry.workload("embedding")
+    headline = next(v for v in spec.variants["reference"] if v.headline and v.mode == "train")
+    fields = {"batch_size": headline.batch_size, "n_samples": headline.n_samples, "params": dict(headline.params)}
+    return msgspec.structs.replace(
+        like,
+        cell=msgspec.structs.replace(like.cell, workload="embedding", **fields),
+        spec=spec,
+        source_hash=registry.source_hash("embedding"),
+    )
+
+
 @cache
 def evidence(*, is_reversed: bool) -> Evidence:
     """One machine with a GPU on which everything but the tiny table is faster on the GPU, or on the CPU."""
@@ -65,6 +80,9 @@ def evidence(*, is_reversed: bool) -> Evidence:
     for device in ("cpu", "gpu"):
         seconds = 1.0 if (device == "gpu") != is_reversed else 2.0
         records.append(study_record("rl-loop", times={"act": seconds}, device=device))
+        one_row = study_record("call-styles", times={"compiled": seconds}, device=device)
+        records.append(msgspec.structs.replace(one_row, source_hash=registry.source_hash("call-styles")))
+        records.append(recommender(device, is_reversed=is_reversed))
     main, on_gpu = (GPU_BYTES, MAIN_BYTES) if is_reversed else (MAIN_BYTES, GPU_BYTES)
     machine = make_machine(gpus=(make_gpu(memory_bytes=on_gpu),), memory_bytes=main)
     session = make_session(records, machine_id=machine.id)
@@ -159,3 +177,79 @@ def test_published_figures_do_not_change_with_our_records():
         before, after = (verdicts.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
         assert before.sentence == after.sentence
     assert published.claims()
+
+
+# Answers to questions.
+
+
+@cache
+def own_answers(*, is_reversed: bool) -> dict[str, answers.Answer]:
+    """The answers of the site that records of both devices decide, by page."""
+    found = {}
+    for path in sorted((ROOT / "docs" / "faq").glob("*.md")):
+        spec = answers.spec_of(yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1]))
+        if spec is not None and spec.compares_devices:
+            answer = answers.decide(path.stem, spec, evidence(is_reversed=is_reversed))
+            if answer.basis == "records":
+                found[path.stem] = answer
+    return found
+
+
+def drawn_on(page: str) -> frozenset[str]:
+    return frozenset(
+        re.findall(r'chart\("([^"]+)"', (ROOT / "docs" / "faq" / f"{page}.md").read_text(encoding="utf-8"))
+    )
+
+
+def factor(text: str) -> float:
+    """The ratio that a number begins with: "0.512x (...)"."""
+    return float(text.partition("x ")[0].replace(",", ""))
+
+
+def test_both_sides_decide_every_answer_that_compares_the_devices():
+    for is_reversed in (False, True):
+        found = own_answers(is_reversed=is_reversed)
+        assert len(found) >= 12
+        assert not [page for page, answer in found.items() if answer.outcome == "not enough data"]
+        assert not [page for page, answer in found.items() if "not measured" in answer.sentence]
+
+
+def test_reversing_the_devices_changes_the_answers_that_compare_them():
+    before, after = (own_answers(is_reversed=side) for side in (False, True))
+    kept = [p for p in before if (before[p].outcome, before[p].sentence) == (after[p].outcome, after[p].sentence)]
+    turned = [page for page in before if before[page].outcome != after[page].outcome]
+
+    assert len(kept) <= (1 - ENOUGH_FRAC) * len(before), kept
+    assert len(turned) >= 0.75 * len(before), sorted(set(before) - set(turned))
+
+
+def test_reversing_the_devices_changes_what_the_answers_say_first():
+    before, after = (own_answers(is_reversed=side) for side in (False, True))
+    for page in before:
+        if before[page].outcome != after[page].outcome:
+            first, other = (a[page].sentence.partition("x (")[0].rstrip("0123456789.,") for a in (before, after))
+            assert first != other, page
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_no_answer_contradicts_the_chart_beside_it(is_reversed: bool):
+    found, seen = evidence(is_reversed=is_reversed), set()
+    speedups = [row for row in charts.draw("cpu-gpu-speedup", found).rows if row["value"] is not None]
+    surface = [row for row in charts.draw("mlp-surface", found).rows if row["value"] is not None]
+    rates = [row for row in charts.draw("matmul-rate", found).rows if row["value"] is not None]
+    for page, answer in own_answers(is_reversed=is_reversed).items():
+        drawn = drawn_on(page)
+        if "cpu-gpu-speedup" in drawn:
+            ours = sorted(row["value"] for row in speedups if row["slot"] == "0")
+            assert [factor(case.part.text) for case in answer.cases] == pytest.approx(ours, rel=0.006), page
+        elif "mlp-surface" in drawn:
+            (case,) = answer.cases
+            (row,) = (row for row in surface if (row["width"], row["batch"]) == (128, 32))
+            assert factor(case.part.text) == pytest.approx(row["value"], rel=0.006), page
+        elif "matmul-rate" in drawn:
+            best = {side: max(r["value"] for r in rates if side in r["series"]) for side in ("CPU", "GPU")}
+            assert (answer.outcome == "true") == (best["GPU"] > best["CPU"]), page
+        else:
+            continue
+        seen.add(page)
+    assert {"how-many-times-faster", "gpu-slower-than-cpu", "tabular-data", "what-does-a-gpu-do"} <= seen

@@ -117,6 +117,9 @@ WALL = {
         "schema report.stats report.studies report.format report.published report.rules report.cases",
         "msgspec numpy scipy yaml",
     ),
+    "bench.report.answers": layer(
+        "report.cases report.facts report.format report.published report.rows report.rules report.stats", "msgspec"
+    ),
     "bench.report.ledger": layer(
         "report.facts report.format report.published report.rows report.rules report.verdicts", "msgspec"
     ),
@@ -140,11 +143,12 @@ WALL = {
         f"schema store {ESTIMATES} report.freshness report.published report.rows", "msgspec"
     ),
     "bench.report.tables": layer(f"{DRAWN} report.beside report.calculators", "msgspec polars"),
-    "bench.report.facts": layer(f"{DRAWN} report.history report.tables", "msgspec polars"),
+    "bench.report.facts": layer(f"{DRAWN} report.calculators report.history report.tables", "msgspec polars"),
     "bench.report.pages": layer(
         f"{DRAWN} report.calculators report.cards report.charts report.tables report.facts report.freshness"
         " report.against report.history report.groups report.beside report.heads report.kept report.ledger"
-        " report.published report.questions report.rules report.flipped report.sharing report.total_time report.trust",
+        " report.answers report.published report.questions report.rules report.flipped report.sharing"
+        " report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
     "scripts.refresh_benchmarks": layer(
@@ -154,7 +158,7 @@ WALL = {
     "scripts.notebooks": layer("", "jupytext nbclient nbformat"),
     "scripts.check_prose": layer(
         "schema registry store report.calculators report.facts report.groups report.pages report.published"
-        " report.readability report.rows report.verdicts",
+        " report.answers report.readability report.rows report.verdicts",
         "jinja2 markdown yaml",
     ),
 }

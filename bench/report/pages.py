@@ -30,6 +30,7 @@ import yaml
 from bench import registry, schema, store
 from bench.report import (
     against,
+    answers,
     beside,
     calculators,
     cards,
@@ -509,6 +510,7 @@ class Site:
         self.used = Used()
         self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         self._voices: dict[str, Voice] = {}
+        self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(machine_slug(s), s.session.id): s for s in evidence.sessions}
 
     def check_heads(self) -> None:
@@ -531,7 +533,13 @@ class Site:
             groups=groups.GROUPS,
             registered=registered,
         )
-        if wrong := list(found):
+        known = {"verdicts": rules.ALL, "facts": facts.names(self.evidence.workloads), "figures": published.figures()}
+        of_answers = (
+            f"{source.shown}:{line}: {told}"
+            for source in self.sources.values()
+            for line, told in answers.problems(source.meta, source.head, source.body, **known)
+        )
+        if wrong := [*found, *of_answers]:
             raise PageError("\n".join(wrong))
         self.numbered = self._numbered()
 
@@ -557,7 +565,7 @@ class Site:
         """
         voice = self._voices[source.path] = Voice(self, source.path)
         body = self._fill(source.body, voice, source, source.n_head_lines)
-        head = source.head
+        head = answers.without(source.head)
         if "{{" in head or "{%" in head:
             head = self._fill(head, PlainVoice(self, source.path), source, 0)
         body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
@@ -580,7 +588,7 @@ class Site:
         if asked := _asks(source):
             meta["tags"] = asked
         if answer:
-            meta["answer"] = answer
+            meta |= {"answer": answer} | ({"description": answer} if self.decide(source) else {})
         if card := self.card_path(source):
             meta["card"] = self.address + card
         return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000)
@@ -602,7 +610,9 @@ class Site:
 
     def _fill(self, text: str, voice: Voice, source: Source, n_lines_above: int) -> str:
         try:
-            return self.env.from_string(text).render(**voice.calls())
+            decided = self.decide(source)
+            opening = {answers.KEY: functools.partial(voice.opening, decided)} if decided else {}
+            return self.env.from_string(text).render(**voice.calls(), **opening)
         except jinja2.TemplateSyntaxError as error:
             raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
         except PageError:
@@ -610,6 +620,14 @@ class Site:
         except Exception as error:
             line = n_lines_above + (_template_line(error) or 1)
             raise PageError(f"{source.shown}:{line}: {_message(error)}") from error
+
+    def decide(self, source: Source) -> answers.Answer | None:
+        """The answer that the records decide; None for a page whose answer is plain text."""
+        if source.path not in self._decided:
+            spec = answers.spec_of(source.meta)
+            found = answers.decide(str(source.meta.get("id")), spec, self.evidence) if spec else None
+            self._decided[source.path] = found
+        return self._decided[source.path]
 
     def answer(self, path: str, shown_on: str) -> str:
         """First paragraph of a source as HTML for another page."""
@@ -654,9 +672,11 @@ class Site:
         data = href(source.path, "data/answers.json")
         asked = _asks(source)
         also = f"<br>Also asked as: {_e(' · '.join(asked))}" if asked else ""
+        decided = self.decide(source)
+        how = f"<br>Decided: {_e(decided.statement)} {_badge(decided.outcome)} {_e(decided.rule)}" if decided else ""
         return (
             f'<div class="provenance">Permanent id of this page: <code>{_e(source.meta.get("id", ""))}</code>. '
-            f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.{also}</div>'
+            f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.{also}{how}</div>'
         )
 
     def short_answer(self, source: Source, body: str) -> str:
@@ -665,6 +685,8 @@ class Site:
             verdict = self.judge(str(source.meta["verdict"]))
             resting = f" ({rules.RESTING})" if verdict.basis == "published" else ""
             return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
+        if (decided := self.decide(source)) is not None:
+            return _plain(decided.sentence)
         return _plain(_first_paragraph(body))
 
     def redirects(self) -> Pages:
@@ -1267,7 +1289,7 @@ class Site:
             if folder not in ("faq", "misconceptions") or name == "index.md":
                 continue
             voice = self._voices[path]
-            verdict = self.judge(str(source.meta["verdict"])) if source.meta.get("verdict") else None
+            verdict = self.judge(str(source.meta["verdict"])) if source.meta.get("verdict") else self.decide(source)
             found.append(
                 {
                     "id": source.meta.get("id"),
@@ -1276,6 +1298,7 @@ class Site:
                     "question": source.meta.get("title"),
                     "answer": self.short_answer(source, rendered[path][1]),
                     "verdict": verdict.outcome if verdict else None,
+                    "statement": None if verdict is None else getattr(verdict, "statement", None) or verdict.belief,
                     "resting_on": None if verdict is None else verdict.basis,
                     "facts": [_fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
                     "published": sorted(voice.figures),
@@ -1301,7 +1324,7 @@ class Voice:
         self.page = page
         self.evidence = site.evidence
         self.facts: list[facts.Fact] = []
-        self.verdicts: list[verdicts.Verdict] = []
+        self.verdicts: list[verdicts.Verdict | answers.Answer] = []
         self.figures: set[str] = set()
         self._drawn: dict[str, int] = {}
 
@@ -1452,6 +1475,11 @@ class Voice:
             f'<p class="rule">Rule: {_e(verdict.rule)}</p><p class="rule">{_e(self._tried(verdict))}</p></div>'
         )
 
+    def opening(self, answer: answers.Answer) -> str:
+        """The sentence of an answer's outcome, as Markdown."""
+        self.verdicts.append(answer)
+        return "".join(self._part(p) if p.cells or p.figures or p.fact else p.text for p in answer.parts)
+
     def _tried(self, verdict: verdicts.Verdict) -> str:
         """What a verdict rests on, and so what was not tried for it."""
         if verdict.basis == "published":
@@ -1483,6 +1511,8 @@ class Voice:
 
     def _part(self, part: rules.Part) -> str:
         """A piece of a sentence: a link to our records, to the published rows, or plain words."""
+        if part.fact:
+            return self.fact(part.fact)
         if part.cells:
             return self.site.number(self.page, part.text, part.cells)
         if not part.figures:

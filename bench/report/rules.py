@@ -41,6 +41,7 @@ class Part(msgspec.Struct, frozen=True):
     text: str
     cells: tuple[CellRef, ...] = ()
     figures: tuple[str, ...] = ()  # row ids of bench/published/
+    fact: str = ""  # id of the fact that it is, where it is one
 
 
 class Decided(msgspec.Struct, frozen=True):

@@ -52,6 +52,7 @@ def faq_json(answers: Sequence[Mapping[str, Any]], address: str) -> str:
             "question": answer["question"],
             "answer": answer["answer"],
             "verdict": answer["verdict"],
+            "statement": answer.get("statement"),
             "address": f"{address or '/'}{answer['address']}",
         }
         for answer in answers
