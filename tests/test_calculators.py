@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench import registry
-from bench.report import calculators, published, stats, tables
+from bench.report import calculators, facts, published, stats, tables
 from bench.report import format as fmt
 from bench.report.rows import Evidence
 from bench.schema import Cell, Record
@@ -138,10 +138,10 @@ def nets(**fields) -> list[Record]:
     ]
 
 
-def capped(*found: tuple[float, ...], **fields) -> Record:
+def capped(*found: tuple[float, ...], batch: int = 16, **fields) -> Record:
     """ResNet-50 under a cap of 4 GB; of each run the largest batch, the next and the room."""
     readings = [dict(zip(("largest", "too-large", "room"), run, strict=False), cap=4e9) for run in found]
-    return study_record("memory-caps", readings=readings, batch=16, net="resnet50", cap_gb=4, **fields)
+    return study_record("memory-caps", readings=readings, batch=batch, net="resnet50", cap_gb=4, **fields)
 
 
 def of_catalogue(*records: Record) -> Evidence:
@@ -190,12 +190,33 @@ def test_of_runs_that_disagree_the_smallest_batch_counts():
     assert (8, 16, None) == (found.largest, found.too_large, found.computed)
 
 
+def test_a_peak_that_hardly_grows_computes_nothing():
+    flat = [
+        study_record("memory-nets", readings=[{"peak": 2.8e9 + 1e7 * b}] * 2, batch=b, net="resnet50") for b in (1, 8)
+    ]
+    evidence = of_catalogue(*flat, capped((16, 32, 3.4e9)))
+
+    (growth,), (found,) = (make(evidence, evidence.lead) for make in (calculators.growths, calculators.caps))
+    (row,) = tables.make("largest-batch", evidence).rows
+
+    assert growth.is_flat and found.computed is None
+    assert {"not computed"} == {cell.text for cell in row[-len(calculators.CARD_SIZES_GB) :]}
+    assert not calculators.growths(*(lambda e: (e, e.lead))(of_catalogue(*nets())))[0].is_flat
+
+
 def test_a_line_of_another_arm_computes_nothing():
     evidence = of_catalogue(*nets(device="gpu"), capped((16, 32, 3.5e9)))
 
     (found,) = calculators.caps(evidence, evidence.lead)
 
     assert found.computed is None
+
+
+def test_caps_that_agree_are_counted_among_those_that_were_computed():
+    evidence = of_catalogue(*nets(), capped((16, 32, 3.4e9)), capped((8, 16, 7e9), batch=32))
+
+    assert "1 of 2" == facts.lookup("memory-caps-agree", evidence).text
+    assert not facts.measured("memory-caps-agree", of_catalogue(capped((16, 32, 3.4e9))))
 
 
 def test_the_table_of_caps_says_what_did_not_fit_and_what_was_never_reached():

@@ -33,6 +33,9 @@ PATIENCE: tuple[tuple[str, float], ...] = (
     ("overnight", verdicts.OVERNIGHT_S),
 )
 TOO_LONG = "no"
+# A peak that grows by less than this share between the two batches read tells no line: something else than the layers'
+# outputs sets it, the optimizer's step say, and takes turns with them at some larger batch.
+FLAT_FRAC = 0.25
 # Sizes of cards, in bytes. A card of "8 GB" has 8 * 2^30, so that counting 10^9 leaves about 7 % for the driver.
 CARD_SIZES_GB = (4, 6, 8, 12, 16, 24, 40, 80)
 CARDS_BYTES = tuple(size * 10**9 for size in CARD_SIZES_GB)
@@ -66,6 +69,12 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     large: Record
     per_sample_bytes: float
     fixed_bytes: float  # what the line has at batch zero
+    growth_frac: float  # of the smaller batch's peak, what the larger one took more
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the peak grew too little for a line through it to say anything of other batches."""
+        return self.growth_frac < FLAT_FRAC
 
     def largest_batch(self, card_bytes: float) -> int:
         """Largest power of two whose line stays within the card; 0 where not even one sample fits."""
@@ -87,8 +96,8 @@ class Capped(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def computed(self) -> int | None:
-        """The largest batch that the line has for the same room."""
-        if self.growth is None or self.room_bytes is None:
+        """The largest batch that the line has for the same room; None without a line that tells."""
+        if self.growth is None or self.growth.is_flat or self.room_bytes is None:
             return None
         return self.growth.largest_batch(self.room_bytes)
 
@@ -173,6 +182,7 @@ def growths(evidence: Evidence, session: SessionResults) -> tuple[Growth, ...]:
                 large=large,
                 per_sample_bytes=per_sample,
                 fixed_bytes=max(low.value - per_sample * cell.batch_size, 0.0),
+                growth_frac=high.value / low.value - 1,
             )
         )
     read = {(_net(g.small), g.backend, g.device) for g in found if g.small.cell.workload in READ_BY}

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
-from bench.report import history, stats, studies
 from bench.report.rows import Evidence, fastest
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, Backend, Device, Mode, Record, Scalar, Workload
@@ -634,6 +634,21 @@ def _grid_end(name: str, word: str, place: int) -> None:
 
 _grid_end("mlp-smallest-step", "smallest", 0)
 _grid_end("mlp-largest-step", "largest", -1)
+
+
+@fact(
+    "memory-caps-agree",
+    "caps on memory under which the computed largest batch is the one found by trying",
+    "Under each cap the largest batch of the line through readings at two batches, for the room that was left, against "
+    "the one found by trying; both are powers of two.",
+)
+def _caps_agree(evidence: Evidence, session: SessionResults) -> Found | None:
+    both = [capped for capped in calculators.caps(evidence, session) if capped.computed is not None]
+    if not both:
+        return None
+    n_equal = sum(capped.computed == capped.largest for capped in both)
+    records = [record for c in both for record in (c.record, c.growth.small, c.growth.large)]
+    return Found(f"{n_equal} of {len(both)}", _cells(evidence, *records))
 
 
 @fact(

@@ -680,8 +680,9 @@ def largest_batch(scope: Scope) -> _Draft:
             if growth.small.cell.workload not in scope.workloads:
                 continue
             refs = scope.evidence.refs(growth.small, growth.large)
-            batches = [growth.largest_batch(card) for card in calculators.CARDS_BYTES]
-            read = [f"{record.cell.batch_size}" for record in (growth.small, growth.large)]
+            batches = [_batch_text(growth.largest_batch(card)) for card in calculators.CARDS_BYTES]
+            batches = ["not computed"] * len(batches) if growth.is_flat else batches
+            read = [fmt.count(record.cell.batch_size) for record in (growth.small, growth.large)]
             rows.append((
                 scope.machine(session),
                 _text(growth.title),
@@ -689,7 +690,7 @@ def largest_batch(scope: Scope) -> _Draft:
                 _text(" and ".join(read)),
                 Cellv(text=fmt.bytes_(growth.fixed_bytes), cells=refs),
                 Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
-                *(Cellv(text=_batch_text(n), cells=refs) for n in batches),
+                *(Cellv(text=words, cells=refs) for words in batches),
             ))  # fmt: skip
     sizes = (f"{size} GB" for size in calculators.CARD_SIZES_GB)
     return _Draft(
