@@ -1180,7 +1180,16 @@ class _Plane:
             top = min(max(middle[1] - height / 2, 2), self._size[1] - height - 2)
             return _Box(left, top, left + width, top + height)
 
-        best = min(map(box, anchors), key=lambda one: sum(one.overlap(other) for other in self._taken))
+        best, least = None, math.inf
+        for middle in anchors:
+            one = box(middle)
+            met = sum(one.overlap(other) for other in self._taken)
+            if met < least:
+                best, least = one, met
+            if not least:
+                break
+        if best is None:
+            raise ValueError(f"no place to try for {text!r}")
         self._taken.append(best)
         shares = ((best.left + width / 2) / self._size[0], 1 - (best.top + height / 2) / self._size[1])
         x, y = (d[0] * (d[1] / d[0]) ** share for d, share in zip((self._x, self._y), shares, strict=True))
@@ -1231,9 +1240,11 @@ def _roofs(
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
-    for same in groups.values():
-        thread = alt.Chart(_data([{"x": row["x"], "value": row["value"]} for row in same]))
-        layers.append(thread.mark_line(color=COLOURS["missing"], strokeWidth=1, opacity=0.6).encode(x=x, y=y))
+    joined = [
+        {"x": row["x"], "value": row["value"], "group": " ".join(key)} for key, same in groups.items() for row in same
+    ]
+    threads = alt.Chart(_data(joined)).mark_line(color=COLOURS["missing"], strokeWidth=1, opacity=0.6)
+    layers.append(threads.encode(x=x, y=y, detail="group:N"))
     base = alt.Chart(_data(rows))
     layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2="high:Q", color=colour))
     layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
