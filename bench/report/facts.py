@@ -36,6 +36,8 @@ EXTRA_VARIANTS = (
     ("transfer-2000", "all", "tuned", "all", "all layers trained"),
     ("transformer-text", "large", "width", 768, "of BERT-base size"),
     ("layout", "depthwise", "net", "depthwise", "depthwise convolutions"),
+    ("onednn", "dense", "net", "dense", "dense layers"),
+    ("onednn", "look-ups", "net", "look-ups", "look-ups in a table"),
     ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
     ("raw-models", "mobilenet-v2", "net", "mobilenet-v2", "MobileNetV2"),
     ("raw-models", "lstm-text", "net", "lstm-text", "LSTM"),

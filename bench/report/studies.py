@@ -30,6 +30,7 @@ ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "input-pipeline": (("workers-0", "workers-1", "workers-2", "workers-4", "tf-data"),),
     "layout": (("train-last", "train-first"), ("infer-last", "infer-first")),
     "lstm-switches": (("plain", "unroll", "no-cudnn"),),
+    "onednn": (("on", "off"),),
     "raw-framework": (("raw", "fit", "train-on-batch"),),
     "raw-models": (("raw", "fit"),),
     "resident-data": (("resident", "fed"),),

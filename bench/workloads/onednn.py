@@ -1,0 +1,219 @@
+"""TensorFlow with its library oneDNN and without, in turns: the same nets, trained by two processes that wait between.
+
+TensorFlow reads TF_ENABLE_ONEDNN_OPTS once, when it starts, so each setting needs a process of its own. Both have the
+same seed and the same data; only one works at a time. Impure: starts processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any
+
+from bench.schema import Block, Reading, Series, Variant, Workload
+
+SETTINGS = {"on": "1", "off": "0"}
+COMMAND = [sys.executable, "-m", "bench.workloads.onednn"]
+N_CLASSES = 10
+N_TOKENS, LENGTH, N_DIMENSIONS = 50_000, 32, 64  # of the look-ups
+BLOCK_S = 0.3
+RATE = 1e-3
+# Losses of a first epoch; sums run in another order, so the last digits differ, and a few steps carry that on.
+TOLERANCE = 1e-3
+MARK = "onednn "  # before a line that is meant for the parent
+
+SPEC = Workload(
+    id="onednn",
+    title="oneDNN on and off in TensorFlow",
+    summary="Three small nets are trained by TensorFlow with oneDNN and without, block by block in turn.",
+    kind="study",
+    sample_noun="samples",
+    data_source="seeded random images, rows and tokens; only speed is asked",
+    series=(
+        Series(id="on", label="step with oneDNN, the default"),
+        Series(id="off", label="step without oneDNN"),
+    ),
+    readings=(Reading(id="loss-gap", label="first loss without oneDNN, apart from the one with it", unit="frac"),),
+    variants={
+        "smoke": (
+            Variant(
+                mode="study",
+                batch_size=8,
+                n_samples=16,
+                params={"net": "dense"},
+                n_blocks=3,
+                steady_limit_s=0.5,
+                headline=True,
+                estimate_s=20.0,
+                backends=("tensorflow",),
+                devices=("cpu",),
+            ),
+        ),
+        "quick": (),
+        "reference": tuple(
+            Variant(
+                mode="study",
+                batch_size=batch_size,
+                n_samples=n_steps * batch_size,
+                params={"net": net},
+                n_blocks=20,
+                steady_limit_s=8.0,
+                headline=net == "convolutions",
+                estimate_s=35.0,
+                backends=("tensorflow",),
+                devices=("cpu",),
+                more_threads=(1,),
+                sweep="onednn",
+            )
+            # Steps of an epoch: enough that what fit does between epochs does not count.
+            for net, batch_size, n_steps in (("convolutions", 32, 16), ("dense", 32, 128), ("look-ups", 1024, 32))
+        ),
+    },
+)
+
+
+def measure(study: Any) -> None:
+    """Train a block in one process, then one in the other, in shuffled rounds.
+
+    Raises:
+        RuntimeError: a process ended early, or the two disagree on the loss by more than rounding explains.
+    """
+    request = {
+        "net": str(study.variant.params["net"]),
+        "batch_size": study.cell.batch_size,
+        "n_samples": study.variant.n_samples,
+        "n_threads": study.cell.threads,
+        "jit": study.cell.jit == "on",
+        "seed": study.seed,
+    }
+    with ExitStack() as stack:
+        trainers = {name: stack.enter_context(trainer(name, request)) for name in SETTINGS}
+        losses = {name: ask(process, 1)["loss"] for name, process in trainers.items()}
+        gap = abs(losses["off"] / losses["on"] - 1)
+        if not gap <= TOLERANCE:
+            raise RuntimeError(f"the first losses, {losses['on']:.6g} and {losses['off']:.6g}, are not of one net")
+        study.read("loss-gap", gap)
+        study.take({name: partial(block, process) for name, process in trainers.items()})
+    one = study.keras.ops.ones((1,))
+    study.observe(one, one)
+
+
+def block(process: subprocess.Popen[str]) -> Block:
+    """As many epochs as the process needs to fill a block's time."""
+    told = ask(process, 0)
+    return Block(n_steps=told["n_steps"], seconds=told["seconds"])
+
+
+@contextmanager
+def trainer(setting: str, request: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """A process that has built the net under a setting and waits; it ends with the block, or with its parent."""
+    env = os.environ | {"TF_ENABLE_ONEDNN_OPTS": SETTINGS[setting], "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [*COMMAND, json.dumps(request)],
+            cwd=Path(__file__).parents[2],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            yield process
+        except BrokenPipeError:
+            errors.seek(0)
+            last = (errors.read().strip().splitlines() or ["it printed nothing"])[-1]
+            raise RuntimeError(f"the process with oneDNN {setting} ended early: {last[:200]}") from None
+        finally:
+            with suppress(BrokenPipeError):
+                process.stdin.close()  # its loop ends with its input
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+
+def ask(process: subprocess.Popen[str], n_epochs: int) -> dict[str, float]:
+    """What a process tells of that many epochs, or of as many as fill a block where the number is 0.
+
+    Raises:
+        BrokenPipeError: it has ended.
+    """
+    process.stdin.write(f"{n_epochs}\n")
+    process.stdin.flush()
+    for line in process.stdout:
+        if line.startswith(MARK):
+            return json.loads(line.removeprefix(MARK))
+    raise BrokenPipeError
+
+
+def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
+    """Train as many epochs as each line asks for, and tell steps, seconds and the loss of the last epoch."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(request["n_threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(request["n_threads"])
+    keras.utils.set_random_seed(request["seed"])
+    x, y = data(request["net"], request["n_samples"], request["seed"])
+    model = build(keras, request["net"], jit=request["jit"])
+    n_fill = 1
+    for line in asked:
+        n_epochs = int(line) or n_fill
+        start = perf_counter()
+        losses = model.fit(x, y, batch_size=request["batch_size"], epochs=n_epochs, verbose=0, shuffle=False)
+        tf.test.experimental.sync_devices()
+        seconds = perf_counter() - start
+        n_fill = max(1, round(BLOCK_S * n_epochs / seconds))
+        n_steps = n_epochs * (len(x) // request["batch_size"])
+        found = {"n_steps": n_steps, "seconds": seconds, "loss": float(losses.history["loss"][-1])}
+        told.write(f"{MARK}{json.dumps(found)}\n")
+        told.flush()
+
+
+def data(net: str, n: int, seed: int) -> tuple[Any, Any]:
+    """Images (n, 32, 32, 3), rows (n, 128) or tokens (n, 32), and classes (n,)."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, N_CLASSES, n).astype(np.int32)
+    if net == "look-ups":
+        return rng.integers(0, N_TOKENS, (n, LENGTH)).astype(np.int32), y
+    shape = (n, 32, 32, 3) if net == "convolutions" else (n, 128)
+    return rng.standard_normal(shape, dtype=np.float32), y
+
+
+def build(keras: Any, net: str, *, jit: bool) -> Any:
+    """A small net to ten logits, compiled with plain gradient descent."""
+    layers = keras.layers
+    if net == "convolutions":
+        parts = [keras.Input((32, 32, 3))]
+        for n_filters in (32, 64, 128):
+            parts += [layers.Conv2D(n_filters, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
+        parts.append(layers.GlobalAveragePooling2D())
+    elif net == "look-ups":
+        parts = [keras.Input((LENGTH,), dtype="int32"), layers.Embedding(N_TOKENS, N_DIMENSIONS)]
+        parts.append(layers.GlobalAveragePooling1D())
+    else:
+        parts = [keras.Input((128,)), *(layers.Dense(128, activation="relu") for _ in range(2))]
+    model = keras.Sequential([*parts, layers.Dense(N_CLASSES)])
+    model.compile(
+        optimizer=keras.optimizers.SGD(RATE),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=jit,
+    )
+    return model
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]), sys.stdin, sys.stdout)

@@ -1,0 +1,68 @@
+"""oneDNN on and off: two processes that wait in turn; one that ends early is a failure with its last words."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from bench.schema import Block
+from bench.workloads import onednn
+
+ECHO = """
+import json, os, sys
+for line in sys.stdin:
+    print("a library's own words")
+    told = {"n_steps": int(line) + 8, "seconds": 2.0, "loss": float(os.environ["TF_ENABLE_ONEDNN_OPTS"])}
+    print("onednn " + json.dumps(told), flush=True)
+"""
+
+
+def test_each_setting_reaches_its_process_and_other_lines_are_passed_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(onednn, "COMMAND", [sys.executable, "-c", ECHO])
+    with onednn.trainer("on", {}) as on, onednn.trainer("off", {}) as off:
+        assert (1.0, 0.0) == (onednn.ask(on, 1)["loss"], onednn.ask(off, 1)["loss"])
+        assert Block(n_steps=8, seconds=2.0) == onednn.block(off)
+    assert (0, 0) == (on.returncode, off.returncode)
+
+
+def test_a_process_that_ends_early_fails_the_run_with_its_last_words(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(onednn, "COMMAND", [sys.executable, "-c", "raise SystemExit('no such processor')"])
+
+    with (
+        pytest.raises(RuntimeError, match="oneDNN off ended early: no such processor"),
+        onednn.trainer("off", {}) as process,
+    ):
+        process.wait()
+        onednn.ask(process, 1)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"), [("convolutions", (4, 32, 32, 3)), ("dense", (4, 128)), ("look-ups", (4, onednn.LENGTH))]
+)
+def test_data_follow_from_the_seed(net: str, shape: tuple[int, ...]):
+    (x, y), (again, _), (other, _) = (onednn.data(net, 4, seed) for seed in (1, 1, 2))
+
+    assert shape == x.shape and (4,) == y.shape
+    assert np.array_equal(x, again) and not np.array_equal(x, other)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("net", ["convolutions", "dense", "look-ups"])
+def test_a_process_trains_as_many_epochs_as_it_is_asked_for(net: str):
+    pytest.importorskip("tensorflow")
+    import subprocess
+
+    request = {"net": net, "batch_size": 4, "n_samples": 8, "n_threads": 1, "jit": False, "seed": 0}
+    # In a process of its own: it sets threads, which TensorFlow permits before its first operation only.
+    done = subprocess.run(
+        [*onednn.COMMAND, json.dumps(request)], input="1\n3\n0\n", capture_output=True, text=True, check=True
+    )
+    told = [json.loads(line.removeprefix(onednn.MARK)) for line in io.StringIO(done.stdout) if line[:7] == "onednn "]
+
+    assert [2, 6] == [one["n_steps"] for one in told[:2]]
+    assert told[2]["n_steps"] >= 2 and all(one["seconds"] > 0 for one in told)
+    assert told[1]["loss"] < told[0]["loss"]  # it learns
