@@ -183,6 +183,21 @@ def test_texts_are_placed_where_they_meet_nothing():
     assert low > 0, "no text leaves the plot"
 
 
+def test_a_name_never_stands_on_the_far_side_of_other_points():
+    plane = charts._Plane((1.0, 100.0), (1.0, 100.0), (300.0, 300.0))
+    column = [{"x": 80.0, "value": value} for value in (5.0, 20.0)]
+    nearer = [{"x": 60.0, "value": value} for value in (2.0, 50.0)]
+
+    found = {
+        name["text"]: name for name in charts._group_names(plane, {("far", "CPU"): column, ("near", "CPU"): nearer})
+    }
+
+    assert found["far"]["x"] > 60.0
+    assert charts._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 40.0)
+    assert not charts._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 140.0)
+    assert not charts._lies_between([(50.0, 10.0), (50.0, 90.0)], 60.0, 70.0, 40.0)
+
+
 def test_a_trace_is_drawn_with_its_measured_part_marked():
     slow = make_record("cnn-digits", step_s=0.1, run_fields={"warmup": (Block(n_steps=2, seconds=1.0),) * 3})
     unsettled = make_record("cnn-digits", backend="jax", run_fields={"steady": False})

@@ -1256,6 +1256,7 @@ def _roofs(
     return alt.layer(*layers, height=height)
 
 
+FEW_GROUPS = 3  # others up to which no name stands beyond them; among more, that beats a name on top of another
 FLOP_TITLE = "operations per second (FLOP/s, log scale, higher is better)"
 
 
@@ -1285,16 +1286,28 @@ def _group_names(plane: _Plane, groups: Mapping[tuple[str, str], Sequence[Mappin
         for (a, b), (c, d) in itertools.pairwise(sorted(points)):
             for k in range(1, 8):
                 plane.take_px(a + (c - a) * k / 8, b + (d - b) * k / 8, 3)
-    for (label, _), points in sorted(placed.items(), key=lambda item: -len(item[0][0])):
+    for key, points in sorted(placed.items(), key=lambda item: -len(item[0][0])):
+        label, others = key[0], [other for name, other in placed.items() if name != key]
         left, right = min(px for px, _ in points), max(px for px, _ in points)
         top, bottom = min(py for _, py in points), max(py for _, py in points)
         half, middle = len(label) * 2.8 + 2, (left + right) / 2
         shifts = (0.0, half * 0.5, -half * 0.5, half * 0.85, -half * 0.85)
         over = [(middle + dx, y) for y in (top - 14, bottom + 14) for dx in shifts]
         heights = (top, bottom, (top + bottom) / 2, *(y for _, y in points))
-        beside = [(x, y) for y in heights for x in (right + half + 9, left - half - 9)]
+        beside = [
+            (x, y)
+            for y in heights
+            for x in (right + half + 9, left - half - 9)
+            if len(others) > FEW_GROUPS or not any(_lies_between(other, x, middle, y) for other in others)
+        ]
         found.append(plane.place(label, [*over[:1], *over[5:6], *beside, *over]))
     return found
+
+
+def _lies_between(points: Sequence[tuple[float, float]], one: float, other: float, y: float) -> bool:
+    """Whether a group of points is passed on the way from one place to another, at about one height."""
+    inside = any(min(one, other) < px < max(one, other) for px, _ in points)
+    return inside and min(py for _, py in points) - 8 < y < max(py for _, py in points) + 8
 
 
 def _trace_panels(panels: Sequence[tuple[str, traces.Shown | None]], *, narrow: bool) -> alt.LayerChart:
