@@ -673,29 +673,38 @@ def patience(scope: Scope) -> _Draft:
 
 @table("largest-batch")
 def largest_batch(scope: Scope) -> _Draft:
-    """Largest batch under the memory of common cards, from a straight line through peaks at two batches."""
+    """Largest batch under the memory of common cards, from a straight line through peaks at two batches.
+
+    Left out are half precision on a CPU, which has no memory to save by it, and small nets that compute nothing.
+    """
     rows = []
     for session in scope.sessions:
         for growth in calculators.growths(scope.evidence, session):
-            if growth.small.cell.workload not in scope.workloads:
+            workload = growth.small.cell.workload
+            is_idle = (growth.device == "cpu" and growth.precision != "float32-strict") or (
+                growth.is_flat and workload == "memory"
+            )
+            if workload not in scope.workloads or is_idle:
                 continue
             refs = scope.evidence.refs(growth.small, growth.large)
             batches = [_batch_text(growth.largest_batch(card)) for card in calculators.CARDS_BYTES]
             batches = ["not computed"] * len(batches) if growth.is_flat else batches
             read = [fmt.count(record.cell.batch_size) for record in (growth.small, growth.large)]
+            fixed = fmt.bytes_(growth.fixed_bytes) if growth.fixed_bytes else "too small to tell"
+            precision = "" if growth.precision == "float32-strict" else f", {growth.precision}"
             rows.append((
                 scope.machine(session),
                 _text(growth.title),
-                _text(f"{_arm_text(growth.backend, growth.device)}, {growth.precision}"),
-                _text(" and ".join(read)),
-                Cellv(text=fmt.bytes_(growth.fixed_bytes), cells=refs),
-                Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
+                _text(f"{_arm_text(growth.backend, growth.device)}{precision}"),
                 *(Cellv(text=words, cells=refs) for words in batches),
+                Cellv(text=fixed, cells=refs),
+                Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
+                _text(" and ".join(read)),
             ))  # fmt: skip
     sizes = (f"{size} GB" for size in calculators.CARD_SIZES_GB)
     return _Draft(
         caption="Largest batch, rounded down to a power of two: (card - fixed part) / part of each sample.",
-        columns=(MACHINE, "network", "read on", "batches read", "fixed part", "of each sample", *sizes),
+        columns=(MACHINE, "network", "read on", *sizes, "fixed part", "of each sample", "batches read"),
         rows=rows,
     )
 
