@@ -24,6 +24,10 @@ THREADS_POWER = 0.7
 SLOW_BLOCK_S = 0.15  # blocks last 0.1 s unless one step takes longer: then their time follows the step's
 MIN_FOR_CORRECTION = 3  # guesses are corrected from at least this many cells
 
+# A run is taken for interrupted beyond so many times the seconds it accounts for, and so many more: the warm-up of a
+# study, which its record does not hold, takes about as long again as what it does hold, and a graph some seconds.
+INTERRUPTED_RATIO, INTERRUPTED_S = 2.0, 15.0
+
 Basis = Literal["this cell", "its siblings here", "other machines", "another backend here", "the workload's guess"]
 
 
@@ -143,7 +147,8 @@ def _known(machine_id: str, record: Record, today: Workload | None) -> Known | N
     variants = [v for spec in (today, record.spec) if spec for v in spec.variants.get(record.profile, ())]
     variant = next((v for v in variants if _is_of(record.cell, v)), None)
     runs = [run for run in record.runs if run.status == "ok"] or list(record.runs)
-    seconds = [run.total_s for run in runs if run.total_s > 0]
+    runs = [run for run in runs if run.total_s > 0 and not _was_interrupted(run)]
+    seconds = [run.total_s for run in runs]
     if variant is None or not seconds:
         return None
     return Known(
@@ -152,8 +157,22 @@ def _known(machine_id: str, record: Record, today: Workload | None) -> Known | N
         cell=record.cell,
         seconds=statistics.median(seconds),
         guess_s=guess(record.cell, variant),
-        work_frac=statistics.median(_work_frac(run) for run in runs if run.total_s > 0),
+        work_frac=statistics.median(_work_frac(run) for run in runs),
     )
+
+
+def _was_interrupted(run: Run) -> bool:
+    """Whether the run lasted far longer than what it did: a session that was stopped meanwhile, a machine that slept.
+
+    What is not accounted for is loading, compiling and, in a study, its warm-up. A study that times nothing cannot
+    be told.
+    """
+    blocks = [*run.blocks, *run.warmup, *(block for found in run.series.values() for block in found)]
+    if not blocks:
+        return False
+    accounted = sum(run.phases_s.values()) + sum(run.first_s.values()) + sum(block.seconds for block in blocks)
+    accounted += run.job.seconds if run.job else 0.0
+    return run.total_s > INTERRUPTED_RATIO * accounted + INTERRUPTED_S
 
 
 def _work_frac(run: Run) -> float:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 
 import msgspec
 
@@ -22,6 +22,7 @@ from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
 
 WORKER = (sys.executable, "-m", "bench.worker")
 REPOSITORY = Path(__file__).parent.parent
+STOPPED_S = 10.0  # a process has ended by so long after its result
 TIMEOUT_S = 1200.0  # the longest honest run, a whole fine-tuning job on one slow core, takes about a third
 
 
@@ -83,7 +84,7 @@ def launch(
         request_path, result_path = Path(scratch, "request.json"), Path(scratch, "result.json")
         request_path.write_bytes(encode(request))
         env = environment(request.cell, os.environ if base is None else base, scratch)
-        start = perf_counter()
+        start, spawned_at = perf_counter(), time()
         with open(Path(scratch, "log"), "wb") as log:
             process = subprocess.Popen(
                 [*worker, str(request_path), str(result_path)],
@@ -110,7 +111,9 @@ def launch(
         status, reason = "failed", ""
         if result_path.exists() and not timed_out.is_set():
             run = msgspec.json.decode(result_path.read_bytes(), type=Run)
-            return msgspec.structs.replace(run, total_s=total_s)
+            return msgspec.structs.replace(
+                run, total_s=without_stop(total_s, result_path.stat().st_mtime - spawned_at)
+            )
         if timed_out.is_set():
             status, reason = "timeout", f"no result after {timeout_s:g} s"
         else:
@@ -123,6 +126,14 @@ def launch(
         started_at=started_at,
         total_s=total_s,
     )
+
+
+def without_stop(total_s: float, until_result_s: float) -> float:
+    """Seconds of a run whose parent may have been stopped meanwhile, by Ctrl-Z or a machine that slept.
+
+    Then the parent learns of the end long after it; the result's own date tells when it was.
+    """
+    return until_result_s if 0 < until_result_s < total_s - STOPPED_S else total_s
 
 
 def _died(code: int, log: Path) -> tuple[Status, str]:

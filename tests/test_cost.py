@@ -5,6 +5,7 @@ import pytest
 
 from bench import cost, registry, store
 from bench.cost import Costs
+from bench.schema import Block
 from tests.factories import make_cell, make_record, make_run, make_workload
 
 VARIANT = make_workload("resnet50").variants["reference"][0]
@@ -12,7 +13,11 @@ VARIANT = make_workload("resnet50").variants["reference"][0]
 
 def record_that_took(seconds, workload="resnet50", *, n_runs=3, **fields):
     cell = make_cell(workload, **{k: v for k, v in fields.items() if k != "profile"})
-    runs = [make_run(index, cell=cell, total_s=seconds) for index in range(n_runs)]
+    runs = []
+    for index in range(n_runs):
+        usual = make_run(index, cell=cell)
+        phases = usual.phases_s | {"import": max(seconds - sum(usual.phases_s.values()), 0.0)}  # nothing unexplained
+        runs.append(msgspec.structs.replace(usual, total_s=seconds, phases_s=phases))
     return make_record(workload, runs=runs, **fields)
 
 
@@ -117,6 +122,14 @@ def test_guesses_that_were_off_are_corrected_from_three_cells_on():
 
 def test_skipped_cells_teach_nothing():
     assert () == cost.known([("here", [make_record(status="skipped")])])
+
+
+def test_a_run_that_was_interrupted_teaches_nothing():
+    blocks = (Block(n_steps=10, seconds=5.0),) * 4
+    whole, stopped = (make_run(0, cell=make_cell(), total_s=total, blocks=blocks, job=None) for total in (30.0, 600.0))
+
+    assert "the workload's guess" == expected(costs(("here", make_record(runs=[stopped])))).basis
+    assert 30.0 == expected(costs(("here", make_record(runs=[stopped, whole])))).seconds
 
 
 def test_nine_of_ten_committed_cells_are_foretold_within_a_factor_of_two():

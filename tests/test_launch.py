@@ -30,6 +30,12 @@ def test_launch_returns_the_childs_run_with_the_parents_clock(monkeypatch):
     assert run.total_s > 0
 
 
+def test_a_parent_that_was_stopped_does_not_count_its_stop():
+    assert 20.0 == launch.without_stop(500.0, 20.0)
+    assert 22.0 == launch.without_stop(22.0, 20.0)  # the process took that long to end
+    assert 22.0 == launch.without_stop(22.0, -3000.0)  # the system's clock was set
+
+
 def test_launch_records_a_timeout(monkeypatch):
     run = run_fake(monkeypatch, "hangs", timeout_s=0.2)
 

@@ -35,6 +35,7 @@ ARTICLE_IMAGES = 2_000
 EXTRA_VARIANTS = (
     ("transfer-2000", "all", "tuned", "all", "all layers trained"),
     ("transformer-text", "large", "width", 768, "of BERT-base size"),
+    ("endurance", "long", "minutes", 10, "ten minutes"),
     ("layout", "depthwise", "net", "depthwise", "depthwise convolutions"),
     ("onednn", "dense", "net", "dense", "dense layers"),
     ("onednn", "look-ups", "net", "look-ups", "look-ups in a table"),
