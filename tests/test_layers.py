@@ -128,7 +128,9 @@ WALL = {
     "bench.report.heads": layer(),
     "bench.report.kept": layer(),
     "bench.report.beside": layer("schema report.cases report.published report.rows report.stats", "msgspec"),
-    "bench.report.questions": layer("schema store report.format report.groups report.published report.rows", "msgspec"),
+    "bench.report.questions": layer(
+        "schema store report.format report.groups report.heads report.published report.rows", "msgspec"
+    ),
     "bench.report.readability": layer(),
     "bench.report.sharing": layer(),
     "bench.report.cards": layer(),

@@ -20,7 +20,7 @@ from altair.utils import schemapi
 from bench.report import beside, rooflines, stats, studies, traces
 from bench.report import format as fmt
 from bench.report.rows import Evidence
-from bench.schema import BACKENDS, DEVICES
+from bench.schema import BACKENDS, DEVICES, Record
 from bench.store import SessionResults
 
 WIDE_PX = 720
@@ -457,11 +457,7 @@ def roofline_chart(scope: Scope) -> Picture:
         for device, backend in _arms(scope):
             label, series = scope.title_of(workload), _series(device, backend)
             best = rooflines.ceiling(scope.evidence, scope.session, device)
-            record = (
-                None
-                if scope.session is None
-                else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
-            )
+            record = _best(scope, workload, "train", device, backend)
             part = None if record is None or best is None else rooflines.share(record, best)
             found.append(_absent(label, series, NOT_MEASURED) if part is None else _estimated(label, series, part))
     found = _collapsed(found)
@@ -517,21 +513,19 @@ def _below_a_roof(
     scope: Scope, workload: str, mode: str, device: str, backend: str
 ) -> tuple[float, stats.Estimate] | None:
     """Operations per byte and operations per second of an arm's best cell."""
-    if scope.session is None:
-        return None
-    record = scope.evidence.best(scope.session, workload, mode, device, backend=backend)
+    record = _best(scope, workload, mode, device, backend)
     steep = None if record is None else rooflines.intensity(record)
     rate = None if record is None else rooflines.achieved(record)
     return None if steep is None or rate is None else (steep, rate)
 
 
 def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[Mapping[str, Any]]) -> str:
-    text = _in_words(what, [{k: v for k, v in row.items() if k != "x"} for row in rows], fmt_flop)
+    text = _in_words(what, [{k: v for k, v in row.items() if k != "x"} for row in rows], fmt.flop_rate)
     for line in lines:
         ridge = line["flat"] / line["slope"]
         text += (
-            f" {line['device']} ceilings: {fmt_flop(line['flat'])} for arithmetic, {line['slope'] / 1e9:.3g} GB/s for "
-            f"memory; they meet at {ridge:.3g} operations per byte."
+            f" {line['device']} ceilings: {fmt.flop_rate(line['flat'])} for arithmetic, "
+            f"{fmt.bytes_(line['slope'])}/s for memory; they meet at {ridge:.3g} operations per byte."
         )
     return text
 
@@ -542,11 +536,7 @@ def warm_up(scope: Scope) -> Picture:
     workload = scope.workload or _most_batches(scope)
     panels: list[tuple[str, traces.Shown | None]] = []
     for device, backend in _arms(scope):
-        record = (
-            None
-            if scope.session is None
-            else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
-        )
+        record = _best(scope, workload, "train", device, backend)
         panels.append((_series(device, backend), None if record is None else traces.shown(record)))
     if not scope.has_gpu():
         panels.append(("GPU", None))
@@ -586,11 +576,7 @@ def job_by_steps(scope: Scope) -> Picture:
     workload = scope.workload or _most_batches(scope)
     found = []
     for device, backend in _arms(scope):
-        record = (
-            None
-            if scope.session is None
-            else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
-        )
+        record = _best(scope, workload, "train", device, backend)
         for n in stats.JOB_STEPS if record is not None else ():
             time = stats.projected_time(record, n)
             if time is not None:
@@ -662,13 +648,16 @@ def _series(device: str, backend: str) -> str:
     return f"{BACKEND_NAMES[backend]}, {device.upper()}"
 
 
+def _best(scope: Scope, workload: str, mode: str, device: str, backend: str) -> Record | None:
+    """The cell of the drawn session that speaks for an arm; None without one, or without a session."""
+    if scope.session is None:
+        return None
+    return scope.evidence.best(scope.session, workload, mode, device, backend=backend)
+
+
 def _headline(scope: Scope, workload: str, device: str, backend: str) -> dict[str, Any] | None:
     """The row of the arm's best headline cell; else one that says why there is none."""
-    best = (
-        None
-        if scope.session is None
-        else scope.evidence.best(scope.session, workload, "train", device, backend=backend)
-    )
+    best = _best(scope, workload, "train", device, backend)
     rows = scope.rows(workload=workload, mode="train", device=device, backend=backend)
     if best is not None:
         return next((row for row in rows if row["cell_id"] == best.cell.id), None)
@@ -908,16 +897,6 @@ def _same_but_jit(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def fmt_rate(value: float) -> str:
     """Samples per second in words."""
     return f"{fmt.count(value) if value >= 1000 else f'{value:.3g}'} per second"
-
-
-def fmt_flop(value: float) -> str:
-    """Operations per second in words."""
-    return f"{_short_si(value)}FLOP/s"
-
-
-def _short_si(value: float) -> str:
-    size, letter = next(((n, c) for n, c in ((1e12, "T"), (1e9, "G"), (1e6, "M")) if value >= n), (1.0, ""))
-    return f"{value / size:.3g} {letter}"
 
 
 def _in_words(what: str, rows: Sequence[dict[str, Any]], spell: Callable[[float], str]) -> str:
@@ -1269,10 +1248,10 @@ def _roof_names(
         ridge, left = line["flat"] / line["slope"], max(x_domain[0], y_domain[0] / line["slope"])
         (a, top), (b, _) = plane.at(ridge, line["flat"]), plane.at(x_domain[1], line["flat"])
         middles = [(b - share * (b - a), top + dy) for share in (0.0, 0.3, 0.6) for dy in (-11, 12)]
-        found.append(plane.place(f"{line['device']}: matrix product, {fmt_flop(line['flat'])}", middles))
+        found.append(plane.place(f"{line['device']}: matrix product, {fmt.flop_rate(line['flat'])}", middles))
         steps = (left * (ridge / left) ** share for share in (0.25, 0.5, 0.1, 0.7, 0.9))
         near = [plane.at(step, step * line["slope"]) for step in steps]
-        text = f"{line['device']}: memory, {_short_si(line['slope'])}B/s"
+        text = f"{line['device']}: memory, {fmt.bytes_(line['slope'])}/s"
         side = len(text) * 2.8 + 10
         found.append(plane.place(text, [(px + dx, py + dy) for px, py in near for dx, dy in ((-side, -6), (side, 8))]))
     return found

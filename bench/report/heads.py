@@ -74,9 +74,13 @@ def line_of(source: Headed, key: str) -> int:
     return next((number for number, line in lines if line.startswith(f"{key}:")), 1)
 
 
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """What is wrong with a name that is not known, and what to write instead."""
+    near = difflib.get_close_matches(name, sorted(known), n=3) or sorted(known)[:10]
+    return f"unknown {kind} {name!r}; write one of {', '.join(near)}"
+
+
 def _unknown(source: Headed, key: str, values: Iterable[Any], known: Collection[str]) -> Iterator[str]:
     for value in values:
         if value and str(value) not in known:
-            near = difflib.get_close_matches(str(value), sorted(known), n=3) or sorted(known)[:10]
-            told = f"unknown {key.removesuffix('s')} {str(value)!r}; write one of {', '.join(near)}"
-            yield f"{source.shown}:{line_of(source, key)}: {told}"
+            yield f"{source.shown}:{line_of(source, key)}: {unknown(key.removesuffix('s'), str(value), known)}"

@@ -52,14 +52,22 @@ def load(folder: Path, name: str) -> dict[str, Any]:
 
 def save(folder: Path, name: str, values: Mapping[str, Any]) -> None:
     """Keep the values of a state, and only the latest few states; a folder that cannot be written only costs time."""
+    write(folder / f"{name}.pickle", pickle.dumps(dict(values), protocol=pickle.HIGHEST_PROTOCOL))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            pickle.dump(dict(values), file, protocol=pickle.HIGHEST_PROTOCOL)
-        os.replace(temporary, folder / f"{name}.pickle")
         for old in _newest_first(folder.glob("*.pickle"))[N_FILES:]:
             old.unlink(missing_ok=True)
+    except OSError:
+        pass
+
+
+def write(path: Path, data: bytes) -> None:
+    """Keep one file, whole or not at all; a folder that cannot be written only costs time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
     except OSError:
         pass
 

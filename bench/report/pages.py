@@ -13,10 +13,8 @@ import hashlib
 import html
 import io
 import json
-import os
 import posixpath
 import re
-import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -2019,7 +2017,7 @@ def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:
 
 def _traces(record: Record) -> str:
     """What the runs' blocks did over time, counted; empty where no run has enough of them to tell."""
-    kinds = [trace.kind for run in stats.ok_runs(record) if (trace := trust.classify_trace(trust.trace_of(run)))]
+    kinds = traces.kinds(record)
     return ", ".join(f"{kind} in {kinds.count(kind)} of {len(kinds)} runs" for kind in dict.fromkeys(kinds))
 
 
@@ -2183,7 +2181,7 @@ def _svg_of(spec: str) -> str:
     drawn = themed(
         vl_convert.vegalite_to_svg(json.loads(spec) | {"$schema": "https://vega.github.io/schema/vega-lite/v6.json"})
     )
-    _store(path, drawn.encode())
+    kept.write(path, drawn.encode())
     return drawn
 
 
@@ -2228,7 +2226,7 @@ def _card(drawn: str) -> bytes:
     except OSError:
         pass
     data = vl_convert.svg_to_png(drawn)
-    _store(path, data)
+    kept.write(path, data)
     return data
 
 
@@ -2240,20 +2238,8 @@ def _vega() -> str:
     except OSError:
         pass
     bundle = vl_convert.javascript_bundle()
-    _store(path, bundle.encode())
+    kept.write(path, bundle.encode())
     return bundle
-
-
-def _store(path: Path, data: bytes) -> None:
-    """Keep a drawing for the next build; a folder that cannot be written only costs time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError:
-        pass
 
 
 def _light_shades(docs: Path) -> dict[str, str]:

@@ -7,18 +7,17 @@ of their records bear on the question, it says which do.
 
 from __future__ import annotations
 
-import difflib
 import html
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from bench.report import format as fmt
-from bench.report import groups, published
+from bench.report import groups, heads, published
 from bench.report.rows import Evidence
 from bench.schema import Cell, Record, Run, Scalar, Variant, Workload
 from bench.store import SessionResults
@@ -165,15 +164,15 @@ def problems(
             yield told("questions", index, "number", f"{where} stands here twice; give this one the next free number")
         seen.add(question.number)
         if question.where not in WHERE:
-            yield told("questions", index, "where", _unknown("mark", question.where, WHERE))
+            yield told("questions", index, "where", heads.unknown("mark", question.where, WHERE))
         for sweep_id in question.sweeps:
             if sweep_id not in by_id:
-                yield told("questions", index, "sweeps", _unknown("sweep", sweep_id, by_id))
+                yield told("questions", index, "sweeps", heads.unknown("sweep", sweep_id, by_id))
         if not question.pages:
             yield told("questions", index, "pages", f"{where} has no page; name the page that answers it")
         for page in question.pages:
             if page not in pages:
-                yield told("questions", index, "pages", _unknown("page", page, pages))
+                yield told("questions", index, "pages", heads.unknown("page", page, pages))
             elif page == question.pages[0] and page.startswith(FOLDER) and question.where in WHERE:
                 word, wanted = str(pages[page].get("where", "here")), WHERE[question.where][1]
                 if word != wanted:
@@ -182,7 +181,7 @@ def problems(
         offered = {name for found in question.sweeps if found in by_id for name in workloads_of(by_id[found])}
         for name in question.workloads:
             if name not in specs:
-                yield told("questions", index, "workloads", _unknown("workload", name, specs))
+                yield told("questions", index, "workloads", heads.unknown("workload", name, specs))
             elif name not in offered:
                 words = f"workload {name!r} belongs to none of the sweeps of {where}"
                 yield told("questions", index, "workloads", f"{words}; leave it out, or name its sweep")
@@ -192,7 +191,7 @@ def problems(
             yield from (told("questions", index, "only", words) for words in _part_problems(part, specs))
     for number, page in register.beliefs.items():
         if page not in pages:
-            yield told("beliefs", 0, number, _unknown("page", page, pages))
+            yield told("beliefs", 0, number, heads.unknown("page", page, pages))
 
 
 def workloads_of(sweep: Sweep) -> tuple[str, ...]:
@@ -227,10 +226,14 @@ class Bearing:
 
     register: Register
     evidence: Evidence
+    _by_sweep: dict[str, dict[int, Record]] = field(default_factory=dict, init=False, repr=False)
 
     def of_sweep(self, sweep: Sweep) -> dict[int, Record]:
-        """Records of a sweep, by their identity."""
-        return {id(record): record for part in sweep.measured for record in self._of_part(part)}
+        """Records of a sweep, by their identity; looked up once, for many questions share a sweep."""
+        if sweep.id not in self._by_sweep:
+            found = {id(record): record for part in sweep.measured for record in self._of_part(part)}
+            self._by_sweep[sweep.id] = found
+        return self._by_sweep[sweep.id]
 
     def of_question(self, question: Question) -> dict[int, Record]:
         """Records of a question: of its sweeps, its workloads, and its own conditions."""
@@ -482,30 +485,25 @@ def _with_siblings(found: Sequence[tuple[SessionResults, Record]], name: str) ->
 def _part_problems(part: Part, specs: Mapping[str, Workload]) -> Iterator[str]:
     for name in part.workloads:
         if name not in specs:
-            yield _unknown("workload", name, specs)
+            yield heads.unknown("workload", name, specs)
     variants = [
         v for name in part.workloads or specs if name in specs for vs in specs[name].variants.values() for v in vs
     ]
     for tag in part.tags:
         if tag not in (known := {v.sweep for v in variants if v.sweep}):
-            yield _unknown("sweep tag", tag, known)
+            yield heads.unknown("sweep tag", tag, known)
     fields = CELL_FIELDS | {key for v in variants for key in v.params}
     for name in part.cell:
         if name not in fields:
-            yield _unknown("field of a cell", name, fields)
+            yield heads.unknown("field of a cell", name, fields)
     if part.differ and part.differ not in CELL_FIELDS:
-        yield _unknown("field of a cell", part.differ, CELL_FIELDS)
+        yield heads.unknown("field of a cell", part.differ, CELL_FIELDS)
     if part.needs and part.needs not in Run.__struct_fields__:
-        yield _unknown("field of a run", part.needs, Run.__struct_fields__)
+        yield heads.unknown("field of a run", part.needs, Run.__struct_fields__)
     try:
         re.compile(part.machine)
     except re.error as error:
         yield f"machine {part.machine!r} is no pattern: {error}; write a regular expression"
-
-
-def _unknown(kind: str, name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=3) or sorted(known)[:10]
-    return f"unknown {kind} {name!r}; write one of {', '.join(near)}"
 
 
 def _lines(text: str) -> dict[str, list[dict[str, int]]]:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from bench.report import beside, calculators, rooflines, stats, studies, traces, trust, verdicts
+from bench.report import beside, calculators, rooflines, stats, studies, traces, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
@@ -452,7 +452,6 @@ def warm_up(scope: Scope) -> _Draft:
             if trace is None:
                 continue
             refs = scope.evidence.refs(record)
-            named = [trust.classify_trace(trust.trace_of(run)) for run in stats.ok_runs(record)]
             rows.append((
                 scope.machine(session),
                 _text(scope.evidence.title(workload)),
@@ -462,7 +461,7 @@ def warm_up(scope: Scope) -> _Draft:
                 Cellv(text=fmt.ratio(trace.first_factor), cells=refs),
                 _estimate(scope, stats.step_time(record), record),
                 Cellv(text=_warm_up(record), cells=refs),
-                Cellv(text=_counted_words(found.kind for found in named if found), cells=refs),
+                Cellv(text=_counted_words(traces.kinds(record)), cells=refs),
             ))  # fmt: skip
     return _Draft(
         caption="The warm-up of training after the first step, until the criterion was met or the limit reached. A "

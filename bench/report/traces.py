@@ -22,7 +22,7 @@ class Point(NamedTuple):
 class Shown(NamedTuple):
     """The run that is drawn for a record: the points of its trace, where its measurement begins and ends.
 
-    ``kind`` is None for a trace too short to have a name; ``settled`` says whether the criterion was met.
+    ``settled`` says whether the criterion was met.
     """
 
     run: Run
@@ -30,7 +30,6 @@ class Shown(NamedTuple):
     step_s: float
     from_s: float
     to_s: float
-    kind: TraceKind | None
     settled: bool
 
     @property
@@ -55,16 +54,19 @@ def shown(record: Record) -> Shown | None:
         for block in blocks:
             points.append(Point(at_s + each * block.seconds / 2, _per_step(block) / step_s, is_steady))
             at_s += each * block.seconds
-    named = trust.classify_trace(trust.trace_of(run))
     return Shown(
         run=run,
         points=tuple(points),
         step_s=step_s,
         from_s=sum(block.seconds for block in run.warmup),
         to_s=at_s,
-        kind=None if named is None else named.kind,
         settled=run.steady is True,
     )
+
+
+def kinds(record: Record) -> list[TraceKind]:
+    """Names of the runs' traces, without those too short to have one."""
+    return [trace.kind for run in stats.ok_runs(record) if (trace := trust.classify_trace(trust.trace_of(run)))]
 
 
 def _per_step(block: Block) -> float:
