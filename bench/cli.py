@@ -400,8 +400,10 @@ def _run(prepared: refresh.Prepared, *, seal: bool) -> int:
 
 def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
     """Run the plan with a progress bar; the number of cells that did not end well."""
-    failed = 0
+    failed, n_at_once = 0, refresh.at_once(prepared)
     runs = prepared.plan.runs
+    if n_at_once > 1:
+        progress_console.print(f"smoke: {n_at_once} runs at once, to see that they work; their times say nothing")
     width = max((len(cell_id) for cell_id in prepared.plan.cells), default=0)
     for cell, reason in prepared.plan.skipped:
         out.print(f"{cell.id:<{width}}  skipped  {reason}", markup=False)
@@ -417,7 +419,7 @@ def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
         task = bar.add_task("", total=len(runs), left=_left(prepared.plan.estimate_s))
         if runs:
             bar.update(task, description=_describe(runs[0]), refresh=True)
-        for step in refresh.execute(prepared):
+        for step in refresh.execute(prepared, n_at_once=n_at_once):
             bar.update(
                 task,
                 total=step.n_total,

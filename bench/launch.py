@@ -23,6 +23,7 @@ from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
 WORKER = (sys.executable, "-m", "bench.worker")
 REPOSITORY = Path(__file__).parent.parent
 STOPPED_S = 10.0  # a process has ended by so long after its result
+RUNNING: set[subprocess.Popen[bytes]] = set()  # children of this process that have not ended
 TIMEOUT_S = 1200.0  # the longest honest run, a whole fine-tuning job on one slow core, takes about a third
 
 
@@ -95,6 +96,7 @@ def launch(
                 stderr=log,
                 start_new_session=True,
             )
+            RUNNING.add(process)
             timed_out = threading.Event()
             timer = threading.Timer(timeout_s, _kill, (process, timed_out))
             timer.daemon = True
@@ -107,6 +109,7 @@ def launch(
                 raise
             finally:
                 timer.cancel()
+                RUNNING.discard(process)
         total_s = perf_counter() - start
         status, reason = "failed", ""
         if result_path.exists() and not timed_out.is_set():
@@ -126,6 +129,12 @@ def launch(
         started_at=started_at,
         total_s=total_s,
     )
+
+
+def end_all() -> None:
+    """End every run under way, in whatever thread it was launched."""
+    for process in tuple(RUNNING):
+        _kill(process)
 
 
 def without_stop(total_s: float, until_result_s: float) -> float:

@@ -1,28 +1,31 @@
 """What the harness costs: the same model.fit bare and under the clock, in turn, in one process.
 
-``python -m bench.overhead`` prints one line per workload and backend: the ratio of the two times, with a
-bootstrap interval over pairs. It starts a process per line, as the harness does, and writes nothing.
+``python -m bench.overhead`` prints two lines per workload and backend: the ratio of the two times, with a bootstrap
+interval over rounds, and the same for a second bare fit, which shows what such a ratio is on this machine when nothing
+differs. It starts a process per workload and backend, as the harness does, and writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from bench import launch, plan, registry
 from bench.schema import BACKENDS, Backend, Cell, Profile, Request, encode
 
-N_PAIRS = 41
-PART_S = 0.3  # one timed fit lasts at least this long: short, so that a slow neighbour meets both halves of a pair
+N_ROUNDS = 41
+PART_S = 0.3  # one timed fit lasts at least this long: short, so that a slow neighbour meets every part of a round
 
 
-def overhead_ratios(request: Request, n_pairs: int) -> list[float]:
-    """Time under the clock over bare time, for each pair; the order within a pair alternates."""
+def overhead_ratios(request: Request, n_rounds: int) -> dict[str, list[float]]:
+    """Seconds over those of a bare fit, one value a round, of "clock" and of "bare again"; the order is shuffled."""
     from bench import worker
 
     cell, variant = request.cell, request.variant
@@ -52,18 +55,22 @@ def overhead_ratios(request: Request, n_pairs: int) -> list[float]:
     fit(1, None)
     under_clock(1)
     n_epochs = max(1, round(PART_S / fit(1, None)))
-    ratios = []
-    for pair in range(n_pairs):
-        if pair % 2:
-            clocked, bare = under_clock(n_epochs), fit(n_epochs, None)
-        else:
-            bare, clocked = fit(n_epochs, None), under_clock(n_epochs)
-        ratios.append(clocked / bare)
+    arms = {
+        "bare": partial(fit, n_epochs, None),
+        "clock": partial(under_clock, n_epochs),
+        "bare again": partial(fit, n_epochs, None),
+    }
+    ratios: dict[str, list[float]] = {"clock": [], "bare again": []}
+    rng = random.Random(request.seed)
+    for _ in range(n_rounds):
+        seconds = {name: arms[name]() for name in rng.sample(list(arms), len(arms))}
+        for name, values in ratios.items():
+            values.append(seconds[name] / seconds["bare"])
     return ratios
 
 
 def interval(ratios: list[float]) -> tuple[float, float, float]:
-    """Median and its 95 % percentile bootstrap interval over pairs, seeded."""
+    """Median and its 95 % percentile bootstrap interval over rounds, seeded."""
     import numpy
 
     rng = numpy.random.default_rng(0)
@@ -97,7 +104,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=["cnn-digits", "resnet50"], help="workloads")
     parser.add_argument("--backend", nargs="*", default=["tensorflow"], choices=BACKENDS)
     parser.add_argument("--profile", default="quick")
-    parser.add_argument("--pairs", type=int, default=N_PAIRS)
+    parser.add_argument("--rounds", type=int, default=N_ROUNDS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -105,13 +112,13 @@ def main() -> None:
 
         with open(arguments.child, "rb") as file:
             request = msgspec.json.decode(file.read(), type=Request)
-        ratios = overhead_ratios(request, arguments.pairs)
-        ratio, low, high = interval(ratios)
-        pairs = " ".join(f"{value:.4f}" for value in ratios)
-        print(
-            f"{request.cell.workload} {request.cell.backend}: {(ratio - 1) * 100:+.2f} % "
-            f"({(low - 1) * 100:+.2f} to {(high - 1) * 100:+.2f}, {len(ratios)} pairs: {pairs})"
-        )
+        for name, values in overhead_ratios(request, arguments.rounds).items():
+            ratio, low, high = interval(values)
+            print(
+                f"{request.cell.workload} {request.cell.backend} {name}: {(ratio - 1) * 100:+.2f} % "
+                f"({(low - 1) * 100:+.2f} to {(high - 1) * 100:+.2f}, {len(values)} rounds)",
+                flush=True,
+            )
         return
     for workload in arguments.only:
         for backend in arguments.backend:
@@ -121,7 +128,7 @@ def main() -> None:
                 with open(path, "wb") as file:
                     file.write(encode(request))
                 env = launch.environment(request.cell, os.environ, scratch)
-                command = [sys.executable, "-m", "bench.overhead", "--child", path, "--pairs", str(arguments.pairs)]
+                command = [sys.executable, "-m", "bench.overhead", "--child", path, "--rounds", str(arguments.rounds)]
                 subprocess.run(command, env=env, check=True, stderr=subprocess.DEVNULL)
 
 

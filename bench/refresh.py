@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from bench.schema import (
 )
 
 DEFAULT_BACKENDS = ("tensorflow",)
+MOST_AT_ONCE = 4  # smoke runs: each starts a framework of about a GB, and a laptop has eight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +153,30 @@ def prepare(options: Options) -> Prepared:
     )
 
 
+def at_once(prepared: Prepared) -> int:
+    """Runs that may share the machine: one, except at the smoke size, which asks only whether everything runs.
+
+    No number of a smoke run is shown to anybody. On a GPU they stay alone: JAX reserves most of its memory.
+    """
+    if prepared.session.profile != "smoke" or any(cell.device == "gpu" for cell in prepared.plan.cells.values()):
+        return 1
+    return min(prepared.session.n_cores_effective, MOST_AT_ONCE)
+
+
 def execute(
-    prepared: Prepared, *, launcher: Callable[[Request], Run] = launch.launch, now: Callable[[], float] = monotonic
+    prepared: Prepared,
+    *,
+    launcher: Callable[[Request], Run] = launch.launch,
+    now: Callable[[], float] = monotonic,
+    n_at_once: int = 1,
 ) -> Iterator[Progress]:
-    """Run the plan. Every finished run is on disk before the next one starts.
+    """Run the plan. Every finished run is on disk before another one starts in its place.
 
     With a time budget, no run starts that is not expected to end within it, and what time is left in the end goes to
     cells that the plan had left out.
+
+    Args:
+        n_at_once: runs that share the machine; more than one only where nobody looks at the numbers.
 
     Raises:
         StoreError: results cannot be written.
@@ -170,18 +189,22 @@ def execute(
     for cell in prepared.unclosed:
         close(folder, cell, prepared)
     start, n_done = now(), 0
-    for planned, following in _due(prepared, lambda: now() - start):
+
+    def run_of(planned: PlannedRun) -> Run:
         spec = registry.workload(planned.cell.workload)
-        request = Request(
-            cell=planned.cell,
-            variant=planned.variant,
-            target=spec.target,
-            kind=spec.kind,
-            index=planned.index,
-            order=planned.order,
-            seed=prepared.plan.seed,
+        return launcher(
+            Request(
+                cell=planned.cell,
+                variant=planned.variant,
+                target=spec.target,
+                kind=spec.kind,
+                index=planned.index,
+                order=planned.order,
+                seed=prepared.plan.seed,
+            )
         )
-        run = launcher(request)
+
+    for planned, following, run in _finished(_due(prepared, lambda: now() - start), run_of, n_at_once):
         store.write_run(folder, planned.cell.id, run)
         finished = store.spooled_runs(folder, planned.cell.id)
         record = None
@@ -197,6 +220,28 @@ def execute(
             record=record,
             following=following[0] if following else None,
         )
+
+
+def _finished(
+    due: Iterator[tuple[PlannedRun, Sequence[PlannedRun]]], run_of: Callable[[PlannedRun], Run], n_at_once: int
+) -> Iterator[tuple[PlannedRun, Sequence[PlannedRun], Run]]:
+    """Runs as they end; whoever stops listening ends those under way."""
+    if n_at_once == 1:  # no thread of ours beside a run that is measured
+        yield from ((planned, following, run_of(planned)) for planned, following in due)
+        return
+    with ThreadPoolExecutor(n_at_once) as pool:
+        under_way: dict[Future[Run], tuple[PlannedRun, Sequence[PlannedRun]]] = {}
+        try:
+            for planned, following in due:
+                under_way[pool.submit(run_of, planned)] = planned, following
+                if len(under_way) == n_at_once:
+                    for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
+                        yield *under_way.pop(ended), ended.result()
+            for ended in as_completed(list(under_way)):
+                yield *under_way.pop(ended), ended.result()
+        except BaseException:
+            launch.end_all()
+            raise
 
 
 def _due(

@@ -96,17 +96,20 @@ class Clock:
         self.done = False
         self._stage = "warmup" if started else "first"
         self._block_steps, self._n = 1, 0
+        self._due = 1.0  # steps after which the block ends; kept, since every step of every model asks
         self._start = self._now()
 
-    def step(self) -> None:
-        """One step was dispatched."""
+    def step(self) -> bool:
+        """One step was dispatched; whether it ended a block."""
         self._n += 1
-        if self.done or self._n < (1 if self._stage in ("first", "latency") else self._block_steps):
-            return
+        if self._n < self._due:
+            return False
         self._sync()
         seconds = round(self._now() - self._start, CLOCK_DIGITS)
         self._take(Block(n_steps=self._n, seconds=seconds))
+        self._due = math.inf if self.done else 1 if self._stage == "latency" else self._block_steps
         self._n, self._start = 0, self._now()
+        return True
 
     @property
     def warmup_s(self) -> float:
@@ -597,9 +600,8 @@ def step_callbacks(keras: Any, model: Any, clock: Clock, seen: dict[str, Any]) -
     class StepList(keras.callbacks.CallbackList):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)
-            seen["logs"] = logs
-            clock.step()
-            if clock.done:
+            if clock.step() and clock.done:
+                seen["logs"] = logs
                 model.stop_training = True
 
     return StepList(add_history=True, model=model, epochs=ENDLESS_EPOCHS, verbose=0, steps=None)

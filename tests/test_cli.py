@@ -178,17 +178,22 @@ def test_the_closing_table_pairs_the_best_of_each_device():
     assert make_gpu().name
 
 
+def records_in(root):
+    return [path for path in root.rglob("*-cpu-*.json") if store.SPOOL not in path.parts]
+
+
 @pytest.mark.keras
 def test_an_interrupted_refresh_is_resumed(tmp_path):
-    """A real session is killed with Ctrl-C in its second run; the first is kept, and --resume does the rest."""
-    command = [sys.executable, str(SCRIPT), "--profile", "smoke", "--only", "matmul", "--results", str(tmp_path)]
+    """A real session is stopped with Ctrl-C behind its first run; that is kept, and --resume does the rest."""
+    only = ["--only", "matmul,copy", "--repeats", "2"]
+    command = [sys.executable, str(SCRIPT), "--profile", "smoke", *only, "--results", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and not list(tmp_path.rglob("matmul-*.json")):
+    while time.monotonic() < deadline and not records_in(tmp_path):
         time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    kept = {path.name: path.read_bytes() for path in tmp_path.rglob("matmul-*.json")}
+    kept = {path.name: path.read_bytes() for path in records_in(tmp_path)}
 
     assert 1 == process.returncode
     assert b"--resume" in stderr
@@ -198,8 +203,9 @@ def test_an_interrupted_refresh_is_resumed(tmp_path):
 
     assert 0 == resumed.returncode, resumed.stderr
     (session,) = store.load(tmp_path).sessions
-    assert 2 == len(session.records)
-    for path in tmp_path.rglob("matmul-*.json"):
+    assert {2} == {len(record.runs) for record in session.records.values()}
+    assert len(kept) < 3 == len(session.records)
+    for path in records_in(tmp_path):
         if path.name in kept:
             assert kept[path.name] == path.read_bytes()
 

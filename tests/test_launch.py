@@ -1,7 +1,9 @@
 """The parent of one run: what it hands to the child, and what it makes of a child that fails."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -41,6 +43,17 @@ def test_launch_records_a_timeout(monkeypatch):
 
     assert "timeout" == run.status
     assert "no result after 0.2 s" == run.reason
+
+
+def test_every_run_under_way_can_be_ended_from_another_thread(monkeypatch):
+    with ThreadPoolExecutor() as pool:
+        hanging = [pool.submit(run_fake, monkeypatch, "hangs", timeout_s=60.0) for _ in range(2)]
+        while len(launch.RUNNING) < 2:
+            sleep(0.01)
+        launch.end_all()
+
+        assert all("ok" != run.result(timeout=30).status for run in hanging)
+    assert not launch.RUNNING
 
 
 def test_a_killed_child_counts_as_out_of_memory(monkeypatch):

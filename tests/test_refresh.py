@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+import threading
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bench import machine, refresh, store
 from bench.refresh import Options
 from bench.schema import Run
-from tests.factories import INVENTED, make_machine, make_run
+from tests.factories import INVENTED, make_gpu, make_machine, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +168,61 @@ def test_a_backend_that_is_not_installed_leaves_skipped_records(tmp_path):
     records = records_of(prepared, tmp_path)
     assert {"skipped"} == {record.status for record in records.values()}
     assert {"torch is not installed; pip install torch"} == {record.reason for record in records.values()}
+
+
+def test_runs_at_once_meet_and_leave_the_records_of_runs_in_turn(tmp_path):
+    prepared = refresh.prepare(options(tmp_path / "at-once", repeats=2))
+    alone = refresh.prepare(options(tmp_path / "in-turn", repeats=2))
+    two = threading.Barrier(2, timeout=60)
+
+    def meeting(request):
+        two.wait()
+        return launcher(request)
+
+    steps = run_all(prepared, launcher=meeting, n_at_once=2)
+    run_all(alone)
+
+    assert len(prepared.plan.runs) == len(steps) == steps[-1].n_done
+    at_once, in_turn = (records_of(prepared, tmp_path / "at-once"), records_of(alone, tmp_path / "in-turn"))
+    assert {cell_id: [run.index for run in record.runs] for cell_id, record in in_turn.items()} == {
+        cell_id: [run.index for run in record.runs] for cell_id, record in at_once.items()
+    }
+
+
+def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
+    ended = threading.Event()
+    monkeypatch.setattr(refresh.launch, "end_all", ended.set)
+    prepared = refresh.prepare(options(tmp_path))
+    n_launched = itertools.count()
+
+    def first_returns(request):
+        if next(n_launched):
+            assert ended.wait(timeout=60)
+        return launcher(request)
+
+    steps = refresh.execute(prepared, launcher=first_returns, n_at_once=2)
+    next(steps)
+    steps.close()
+
+    assert ended.is_set()
+    assert 2 >= next(n_launched)
+
+
+def test_only_the_smoke_size_on_a_cpu_shares_the_machine(tmp_path):
+    n_at_once = {
+        profile: refresh.at_once(refresh.prepare(options(tmp_path, profile=profile, only=("matmul",))))
+        for profile in ("smoke", "quick", "reference")
+    }
+
+    assert {"smoke": 2, "quick": 1, "reference": 1} == n_at_once
+
+
+def test_smoke_runs_on_a_gpu_stay_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine("example-2c", gpus=(make_gpu(),)))
+    prepared = refresh.prepare(options(tmp_path))
+
+    assert "gpu" in {cell.device for cell in prepared.plan.cells.values()}
+    assert 1 == refresh.at_once(prepared)
 
 
 def test_a_time_budget_that_runs_out_leaves_the_rest_for_resume(tmp_path):
