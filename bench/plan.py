@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.cost import guess
 from bench.registry import unknown
@@ -188,8 +190,9 @@ def plan(
                 continue
             left_s -= needed
             fitting.setdefault(key, []).append((cell, variant))
-    runs, order = _rounds(fitting, n_repeats, usual, cost, seed, done or {}, 0)
-    spare, _ = _rounds(waiting, n_repeats, usual, cost, seed, done or {}, order)
+    is_spread = time_budget_s is None
+    runs, order = _rounds(fitting, n_repeats, usual, cost, seed, done or {}, 0, is_spread=is_spread)
+    spare, _ = _rounds(waiting, n_repeats, usual, cost, seed, done or {}, order, is_spread=is_spread)
     return Plan(
         profile=profile,
         seed=seed,
@@ -209,19 +212,28 @@ def _rounds(
     seed: int,
     done: Mapping[str, int],
     order: int,
+    *,
+    is_spread: bool,
 ) -> tuple[list[PlannedRun], int]:
-    """Runs that are not done yet, group by group, and the first order number behind them.
+    """Runs that are not done yet and the first order number behind them.
 
     Repeats of a group's cells alternate, in a new order each round, so that drift hits every arm alike. A cell that is
     repeated more than usual comes several times in each round.
+
+    Args:
+        groups: cells that are compared with each other, by rank and workload; a lower rank comes first.
+        is_spread: whether a round goes through all groups of a rank, so that a cell's processes lie far apart and its
+            interval holds the drift of the whole session; else group by group, so that a session that has to stop
+            early leaves whole cells.
     """
     runs = []
-    for key, cells in groups.items():
-        index = dict.fromkeys((cell.id for cell, _ in cells), 0)
-        for number in range(max(usual[cell.id] for cell, _ in cells)):
+    index = {cell.id: 0 for cells in groups.values() for cell, _ in cells}
+    for keys in _by_rank(groups) if is_spread else [[key] for key in groups]:
+        n_rounds = max(usual[cell.id] for key in keys for cell, _ in groups[key])
+        for number, key in itertools.product(range(n_rounds), keys):
             due = [
                 (cell, variant)
-                for cell, variant in cells
+                for cell, variant in groups[key]
                 if number < usual[cell.id]
                 for _ in range(n_repeats[cell.id] // usual[cell.id])
             ]
@@ -235,6 +247,10 @@ def _rounds(
                 index[cell.id] += 1
                 order += 1
     return runs, order
+
+
+def _by_rank(groups: Mapping[tuple[int, str], Any]) -> list[list[tuple[int, str]]]:
+    return [list(keys) for _, keys in itertools.groupby(groups, key=lambda key: key[0])]
 
 
 def _self_tests(

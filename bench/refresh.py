@@ -156,7 +156,7 @@ def prepare(options: Options) -> Prepared:
 def at_once(prepared: Prepared) -> int:
     """Runs that may share the machine: one, except at the smoke size, which asks only whether everything runs.
 
-    No number of a smoke run is shown to anybody. On a GPU they stay alone: JAX reserves most of its memory.
+    A smoke session speaks for no page where there is another. On a GPU runs stay alone: JAX reserves its memory.
     """
     if prepared.session.profile != "smoke" or any(cell.device == "gpu" for cell in prepared.plan.cells.values()):
         return 1

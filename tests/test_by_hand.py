@@ -38,16 +38,15 @@ for net, params in sizes.items():
     variant = Variant(mode="study", batch_size=16, n_samples=48, params={"net": net, **params})
     data = raw_models.NETS[net].load_data(variant, 0)
     keras.utils.set_random_seed(0)
-    model = raw_models.NETS[net].build_model(variant)
-    model.compile(**raw_models.NETS[net].compile_arguments(variant), jit_compile=backend == "jax")
     cell = SimpleNamespace(backend=backend, device="cpu", batch_size=16)
     study = SimpleNamespace(keras=keras, variant=variant, cell=cell)
+    model = raw_models.build_model(study, net, jit_compile=backend == "jax")
     peer = raw_models.build_peer(study, net, raw_models.named_weights(model))
     turned = data.x.transpose(0, 3, 1, 2).copy() if backend == "torch" and net in raw_models.IMAGE_NETS else data.x
     rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     assert abs(rate - by_hand.RATES[net]) < 1e-6 * rate, net
     try:
-        raw_models.check_equal_work(study, model, peer, (data.x, turned, data.y))
+        raw_models.check_equal_work(study, {"fit": model}, {"raw": peer}, (data.x, turned, data.y))
         reason = ""
     except ArithmeticError as error:
         reason = str(error)
@@ -95,10 +94,57 @@ def test_both_sides_learn_the_same_from_the_same_weights(backend: str):
     [[2.1, 1.9, 1.7], [2.0, 1.9, 1.81], [2.0, 2.1, 2.2], [2.0, 2.0, 2.0], [float("nan")] * 3],
 )
 def test_losses_of_other_work_are_refused(by_hand_losses: list[float]):
-    raw_models.compare_losses([2.0, 1.9, 1.7], [2.0001, 1.9003, 1.6999])
+    raw_models.compare_losses([2.0, 1.9, 1.7], [2.0001, 1.9003, 1.6999], "raw")
 
     with pytest.raises(ArithmeticError, match="the losses differ"):
-        raw_models.compare_losses([2.0, 1.9, 1.7], by_hand_losses)
+        raw_models.compare_losses([2.0, 1.9, 1.7], by_hand_losses, "raw")
+
+
+COMPILED = """
+import os
+import keras
+from types import SimpleNamespace
+from bench.schema import Variant
+from bench.workloads import raw_models
+
+params = {"units": 16, "length": 12}
+variant = Variant(mode="study", batch_size=16, n_samples=48, params={"net": "lstm-text", **params})
+cell = SimpleNamespace(backend="torch", device="cpu", batch_size=16)
+study = SimpleNamespace(keras=keras, variant=variant, cell=cell)
+data = raw_models.NETS["lstm-text"].load_data(variant, 0)
+models = {
+    "fit": raw_models.build_model(study, "lstm-text", jit_compile=False),
+    "fit-compiled": raw_models.build_model(study, "lstm-text", jit_compile=True),
+}
+models["fit-compiled"].set_weights(models["fit"].get_weights())
+weights = raw_models.named_weights(models["fit"])
+peers = {"raw-compiled": raw_models.build_peer(study, "lstm-text", weights, is_compiled=True)}
+seconds = raw_models.check_equal_work(study, models, peers, (data.x, data.x, data.y))
+print(sorted(seconds), models["fit-compiled"].jit_compile)
+"""
+
+
+@pytest.mark.keras
+@pytest.mark.skipif(not raw_models.has_compiler(os.environ), reason="torch.compile needs a C++ compiler")
+def test_what_torch_compile_makes_learns_the_same(tmp_path: Path):
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    env = dict(os.environ, KERAS_BACKEND="torch", CUDA_VISIBLE_DEVICES="", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+    assert 0 == done.returncode, done.stderr[-3000:]
+    assert "['fit', 'fit-compiled', 'raw-compiled'] True" == done.stdout.splitlines()[-1]
+
+
+def test_a_compiler_is_looked_for_where_torch_compile_looks(tmp_path: Path):
+    own = tmp_path / "own-compiler"
+    own.touch(mode=0o755)
+
+    assert raw_models.has_compiler({"CXX": str(own)})
+    assert not raw_models.has_compiler({"CXX": str(tmp_path / "missing")})
 
 
 def test_sizes_are_those_of_the_headline_training_variants():

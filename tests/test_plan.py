@@ -1,5 +1,7 @@
 """Which cells run, in what order, and what is left out and why. No machine is asked."""
 
+import itertools
+
 import pytest
 
 from bench.plan import SELF_TEST, plan
@@ -35,6 +37,28 @@ def test_repeats_of_compared_cells_alternate():
 
     assert all(len({run.cell.id for run in group}) == n_cells for group in rounds)
     assert [0, 1, 2, 3] == [group[0].index for group in rounds]
+
+
+def test_a_cells_repeats_lie_a_whole_round_of_all_workloads_apart():
+    """So that its interval holds the session's drift; what is compared still runs side by side."""
+    plan = make_plan(only=("resnet50", "lstm-text", "embedding"), backends=BACKENDS, repeats=3)
+    runs = [run for run in plan.runs if run.variant.headline]
+
+    rounds = [{(run.cell.workload, run.cell.id) for run in runs if run.index == number} for number in range(3)]
+    workloads_in_turn = [name for name, _ in itertools.groupby(run.cell.workload for run in runs if not run.index)]
+
+    assert rounds[0] == rounds[1] == rounds[2]
+    assert [run.index for run in runs] == sorted(run.index for run in runs)
+    assert 3 == len(workloads_in_turn)
+
+
+def test_a_session_that_may_end_early_finishes_cell_after_cell():
+    chosen = make_plan(only=("resnet50", "lstm-text"), repeats=3, time_budget_s=1e6)
+
+    headline = [run.cell.workload for run in chosen.runs if run.variant.headline]
+    workloads_in_turn = [name for name, _ in itertools.groupby(headline)]
+
+    assert 2 == len(workloads_in_turn)
 
 
 def test_headline_cells_come_first():

@@ -70,6 +70,14 @@ def test_one_cell_measured_again_does_not_lead():
     assert single is make_evidence(single).lead
 
 
+def test_smoke_runs_of_this_machine_speak_only_where_nothing_else_was_measured():
+    tried = session_on("own", is_local=True, id="2026-11-09", profile="smoke")
+    published = session_on("big", id="2026-11-01")
+
+    assert (published,) == make_evidence(published, tried).shown
+    assert (tried,) == make_evidence(tried).shown
+
+
 def test_without_a_local_session_the_latest_reference_session_with_a_gpu_leads():
     def both():
         return make_records(backends=("tensorflow",), devices=("cpu", "gpu"))

@@ -21,11 +21,14 @@ from bench.by_hand import (
 )
 
 
-def build(net: str, weights: Mapping[str, Any], params: Mapping[str, Any], device: str) -> Peer:
+def build(
+    net: str, weights: Mapping[str, Any], params: Mapping[str, Any], device: str, *, is_compiled: bool = False
+) -> Peer:
     """A net whose weights begin as those given, by Keras path and in Keras's layout.
 
     Args:
         device: of torch, "cpu", "cuda" or "mps".
+        is_compiled: whether torch.compile gets the net, forwards and backwards; the optimizer's step stays as it is.
     """
     import torch
     from torch import nn
@@ -35,6 +38,7 @@ def build(net: str, weights: Mapping[str, Any], params: Mapping[str, Any], devic
     with torch.no_grad():
         load(nn, layers, {path: torch.from_numpy(weight) for path, weight in weights.items()})
     model.to(device)
+    forward = torch.compile(model) if is_compiled else model
     trained = [value for value in model.parameters() if value.requires_grad]
     if net in WITH_ADAM:
         optimizer = torch.optim.Adam(trained, RATES[net], ADAM_BETAS, ADAM_EPSILON)
@@ -44,7 +48,7 @@ def build(net: str, weights: Mapping[str, Any], params: Mapping[str, Any], devic
 
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
-        loss = cross_entropy(model(torch.from_numpy(x).to(device)), torch.from_numpy(y).long().to(device))
+        loss = cross_entropy(forward(torch.from_numpy(x).to(device)), torch.from_numpy(y).long().to(device))
         loss.backward()
         optimizer.step()
         return loss.detach()

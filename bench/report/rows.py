@@ -118,11 +118,15 @@ class Evidence:
         Among several, a session that covers at least half of the workloads goes before one that does not, and a
         fuller profile before a smaller one of the published, so that rerunning one cell does not empty the site.
         """
-        local = [session for session in self.sessions if session.is_local and self._n_measured(session)]
-        if local:
-            return max(local, key=lambda s: (self._is_full(s), s.session.profile != "smoke", s.session.started_at))
-        published = [session for session in self.sessions if self._n_measured(session)]
-        return max(published, key=self._rank, default=None)
+        if local := [session for session in self._answering if session.is_local]:
+            return max(local, key=lambda s: (self._is_full(s), s.session.started_at))
+        return max(self._answering, key=self._rank, default=None)
+
+    @cached_property
+    def _answering(self) -> tuple[SessionResults, ...]:
+        """Sessions that may speak: something was measured, and not at the smoke size unless there is nothing else."""
+        measured = tuple(session for session in self.sessions if self._n_measured(session))
+        return tuple(session for session in measured if session.session.profile != "smoke") or measured
 
     @cached_property
     def shown(self) -> tuple[SessionResults, ...]:
@@ -130,9 +134,9 @@ class Evidence:
         if self.lead is None:
             return ()
         best: dict[str, SessionResults] = {}
-        for session in self.sessions:
+        for session in self._answering:
             key = self.key(session)
-            if key != self.key(self.lead) and self._n_measured(session):
+            if key != self.key(self.lead):
                 best[key] = max(session, best.get(key, session), key=self._rank)
         return (self.lead, *sorted(best.values(), key=lambda s: (not self.has_gpu(s), self.key(s))))
 

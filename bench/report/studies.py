@@ -32,7 +32,7 @@ ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "lstm-switches": (("plain", "unroll", "no-cudnn"),),
     "onednn": (("on", "off"),),
     "raw-framework": (("raw", "fit", "train-on-batch"),),
-    "raw-models": (("raw", "fit"),),
+    "raw-models": (("raw", "raw-compiled", "fit", "fit-compiled"),),
     "resident-data": (("resident", "fed"),),
 }
 

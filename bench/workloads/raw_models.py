@@ -2,11 +2,17 @@
 
 The Keras side is the workload itself; the other side starts from its weights. The losses of the first steps are
 compared before anything is timed. None of the four nets has a dropout, so nothing random separates the sides.
+
+PyTorch runs operation by operation; there each side is timed through torch.compile as well, where a C++ compiler is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -62,7 +68,9 @@ SPEC = Workload(
     data_source="that of each workload; only speed is asked, and the losses of both sides are compared",
     series=(
         Series(id="raw", label="script in the backend's own words"),
+        Series(id="raw-compiled", label="the same script, net through torch.compile"),
         Series(id="fit", label="model.fit, steps within an epoch"),
+        Series(id="fit-compiled", label="model.fit with jit_compile (torch.compile)"),
     ),
     variants={
         "smoke": (_variant("lstm-text", 8, 9.0, "smoke"), _variant("transformer-text", 6, 11.0, "smoke")),
@@ -78,32 +86,50 @@ SPEC = Workload(
 
 
 def measure(study: Any) -> None:
-    """Check that both sides compute the same losses, then time blocks of their training steps in turn."""
+    """Check that all sides compute the same losses, then time blocks of their training steps in turn."""
     import numpy as np
 
-    net = str(study.variant.params["net"])
+    net, backend = str(study.variant.params["net"]), study.cell.backend
     start = perf_counter()
     data = NETS[net].load_data(study.variant, study.seed)
-    is_turned = study.cell.backend == "torch" and net in IMAGE_NETS
+    is_turned = backend == "torch" and net in IMAGE_NETS
     rows = np.ascontiguousarray(data.x.transpose(0, 3, 1, 2)) if is_turned else data.x  # PyTorch's own layout
     study.phases["data"] = perf_counter() - start
+    compiles = backend == "torch" and has_compiler(os.environ)
     start = perf_counter()
-    model = NETS[net].build_model(study.variant)
-    model.compile(**NETS[net].compile_arguments(study.variant), jit_compile=study.cell.backend == "jax")
-    peer = build_peer(study, net, named_weights(model))
+    models = {"fit": build_model(study, net, jit_compile=backend == "jax")}
+    weights = named_weights(models["fit"])
+    peers = {"raw": build_peer(study, net, weights)}
+    if compiles:
+        peers["raw-compiled"] = build_peer(study, net, weights, is_compiled=True)
+        models["fit-compiled"] = build_model(study, net, jit_compile=True)
+        models["fit-compiled"].set_weights(models["fit"].get_weights())
     study.phases["build"] = perf_counter() - start
 
-    first_s = check_equal_work(study, model, peer, (data.x, rows, data.y))
+    first_s = check_equal_work(study, models, peers, (data.x, rows, data.y))
     n_skipped, rng = N_SKIPPED[net], np.random.default_rng(study.seed)
-    study.take(
-        {
-            "raw": lambda: epoch_by_hand(study, peer.step, rows, data.y, n_skipped, rng),
-            "fit": lambda: epoch_of_fit(study, model, data.x, data.y, n_skipped),
-        }
-    )
+    arms: dict[str, Callable[[], Block]] = {}
+    for name, peer in peers.items():
+        arms[name] = partial(epoch_by_hand, study, peer.step, rows, data.y, n_skipped, rng)
+    for name, model in models.items():
+        arms[name] = partial(epoch_of_fit, study, model, data.x, data.y, n_skipped)
+    study.take(arms)
     for name, seconds in first_s.items():
         study.first(name, seconds)  # of a step; the clock's own first block was a whole epoch
+    model = models["fit"]
     study.observe(model.weights[0].value, model(data.x[: study.cell.batch_size]))
+
+
+def has_compiler(env: Mapping[str, str]) -> bool:
+    """Whether the C++ compiler that torch.compile asks for is there."""
+    return shutil.which(env.get("CXX") or {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")) is not None
+
+
+def build_model(study: Any, net: str, *, jit_compile: bool) -> Any:
+    """The workload's own Keras model, compiled."""
+    model = NETS[net].build_model(study.variant)
+    model.compile(**NETS[net].compile_arguments(study.variant), jit_compile=jit_compile)
+    return model
 
 
 def named_weights(model: Any) -> dict[str, Any]:
@@ -126,67 +152,85 @@ def named_weights(model: Any) -> dict[str, Any]:
     return found
 
 
-def build_peer(study: Any, net: str, weights: dict[str, Any]) -> Any:
-    """The net written by hand in the study's backend."""
+def build_peer(study: Any, net: str, weights: dict[str, Any], **options: Any) -> Any:
+    """The net written by hand in the study's backend; ``options`` are those of its ``build``."""
     from bench.by_hand import on_jax, on_tensorflow, on_torch
 
     module = {"tensorflow": on_tensorflow, "jax": on_jax, "torch": on_torch}[study.cell.backend]
     device = "cpu"
     if study.cell.device == "gpu" and study.cell.backend == "torch":
         device = "cuda" if study.framework.cuda.is_available() else "mps"
-    return module.build(net, weights, study.variant.params, device)
+    return module.build(net, weights, study.variant.params, device, **options)
 
 
-def check_equal_work(study: Any, model: Any, peer: Any, data: tuple[Any, Any, Any]) -> dict[str, float]:
-    """Take the same few steps on both sides and compare the losses; seconds of the first step of each.
+def check_equal_work(
+    study: Any, models: Mapping[str, Any], peers: Mapping[str, Any], data: tuple[Any, Any, Any]
+) -> dict[str, float]:
+    """Take the same few steps on all sides and compare the losses; seconds of the first step of each.
 
     The batch is the same each time, so that the loss changes by what the steps do and nothing else.
+
+    Args:
+        models: Keras's, by name of the series; the first is what the others are held against.
+        peers: written by hand, by name of the series.
+        data: pictures or texts for Keras, the same for the peers, classes.
 
     Raises:
         ArithmeticError: the losses differ by more than rounding explains, so the work is not equal.
     """
-    import numpy as np
-
     net, size = str(study.variant.params["net"]), study.cell.batch_size
     x, rows, y = (part[:size] for part in data)
-    usual = float(study.keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    model.optimizer.learning_rate = COMPARED_RATE.get(net, usual)
-    peer.set_rate(COMPARED_RATE.get(net, usual))
+    losses: dict[str, list[float]] = {}
+    first_s: dict[str, float] = {}
+    for name, model in models.items():
+        usual = float(study.keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        model.optimizer.learning_rate = COMPARED_RATE.get(net, usual)
+        losses[name], first_s[name] = steps_of_fit(study, model, x, y)
+        model.optimizer.learning_rate = usual
+    for name, peer in peers.items():
+        peer.set_rate(COMPARED_RATE.get(net, usual))
+        start = perf_counter()
+        losses[name] = [float(peer.step(rows, y))]
+        first_s[name] = perf_counter() - start
+        losses[name] += [float(peer.step(rows, y)) for _ in range(N_COMPARED - 1)]
+        peer.set_rate(usual)
+    first = next(iter(models))
+    for name, values in losses.items():
+        compare_losses(losses[first], values, name)
+    return first_s
+
+
+def steps_of_fit(study: Any, model: Any, x: Any, y: Any) -> tuple[list[float], float]:
+    """Losses of a few steps of fit on the same batch, and seconds of the first."""
+    import numpy as np
+
     start = perf_counter()
     means: list[float] = []  # Keras tells the mean of the losses so far
-    first_s: dict[str, float] = {}
+    times: list[float] = []
 
     def on_step(n_done: int, loss: Any) -> None:
         means.append(float(loss))
-        first_s.setdefault("fit", perf_counter() - start)
+        times.append(perf_counter() - start)
 
     watched_fit(
         study, model, np.concatenate([x] * N_COMPARED), np.concatenate([y] * N_COMPARED), on_step, shuffle=False
     )
-    by_keras = [(n + 1) * mean - n * before for n, (before, mean) in enumerate(zip([0.0, *means], means, strict=False))]
-    by_hand: list[float] = []
-    for _ in range(N_COMPARED):
-        start = perf_counter()
-        by_hand.append(float(peer.step(rows, y)))
-        first_s.setdefault("raw", perf_counter() - start)
-    compare_losses(by_keras, by_hand)
-    model.optimizer.learning_rate = usual
-    peer.set_rate(usual)
-    return first_s
+    losses = [(n + 1) * mean - n * before for n, (before, mean) in enumerate(zip([0.0, *means], means, strict=False))]
+    return losses, times[0]
 
 
-def compare_losses(by_keras: list[float], by_hand: list[float]) -> None:
+def compare_losses(by_keras: list[float], others: list[float], name: str) -> None:
     """Refuse losses of equal steps that differ in the first one, or in what the steps change.
 
     Raises:
         ArithmeticError: they differ by more than rounding explains.
     """
-    is_close = abs(by_hand[0] - by_keras[0]) <= LOSS_TOLERANCE * abs(by_keras[0])
-    for keras, hand in zip(by_keras[1:], by_hand[1:], strict=True):
+    is_close = abs(others[0] - by_keras[0]) <= LOSS_TOLERANCE * abs(by_keras[0])
+    for keras, other in zip(by_keras[1:], others[1:], strict=True):
         change = keras - by_keras[0]
-        is_close &= abs(hand - by_hand[0] - change) <= CHANGE_TOLERANCE * abs(change) + ROUNDING * abs(keras)
+        is_close &= abs(other - others[0] - change) <= CHANGE_TOLERANCE * abs(change) + ROUNDING * abs(keras)
     if not is_close:
-        raise ArithmeticError(f"the losses differ: {by_keras} by Keras, {by_hand} by hand")
+        raise ArithmeticError(f"the losses differ: {by_keras} by Keras, {others} by {name}")
 
 
 def epoch_by_hand(study: Any, step: Any, rows: Any, y: Any, n_skipped: int, rng: Any) -> Block:
