@@ -65,6 +65,8 @@ BY_WIDTH = tuple(
 )
 BY_SIZE = tuple(({"n": n}, 1, 2e-5 + 2 * n**3 / 1.2e11) for n in (64, 256, 1024))
 CALL_STYLES = {"predict": 40.0, "call": 2.0, "compiled": 1.0}  # series and its seconds over the invented step's
+# Fields of a run that others disturbed: the control kernel took twice as long at its end.
+BUSY = {"control_before": Control(n=64, seconds=(1.0,)), "control_after": Control(n=64, seconds=(2.0,))}
 INVENTED: dict[str, Invented] = {
     "call-styles": Invented("Calling a model", "calls", 1, 1, {}, 5e-4, 0.4, 0, kind="study"),
     "cnn-digits": Invented("Convnet on digits", "images", 32, 1440, {}, 0.004, 1.6, 120_842, 0, DIGITS),

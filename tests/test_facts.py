@@ -15,6 +15,7 @@ from bench.report import format as fmt  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 from bench.store import Results  # noqa: E402
 from tests.factories import (  # noqa: E402
+    BUSY,
     INVENTED,
     make_evidence,
     make_gpu,
@@ -85,6 +86,16 @@ def test_speedup_rests_on_both_cells_and_names_the_cpu():
     assert "8.00x (8.00 to 8.00, n = 5)" == found.text
     assert cells_of(evidence, gpu, cpu) == cells(found)
     assert "Example CPU" in found.note
+
+
+def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
+    quiet, disturbed = one(make_record("resnet50")), one(make_record("resnet50", run_fields=BUSY))
+    name = "resnet50-train-cpu-throughput"
+
+    assert "disturbed" not in facts.lookup(name, quiet).note
+    assert "disturbed: the control kernel's speed changed during the run (5 of 5 runs)" in (
+        facts.lookup(name, disturbed).note
+    )
 
 
 def test_speedup_without_a_gpu_is_not_measured():

@@ -11,9 +11,10 @@ from bench import registry
 from bench.report import stats
 from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, is_older_method, variant_key
 from bench.report.stats import ComparisonError
-from bench.schema import METHOD_VERSION, PHASES, Control
+from bench.schema import METHOD_VERSION, PHASES
 from bench.store import Results
 from tests.factories import (
+    BUSY,
     INVENTED,
     make_conditions,
     make_evidence,
@@ -300,8 +301,6 @@ def test_contrast_never_mixes_sizes():
 
 
 # What can be trusted.
-
-BUSY = {"control_before": Control(n=64, seconds=(1.0,)), "control_after": Control(n=64, seconds=(2.0,))}
 
 
 def test_a_disturbed_cell_speaks_only_where_no_clean_one_was_measured():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -123,11 +123,18 @@ def lookup(name: str, evidence: Evidence) -> Fact:
                 measured=True,
                 estimate=found.estimate,
                 cells=found.cells,
-                note=found.note,
+                note="; ".join(part for part in (found.note, _disturbed(evidence, found.cells)) if part),
             )
         if entry.of_all:
             break
     return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, measured=False)
+
+
+def _disturbed(evidence: Evidence, cells: Sequence[CellKey]) -> str:
+    """What disturbed the cells behind a number, in words; empty for a number over more than a comparison's two."""
+    found = (session.records[cell_id] for session, cell_id in cells)
+    flags = dict.fromkeys(flag for record in found for flag in evidence.flags(record)) if len(cells) <= 2 else {}
+    return f"disturbed: {'; '.join(flags)}" if flags else ""
 
 
 def measured(name: str, evidence: Evidence) -> bool:
