@@ -6,7 +6,6 @@ import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.cost import guess
 from bench.registry import unknown
@@ -228,7 +227,8 @@ def _rounds(
     """
     runs = []
     index = {cell.id: 0 for cells in groups.values() for cell, _ in cells}
-    for keys in _by_rank(groups) if is_spread else [[key] for key in groups]:
+    for _, together in itertools.groupby(groups, key=lambda key: key[0] if is_spread else key):
+        keys = list(together)
         n_rounds = max(usual[cell.id] for key in keys for cell, _ in groups[key])
         for number, key in itertools.product(range(n_rounds), keys):
             due = [
@@ -247,10 +247,6 @@ def _rounds(
                 index[cell.id] += 1
                 order += 1
     return runs, order
-
-
-def _by_rank(groups: Mapping[tuple[int, str], Any]) -> list[list[tuple[int, str]]]:
-    return [list(keys) for _, keys in itertools.groupby(groups, key=lambda key: key[0])]
 
 
 def _self_tests(

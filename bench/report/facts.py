@@ -132,9 +132,7 @@ def lookup(name: str, evidence: Evidence) -> Fact:
 
 def _disturbed(evidence: Evidence, cells: Sequence[CellKey]) -> str:
     """What disturbed the cells behind a number, in words; empty for a number over more than a comparison's two."""
-    found = (session.records[cell_id] for session, cell_id in cells)
-    flags = dict.fromkeys(flag for record in found for flag in evidence.flags(record)) if len(cells) <= 2 else {}
-    return f"disturbed: {'; '.join(flags)}" if flags else ""
+    return evidence.disturbance(session.records[cell_id] for session, cell_id in cells) if len(cells) <= 2 else ""
 
 
 def measured(name: str, evidence: Evidence) -> bool:

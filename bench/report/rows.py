@@ -323,6 +323,11 @@ class Evidence:
             self._flags[id(record)] = trust.flags(record, n_cores=n_cores)
         return self._flags[id(record)]
 
+    def disturbance(self, records: Iterable[Record]) -> str:
+        """The flags of all these cells in words, each once: "disturbed: ..."; empty where nothing disturbed them."""
+        seen = dict.fromkeys(flag for record in records for flag in self.flags(record))
+        return f"disturbed: {', '.join(seen)}" if seen else ""
+
     def self_test(self, session: SessionResults | None) -> SelfTest | None:
         """A session against itself, or None when no headline cell has two runs in each half."""
         if id(session) not in self._self_tests:

@@ -1175,12 +1175,11 @@ def _number(scope: Scope, value: int, records: Iterable[Record]) -> Cellv:
 def _estimate(scope: Scope, estimate: Estimate | None, *records: Record | None, noun: str = "samples") -> Cellv:
     if estimate is None:
         return MISSING
-    seen = dict.fromkeys(sign for record in records if record is not None for sign in scope.evidence.flags(record))
-    disturbed = f"disturbed: {', '.join(seen)}" if seen else ""
+    disturbed = scope.evidence.disturbance(record for record in records if record is not None)
     note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate), disturbed)))
     cells = scope.evidence.refs(*records)
     text = fmt.interval(estimate, noun)
-    return Cellv(text=text, cells=cells, estimate=estimate, note=note, is_disturbed=bool(seen))
+    return Cellv(text=text, cells=cells, estimate=estimate, note=note, is_disturbed=bool(disturbed))
 
 
 def _failed(scope: Scope, record: Record | None) -> Cellv:
