@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench import cgroups
 from bench.schema import DataUnavailableError
 from bench.workloads import quota
 
@@ -83,14 +84,14 @@ def unified(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, refused: Callable[[Path, str], bool]) -> None:
     """Let the writes fail of which a function says so."""
-    real = quota.put
+    real = cgroups.put
 
     def put(file: Path, text: str) -> None:
         if refused(file, text):
             raise OSError(22, "Invalid argument")
         real(file, text)
 
-    monkeypatch.setattr(quota, "put", put)
+    monkeypatch.setattr(cgroups, "put", put)
 
 
 @pytest.mark.parametrize("joined", [False, True])
@@ -167,7 +168,7 @@ def test_a_quota_is_taken_away_after_an_error_within_it(tmp_path: Path, unified:
 def test_a_group_whose_last_thread_is_still_leaving_is_removed_a_little_later(
     tmp_path: Path, older: Kernel, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(quota, "sleep", lambda seconds: None)
+    monkeypatch.setattr(cgroups, "sleep", lambda seconds: None)
     root, self_cgroup = v1(tmp_path)
 
     with quota.own_group(root, self_cgroup) as group:
@@ -175,25 +176,6 @@ def test_a_group_whose_last_thread_is_still_leaving_is_removed_a_little_later(
 
     assert 0 == older.busy
     assert not group.folder.exists()
-
-
-def test_a_group_that_stays_in_use_is_an_error(tmp_path: Path, older: Kernel, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(quota, "sleep", lambda seconds: None)
-    older.busy = quota.N_TRIES
-    folder = tmp_path / f"{quota.PREFIX}1"
-    older.mkdir(folder)
-
-    with pytest.raises(OSError, match="busy"):
-        quota.remove(folder)
-
-
-def test_groups_of_killed_processes_are_removed(tmp_path: Path, older: Kernel):
-    root, self_cgroup = v1(tmp_path)
-    left = root / f"cpu/docker/abc/{quota.PREFIX}1"
-    older.mkdir(left)
-
-    with quota.own_group(root, self_cgroup):
-        assert not left.exists()
 
 
 def test_without_the_right_to_make_a_group_the_run_is_skipped_with_the_reason(
@@ -245,13 +227,6 @@ def test_no_group_is_made_where_the_own_one_is_unknown_or_outside(tmp_path: Path
         pytest.fail("there is no group to be in")
 
     assert [] == unified.made
-
-
-def test_a_control_file_that_is_missing_is_not_made(tmp_path: Path):
-    with pytest.raises(FileNotFoundError):
-        quota.put(tmp_path / "cpu.max", "max")
-
-    assert [] == list(tmp_path.iterdir())
 
 
 @needs_affinity

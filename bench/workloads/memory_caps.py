@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import sleep
 from typing import Any, NamedTuple
 
+from bench import cgroups
 from bench.schema import DataUnavailableError, Reading, Variant, Workload
 from bench.workloads import memory, memory_nets
 
@@ -44,12 +44,12 @@ WORDS = (
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
-CGROUPS = Path("/sys/fs/cgroup")
-# Names of the limits, which take bytes, and of the file that counts kills, in the two versions of cgroups.
-FILES = (
-    (("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"), "memory.oom_control"),
-    (("memory.max", "memory.swap.max"), "memory.events"),
-)
+PREFIX = "keras-cap-"
+# Names of the limits, which take bytes, and of the file that counts kills, by whether the hierarchy is the unified one.
+FILES = {
+    False: (("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"), "memory.oom_control"),
+    True: (("memory.max", "memory.swap.max"), "memory.events"),
+}
 
 
 def _variant(net: str, cap_gb: int, start: int, device: str, estimate_s: float) -> Variant:
@@ -253,62 +253,23 @@ def no_group() -> Iterator[Group]:
 
 
 @contextmanager
-def memory_group(cap_bytes: int, root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[Group]:
+def memory_group(cap_bytes: int, root: Path = cgroups.ROOT, self_cgroup: Path = cgroups.SELF) -> Iterator[Group]:
     """A new memory cgroup with a cap on memory and swap together, removed at the end.
 
     Raises:
         DataUnavailableError: none can be made here.
     """
-    folder, limits, counter = make_group(root, own)
-    try:
-        (folder / limits[0]).write_text(str(cap_bytes))
+
+    def claim(folder: Path, is_v2: bool) -> None:
+        (limit, swap_limit), counter = FILES[is_v2]
+        cgroups.put(folder / limit, str(cap_bytes))
         with suppress(OSError):  # a kernel without accounts of swap has no such file
-            (folder / limits[1]).write_text(str(cap_bytes if limits[1].endswith("in_bytes") else 0))
-        yield Group(str(folder), lambda: n_killed((folder / counter).read_text()))
-    finally:
-        for _ in range(50):
-            try:
-                folder.rmdir()
-                break
-            except OSError:  # the last process is still on its way out
-                sleep(0.1)
+            cgroups.put(folder / swap_limit, str(0 if is_v2 else cap_bytes))
+        (folder / counter).read_text()
 
-
-def make_group(root: Path, own: Path) -> tuple[Path, tuple[str, str], str]:
-    """A new memory cgroup in this process's own one, or as near to it as the system allows; its limits and counter.
-
-    Raises:
-        DataUnavailableError: none can be made here.
-    """
-    for parent in parents_of(root, own):
-        folder = parent / f"bench-{os.getpid()}"
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError:
-            continue
-        for limits, counter in FILES:
-            if os.access(folder / limits[0], os.W_OK) and (folder / counter).exists():
-                return folder, limits, counter
-        with suppress(OSError):
-            folder.rmdir()
-    raise DataUnavailableError("no memory cgroup can be made here, which takes Linux and the rights of root")
-
-
-def parents_of(root: Path, own: Path) -> list[Path]:
-    """Folders in which a memory cgroup may be made: this process's cgroup, the one above it, the topmost one."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return []
-    found: list[Path] = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = root / "memory" if controllers else root
-        mine = top / path.lstrip("/")
-        found += [mine, *([mine.parent] if mine != top else []), top]
-    return [folder for folder in dict.fromkeys(found) if folder.is_dir()]
+    with cgroups.new_group("memory", PREFIX, claim, root, self_cgroup) as (folder, place):
+        counter = folder / FILES[place.is_v2][1]
+        yield Group(str(folder), lambda: n_killed(counter.read_text()))
 
 
 def n_killed(text: str) -> int:

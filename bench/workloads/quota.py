@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
+from bench import cgroups
 from bench.schema import Block, DataUnavailableError, Reading, Series, Variant, Workload
 
 WIDTH, N_LAYERS, N_CLASSES = 512, 3, 10
 RATE = 1e-4
 PERIOD_US = 100_000  # the kernel's default, and that of Docker and Kubernetes
 PREFIX = "keras-quota-"
-N_TRIES = 20  # to remove a group that the process has just left
 
 SETTINGS = {
     "free": "no quota, all cores",
@@ -101,7 +101,7 @@ def measure(study: Any) -> None:
 
     from bench import machine
 
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = machine.core_order(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < 2:
         raise DataUnavailableError("a quota below the number of cores needs two cores that a process can be kept on")
     rng = np.random.default_rng(study.seed)
@@ -141,15 +141,8 @@ def measure(study: Any) -> None:
         n_periods, n_stopped = (sum(column) for column in zip(*periods[name][-n_kept:], strict=True))
         if name.startswith("quota") and n_periods:
             study.read(f"stopped-{name}", n_stopped / n_periods)
-    study.read("gain", step_s(study, "quota") / step_s(study, "quota-pinned"))
+    study.read("gain", study.median_s("quota") / study.median_s("quota-pinned"))
     study.observe(model.weights[0].value, model(x))
-
-
-def step_s(study: Any, name: str) -> float:
-    """Median over a series' blocks of their mean step, in seconds: what counts for throughput."""
-    from statistics import median
-
-    return median(block.seconds / block.n_steps for block in study.series[name])
 
 
 def contexts(study: Any, group: Group, cores: list[int]) -> dict[str, tuple[Callable[[], Any], ...]]:
@@ -225,111 +218,31 @@ class Group:
 
     def _write(self, granted_us: int | None) -> None:
         if self.is_v2:
-            put(self.folder / "cpu.max", f"{'max' if granted_us is None else granted_us} {PERIOD_US}")
+            cgroups.put(self.folder / "cpu.max", f"{'max' if granted_us is None else granted_us} {PERIOD_US}")
             return
-        put(self.folder / "cpu.cfs_period_us", str(PERIOD_US))
-        put(self.folder / "cpu.cfs_quota_us", str(-1 if granted_us is None else granted_us))
+        cgroups.put(self.folder / "cpu.cfs_period_us", str(PERIOD_US))
+        cgroups.put(self.folder / "cpu.cfs_quota_us", str(-1 if granted_us is None else granted_us))
 
 
 @contextmanager
-def own_group(root: Path = Path("/sys/fs/cgroup"), self_cgroup: Path = Path("/proc/self/cgroup")) -> Iterator[Group]:
+def own_group(root: Path = cgroups.ROOT, self_cgroup: Path = cgroups.SELF) -> Iterator[Group]:
     """A new control group with this process in it; on leaving, the process is back where it was and the group gone.
-
-    Nothing of an existing group is changed. A group of an earlier process that was killed is removed.
 
     Raises:
         DataUnavailableError: no place where this process may make a group that can have a quota.
     """
-    reasons = []
-    for home, parent, is_v2 in places(root, self_cgroup):
-        folder = parent / f"{PREFIX}{os.getpid()}"
-        for left in parent.glob(f"{PREFIX}*"):
-            with suppress(OSError):
-                os.rmdir(left)  # fails while a process is in it
+    me = str(os.getpid())
+
+    def claim(folder: Path, is_v2: bool) -> None:
+        with Group(folder, is_v2=is_v2).quota(1):
+            pass
+        cgroups.put(folder / "cgroup.procs", me)
+
+    with cgroups.new_group("cpu", PREFIX, claim, root, self_cgroup) as (folder, place):
         try:
-            os.mkdir(folder)
-        except OSError as error:
-            reasons.append(error.strerror or type(error).__name__)
-            continue
-        group = Group(folder, is_v2=is_v2)
-        try:
-            with group.quota(1):
-                pass
-            put(folder / "cgroup.procs", str(os.getpid()))
-        except OSError as error:
-            reasons.append(error.strerror or type(error).__name__)
-            remove(folder)
-            continue
-        try:
-            yield group
+            yield Group(folder, is_v2=place.is_v2)
         finally:
-            put(home / "cgroup.procs", str(os.getpid()))
-            remove(folder)
-        return
-    why = f" ({', '.join(sorted(set(reasons)))})" if reasons else ""
-    raise DataUnavailableError(
-        f"no control group with a CPU quota can be made here{why}; it takes Linux and the right to"
-    )
-
-
-def places(root: Path, self_cgroup: Path) -> list[tuple[Path, Path, bool]]:
-    """Where a group could be made: this process's group, the folder for the new one, whether it is version 2.
-
-    Version 1 has a folder for each controller. In version 2 a group with processes hands no controller on to groups
-    below it, so the new group goes beside this process's own, or below it where that is the root of all.
-    """
-    try:
-        lines = [line.split(":", 2) for line in self_cgroup.read_text().splitlines()]
-    except OSError:
-        return []
-    found = []
-    for _, controllers, name in (parts for parts in lines if len(parts) == 3):
-        path = Path(name.lstrip("/"))
-        if ".." in path.parts:
-            continue
-        if "cpu" in controllers.split(","):
-            bases = (root / "cpu", root / controllers)
-            homes = [home for base in bases for home in (base / path, base) if (home / "cgroup.procs").exists()]
-            found += [(home, home, False) for home in homes[:1]]
-        elif not controllers and (root / "cgroup.controllers").exists():
-            home = root / path
-            parents = [home, *([home.parent] if path.parts else [])]
-            found += [(home, parent, True) for parent in parents if hands_on_cpu(parent)]
-    return found
-
-
-def hands_on_cpu(folder: Path) -> bool:
-    """Whether groups below a group of version 2 have the CPU controller."""
-    try:
-        return "cpu" in (folder / "cgroup.subtree_control").read_text().split()
-    except OSError:
-        return False
-
-
-def put(file: Path, text: str) -> None:
-    """Write one value to one of the kernel's files, which exist or not but are never made."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_TRUNC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
-def remove(folder: Path) -> None:
-    """Remove a group; the kernel may take a moment until the last thread has left.
-
-    Raises:
-        OSError: it is still in use after a second.
-    """
-    for n_left in reversed(range(N_TRIES)):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            if not n_left:
-                raise
-            sleep(0.05)
-        else:
-            return
+            cgroups.put(place.home / "cgroup.procs", me)
 
 
 @contextmanager

@@ -182,8 +182,9 @@ def check_equal_work(
     x, rows, y = (part[:size] for part in data)
     losses: dict[str, list[float]] = {}
     first_s: dict[str, float] = {}
+    first = next(iter(models))
+    usual = float(study.keras.ops.convert_to_numpy(models[first].optimizer.learning_rate))
     for name, model in models.items():
-        usual = float(study.keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         model.optimizer.learning_rate = COMPARED_RATE.get(net, usual)
         losses[name], first_s[name] = steps_of_fit(study, model, x, y)
         model.optimizer.learning_rate = usual
@@ -194,7 +195,6 @@ def check_equal_work(
         first_s[name] = perf_counter() - start
         losses[name] += [float(peer.step(rows, y)) for _ in range(N_COMPARED - 1)]
         peer.set_rate(usual)
-    first = next(iter(models))
     for name, values in losses.items():
         compare_losses(losses[first], values, name)
     return first_s
