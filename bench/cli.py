@@ -46,7 +46,8 @@ Device = Annotated[
     list[str] | None, typer.Option(help=f"Device: {', '.join(DEVICES)}. Default: cpu, and gpu where there is one.")
 ]
 Threads = Annotated[
-    list[str] | None, typer.Option(help="Cores for CPU cells, several by commas; all means all usable ones.")
+    list[str] | None,
+    typer.Option(help="Cores for CPU cells, by commas; all: the usable ones; physical: without second threads."),
 ]
 Repeats = Annotated[int | None, typer.Option(min=1, help="Processes per cell.")]
 Seed = Annotated[int, typer.Option(help="Seed of data, weights and order.")]
@@ -578,12 +579,15 @@ def _split(values: list[str] | None) -> tuple[str, ...]:
 
 
 def _threads(values: list[str] | None) -> tuple[int, ...]:
-    """Numbers of threads; "all" becomes this machine's usable cores."""
+    """Numbers of threads; "all" becomes this machine's usable cores, "physical" those that are no second threads."""
     chosen = []
     for part in _split(values):
-        if part != "all" and not (part.isdigit() and int(part) > 0):
-            raise ValueError(f"--threads must be positive numbers or all, got {part!r}")
-        chosen.append(machine.cores().effective if part == "all" else int(part))
+        if part in ("all", "physical"):
+            chosen.append(machine.cores().effective if part == "all" else machine.physical_cores())
+        elif part.isdigit() and int(part) > 0:
+            chosen.append(int(part))
+        else:
+            raise ValueError(f"--threads must be positive numbers, all or physical, got {part!r}")
     return tuple(dict.fromkeys(chosen))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from bench.schema import Struct
+from bench.schema import SIXTEEN_BIT_FLAGS, Struct
 
 Severity = Literal["problem", "note", "ok"]
 SEVERITIES: tuple[Severity, ...] = ("problem", "note", "ok")
@@ -346,7 +346,7 @@ def _instructions(facts: Facts) -> Iterator[Finding]:
                 means="libraries choose their kernels at run time; the line 'not compiled to use' in TensorFlow's "
                 "log is no error",
             )
-    if flags & {"avx512_bf16", "amx_bf16", "bf16"}:
+    if flags & SIXTEEN_BIT_FLAGS["mixed_bfloat16"]:
         with_amx = ", AMX" if "amx_bf16" in flags else ""
         yield Finding(id="bf16", severity="ok", seen=f"bfloat16 instructions{with_amx}", means="mixed_bfloat16 can pay")
     else:

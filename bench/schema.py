@@ -75,6 +75,13 @@ class Target(Struct, kw_only=True):
     max_epochs: int
 
 
+# Instruction sets, by /proc/cpuinfo's names, with which a CPU computes in sixteen bits; any one of them is enough.
+SIXTEEN_BIT_FLAGS: Mapping[Precision, frozenset[str]] = {
+    "mixed_bfloat16": frozenset({"avx512_bf16", "amx_bf16", "bf16"}),
+    "mixed_float16": frozenset({"avx512_fp16", "amx_fp16", "asimdhp"}),
+}
+
+
 class Series(Struct, kw_only=True):
     """One of the things that a study times in turn in one process; the first of a workload is the baseline."""
 
@@ -199,6 +206,8 @@ class Observed(Struct, kw_only=True):
     autotune: str
     n_threads: int | None  # the backend's own pool for one operation
     n_cores_affinity: int | None
+    n_physical_cores: int | None = None  # that those lie on; fewer where two of them are threads of one core
+    openmp: tuple[str, ...] | None = None  # OpenMP libraries loaded in the process; each has threads of its own
     caches: str  # "cold: ..." in words
     data_feed: str  # "numpy arrays through model.fit"
 

@@ -17,12 +17,13 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
 import msgspec
 
-from bench import meters, registry
+from bench import machine, meters, probe, registry
 from bench.schema import (
     Block,
     Control,
@@ -58,7 +59,7 @@ ENDLESS_EPOCHS = 1_000_000  # the clock ends fit, not the number of epochs
 
 
 class NotAsAskedError(RuntimeError):
-    """What ran is not what was asked for: another device, another compilation."""
+    """What ran is not what was asked for: another device, another compilation, another precision."""
 
 
 class Clock:
@@ -261,11 +262,14 @@ class _Energy:
 
 
 def _pin(threads: int) -> int | None:
-    """Restrict this process to that many cores; the number it may use, or None where the system has no affinity."""
+    """Restrict this process to that many cores, each a physical one as long as there are enough.
+
+    Returns:
+        The number of cores that it may use, or None where the system has no affinity.
+    """
     if not hasattr(os, "sched_setaffinity"):
         return None
-    allowed = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, allowed[:threads])
+    os.sched_setaffinity(0, machine.core_order(os.sched_getaffinity(0))[:threads])
     return len(os.sched_getaffinity(0))
 
 
@@ -468,6 +472,10 @@ class Study:
                 block = arms[name]()
                 spent[name] += block.seconds
                 self.add(name, block)
+
+    def median_s(self, name: str) -> float:
+        """Median seconds of a step or call in a series' blocks so far."""
+        return median(block.seconds / block.n_steps for block in self.series[name])
 
     def add(self, name: str, block: Block) -> None:
         """Keep a block that the study timed itself."""
@@ -776,6 +784,9 @@ def _observe(
         tf32 = bool(framework.backends.cuda.matmul.allow_tf32)
         n_threads = framework.get_num_threads()
         autotune = f"cuDNN benchmark: {'on' if framework.backends.cudnn.benchmark else 'off'}"
+    n_physical = None if cores is None else machine.n_physical(os.sched_getaffinity(0))
+    if n_physical is None:
+        unmeasured["n_physical_cores"] = "the operating system does not tell"
     if cores is None:
         unmeasured["n_cores_affinity"] = "this operating system has no core affinity"
     jit: Jit = cell.jit if model is None else ("on" if model.jit_compile else "off")
@@ -794,6 +805,8 @@ def _observe(
         autotune=autotune if on_gpu else "none on a CPU",
         n_threads=n_threads,
         n_cores_affinity=cores,
+        n_physical_cores=n_physical,
+        openmp=tuple(probe.openmp_runtimes()),
         caches="cold: compilation caches point to an empty folder for every run",
         data_feed=_data_feed(cell.mode),
     )
@@ -846,12 +859,18 @@ def _peak_device_bytes(cell: Any, framework: Any) -> int | None:
 
 
 def _check_as_asked(request: Request, observed: Observed) -> None:
-    """Refuse a run on another device or with another compilation than asked for."""
+    """Refuse a run on another device, with another compilation or in another precision than asked for."""
     cell = request.cell
     if observed.device != cell.device:
         raise NotAsAskedError(f"asked for {cell.device}, weights and output lie on {observed.device}")
     if observed.jit != cell.jit:
         raise NotAsAskedError(f"asked for jit {cell.jit}, Keras resolved it to {observed.jit}")
+    if request.kind != "model":
+        return
+    if observed.weight_dtype != "float32":  # mixed precision keeps them so too
+        raise NotAsAskedError(f"asked for {cell.precision}, the model's weights are {observed.weight_dtype}")
+    if observed.output_dtype != "float32" and not cell.precision.startswith("mixed_"):
+        raise NotAsAskedError(f"asked for {cell.precision}, the model's output is {observed.output_dtype}")
 
 
 def describe_failure(error: BaseException) -> tuple[str, str]:

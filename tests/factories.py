@@ -156,6 +156,7 @@ def make_observed(cell: Cell, **fields: Any) -> Observed:
         "autotune": "default",
         "n_threads": cell.threads,
         "n_cores_affinity": cell.threads,
+        "n_physical_cores": cell.threads,
         "caches": "cold: a fresh directory",
         "data_feed": "numpy arrays through model.fit",
     }

@@ -97,6 +97,65 @@ def test_effective_cores_are_the_least_of_visible_affinity_and_quota(tmp_path, m
     assert (64, 8, 2.5, 2) == cores
 
 
+def topology(root: Path, siblings: list[str], speeds: list[int] | None = None) -> Path:
+    """The kernel's folder of processors: the threads that share a core, as each of them tells, and their speeds."""
+    for number, text in enumerate(siblings):
+        folder = root / f"cpu{number}"
+        (folder / "topology").mkdir(parents=True)
+        (folder / machine.SIBLINGS).write_text(f"{text}\n")
+        if speeds:
+            (folder / "cpufreq").mkdir()
+            (folder / "cpufreq/cpuinfo_max_freq").write_text(f"{speeds[number]}\n")
+    return root
+
+
+NEIGHBOURS = ["0-1", "0-1", "2-3", "2-3", "4-5", "4-5", "6-7", "6-7"]
+HALVES = ["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"]
+FAST_AND_SLOW = (["0-1", "0-1", "2-3", "2-3", "4", "5", "6", "7"], [4600] * 4 + [3400] * 4)
+
+
+@pytest.mark.parametrize(
+    ("siblings", "speeds", "allowed", "expected"),
+    [
+        (NEIGHBOURS, None, range(8), [0, 2, 4, 6, 1, 3, 5, 7]),
+        (HALVES, None, range(8), [0, 1, 2, 3, 4, 5, 6, 7]),
+        (NEIGHBOURS, None, {1, 3, 4, 5}, [1, 3, 4, 5]),
+        (*FAST_AND_SLOW, range(8), [0, 2, 4, 5, 6, 7, 1, 3]),
+        (["4-7"] * 4 + FAST_AND_SLOW[0][4:], FAST_AND_SLOW[1][::-1], range(4, 8), [4, 5, 6, 7]),
+        ([], None, {5, 1}, [1, 5]),
+        (["nonsense"] * 2, None, range(2), [0, 1]),
+    ],
+)
+def test_every_physical_core_is_used_before_a_second_thread_and_the_fast_kind_first(
+    tmp_path, siblings, speeds, allowed, expected
+):
+    assert expected == machine.core_order(allowed, topology(tmp_path, siblings, speeds))
+
+
+@pytest.mark.parametrize(
+    ("siblings", "used", "expected"),
+    [
+        (NEIGHBOURS, {0, 1, 2}, 2),
+        (NEIGHBOURS, {0, 2}, 2),
+        (HALVES, range(8), 4),
+        ([], {0}, None),
+        (["0"], {0, 1}, None),
+    ],
+)
+def test_physical_cores_are_counted_where_the_system_tells(tmp_path, siblings, used, expected):
+    assert expected == machine.n_physical(used, topology(tmp_path, siblings))
+
+
+def test_asking_for_physical_cores_leaves_second_threads_out(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(8, 8, None, 8))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(machine, "n_physical", lambda numbers: len(set(numbers)) // 2)
+    assert 4 == machine.physical_cores()
+
+    monkeypatch.setattr(machine, "n_physical", lambda numbers: None)
+    assert 8 == machine.physical_cores()
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [

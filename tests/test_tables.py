@@ -17,6 +17,7 @@ from tests.factories import (
     make_cell,
     make_conditions,
     make_evidence,
+    make_job,
     make_machine,
     make_record,
     make_run,
@@ -29,7 +30,7 @@ EXPECTED = {
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
     "machines", "failures", "course-jobs", "study", "rooflines", "threads", "precisions",
     "patience", "largest-batch", "real-caps", "scaling", "ours-and-theirs", "job-by-steps",
-    "roofs", "warm-up",
+    "roofs", "warm-up", "target-by-batch",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 
@@ -65,8 +66,11 @@ def test_a_table_of_nothing_has_no_rows(table_id: str):
     assert made.caption.endswith(".")
 
 
-# Nobody of the factory has two GPUs, or tried networks under a cap.
-@pytest.mark.parametrize("table_id", sorted(EXPECTED - {"scaling", "real-caps"}))
+# Nobody of the factory has two GPUs, tried networks under a cap, or trained to a target at several batch sizes.
+ALONE = {"scaling", "real-caps", "target-by-batch"}
+
+
+@pytest.mark.parametrize("table_id", sorted(EXPECTED - ALONE))
 def test_rows_have_one_cell_per_column_and_no_column_twice(table_id: str, evidence: Evidence):
     made = tables.make(table_id, evidence)
 
@@ -95,7 +99,7 @@ def test_no_number_appears_where_nothing_was_measured(table_id: str):
     assert [] == [cell.text for cell in cells if re.fullmatch(r"0(\.0*)?( .*|x.*)|.*\b(nan|inf|None)\b.*", cell.text)]
 
 
-@pytest.mark.parametrize("table_id", sorted(EXPECTED - {"scaling", "real-caps"}))
+@pytest.mark.parametrize("table_id", sorted(EXPECTED - ALONE))
 def test_plain_rows_are_rectangular(table_id: str, evidence: Evidence):
     header, *lines = tables.make(table_id, evidence).plain_rows()
 
@@ -201,8 +205,26 @@ def test_a_precision_stands_beside_the_same_cell_in_float32():
     alone = make_record(step_s=4.0, precision="mixed_float16", batch_size=64)
     made = tables.make("precisions", make_evidence(make_session_results([*strict, mixed, alone])))
 
-    assert ["mixed_bfloat16"] == column(made, "precision")
+    assert ["mixed_bfloat16, emulated"] == column(made, "precision")
     assert ["0.500x (0.500 to 0.500, n = 5)"] == column(made, "times as fast")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), {"mixed_bfloat16, emulated", "mixed_float16, emulated"}),
+        (("avx512_bf16",), {"mixed_bfloat16", "mixed_float16, emulated"}),
+        (("bf16", "asimdhp"), {"mixed_bfloat16", "mixed_float16"}),
+    ],
+)
+def test_a_precision_without_instructions_is_marked_on_a_cpu_and_not_on_a_gpu(flags, expected):
+    arms = [make_record(precision=precision) for precision in ("float32-strict", "mixed_bfloat16", "mixed_float16")]
+    gpu = [make_record(device="gpu", precision=precision) for precision in ("float32-strict", "mixed_float16")]
+    evidence = make_evidence(make_session_results([*arms, *gpu], machine=make_machine(cpu_flags=flags)))
+
+    assert ["float32-strict", *sorted(expected)] == sorted(map(evidence.precision_text, arms))
+    assert ["float32-strict", "mixed_float16"] == list(map(evidence.precision_text, gpu))
+    assert {*expected, "mixed_float16"} == set(column(tables.make("precisions", evidence), "precision"))
 
 
 def test_jit_table_says_slower_in_words():
@@ -226,6 +248,23 @@ def test_target_table_shows_the_share_of_runs_that_met_it():
 
     assert column(made, "runs that met it")[0].startswith("100 % (57 to 100")
     assert ["97 % accuracy"] == column(made, "target")
+
+
+def test_batch_sizes_are_set_beside_each_other_by_what_they_learn():
+    def record(batch_size: int, *qualities: tuple[float, ...], **fields):
+        cell = make_cell("cnn-digits", batch_size=batch_size, **fields)
+        runs = [make_run(i, cell=cell, job=make_job(10.0, each)) for i, each in enumerate(qualities)]
+        return make_record("cnn-digits", runs=runs, batch_size=batch_size, **fields)
+
+    all_met, none_met = ((0.98,), (0.5, 0.98)), ((0.5, 0.6), (0.5, 0.9))
+    records = [record(8, *all_met), record(480, *none_met), record(8, *all_met, backend="jax", jit="on")]
+    made = tables.make("target-by-batch", make_evidence(make_session_results(records)))
+
+    assert ["8", "480"] == column(made, "batch size"), "JAX has one batch size, which is no comparison"
+    assert ["1 to 2", "not reached"] == column(made, "epochs")
+    assert [True, False] == [text.startswith("100 %") for text in column(made, "runs that met it")]
+    assert "not reached" == column(made, "training")[1]
+    assert all(cell.cells for row in made.rows for cell in row[-3:]), "each number has its evidence"
 
 
 def test_start_up_pools_the_processes_of_all_headline_cells():

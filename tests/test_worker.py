@@ -1,5 +1,6 @@
 """The clock, the warm-up criterion and the refusals of the child, without a framework."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -137,6 +138,23 @@ def test_another_device_than_asked_for_is_refused():
 
     with pytest.raises(worker.NotAsAskedError, match="asked for gpu, weights and output lie on cpu"):
         worker._check_as_asked(request, seen)
+
+
+@pytest.mark.parametrize(
+    ("precision", "seen", "match"),
+    [
+        ("float32-strict", {"weight_dtype": "float64"}, "weights are float64"),
+        ("float32-strict", {"output_dtype": "float16"}, "output is float16"),
+        ("mixed_float16", {"weight_dtype": "float16"}, "weights are float16"),
+        ("mixed_float16", {"output_dtype": "float16"}, None),
+    ],
+)
+def test_another_type_than_asked_for_is_refused(precision: str, seen: dict[str, str], match: str | None):
+    request = make_request(precision=precision)
+
+    refused = pytest.raises(worker.NotAsAskedError, match=match) if match else contextlib.nullcontext()
+    with refused:
+        worker._check_as_asked(request, make_observed(request.cell, **seen))
 
 
 def test_another_compilation_than_asked_for_is_refused():

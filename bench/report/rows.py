@@ -19,6 +19,7 @@ from bench.report.trust import Halves
 from bench.schema import (
     METHOD_VERSION,
     PHASES,
+    SIXTEEN_BIT_FLAGS,
     Backend,
     Device,
     Jit,
@@ -156,6 +157,17 @@ class Evidence:
         """The denominator of a speed-up: CPU model and the cores in use."""
         n = session.session.n_cores_effective if record is None else record.cell.threads
         return f"{session.machine.cpu_model}, {fmt.cores(n)}"
+
+    def precision_text(self, record: Record) -> str:
+        """A cell's precision, and whether its CPU has no instructions for it, so that libraries convert back and forth.
+
+        The bfloat16 and float16 arms of such a CPU say what a user gets there, and nothing about the format.
+        """
+        cell = record.cell
+        native = SIXTEEN_BIT_FLAGS.get(cell.precision)
+        if cell.device != "cpu" or native is None or native & set(self.session_of(record).machine.cpu_flags):
+            return cell.precision
+        return f"{cell.precision}, emulated"
 
     def gpu_text(self, session: SessionResults) -> str:
         """The machine's GPUs by name; empty when it has none."""

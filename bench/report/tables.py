@@ -265,7 +265,7 @@ def _study_words(evidence: Evidence, record: Record, among: Sequence[Record]) ->
         ("device", fmt.device(cell.device)),
         ("batch_size", f"batch {fmt.count(cell.batch_size)}"),
         ("threads", fmt.cores(cell.threads)),
-        ("precision", cell.precision),
+        ("precision", evidence.precision_text(record)),
     ):
         if len({getattr(other.cell, name) for other in among}) > 1:
             words.append(value)
@@ -562,6 +562,48 @@ def throughput_by_batch(scope: Scope) -> _Draft:
     )
 
 
+@table("target-by-batch")
+def target_by_batch(scope: Scope) -> _Draft:
+    """What each batch size learns: whether the runs met the target, after how many epochs, and in what time."""
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            target = scope.evidence.workloads[workload].target
+            found = [r for r in _strict(scope, session, workload) if stats.reached_frac(r) is not None]
+            for records in _groups(found, _all_but_batch) if target is not None else ():
+                batches = sorted({record.cell.batch_size for record in records})
+                for batch in batches if len(batches) > 1 else ():
+                    same = [record for record in records if record.cell.batch_size == batch]
+                    best = _fastest(scope, same) or same[0]
+                    rows.append((
+                        scope.machine(session),
+                        _text(scope.evidence.title(workload)),
+                        _text(f"{fmt.percent(target.at_least)} {target.metric}"),
+                        _text(_arm_text(best.cell.backend, best.cell.device)),
+                        _text(fmt.count(batch)),
+                        *_of_target(scope, best),
+                    ))  # fmt: skip
+    return _Draft(
+        caption="Training until the target was met on held-out data, by batch size, all else and the learning rate "
+        "the same (fewer seconds are better). Each run has a seed of its own.",
+        columns=(MACHINE, "workload", "target", "arm", "batch size", "training", "epochs", "runs that met it"),
+        rows=rows,
+    )
+
+
+def _of_target(scope: Scope, record: Record) -> tuple[Cellv, Cellv, Cellv]:
+    """Seconds of training until the target was met, epochs from least to most, and the share of runs that met it."""
+    cells = scope.evidence.refs(record)
+    epochs = sorted(epoch for epoch in stats.epochs_to_target(record) if epoch is not None)
+    counted = " to ".join(dict.fromkeys(fmt.count(epoch) for epoch in (*epochs[:1], *epochs[-1:])))
+    time = stats.time_to_target(record)
+    return (
+        Cellv(text=fmt.NOT_REACHED, cells=cells) if time is None else _estimate(scope, time, record),
+        Cellv(text=counted or fmt.NOT_REACHED, cells=cells),
+        _estimate(scope, stats.reached_frac(record), record),
+    )
+
+
 @table("precisions")
 def precisions(scope: Scope) -> _Draft:
     """Each cell measured in another precision beside the same cell in strict float32, and the ratio of the two."""
@@ -586,13 +628,14 @@ def precisions(scope: Scope) -> _Draft:
                         _text(_arm_text(record.cell.backend, record.cell.device)),
                         _text(fmt.count(record.cell.batch_size)),
                         _or_failed(scope, strict, make),
-                        _text(record.cell.precision),
+                        _text(evidence.precision_text(record)),
                         _or_failed(scope, record, make),
                         MISSING if gain is None else _estimate(scope, gain, record, strict),
                     ))  # fmt: skip
     columns = ("workload", "mode", "arm", "batch size", PRECISIONS[0], "precision", "in it", "times as fast")
     return _Draft(
-        caption="Speed in strict float32 and in another precision (higher is better), all else the same.",
+        caption="Speed in strict float32 and in another precision (higher is better), all else the same. Emulated: the "
+        "CPU has no instructions for that precision.",
         columns=(MACHINE, *columns),
         rows=rows,
     )
@@ -782,20 +825,11 @@ def time_to_target(scope: Scope) -> _Draft:
             if record is None:
                 rows.append((scope.machine(session), *start, _failed(scope, failure), NOTHING, NOTHING, NOTHING))
                 continue
-            epochs = sorted(epoch for epoch in stats.epochs_to_target(record) if epoch is not None)
-            counted = fmt.count(epochs[0]) if epochs and epochs[0] == epochs[-1] else "to".join(
-                f" {fmt.count(epoch)} " for epoch in (epochs[:1] + epochs[-1:])
-            ).strip()  # fmt: skip
+            time, *rest = _of_target(scope, record)
+            whole = stats.whole_time_to_target(record)
             missed = Cellv(text=fmt.NOT_REACHED, cells=evidence.refs(record))
-            time, whole = stats.time_to_target(record), stats.whole_time_to_target(record)
-            rows.append((
-                scope.machine(session),
-                *start,
-                missed if time is None else _estimate(scope, time, record),
-                missed if whole is None else _estimate(scope, whole, record),
-                Cellv(text=counted or fmt.NOT_REACHED, cells=evidence.refs(record)),
-                _estimate(scope, stats.reached_frac(record), record),
-            ))  # fmt: skip
+            started = missed if whole is None else _estimate(scope, whole, record)
+            rows.append((scope.machine(session), *start, time, started, *rest))
     return _Draft(
         caption="Seconds of training until the target was met on held-out data (lower is better).",
         columns=(
@@ -828,7 +862,7 @@ def matmul_rate(scope: Scope) -> _Draft:
             rows.append((
                 scope.machine(session),
                 _text(fmt.device(cell.device)),
-                _text(cell.precision),
+                _text(scope.evidence.precision_text(records[0])),
                 _text(fmt.count(int(cell.params.get("n", 0)))),
                 *rates,
                 _places(_backend_names(), rates),
@@ -1348,6 +1382,12 @@ def _distinct(values: Iterable[Any]) -> str:
     return ", ".join(dict.fromkeys(shown))
 
 
+def _runtimes(record: Record) -> str:
+    """OpenMP libraries in the process; two of them keep two pools of threads, which fight for the cores."""
+    seen = [run.observed.openmp for run in _runs(record) if run.observed is not None]
+    return _distinct(None if names is None else ", ".join(names) or "none seen" for names in seen)
+
+
 def _counted(values: Iterable[str]) -> str:
     """Distinct values; with how many cells have each, when they differ."""
     found: dict[str, int] = {}
@@ -1431,8 +1471,10 @@ _FAIRNESS: dict[str, Callable[[SessionResults, Record], str]] = {
     "recurrent path": lambda s, r: _seen(r, "recurrent_path"),
     "threads asked": lambda s, r: fmt.count(r.cell.threads),
     "threads observed": lambda s, r: _seen(r, "n_threads"),
+    "OpenMP runtimes": lambda s, r: _runtimes(r),
     "cores visible": lambda s, r: fmt.count(s.session.n_cores_visible),
     "cores by affinity": lambda s, r: _seen(r, "n_cores_affinity"),
+    "physical cores of these": lambda s, r: _seen(r, "n_physical_cores"),
     "cores by quota": lambda s, r: _quota(s),
     "data feed": lambda s, r: _seen(r, "data_feed"),
     "caches": lambda s, r: _seen(r, "caches"),
