@@ -65,26 +65,27 @@ def test_sessions_of_another_machine_and_local_ones_are_no_history():
     assert (before, mine) == history.same_machine([mine, other, local, before], mine)
 
 
-def test_the_fullest_session_is_set_against_each_of_the_others():
+def test_every_two_sessions_are_set_against_each_other():
     full = make_side("2026-11-03")
     small, old = make_side("2026-11-04", names=NAMES[:2]), make_side("2026-11-05", names=NAMES[:3], versions=OLDER)
     apart = make_side("2026-11-06", names=("matmul",))
+    sessions = [full, small, old, apart]
 
-    found = history.overlaps([full, small, old, apart])
+    found = history.overlaps(sessions)
 
-    assert [("2026-11-03", "2026-11-04", 2), ("2026-11-03", "2026-11-05", 3)] == [
+    first, second, third = "2026-11-03", "2026-11-04", "2026-11-05"
+    assert [(first, second, 2), (first, third, 3), (second, third, 2)] == [
         (f.older.session.id, f.newer.session.id, f.n) for f in found
     ]
-    assert "2026-11-04" == history.repeat([full, small, old, apart]).newer.session.id
-    assert "at least 90 %" in history.in_words(found[0])
-    said = history.in_words(found[1])
-    assert "keras 3.12.0, then 3.11.0" in said and "torch" not in said
+    assert found[:1] == history.repeats(sessions), "with equal versions"
+    changed = history.changed_versions(found[1].older, found[1].newer)
+    assert "keras 3.12.0, then 3.11.0" in changed and not any("torch" in said for said in changed)
 
 
 def test_without_a_second_session_there_is_no_repeat():
-    assert history.repeat([make_side("2026-11-03")]) is None
-    assert history.repeat([]) is None
-    assert history.repeat([make_side("2026-11-03"), make_side("2026-11-04", versions=OLDER)]) is None
+    assert () == history.repeats([make_side("2026-11-03")])
+    assert () == history.repeats([])
+    assert () == history.repeats([make_side("2026-11-03"), make_side("2026-11-04", versions=OLDER)])
 
 
 def test_a_cell_tells_dates_versions_speed_and_what_changed():
@@ -153,14 +154,16 @@ def test_a_cell_of_one_session_has_no_history():
     assert () == history.histories([make_side("2026-11-03"), make_side("2026-11-04", names=("matmul",))])
 
 
-def test_the_fact_counts_a_repeat_and_names_its_sessions():
-    evidence = make_evidence(make_side("2026-11-03"), make_side("2026-11-04", odd={"lstm-text": 1.5}))
+def test_the_fact_counts_every_repeat_and_names_the_sessions():
+    sides = [make_side("2026-11-03"), make_side("2026-11-04", odd={"lstm-text": 1.5}), make_side("2026-11-05")]
 
-    found = facts.lookup("sessions-overlap", evidence)
+    two, three = (facts.lookup("sessions-overlap", make_evidence(*sides[:n])) for n in (2, 3))
 
-    assert ("4 of 5", "sessions 2026-11-03 and 2026-11-04") == (found.text, found.note)
-    assert 10 == len(found.cells)
-    assert not facts.lookup("sessions-overlap", make_evidence(make_side("2026-11-03"))).measured
+    assert ("4 of 5", "sessions 2026-11-03 and 2026-11-04") == (two.text, two.note)
+    assert 10 == len(two.cells)
+    assert "4 of 5, 5 of 5 and 4 of 5" == three.text, "the best pair is not picked"
+    assert 3 == three.note.count(" and ")
+    assert not facts.lookup("sessions-overlap", make_evidence(sides[0])).measured
 
 
 def test_runs_of_a_study_without_a_series_have_no_speed():
@@ -179,10 +182,9 @@ def test_the_machines_page_tells_its_history(tmp_path: Path):
     text = site.machine_pages()["machines/example-2c.md"]
 
     history_part = text.partition("## History")[2].partition("## Session")[0]
-    assert (
-        ">4 of 5</a> have 95 % intervals that overlap. Between the two changed: keras 3.11.0, then 3.12.0"
-        in history_part
-    )
+    pairs = history_part.partition("</table>")[0]
+    assert "at least 90 %" in pairs
+    assert "2026-11-03 and 2026-11-04</th>" in pairs and ">4 of 5</a></td><td>keras 3.11.0, then 3.12.0" in pairs
     assert "5 cells measured in more than one session" in history_part
     assert 1 == history_part.count(">slower (p = 0.0")
     assert 4 == history_part.count(">no change shown (p = ")

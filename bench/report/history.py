@@ -7,6 +7,7 @@ was measured by another method, or by other code of the workload, is shown and n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from bench.report import against, stats, studies
@@ -112,18 +113,17 @@ def overlap(one: SessionResults, other: SessionResults) -> Overlap:
 
 
 def overlaps(sessions: Sequence[SessionResults]) -> tuple[Overlap, ...]:
-    """The machine's fullest session with each of its others that shares headline cells with it, oldest first."""
-    full = max(sessions, key=lambda s: (sum(r.status == "ok" for r in s.records.values()), s.path), default=None)
-    if full is None:
-        return ()
-    pairs = (overlap(full, session) for session in sessions if session is not full)
-    return tuple(found for found in pairs if found.n)
+    """Every two of the sessions that share headline cells, by date of the older, then of the newer.
+
+    Args:
+        sessions: of one machine, oldest first.
+    """
+    return tuple(found for pair in combinations(sessions, 2) if (found := overlap(*pair)).n)
 
 
-def repeat(sessions: Sequence[SessionResults]) -> Overlap | None:
-    """Of ``overlaps`` the one with equal versions that shares most cells; None where no session was repeated."""
-    alike = [found for found in overlaps(sessions) if not changed_versions(found.older, found.newer)]
-    return max(alike, key=lambda found: (found.n, found.newer.session.started_at), default=None)
+def repeats(sessions: Sequence[SessionResults]) -> tuple[Overlap, ...]:
+    """Those of ``overlaps`` with equal versions: what a session is worth on another day."""
+    return tuple(found for found in overlaps(sessions) if not changed_versions(found.older, found.newer))
 
 
 def versions(session: SessionResults, record: Record) -> str:
@@ -140,12 +140,12 @@ def changed_versions(older: SessionResults, newer: SessionResults) -> tuple[str,
     return tuple(f"{name} {then[name]}, then {now[name]}" for name in both if then[name] != now[name])
 
 
-def in_words(found: Overlap) -> str:
-    """The overlap of two sessions as a sentence without its count: what was compared, and what should be."""
-    changed = changed_versions(found.older, found.newer)
-    if changed:
-        return f"Between the two changed: {'; '.join(changed)}."
-    return f"With equal versions at least {fmt.percent(EXPECTED_FRAC)} should."
+def rule() -> str:
+    """How the overlap of two sessions is counted, and what it should be."""
+    return (
+        "Headline cells that both sessions measured alike, by the same code and method, of a study its first series; "
+        f"with equal versions the 95 % intervals of at least {fmt.percent(EXPECTED_FRAC)} should overlap"
+    )
 
 
 def change_words(row: against.Row) -> str:

@@ -1109,26 +1109,27 @@ class Site:
     def _history(self, page: str, sessions: Sequence[SessionResults]) -> list[str]:
         """What sessions of one machine say of each other: how many headline intervals overlap, and every cell."""
         ordered = history.same_machine(sessions, sessions[-1])
-        lines = []
-        for found in history.overlaps(ordered):
-            cells = self.evidence.refs(*found.records)
-            count = self.number(page, f"{fmt.count(len(found.together))} of {fmt.count(found.n)}", cells)
-            names = f"{found.older.session.id} and {found.newer.session.id}"
-            lines.append(
-                f"<p>Of the headline cells that sessions {_e(names)} both measured, {count} have 95 % intervals that "
-                f"overlap. {_e(history.in_words(found))}</p>"
-            )
+        pairs = tuple(self._overlap_row(page, found) for found in history.overlaps(ordered))
+        columns = ("Two sessions", "Intervals that overlap", "Versions")
+        table = _table(columns, pairs, f"{history.rule()}.", label="Sessions against each other") if pairs else ""
         cells = history.histories(ordered)
         rows = [row for found in cells for row in self._history_rows(page, found)]
         if not rows:
-            return ["## History", "", *lines, ""] if lines else []
+            return ["## History", "", _block(table), ""] if table else []
         columns = ("Cell", "Session", "Versions", "Speed, or time of a call", "Against the session before")
         n, rule = fmt.count(len(cells)), against.rule()
         folded = (
             f'<details class="plain"><summary>{n} cells measured in more than one session</summary>'
             f"{_table(columns, rows, f'{rule[:1].upper()}{rule[1:]}.', label='History')}</details>"
         )
-        return ["## History", "", _block("".join(lines) + folded), ""]
+        return ["## History", "", _block(table + folded), ""]
+
+    def _overlap_row(self, page: str, found: history.Overlap) -> tuple[str, ...]:
+        """Two sessions, how many of the headline intervals of both overlap, and the versions that changed between."""
+        text = f"{fmt.count(len(found.together))} of {fmt.count(found.n)}"
+        count = self.number(page, text, self.evidence.refs(*found.records))
+        names = f"{found.older.session.id} and {found.newer.session.id}"
+        return _e(names), count, _e("; ".join(history.changed_versions(found.older, found.newer)) or "equal")
 
     def _history_rows(self, page: str, found: history.History) -> Iterable[tuple[str, ...]]:
         """One row for each session of a cell; the cell is named in its first."""
