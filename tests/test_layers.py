@@ -65,7 +65,8 @@ WALL = {
     "bench.report": layer(),
     "bench.schema": layer(others="msgspec"),
     "bench.registry": layer("schema workloads"),
-    "bench.machine": layer("schema", "psutil cpuinfo pynvml"),
+    "bench.cgroups": layer("schema"),
+    "bench.machine": layer("schema cgroups", "psutil cpuinfo pynvml"),
     "bench.cost": layer("schema"),
     "bench.coverage": layer("report.stats", "numpy"),
     "bench.plausible": layer("schema"),
@@ -73,12 +74,12 @@ WALL = {
     "bench.store": layer("schema plausible", "msgspec"),
     "bench.launch": layer("schema", "msgspec"),
     "bench.meters": layer("schema", "psutil pynvml numpy"),
-    "bench.worker": layer("schema registry meters", "msgspec numpy keras tensorflow jax torch"),
+    "bench.worker": layer("schema registry machine meters probe", "msgspec numpy keras tensorflow jax torch"),
     # The same data as two other workloads: what is compared must not be two copies of one rule.
     "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
     "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
     # Reads with the machine's own words which quota it is under.
-    "bench.workloads.quota": layer("schema machine", "numpy"),
+    "bench.workloads.quota": layer("schema cgroups machine", "numpy"),
     # Whole workloads beside the same nets written by hand.
     "bench.workloads.raw_models": layer(
         "schema by_hand workloads.lstm_text workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text",
@@ -89,7 +90,10 @@ WALL = {
         "schema workloads.detector workloads.gpt_small workloads.inception_v3 workloads.lstm_text workloads.memory "
         "workloads.mlp_tabular workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text"
     ),
-    "bench.workloads.memory_caps": layer("schema workloads.memory workloads.memory_nets", "numpy keras"),
+    "bench.workloads.memory_caps": layer("schema cgroups workloads.memory workloads.memory_nets", "numpy keras"),
+    # Nets, calls and readings of other studies, under another question.
+    "bench.workloads.request_gap": layer("schema workloads.call_styles", "numpy"),
+    "bench.workloads.memory_optimizers": layer("schema workloads.memory", "numpy"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.by_hand": layer(),
     "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),

@@ -9,7 +9,17 @@ import types
 import numpy as np
 import pytest
 
-from bench.workloads import compile_tax, determinism, lstm_switches, memory, raw_framework
+from bench.workloads import (
+    compile_tax,
+    determinism,
+    layer_width,
+    lstm_switches,
+    matmul_copy,
+    memory,
+    memory_optimizers,
+    raw_framework,
+    request_gap,
+)
 
 
 def test_compiling_pays_back_where_both_totals_are_equal():
@@ -172,3 +182,60 @@ def test_peak_of_this_process_is_in_bytes():
     pytest.importorskip("resource")
 
     assert 2**23 < memory.resident_peak_bytes() < 2**43
+
+
+@pytest.mark.parametrize("gap_s", request_gap.GAPS_S.values())
+def test_a_request_counts_only_after_one_that_does_not_and_the_pause(monkeypatch: pytest.MonkeyPatch, gap_s: float):
+    happened: list[object] = []
+    monkeypatch.setattr("time.sleep", happened.append)
+
+    def request() -> float:
+        happened.append("request")
+        return float(len(happened))
+
+    block = request_gap.after_pause(request, gap_s)
+
+    assert ["request", *([gap_s] if gap_s else []), "request"] == happened
+    assert (1, float(len(happened))) == (block.n_steps, block.seconds), "the second one's time"
+
+
+def test_a_pause_goes_with_each_series():
+    assert [item.id for item in request_gap.SPEC.series] == list(request_gap.GAPS_S)
+    assert sorted(request_gap.GAPS_S.values()) == list(request_gap.GAPS_S.values()), "the shortest is the baseline"
+
+
+def test_a_product_is_held_against_numpy():
+    rng = np.random.default_rng(0)
+    rows, square = rng.standard_normal((3, 5)).astype(np.float32), rng.standard_normal((5, 5)).astype(np.float32)
+
+    matmul_copy.check(rows @ square, rows, square)
+    for wrong in (rows @ square.T, rows @ square * 1.01, np.full((3, 5), np.nan)):
+        with pytest.raises(ArithmeticError, match="differs from NumPy's"):
+            matmul_copy.check(wrong, rows, square)
+
+
+def test_a_thin_product_does_little_arithmetic_for_each_byte():
+    assert 2 * 3 * 5 * 5 == matmul_copy.flop(3, 5)
+    shapes = {(v.params["rows"], v.params["n"]) for v in matmul_copy.SPEC.variants["reference"]}
+    assert {(1, 2048), (32, 2048), (2048, 2048)} <= shapes
+
+
+def test_operations_of_a_dense_step_are_counted_by_hand():
+    # Two samples; three layers of 4 x 4 and one of 4 x 8. Forward 2 x 2 x (48 + 32) = 320; the gradients of the
+    # weights as much; those of the inputs as much without the first layer: 2 x 2 x (32 + 32) = 256.
+    assert 320 + 320 + 256 == layer_width.flop(4, 2)
+
+
+def test_widths_are_what_their_names_say():
+    for variants in layer_width.SPEC.variants.values():
+        for variant in variants:
+            widths = {name: int(variant.params["width"]) - less for name, less in layer_width.LESS.items()}
+            assert 0 == widths["multiple-64"] % 64
+            assert (0, True) == (widths["multiple-8"] % 8, widths["multiple-8"] % 64 > 0)
+            assert (0, True) == (widths["multiple-4"] % 4, widths["multiple-4"] % 8 > 0)
+            assert 1 == widths["odd"] % 2
+
+
+def test_each_optimizer_has_a_cell():
+    cells = {variant.params["optimizer"] for variant in memory_optimizers.SPEC.variants["reference"]}
+    assert set(memory_optimizers.OPTIMIZERS) == cells

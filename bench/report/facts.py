@@ -37,6 +37,15 @@ EXTRA_VARIANTS = (
     ("transformer-text", "large", "width", 768, "of BERT-base size"),
     ("endurance", "long", "minutes", 10, "ten minutes"),
     ("layout", "depthwise", "net", "depthwise", "depthwise convolutions"),
+    ("request-gap", "cnn", "net", "cnn", "convolutions"),
+    ("matmul-copy", "one-row", "rows", 1, "one row"),
+    ("matmul-copy", "thin", "rows", 32, "32 rows"),
+    ("matmul-copy", "square", "rows", 2048, "2,048 rows"),
+    ("matmul-copy", "tiny", "rows", 16, "16 rows"),
+    *(
+        ("memory-optimizers", name, "optimizer", name, f"optimizer {name}")
+        for name in ("sgd", "momentum", "rmsprop", "adafactor")
+    ),
     ("onednn", "dense", "net", "dense", "dense layers"),
     ("onednn", "look-ups", "net", "look-ups", "look-ups in a table"),
     ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
@@ -690,17 +699,22 @@ def _between(found: stats.BreakEven) -> str:
 
 @fact(
     "sessions-overlap",
-    "headline intervals of two sessions of one machine that overlap",
-    "Headline cells that two sessions with equal versions measured alike; of a study its first series. The count is of "
-    "cells whose 95 % intervals overlap.",
+    "headline intervals that overlap, for every two sessions of one machine",
+    "Headline cells that two sessions with equal versions measured alike; of a study its first series. Each count is "
+    "of cells whose 95 % intervals overlap, for one pair of sessions.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    found = history.repeat(history.same_machine(evidence.sessions, session))
-    if found is None:
+    pairs = history.repeats(history.same_machine(evidence.sessions, session))
+    if not pairs:
         return None
-    text = f"{fmt.count(len(found.together))} of {fmt.count(found.n)}"
-    note = f"sessions {found.older.session.id} and {found.newer.session.id}"
-    return Found(text, _cells(evidence, *found.records), note=note)
+    counts = [f"{fmt.count(len(found.together))} of {fmt.count(found.n)}" for found in pairs]
+    names = [f"{found.older.session.id} and {found.newer.session.id}" for found in pairs]
+    records = [record for found in pairs for record in found.records]
+    return Found(
+        " and ".join(filter(None, [", ".join(counts[:-1]), counts[-1]])),
+        _cells(evidence, *records),
+        note=f"sessions {'; '.join(names)}",
+    )
 
 
 def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[Backend, Record]]:
