@@ -31,6 +31,12 @@ SPEC = Workload(
         Reading(id="equal-on", label="same bits twice, switches on", unit="count"),
         Reading(id="difference-off", label="largest difference of two weights, switches off", unit="ratio"),
         Reading(id="difference-on", label="largest difference of two weights, switches on", unit="ratio"),
+        Reading(
+            id="same-order", label="fit after set_random_seed: the same order of rows in every epoch", unit="count"
+        ),
+        Reading(
+            id="same-order-unseeded", label="fit without a seed: the same order of rows in every epoch", unit="count"
+        ),
         Reading(id="time-ratio", label="step with the switches on over step with them off", unit="ratio"),
     ),
     variants={
@@ -79,6 +85,9 @@ def measure(study: Any) -> None:
         else rng.integers(0, N_WORDS, (n, LENGTH), dtype=np.int32)
     )
     y = rng.integers(0, N_CLASSES, n, dtype=np.int32)
+    study.read("same-order-unseeded", float(is_same_order(study.keras)))  # the worker seeds all but TensorFlow
+    study.keras.utils.set_random_seed(study.seed)
+    study.read("same-order", float(is_same_order(study.keras)))
     for state in ("off", "on"):
         if state == "on":
             switch_on(study)
@@ -87,7 +96,7 @@ def measure(study: Any) -> None:
         study.read(f"difference-{state}", largest_difference(*weights))
         step, _ = trained(study, net, state, x, y, n_steps=0)
         study.time({state: lambda step=step: step(x[: study.cell.batch_size], y[: study.cell.batch_size])})
-    study.read("time-ratio", step_s(study, "on") / step_s(study, "off"))
+    study.read("time-ratio", study.median_s("on") / study.median_s("off"))
     tensor = study.keras.ops.convert_to_tensor(weights[1][0])
     study.observe(tensor, study.keras.ops.add(tensor, tensor))
 
@@ -163,11 +172,29 @@ def largest_difference(first: list[Any], second: list[Any]) -> float:
     return max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
 
 
-def step_s(study: Any, name: str) -> float:
-    """Median seconds of a step in a series' blocks."""
-    from statistics import median
+def is_same_order(keras: Any) -> bool:
+    """Whether fit goes through the rows in the same order in each of three epochs; by default it shuffles them.
 
-    return median(block.seconds / block.n_steps for block in study.series[name])
+    The loss of a batch is the mean of its row numbers, whatever the weights, so losses tell which rows it had.
+    """
+    import numpy as np
+
+    losses: list[float] = []
+
+    class Losses(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            losses.append(float(logs["loss"]))
+
+    def row_number(truth: Any, output: Any) -> Any:
+        return keras.ops.mean(truth + 0 * output, axis=-1)
+
+    n, size, n_epochs = 64, 8, 3
+    rows = np.arange(n, dtype=np.float32)[:, None]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss=row_number, optimizer="sgd", jit_compile=False if keras.backend.backend() != "jax" else "auto")
+    model.fit(rows, rows, batch_size=size, epochs=n_epochs, verbose=0, callbacks=[Losses()])
+    epochs = np.reshape(losses, (n_epochs, n // size))
+    return bool((epochs == epochs[0]).all())
 
 
 def build(keras: Any, net: str) -> Any:
