@@ -32,7 +32,6 @@ SPEC = Workload(
     readings=(
         Reading(id="weights", label="weights", unit="bytes"),
         Reading(id="optimizer", label="kept by the optimizer", unit="bytes"),
-        Reading(id="over-weights", label="kept by the optimizer, over the weights", unit="ratio"),
         Reading(id="peak", label="peak of a step, above what was used before the net was built", unit="bytes"),
         Reading(id="peak-first", label="peak with the first step, which compiles", unit="bytes"),
     ),
@@ -81,10 +80,8 @@ def measure(study: Any) -> None:
     if memory.forget_peak(study) or study.cell.device == "gpu":  # compiling takes memory of the host, hardly of a GPU
         model.fit(x, y, batch_size=size, verbose=0, steps_per_epoch=min(N_STEPS, len(x) // size))
         memory.read_peak(study, "peak", before)
-    weights, kept = memory.n_bytes(model.weights), memory.n_bytes(model.optimizer.variables)
-    study.read("weights", weights)
-    study.read("optimizer", kept)
-    study.read("over-weights", kept / weights)
+    study.read("weights", memory.n_bytes(model.weights))
+    study.read("optimizer", memory.n_bytes(model.optimizer.variables))
     study.observe(model.weights[0].value, model(x[:size]))
 
 
