@@ -289,6 +289,11 @@ def _bits(share: float) -> str:
     return "the same bits" if share >= 1 else "other bits"
 
 
+def _order(share: float) -> str:
+    """The order of rows of several epochs, in words."""
+    return "the same one each time" if share > 0 else "a new one each time"
+
+
 def _job(record: Record, spec: Workload, evidence: Evidence) -> Job:
     from_target = record.spec.target is not None
     distinct = evidence.distinct_params(record)
@@ -816,6 +821,17 @@ rules.add(
         missing="The ways of calling a model are not measured yet.",
     ),
     Belief(
+        id="back-to-back-tells-the-wait",
+        text="A test that asks again and again tells how long one request takes.",
+        measure="the time of a call that comes 10 ms after the last one over that of a call right after it",
+        counted="cells come that close",
+        test=Test(at_most=NOTICED_RATIO),
+        needs="always",
+        cases=of.study_ratio("request-gap", "gap-10ms", "gap-0"),
+        reason="A fifth is what a timing by hand would notice; ten milliseconds are a hundred requests a second.",
+        missing="Requests after a pause are not measured yet.",
+    ),
+    Belief(
         id="callbacks-are-free",
         text="A progress bar and a callback on every batch cost nothing.",
         measure="the time of fit with a progress bar or a batch callback over that without, on a tiny network,",
@@ -873,6 +889,18 @@ rules.add(
         show=_bits,
         reason="All bits of all weights are compared.",
         missing="Repeated trainings are not measured yet.",
+    ),
+    Belief(
+        id="a-seed-only-repeats",
+        text="A seed makes a training repeatable and changes nothing else.",
+        measure="the order of rows that a seeded fit takes, epoch by epoch,",
+        counted="cells draw a new order",
+        test=Test(at_most=0.0),
+        needs="always",
+        cases=of.study_reading("determinism", "same-order", show=_order),
+        show=_order,
+        reason="Without a seed each epoch has an order of its own, in every backend.",
+        missing="The order of the rows under a seed is not measured yet.",
     ),
     Belief(
         id="cpu-cores-stop-mattering",
