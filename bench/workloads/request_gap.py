@@ -27,9 +27,9 @@ SPEC = Workload(
     data_source="seeded random rows or images; only speed is asked",
     series=(
         Series(id="gap-0", label="right after another call"),
-        Series(id="gap-10ms", label="10 ms after another call"),
-        Series(id="gap-100ms", label="100 ms after another call"),
-        Series(id="gap-1s", label="1 s after another call"),
+        Series(id="gap-10ms", label="a hundredth of a second after another call"),
+        Series(id="gap-100ms", label="a tenth of a second after another call"),
+        Series(id="gap-1s", label="a second after another call"),
     ),
     variants={
         "smoke": (
