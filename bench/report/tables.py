@@ -575,18 +575,21 @@ def target_by_batch(scope: Scope) -> _Draft:
                 for batch in batches if len(batches) > 1 else ():
                     same = [record for record in records if record.cell.batch_size == batch]
                     best = _fastest(scope, same) or same[0]
+                    time, epochs, share = _of_target(scope, best)
                     rows.append((
                         scope.machine(session),
-                        _text(scope.evidence.title(workload)),
-                        _text(f"{fmt.percent(target.at_least)} {target.metric}"),
                         _text(_arm_text(best.cell.backend, best.cell.device)),
                         _text(fmt.count(batch)),
-                        *_of_target(scope, best),
+                        epochs,
+                        time,
+                        share,
+                        _text(scope.evidence.title(workload)),
+                        _text(f"{fmt.percent(target.at_least)} {target.metric}"),
                     ))  # fmt: skip
     return _Draft(
         caption="Training until the target was met on held-out data, by batch size, all else and the learning rate "
         "the same (fewer seconds are better). Each run has a seed of its own.",
-        columns=(MACHINE, "workload", "target", "arm", "batch size", "training", "epochs", "runs that met it"),
+        columns=(MACHINE, "arm", "batch size", "epochs", "training", "runs that met it", "workload", "target"),
         rows=rows,
     )
 
