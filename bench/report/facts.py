@@ -707,14 +707,10 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     pairs = history.repeats(history.same_machine(evidence.sessions, session))
     if not pairs:
         return None
-    counts = [f"{fmt.count(len(found.together))} of {fmt.count(found.n)}" for found in pairs]
-    names = [f"{found.older.session.id} and {found.newer.session.id}" for found in pairs]
+    *others, last = [found.text for found in pairs]
+    text = f"{', '.join(others)} and {last}" if others else last
     records = [record for found in pairs for record in found.records]
-    return Found(
-        " and ".join(filter(None, [", ".join(counts[:-1]), counts[-1]])),
-        _cells(evidence, *records),
-        note=f"sessions {'; '.join(names)}",
-    )
+    return Found(text, _cells(evidence, *records), note=f"sessions {'; '.join(found.names for found in pairs)}")
 
 
 def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[Backend, Record]]:

@@ -52,6 +52,16 @@ class Overlap(NamedTuple):
         return len(self.together) + len(self.apart)
 
     @property
+    def names(self) -> str:
+        """Ids of the two sessions: "2026-11-03 and 2026-11-04"."""
+        return f"{self.older.session.id} and {self.newer.session.id}"
+
+    @property
+    def text(self) -> str:
+        """Cells whose intervals overlap, of those compared: "27 of 30"."""
+        return f"{fmt.count(len(self.together))} of {fmt.count(self.n)}"
+
+    @property
     def records(self) -> tuple[Record, ...]:
         """All records that the counts rest on."""
         return tuple(record for pair in (*self.together, *self.apart) for record in pair)

@@ -1126,10 +1126,8 @@ class Site:
 
     def _overlap_row(self, page: str, found: history.Overlap) -> tuple[str, ...]:
         """Two sessions, how many of the headline intervals of both overlap, and the versions that changed between."""
-        text = f"{fmt.count(len(found.together))} of {fmt.count(found.n)}"
-        count = self.number(page, text, self.evidence.refs(*found.records))
-        names = f"{found.older.session.id} and {found.newer.session.id}"
-        return _e(names), count, _e("; ".join(history.changed_versions(found.older, found.newer)) or "equal")
+        count = self.number(page, found.text, self.evidence.refs(*found.records))
+        return _e(found.names), count, _e("; ".join(history.changed_versions(found.older, found.newer)) or "equal")
 
     def _history_rows(self, page: str, found: history.History) -> Iterable[tuple[str, ...]]:
         """One row for each session of a cell; the cell is named in its first."""

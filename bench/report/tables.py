@@ -540,21 +540,17 @@ def throughput_by_batch(scope: Scope) -> _Draft:
     rows = []
     for session in scope.sessions:
         for workload in scope.models():
-            for records in _groups(_strict(scope, session, workload), _all_but_batch):
-                batches = sorted({record.cell.batch_size for record in records})
-                for batch in batches if len(batches) > 1 else ():
-                    same = [record for record in records if record.cell.batch_size == batch]
-                    best = _fastest(scope, same) or same[0]
-                    cell = best.cell
-                    rows.append((
-                        scope.machine(session),
-                        _text(_sized(scope, best)),
-                        _text(fmt.MODE_NAMES[cell.mode]),
-                        _text(_arm_text(cell.backend, cell.device)),
-                        _text(fmt.count(batch)),
-                        _or_failed(scope, best, stats.throughput),
-                        _or_failed(scope, best, stats.step_time),
-                    ))  # fmt: skip
+            for best in _best_by_batch(scope, _strict(scope, session, workload)):
+                cell = best.cell
+                rows.append((
+                    scope.machine(session),
+                    _text(_sized(scope, best)),
+                    _text(fmt.MODE_NAMES[cell.mode]),
+                    _text(_arm_text(cell.backend, cell.device)),
+                    _text(fmt.count(cell.batch_size)),
+                    _or_failed(scope, best, stats.throughput),
+                    _or_failed(scope, best, stats.step_time),
+                ))  # fmt: skip
     return _Draft(
         caption="Samples per second (higher is better) and seconds per step, by batch size.",
         columns=(MACHINE, "workload", "mode", "arm", "batch size", "throughput", "step"),
@@ -570,22 +566,18 @@ def target_by_batch(scope: Scope) -> _Draft:
         for workload in scope.models():
             target = scope.evidence.workloads[workload].target
             found = [r for r in _strict(scope, session, workload) if stats.reached_frac(r) is not None]
-            for records in _groups(found, _all_but_batch) if target is not None else ():
-                batches = sorted({record.cell.batch_size for record in records})
-                for batch in batches if len(batches) > 1 else ():
-                    same = [record for record in records if record.cell.batch_size == batch]
-                    best = _fastest(scope, same) or same[0]
-                    time, epochs, share = _of_target(scope, best)
-                    rows.append((
-                        scope.machine(session),
-                        _text(_arm_text(best.cell.backend, best.cell.device)),
-                        _text(fmt.count(batch)),
-                        epochs,
-                        time,
-                        share,
-                        _text(scope.evidence.title(workload)),
-                        _text(f"{fmt.percent(target.at_least)} {target.metric}"),
-                    ))  # fmt: skip
+            for best in _best_by_batch(scope, found) if target is not None else ():
+                time, epochs, share = _of_target(scope, best)
+                rows.append((
+                    scope.machine(session),
+                    _text(_arm_text(best.cell.backend, best.cell.device)),
+                    _text(fmt.count(best.cell.batch_size)),
+                    epochs,
+                    time,
+                    share,
+                    _text(scope.evidence.title(workload)),
+                    _text(f"{fmt.percent(target.at_least)} {target.metric}"),
+                ))  # fmt: skip
     return _Draft(
         caption="Training until the target was met on held-out data, by batch size, all else and the learning rate "
         "the same (fewer seconds are better). Each run has a seed of its own.",
@@ -596,15 +588,20 @@ def target_by_batch(scope: Scope) -> _Draft:
 
 def _of_target(scope: Scope, record: Record) -> tuple[Cellv, Cellv, Cellv]:
     """Seconds of training until the target was met, epochs from least to most, and the share of runs that met it."""
-    cells = scope.evidence.refs(record)
     epochs = sorted(epoch for epoch in stats.epochs_to_target(record) if epoch is not None)
     counted = " to ".join(dict.fromkeys(fmt.count(epoch) for epoch in (*epochs[:1], *epochs[-1:])))
-    time = stats.time_to_target(record)
     return (
-        Cellv(text=fmt.NOT_REACHED, cells=cells) if time is None else _estimate(scope, time, record),
-        Cellv(text=counted or fmt.NOT_REACHED, cells=cells),
+        _or_missed(scope, stats.time_to_target(record), record),
+        Cellv(text=counted or fmt.NOT_REACHED, cells=scope.evidence.refs(record)),
         _estimate(scope, stats.reached_frac(record), record),
     )
+
+
+def _or_missed(scope: Scope, time: Estimate | None, record: Record) -> Cellv:
+    """A time until the target was met, or that it was not."""
+    if time is None:
+        return Cellv(text=fmt.NOT_REACHED, cells=scope.evidence.refs(record))
+    return _estimate(scope, time, record)
 
 
 @table("precisions")
@@ -829,10 +826,8 @@ def time_to_target(scope: Scope) -> _Draft:
                 rows.append((scope.machine(session), *start, _failed(scope, failure), NOTHING, NOTHING, NOTHING))
                 continue
             time, *rest = _of_target(scope, record)
-            whole = stats.whole_time_to_target(record)
-            missed = Cellv(text=fmt.NOT_REACHED, cells=evidence.refs(record))
-            started = missed if whole is None else _estimate(scope, whole, record)
-            rows.append((scope.machine(session), *start, time, started, *rest))
+            whole = _or_missed(scope, stats.whole_time_to_target(record), record)
+            rows.append((scope.machine(session), *start, time, whole, *rest))
     return _Draft(
         caption="Seconds of training until the target was met on held-out data (lower is better).",
         columns=(
@@ -1339,6 +1334,15 @@ def _strict(scope: Scope, session: SessionResults, workload: str, **fields: Any)
 def _most_threads(records: Sequence[Record]) -> list[Record]:
     n_threads = max((record.cell.threads for record in records), default=0)
     return [record for record in records if record.cell.threads == n_threads]
+
+
+def _best_by_batch(scope: Scope, records: Iterable[Record]) -> Iterator[Record]:
+    """The best record of each batch size, where cells that differ in nothing else were measured at several."""
+    for alike in _groups(records, _all_but_batch):
+        batches = sorted({record.cell.batch_size for record in alike})
+        for batch in batches if len(batches) > 1 else ():
+            same = [record for record in alike if record.cell.batch_size == batch]
+            yield _fastest(scope, same) or same[0]
 
 
 def _all_but_batch(record: Record) -> tuple[Any, ...]:
