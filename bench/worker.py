@@ -488,6 +488,24 @@ class Study:
                 spent[name] += block.seconds
                 self.add(name, block)
 
+    def fit(self, model: Any, data: Data, n_epochs: int, *, is_clocked: bool) -> Block:
+        """One call of ``model.fit``, as it comes or under the clock that times training, as a block of its steps.
+
+        That clock starts anew with each call, so that it waits for the device more often than in a long run.
+        """
+
+        def sync() -> None:
+            _wait(self.cell.backend, self.framework, _state(model, self.cell.backend))
+
+        batch_size, callbacks = self.cell.batch_size, None
+        start = perf_counter()
+        if is_clocked:
+            clock = Clock(sync, n_blocks=sys.maxsize, limit_s=math.inf, started=True)
+            callbacks = step_callbacks(self.keras, model, clock, {})
+        model.fit(data.x, data.y, batch_size=batch_size, epochs=n_epochs, verbose=0, callbacks=callbacks)
+        sync()
+        return Block(n_steps=n_epochs * (len(data.x) // batch_size), seconds=perf_counter() - start)
+
     def median_s(self, name: str) -> float:
         """Median seconds of a step or call in a series' blocks so far."""
         return median(block.seconds / block.n_steps for block in self.series[name])

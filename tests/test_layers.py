@@ -85,6 +85,11 @@ WALL = {
         "schema by_hand workloads.lstm_text workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text",
         "numpy",
     ),
+    # Whole workloads under the clock and without it.
+    "bench.workloads.harness_overhead": layer(
+        "schema workloads.cnn_digits workloads.lstm_text workloads.mlp_tabular workloads.resnet50"
+        " workloads.transformer_text"
+    ),
     # Nets of other workloads, and the tries of them under a cap.
     "bench.workloads.memory_nets": layer(
         "schema workloads.detector workloads.gpt_small workloads.inception_v3 workloads.lstm_text workloads.memory "
@@ -101,7 +106,6 @@ WALL = {
     "bench.by_hand.on_torch": layer("by_hand", "torch"),
     "bench.refresh": layer(MEASURING, "msgspec"),
     "bench.flops": layer("schema registry", "keras numpy"),
-    "bench.overhead": layer(f"{MEASURING} worker report.stats report.format", "msgspec numpy keras typer rich"),
     "bench.probe": layer(others="keras tensorflow jax torch"),
     "bench.doctor": layer("schema"),
     "bench.vitals": layer("schema machine meters doctor", "psutil pynvml"),

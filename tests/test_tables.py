@@ -30,7 +30,7 @@ EXPECTED = {
     "matmul-rate", "cpu-gpu-speedup", "jit-arms", "first-step", "fairness", "latency", "start-up", "sessions",
     "machines", "failures", "course-jobs", "study", "rooflines", "threads", "precisions",
     "patience", "largest-batch", "real-caps", "scaling", "ours-and-theirs", "job-by-steps",
-    "roofs", "warm-up", "target-by-batch",
+    "roofs", "warm-up", "target-by-batch", "overhead",
 }  # fmt: skip
 ESTIMATE = re.compile(r"n = \d+\)")
 
@@ -66,8 +66,9 @@ def test_a_table_of_nothing_has_no_rows(table_id: str):
     assert made.caption.endswith(".")
 
 
-# Nobody of the factory has two GPUs, tried networks under a cap, or trained to a target at several batch sizes.
-ALONE = {"scaling", "real-caps", "target-by-batch"}
+# Nobody of the factory has two GPUs, tried networks under a cap, trained to a target at several batch sizes, or timed
+# the clock itself.
+ALONE = {"scaling", "real-caps", "target-by-batch", "overhead"}
 
 
 @pytest.mark.parametrize("table_id", sorted(EXPECTED - ALONE))

@@ -8,8 +8,8 @@ import pytest
 
 from bench import store
 from bench.report import stats, trust
-from bench.schema import Block, Control
-from tests.factories import make_conditions, make_record, make_run
+from bench.schema import Block, Control, Reading, Series
+from tests.factories import make_cell, make_conditions, make_record, make_run
 
 N_TRACES = 200
 
@@ -182,6 +182,22 @@ def test_a_cell_is_flagged_when_half_of_its_runs_are(n_disturbed, expected):
 
     assert len(expected) == len(found)
     assert all(words in text for words, text in zip(expected, found, strict=True))
+
+
+def study(*units: str, series: tuple[Series, ...] = ()):
+    """A disturbed cell of a study that reads values of these units."""
+    shared = {"before": make_conditions(n_gpu_processes=1), "after": make_conditions(n_gpu_processes=1)}
+    like = make_record("call-styles", runs=[make_run(cell=make_cell("call-styles"), **DISTURBED["control"] | shared)])
+    readings = tuple(Reading(id=f"value-{unit}", label=unit, unit=unit) for unit in units)
+    return msgspec.structs.replace(like, spec=msgspec.structs.replace(like.spec, series=series, readings=readings))
+
+
+def test_bytes_do_not_wait_for_a_core_but_share_the_memory_of_a_gpu():
+    in_bytes = trust.flags(study("bytes", "count"), n_cores=2)
+
+    assert 1 == len(in_bytes) and "another process used the GPU" in in_bytes[0]
+    for timed in (study("bytes", "s"), study("bytes", series=(Series(id="predict", label="predict"),)), study("ratio")):
+        assert 2 == len(trust.flags(timed, n_cores=2))
 
 
 # A cell against itself.

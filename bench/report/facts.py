@@ -30,6 +30,7 @@ IMAGENET_IMAGES = 1_281_167
 IMAGENET_EPOCHS = 90
 # Images of one epoch in the article that reports "42 minutes against 33 seconds": claim a-42min-vs-33s.
 ARTICLE_IMAGES = 2_000
+OVERHEAD_LIMIT_FRAC = 0.01  # of a step: what this benchmark's own clock should stay within
 
 # Variants with facts of their own beside the headline's: workload, name in the fact's id, how to recognise them.
 EXTRA_VARIANTS = (
@@ -666,6 +667,40 @@ def _caps_agree(evidence: Evidence, session: SessionResults) -> Found | None:
     n_equal = sum(capped.computed == capped.largest for capped in both)
     records = [record for c in both for record in (c.record, c.growth.small, c.growth.large)]
     return Found(f"{n_equal} of {len(both)}", _cells(evidence, *records))
+
+
+def _overheads(evidence: Evidence, session: SessionResults) -> list[tuple[stats.Estimate, Record]]:
+    """Time of a fit under the clock over one without it, of each net and backend; the smallest first."""
+    records = evidence.records(session, workload="harness-overhead", status="ok")
+    ratios = ((studies.call_ratio(record, "clock", "bare"), record) for record in records)
+    return sorted(((r, record) for r, record in ratios if r is not None), key=lambda pair: pair[0].value)
+
+
+@fact(
+    "harness-overhead",
+    "nets and backends on which the clock of this benchmark adds a hundredth or less to a step of fit",
+    "Fit under the clock over fit as it comes, timed in turn in one process, paired by round; counted are the medians.",
+)
+def _overhead(evidence: Evidence, session: SessionResults) -> Found | None:
+    found = _overheads(evidence, session)
+    if not found:
+        return None
+    n_small = sum(ratio.value <= 1 + OVERHEAD_LIMIT_FRAC for ratio, _ in found)
+    return Found(f"{n_small} of {len(found)}", _cells(evidence, *(record for _, record in found)))
+
+
+@fact(
+    "harness-overhead-most",
+    "the most that the clock of this benchmark adds to a step of fit, of all nets and backends",
+    "Fit under the clock over fit as it comes, timed in turn in one process, paired by round.",
+)
+def _most_overhead(evidence: Evidence, session: SessionResults) -> Found | None:
+    found = _overheads(evidence, session)
+    if not found:
+        return None
+    ratio, record = found[-1]
+    name = f"{evidence.title(str(record.cell.params['net']))} in {fmt.backend(record.cell.backend)}"
+    return Found(_named(fmt.change(ratio), name), _cells(evidence, record), ratio, _arm(record))
 
 
 @fact(

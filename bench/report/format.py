@@ -168,6 +168,14 @@ def interval(value: Estimate | None, noun: str = "samples") -> str:
     return f"{middle} ({low} to {high}, n = {value.n})"
 
 
+def change(value: Estimate | None) -> str:
+    """A ratio near 1 as what it adds, to a tenth of a percent: "+0.4 % (-1.2 to +2.0, n = 5)"."""
+    if value is None:
+        return NOT_MEASURED
+    low, middle, high = (f"{(v - 1) * 100:+.1f}" for v in (value.low, value.value, value.high))
+    return f"{middle} % ({low} to {high}, n = {value.n})"
+
+
 def bounds(value: Estimate, noun: str = "samples") -> str:
     """The interval alone, in the unit that ``interval`` shows: "11.9 to 12.8"."""
     low, _, high = _three(value, noun)

@@ -314,6 +314,36 @@ def _study_rows(
         yield spec.title, cells
 
 
+@table("overhead")
+def overhead(scope: Scope) -> _Draft:
+    """What the clock of this benchmark adds to a step of fit, and what is found between two equal arms."""
+    workload, evidence = "harness-overhead", scope.evidence
+    backends = [b for b in BACKENDS if any(evidence.records(s, workload=workload, backend=b) for s in scope.sessions)]
+    rows = []
+    for session in scope.sessions if workload in scope.workloads else ():
+        for group in _groups(evidence.records(session, workload=workload), _study_size):
+            by_backend = {record.cell.backend: record for record in group}
+            net = _text(evidence.title(str(group[0].cell.params["net"])))
+            for series, label in (("clock", "under the clock"), ("again", "as it comes, a second time")):
+                cells = [_change(scope, by_backend.get(backend), series) for backend in backends]
+                rows.append((scope.machine(session), net, _text(label), *cells))
+    return _Draft(
+        caption="What is added to a step of fit as it comes (lower is better), round by round. The second time nothing "
+        "differs: what is found there is noise.",
+        columns=(MACHINE, "network", "fit", *(fmt.backend(b) for b in backends)),
+        rows=rows,
+    )
+
+
+def _change(scope: Scope, record: Record | None, series: str) -> Cellv:
+    """What a series takes beyond the study's first one, in percent."""
+    if record is None or record.status != "ok":
+        return _failed(scope, record)
+    ratio = studies.call_ratio(record, series, record.spec.series[0].id)
+    made = _estimate(scope, ratio, record)
+    return msgspec.structs.replace(made, text=fmt.change(ratio))
+
+
 @table("job-by-steps")
 def job_by_steps(scope: Scope) -> _Draft:
     """Time from starting Python to the end of a number of training steps: start-up, first step, steady steps."""

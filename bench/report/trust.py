@@ -36,6 +36,8 @@ CLOCK_DROP_FRAC = 0.10
 CPU_HOT_C, GPU_HOT_C = 95.0, 85.0  # near where chips start to slow themselves down
 CONTROL_LIMIT = 1.5  # the control kernel slower or faster after the run than before; small virtual machines move by 1.3
 SHARE_OF_RUNS = 0.5
+UNTIMED_UNITS = ("bytes", "count")
+UNTIMED_SIGNS = ("gpu shared",)  # another process takes memory, too
 
 # Changes between two dates.
 CHANGE_P = 0.05
@@ -239,15 +241,22 @@ def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:
     """What disturbed a cell: signs seen in at least half of its finished runs, in words with their count.
 
     Fewer runs than half are forgiven, because the value is a median over runs; what they did is in ``run_flags``.
+    A cell that holds no time is disturbed only by what shares its memory: bytes and counts do not wait for a core.
     """
     by_run = [run_flags(run, n_cores=n_cores) for run in stats.ok_runs(record)]
-    names = dict.fromkeys(name for found in by_run for name in found)
+    names = dict.fromkeys(name for found in by_run for name in found if name in UNTIMED_SIGNS or is_timed(record))
     said = []
     for name in names:
         texts = [found[name] for found in by_run if name in found]
         if len(texts) >= SHARE_OF_RUNS * len(by_run):
             said.append(f"{texts[0]} ({len(texts)} of {len(by_run)} runs)")
     return tuple(said)
+
+
+def is_timed(record: Record) -> bool:
+    """Whether anything published of a cell depends on time: all but studies that read only bytes and counts."""
+    spec = record.spec
+    return spec.kind != "study" or bool(spec.series) or any(item.unit not in UNTIMED_UNITS for item in spec.readings)
 
 
 # A cell against itself, and against its own past.

@@ -1,0 +1,143 @@
+"""What our own clock costs: the two ways of fit that are compared, the table and the facts made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import registry, worker
+from bench.report import facts, tables
+from bench.report.rows import Evidence
+from bench.schema import Block, Cell, Data, Record, Request, Variant
+from bench.store import Results
+from tests.factories import INVENTED, make_cell, make_run, make_session_results
+
+SPEC = registry.workload("harness-overhead")
+
+
+class CallbackList:
+    """As much of Keras's as a fit in these tests needs."""
+
+    def __init__(self, **options: Any) -> None:
+        """Options are Keras's, and of no use here."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Of each step."""
+
+
+class Model:
+    """Its fit tells the callbacks of each step, as Keras's does."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def fit(self, x: Any, y: Any, *, batch_size: int, epochs: int, verbose: int, callbacks: Any) -> None:
+        """Nothing is trained."""
+        self.calls.append({"n": len(x), "batch_size": batch_size, "epochs": epochs, "callbacks": callbacks})
+        for step in range(epochs * (len(x) // batch_size)):
+            if callbacks is not None:
+                callbacks.on_train_batch_end(step, {"loss": 0.5})
+
+
+@pytest.fixture
+def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block, int]]:
+    """Calls ``Study.fit``: the model, the block, and how often the device was waited for."""
+
+    def call(is_clocked: bool) -> tuple[Model, Block, int]:
+        waits: list[Any] = []
+        monkeypatch.setattr(worker, "_wait", lambda *arguments: waits.append(arguments))
+        monkeypatch.setattr(worker, "_state", lambda model, backend: model)
+        keras = SimpleNamespace(callbacks=SimpleNamespace(CallbackList=CallbackList))
+        variant = Variant(mode="study", batch_size=4, n_samples=12)
+        cell = make_cell(workload="call-styles", mode="study", batch_size=4, n_samples=12)
+        request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
+        model = Model()
+        block = worker.Study(keras, None, request, {}).fit(
+            model, Data(list(range(12)), list(range(12))), 5, is_clocked=is_clocked
+        )
+        return model, block, len(waits)
+
+    return call
+
+
+def test_a_bare_fit_has_no_callbacks_and_waits_once_at_its_end(fit):
+    model, block, n_waits = fit(False)
+
+    assert [{"n": 12, "batch_size": 4, "epochs": 5, "callbacks": None}] == model.calls
+    assert 15 == block.n_steps
+    assert block.seconds > 0
+    assert 1 == n_waits
+
+
+def test_a_clocked_fit_is_told_of_each_step_and_waits_at_the_end_of_blocks_too(fit):
+    model, block, n_waits = fit(True)
+
+    assert isinstance(model.calls[0]["callbacks"], CallbackList)
+    assert 15 == block.n_steps
+    assert n_waits >= 2
+
+
+def record(net: str, clock: float, *, backend: str = "tensorflow", status: str = "ok") -> Record:
+    """Three rounds of fits of 0.1 s; under the clock they take so many times that."""
+    cell = Cell(
+        workload="harness-overhead", mode="study", backend=backend, device="cpu", jit="off", batch_size=32,
+        n_samples=64, threads=2, params={"net": net},
+    )  # fmt: skip
+    rounds = (0.1, 0.12, 0.11)
+    factors = {"bare": 1.0, "clock": clock, "again": 0.999}
+    series = {name: tuple(Block(n_steps=1, seconds=s * f) for s in rounds) for name, f in factors.items()}
+    runs = (make_run(0, cell=make_cell("call-styles"), series=series),) if status == "ok" else ()
+    return Record(cell=cell, spec=SPEC, profile="reference", source_hash="x", status=status, runs=runs, reason="broken")
+
+
+def evidence_of(*records: Record) -> Evidence:
+    return Evidence(Results((make_session_results(records),)), {**INVENTED, **registry.workloads()})
+
+
+def test_the_table_says_what_the_clock_adds_in_percent_beside_what_nothing_adds():
+    records = record("mlp-tabular", 1.012), record("mlp-tabular", 0.98, backend="jax")
+    made = tables.make("overhead", evidence_of(*records))
+
+    rows = [[cell.text for cell in row] for row in made.rows]
+    assert ("network", "fit", "TensorFlow", "JAX") == made.columns
+    assert ["under the clock", "as it comes, a second time"] == [row[1] for row in rows]
+    assert rows[0][2].startswith("+1.2 % (+1.2 to +1.2, n = 1")
+    assert rows[0][3].startswith("-2.0 % (")
+    assert rows[1][2].startswith("-0.1 % (")
+    assert all(cell.cells for row in made.rows for cell in row[2:])
+
+
+def test_a_failed_cell_says_so_instead_of_a_number():
+    records = record("mlp-tabular", 1.0), record("mlp-tabular", 1.0, backend="jax", status="failed")
+    made = tables.make("overhead", evidence_of(*records))
+
+    assert {"failed: broken"} == {row[-1].text for row in made.rows}
+
+
+def test_the_facts_count_what_stays_within_a_hundredth_and_name_the_most():
+    evidence = evidence_of(
+        record("mlp-tabular", 1.012), record("resnet50", 1.01), record("resnet50", 0.95, backend="torch")
+    )
+
+    assert "2 of 3" == facts.lookup("harness-overhead", evidence).text
+    most = facts.lookup("harness-overhead-most", evidence)
+    title = registry.workload("mlp-tabular").title
+    assert most.text.startswith(f"+1.2 % ({title} in TensorFlow; ")
+    assert pytest.approx(1.012) == most.estimate.value
+
+
+def test_without_records_nothing_is_said():
+    assert not facts.measured("harness-overhead", evidence_of())
+    assert not facts.measured("harness-overhead-most", evidence_of())
+
+
+def test_each_net_is_trained_as_its_own_headline_is():
+    for variant in SPEC.variants["reference"]:
+        own = registry.workload(str(variant.params["net"]))
+        headline = next(v for v in own.variants["reference"] if v.headline and v.mode == "train")
+        assert headline.batch_size == variant.batch_size
+        assert {"net": own.id, **headline.params} == variant.params
+        assert 0 == variant.n_samples % variant.batch_size
