@@ -266,7 +266,7 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
     evidence = Evidence(make_results(gpu=True), registry.workloads())
     # The factories have no such variant on every backend, and no such workload at all.
     not_invented = {"cnn-digits", "transformer-text-large", *(set(registry.workloads()) - set(INVENTED))}
-    not_invented.add("sessions-overlap")  # needs a second session of one machine
+    not_invented.add("sessions-overlap")  # and -enough: they need a second session of one machine
 
     # Nor has any invented GPU a meter.
     silent = [n for n in USED if not n.endswith("-gpu-utilisation") and not facts.lookup(n, evidence).measured]

@@ -166,6 +166,21 @@ def test_the_fact_counts_every_repeat_and_names_the_sessions():
     assert not facts.lookup("sessions-overlap", make_evidence(sides[0])).measured
 
 
+def test_of_many_repeats_the_fewest_and_the_most_are_told_and_how_many_agree_enough():
+    odd = {"2026-11-04": {"lstm-text": 1.5}, "2026-11-05": {"lstm-text": 2.5, "resnet50": 1.5}}
+    days = ("2026-11-03", "2026-11-04", "2026-11-05", "2026-11-06")
+    evidence = make_evidence(*(make_side(day, odd=odd.get(day, {})) for day in days))
+
+    found = facts.lookup("sessions-overlap", evidence)
+    enough = facts.lookup("sessions-overlap-enough", evidence)
+
+    assert "3 of 5 to 5 of 5" == found.text
+    assert 6 == found.note.count(" and ")
+    assert ("1 of 6", "sessions 2026-11-03 and 2026-11-06") == (enough.text, enough.note)
+    assert found.cells == enough.cells
+    assert not facts.lookup("sessions-overlap-enough", make_evidence(make_side("2026-11-03"))).measured
+
+
 def test_runs_of_a_study_without_a_series_have_no_speed():
     cell = make_cell("call-styles")
     record = make_record("call-styles", runs=[make_run(cell=cell, series={})])
