@@ -411,6 +411,12 @@ def nested_estimate(
     return _memo(record, name, lambda: _to_estimate(_draws(record, _samples_of(record, values), share), unit))
 
 
+def pooled_estimate(records: Sequence[Record], values: Callable[[Run], list[float]], unit: Unit) -> Estimate | None:
+    """The same over the finished runs of several records, as if they were one's: what is typical of them."""
+    samples = [sample for record in records for sample in _samples_of(record, values)]
+    return _to_estimate(_draws_of(samples, _seed(*records)), unit)
+
+
 def ok_runs(record: Record) -> tuple[Run, ...]:
     """The runs that finished."""
     return _ok_runs(record)

@@ -6,7 +6,8 @@ then the median over rounds and over processes. What slows the machine for a whi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -70,12 +71,13 @@ def first_call(record: Record, series: str) -> Estimate | None:
 
 def call_ratio(record: Record, series: str, baseline: str) -> Estimate | None:
     """How many times the baseline's seconds a call of the series takes, paired by round."""
-
-    def values(run: Run) -> list[float]:
-        mine, other = _seconds(run.series.get(series, ())), _seconds(run.series.get(baseline, ()))
-        return [a / b for a, b in zip(mine, other, strict=False)]
-
+    values = partial(_ratios, series, baseline)
     return stats.nested_estimate(record, ("series-ratio", series, baseline), values, "ratio")
+
+
+def pooled_ratio(records: Sequence[Record], series: str, baseline: str) -> Estimate | None:
+    """The same over the runs of several cells: the ratio that is typical of them; ``n`` counts their runs."""
+    return stats.pooled_estimate(records, partial(_ratios, series, baseline), "ratio")
 
 
 def places(record: Record) -> dict[str, int]:
@@ -129,6 +131,12 @@ def usual(
     """
     found = evidence.candidates(session, workload, "study", device, backend=backend, params=params)
     return next((record for record in evidence.undisturbed(found) if record.status == "ok"), None)
+
+
+def _ratios(series: str, baseline: str, run: Run) -> list[float]:
+    """Of each round of a run, the series' seconds over the baseline's."""
+    mine, other = _seconds(run.series.get(series, ())), _seconds(run.series.get(baseline, ()))
+    return [a / b for a, b in zip(mine, other, strict=False)]
 
 
 def _seconds(blocks: tuple[Block, ...]) -> list[float]:
