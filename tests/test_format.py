@@ -15,6 +15,12 @@ def make_estimate(value: float, low: float, high: float, unit: str = "ratio", **
     return Estimate(value=value, low=low, high=high, unit=unit, **known | fields)
 
 
+def test_what_a_ratio_adds_has_a_sign_but_for_nothing():
+    assert "+0.4 % (-1.2 to +2.0, n = 5)" == fmt.change(make_estimate(1.0041, 0.988, 1.02))
+    assert "0.0 % (-0.1 to 0.0, n = 5)" == fmt.change(make_estimate(0.99999, 0.9993, 1.0004))
+    assert "not measured yet" == fmt.change(None)
+
+
 @pytest.mark.parametrize("value_s, text", [
     (0, "0 s"),
     (1.5e-10, "0.15 ns"),

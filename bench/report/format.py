@@ -172,7 +172,8 @@ def change(value: Estimate | None) -> str:
     """A ratio near 1 as what it adds, to a tenth of a percent: "+0.4 % (-1.2 to +2.0, n = 5)"."""
     if value is None:
         return NOT_MEASURED
-    low, middle, high = (f"{(v - 1) * 100:+.1f}" for v in (value.low, value.value, value.high))
+    tenths = (round((v - 1) * 100, 1) for v in (value.low, value.value, value.high))
+    low, middle, high = (f"{added:+.1f}" if added else "0.0" for added in tenths)
     return f"{middle} % ({low} to {high}, n = {value.n})"
 
 
