@@ -99,6 +99,7 @@ WALL = {
     # Nets, calls and readings of other studies, under another question.
     "bench.workloads.request_gap": layer("schema workloads.call_styles", "numpy"),
     "bench.workloads.memory_optimizers": layer("schema workloads.memory", "numpy"),
+    "bench.workloads.fit_return": layer("schema workloads.transformer_text"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.by_hand": layer(),
     "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),

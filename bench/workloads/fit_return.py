@@ -1,0 +1,117 @@
+"""How long fit and predict take to come back once their work is done. Pure but for the net.
+
+In TensorFlow the thread that tunes the input pipeline sleeps for ten milliseconds, then twice as long each time, up to
+a minute, and a call waits for it at its end. It should be woken there and is not always.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.workloads import transformer_text
+
+PARTS = ("bench.workloads.transformer_text",)  # its functions count in the fingerprint of this workload
+LATE_FRAC = 0.1  # of the time that the work took: a call that comes back later than that is late
+
+
+def _variant(profile: str, n_steps: int, n_blocks: int, estimate_s: float) -> Variant:
+    """The transformer at the size and batch of its workload's headline training variant."""
+    own = next(v for v in transformer_text.SPEC.variants[profile] if v.mode == "train" and v.headline)
+    return Variant(
+        mode="study",
+        batch_size=own.batch_size,
+        n_samples=n_steps * own.batch_size,
+        params=own.params,
+        n_blocks=n_blocks,
+        headline=True,
+        estimate_s=estimate_s,
+    )
+
+
+SPEC = Workload(
+    id="fit-return",
+    title="When fit comes back",
+    summary="A small transformer is trained and asked for predictions; the end of each call is timed apart.",
+    kind="study",
+    sample_noun="calls",
+    data_source="that of the transformer's workload; only speed is asked",
+    series=(
+        Series(id="training", label="from the call of fit to the end of its training"),
+        Series(id="return", label="from there until fit has returned"),
+        Series(id="training-untuned", label="fit on tf.data without autotuning: to the end of its training"),
+        Series(id="return-untuned", label="fit on tf.data without autotuning: until it has returned"),
+        Series(id="training-predict", label="predict: to the end of its last batch"),
+        Series(id="return-predict", label="predict: until it has returned"),
+    ),
+    readings=(
+        Reading(id="late-share", label="calls of fit that came back late, by a tenth of their training", unit="frac"),
+        Reading(id="longest-ratio", label="longest return of fit over its own training", unit="ratio"),
+        Reading(id="late-share-untuned", label="the same on tf.data without autotuning: late calls", unit="frac"),
+        Reading(id="late-share-predict", label="calls of predict that came back late", unit="frac"),
+    ),
+    variants={
+        "smoke": (_variant("smoke", 2, 3, 10.0),),
+        "quick": (),
+        "reference": (_variant("reference", 4, 60, 60.0),),
+    },
+)
+
+
+def measure(study: Any) -> None:
+    """Time calls of fit and predict in two parts, in turn; in TensorFlow also fit on a pipeline that is not tuned."""
+    data = transformer_text.load_data(study.variant, study.seed)
+    model = transformer_text.build_model(study.variant)
+    model.compile(**transformer_text.compile_arguments(study.variant), jit_compile=study.cell.backend == "jax")
+    size = study.cell.batch_size
+    arms: dict[str, Callable[[], tuple[float, float]]] = {
+        "": lambda: two_parts(study, model.fit, data.x, data.y, batch_size=size),
+        "-predict": lambda: two_parts(study, model.predict, data.x, batch_size=size),
+    }
+    if study.cell.backend == "tensorflow":
+        pipeline = untuned(study.framework, data, size)
+        arms["-untuned"] = lambda: two_parts(study, model.fit, pipeline)
+    for call in arms.values():
+        call()
+    names, rng = list(arms), random.Random(study.seed)
+    late: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(study.variant.n_blocks):
+        rng.shuffle(names)
+        for name in names:
+            training_s, return_s = arms[name]()
+            study.add(f"training{name}", Block(n_steps=1, seconds=training_s))
+            study.add(f"return{name}", Block(n_steps=1, seconds=return_s))
+            late[name].append(return_s / training_s)
+    for name, ratios in late.items():
+        study.read(f"late-share{name}", sum(ratio >= LATE_FRAC for ratio in ratios) / len(ratios))
+    study.read("longest-ratio", max(late[""]))
+    study.observe(model.weights[0].value, model(data.x[:size]))
+
+
+def untuned(tensorflow: Any, data: Any, batch_size: int) -> Any:
+    """The rows as a tf.data pipeline in batches, without the thread that tunes it."""
+    pipeline = tensorflow.data.Dataset.from_tensor_slices((data.x, data.y)).batch(batch_size)
+    options = tensorflow.data.Options()
+    options.autotune.enabled = False
+    return pipeline.with_options(options)
+
+
+def two_parts(study: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, float]:
+    """Seconds of fit (one epoch) or predict until its work has ended, and from there until the call returns."""
+
+    class End(study.keras.callbacks.Callback):  # without a hook per step, which would make each step wait
+        at = 0.0
+
+        def on_train_end(self, logs: Any = None) -> None:
+            self.at = perf_counter()
+
+        def on_predict_end(self, logs: Any = None) -> None:
+            self.at = perf_counter()
+
+    end = End()
+    start = perf_counter()
+    call(*arguments, verbose=0, callbacks=[end], **options)
+    return end.at - start, perf_counter() - end.at

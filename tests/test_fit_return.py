@@ -1,0 +1,128 @@
+"""When fit comes back: its two parts, what counts as late, and what only TensorFlow has."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import registry
+from bench.schema import Block, Data, Variant
+from tests.factories import make_cell
+
+fit_return = registry.module("fit-return")
+
+
+class Callback:
+    """As much of Keras's as this study needs."""
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Of the training."""
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        """Of the prediction."""
+
+
+class Model:
+    """Its fit trains for one time, and comes back after another."""
+
+    weights = (SimpleNamespace(value=0.0),)
+
+    def __init__(self, training_s: float, returns_s: tuple[float, ...]) -> None:
+        self.training_s, self.returns_s, self.calls = training_s, iter(returns_s), []
+
+    def compile(self, **options: Any) -> None:
+        """Nothing to compile."""
+
+    def fit(self, *arguments: Any, verbose: int, callbacks: list[Any], **options: Any) -> None:
+        """Sleeps instead of work."""
+        self.calls.append((arguments, options))
+        time.sleep(self.training_s)
+        callbacks[0].on_train_end()
+        time.sleep(next(self.returns_s))
+
+    def predict(self, x: Any, *, batch_size: int, verbose: int, callbacks: list[Any]) -> None:
+        """Comes back at once."""
+        time.sleep(self.training_s)
+        callbacks[0].on_predict_end()
+
+    def __call__(self, x: Any) -> float:
+        return 0.0
+
+
+class Study:
+    """Keeps what is added and read."""
+
+    def __init__(self, backend: str, n_blocks: int) -> None:
+        self.cell = make_cell(workload="call-styles", mode="study", backend=backend, batch_size=2)
+        self.variant = Variant(mode="study", batch_size=2, n_samples=4, n_blocks=n_blocks)
+        self.keras, self.framework, self.seed = SimpleNamespace(callbacks=SimpleNamespace(Callback=Callback)), None, 0
+        self.series: dict[str, list[Block]] = {}
+        self.readings: dict[str, float] = {}
+
+    def add(self, name: str, block: Block) -> None:
+        self.series.setdefault(name, []).append(block)
+
+    def read(self, name: str, value: float) -> None:
+        self.readings[name] = value
+
+    def observe(self, weight: Any, output: Any) -> None:
+        """Not asked here."""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch):
+    def call(backend: str, returns_s: tuple[float, ...], n_blocks: int) -> tuple[Study, Model]:
+        study, model = Study(backend, n_blocks), Model(0.02, returns_s)
+        net = fit_return.transformer_text
+        monkeypatch.setattr(net, "load_data", lambda variant, seed: Data([1, 2, 3, 4], [0, 0, 1, 1]))
+        monkeypatch.setattr(net, "build_model", lambda variant: model)
+        monkeypatch.setattr(net, "compile_arguments", lambda variant: {})
+        monkeypatch.setattr(fit_return, "untuned", lambda tensorflow, data, batch_size: "a pipeline")
+        fit_return.measure(study)
+        return study, model
+
+    return call
+
+
+def test_a_late_return_is_told_from_the_training_before_it(run):
+    study, model = run("torch", (0.0, 0.0, 0.2, 0.0, 0.0), 4)  # the first call does not count
+
+    assert {"training", "return", "training-predict", "return-predict"} == set(study.series)
+    assert [False, True, False, False] == [block.seconds > 0.1 for block in study.series["return"]]
+    assert all(0.02 <= block.seconds < 0.2 for block in study.series["training"])
+    assert 0.25 == study.readings["late-share"]
+    assert 0 == study.readings["late-share-predict"]
+    assert study.readings["longest-ratio"] > 1
+    assert "late-share-untuned" not in study.readings
+    assert {"batch_size": 2} == model.calls[0][1]
+
+
+def test_tensorflow_is_also_timed_on_a_pipeline_without_autotuning(run):
+    study, model = run("tensorflow", (0.0,) * 8, 3)
+
+    assert [3] * 6 == [len(blocks) for blocks in study.series.values()]
+    assert {"training", "return", "training-untuned", "return-untuned"} < set(study.series)
+    assert 0 == study.readings["late-share"] == study.readings["late-share-untuned"]
+    assert 4 == sum(arguments == ("a pipeline",) for arguments, _ in model.calls)
+
+
+def test_autotuning_is_switched_off():
+    made: list[Any] = []
+
+    class Dataset:
+        def batch(self, size: int) -> Dataset:
+            made.append(size)
+            return self
+
+        def with_options(self, options: Any) -> Any:
+            return options
+
+    options = SimpleNamespace(autotune=SimpleNamespace(enabled=True))
+    source = SimpleNamespace(from_tensor_slices=lambda rows: Dataset())
+    tensorflow = SimpleNamespace(data=SimpleNamespace(Dataset=source, Options=lambda: options))
+
+    assert fit_return.untuned(tensorflow, Data([1], [2]), 32).autotune.enabled is False
+    assert [32] == made
