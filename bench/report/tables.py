@@ -324,12 +324,12 @@ def overhead(scope: Scope) -> _Draft:
         for group in _groups(evidence.records(session, workload=workload), _study_size):
             by_backend = {record.cell.backend: record for record in group}
             net = _text(evidence.title(str(group[0].cell.params["net"])))
-            for series, label in (("clock", "under the clock"), ("again", "as it comes, a second time")):
+            for series, label in (("clock", "timed"), ("again", "bare again")):
                 cells = [_change(scope, by_backend.get(backend), series) for backend in backends]
                 rows.append((scope.machine(session), net, _text(label), *cells))
     return _Draft(
-        caption="What is added to a step of fit as it comes (lower is better), round by round. The second time nothing "
-        "differs: what is found there is noise.",
+        caption="What a step of fit takes beyond one of bare fit (lower is better), round by round: timed by the clock "
+        "of this benchmark, and bare once more, where nothing differs and what is found is noise.",
         columns=(MACHINE, "network", "fit", *(fmt.backend(b) for b in backends)),
         rows=rows,
     )
