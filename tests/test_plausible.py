@@ -207,6 +207,16 @@ def test_training_is_not_shorter_than_its_forward_pass(train_s, n_found):
     assert [] == list(plausible.training_shorter_than_its_forward_pass(by_id(train, other)))
 
 
+def test_smoke_cells_are_not_set_against_each_other():
+    pair = [counted(1.0, 0.1), counted(1.0, 1.0, mode="infer")]
+    small = [msgspec.structs.replace(record, profile="smoke") for record in pair]
+
+    assert 1 == len(list(plausible.problems(by_id(*pair))))
+    assert [] == list(plausible.problems(by_id(*small)))
+    broken = msgspec.structs.replace(small[0], runs=(msgspec.structs.replace(small[0].runs[0], energy_j=-1.0),))
+    assert 1 == len(list(plausible.problems(by_id(broken)))), "a record alone is still checked"
+
+
 def test_failed_cells_say_nothing_together():
     failed = make_record(status="failed", threads=1)
 
