@@ -738,7 +738,7 @@ def _between(found: stats.BreakEven) -> str:
     "of cells whose 95 % intervals overlap, for one pair of sessions; of many pairs the fewest and the most.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    pairs = history.repeats(history.same_machine(evidence.sessions, session))
+    pairs = _repeats(evidence, session)
     if not pairs:
         return None
     *others, last = [found.text for found in pairs]
@@ -757,12 +757,17 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     "headline cells overlap.",
 )
 def _overlap_enough(evidence: Evidence, session: SessionResults) -> Found | None:
-    pairs = history.repeats(history.same_machine(evidence.sessions, session))
+    pairs = _repeats(evidence, session)
     if not pairs:
         return None
     enough = [found for found in pairs if len(found.together) >= history.EXPECTED_FRAC * found.n]
     note = f"sessions {'; '.join(found.names for found in enough)}" if enough else ""
     return Found(f"{len(enough)} of {len(pairs)}", _of_pairs(evidence, pairs), note=note)
+
+
+def _repeats(evidence: Evidence, session: SessionResults) -> tuple[history.Overlap, ...]:
+    """Every two sessions of the session's machine with equal versions."""
+    return history.repeats(history.same_machine(evidence.sessions, session))
 
 
 def _of_pairs(evidence: Evidence, pairs: Sequence[history.Overlap]) -> tuple[CellKey, ...]:

@@ -244,7 +244,8 @@ def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:
     A cell that holds no time is disturbed only by what shares its memory: bytes and counts do not wait for a core.
     """
     by_run = [run_flags(run, n_cores=n_cores) for run in stats.ok_runs(record)]
-    names = dict.fromkeys(name for found in by_run for name in found if name in UNTIMED_SIGNS or is_timed(record))
+    timed = is_timed(record)
+    names = dict.fromkeys(name for found in by_run for name in found if timed or name in UNTIMED_SIGNS)
     said = []
     for name in names:
         texts = [found[name] for found in by_run if name in found]
