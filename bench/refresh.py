@@ -15,7 +15,7 @@ from bench import cost, launch, machine, registry, store
 from bench.plan import Plan, PlannedRun, plan
 from bench.schema import (
     BACKENDS,
-    METHOD_VERSION,
+    METHOD_VERSIONS,
     Cell,
     Machine,
     PlannedCell,
@@ -318,6 +318,7 @@ def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: S
         == (cell.mode, cell.batch_size, cell.n_samples, cell.params)
     )
     return Record(
+        method_version=METHOD_VERSIONS[cell.mode],
         cell=cell,
         spec=msgspec.structs.replace(spec, variants={profile: own}),
         profile=profile,
@@ -379,8 +380,6 @@ def _why_not_resumed(folder: Path, root: Path, host: Machine, found: Mapping[str
     session = stored.session
     if session.profile != profile:
         return f"the latest session has the profile {session.profile}"
-    if session.method_version != METHOD_VERSION:
-        return f"the latest session used method {session.method_version}, this is {METHOD_VERSION}"
     for name in sorted({*session.versions, *found}):
         before, now = session.versions.get(name, "absent"), found.get(name, "absent")
         if before != now:

@@ -19,10 +19,6 @@ import msgspec
 #   2  2026-11: studies (series, first calls and readings of a run); further arms of a variant
 SCHEMA_VERSION = 2
 
-# What a number means. Raise it when a change to the harness can move numbers, and say so in
-# CHANGELOG.md under "Method". Results of different method versions never meet in one ratio.
-#   1  2026-11: blocks of at least 100 ms through model.fit, warm-up by criterion, one process per run
-METHOD_VERSION = 1
 
 # Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
 RECORD_LIMIT_BYTES = 20_000
@@ -37,6 +33,14 @@ Profile = Literal["smoke", "quick", "reference"]
 Status = Literal["ok", "skipped", "failed", "timeout", "out_of_memory"]
 Phase = Literal["import", "device_start", "data", "build", "first_step", "warmup", "steady", "evaluation"]
 Scalar = int | float | str | bool
+
+# What a number means, by mode: a change that moves predictions leaves the trainings as they are. Raise a mode's version
+# when a change to the harness can move its numbers, and say so in CHANGELOG.md under "Method". Results of different
+# method versions never meet in one ratio.
+#   1  2026-11: blocks of at least 100 ms through model.fit, warm-up by criterion, one process per run
+#   2  2026-11: predictions count until their outputs are on the host; before, until predict had returned
+METHOD_VERSIONS: dict[Mode, int] = {"train": 1, "infer": 2, "probe": 1, "study": 1}
+METHOD_VERSION = max(METHOD_VERSIONS.values())
 
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 DEVICES: tuple[Device, ...] = get_args(Device)
@@ -138,6 +142,14 @@ class Workload(Struct, kw_only=True):
     series: tuple[Series, ...] = ()  # of a study, in the order of its tables
     readings: tuple[Reading, ...] = ()
     variants: dict[Profile, tuple[Variant, ...]]
+
+    def headline_training(self, profile: Profile) -> Variant:
+        """The training of a profile that is measured first: the size that other studies of the same net take.
+
+        Raises:
+            StopIteration: the profile has none.
+        """
+        return next(v for v in self.variants[profile] if v.mode == "train" and v.headline)
 
 
 class Cell(Struct, kw_only=True):
@@ -273,7 +285,7 @@ class Record(Struct, kw_only=True):
     """The stored file of a cell: raw measurements of all its runs, nothing derived."""
 
     schema_version: int = SCHEMA_VERSION
-    method_version: int = METHOD_VERSION
+    method_version: int  # that of the cell's mode, see METHOD_VERSIONS
     cell: Cell
     spec: Workload  # as it stood when the cell ran; only the profile's variants are kept
     profile: Profile
@@ -328,7 +340,7 @@ class Session(Struct, kw_only=True):
     """
 
     schema_version: int = SCHEMA_VERSION
-    method_version: int = METHOD_VERSION
+    method_version: int = METHOD_VERSION  # the newest when it started; each record names its own
     id: str  # ISO date, with "-2", "-3" for later sessions of that day
     machine_id: str
     profile: Profile

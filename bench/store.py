@@ -16,7 +16,7 @@ import msgspec
 
 from bench import plausible
 from bench.schema import (
-    METHOD_VERSION,
+    METHOD_VERSIONS,
     RECORD_LIMIT_BYTES,
     SCHEMA_VERSION,
     SLUG,
@@ -319,8 +319,9 @@ def _semantic_problems(record: Record) -> Iterator[str]:
     """What types cannot say: values that no real run can have."""
     if not SLUG.fullmatch(record.cell.id):
         yield f"$.cell: expected a lower-case kebab id, found {record.cell.id!r}"
-    if record.method_version > METHOD_VERSION or record.method_version < 1:
-        yield f"$.method_version: expected 1 to {METHOD_VERSION}, found {record.method_version}"
+    newest = METHOD_VERSIONS[record.cell.mode]
+    if not 1 <= record.method_version <= newest:
+        yield f"$.method_version: expected 1 to {newest}, found {record.method_version}"
     if record.cell.workload != record.spec.id:
         yield f"$.spec.id: expected {record.cell.workload!r}, found {record.spec.id!r}"
     if record.status == "ok" and not any(run.status == "ok" for run in record.runs):

@@ -16,6 +16,7 @@ from bench import registry
 from bench.report.rows import Evidence
 from bench.schema import (
     BACKENDS,
+    METHOD_VERSIONS,
     Block,
     Cell,
     Conditions,
@@ -254,7 +255,7 @@ def make_record(
     profile: str = "reference",
     session_date: str = "2026-11-03",
     source_hash: str = "",
-    method_version: int = 1,
+    method_version: int | None = None,
     spec: Workload | None = None,
     run_fields: Mapping[str, Any] | None = None,
     **cell_fields: Any,
@@ -271,7 +272,7 @@ def make_record(
         "spec": spec,
         "profile": profile,
         "source_hash": source_hash or registry.source_hash(workload),
-        "method_version": method_version,
+        "method_version": METHOD_VERSIONS[cell.mode] if method_version is None else method_version,
     }
     if status != "ok":
         return Record(

@@ -11,7 +11,7 @@ from bench import registry
 from bench.report import stats
 from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, is_older_method, variant_key
 from bench.report.stats import ComparisonError
-from bench.schema import METHOD_VERSION, PHASES
+from bench.schema import METHOD_VERSIONS, PHASES
 from bench.store import Results
 from tests.factories import (
     BUSY,
@@ -384,10 +384,12 @@ def test_too_few_runs_are_no_test():
 
 
 def test_records_of_other_methods_or_other_code_are_older():
-    current = make_record("matmul", source_hash=registry.source_hash("matmul"), method_version=METHOD_VERSION)
+    current = make_record("matmul", source_hash=registry.source_hash("matmul"))
 
     assert not is_older_method(current)
-    assert is_older_method(msgspec.structs.replace(current, method_version=METHOD_VERSION + 1))
+    assert is_older_method(msgspec.structs.replace(current, method_version=2))
+    assert not is_older_method(make_record("matmul", mode="infer", method_version=METHOD_VERSIONS["infer"]))
+    assert is_older_method(make_record("matmul", mode="infer", method_version=1))
     assert is_older_method(msgspec.structs.replace(current, source_hash="f" * 16))
     gone = msgspec.structs.replace(current.cell, workload="no-longer-declared")
     assert is_older_method(msgspec.structs.replace(current, cell=gone))

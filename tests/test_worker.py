@@ -132,6 +132,24 @@ def make_request(**fields):
     return Request(cell=cell, variant=variant, target=None, kind="model", index=0, order=0, seed=0)
 
 
+def test_time_between_calls_counts_in_no_block():
+    """What predict takes to come back once its outputs are there."""
+    time = SimpleNamespace(s=0.0)
+    watch = worker.Stopwatch(lambda: time.s)
+    clock = worker.Clock(lambda: None, n_blocks=5, limit_s=100.0, started=True, now=watch.read)
+    late_s = constant(0.5, 0.125)
+
+    while not clock.done:
+        watch.start()
+        time.s += 0.03125
+        watch.stop()
+        time.s += next(late_s)
+        clock.step()
+
+    assert any(block.n_steps > 1 for block in clock.blocks)
+    assert all(block.seconds == 0.03125 * block.n_steps for block in clock.warmup + clock.blocks)
+
+
 def test_another_device_than_asked_for_is_refused():
     request = make_request(device="gpu", precision="tf32")
     seen: Observed = make_observed(make_cell("cnn-digits", device="cpu"))
@@ -208,6 +226,13 @@ def test_a_reason_is_one_line_without_paths():
     assert "ValueError: cannot read ~/secret" == reason
 
 
+def run_in(backend, code):
+    """What a fresh process prints that runs ``code`` with that backend on the CPU."""
+    env = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=True).stdout
+
+
 WAITS = """
 import json, sys
 sys.path.insert(0, {repository!r})
@@ -242,19 +267,51 @@ def test_the_clock_waits_for_the_devices_last_step(backend, jit):
         pytest.skip(f"{backend} is not installed")
     code = WAITS.format(repository=str(worker.Path(worker.__file__).parent.parent), backend=backend, jit=jit)
 
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=True,
-    )
-
-    n_checked, all_ready, n_blocks = json.loads(done.stdout.splitlines()[-1])
+    n_checked, all_ready, n_blocks = json.loads(run_in(backend, code).splitlines()[-1])
     assert n_checked > 3
     assert all_ready
     assert n_blocks == 3
+
+
+PREDICTS = """
+import json, sys
+sys.path.insert(0, {repository!r})
+from bench import registry, worker
+import keras
+module = registry.module("cnn-digits")
+variant = module.SPEC.variants["smoke"][0]
+data = module.load_data(variant, 0)
+model = module.build_model(variant)
+convert, on_host, at_stop, seen = keras.ops.convert_to_numpy, [], [], {{}}
+keras.ops.convert_to_numpy = lambda value: on_host.append(convert(value)) or on_host[-1]
+class Watch(worker.Stopwatch):
+    def stop(self):
+        super().stop()
+        at_stop.append(len(on_host))
+watch = Watch()
+callbacks = worker.predict_callbacks(keras, model, watch, seen)
+for _ in range(2):
+    watch.start()
+    outputs = model.predict(data.x, batch_size=variant.batch_size, verbose=0, callbacks=callbacks)
+same = bool((outputs[-variant.batch_size:] == convert(seen["output"])).all())
+print(json.dumps([at_stop, len(data.x) // variant.batch_size, same, watch.read() == watch.read() > 0]))
+"""
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_predictions_count_until_every_batch_has_reached_the_host(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    code = PREDICTS.format(repository=str(worker.Path(worker.__file__).parent.parent))
+
+    done = run_in(backend, code)
+
+    at_stop, n_batches, same, stands = json.loads(done.splitlines()[-1])
+    assert n_batches > 1
+    assert [n_batches, 2 * n_batches] == at_stop
+    assert same
+    assert stands
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
@@ -339,10 +396,6 @@ print(is_same_order(keras))
 
 @pytest.mark.keras
 def test_a_seed_fixes_the_weights_and_not_the_order_of_the_rows():
-    command = [sys.executable, "-c", SEEDED]
-    env = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-
-    ours, usual = done.stdout.split("\n")[:2]
+    ours, usual = run_in("tensorflow", SEEDED).split("\n")[:2]
     assert "True False" == ours
     assert "True" == usual, "Keras has mended it: seed through Keras again, and take that out of the pages"

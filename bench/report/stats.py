@@ -655,9 +655,9 @@ def check_comparable(first: Record, second: Record) -> None:
         ComparisonError: the records differ in method version, workload, mode or source; the message names both.
     """
     for what, a, b in (
-        ("method version", first.method_version, second.method_version),
         ("workload", first.cell.workload, second.cell.workload),
         ("mode", first.cell.mode, second.cell.mode),
+        ("method version", first.method_version, second.method_version),
         ("source of the workload", first.source_hash, second.source_hash),
     ):
         if a != b:

@@ -119,19 +119,26 @@ class Terminal(io.StringIO):
 
 
 def fit_epoch(study: Any, model: Any, x: Any, y: Any, *, verbose: int = 0, callbacks: Any = ()) -> Block:
-    """One epoch of fit, timed from the start of the epoch: what a call of fit costs before it is left out."""
+    """One epoch of fit, from the start of the epoch to its end.
 
-    class Start(study.keras.callbacks.Callback):  # without a hook per step, which would make each step wait
-        at = 0.0
+    What a call of fit costs before and after is left out, among it TensorFlow's wait for the thread that tunes the
+    input pipeline.
+    """
+
+    class Epoch(study.keras.callbacks.Callback):  # without a hook per step, which would make each step wait
+        seconds = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.at = perf_counter()
+            self.seconds = -perf_counter()
 
-    start = Start()
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            study.sync(model.weights[0].value)
+            self.seconds += perf_counter()
+
+    epoch = Epoch()
     with redirect_stdout(Terminal()):
-        model.fit(x, y, batch_size=study.cell.batch_size, verbose=verbose, callbacks=[start, *callbacks])
-    study.sync(model.weights[0].value)
-    return Block(n_steps=len(x) // study.cell.batch_size, seconds=perf_counter() - start.at)
+        model.fit(x, y, batch_size=study.cell.batch_size, verbose=verbose, callbacks=[*callbacks, epoch])
+    return Block(n_steps=len(x) // study.cell.batch_size, seconds=epoch.seconds)
 
 
 def loop_epoch(study: Any, step: Callable[[Any, Any], Any], x: Any, y: Any) -> Block:

@@ -20,7 +20,7 @@ LATE_FRAC = 0.1  # of the time that the work took: a call that comes back later 
 
 def _variant(profile: str, n_steps: int, n_blocks: int, estimate_s: float) -> Variant:
     """The transformer at the size and batch of its workload's headline training variant."""
-    own = next(v for v in transformer_text.SPEC.variants[profile] if v.mode == "train" and v.headline)
+    own = transformer_text.SPEC.headline_training(profile)
     return Variant(
         mode="study",
         batch_size=own.batch_size,
@@ -77,18 +77,23 @@ def measure(study: Any) -> None:
     for call in arms.values():
         call()
     names, rng = list(arms), random.Random(study.seed)
-    late: dict[str, list[float]] = {name: [] for name in arms}
     for _ in range(study.variant.n_blocks):
         rng.shuffle(names)
         for name in names:
             training_s, return_s = arms[name]()
             study.add(f"training{name}", Block(n_steps=1, seconds=training_s))
             study.add(f"return{name}", Block(n_steps=1, seconds=return_s))
-            late[name].append(return_s / training_s)
-    for name, ratios in late.items():
+    for name in arms:
+        ratios = return_ratios(study, name)
         study.read(f"late-share{name}", sum(ratio >= LATE_FRAC for ratio in ratios) / len(ratios))
-    study.read("longest-ratio", max(late[""]))
+    study.read("longest-ratio", max(return_ratios(study, "")))
     study.observe(model.weights[0].value, model(data.x[:size]))
+
+
+def return_ratios(study: Any, name: str) -> list[float]:
+    """What each call of an arm took to return, over what its work took."""
+    parts = zip(study.series[f"return{name}"], study.series[f"training{name}"], strict=True)
+    return [after.seconds / work.seconds for after, work in parts]
 
 
 def untuned(tensorflow: Any, data: Any, batch_size: int) -> Any:
