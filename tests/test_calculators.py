@@ -127,7 +127,7 @@ def study_record(name: str, *, readings: list[dict[str, float]], batch: int, dev
     like = make_cell("call-styles", device=device)
     runs = tuple(make_run(i, cell=like, series={}, readings=values) for i, values in enumerate(readings))
     spec = registry.workload(name)
-    return Record(cell=cell, spec=spec, profile="reference", source_hash="x", status="ok", runs=runs)
+    return Record(cell=cell, spec=spec, profile="reference", method_version=1, source_hash="x", status="ok", runs=runs)
 
 
 def nets(**fields) -> list[Record]:

@@ -63,7 +63,8 @@ def study_record(
         )
         for index in range(3)
     )
-    return Record(cell=cell, spec=spec, profile="reference", source_hash="0123456789abcdef", status="ok", runs=runs)
+    known = {"profile": "reference", "method_version": 1, "source_hash": "0123456789abcdef"}
+    return Record(cell=cell, spec=spec, status="ok", runs=runs, **known)
 
 
 def judged(verdict_id: str, *records: Record, gpu_bytes: int = 80_000_000_000) -> verdicts.Verdict:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import cli, doctor, launch, machine, plan, refresh, registry, store, vitals
-from bench.schema import Record
+from bench.schema import METHOD_VERSIONS, Record
 from tests.factories import make_gpu, make_machine, make_record, make_run, make_session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -282,6 +282,7 @@ def a_record(cell, *, step_s, **fields):
         "cell": cell,
         "spec": msgspec.structs.replace(spec, variants={"smoke": spec.variants["smoke"]}),
         "profile": "smoke",
+        "method_version": METHOD_VERSIONS[cell.mode],
         "source_hash": registry.source_hash(cell.workload),
         "status": "ok",
         "runs": tuple(runs),

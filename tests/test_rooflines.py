@@ -56,8 +56,9 @@ def bandwidth_record(rate: float, *, backend="tensorflow", mib=256, threads=2, l
     readings = {"copy-rate": rate, "sum-rate": rate / 2}
     before = make_conditions(load_1min=50.0 if loaded else 0.1)
     like = make_cell("call-styles", backend=backend)
-    runs = [make_run(i, cell=like, series={}, first_s={}, readings=readings, before=before) for i in range(5)]
-    return Record(cell=cell, spec=spec, profile="reference", source_hash="x", status="ok", runs=tuple(runs))
+    runs = tuple(make_run(i, cell=like, series={}, first_s={}, readings=readings, before=before) for i in range(5))
+    known = {"profile": "reference", "method_version": 1, "source_hash": "x"}
+    return Record(cell=cell, spec=spec, status="ok", runs=runs, **known)
 
 
 def test_bytes_are_the_fixed_part_and_those_of_each_sample():

@@ -395,8 +395,9 @@ def test_several_gpus_show_their_gain_and_the_share_of_the_ideal():
     seconds = {"one": 0.10, "strong": 0.0625, "weak": 0.125}
     like = make_cell("call-styles", backend="jax", device="gpu")
     series = {name: tuple([Block(n_steps=5, seconds=5 * s)] * 4) for name, s in seconds.items()}
-    runs = [make_run(i, cell=like, series=series, readings={"devices": 2.0}) for i in range(5)]
-    record = Record(cell=cell, spec=spec, profile="smoke", source_hash="x", status="ok", runs=tuple(runs))
+    runs = tuple(make_run(i, cell=like, series=series, readings={"devices": 2.0}) for i in range(5))
+    known = {"profile": "smoke", "method_version": 1, "source_hash": "x"}
+    record = Record(cell=cell, spec=spec, status="ok", runs=runs, **known)
     skipped = msgspec.structs.replace(
         record,
         cell=msgspec.structs.replace(cell, backend="torch"),
