@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -491,20 +491,26 @@ class Study:
     def fit(self, model: Any, data: Data, n_epochs: int, *, is_clocked: bool) -> Block:
         """One call of ``model.fit``, as it comes or under the clock that times training, as a block of its steps.
 
-        That clock starts anew with each call, so that it waits for the device more often than in a long run.
+        The block ends with the training, and not when fit has returned: in TensorFlow it waits for nothing then, now
+        and again. The clock starts anew with each call, so that it waits for the device more often than in a long run.
         """
+        sync = partial(_wait_for_training, self.cell.backend, self.framework, model)
 
-        def sync() -> None:
-            _wait(self.cell.backend, self.framework, _state(model, self.cell.backend))
+        class End(self.keras.callbacks.Callback):
+            at = 0.0
 
-        batch_size, callbacks = self.cell.batch_size, None
+            def on_train_end(self, logs: Any = None) -> None:
+                sync()
+                self.at = perf_counter()
+
+        end = End()
+        batch_size, callbacks = self.cell.batch_size, [end]
         start = perf_counter()
         if is_clocked:
             clock = Clock(sync, n_blocks=sys.maxsize, limit_s=math.inf, started=True)
-            callbacks = step_callbacks(self.keras, model, clock, {})
+            callbacks = step_callbacks(self.keras, model, clock, {}, callbacks)
         model.fit(data.x, data.y, batch_size=batch_size, epochs=n_epochs, verbose=0, callbacks=callbacks)
-        sync()
-        return Block(n_steps=n_epochs * (len(data.x) // batch_size), seconds=perf_counter() - start)
+        return Block(n_steps=n_epochs * (len(data.x) // batch_size), seconds=end.at - start)
 
     def median_s(self, name: str) -> float:
         """Median seconds of a step or call in a series' blocks so far."""
@@ -605,10 +611,7 @@ def _train(
 ) -> None:
     """Whole job first where the variant asks for one, then steady blocks through one endless fit."""
     cell, variant = request.cell, request.variant
-
-    def sync() -> None:
-        _wait(cell.backend, framework, _state(model, cell.backend))
-
+    sync = partial(_wait_for_training, cell.backend, framework, model)
     if variant.n_job_epochs or (request.target and cell.mode == "train"):
         seen["job"] = _train_job(keras, request, model, data, sync, phases)
     clock = Clock(
@@ -631,8 +634,10 @@ def _train(
         raise FloatingPointError(f"the loss is {seen['loss']}, so the work is not the work that was asked for")
 
 
-def step_callbacks(keras: Any, model: Any, clock: Clock, seen: dict[str, Any]) -> Any:
-    """A callback list that tells the clock of each step and ends fit when the clock is done.
+def step_callbacks(
+    keras: Any, model: Any, clock: Clock, seen: dict[str, Any], others: Sequence[Any] = ()
+) -> Any:
+    """A callback list that tells the clock of each step and ends fit when the clock is done, beside other callbacks.
 
     It is a CallbackList and not a Callback because Keras reads a step's metrics back to the host for any
     callback with a per-step hook, which would make every step wait for the device.
@@ -645,7 +650,7 @@ def step_callbacks(keras: Any, model: Any, clock: Clock, seen: dict[str, Any]) -
                 seen["logs"] = logs
                 model.stop_training = True
 
-    return StepList(add_history=True, model=model, epochs=ENDLESS_EPOCHS, verbose=0, steps=None)
+    return StepList(list(others), add_history=True, model=model, epochs=ENDLESS_EPOCHS, verbose=0, steps=None)
 
 
 def _train_job(
@@ -785,6 +790,11 @@ def _infer(
 
 
 MEASURE = {"model": _measure_model, "probe": _measure_probe, "study": _measure_study}
+
+
+def _wait_for_training(backend: str, framework: Any, model: Any) -> None:
+    """Return when the device has finished the last training step."""
+    _wait(backend, framework, _state(model, backend))
 
 
 def _state(model: Any, backend: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +23,9 @@ class Callback:
     def on_predict_end(self, logs: Any = None) -> None:
         """Of the prediction."""
 
+    def on_test_end(self, logs: Any = None) -> None:
+        """Of the evaluation."""
+
 
 class Model:
     """Its fit trains for one time, and comes back after another."""
@@ -32,21 +34,27 @@ class Model:
 
     def __init__(self, training_s: float, returns_s: tuple[float, ...]) -> None:
         self.training_s, self.returns_s, self.calls = training_s, iter(returns_s), []
+        self.now_s = 0.0
 
     def compile(self, **options: Any) -> None:
         """Nothing to compile."""
 
     def fit(self, *arguments: Any, verbose: int, callbacks: list[Any], **options: Any) -> None:
-        """Sleeps instead of work."""
+        """Only time passes."""
         self.calls.append((arguments, options))
-        time.sleep(self.training_s)
+        self.now_s += self.training_s
         callbacks[0].on_train_end()
-        time.sleep(next(self.returns_s))
+        self.now_s += next(self.returns_s)
 
     def predict(self, x: Any, *, batch_size: int, verbose: int, callbacks: list[Any]) -> None:
         """Comes back at once."""
-        time.sleep(self.training_s)
+        self.now_s += self.training_s
         callbacks[0].on_predict_end()
+
+    def evaluate(self, x: Any, y: Any, *, batch_size: int, verbose: int, callbacks: list[Any]) -> None:
+        """Comes back at once."""
+        self.now_s += self.training_s
+        callbacks[0].on_test_end()
 
     def __call__(self, x: Any) -> float:
         return 0.0
@@ -75,8 +83,9 @@ class Study:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
     def call(backend: str, returns_s: tuple[float, ...], n_blocks: int) -> tuple[Study, Model]:
-        study, model = Study(backend, n_blocks), Model(0.02, returns_s)
+        study, model = Study(backend, n_blocks), Model(0.5, returns_s)
         net = fit_return.transformer_text
+        monkeypatch.setattr(fit_return, "perf_counter", lambda: model.now_s)
         monkeypatch.setattr(net, "load_data", lambda variant, seed: Data([1, 2, 3, 4], [0, 0, 1, 1]))
         monkeypatch.setattr(net, "build_model", lambda variant: model)
         monkeypatch.setattr(net, "compile_arguments", lambda variant: {})
@@ -88,14 +97,16 @@ def run(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_late_return_is_told_from_the_training_before_it(run):
-    study, model = run("torch", (0.0, 0.0, 0.2, 0.0, 0.0), 4)  # the first call does not count
+    study, model = run("torch", (0.0, 0.0, 2.0, 0.0, 0.0), 4)  # the first call does not count
 
-    assert {"training", "return", "training-predict", "return-predict"} == set(study.series)
-    assert [False, True, False, False] == [block.seconds > 0.1 for block in study.series["return"]]
-    assert all(0.02 <= block.seconds < 0.2 for block in study.series["training"])
+    assert {f"{part}{call}" for part in ("training", "return") for call in ("", "-predict", "-evaluate")} == set(
+        study.series
+    )
+    assert [0.0, 2.0, 0.0, 0.0] == [block.seconds for block in study.series["return"]]
+    assert [0.5] * 4 == [block.seconds for block in study.series["training"]]
     assert 0.25 == study.readings["late-share"]
-    assert 0 == study.readings["late-share-predict"]
-    assert study.readings["longest-ratio"] > 1
+    assert 0 == study.readings["late-share-predict"] == study.readings["late-share-evaluate"]
+    assert 4 == study.readings["longest-ratio"]
     assert "late-share-untuned" not in study.readings
     assert {"batch_size": 2} == model.calls[0][1]
 
@@ -103,7 +114,7 @@ def test_a_late_return_is_told_from_the_training_before_it(run):
 def test_tensorflow_is_also_timed_on_a_pipeline_without_autotuning(run):
     study, model = run("tensorflow", (0.0,) * 8, 3)
 
-    assert [3] * 6 == [len(blocks) for blocks in study.series.values()]
+    assert [3] * 8 == [len(blocks) for blocks in study.series.values()]
     assert {"training", "return", "training-untuned", "return-untuned"} < set(study.series)
     assert 0 == study.readings["late-share"] == study.readings["late-share-untuned"]
     assert 4 == sum(arguments == ("a pipeline",) for arguments, _ in model.calls)

@@ -16,30 +16,45 @@ from bench.store import Results
 from tests.factories import INVENTED, make_cell, make_run, make_session_results
 
 SPEC = registry.workload("harness-overhead")
+STEP_S, RETURN_S = 0.25, 9.0
 
 
 class CallbackList:
     """As much of Keras's as a fit in these tests needs."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, callbacks: list[Any], **options: Any) -> None:
         """Options are Keras's, and of no use here."""
+        self.callbacks = callbacks
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Of the training."""
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Of each step."""
 
 
+class Callback:
+    """As much of Keras's as a fit in these tests needs."""
+
+
 class Model:
-    """Its fit tells the callbacks of each step, as Keras's does."""
+    """Its fit tells the callbacks of each step, as Keras's does, and comes back late."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.now_s = 0.0
 
     def fit(self, x: Any, y: Any, *, batch_size: int, epochs: int, verbose: int, callbacks: Any) -> None:
         """Nothing is trained."""
         self.calls.append({"n": len(x), "batch_size": batch_size, "epochs": epochs, "callbacks": callbacks})
+        told = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks)
         for step in range(epochs * (len(x) // batch_size)):
-            if callbacks is not None:
-                callbacks.on_train_batch_end(step, {"loss": 0.5})
+            self.now_s += STEP_S
+            told.on_train_batch_end(step, {"loss": 0.5})
+        told.on_train_end()
+        self.now_s += RETURN_S
 
 
 @pytest.fixture
@@ -50,11 +65,12 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block,
         waits: list[Any] = []
         monkeypatch.setattr(worker, "_wait", lambda *arguments: waits.append(arguments))
         monkeypatch.setattr(worker, "_state", lambda model, backend: model)
-        keras = SimpleNamespace(callbacks=SimpleNamespace(CallbackList=CallbackList))
+        keras = SimpleNamespace(callbacks=SimpleNamespace(CallbackList=CallbackList, Callback=Callback))
         variant = Variant(mode="study", batch_size=4, n_samples=12)
         cell = make_cell(workload="call-styles", mode="study", batch_size=4, n_samples=12)
         request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
         model = Model()
+        monkeypatch.setattr(worker, "perf_counter", lambda: model.now_s)
         block = worker.Study(keras, None, request, {}).fit(
             model, Data(list(range(12)), list(range(12))), 5, is_clocked=is_clocked
         )
@@ -63,12 +79,14 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block,
     return call
 
 
-def test_a_bare_fit_has_no_callbacks_and_waits_once_at_its_end(fit):
+def test_a_bare_fit_is_told_of_its_end_alone_and_waits_once_there(fit):
     model, block, n_waits = fit(False)
 
-    assert [{"n": 12, "batch_size": 4, "epochs": 5, "callbacks": None}] == model.calls
+    (end,) = model.calls[0].pop("callbacks")
+    assert [{"n": 12, "batch_size": 4, "epochs": 5}] == model.calls
+    assert {"at", "on_train_end"} == {name for name in vars(type(end)) if not name.startswith("__")}
     assert 15 == block.n_steps
-    assert block.seconds > 0
+    assert 15 * STEP_S == block.seconds
     assert 1 == n_waits
 
 
@@ -77,6 +95,7 @@ def test_a_clocked_fit_is_told_of_each_step_and_waits_at_the_end_of_blocks_too(f
 
     assert isinstance(model.calls[0]["callbacks"], CallbackList)
     assert 15 == block.n_steps
+    assert 15 * STEP_S == block.seconds
     assert n_waits >= 2
 
 
@@ -90,7 +109,8 @@ def record(net: str, clock: float, *, backend: str = "tensorflow", status: str =
     factors = {"bare": 1.0, "clock": clock, "again": 0.999}
     series = {name: tuple(Block(n_steps=1, seconds=s * f) for s in rounds) for name, f in factors.items()}
     runs = (make_run(0, cell=make_cell("call-styles"), series=series),) if status == "ok" else ()
-    return Record(cell=cell, spec=SPEC, profile="reference", source_hash="x", status=status, runs=runs, reason="broken")
+    known = {"profile": "reference", "method_version": 1, "source_hash": "x", "reason": "broken"}
+    return Record(cell=cell, spec=SPEC, status=status, runs=runs, **known)
 
 
 def evidence_of(*records: Record) -> Evidence:

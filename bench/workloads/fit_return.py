@@ -1,4 +1,4 @@
-"""How long fit and predict take to come back once their work is done. Pure but for the net.
+"""How long fit, evaluate and predict take to come back once their work is done. Pure but for the net.
 
 In TensorFlow the thread that tunes the input pipeline sleeps for ten milliseconds, then twice as long each time, up to
 a minute, and a call waits for it at its end. It should be woken there and is not always.
@@ -35,7 +35,7 @@ def _variant(profile: str, n_steps: int, n_blocks: int, estimate_s: float) -> Va
 SPEC = Workload(
     id="fit-return",
     title="When fit comes back",
-    summary="A small transformer is trained and asked for predictions; the end of each call is timed apart.",
+    summary="A small transformer is trained, evaluated and asked for predictions; the end of each call is timed apart.",
     kind="study",
     sample_noun="calls",
     data_source="that of the transformer's workload; only speed is asked",
@@ -46,12 +46,15 @@ SPEC = Workload(
         Series(id="return-untuned", label="fit on tf.data without autotuning: until it has returned"),
         Series(id="training-predict", label="predict: to the end of its last batch"),
         Series(id="return-predict", label="predict: until it has returned"),
+        Series(id="training-evaluate", label="evaluate: to the end of its last batch"),
+        Series(id="return-evaluate", label="evaluate: until it has returned"),
     ),
     readings=(
         Reading(id="late-share", label="calls of fit that came back late, by a tenth of their training", unit="frac"),
         Reading(id="longest-ratio", label="longest return of fit over its own training", unit="ratio"),
         Reading(id="late-share-untuned", label="the same on tf.data without autotuning: late calls", unit="frac"),
         Reading(id="late-share-predict", label="calls of predict that came back late", unit="frac"),
+        Reading(id="late-share-evaluate", label="calls of evaluate that came back late", unit="frac"),
     ),
     variants={
         "smoke": (_variant("smoke", 2, 3, 10.0),),
@@ -62,7 +65,7 @@ SPEC = Workload(
 
 
 def measure(study: Any) -> None:
-    """Time calls of fit and predict in two parts, in turn; in TensorFlow also fit on a pipeline that is not tuned."""
+    """Time calls of fit, predict and evaluate in two parts, in turn; in TensorFlow also fit on an untuned pipeline."""
     data = transformer_text.load_data(study.variant, study.seed)
     model = transformer_text.build_model(study.variant)
     model.compile(**transformer_text.compile_arguments(study.variant), jit_compile=study.cell.backend == "jax")
@@ -70,6 +73,7 @@ def measure(study: Any) -> None:
     arms: dict[str, Callable[[], tuple[float, float]]] = {
         "": lambda: two_parts(study, model.fit, data.x, data.y, batch_size=size),
         "-predict": lambda: two_parts(study, model.predict, data.x, batch_size=size),
+        "-evaluate": lambda: two_parts(study, model.evaluate, data.x, data.y, batch_size=size),
     }
     if study.cell.backend == "tensorflow":
         pipeline = untuned(study.framework, data, size)
@@ -105,7 +109,7 @@ def untuned(tensorflow: Any, data: Any, batch_size: int) -> Any:
 
 
 def two_parts(study: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, float]:
-    """Seconds of fit (one epoch) or predict until its work has ended, and from there until the call returns."""
+    """Seconds of fit (one epoch), predict or evaluate until its work has ended, and from there until it returns."""
 
     class End(study.keras.callbacks.Callback):  # without a hook per step, which would make each step wait
         at = 0.0
@@ -114,6 +118,9 @@ def two_parts(study: Any, call: Callable[..., Any], *arguments: Any, **options: 
             self.at = perf_counter()
 
         def on_predict_end(self, logs: Any = None) -> None:
+            self.at = perf_counter()
+
+        def on_test_end(self, logs: Any = None) -> None:
             self.at = perf_counter()
 
     end = End()
