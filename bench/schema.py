@@ -203,6 +203,16 @@ class Job(Struct, kw_only=True):
     seconds: float  # from the call of fit to its return: compilation and evaluation included
     reached: bool | None  # None where the workload has no target
 
+    @property
+    def done_s(self) -> float:
+        """Seconds from the call of fit to the end of its last epoch, with that one's evaluation."""
+        return self.epochs[-1].at_s
+
+    @property
+    def return_s(self) -> float:
+        """Seconds from there until fit had returned: a wait, where it is long."""
+        return self.seconds - self.done_s
+
 
 class Observed(Struct, kw_only=True):
     """What really ran, read from weights, outputs and settings inside the process; never what was asked for."""

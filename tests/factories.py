@@ -231,15 +231,21 @@ def make_conditions(**fields: Any) -> Conditions:
     return Conditions(**known | fields)
 
 
-def make_job(seconds: float = 20.0, qualities: Sequence[float | None] = (None,), *, at_least: float = 0.97) -> Job:
-    """A whole job of equally long epochs with the given qualities."""
+def make_job(
+    seconds: float = 20.0,
+    qualities: Sequence[float | None] = (None,),
+    *,
+    at_least: float = 0.97,
+    return_s: float = 0.0,
+) -> Job:
+    """A whole job of equally long epochs with the given qualities; fit returns some time after the last."""
     n = len(qualities)
     epochs = tuple(
         Epoch(loss=1.0 / (i + 1), quality=quality, at_s=seconds * (i + 1) / n, evaluation_s=0.01)
         for i, quality in enumerate(qualities)
     )
     scored = [quality for quality in qualities if quality is not None]
-    return Job(epochs=epochs, seconds=seconds, reached=max(scored) >= at_least if scored else None)
+    return Job(epochs=epochs, seconds=seconds + return_s, reached=max(scored) >= at_least if scored else None)
 
 
 def make_record(

@@ -17,11 +17,14 @@ from bench.store import Results  # noqa: E402
 from tests.factories import (  # noqa: E402
     BUSY,
     INVENTED,
+    make_cell,
     make_evidence,
     make_gpu,
+    make_job,
     make_machine,
     make_record,
     make_results,
+    make_run,
     make_session,
     make_session_results,
 )
@@ -219,6 +222,21 @@ def test_other_variants_have_facts_of_their_own():
     assert cells_of(evidence, head) == cells(facts.lookup("transfer-2000-job-time", evidence))
     assert cells_of(evidence, tuned) == cells(facts.lookup("transfer-2000-all-job-time", evidence))
     assert "2,000 images" == facts.lookup("transfer-2000-job-samples", evidence).text
+
+
+def test_jobs_that_came_back_late_are_counted_and_the_latest_is_told():
+    def job(index, return_s):
+        return make_run(index, cell=make_cell("cnn-digits", backend="tensorflow"), job=make_job(8.0, return_s=return_s))
+
+    late = make_record("cnn-digits", backend="tensorflow", runs=[job(0, 0.01), job(1, 6.0), job(2, 0.79)])
+    none = make_record("cnn-digits", backend="torch", status="failed")
+    evidence = one(late, none)
+
+    found = facts.lookup("jobs-late-tensorflow", evidence)
+    assert "1 of 3" == found.text
+    assert cells(found) == cells_of(evidence, late)
+    assert "6 s after 8 s of work" == facts.lookup("jobs-longest-return-tensorflow", evidence).text
+    assert facts.NOT_MEASURED == facts.lookup("jobs-late-torch", evidence).text
 
 
 def test_start_up_pools_all_cells_of_a_backend():

@@ -107,12 +107,12 @@ def test_job_times_and_memory():
     record = make_record(
         "mlp-tabular",
         runs=[
-            make_run(i, cell=make_cell("mlp-tabular"), job=make_job(seconds), peak_host_bytes=size)
-            for i, (seconds, size) in enumerate(((10.0, 100), (12.0, 300), (11.0, 200)))
+            make_run(i, cell=make_cell("mlp-tabular"), job=make_job(seconds, return_s=late_s), peak_host_bytes=size)
+            for i, (seconds, late_s, size) in enumerate(((10.0, 9.0, 100), (12.0, 0.0, 300), (11.0, 0.1, 200)))
         ],
     )
 
-    assert 11.0 == stats.job_time(record).value
+    assert 11.0 == stats.job_time(record).value  # what fit takes to return after the last epoch is no part of it
     assert 11.0 + stats.set_up(record).value == pytest.approx(stats.whole_job_time(record).value)
     assert (200, "bytes") == (stats.peak_host_bytes(record).value, stats.peak_host_bytes(record).unit)
     assert stats.energy(record) is None

@@ -21,7 +21,7 @@ from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
 from bench.report.rows import Evidence, fastest
 from bench.report.stats import Estimate, Quantity
-from bench.schema import BACKENDS, Backend, Device, Mode, Record, Scalar, Workload
+from bench.schema import BACKENDS, Backend, Device, Job, Mode, Record, Scalar, Workload
 from bench.store import SessionResults
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
@@ -31,6 +31,7 @@ IMAGENET_EPOCHS = 90
 # Images of one epoch in the article that reports "42 minutes against 33 seconds": claim a-42min-vs-33s.
 ARTICLE_IMAGES = 2_000
 MOST_PAIRS_LISTED = 3  # of two sessions; of more the fewest and the most
+LATE_FRAC = 0.1  # of a job: fit came back late when it took that much longer to do so
 OVERHEAD_LIMIT_FRAC = 0.01  # of a step: what this benchmark's own clock should stay within
 
 # Variants with facts of their own beside the headline's: workload, name in the fact's id, how to recognise them.
@@ -325,7 +326,7 @@ def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] 
                     add(
                         f"{prefix}-{lead}job-time{tail}",
                         f"whole training job {on}",
-                        "From the call of fit to its return, compilation and evaluation included.",
+                        "From the call of fit to the end of its last epoch, compilation and evaluation included.",
                         _quantity(pick, "job_time"),
                     )
                     add(
@@ -700,6 +701,43 @@ def _certain_overhead(evidence: Evidence, session: SessionResults) -> Found | No
     ratios = [r for record in records if (r := studies.call_ratio(record, "clock", "bare")) is not None]
     n_above = sum(ratio.low > 1 + OVERHEAD_LIMIT_FRAC for ratio in ratios)
     return Found(f"{n_above} of {len(ratios)}", _cells(evidence, *records)) if ratios else None
+
+
+def _late_jobs(backend: Backend) -> None:
+    """Register how many whole jobs in a backend came back late, and which one the latest."""
+
+    def jobs(evidence: Evidence, session: SessionResults) -> list[tuple[Record, Job]]:
+        records = evidence.records(session, mode="train", backend=backend, device="cpu", status="ok")
+        return [(record, run.job) for record in records for run in record.runs if run.job is not None]
+
+    how = "From the end of the last epoch until fit had returned, in every whole job of the session on the CPU"
+
+    @fact(
+        f"jobs-late-{backend}",
+        f"whole jobs in {fmt.backend(backend)} in which fit came back late",
+        f"{how}; late is by a tenth of the job or more.",
+    )
+    def _(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = jobs(evidence, session)
+        n_late = sum(job.return_s >= LATE_FRAC * job.done_s for _, job in found)
+        return Found(f"{n_late} of {len(found)}", _cells(evidence, *(record for record, _ in found))) if found else None
+
+    @fact(
+        f"jobs-longest-return-{backend}",
+        f"the longest time that fit took to come back after a whole job in {fmt.backend(backend)}",
+        f"{how}; the longest, and the seconds of its job.",
+    )
+    def _(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = jobs(evidence, session)
+        if not found:
+            return None
+        record, job = max(found, key=lambda pair: pair[1].return_s)
+        text = f"{fmt.seconds(job.return_s)} after {fmt.seconds(job.done_s)} of work"
+        return Found(text, _cells(evidence, record), note=record.spec.title)
+
+
+for _backend in BACKENDS:
+    _late_jobs(_backend)
 
 
 @fact(

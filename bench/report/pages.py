@@ -2061,7 +2061,8 @@ def _run_text(run: Run) -> str:
             + ";"
             for epoch in run.job.epochs
         )
-        lines.append(f"job          {run.job.seconds:.4g} s, reached {run.job.reached}: {epochs}")
+        returned = f"{run.job.done_s:.4g} s, fit returned after {run.job.seconds:.4g} s"
+        lines.append(f"job          {returned}, reached {run.job.reached}: {epochs}")
     for name, control in (("before", run.control_before), ("after", run.control_after)):
         if control is not None:
             values = " ".join(f"{value:.4g}" for value in control.seconds)

@@ -170,7 +170,7 @@ def pooled_phase_time(records: Sequence[Record], phases: Sequence[Phase] = START
 
 
 def job_time(record: Record) -> Estimate | None:
-    """Seconds of a whole training job, from the call of fit to its return."""
+    """Seconds of a whole training job, from the call of fit to the end of its last epoch and its evaluation."""
     return _estimate(record, "job_time", "s")
 
 
@@ -469,7 +469,7 @@ def _meets(record: Record, quality: float | None) -> bool:
 
 
 def _job_s(record: Record, run: Run) -> float | None:
-    return None if run.job is None else run.job.seconds
+    return None if run.job is None else run.job.done_s
 
 
 def _target_s(record: Record, run: Run) -> float | None:

@@ -74,7 +74,7 @@ def check(record: Record) -> Check | None:
         n_evaluations = sum(epoch.quality is not None for epoch in run.job.epochs)
         used = [other for index, other in parts.items() if index != run.index] or [parts[run.index]]
         predicted = statistics.median(other.total_s(n_steps, n_evaluations) for other in used)
-        compared.append((n_steps, predicted, parts[run.index].set_up_s + run.job.seconds))
+        compared.append((n_steps, predicted, parts[run.index].set_up_s + run.job.done_s))
     if not compared:
         return None
     ratios = [predicted / measured for _, predicted, measured in compared]
