@@ -27,8 +27,24 @@ class Callback:
         """Of the evaluation."""
 
 
+class CallbackList:
+    """As much of Keras's as this study needs."""
+
+    def __init__(self, **options: Any) -> None:
+        """Options are Keras's, and of no use here."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Before the data."""
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Before each step."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """After the last step."""
+
+
 class Model:
-    """Its fit trains for one time, and comes back after another."""
+    """Its fit trains for one time, and comes back after another; of many epochs the second starts late."""
 
     weights = (SimpleNamespace(value=0.0),)
 
@@ -41,6 +57,15 @@ class Model:
 
     def fit(self, *arguments: Any, verbose: int, callbacks: list[Any], **options: Any) -> None:
         """Only time passes."""
+        if isinstance(callbacks, CallbackList):
+            for epoch in range(options["epochs"]):
+                callbacks.on_epoch_begin(epoch)
+                self.now_s += 1.5 if epoch == 1 else 0.0
+                for step in range(2):
+                    callbacks.on_train_batch_begin(step)
+                    self.now_s += self.training_s / 2
+                callbacks.on_epoch_end(epoch)
+            return
         self.calls.append((arguments, options))
         self.now_s += self.training_s
         callbacks[0].on_train_end()
@@ -66,7 +91,8 @@ class Study:
     def __init__(self, backend: str, n_blocks: int) -> None:
         self.cell = make_cell(workload="call-styles", mode="study", backend=backend, batch_size=2)
         self.variant = Variant(mode="study", batch_size=2, n_samples=4, n_blocks=n_blocks)
-        self.keras, self.framework, self.seed = SimpleNamespace(callbacks=SimpleNamespace(Callback=Callback)), None, 0
+        callbacks = SimpleNamespace(Callback=Callback, CallbackList=CallbackList)
+        self.keras, self.framework, self.seed = SimpleNamespace(callbacks=callbacks), None, 0
         self.series: dict[str, list[Block]] = {}
         self.readings: dict[str, float] = {}
 
@@ -75,6 +101,9 @@ class Study:
 
     def read(self, name: str, value: float) -> None:
         self.readings[name] = value
+
+    def sync(self, value: Any) -> None:
+        """Nothing is queued here."""
 
     def observe(self, weight: Any, output: Any) -> None:
         """Not asked here."""
@@ -99,9 +128,8 @@ def run(monkeypatch: pytest.MonkeyPatch):
 def test_a_late_return_is_told_from_the_training_before_it(run):
     study, model = run("torch", (0.0, 0.0, 2.0, 0.0, 0.0), 4)  # the first call does not count
 
-    assert {f"{part}{call}" for part in ("training", "return") for call in ("", "-predict", "-evaluate")} == set(
-        study.series
-    )
+    calls = {f"{part}{call}" for part in ("training", "return") for call in ("", "-predict", "-evaluate")}
+    assert calls | {"epoch", "epoch-start"} == set(study.series)
     assert [0.0, 2.0, 0.0, 0.0] == [block.seconds for block in study.series["return"]]
     assert [0.5] * 4 == [block.seconds for block in study.series["training"]]
     assert 0.25 == study.readings["late-share"]
@@ -111,10 +139,20 @@ def test_a_late_return_is_told_from_the_training_before_it(run):
     assert {"batch_size": 2} == model.calls[0][1]
 
 
+def test_what_passes_before_the_first_step_of_an_epoch_is_told_apart(run):
+    study, _ = run("jax", (0.0,) * 5, 4)
+
+    assert [1.5, 0.0, 0.0, 0.0] == [block.seconds for block in study.series["epoch-start"]]
+    assert [0.5] * 4 == [block.seconds for block in study.series["epoch"]]
+    assert 0.25 == study.readings["late-share-epoch"]
+    assert 1.5 / (1.5 + 4 * 0.5) == study.readings["lost-share-epoch"]
+    assert "lost-share-epoch-untuned" not in study.readings
+
+
 def test_tensorflow_is_also_timed_on_a_pipeline_without_autotuning(run):
     study, model = run("tensorflow", (0.0,) * 8, 3)
 
-    assert [3] * 8 == [len(blocks) for blocks in study.series.values()]
+    assert [3] * 12 == [len(blocks) for blocks in study.series.values()]
     assert {"training", "return", "training-untuned", "return-untuned"} < set(study.series)
     assert 0 == study.readings["late-share"] == study.readings["late-share-untuned"]
     assert 4 == sum(arguments == ("a pipeline",) for arguments, _ in model.calls)

@@ -1,7 +1,8 @@
 """How long fit, evaluate and predict take to come back once their work is done. Pure but for the net.
 
 In TensorFlow the thread that tunes the input pipeline sleeps for ten milliseconds, then twice as long each time, up to
-a minute, and a call waits for it at its end. It should be woken there and is not always.
+a minute. Whoever gives up a pipeline waits for its thread: a call at its end, and each epoch of fit at its start, for
+that of the epoch before. The thread should be woken there and is not always.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ SPEC = Workload(
         Series(id="return-predict", label="predict: until it has returned"),
         Series(id="training-evaluate", label="evaluate: to the end of its last batch"),
         Series(id="return-evaluate", label="evaluate: until it has returned"),
+        Series(id="epoch", label="many epochs in one fit: from the first step of an epoch to its end"),
+        Series(id="epoch-start", label="many epochs in one fit: from the start of an epoch to its first step"),
+        Series(id="epoch-untuned", label="the same on tf.data without autotuning: to its end"),
+        Series(id="epoch-start-untuned", label="the same on tf.data without autotuning: to its first step"),
     ),
     readings=(
         Reading(id="late-share", label="calls of fit that came back late, by a tenth of their training", unit="frac"),
@@ -55,6 +60,10 @@ SPEC = Workload(
         Reading(id="late-share-untuned", label="the same on tf.data without autotuning: late calls", unit="frac"),
         Reading(id="late-share-predict", label="calls of predict that came back late", unit="frac"),
         Reading(id="late-share-evaluate", label="calls of evaluate that came back late", unit="frac"),
+        Reading(id="late-share-epoch", label="epochs of one fit that started late, by a tenth of one", unit="frac"),
+        Reading(id="lost-share-epoch", label="share of such a fit that passed before first steps", unit="frac"),
+        Reading(id="late-share-epoch-untuned", label="on tf.data without autotuning: late epochs", unit="frac"),
+        Reading(id="lost-share-epoch-untuned", label="on tf.data without autotuning: share before steps", unit="frac"),
     ),
     variants={
         "smoke": (_variant("smoke", 2, 3, 10.0),),
@@ -88,16 +97,57 @@ def measure(study: Any) -> None:
             study.add(f"training{name}", Block(n_steps=1, seconds=training_s))
             study.add(f"return{name}", Block(n_steps=1, seconds=return_s))
     for name in arms:
-        ratios = return_ratios(study, name)
-        study.read(f"late-share{name}", sum(ratio >= LATE_FRAC for ratio in ratios) / len(ratios))
-    study.read("longest-ratio", max(return_ratios(study, "")))
+        study.read(f"late-share{name}", late_share(ratios(study, f"return{name}", f"training{name}")))
+    study.read("longest-ratio", max(ratios(study, "return", "training")))
+    time_epochs(study, model, "", data.x, data.y, batch_size=size)
+    if study.cell.backend == "tensorflow":
+        time_epochs(study, model, "-untuned", pipeline)
     study.observe(model.weights[0].value, model(data.x[:size]))
 
 
-def return_ratios(study: Any, name: str) -> list[float]:
-    """What each call of an arm took to return, over what its work took."""
-    parts = zip(study.series[f"return{name}"], study.series[f"training{name}"], strict=True)
-    return [after.seconds / work.seconds for after, work in parts]
+def time_epochs(study: Any, model: Any, name: str, *data: Any, **options: Any) -> None:
+    """Time each epoch of one fit but the first in two parts: what passes before its first step, and the rest."""
+
+    class Epochs(study.keras.callbacks.CallbackList):  # a Callback with a hook per step would make each step wait
+        begun: float | None = None
+        stepped: float | None = None
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_begin(epoch, logs)
+            self.begun, self.stepped = perf_counter(), None
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_begin(batch, logs)
+            if self.stepped is None:
+                self.stepped = perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_end(epoch, logs)
+            study.sync(model.weights[0].value)
+            if epoch > 0:
+                study.add(f"epoch-start{name}", Block(n_steps=1, seconds=self.stepped - self.begun))
+                study.add(f"epoch{name}", Block(n_steps=1, seconds=perf_counter() - self.stepped))
+
+    n_epochs = study.variant.n_blocks + 1
+    callbacks = Epochs(add_history=True, model=model, epochs=n_epochs, verbose=0, steps=None)
+    model.fit(*data, epochs=n_epochs, verbose=0, callbacks=callbacks, **options)
+    starts, work = (sum(_seconds(study, f"{part}{name}")) for part in ("epoch-start", "epoch"))
+    study.read(f"lost-share-epoch{name}", starts / (starts + work))
+    study.read(f"late-share-epoch{name}", late_share(ratios(study, f"epoch-start{name}", f"epoch{name}")))
+
+
+def ratios(study: Any, idle: str, work: str) -> list[float]:
+    """Seconds of one series over those of the other, block by block."""
+    return [a / b for a, b in zip(_seconds(study, idle), _seconds(study, work), strict=True)]
+
+
+def late_share(found: list[float]) -> float:
+    """Share of the ratios that count as late."""
+    return sum(ratio >= LATE_FRAC for ratio in found) / len(found)
+
+
+def _seconds(study: Any, name: str) -> list[float]:
+    return [block.seconds for block in study.series[name]]
 
 
 def untuned(tensorflow: Any, data: Any, batch_size: int) -> Any:
