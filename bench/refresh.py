@@ -15,6 +15,7 @@ from bench import cost, launch, machine, registry, store
 from bench.plan import Plan, PlannedRun, plan
 from bench.schema import (
     BACKENDS,
+    METHOD_VERSION,
     METHOD_VERSIONS,
     Cell,
     Machine,
@@ -380,6 +381,9 @@ def _why_not_resumed(folder: Path, root: Path, host: Machine, found: Mapping[str
     session = stored.session
     if session.profile != profile:
         return f"the latest session has the profile {session.profile}"
+    if session.method_version != METHOD_VERSION and store.has_spooled_runs(folder):
+        # A run does not name its method: the record made of it would say that of today.
+        return f"the latest session has runs left of method {session.method_version}, this is {METHOD_VERSION}"
     for name in sorted({*session.versions, *found}):
         before, now = session.versions.get(name, "absent"), found.get(name, "absent")
         if before != now:

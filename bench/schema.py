@@ -19,7 +19,6 @@ import msgspec
 #   2  2026-11: studies (series, first calls and readings of a run); further arms of a variant
 SCHEMA_VERSION = 2
 
-
 # Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
 RECORD_LIMIT_BYTES = 20_000
 

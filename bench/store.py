@@ -190,6 +190,11 @@ def write_run(folder: Path, cell_id: str, run: Run) -> None:
     write_once(folder / SPOOL / f"{cell_id}.{run.index}.json", run)
 
 
+def has_spooled_runs(folder: Path) -> bool:
+    """Whether a session has finished runs of incomplete cells."""
+    return (folder / SPOOL).is_dir()  # the last cell to be complete takes the folder away
+
+
 def spooled_runs(folder: Path, cell_id: str) -> tuple[Run, ...]:
     """Finished runs of an incomplete cell, by repeat."""
     runs = []
@@ -250,7 +255,7 @@ def keep(folder: Path, root: Path = RESULTS) -> Path:
         FileExistsError: it is there already.
         StoreError: it still has runs of incomplete cells.
     """
-    if (folder / SPOOL).is_dir():
+    if has_spooled_runs(folder):
         raise StoreError(f"{_shown(folder)} has unfinished cells; continue with --resume, or close them with --seal")
     target = root / folder.parent.name / folder.name
     if target.exists():

@@ -634,9 +634,7 @@ def _train(
         raise FloatingPointError(f"the loss is {seen['loss']}, so the work is not the work that was asked for")
 
 
-def step_callbacks(
-    keras: Any, model: Any, clock: Clock, seen: dict[str, Any], others: Sequence[Any] = ()
-) -> Any:
+def step_callbacks(keras: Any, model: Any, clock: Clock, seen: dict[str, Any], others: Sequence[Any] = ()) -> Any:
     """A callback list that tells the clock of each step and ends fit when the clock is done, beside other callbacks.
 
     It is a CallbackList and not a Callback because Keras reads a step's metrics back to the host for any

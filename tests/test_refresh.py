@@ -9,7 +9,7 @@ import pytest
 
 from bench import machine, refresh, store
 from bench.refresh import Options
-from bench.schema import Run
+from bench.schema import METHOD_VERSION, Run
 from tests.factories import INVENTED, make_gpu, make_machine, make_run
 
 
@@ -118,6 +118,32 @@ def test_another_environment_begins_a_new_session_and_says_why(tmp_path, monkeyp
 
     assert again.is_new
     assert "keras was 3.0.0 in the latest session and is 3.1.0 now" == again.note
+
+
+def test_runs_of_an_older_method_are_never_closed_under_todays(tmp_path, monkeypatch):
+    calls = itertools.count()
+
+    def dying(request):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return launcher(request)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all(refresh.prepare(options(tmp_path)), dying)
+    monkeypatch.setattr(refresh, "METHOD_VERSION", METHOD_VERSION + 1)
+
+    again = refresh.prepare(options(tmp_path, resume=True))
+
+    assert again.is_new
+    assert "has runs left of method" in again.note
+
+
+def test_a_session_without_runs_left_goes_on_under_another_method(tmp_path, monkeypatch):
+    first = refresh.prepare(options(tmp_path))
+    run_all(first)
+    monkeypatch.setattr(refresh, "METHOD_VERSION", METHOD_VERSION + 1)
+
+    assert first.folder == refresh.prepare(options(tmp_path, resume=True)).folder
 
 
 def test_failing_is_a_record_and_stops_nothing(tmp_path):

@@ -230,14 +230,13 @@ def run_in(backend, code):
     """What a fresh process prints that runs ``code`` with that backend on the CPU."""
     env = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=True).stdout
+    options = {"cwd": launch.REPOSITORY, "env": env, "timeout": 240, "check": True}
+    return subprocess.run(command, capture_output=True, text=True, **options).stdout
 
 
 WAITS = """
-import json, sys
-sys.path.insert(0, {repository!r})
+import json
 from bench import registry, worker
-from bench.schema import Variant
 import keras
 framework = worker._framework({backend!r})
 module = registry.module("cnn-digits")
@@ -265,7 +264,7 @@ def test_the_clock_waits_for_the_devices_last_step(backend, jit):
     """Keras hides JAX's arrays in a list that JAX does not look into; a wait on that list returns at once."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    code = WAITS.format(repository=str(worker.Path(worker.__file__).parent.parent), backend=backend, jit=jit)
+    code = WAITS.format(backend=backend, jit=jit)
 
     n_checked, all_ready, n_blocks = json.loads(run_in(backend, code).splitlines()[-1])
     assert n_checked > 3
@@ -274,15 +273,14 @@ def test_the_clock_waits_for_the_devices_last_step(backend, jit):
 
 
 PREDICTS = """
-import json, sys
-sys.path.insert(0, {repository!r})
+import json
 from bench import registry, worker
 import keras
 module = registry.module("cnn-digits")
 variant = module.SPEC.variants["smoke"][0]
 data = module.load_data(variant, 0)
 model = module.build_model(variant)
-convert, on_host, at_stop, seen = keras.ops.convert_to_numpy, [], [], {{}}
+convert, on_host, at_stop, seen = keras.ops.convert_to_numpy, [], [], {}
 keras.ops.convert_to_numpy = lambda value: on_host.append(convert(value)) or on_host[-1]
 class Watch(worker.Stopwatch):
     def stop(self):
@@ -303,11 +301,8 @@ print(json.dumps([at_stop, len(data.x) // variant.batch_size, same, watch.read()
 def test_predictions_count_until_every_batch_has_reached_the_host(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    code = PREDICTS.format(repository=str(worker.Path(worker.__file__).parent.parent))
+    at_stop, n_batches, same, stands = json.loads(run_in(backend, PREDICTS).splitlines()[-1])
 
-    done = run_in(backend, code)
-
-    at_stop, n_batches, same, stands = json.loads(done.splitlines()[-1])
     assert n_batches > 1
     assert [n_batches, 2 * n_batches] == at_stop
     assert same
@@ -376,7 +371,6 @@ def test_a_series_that_the_workload_does_not_declare_is_refused():
 
 
 SEEDED = """
-import random, sys
 import keras
 from bench import worker
 from bench.workloads.determinism import is_same_order
