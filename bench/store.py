@@ -208,7 +208,8 @@ def fit(record: Record) -> Record:
 
     Steady blocks and latencies are thinned evenly over the run, so that a trend in them stays visible.
     """
-    kept = max((len(blocks) for run in record.runs for blocks in (run.blocks, *run.series.values())), default=0)
+    sampled = [items for run in record.runs for items in (run.blocks, run.between_epochs_s, *run.series.values())]
+    kept = max(map(len, sampled), default=0)
     latencies = max((len(run.latencies_s) for run in record.runs), default=0)
     while len(encode(record)) > RECORD_LIMIT_BYTES and (kept > 5 or latencies > 5):
         kept, latencies = max(5, int(kept * 0.85)), max(5, int(latencies * 0.85))
@@ -345,9 +346,10 @@ def _semantic_problems(record: Record) -> Iterator[str]:
         for name, seconds in run.phases_s.items():
             if seconds < 0:
                 yield f"{at}.phases_s.{name}: expected 0 or more, found {seconds}"
-        for index, seconds in enumerate(run.latencies_s):
-            if seconds <= 0:
-                yield f"{at}.latencies_s[{index}]: expected above 0, found {seconds}"
+        for field in ("latencies_s", "between_epochs_s"):
+            for index, seconds in enumerate(getattr(run, field)):
+                if seconds <= 0:
+                    yield f"{at}.{field}[{index}]: expected above 0, found {seconds}"
         if run.status == "ok":
             if run.observed is None:
                 yield f"{at}.observed: expected the observed device, found null"
@@ -392,15 +394,18 @@ MEASURED = (
 
 def _thin(run: Run, n_blocks: int, n_latencies: int) -> Run:
     blocks, latencies = _evenly(run.blocks, n_blocks), _evenly(run.latencies_s, n_latencies)
+    between = _evenly(run.between_epochs_s, n_blocks)
     series = {name: _evenly(items, n_blocks) for name, items in run.series.items()}
     n_cut = sum(len(run.series[name]) - len(items) for name, items in series.items())
     return msgspec.structs.replace(
         run,
         blocks=blocks,
         latencies_s=latencies,
+        between_epochs_s=between,
         series=series,
         n_blocks_dropped=run.n_blocks_dropped + len(run.blocks) - len(blocks) + n_cut,
         n_latencies_dropped=run.n_latencies_dropped + len(run.latencies_s) - len(latencies),
+        n_between_epochs_dropped=run.n_between_epochs_dropped + len(run.between_epochs_s) - len(between),
     )
 
 

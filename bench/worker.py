@@ -93,12 +93,27 @@ class Clock:
         self.warmup: list[Block] = []
         self.blocks: list[Block] = []
         self.latencies_s: list[float] = []
+        self.paused_s: list[float] = []  # each time that it stood still
         self.steady: bool | None = None
         self.done = False
         self._stage = "warmup" if started else "first"
         self._block_steps, self._n = 1, 0
         self._due = 1.0  # steps after which the block ends; kept, since every step of every model asks
         self._start = self._now()
+        self._paused_at: float | None = None
+
+    def pause(self) -> None:
+        """Stand still once the device has finished; until ``go_on``, time passes in no block."""
+        self._sync()
+        self._paused_at = self._now()
+
+    def go_on(self) -> None:
+        """Go on after a pause; without one, nothing."""
+        if self._paused_at is not None:
+            paused_s = self._now() - self._paused_at
+            self._start += paused_s
+            self.paused_s.append(round(max(paused_s, 1e-9), CLOCK_DIGITS))
+            self._paused_at = None
 
     def step(self) -> bool:
         """One step was dispatched; whether it ended a block."""
@@ -227,6 +242,7 @@ def execute(request: Request) -> Run:
         steady=clock.steady if clock else measured.get("steady"),
         blocks=tuple(clock.blocks) if clock else (),
         latencies_s=tuple(measured.get("latencies") or (clock.latencies_s if clock else ())),
+        between_epochs_s=tuple(clock.paused_s) if clock else (),
         series=measured.get("series", {}),
         first_s=measured.get("first_s", {}),
         readings=measured.get("readings", {}),
@@ -508,7 +524,9 @@ class Study:
         start = perf_counter()
         if is_clocked:
             clock = Clock(sync, n_blocks=sys.maxsize, limit_s=math.inf, started=True)
-            callbacks = step_callbacks(self.keras, model, clock, {}, callbacks)
+            callbacks = step_callbacks(
+                self.keras, model, clock, {}, n_steps=len(data.x) // batch_size, others=callbacks
+            )
         model.fit(data.x, data.y, batch_size=batch_size, epochs=n_epochs, verbose=0, callbacks=callbacks)
         return Block(n_steps=n_epochs * (len(data.x) // batch_size), seconds=end.at - start)
 
@@ -622,7 +640,7 @@ def _train(
         on_steady=energy.start,
         on_steady_end=energy.stop,
     )
-    callbacks = step_callbacks(keras, model, clock, seen)
+    callbacks = step_callbacks(keras, model, clock, seen, n_steps=len(data.x) // cell.batch_size)
     model.fit(
         data.x, data.y, batch_size=cell.batch_size, epochs=ENDLESS_EPOCHS, verbose=0, callbacks=callbacks
     )
@@ -634,19 +652,30 @@ def _train(
         raise FloatingPointError(f"the loss is {seen['loss']}, so the work is not the work that was asked for")
 
 
-def step_callbacks(keras: Any, model: Any, clock: Clock, seen: dict[str, Any], others: Sequence[Any] = ()) -> Any:
+def step_callbacks(
+    keras: Any, model: Any, clock: Clock, seen: dict[str, Any], *, n_steps: int, others: Sequence[Any] = ()
+) -> Any:
     """A callback list that tells the clock of each step and ends fit when the clock is done, beside other callbacks.
+
+    Between epochs, of ``n_steps`` each, the clock stands still: whoever trains pays for an epoch's start once an epoch
+    and not with each step, and in TensorFlow it may hold a long wait (``bench/workloads/fit_return.py``).
 
     It is a CallbackList and not a Callback because Keras reads a step's metrics back to the host for any
     callback with a per-step hook, which would make every step wait for the device.
     """
 
     class StepList(keras.callbacks.CallbackList):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_begin(batch, logs)
+            clock.go_on()
+
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)
             if clock.step() and clock.done:
                 seen["logs"] = logs
                 model.stop_training = True
+            if batch == n_steps - 1:
+                clock.pause()
 
     return StepList(list(others), add_history=True, model=model, epochs=ENDLESS_EPOCHS, verbose=0, steps=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
@@ -11,11 +12,12 @@ from bench import registry
 from bench.report import stats
 from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, is_older_method, variant_key
 from bench.report.stats import ComparisonError
-from bench.schema import METHOD_VERSIONS, PHASES
+from bench.schema import METHOD_VERSIONS, PHASES, Block
 from bench.store import Results
 from tests.factories import (
     BUSY,
     INVENTED,
+    make_cell,
     make_conditions,
     make_evidence,
     make_gpu,
@@ -257,7 +259,7 @@ def test_speed_up_of_two_methods_is_refused():
     gpu, cpu = make_record(device="gpu"), make_record(device="cpu", method_version=2)
     evidence = make_evidence(make_session_results([gpu, cpu]))
 
-    with pytest.raises(ComparisonError, match="method version: 1 and 2"):
+    with pytest.raises(ComparisonError, match="method version: 3 and 2"):
         evidence.record_speedup(gpu, cpu)
 
 
@@ -381,6 +383,20 @@ def test_too_few_runs_are_no_test():
     assert evidence.self_test(session) is None
     assert evidence.has_passed_self_test(session) is None
     assert evidence.self_test(None) is None
+
+
+@pytest.mark.parametrize(("n_steps", "is_older"), [(2, False), (3, True)])
+def test_trainings_of_the_first_method_stay_where_few_blocks_held_a_new_epoch(n_steps: int, is_older: bool):
+    """The clock ran on between epochs then; 32 steps are an epoch, and a block of 2 is less than a fifteenth."""
+    blocks = (*[Block(n_steps=2, seconds=0.1)] * 29, Block(n_steps=n_steps, seconds=0.1))
+    run = make_run(cell=make_cell("cnn-digits"), blocks=blocks)
+    record = make_record("cnn-digits", batch_size=45, n_samples=1_440, method_version=1, runs=[run])
+    assert is_older == is_older_method(record)
+
+    newer = msgspec.structs.replace(record, method_version=METHOD_VERSIONS["train"])
+    refused = pytest.raises(ComparisonError, match="method version: 1 and 3") if is_older else contextlib.nullcontext()
+    with refused:
+        stats.check_comparable(record, newer)
 
 
 def test_records_of_other_methods_or_other_code_are_older():

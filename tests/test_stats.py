@@ -356,7 +356,7 @@ def test_ratio_of_something_not_measured_is_none():
 
 
 @pytest.mark.parametrize("fields, word", [
-    ({"method_version": 2}, "method version: 1 and 2"),
+    ({"method_version": 2}, "method version: 3 and 2"),
     ({"workload": "lstm-text"}, "workload: resnet50 and lstm-text"),
     ({"mode": "infer"}, "mode: train and infer"),
     ({"source_hash": "f" * 16}, "source of the workload"),

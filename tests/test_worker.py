@@ -150,6 +150,32 @@ def test_time_between_calls_counts_in_no_block():
     assert all(block.seconds == 0.03125 * block.n_steps for block in clock.warmup + clock.blocks)
 
 
+def test_time_between_epochs_counts_in_no_block_and_is_kept():
+    """An epoch of four steps ends on the device; what passes until the next one's first step is no step's."""
+    time, synced = SimpleNamespace(s=0.0), []
+    clock = worker.Clock(lambda: synced.append(time.s), n_blocks=5, limit_s=100.0, now=lambda: time.s)
+
+    for epoch in range(200):
+        for step in range(4):
+            clock.go_on()
+            time.s += 0.015625
+            clock.step()
+            if step == 3:
+                clock.pause()
+                assert synced[-1] == time.s
+        time.s += 0.5 + epoch
+        if clock.done:
+            break
+
+    assert clock.done
+    assert clock.first_step_s == 0.015625
+    assert any(block.n_steps > 4 for block in clock.blocks)
+    assert all(block.seconds == 0.015625 * block.n_steps for block in clock.warmup + clock.blocks)
+    assert set(clock.latencies_s) == {0.015625}
+    assert clock.paused_s == [0.5 + epoch for epoch in range(len(clock.paused_s))]
+    assert len(clock.paused_s) > 3
+
+
 def test_another_device_than_asked_for_is_refused():
     request = make_request(device="gpu", precision="tf32")
     seen: Observed = make_observed(make_cell("cnn-digits", device="cpu"))
@@ -251,25 +277,32 @@ def sync():
         ready.extend(leaf.is_ready() for leaf in worker._state(model, "jax"))
     else:
         ready.append(True)
-clock = worker.Clock(sync, n_blocks=3, limit_s=0.5)
+class Counting(worker.Clock):
+    n_counted = 0
+    def step(self):
+        self.n_counted += 1
+        return super().step()
+clock = Counting(sync, n_blocks=3, limit_s=0.5)
 model.fit(data.x, data.y, batch_size=variant.batch_size, epochs=100, verbose=0,
-          callbacks=worker.step_callbacks(keras, model, clock, {{}}))
-print(json.dumps([len(ready), all(ready), len(clock.blocks)]))
+          callbacks=worker.step_callbacks(keras, model, clock, {{}}, n_steps=len(data.x) // variant.batch_size))
+n_begun = (clock.n_counted - 1) // (len(data.x) // variant.batch_size)
+print(json.dumps([len(ready), all(ready), len(clock.blocks), n_begun == len(clock.paused_s) > 0]))
 """
 
 
 @pytest.mark.keras
 @pytest.mark.parametrize(("backend", "jit"), [("tensorflow", False), ("jax", True), ("torch", False)])
-def test_the_clock_waits_for_the_devices_last_step(backend, jit):
+def test_the_clock_waits_for_the_devices_last_step_and_stands_still_between_epochs(backend, jit):
     """Keras hides JAX's arrays in a list that JAX does not look into; a wait on that list returns at once."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     code = WAITS.format(backend=backend, jit=jit)
 
-    n_checked, all_ready, n_blocks = json.loads(run_in(backend, code).splitlines()[-1])
+    n_checked, all_ready, n_blocks, is_each_pause_kept = json.loads(run_in(backend, code).splitlines()[-1])
     assert n_checked > 3
     assert all_ready
     assert n_blocks == 3
+    assert is_each_pause_kept
 
 
 PREDICTS = """

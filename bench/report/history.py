@@ -201,7 +201,7 @@ def _row(record: Record, before: Record, series: str) -> against.Row:
 
 
 def _same_work(one: Record, other: Record) -> bool:
-    return one.status == other.status == "ok" and (one.source_hash, one.method_version) == (
+    return one.status == other.status == "ok" and (one.source_hash, one.numbers_method) == (
         other.source_hash,
-        other.method_version,
+        other.numbers_method,
     )

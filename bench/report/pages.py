@@ -2048,6 +2048,9 @@ def _run_text(run: Run) -> str:
     if run.latencies_s:
         cut = f"  ({run.n_latencies_dropped} left out)" if run.n_latencies_dropped else ""
         lines.append("latencies    s: " + " ".join(f"{value:.4g}" for value in run.latencies_s) + cut)
+    if run.between_epochs_s:
+        cut = f"  ({run.n_between_epochs_dropped} left out)" if run.n_between_epochs_dropped else ""
+        lines.append("between      epochs, s: " + " ".join(f"{value:.4g}" for value in run.between_epochs_s) + cut)
     for name, blocks in run.series.items():
         first = f"first call {run.first_s[name]:.4g} s; " if name in run.first_s else ""
         lines.append(f"blocks of {name}: {first}calls x seconds: {_blocks(blocks)}")

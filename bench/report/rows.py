@@ -538,7 +538,7 @@ def is_older_method(record: Record) -> bool:
     Such a record is shown as older; ``stats.check_comparable`` keeps it out of every ratio with a newer one. A
     workload that is no longer declared counts as changed.
     """
-    if record.method_version != METHOD_VERSIONS[record.cell.mode]:
+    if record.numbers_method != METHOD_VERSIONS[record.cell.mode]:
         return True
     try:
         return record.source_hash != registry.source_hash(record.cell.workload)

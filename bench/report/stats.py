@@ -226,18 +226,27 @@ JOB_STEPS = (1, 10, 100, 1_000, 10_000, 100_000)  # steps of a job at which page
 def projected_time(record: Record, n_steps: int) -> Estimate | None:
     """Seconds from starting Python to the end of ``n_steps`` steps: set-up, first step, and the other steady steps.
 
-    Arithmetic on measured parts, for workloads that do not time a whole job; evaluation and shuffling are left out.
+    Arithmetic on measured parts, for workloads that do not time a whole job; evaluation is left out. What passes
+    between epochs is in it where the record has it, as its mean.
     """
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
 
+    n_between = (n_steps - 1) // max(1, record.cell.n_samples // record.cell.batch_size)
+
     def samples(run: Run) -> list[float]:
         head = _sum_of_phases(run, (*SET_UP_PHASES, "first_step"))
-        return [] if head is None else [head + (n_steps - 1) * seconds for seconds in _step_seconds(run)]
+        between = n_between * mean_between_epochs_s(run)
+        return [] if head is None else [head + between + (n_steps - 1) * seconds for seconds in _step_seconds(run)]
 
     return _memo(
         record, ("projected", n_steps), lambda: _to_estimate(_draws(record, _samples_of(record, samples)), "s")
     )
+
+
+def mean_between_epochs_s(run: Run) -> float:
+    """Mean seconds between two epochs of a run; 0 where it has none of its own, and they are in its blocks."""
+    return float(np.mean(run.between_epochs_s)) if run.between_epochs_s else 0.0
 
 
 def peak_host_bytes(record: Record) -> Estimate | None:
@@ -657,7 +666,7 @@ def check_comparable(first: Record, second: Record) -> None:
     for what, a, b in (
         ("workload", first.cell.workload, second.cell.workload),
         ("mode", first.cell.mode, second.cell.mode),
-        ("method version", first.method_version, second.method_version),
+        ("method version", first.numbers_method, second.numbers_method),
         ("source of the workload", first.source_hash, second.source_hash),
     ):
         if a != b:

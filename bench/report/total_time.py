@@ -24,10 +24,11 @@ class Parts(NamedTuple):
     step_s: float  # median of the steady blocks
     first_evaluation_s: float  # compilation included; 0 where the job evaluates nothing
     evaluation_s: float  # median of the later ones
+    between_s: float  # mean, from an epoch's last step to the next one's first; 0 where steps hold it
 
-    def total_s(self, n_steps: int, n_evaluations: int = 0) -> float:
+    def total_s(self, n_steps: int, n_evaluations: int = 0, n_epochs: int = 1) -> float:
         """Seconds from starting Python to the end of the last step or evaluation."""
-        total = self.set_up_s + self.first_step_s + (n_steps - 1) * self.step_s
+        total = self.set_up_s + self.first_step_s + (n_steps - 1) * self.step_s + (n_epochs - 1) * self.between_s
         return total + (self.first_evaluation_s + (n_evaluations - 1) * self.evaluation_s if n_evaluations else 0.0)
 
 
@@ -73,7 +74,7 @@ def check(record: Record) -> Check | None:
         n_steps = len(run.job.epochs) * (record.cell.n_samples // record.cell.batch_size)
         n_evaluations = sum(epoch.quality is not None for epoch in run.job.epochs)
         used = [other for index, other in parts.items() if index != run.index] or [parts[run.index]]
-        predicted = statistics.median(other.total_s(n_steps, n_evaluations) for other in used)
+        predicted = statistics.median(other.total_s(n_steps, n_evaluations, len(run.job.epochs)) for other in used)
         compared.append((n_steps, predicted, parts[run.index].set_up_s + run.job.done_s))
     if not compared:
         return None
@@ -102,6 +103,7 @@ def parts_of(run: Run) -> Parts | None:
         step_s=statistics.median(block.seconds / block.n_steps for block in run.blocks),
         first_evaluation_s=evaluations[0] if evaluations else 0.0,
         evaluation_s=statistics.median(evaluations[1:] or evaluations or [0.0]),
+        between_s=stats.mean_between_epochs_s(run),
     )
 
 
