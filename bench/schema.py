@@ -324,6 +324,10 @@ class Record(Struct, kw_only=True):
                 return 3
         return self.method_version
 
+    def shares_method(self, other: Record) -> bool:
+        """Whether the numbers of both were made by one method, or would be the same if they had been."""
+        return self.method_version == other.method_version or self.numbers_method == other.numbers_method
+
 
 class Gpu(Struct, kw_only=True):
     """One GPU as its driver describes it."""

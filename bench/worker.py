@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from bench import machine, meters, probe, registry
+from bench import fits, machine, meters, probe, registry
 from bench.schema import (
     Block,
     Control,
@@ -510,25 +510,33 @@ class Study:
         The block ends with the training, and not when fit has returned: in TensorFlow it waits for nothing then, now
         and again. The clock starts anew with each call, so that it waits for the device more often than in a long run.
         """
-        sync = partial(_wait_for_training, self.cell.backend, self.framework, model)
-
-        class End(self.keras.callbacks.Callback):
-            at = 0.0
-
-            def on_train_end(self, logs: Any = None) -> None:
-                sync()
-                self.at = perf_counter()
-
-        end = End()
-        batch_size, callbacks = self.cell.batch_size, [end]
+        marks = self.marks(model)
+        batch_size, callbacks = self.cell.batch_size, [marks]
         start = perf_counter()
         if is_clocked:
+            sync = partial(_wait_for_training, self.cell.backend, self.framework, model)
             clock = Clock(sync, n_blocks=sys.maxsize, limit_s=math.inf, started=True)
             callbacks = step_callbacks(
                 self.keras, model, clock, {}, n_steps=len(data.x) // batch_size, others=callbacks
             )
         model.fit(data.x, data.y, batch_size=batch_size, epochs=n_epochs, verbose=0, callbacks=callbacks)
-        return Block(n_steps=n_epochs * (len(data.x) // batch_size), seconds=end.at - start)
+        return Block(n_steps=n_epochs * (len(data.x) // batch_size), seconds=marks.ended_s - start)
+
+    def epochs(self, model: Any, *data: Any, n_steps: int, callbacks: Sequence[Any] = (), **options: Any) -> Block:
+        """One call of ``model.fit``, from the start of its first epoch to the end of its last, the device done.
+
+        Args:
+            model: compiled.
+            data: what fit takes first, with its further arguments in ``callbacks`` and ``options``.
+            n_steps: of all epochs together.
+        """
+        marks = self.marks(model)
+        model.fit(*data, callbacks=[*callbacks, marks], **{"verbose": 0} | options)
+        return Block(n_steps=n_steps, seconds=marks.ended_s - marks.begun_s)
+
+    def marks(self, model: Any) -> Any:
+        """A callback for one fit of that model that keeps when its epochs began and ended, see ``fits.marks``."""
+        return fits.marks(self.keras, partial(_wait_for_training, self.cell.backend, self.framework, model))
 
     def median_s(self, name: str) -> float:
         """Median seconds of a step or call in a series' blocks so far."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import registry
+from bench import fits, registry
 from bench.schema import Block, Data, Variant
 from tests.factories import make_cell
 
@@ -118,7 +118,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(net, "load_data", lambda variant, seed: Data([1, 2, 3, 4], [0, 0, 1, 1]))
         monkeypatch.setattr(net, "build_model", lambda variant: model)
         monkeypatch.setattr(net, "compile_arguments", lambda variant: {})
-        monkeypatch.setattr(fit_return, "untuned", lambda tensorflow, data, batch_size: "a pipeline")
+        monkeypatch.setattr(fits, "untuned", lambda tensorflow, x, y, batch_size: "a pipeline")
         fit_return.measure(study)
         return study, model
 
@@ -156,22 +156,3 @@ def test_tensorflow_is_also_timed_on_a_pipeline_without_autotuning(run):
     assert {"training", "return", "training-untuned", "return-untuned"} < set(study.series)
     assert 0 == study.readings["late-share"] == study.readings["late-share-untuned"]
     assert 4 == sum(arguments == ("a pipeline",) for arguments, _ in model.calls)
-
-
-def test_autotuning_is_switched_off():
-    made: list[Any] = []
-
-    class Dataset:
-        def batch(self, size: int) -> Dataset:
-            made.append(size)
-            return self
-
-        def with_options(self, options: Any) -> Any:
-            return options
-
-    options = SimpleNamespace(autotune=SimpleNamespace(enabled=True))
-    source = SimpleNamespace(from_tensor_slices=lambda rows: Dataset())
-    tensorflow = SimpleNamespace(data=SimpleNamespace(Dataset=source, Options=lambda: options))
-
-    assert fit_return.untuned(tensorflow, Data([1], [2]), 32).autotune.enabled is False
-    assert [32] == made

@@ -74,7 +74,8 @@ WALL = {
     "bench.store": layer("schema plausible", "msgspec"),
     "bench.launch": layer("schema", "msgspec"),
     "bench.meters": layer("schema", "psutil pynvml numpy"),
-    "bench.worker": layer("schema registry machine meters probe", "msgspec numpy keras tensorflow jax torch"),
+    "bench.fits": layer(),
+    "bench.worker": layer("schema registry fits machine meters probe", "msgspec numpy keras tensorflow jax torch"),
     # The same data as two other workloads: what is compared must not be two copies of one rule.
     "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
     "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
@@ -99,7 +100,9 @@ WALL = {
     # Nets, calls and readings of other studies, under another question.
     "bench.workloads.request_gap": layer("schema workloads.call_styles", "numpy"),
     "bench.workloads.memory_optimizers": layer("schema workloads.memory", "numpy"),
-    "bench.workloads.fit_return": layer("schema workloads.transformer_text"),
+    "bench.workloads.fit_return": layer("schema fits workloads.transformer_text"),
+    "bench.workloads.endurance": layer("schema fits", "numpy"),
+    "bench.workloads.onednn": layer("schema fits", "numpy keras tensorflow"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.by_hand": layer(),
     "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),

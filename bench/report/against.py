@@ -292,7 +292,7 @@ def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Ro
 
 
 def _study_rows(here: Record, there: Record, common: dict[str, Any], *, same_machine: bool) -> list[Row]:
-    if (here.source_hash, here.numbers_method) != (there.source_hash, there.numbers_method):
+    if here.source_hash != there.source_hash or not here.shares_method(there):
         return [_row(common, "", None, None, None, None, "not comparable: the study has changed since")]
     theirs = {item.id for item in studies.series_of(there)}
     rows = []

@@ -663,12 +663,14 @@ def check_comparable(first: Record, second: Record) -> None:
     Raises:
         ComparisonError: the records differ in method version, workload, mode or source; the message names both.
     """
-    for what, a, b in (
+    differing = [
         ("workload", first.cell.workload, second.cell.workload),
         ("mode", first.cell.mode, second.cell.mode),
-        ("method version", first.numbers_method, second.numbers_method),
         ("source of the workload", first.source_hash, second.source_hash),
-    ):
+    ]
+    if not first.shares_method(second):
+        differing.append(("method version", first.method_version, second.method_version))
+    for what, a, b in differing:
         if a != b:
             raise ComparisonError(f"{first.cell.id} and {second.cell.id} differ in {what}: {a} and {b}")
 

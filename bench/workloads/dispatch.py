@@ -7,10 +7,9 @@ how fast small work can go anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Series, Variant, Workload
 
 N_STEPS = 200  # of one epoch of fit: enough for its start to vanish in the mean
 
@@ -75,20 +74,5 @@ def measure(study: Any) -> None:
         add = wrap(lambda a, b: a + b)
         arms["compiled"] = lambda: add(left, right)
     study.time(arms)
-    study.take({"fit-step": lambda: one_epoch(study, model, x)})
+    study.take({"fit-step": lambda: study.epochs(model, x, x, n_steps=len(x), batch_size=1)})
     study.observe(model.weights[0].value, left + right)
-
-
-def one_epoch(study: Any, model: Any, x: Any) -> Block:
-    """Steps of one row each through fit, timed from the start of the epoch until the device has finished."""
-
-    class Start(study.keras.callbacks.Callback):  # without a hook per step, which would make each step wait
-        at = 0.0
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.at = perf_counter()
-
-    start = Start()
-    model.fit(x, x, batch_size=1, verbose=0, callbacks=[start])
-    study.sync(model.weights[0].value)
-    return Block(n_steps=len(x), seconds=perf_counter() - start.at)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from time import perf_counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from bench import fits
 from bench.schema import Block, Reading, Series, Variant, Workload
 
+PARTS = ("bench.fits",)  # its functions count in the fingerprint of this workload
 N_PIXELS, N_CLASSES = 32, 10
 MIN_BLOCKS = 4  # so that the first and the last quarter are never the same block
 WINDOW_S = 60.0  # of the first and last pace; a quarter of the run where that is shorter
@@ -83,11 +84,12 @@ def measure(study: Any) -> None:
     x = rng.standard_normal((study.cell.n_samples, N_PIXELS, N_PIXELS, 3), dtype=np.float32)
     y = rng.integers(0, N_CLASSES, study.cell.n_samples).astype(np.int32)
     model = build_model(study)
-    study.first("train", fit(study, model, x, y, 1).seconds)
-    probe = fit(study, model, x, y, 1)
+    fit = feed(study, x, y)
+    study.first("train", fit(model, 1).seconds)
+    probe = fit(model, 1)
     n_epochs, spent_s, n_blocks = epochs_per_block(probe.seconds, block_s), 0.0, 0
     while spent_s < total_s or n_blocks < MIN_BLOCKS:
-        block = fit(study, model, x, y, n_epochs)
+        block = fit(model, n_epochs)
         study.add("train", block)
         spent_s, n_blocks = spent_s + block.seconds, n_blocks + 1
         n_epochs = epochs_per_block(block.seconds / n_epochs, block_s)  # the pace may change: that is the question
@@ -119,13 +121,16 @@ def build_model(study: Any) -> Any:
     return model
 
 
-def fit(study: Any, model: Any, x: Any, y: Any, n_epochs: int) -> Block:
-    """Whole epochs of fit; the clock stops when the device has finished."""
+def feed(study: Any, x: Any, y: Any) -> Callable[..., Any]:
+    """What trains a model on the rows for whole epochs; in TensorFlow through a pipeline that fit need not wait for."""
     size = study.cell.batch_size
-    start = perf_counter()
-    model.fit(x, y, batch_size=size, epochs=n_epochs, verbose=0)
-    study.sync(model.weights[-1].value)
-    return Block(n_steps=n_epochs * (len(x) // size), seconds=perf_counter() - start)
+    n_steps = len(x) // size
+    if study.cell.backend == "tensorflow":
+        pipeline = fits.untuned(study.framework, x, y, size)
+        return lambda model, n_epochs: study.epochs(model, pipeline, n_steps=n_epochs * n_steps, epochs=n_epochs)
+    return lambda model, n_epochs: study.epochs(
+        model, x, y, n_steps=n_epochs * n_steps, epochs=n_epochs, batch_size=size
+    )
 
 
 def epochs_per_block(epoch_s: float, block_s: float) -> int:

@@ -119,26 +119,12 @@ class Terminal(io.StringIO):
 
 
 def fit_epoch(study: Any, model: Any, x: Any, y: Any, *, verbose: int = 0, callbacks: Any = ()) -> Block:
-    """One epoch of fit, from the start of the epoch to its end.
-
-    What a call of fit costs before and after is left out, among it TensorFlow's wait for the thread that tunes the
-    input pipeline.
-    """
-
-    class Epoch(study.keras.callbacks.Callback):  # without a hook per step, which would make each step wait
-        seconds = 0.0
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.seconds = -perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            study.sync(model.weights[0].value)
-            self.seconds += perf_counter()
-
-    epoch = Epoch()
+    """One epoch of fit, from the start of the epoch to its end: what a call costs before and after is left out."""
+    size = study.cell.batch_size
     with redirect_stdout(Terminal()):
-        model.fit(x, y, batch_size=study.cell.batch_size, verbose=verbose, callbacks=[*callbacks, epoch])
-    return Block(n_steps=len(x) // study.cell.batch_size, seconds=epoch.seconds)
+        return study.epochs(
+            model, x, y, n_steps=len(x) // size, batch_size=size, verbose=verbose, callbacks=callbacks
+        )
 
 
 def loop_epoch(study: Any, step: Callable[[Any, Any], Any], x: Any, y: Any) -> Block:

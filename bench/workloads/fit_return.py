@@ -12,10 +12,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from bench import fits
 from bench.schema import Block, Reading, Series, Variant, Workload
 from bench.workloads import transformer_text
 
-PARTS = ("bench.workloads.transformer_text",)  # its functions count in the fingerprint of this workload
+PARTS = ("bench.fits", "bench.workloads.transformer_text")  # their functions count in the fingerprint of this workload
 LATE_FRAC = 0.1  # of the time that the work took: a call that comes back later than that is late
 
 
@@ -85,7 +86,7 @@ def measure(study: Any) -> None:
         "-evaluate": lambda: two_parts(study, model.evaluate, data.x, data.y, batch_size=size),
     }
     if study.cell.backend == "tensorflow":
-        pipeline = untuned(study.framework, data, size)
+        pipeline = fits.untuned(study.framework, data.x, data.y, size)
         arms["-untuned"] = lambda: two_parts(study, model.fit, pipeline)
     for call in arms.values():
         call()
@@ -148,14 +149,6 @@ def late_share(found: list[float]) -> float:
 
 def _seconds(study: Any, name: str) -> list[float]:
     return [block.seconds for block in study.series[name]]
-
-
-def untuned(tensorflow: Any, data: Any, batch_size: int) -> Any:
-    """The rows as a tf.data pipeline in batches, without the thread that tunes it."""
-    pipeline = tensorflow.data.Dataset.from_tensor_slices((data.x, data.y)).batch(batch_size)
-    options = tensorflow.data.Options()
-    options.autotune.enabled = False
-    return pipeline.with_options(options)
 
 
 def two_parts(study: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, float]:

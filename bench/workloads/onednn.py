@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import IO, Any
 
+from bench import fits
 from bench.schema import Block, Reading, Series, Variant, Workload
 
+PARTS = ("bench.fits",)  # its functions count in the fingerprint of this workload
 SETTINGS = {"on": "1", "off": "0"}
 COMMAND = [sys.executable, "-m", "bench.workloads.onednn"]
 N_CLASSES = 10
@@ -167,13 +168,13 @@ def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
     keras.utils.set_random_seed(request["seed"])
     x, y = data(request["net"], request["n_samples"], request["seed"])
     model = build(keras, request["net"], jit=request["jit"])
+    pipeline = fits.untuned(tf, x, y, request["batch_size"])
     n_fill = 1
     for line in asked:
         n_epochs = int(line) or n_fill
-        start = perf_counter()
-        losses = model.fit(x, y, batch_size=request["batch_size"], epochs=n_epochs, verbose=0, shuffle=False)
-        tf.test.experimental.sync_devices()
-        seconds = perf_counter() - start
+        marks = fits.marks(keras, tf.test.experimental.sync_devices)
+        losses = model.fit(pipeline, epochs=n_epochs, verbose=0, callbacks=[marks])
+        seconds = marks.ended_s - marks.begun_s
         n_fill = max(1, round(BLOCK_S * n_epochs / seconds))
         n_steps = n_epochs * (len(x) // request["batch_size"])
         found = {"n_steps": n_steps, "seconds": seconds, "loss": float(losses.history["loss"][-1])}
