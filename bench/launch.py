@@ -23,6 +23,9 @@ from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
 WORKER = (sys.executable, "-m", "bench.worker")
 REPOSITORY = Path(__file__).parent.parent
 STOPPED_S = 10.0  # a process has ended by so long after its result
+# For runs that share the machine: waiting threads of OpenMP sleep. By default they spin, and those of two processes on
+# the same cores then slow each other down many times over.
+SHARING = {"OMP_WAIT_POLICY": "passive"}
 RUNNING: set[subprocess.Popen[bytes]] = set()  # children of this process that have not ended
 TIMEOUT_S = 1200.0  # the longest honest run, a whole fine-tuning job on one slow core, takes about a third
 

@@ -69,13 +69,16 @@ OTHER_VERSIONS = (
 # Variables that change results; their values go into session.json when they are set.
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
+    "GOMP_SPINCOUNT",
     "HIP_VISIBLE_DEVICES",
     "JAX_PLATFORMS",
     "KERAS_TORCH_DEVICE",
+    "KMP_BLOCKTIME",
     "MKL_NUM_THREADS",
     "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
     "OMP_PROC_BIND",
+    "OMP_WAIT_POLICY",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",

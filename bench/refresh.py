@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from os import environ
 from pathlib import Path
 from time import monotonic
 
@@ -167,7 +169,7 @@ def at_once(prepared: Prepared) -> int:
 def execute(
     prepared: Prepared,
     *,
-    launcher: Callable[[Request], Run] = launch.launch,
+    launcher: Callable[[Request], Run] | None = None,
     now: Callable[[], float] = monotonic,
     n_at_once: int = 1,
 ) -> Iterator[Progress]:
@@ -177,11 +179,14 @@ def execute(
     cells that the plan had left out.
 
     Args:
+        launcher: starts a run and waits for its end; by default each in a process of its own.
         n_at_once: runs that share the machine; more than one only where nobody looks at the numbers.
 
     Raises:
         StoreError: results cannot be written.
     """
+    if launcher is None:
+        launcher = launch.launch if n_at_once == 1 else partial(launch.launch, base=launch.SHARING | environ)
     folder = prepared.folder
     if prepared.is_new:
         store.begin(folder, prepared.machine, prepared.session)

@@ -215,6 +215,23 @@ def test_runs_at_once_meet_and_leave_the_records_of_runs_in_turn(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("n_at_once", "expected"), [(1, None), (2, "passive")])
+def test_waiting_threads_sleep_only_where_runs_share_the_machine(tmp_path, monkeypatch, n_at_once, expected):
+    """Spinning threads of two processes on the same cores slow each other down many times over."""
+    policies = []
+
+    def recording(request, base=None):
+        policies.append((base or {}).get("OMP_WAIT_POLICY"))
+        return launcher(request)
+
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr(refresh.launch, "launch", recording)
+    prepared = refresh.prepare(options(tmp_path))
+
+    assert list(refresh.execute(prepared, n_at_once=n_at_once))
+    assert {expected} == set(policies)
+
+
 def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
     ended = threading.Event()
     monkeypatch.setattr(refresh.launch, "end_all", ended.set)
