@@ -1,4 +1,4 @@
-"""oneDNN on and off: two processes that wait in turn; one that ends early is a failure with its last words."""
+"""oneDNN on and off: two processes that wait in turn."""
 
 from __future__ import annotations
 
@@ -9,35 +9,24 @@ import sys
 import numpy as np
 import pytest
 
+from bench import served
 from bench.schema import Block
 from bench.workloads import onednn
 
 ECHO = """
-import json, os, sys
+import os, sys
+from bench import served
 for line in sys.stdin:
-    print("a library's own words")
-    told = {"n_steps": int(line) + 8, "seconds": 2.0, "loss": float(os.environ["TF_ENABLE_ONEDNN_OPTS"])}
-    print("onednn " + json.dumps(told), flush=True)
+    loss = float(os.environ["TF_ENABLE_ONEDNN_OPTS"])
+    served.answer(sys.stdout, {"n_steps": int(line) + 8, "seconds": 2.0, "loss": loss})
 """
 
 
-def test_each_setting_reaches_its_process_and_other_lines_are_passed_over(monkeypatch: pytest.MonkeyPatch):
+def test_each_setting_reaches_its_process(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(onednn, "COMMAND", [sys.executable, "-c", ECHO])
     with onednn.trainer("on", {}) as on, onednn.trainer("off", {}) as off:
-        assert (1.0, 0.0) == (onednn.ask(on, 1)["loss"], onednn.ask(off, 1)["loss"])
+        assert (1.0, 0.0) == (served.ask(on, 1)["loss"], served.ask(off, 1)["loss"])
         assert Block(n_steps=8, seconds=2.0) == onednn.block(off)
-    assert (0, 0) == (on.returncode, off.returncode)
-
-
-def test_a_process_that_ends_early_fails_the_run_with_its_last_words(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(onednn, "COMMAND", [sys.executable, "-c", "raise SystemExit('no such processor')"])
-
-    with (
-        pytest.raises(RuntimeError, match="oneDNN off ended early: no such processor"),
-        onednn.trainer("off", {}) as process,
-    ):
-        process.wait()
-        onednn.ask(process, 1)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +50,8 @@ def test_a_process_trains_as_many_epochs_as_it_is_asked_for(net: str):
     done = subprocess.run(
         [*onednn.COMMAND, json.dumps(request)], input="1\n3\n0\n", capture_output=True, text=True, check=True
     )
-    told = [json.loads(line.removeprefix(onednn.MARK)) for line in io.StringIO(done.stdout) if line[:7] == "onednn "]
+    lines = [line for line in io.StringIO(done.stdout) if line.startswith(served.MARK)]
+    told = [json.loads(line.removeprefix(served.MARK)) for line in lines]
 
     assert [2, 6] == [one["n_steps"] for one in told[:2]]
     assert told[2]["n_steps"] >= 2 and all(one["seconds"] > 0 for one in told)

@@ -51,6 +51,7 @@ EXTRA_VARIANTS = (
     ),
     ("onednn", "dense", "net", "dense", "dense layers"),
     ("onednn", "look-ups", "net", "look-ups", "look-ups in a table"),
+    ("side-by-side", "dense", "net", "dense", "dense layers"),
     ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
     ("raw-models", "mobilenet-v2", "net", "mobilenet-v2", "MobileNetV2"),
     ("raw-models", "lstm-text", "net", "lstm-text", "LSTM"),

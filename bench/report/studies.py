@@ -35,6 +35,7 @@ ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "raw-framework": (("raw", "fit", "train-on-batch"),),
     "raw-models": (("raw", "raw-compiled", "fit", "fit-compiled"),),
     "resident-data": (("resident", "fed"),),
+    "side-by-side": (("alone", "alone-asleep"), ("beside", "beside-asleep")),
 }
 
 

@@ -7,29 +7,24 @@ same seed and the same data; only one works at a time. Impure: starts processes.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from pathlib import Path
 from typing import IO, Any
 
-from bench import fits
+from bench import fits, served
 from bench.schema import Block, Reading, Series, Variant, Workload
 
-PARTS = ("bench.fits",)  # its functions count in the fingerprint of this workload
+PARTS = ("bench.fits", "bench.served")  # their functions count in the fingerprint of this workload
 SETTINGS = {"on": "1", "off": "0"}
-COMMAND = [sys.executable, "-m", "bench.workloads.onednn"]
+COMMAND = served.module("bench.workloads.onednn")
 N_CLASSES = 10
 N_TOKENS, LENGTH, N_DIMENSIONS = 50_000, 32, 64  # of the look-ups
 BLOCK_S = 0.3
 RATE = 1e-3
 # Losses of a first epoch; sums run in another order, so the last digits differ, and a few steps carry that on.
 TOLERANCE = 1e-3
-MARK = "onednn "  # before a line that is meant for the parent
 
 SPEC = Workload(
     id="onednn",
@@ -97,7 +92,7 @@ def measure(study: Any) -> None:
     }
     with ExitStack() as stack:
         trainers = {name: stack.enter_context(trainer(name, request)) for name in SETTINGS}
-        losses = {name: ask(process, 1)["loss"] for name, process in trainers.items()}
+        losses = {name: served.ask(process, 1)["loss"] for name, process in trainers.items()}
         gap = abs(losses["off"] / losses["on"] - 1)
         if not gap <= TOLERANCE:
             raise RuntimeError(f"the first losses, {losses['on']:.6g} and {losses['off']:.6g}, are not of one net")
@@ -107,55 +102,15 @@ def measure(study: Any) -> None:
     study.observe(one, one)
 
 
-def block(process: subprocess.Popen[str]) -> Block:
+def block(process: subprocess.Popen) -> Block:
     """As many epochs as the process needs to fill a block's time."""
-    told = ask(process, 0)
+    told = served.ask(process, 0)
     return Block(n_steps=told["n_steps"], seconds=told["seconds"])
 
 
-@contextmanager
-def trainer(setting: str, request: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    """A process that has built the net under a setting and waits; it ends with the block, or with its parent."""
-    env = os.environ | {"TF_ENABLE_ONEDNN_OPTS": SETTINGS[setting], "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [*COMMAND, json.dumps(request)],
-            cwd=Path(__file__).parents[2],
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            yield process
-        except BrokenPipeError:
-            errors.seek(0)
-            last = (errors.read().strip().splitlines() or ["it printed nothing"])[-1]
-            raise RuntimeError(f"the process with oneDNN {setting} ended early: {last[:200]}") from None
-        finally:
-            with suppress(BrokenPipeError):
-                process.stdin.close()  # its loop ends with its input
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
-
-
-def ask(process: subprocess.Popen[str], n_epochs: int) -> dict[str, float]:
-    """What a process tells of that many epochs, or of as many as fill a block where the number is 0.
-
-    Raises:
-        BrokenPipeError: it has ended.
-    """
-    process.stdin.write(f"{n_epochs}\n")
-    process.stdin.flush()
-    for line in process.stdout:
-        if line.startswith(MARK):
-            return json.loads(line.removeprefix(MARK))
-    raise BrokenPipeError
+def trainer(setting: str, request: dict[str, Any]) -> AbstractContextManager[subprocess.Popen]:
+    """A process that has built the net under a setting and waits."""
+    return served.serving(COMMAND, request, {"TF_ENABLE_ONEDNN_OPTS": SETTINGS[setting]}, f"with oneDNN {setting}")
 
 
 def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
@@ -178,8 +133,7 @@ def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
         n_fill = max(1, round(BLOCK_S * n_epochs / seconds))
         n_steps = n_epochs * (len(x) // request["batch_size"])
         found = {"n_steps": n_steps, "seconds": seconds, "loss": float(losses.history["loss"][-1])}
-        told.write(f"{MARK}{json.dumps(found)}\n")
-        told.flush()
+        served.answer(told, found)
 
 
 def data(net: str, n: int, seed: int) -> tuple[Any, Any]:
