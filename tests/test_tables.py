@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from bench import registry
+from bench.report import facts, stats, tables
 from bench.report import format as fmt
-from bench.report import stats, tables
-from bench.report.rows import Evidence
+from bench.report.rows import OLDER, Evidence
 from bench.schema import Block, Cell, Record
 from bench.store import Results
 from tests.factories import (
@@ -383,6 +383,16 @@ def test_a_disturbed_cell_is_named_and_chosen_only_where_there_is_no_other():
     assert ([calm.cell.id], False) == ([ref.cell for ref in chosen.cells], chosen.is_disturbed)
     assert ([fast.cell.id], True) == ([ref.cell for ref in only.cells], only.is_disturbed)
     assert "load" in only.note and "load" not in chosen.note
+
+
+@pytest.mark.parametrize(("fields", "is_older"), [({}, False), ({"source_hash": "f" * 16}, True)])
+def test_a_number_of_an_older_method_says_so_in_tables_and_facts(fields: dict[str, str], is_older: bool):
+    evidence = make_evidence(make_session_results([make_record("resnet50", **fields)]))
+
+    rate = tables.make("headline", evidence, workload="resnet50").rows[0][1]
+    fact = facts.lookup("resnet50-train-cpu-throughput", evidence)
+
+    assert (is_older, is_older, is_older) == (rate.is_older, OLDER in rate.note, OLDER in fact.note)
 
 
 def test_several_gpus_show_their_gain_and_the_share_of_the_ideal():

@@ -136,16 +136,19 @@ def lookup(name: str, evidence: Evidence) -> Fact:
                 measured=True,
                 estimate=found.estimate,
                 cells=found.cells,
-                note="; ".join(part for part in (found.note, _disturbed(evidence, found.cells)) if part),
+                note="; ".join(part for part in (found.note, *_doubts(evidence, found.cells)) if part),
             )
         if entry.of_all:
             break
     return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, measured=False)
 
 
-def _disturbed(evidence: Evidence, cells: Sequence[CellKey]) -> str:
-    """What disturbed the cells behind a number, in words; empty for a number over more than a comparison's two."""
-    return evidence.disturbance(session.records[cell_id] for session, cell_id in cells) if len(cells) <= 2 else ""
+def _doubts(evidence: Evidence, cells: Sequence[CellKey]) -> tuple[str, ...]:
+    """What disturbed the cells behind a number, and whether they are old; nothing for more than a comparison's two."""
+    if len(cells) > 2:
+        return ()
+    records = [session.records[cell_id] for session, cell_id in cells]
+    return evidence.disturbance(records), evidence.age(records)
 
 
 def measured(name: str, evidence: Evidence) -> bool:

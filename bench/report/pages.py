@@ -55,7 +55,7 @@ from bench.report import (
     verdicts,
 )
 from bench.report import format as fmt
-from bench.report.rows import CellRef, Evidence, is_older_method
+from bench.report.rows import OLDER, CellRef, Evidence, is_older_method
 from bench.schema import Record, Run, Workload
 from bench.store import SessionResults
 
@@ -1446,6 +1446,7 @@ class Voice:
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
         loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
         loud += ["disturbed"] if cell.is_disturbed else []
+        loud += [OLDER] if cell.is_older else []
         note = f'<span class="note">{_e(", ".join(loud))}</span>' if loud else ""
         if not cell.cells:
             return _e(cell.text) + note

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LOCAL_PREFIX = "local-"
+OLDER = "older method"  # beside a number whose record another method or other code than today's made
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
 # Of these quantities the smallest is the best, and a speed-up is the second's over the first's.
@@ -339,6 +340,10 @@ class Evidence:
         """The flags of all these cells in words, each once: "disturbed: ..."; empty where nothing disturbed them."""
         seen = dict.fromkeys(flag for record in records for flag in self.flags(record))
         return f"disturbed: {', '.join(seen)}" if seen else ""
+
+    def age(self, records: Iterable[Record]) -> str:
+        """ "older method" where one of these cells was made by another method or other code than today's."""
+        return OLDER if any(record.status == "ok" and is_older_method(record) for record in records) else ""
 
     def self_test(self, session: SessionResults | None) -> SelfTest | None:
         """A session against itself, or None when no headline cell has two runs in each half."""

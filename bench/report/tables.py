@@ -55,6 +55,7 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     estimate: Estimate | None = None
     note: str = ""
     is_disturbed: bool = False  # what it rests on was measured beside something else
+    is_older: bool = False  # or by another method or other code than today's
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -1237,11 +1238,14 @@ def _number(scope: Scope, value: int, records: Iterable[Record]) -> Cellv:
 def _estimate(scope: Scope, estimate: Estimate | None, *records: Record | None, noun: str = "samples") -> Cellv:
     if estimate is None:
         return MISSING
-    disturbed = scope.evidence.disturbance(record for record in records if record is not None)
-    note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate), disturbed)))
+    known = [record for record in records if record is not None]
+    disturbed, older = scope.evidence.disturbance(known), scope.evidence.age(known)
+    note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate), disturbed, older)))
     cells = scope.evidence.refs(*records)
     text = fmt.interval(estimate, noun)
-    return Cellv(text=text, cells=cells, estimate=estimate, note=note, is_disturbed=bool(disturbed))
+    return Cellv(
+        text=text, cells=cells, estimate=estimate, note=note, is_disturbed=bool(disturbed), is_older=bool(older)
+    )
 
 
 def _failed(scope: Scope, record: Record | None) -> Cellv:
