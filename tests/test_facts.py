@@ -91,6 +91,35 @@ def test_speedup_rests_on_both_cells_and_names_the_cpu():
     assert "Example CPU" in found.note
 
 
+def test_sixteen_bits_on_a_cpu_are_judged_over_all_machines():
+    """Each cell beside the same one in float32 of its own session; products and trainings apart."""
+    lead = make_session_results(
+        [
+            make_record("resnet50", step_s=1.0),
+            make_record("resnet50", step_s=2.0, precision="mixed_bfloat16"),
+            make_record("matmul", step_s=1.0, mode="probe"),
+        ]
+    )
+    records = [
+        make_record("resnet50", step_s=1.0),
+        make_record("resnet50", step_s=0.8, precision="mixed_bfloat16"),
+        make_record("matmul", step_s=1.0, mode="probe"),
+        make_record("matmul", step_s=0.25, mode="probe", precision="mixed_bfloat16"),
+    ]
+    machine = make_machine("other-2c")
+    session = make_session(records, machine_id=machine.id, id="2026-11-02", profile="quick")
+    evidence = make_evidence(lead, make_session_results(records, machine=machine, session=session))
+
+    best, worst, product = (
+        facts.lookup(f"bfloat16-{what}-cpu", evidence) for what in ("train-best", "train-worst", "matmul-best")
+    )
+
+    assert [1.25, 0.5, 4.0] == pytest.approx([fact.estimate.value for fact in (best, worst, product)], rel=0.02)
+    assert "other-2c" in best.text and "other-2c" in product.text
+    assert "other-2c" not in worst.text
+    assert not facts.measured("float16-train-best-cpu", evidence)
+
+
 def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
     quiet, disturbed = one(make_record("resnet50")), one(make_record("resnet50", run_fields=BUSY))
     name = "resnet50-train-cpu-throughput"
@@ -285,6 +314,7 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
     # The factories have no such variant on every backend, and no such workload at all.
     not_invented = {"cnn-digits", "transformer-text-large", *(set(registry.workloads()) - set(INVENTED))}
     not_invented.add("sessions-overlap")  # and -enough: they need a second session of one machine
+    not_invented |= {"bfloat16-", "float16-"}  # an invented CPU computes in strict float32
 
     # Nor has any invented GPU a meter.
     silent = [n for n in USED if not n.endswith("-gpu-utilisation") and not facts.lookup(n, evidence).measured]

@@ -21,7 +21,7 @@ from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
 from bench.report.rows import Evidence, fastest
 from bench.report.stats import Estimate, Quantity
-from bench.schema import BACKENDS, Backend, Device, Job, Mode, Record, Scalar, Workload
+from bench.schema import BACKENDS, Backend, Device, Job, Mode, Precision, Record, Scalar, Workload
 from bench.store import SessionResults
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
@@ -625,6 +625,41 @@ def _probe_rate(device: Device) -> None:
 
 _probe_rate("cpu")
 _probe_rate("gpu")
+
+
+def _sixteen_bits(precision: Precision, what: str, word: str) -> None:
+    """The largest or smallest gain of a precision on a CPU: of the matrix product, or of a training."""
+    name = precision.removeprefix("mixed_")
+
+    @fact(
+        f"{name}-{what}-{word}-cpu",
+        f"{word} speed of a {'matrix product' if what == 'matmul' else 'training'} on a CPU in {name}, over float32",
+        "Over all machines: the rate of each cell divided by that of the same cell in strict float32, in one session.",
+        of_all=True,
+    )
+    def make(evidence: Evidence, _: SessionResults) -> Found | None:
+        quantity = "flop_rate" if what == "matmul" else "throughput"
+        found: list[tuple[Estimate, Record, Record]] = []
+        for session in evidence.shown:
+            for record in evidence.records(session, device="cpu", precision=precision, status="ok"):
+                strict = session.records.get(msgspec.structs.replace(record.cell, precision="float32-strict").id)
+                is_meant = record.cell.workload == "matmul" if what == "matmul" else record.cell.mode == "train"
+                if is_meant and strict is not None and strict.status == "ok":
+                    ratio = evidence.record_speedup(record, strict, quantity)
+                    if ratio is not None:
+                        found.append((ratio, record, strict))
+        if not found:
+            return None
+        ratio, record, strict = (max if word == "best" else min)(found, key=lambda one: one[0].value)
+        machine = evidence.label(evidence.session_of(record))
+        arm = f"{evidence.title(record.cell.workload)}, {fmt.backend(record.cell.backend)}, {machine}"
+        return Found(_named(fmt.interval(ratio), arm), _cells(evidence, record, strict), ratio, _arm(record))
+
+
+for _precision in ("mixed_bfloat16", "mixed_float16"):
+    _sixteen_bits(_precision, "matmul", "best")
+    _sixteen_bits(_precision, "train", "best")
+    _sixteen_bits(_precision, "train", "worst")
 
 
 def _grid(evidence: Evidence, session: SessionResults, device: Device) -> dict[int, Record]:
