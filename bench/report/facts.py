@@ -638,16 +638,15 @@ def _sixteen_bits(precision: Precision, what: str, word: str) -> None:
         of_all=True,
     )
     def make(evidence: Evidence, _: SessionResults) -> Found | None:
-        quantity = "flop_rate" if what == "matmul" else "throughput"
+        is_product = what == "matmul"
+        quantity, meant = ("flop_rate", {"workload": "matmul"}) if is_product else ("throughput", {"mode": "train"})
         found: list[tuple[Estimate, Record, Record]] = []
         for session in evidence.shown:
-            for record in evidence.records(session, device="cpu", precision=precision, status="ok"):
-                strict = session.records.get(msgspec.structs.replace(record.cell, precision="float32-strict").id)
-                is_meant = record.cell.workload == "matmul" if what == "matmul" else record.cell.mode == "train"
-                if is_meant and strict is not None and strict.status == "ok":
-                    ratio = evidence.record_speedup(record, strict, quantity)
-                    if ratio is not None:
-                        found.append((ratio, record, strict))
+            for record in evidence.records(session, device="cpu", precision=precision, status="ok", **meant):
+                strict = msgspec.structs.replace(record.cell, precision="float32-strict").id
+                ratio = evidence.cell_ratio(session, record.cell.id, strict, quantity)
+                if ratio is not None:
+                    found.append((ratio, record, session.records[strict]))
         if not found:
             return None
         ratio, record, strict = (max if word == "best" else min)(found, key=lambda one: one[0].value)
