@@ -76,7 +76,10 @@ WALL = {
     "bench.meters": layer("schema", "psutil pynvml numpy"),
     "bench.fits": layer(),
     "bench.served": layer(),
-    "bench.worker": layer("schema registry fits machine meters probe", "msgspec numpy keras tensorflow jax torch"),
+    "bench.clock": layer("schema"),
+    "bench.worker": layer(
+        "schema registry clock fits machine meters probe", "msgspec numpy keras tensorflow jax torch"
+    ),
     # The same data as two other workloads: what is compared must not be two copies of one rule.
     "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
     "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
@@ -104,7 +107,7 @@ WALL = {
     "bench.workloads.fit_return": layer("schema fits workloads.transformer_text"),
     "bench.workloads.endurance": layer("schema fits", "numpy"),
     "bench.workloads.onednn": layer("schema fits served", "numpy keras tensorflow"),
-    "bench.workloads.side_by_side": layer("schema fits served workloads.onednn", "keras tensorflow"),
+    "bench.workloads.side_by_side": layer("schema served workloads.onednn", "keras"),
     "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
     "bench.by_hand": layer(),
     "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),

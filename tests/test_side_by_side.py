@@ -11,7 +11,7 @@ import pytest
 
 from bench import served
 from bench.schema import Block
-from bench.workloads import side_by_side
+from bench.workloads import onednn, side_by_side
 
 # Notes what it is asked for in a file of both processes; two steps take an eighth of a second, by its word.
 NOTES = """
@@ -41,17 +41,18 @@ def processes(tmp_path):
 
 
 def test_the_other_trains_since_before_a_block_and_until_after_it(processes):
-    arm = side_by_side.Arm(processes.timed, processes.other)
+    arm = onednn.Arm(processes.timed)
 
-    assert Block(n_steps=2, seconds=0.125) == arm.block()
-    assert Block(n_steps=4, seconds=0.25) == arm.block()  # two epochs of an eighth of a second come nearest to a block
+    assert Block(n_steps=2, seconds=0.125) == side_by_side.block_beside(arm, processes.other)
+    two_epochs = side_by_side.block_beside(arm, processes.other)  # of an eighth of a second come nearest to a block
+    assert Block(n_steps=4, seconds=0.25) == two_epochs
 
     asked = processes.notes.read_text().splitlines()
     assert ["other go", "timed 1", "other stop", "other go", "timed 2", "other stop"] == asked
 
 
 def test_alone_means_that_the_other_does_nothing(processes):
-    side_by_side.Arm(processes.timed).block()
+    onednn.Arm(processes.timed).block()
 
     assert ["timed 1"] == processes.notes.read_text().splitlines()
 
@@ -60,7 +61,7 @@ def test_a_neighbour_that_did_not_train_fails_the_run(processes, monkeypatch):
     monkeypatch.setattr(side_by_side, "STOP", "go")  # whose answer is 0
 
     with pytest.raises(RuntimeError, match="has not trained"):
-        side_by_side.Arm(processes.timed, processes.other).block()
+        side_by_side.block_beside(onednn.Arm(processes.timed), processes.other)
 
 
 @pytest.mark.keras

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import launch, worker
+from bench.clock import BLOCK_S, MIN_BLOCKS, Clock, is_steady
 from bench.schema import Block, DataUnavailableError, Observed, Request, Variant
 from tests.factories import make_cell, make_observed
 
@@ -36,7 +37,7 @@ class Device:
 def run_clock(step_times_s, **options):
     device = Device(step_times_s)
     known = {"n_blocks": 5, "limit_s": 100.0, "now": lambda: device.now_s}
-    clock = worker.Clock(device.sync, **known | options)
+    clock = Clock(device.sync, **known | options)
     n_steps = 0
     while not clock.done:
         device.dispatch()
@@ -63,7 +64,7 @@ def test_the_first_step_is_apart_and_every_step_is_counted_once():
 def test_blocks_of_fast_steps_last_long_enough_and_synchronise_once():
     clock, device, n_steps = run_clock(constant(1.0, 0.001))
 
-    assert all(block.seconds >= worker.BLOCK_S for block in clock.blocks)
+    assert all(block.seconds >= BLOCK_S for block in clock.blocks)
     assert device.n_syncs == 1 + len(clock.warmup) + len(clock.blocks) + len(clock.latencies_s)
     assert [0.001] * 5 == [pytest.approx(seconds) for seconds in clock.latencies_s]
 
@@ -109,7 +110,7 @@ def test_a_run_that_never_settles_says_so():
 def test_a_limit_still_gives_three_blocks():
     clock, _, _ = run_clock(constant(1.0, 4.0), limit_s=1.0, n_blocks=30)
 
-    assert worker.MIN_BLOCKS == len(clock.blocks)
+    assert MIN_BLOCKS == len(clock.blocks)
 
 
 def test_energy_is_read_around_the_steady_part_only():
@@ -122,8 +123,8 @@ def test_energy_is_read_around_the_steady_part_only():
 
 
 def test_blocks_that_are_too_short_do_not_decide_the_warm_up():
-    assert not worker.is_steady([Block(n_steps=1, seconds=0.01)] * 20)
-    assert worker.is_steady([Block(n_steps=1, seconds=0.2)] * 6)
+    assert not is_steady([Block(n_steps=1, seconds=0.01)] * 20)
+    assert is_steady([Block(n_steps=1, seconds=0.2)] * 6)
 
 
 def make_request(**fields):
@@ -136,7 +137,7 @@ def test_time_between_calls_counts_in_no_block():
     """What predict takes to come back once its outputs are there."""
     time = SimpleNamespace(s=0.0)
     watch = worker.Stopwatch(lambda: time.s)
-    clock = worker.Clock(lambda: None, n_blocks=5, limit_s=100.0, started=True, now=watch.read)
+    clock = Clock(lambda: None, n_blocks=5, limit_s=100.0, started=True, now=watch.read)
     late_s = constant(0.5, 0.125)
 
     while not clock.done:
@@ -153,7 +154,7 @@ def test_time_between_calls_counts_in_no_block():
 def test_time_between_epochs_counts_in_no_block_and_is_kept():
     """An epoch of four steps ends on the device; what passes until the next one's first step is no step's."""
     time, synced = SimpleNamespace(s=0.0), []
-    clock = worker.Clock(lambda: synced.append(time.s), n_blocks=5, limit_s=100.0, now=lambda: time.s)
+    clock = Clock(lambda: synced.append(time.s), n_blocks=5, limit_s=100.0, now=lambda: time.s)
 
     for epoch in range(200):
         for step in range(4):
@@ -263,6 +264,7 @@ def run_in(backend, code):
 WAITS = """
 import json
 from bench import registry, worker
+from bench.clock import Clock, step_callbacks
 import keras
 framework = worker._framework({backend!r})
 module = registry.module("cnn-digits")
@@ -277,15 +279,17 @@ def sync():
         ready.extend(leaf.is_ready() for leaf in worker._state(model, "jax"))
     else:
         ready.append(True)
-class Counting(worker.Clock):
+class Counting(Clock):
     n_counted = 0
     def step(self):
         self.n_counted += 1
         return super().step()
 clock = Counting(sync, n_blocks=3, limit_s=0.5)
-model.fit(data.x, data.y, batch_size=variant.batch_size, epochs=100, verbose=0,
-          callbacks=worker.step_callbacks(keras, model, clock, {{}}, n_steps=len(data.x) // variant.batch_size))
-n_begun = (clock.n_counted - 1) // (len(data.x) // variant.batch_size)
+n_steps = 2  # an epoch; short, so that there are several however slow a step is
+x, y = (rows[: n_steps * variant.batch_size] for rows in (data.x, data.y))
+model.fit(x, y, batch_size=variant.batch_size, epochs=10_000, verbose=0,
+          callbacks=step_callbacks(keras, model, clock, {{}}, n_steps=n_steps))
+n_begun = (clock.n_counted - 1) // n_steps
 print(json.dumps([len(ready), all(ready), len(clock.blocks), n_begun == len(clock.paused_s) > 0]))
 """
 

@@ -82,14 +82,7 @@ def measure(study: Any) -> None:
     Raises:
         RuntimeError: a process ended early, or the two disagree on the loss by more than rounding explains.
     """
-    request = {
-        "net": str(study.variant.params["net"]),
-        "batch_size": study.cell.batch_size,
-        "n_samples": study.variant.n_samples,
-        "n_threads": study.cell.threads,
-        "jit": study.cell.jit == "on",
-        "seed": study.seed,
-    }
+    request = request_of(study)
     with ExitStack() as stack:
         trainers = {name: stack.enter_context(trainer(name, request)) for name in SETTINGS}
         losses = {name: served.ask(process, 1)["loss"] for name, process in trainers.items()}
@@ -97,15 +90,37 @@ def measure(study: Any) -> None:
         if not gap <= TOLERANCE:
             raise RuntimeError(f"the first losses, {losses['on']:.6g} and {losses['off']:.6g}, are not of one net")
         study.read("loss-gap", gap)
-        study.take({name: partial(block, process) for name, process in trainers.items()})
+        study.take({name: Arm(process).block for name, process in trainers.items()})
     one = study.keras.ops.ones((1,))
     study.observe(one, one)
 
 
-def block(process: subprocess.Popen) -> Block:
-    """As many epochs as the process needs to fill a block's time."""
-    told = served.ask(process, 0)
-    return Block(n_steps=told["n_steps"], seconds=told["seconds"])
+def request_of(study: Any) -> dict[str, Any]:
+    """What a process is told of the net that it trains, how, and on how many threads."""
+    return {
+        "net": str(study.variant.params["net"]),
+        "batch_size": study.cell.batch_size,
+        "n_samples": study.variant.n_samples,
+        "n_threads": study.cell.threads,
+        "jit": study.cell.jit == "on",
+        "seed": study.seed,
+    }
+
+
+class Arm:
+    """Blocks of about ``BLOCK_S`` of one process that trains epochs when asked."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        """Args:
+        process: one that serves epochs, see ``served``.
+        """
+        self._process, self._n_epochs = process, 1
+
+    def block(self) -> Block:
+        """Whole epochs: as many as fill a block's time at the pace of this arm's last one."""
+        told = served.ask(self._process, self._n_epochs)
+        self._n_epochs = max(1, round(BLOCK_S * self._n_epochs / told["seconds"]))
+        return Block(n_steps=told["n_steps"], seconds=told["seconds"])
 
 
 def trainer(setting: str, request: dict[str, Any]) -> AbstractContextManager[subprocess.Popen]:
@@ -116,24 +131,46 @@ def trainer(setting: str, request: dict[str, Any]) -> AbstractContextManager[sub
 def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
     """Train as many epochs as each line asks for, and tell steps, seconds and the loss of the last epoch."""
     import keras
-    import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(request["n_threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(request["n_threads"])
-    keras.utils.set_random_seed(request["seed"])
-    x, y = data(request["net"], request["n_samples"], request["seed"])
-    model = build(keras, request["net"], jit=request["jit"])
-    pipeline = fits.untuned(tf, x, y, request["batch_size"])
-    n_fill = 1
+    trained = Trained(keras, request)
     for line in asked:
-        n_epochs = int(line) or n_fill
-        marks = fits.marks(keras, tf.test.experimental.sync_devices)
-        losses = model.fit(pipeline, epochs=n_epochs, verbose=0, callbacks=[marks])
-        seconds = marks.ended_s - marks.begun_s
-        n_fill = max(1, round(BLOCK_S * n_epochs / seconds))
-        n_steps = n_epochs * (len(x) // request["batch_size"])
-        found = {"n_steps": n_steps, "seconds": seconds, "loss": float(losses.history["loss"][-1])}
-        served.answer(told, found)
+        served.answer(told, trained.epochs(int(line)))
+
+
+class Trained:
+    """The net of a request with its rows, trained by whole epochs."""
+
+    def __init__(self, keras: Any, request: dict[str, Any]) -> None:
+        """Args:
+        keras: the imported module; nothing has been computed by it yet.
+        request: see ``request_of``.
+        """
+        self._keras, size = keras, request["batch_size"]
+        is_tensorflow = keras.backend.backend() == "tensorflow"
+        if is_tensorflow:
+            import tensorflow
+
+            tensorflow.config.threading.set_intra_op_parallelism_threads(request["n_threads"])
+            tensorflow.config.threading.set_inter_op_parallelism_threads(request["n_threads"])
+        keras.utils.set_random_seed(request["seed"])
+        x, y = data(request["net"], request["n_samples"], request["seed"])
+        self.model = build(keras, request["net"], jit=request["jit"])
+        self.n_steps = len(x) // size
+        if is_tensorflow:
+            self.fit = partial(self.model.fit, fits.untuned(tensorflow, x, y, size), verbose=0)
+        else:
+            self.fit = partial(self.model.fit, x, y, batch_size=size, verbose=0)
+
+    def epochs(self, n: int) -> dict[str, Any]:
+        """Train ``n`` epochs: steps, seconds from the first one's begin to the last one's end, and the last loss."""
+        # No wait for the device: this is the CPU, and fit has read the last step's loss when an epoch ends.
+        marks = fits.marks(self._keras, lambda: None)
+        losses = self.fit(epochs=n, callbacks=[marks])
+        return {
+            "n_steps": n * self.n_steps,
+            "seconds": marks.ended_s - marks.begun_s,
+            "loss": float(losses.history["loss"][-1]),
+        }
 
 
 def data(net: str, n: int, seed: int) -> tuple[Any, Any]:

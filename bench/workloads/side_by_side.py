@@ -14,17 +14,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from queue import SimpleQueue
 from typing import IO, Any
 
-from bench import fits, served
+from bench import served
 from bench.schema import Block, Series, Variant, Workload
 from bench.workloads import onednn
 
 PARTS = ("bench.fits", "bench.served", "bench.workloads.onednn")  # their functions count in the fingerprint, too
 COMMAND = served.module("bench.workloads.side_by_side")
 SETTINGS: dict[str, dict[str, str]] = {"": {}, "-asleep": {"OMP_WAIT_POLICY": "passive"}}
-BLOCK_S = 0.3
 GO, STOP = "go", "stop"
 MANY_EPOCHS = 1_000_000
 
@@ -47,11 +47,11 @@ SPEC = Workload(
                 mode="study",
                 batch_size=8,
                 n_samples=16,
-                params={"net": "dense"},
+                params={"net": "dense", "settings": 1},  # a setting more is two processes more
                 n_blocks=3,
                 steady_limit_s=0.3,
                 headline=True,
-                estimate_s=20.0,
+                estimate_s=12.0,
                 devices=("cpu",),
             ),
         ),
@@ -76,54 +76,33 @@ SPEC = Workload(
 
 def measure(study: Any) -> None:
     """Time blocks of one process, alone and while the other trains, in shuffled rounds, under both settings."""
-    request = {
-        "net": str(study.variant.params["net"]),
-        "batch_size": study.cell.batch_size,
-        "n_samples": study.variant.n_samples,
-        "n_threads": study.cell.threads,
-        "jit": study.cell.jit == "on",
-        "seed": study.seed,
-    }
+    request = onednn.request_of(study)
+    n_settings = int(study.variant.params.get("settings", len(SETTINGS)))
     with ExitStack() as stack:
         arms = {}
-        for name, variables in SETTINGS.items():
+        for name, variables in islice(SETTINGS.items(), n_settings):
             timed, other = (
                 stack.enter_context(served.serving(COMMAND, request, variables, f"{which}{name}"))
                 for which in ("timed", "beside it")
             )
             for process in (timed, other):
                 served.ask(process, 1)  # compiles, alone
-            arms[f"alone{name}"] = Arm(timed)
-            arms[f"beside{name}"] = Arm(timed, other)
-        study.take({name: arm.block for name, arm in arms.items()})
+            arms[f"alone{name}"] = onednn.Arm(timed).block
+            arms[f"beside{name}"] = partial(block_beside, onednn.Arm(timed), other)
+        study.take(arms)
     one = study.keras.ops.ones((1,))
     study.observe(one, one)
 
 
-class Arm:
-    """Blocks of about ``BLOCK_S`` of one process, while another one trains where there is one."""
-
-    def __init__(self, timed: subprocess.Popen, other: subprocess.Popen | None = None) -> None:
-        """Args:
-        timed: whose epochs are timed.
-        other: trains on the same cores meanwhile.
-        """
-        self._timed, self._other, self._n_epochs = timed, other, 1
-
-    def block(self) -> Block:
-        """Whole epochs: as many as filled a block's time at the pace of this arm's last one."""
-        with beside(self._other):
-            told = served.ask(self._timed, self._n_epochs)
-        self._n_epochs = max(1, round(BLOCK_S * self._n_epochs / told["seconds"]))
-        return Block(n_steps=told["n_steps"], seconds=told["seconds"])
+def block_beside(arm: onednn.Arm, other: subprocess.Popen) -> Block:
+    """A block of one process, while the other one trains."""
+    with beside(other):
+        return arm.block()
 
 
 @contextmanager
-def beside(process: subprocess.Popen | None) -> Iterator[None]:
+def beside(process: subprocess.Popen) -> Iterator[None]:
     """A block during which a process trains: since before its start, and until it has ended."""
-    if process is None:
-        yield
-        return
     served.ask(process, GO)
     yield
     if served.ask(process, STOP) < 1:
@@ -134,20 +113,7 @@ def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
     """Train as many epochs as a line asks for and tell steps and seconds; after "go" train until the next line."""
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.threading.set_intra_op_parallelism_threads(request["n_threads"])
-        tensorflow.config.threading.set_inter_op_parallelism_threads(request["n_threads"])
-    keras.utils.set_random_seed(request["seed"])
-    x, y = onednn.data(request["net"], request["n_samples"], request["seed"])
-    model = onednn.build(keras, request["net"], jit=request["jit"])
-    size = request["batch_size"]
-    if keras.backend.backend() == "tensorflow":
-        train = partial(model.fit, fits.untuned(tensorflow, x, y, size), verbose=0)
-    else:
-        train = partial(model.fit, x, y, batch_size=size, verbose=0)
-
+    trained = onednn.Trained(keras, request)
     lines: SimpleQueue[str] = SimpleQueue()
 
     def listen() -> None:
@@ -160,22 +126,18 @@ def serve(request: dict[str, Any], asked: IO[str], told: IO[str]) -> None:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.n_epochs += 1
-            model.stop_training = not lines.empty()
+            self.model.stop_training = not lines.empty()
 
     threading.Thread(target=listen, daemon=True).start()
     while line := lines.get():
         if line == GO:
             served.answer(told, 0)
             until_asked = UntilAsked()
-            train(epochs=MANY_EPOCHS, callbacks=[until_asked])
+            trained.fit(epochs=MANY_EPOCHS, callbacks=[until_asked])
         elif line == STOP:
             served.answer(told, until_asked.n_epochs)
         else:
-            # No wait for the device: this is the CPU, and fit has read the last step's loss when an epoch ends.
-            marks = fits.marks(keras, lambda: None)
-            train(epochs=int(line), callbacks=[marks])
-            n_steps = int(line) * (len(x) // size)
-            served.answer(told, {"n_steps": n_steps, "seconds": marks.ended_s - marks.begun_s})
+            served.answer(told, trained.epochs(int(line)))
 
 
 if __name__ == "__main__":

@@ -34,15 +34,6 @@ SPEC = Workload(
                 headline=True,
                 estimate_s=7.0,
             ),
-            Variant(
-                batch_size=2,
-                n_samples=4,
-                params={"tuned": "all", "image_px": 64},
-                n_job_epochs=1,
-                n_blocks=2,
-                steady_limit_s=0.5,
-                estimate_s=17.0,
-            ),
         ),
         "quick": (
             Variant(
