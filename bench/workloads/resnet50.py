@@ -21,18 +21,16 @@ SPEC = Workload(
     sample_noun="images",
     data_source="pixels and classes drawn by a seeded generator: only speed is asked, and it does not depend on them",
     variants={
-        "smoke": tuple(
+        "smoke": (
             Variant(
-                mode=mode,
                 batch_size=2,
                 n_samples=4,
                 params={"image_px": 64},
                 n_blocks=2,
                 steady_limit_s=0.5,
                 headline=True,
-                estimate_s={"train": 14.0, "infer": 7.0}[mode],
-            )
-            for mode in ("train", "infer")
+                estimate_s=14.0,
+            ),
         ),
         "quick": (
             Variant(
