@@ -315,3 +315,23 @@ def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(pages.vl_convert, "vegalite_to_svg", None)
 
     assert first == pages.build(docs, root)
+
+
+def placed(*machines: str) -> str:
+    numbers = (
+        f'<a class="num" href="#">2x <small>(1 to 3, n = 1{f"; on {name}" if name else ""})</small></a>'
+        for name in machines
+    )
+    return "\n".join(["Above.", "", "| a | b |", "| --- | --- |", *(f"| c | {one} |" for one in numbers), "", "Below."])
+
+
+def test_a_table_from_another_machine_names_it_once():
+    text = pages.say_place_once(placed("other", "other"))
+
+    assert 2 == text.count('<small class="short">(1 to 3, n = 1)</small>')
+    assert 1 == text.count("other") == text.count("|\n\n*Measured on other.*\n\nBelow.")
+
+
+@pytest.mark.parametrize("machines", [("",), ("", ""), ("other",), ("other", ""), ("other", "third")])
+def test_a_table_of_several_machines_names_each_beside_its_numbers(machines: tuple[str, ...]):
+    assert placed(*machines) == pages.say_place_once(placed(*machines))

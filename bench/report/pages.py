@@ -383,8 +383,35 @@ def _small(text: str) -> str:
     if match is None:
         return _e(text)
     value, interval, rest = match.groups()
-    short = ' class="short"' if len(interval) <= LONGEST_UNBROKEN else ""
-    return f'<span class="value">{_e(value)}</span> <small{short}>{_e(interval)}</small>{_e(rest)}'
+    return f'<span class="value">{_e(value)}</span> {_smaller(_e(interval))}{_e(rest)}'
+
+
+def _smaller(interval: str) -> str:
+    """An interval as HTML, which breaks nowhere if it is short."""
+    short = ' class="short"' if len(html.unescape(interval)) <= LONGEST_UNBROKEN else ""
+    return f"<small{short}>{interval}</small>"
+
+
+TABLE_LINES = re.compile(r"^\|.*(?:\n\|.*)+", re.M)
+PLACED = re.compile(r"<small[^>]*>([^<]*); on ([^<;]+)\)</small>")
+
+
+def say_place_once(text: str) -> str:
+    """Tables of which every number is from one machine, and not from the site's main one: the machine below them, once.
+
+    Args:
+        text: Markdown with its numbers filled in.
+    """
+
+    def shorten(match: re.Match[str]) -> str:
+        table = match.group()
+        places = [machine for _, machine in PLACED.findall(table)]
+        if len(places) < 2 or len(set(places)) > 1 or len(places) != table.count('<a class="num"'):
+            return table
+        bare = PLACED.sub(lambda placed: _smaller(f"{placed.group(1)})"), table)
+        return f"{bare}\n\n*Measured on {places[0]}.*"
+
+    return TABLE_LINES.sub(shorten, text)
 
 
 def _ref(session: SessionResults, record: Record) -> CellRef:
@@ -610,7 +637,7 @@ class Site:
         try:
             decided = self.decide(source)
             opening = {answers.KEY: functools.partial(voice.opening, decided)} if decided else {}
-            return self.env.from_string(text).render(**voice.calls(), **opening)
+            return say_place_once(self.env.from_string(text).render(**voice.calls(), **opening))
         except jinja2.TemplateSyntaxError as error:
             raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
         except PageError:
