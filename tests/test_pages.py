@@ -212,7 +212,7 @@ def test_a_verdict_says_what_it_does_not_rest_on(tmp_path: Path):
 
     assert "Not tried: any of it. The figures are those of others." in nothing
     assert "Not tried: anything that the rule asks for." in nothing
-    assert re.search(r"of 1 machine. Not tried for it: JAX, PyTorch, a GPU, machines of other makers\.", some)
+    assert re.search(r"of 1 machine. Not among them: JAX, PyTorch, a GPU, machines of other makers\.", some)
 
 
 def test_answers_stand_below_their_groups_in_one_order(tmp_path: Path):

@@ -95,19 +95,26 @@ def more_over_fewer(field: str) -> Cases:
 
 
 def larger_batch(*, per_doubling: bool = False) -> Cases:
-    """Training speed of each batch size over that of the next smaller one measured, or its share per doubling."""
+    """Training speed of each batch size over that of the next smaller one measured, or its share per doubling.
+
+    A step to or from a cell that was disturbed is left out, and not bridged by a longer one.
+    """
 
     def cases(evidence: Evidence) -> list[Case]:
         found = []
         for session in serious(evidence):
             groups: dict[tuple[Any, ...], list[Record]] = {}
-            for record in evidence.undisturbed(evidence.records(session, mode="train", status="ok")):
+            measured = evidence.records(session, mode="train", status="ok")
+            usable = {record.cell.id for record in evidence.undisturbed(measured)}
+            for record in measured:
                 c = record.cell
                 key = (c.workload, c.backend, c.device, c.precision, c.jit, c.threads, tuple(sorted(c.params.items())))
                 groups.setdefault(key, []).append(record)
             for records in groups.values():
                 ordered = sorted(records, key=lambda record: record.cell.batch_size)
                 for small, large in zip(ordered, ordered[1:], strict=False):
+                    if not {small.cell.id, large.cell.id} <= usable:
+                        continue
                     ratio = evidence.record_speedup(large, small)
                     n_doublings = math.log2(large.cell.batch_size / small.cell.batch_size)
                     if ratio is None or n_doublings == 0:

@@ -1350,6 +1350,7 @@ class Voice:
         self.facts: list[facts.Fact] = []
         self.verdicts: list[verdicts.Verdict | answers.Answer] = []
         self.figures: set[str] = set()
+        self.in_tables: set[CellRef] = set()
         self._drawn: dict[str, int] = {}
 
     def calls(self) -> dict[str, Callable[..., Any]]:
@@ -1385,10 +1386,10 @@ class Voice:
         return self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact))
 
     def sessions(self) -> Iterable[SessionResults]:
-        """Sessions of the page's own numbers: its facts, and what its verdicts name."""
+        """Sessions of the page's own numbers: its facts, what its verdicts name, and its tables and charts."""
         yield from (session for fact in self.facts for session, _ in fact.cells)
         refs = [ref for verdict in self.verdicts for part in verdict.parts for ref in part.cells]
-        yield from (session for session, _ in self.evidence.resolve(refs))
+        yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
 
     def measured(self, name: str) -> bool:
         """Whether a fact has a record."""
@@ -1464,6 +1465,7 @@ class Voice:
         made = self.site.make_table(table_id, workload, session)
         if not made.rows:
             return f"<p>{MISSING}</p>"
+        self.in_tables.update(ref for row in made.rows for cell in row for ref in _refs(cell.cells))
         rows = ([self._cell(cell) for cell in row] for row in made.rows)
         return _block(_table(made.columns, rows, made.caption, label=made.caption or table_id))
 
@@ -1506,7 +1508,7 @@ class Voice:
         return "".join(self._part(p) if p.cells or p.figures or p.fact else p.text for p in answer.parts)
 
     def _tried(self, verdict: verdicts.Verdict) -> str:
-        """What a verdict rests on, and so what was not tried for it."""
+        """What a verdict rests on, and what is not among it."""
         if verdict.basis == "published":
             return "Not tried: any of it. The figures are those of others."
         refs = {ref: None for part in (*verdict.parts, *(case.part for case in verdict.cases)) for ref in part.cells}
@@ -1520,7 +1522,7 @@ class Voice:
         left = [fmt.backend(name) for name in schema.BACKENDS if fmt.backend(name) not in tried]
         left += [f"a {fmt.device(name)}" for name in schema.DEVICES if name not in {cell.device for cell in cells}]
         left.append("machines of other makers")
-        return f"Rests on {fmt.count(len(found))} cells of {machines}. Not tried for it: {', '.join(left)}."
+        return f"Rests on {fmt.count(len(found))} cells of {machines}. Not among them: {', '.join(left)}."
 
     def cases(self, verdict_id: str) -> str:
         """Everything that a rule over many cases counted, with the side on which it counts."""
