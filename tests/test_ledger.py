@@ -31,6 +31,8 @@ NAMED = (
     "GPT-3 Kaggle FPGA ASIC TPU NPU"
 ).split()
 
+EPYC = "power-tdp-amd-epyc-7763"
+
 
 def evidence_of(*sessions, **fields) -> Evidence:
     """Invented records beside every declared workload, because claims name workloads that nobody invented."""
@@ -82,7 +84,7 @@ def test_no_claim_is_left_without_a_rule():
 def test_what_no_record_decides_is_only_what_records_could_decide():
     for item in ledger.items(NOTHING):
         if item.word == "not measured yet":
-            assert item.basis == "our records" and item.rule, item.claim.id
+            assert item.basis in ("our records", "none") and item.rule, item.claim.id
 
 
 def test_utilisation_is_held_against_the_articles_figure():
@@ -194,6 +196,10 @@ def test_a_fact_is_held_against_a_threshold_with_its_interval(monkeypatch):
         (ClaimRule(rows=("gpu-tesla-t4-memory",)), "no threshold"),
         (ClaimRule(sums=(Sum(name="s", over=("a-claim.watts",), under=()),), at_least=1.0), "a-claim.watts"),
         (ClaimRule(ages=("caffe-release",), at_least=1.0, holds="gone"), "no verdict is called 'gone'"),
+        (ClaimRule(), "names no evidence"),
+        (ClaimRule(rows=("imagenet-size", "nanogpt-shakespeare-size"), at_least=1.0), "in GiB and in MB"),
+        (ClaimRule(rows=("imagenet-size",), quotients=((EPYC, EPYC),), at_least=1.0), "in GiB and in x"),
+        (ClaimRule(quotients=((EPYC, "imagenet-size"),), at_least=1.0), f"'{EPYC}' gives W where the rule needs GiB"),
     ],
 )
 def test_a_broken_rule_stops_with_the_claims_id(monkeypatch, rule: ClaimRule, complaint: str):
@@ -201,6 +207,110 @@ def test_a_broken_rule_stops_with_the_claims_id(monkeypatch, rule: ClaimRule, co
         decided(monkeypatch, rule)
 
     assert complaint in str(caught.value)
+
+
+# Units.
+
+
+@pytest.mark.parametrize(("at_most", "word"), [(167.0, "refuted"), (168.0, "confirmed")])
+def test_a_figure_is_judged_in_the_unit_of_the_claims_number(monkeypatch, at_most: float, word: str):
+    rule = ClaimRule(rows=("imagenet-size",), at_least=135.0, at_most=at_most)
+
+    found = decided(monkeypatch, rule, numbers={"gigabytes": 150.0})
+
+    assert word == found.word  # 155.84 GiB
+    assert "155.84 GiB = 167.3 GB" in found.sentence and f"from 135 GB to {at_most:.0f} GB" in found.rule
+
+
+def test_a_threshold_that_is_a_number_of_the_claim_has_its_unit(monkeypatch):
+    rule = ClaimRule(rows=("imagenet-size",), at_least=Sum(name="claimed", over=("a-claim.gigabytes",), under=()))
+
+    assert "confirmed" == decided(monkeypatch, rule, numbers={"gigabytes": 160.0}).word
+    assert "refuted" == decided(monkeypatch, rule, numbers={"gigabytes": 170.0}).word
+
+
+@pytest.mark.parametrize(
+    ("numbers", "complaint"),
+    [
+        ({"watts": 150.0}, "'imagenet-size' gives GiB where the rule needs W"),
+        ({"watts": 150.0, "percent": 5.0}, "in % and in W"),
+    ],
+)
+def test_units_of_different_kinds_are_refused(monkeypatch, numbers: dict[str, float], complaint: str):
+    with pytest.raises(LedgerError, match="a-claim") as caught:
+        decided(monkeypatch, ClaimRule(rows=("imagenet-size",), at_least=1.0), numbers=numbers)
+
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("claim_id", ["b-imagenet-150gb", "b-min-256gb-ssd"])
+def test_what_the_articles_say_of_imagenet_is_judged_in_gigabytes(claim_id: str):
+    found = entry(claim_id)
+
+    assert "refuted" == found.word
+    assert "155.84 GiB = 167.3 GB" in found.sentence and " GB in every case" in found.rule
+
+
+# Claims of two halves, and claims that wait for evidence.
+
+HALVES = ClaimRule(
+    belief="gpu-uses-more-energy", says=False, facts=("resnet50-train-speedup",), at_least=2.0, why="Why."
+)
+
+
+def test_a_half_that_nobody_measured_leaves_the_claim_open(monkeypatch):
+    found = decided(monkeypatch, HALVES)
+
+    assert ("not measured yet", "our records") == (found.word, found.basis)
+    assert "One half, confirmed: " in found.sentence and "The other half, not measured yet: " in found.sentence
+    assert 1 == found.rule.count("Why.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({}, "confirmed"),
+        ({"at_least": 1e6}, "refuted"),
+        ({"says": True}, "refuted"),
+        ({"holds": "depends"}, "depends"),
+    ],
+)
+def test_a_claim_is_as_good_as_its_weaker_half(monkeypatch, fields: dict, word: str):
+    found = decided(monkeypatch, msgspec.structs.replace(HALVES, **fields), evidence_of(gpu=True))
+
+    assert (word, "published figures") == (found.word, found.basis)
+
+
+@pytest.mark.parametrize(
+    "claim_id",
+    ["b-cpu-trainable-gpu-enhances", "b-faq-require-gpu", "b-faq-without-gpu-significantly-longer"],
+)
+def test_what_is_said_of_a_gpu_waits_for_a_gpu(claim_id: str):
+    on_a_cpu = next(item for item in ledger.items(evidence_of()) if item.claim.id == claim_id)
+
+    assert "not measured yet" == on_a_cpu.word
+    assert "The other half, not measured yet: " in on_a_cpu.sentence
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "word"),
+    [
+        ("a-courses-use-small-data", "not measured yet"),
+        ("a-three-days-on-cpu-by-mistake", "not measured yet"),
+        ("b-driver-updates-bring-speed", "not measured yet"),
+        ("b-faq-best-gpu-nvidia-cuda", "depends"),
+        ("b-breakthroughs-with-gpus", "depends"),
+    ],
+)
+def test_evidence_about_something_else_or_a_half_confirms_nothing(claim_id: str, word: str):
+    assert word == entry(claim_id).word
+
+
+def test_a_rule_without_evidence_says_what_is_missing(monkeypatch):
+    found = decided(monkeypatch, ClaimRule(why="A list of courses is missing."))
+
+    assert ("not measured yet", "none") == (found.word, found.basis)
+    assert found.sentence.endswith("A list of courses is missing.")
 
 
 def test_an_opinion_with_a_rule_is_refused(monkeypatch):
@@ -253,7 +363,7 @@ def test_verdicts_of_beliefs_and_claims_agree():
     evidence = evidence_of(gpu=True)
     for item in ledger.items(evidence):
         rule = item.claim.rule
-        if rule is not None and rule.belief:
+        if rule is not None and rule.belief and not rule.facts:
             outcome = rules.lookup(rule.belief, evidence).outcome
             assert ("not measured" == outcome) == ("not measured yet" == item.word), item.claim.id
             assert ("depends" == outcome) <= ("depends" == item.word), item.claim.id

@@ -80,6 +80,7 @@ def test_claims_are_unique_and_their_evidence_exists():
     for claim in claims:
         assert SLUG.fullmatch(claim.id), claim.id
         assert claim.article in published.articles()
+        assert claim.test, f"{claim.id}: what would settle it"
         for row_id in claim.evidence:
             published.lookup(row_id)
 

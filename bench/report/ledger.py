@@ -28,6 +28,21 @@ BASES: tuple[Basis, ...] = get_args(Basis)
 DORMANT_YEARS = 5.0
 DAYS_PER_YEAR = 365.25
 
+OPEN: Word = "not measured yet"
+UNDECIDED = "Neither our records nor the published figures in our list decide this yet."
+# A claim of two halves is as good as the weaker one, and open while one of them is.
+WEAKEST_FIRST: tuple[Word, ...] = (OPEN, "refuted", "outdated", "depends", "confirmed", "not measurable")
+
+# What one of a unit is in the smallest of its kind. Only units of one kind are converted.
+KINDS_OF_UNITS: tuple[dict[str, float], ...] = (
+    {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40},
+    {"ms": 1e-3, "s": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0},
+)
+SPELLINGS = {"img/s": "images/s", "fps": "FPS"}
+# The numbers of a claim say their unit in their name.
+UNITS_OF_NUMBERS = {"gigabytes": "GB", "percent": "%", "watts": "W", "minutes": "minutes", "ratio": "x"}
+UNITS_OF_ENDINGS = {"_h": "hours", "_s": "s"}
+
 
 class LedgerError(ValueError):
     """A claim whose rule cannot be worked out; the message names the claim."""
@@ -95,12 +110,15 @@ def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence) -> Item:
         text = "Outdated where a cited source says that something else holds today."
         return Item(claim=claim, word="outdated", basis="published figures", parts=parts, rule=text)
     if rule is None:
-        text = "Neither our records nor the published figures in our list decide this yet."
-        return Item(claim=claim, word="not measured yet", basis="none", parts=(Part(text),), rule="")
+        return Item(claim=claim, word=OPEN, basis="none", parts=(Part(UNDECIDED),), rule="")
     try:
+        has_cases = any((rule.facts, rule.rows, rule.quotients, rule.sums, rule.ages))
+        if rule.belief and has_cases:
+            first = _from_belief(claim, msgspec.structs.replace(rule, why=""), evidence)
+            return _both(claim, first, _from_cases(claim, rule, numbers, evidence))
         if rule.belief:
             return _from_belief(claim, rule, evidence)
-        return _from_cases(claim, rule, numbers, evidence)
+        return _from_cases(claim, rule, numbers, evidence) if has_cases else _without_evidence(claim, rule)
     except (LookupError, ValueError) as error:
         why = error.args[0] if error.args else error
         raise LedgerError(f"{published.place_of(claim.id)}: claim {claim.id!r}: {why}; correct its rule") from error
@@ -120,15 +138,42 @@ def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence) -> Item:
     return Item(claim=claim, word=word, basis=basis, parts=found.parts, rule=text)
 
 
+def _both(claim: Claim, first: Item, second: Item) -> Item:
+    """The verdict on a claim of two halves, from those on each."""
+    word = min((first.word, second.word), key=WEAKEST_FIRST.index)
+    bases = {half.basis for half in (first, second) if word != OPEN or half.word == OPEN}
+    parts = (
+        Part(f"One half, {first.word}: "),
+        *first.parts,
+        Part(f" The other half, {second.word}: "),
+        *second.parts,
+    )
+    rule = (
+        "Two halves: both must be decided, and the claim is as good as the weaker one. "
+        f"One half: {first.rule} The other half: {second.rule}"
+    )
+    basis: Basis = bases.pop() if len(bases) == 1 else "published figures"
+    return Item(claim=claim, word=word, basis=basis, parts=parts, rule=rule)
+
+
+def _without_evidence(claim: Claim, rule: ClaimRule) -> Item:
+    """A claim that waits for rows or records: its rule says which, and why those in our list do not decide."""
+    if not rule.why:
+        raise LedgerError("the rule names no evidence and does not say why")
+    text = "No rule until a record or a published figure bears on the claim itself."
+    return Item(claim=claim, word=OPEN, basis="none", parts=(Part(f"{UNDECIDED} {rule.why}"),), rule=text)
+
+
 def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], evidence: Evidence) -> Item:
-    found = _cases(rule, numbers, evidence)
+    unit = _unit(claim, rule)
+    found = _cases(rule, numbers, evidence, unit)
     if rule.begins:
         test = Test(at_least=1.0)
     else:
         test = Test(at_least=_limit(rule.at_least, numbers), at_most=_limit(rule.at_most, numbers))
         if test.at_least is None and test.at_most is None:
             raise LedgerError("the rule has no threshold")
-    shown_test, measure = test.words(_shower(rule, evidence)), _measure(rule)
+    shown_test, measure = test.words(_shower(rule, evidence, unit)), _measure(rule)
     basis: Basis = "our records" if rule.facts else "the article's own numbers" if rule.sums else "published figures"
     if rule.sums and rule.rows:
         basis = "published figures"
@@ -161,7 +206,7 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
     return Item(claim=claim, word=word, basis=basis, parts=tuple(parts), rule=text.strip())
 
 
-def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence) -> list[Case]:
+def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit: str) -> list[Case]:
     found = []
     for name in rule.facts:
         fact = facts.lookup(name, evidence)
@@ -171,15 +216,18 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence) -> li
             part = Part(fact.text, refs)
             found.append(Case(name=fact.title, value=value.value, low=value.low, high=value.high, part=part))
     for row in rule.rows:
-        figure = published.lookup(row)
+        figure, text = published.lookup(row), published.lookup(row).text
         if rule.begins:
             value = float(figure.value.lower().startswith(rule.begins.lower()))
         else:
-            value = float(figure.value)
-        found.append(rules.published_case(_subject(figure), value, figure.text, figure))
+            value = float(figure.value) * _factor(_unit_of(figure), unit, row)
+            if _unit_of(figure) != unit:
+                text += f" = {fmt.number(value, 4)} {unit}"
+        found.append(rules.published_case(_subject(figure), value, text, figure))
     for over, under in rule.quotients:
         first, second = published.lookup(over), published.lookup(under)
-        value = float(first.value) / float(second.value)
+        factor = _factor(_unit_of(first), _unit_of(second), over) * _factor("x", unit, over)
+        value = float(first.value) / float(second.value) * factor
         text = f"{first.text} against {second.text}, {fmt.ratio(value)}"
         found.append(rules.published_case(_subject(first), value, text, first, second))
     for row in rule.ages:
@@ -191,6 +239,57 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence) -> li
         value = _value(entry, numbers)
         found.append(Case(name=entry.name, value=value, low=value, high=value, part=Part(_shown(entry, numbers))))
     return found
+
+
+def _unit(claim: Claim, rule: ClaimRule) -> str:
+    """The unit of a rule's thresholds: the one that the claim's numbers have, or else the one that its rows share.
+
+    Raises:
+        LedgerError: the numbers name several, or they name none and the rows differ.
+    """
+    if rule.begins or not (rule.rows or rule.quotients):
+        return ""
+    names: set[str] = set()
+    for limit in (rule.at_least, rule.at_most):
+        if isinstance(limit, Sum):
+            names.update(limit.over if len(limit.over) == 1 and not limit.under else ())
+        elif limit is not None:
+            names.update(claim.numbers)
+    named = {unit for name in names if (unit := _unit_of_number(name))}
+    shared = {_unit_of(published.lookup(row)) for row in rule.rows} | ({"x"} if rule.quotients else set())
+    units = sorted(unit or "no unit" for unit in named or shared)
+    if len(units) > 1:
+        whose = "the claim's numbers" if named else "the rows"
+        raise LedgerError(f"{whose} are in {' and in '.join(units)}, so the threshold has no unit")
+    return (named or shared).pop()
+
+
+def _unit_of(figure: published.Figure) -> str:
+    """The unit of a published row without remarks, in one spelling."""
+    unit = figure.unit.partition(" (")[0]
+    if unit == "USD/GPU-hour" and figure.hardware.startswith("1x "):
+        return "USD/hour"  # a machine with one GPU
+    return SPELLINGS.get(unit, unit)
+
+
+def _unit_of_number(name: str) -> str:
+    """The unit that the name of a claim's number says: "b-resnet50-40h-5h.gpu_h" is in hours; empty for "low"."""
+    known = name.rpartition(".")[2]
+    return UNITS_OF_NUMBERS.get(known) or UNITS_OF_ENDINGS.get(known[-2:], "")
+
+
+def _factor(unit: str, wanted: str, row: str) -> float:
+    """What a number in one unit is multiplied with to be in another.
+
+    Raises:
+        LedgerError: they are not of one kind.
+    """
+    if unit == wanted:
+        return 1.0
+    for kind in KINDS_OF_UNITS:
+        if unit in kind and wanted in kind:
+            return kind[unit] / kind[wanted]
+    raise LedgerError(f"row {row!r} gives {unit or 'no unit'} where the rule needs {wanted or 'no unit'}")
 
 
 def newest_observation() -> date:
@@ -261,7 +360,7 @@ def _measure(rule: ClaimRule) -> str:
     return "the time since then, in years," if rule.ages else "the published figure"
 
 
-def _shower(rule: ClaimRule, evidence: Evidence) -> Any:
+def _shower(rule: ClaimRule, evidence: Evidence, unit: str) -> Any:
     """How the threshold is written: in the unit of what is tested."""
     if rule.facts:
         units = {fact.estimate.unit for name in rule.facts if (fact := facts.lookup(name, evidence)).estimate}
@@ -271,7 +370,9 @@ def _shower(rule: ClaimRule, evidence: Evidence) -> Any:
             return fmt.ratio
         shares = units == {"frac"} or (not units and all(name.endswith("-utilisation") for name in rule.facts))
         return fmt.percent if shares else fmt.number
-    return fmt.ratio if rule.quotients or rule.sums else fmt.number
+    if rule.sums or unit == "x":
+        return fmt.ratio
+    return (lambda value: f"{fmt.number(value)} {unit}") if unit else fmt.number
 
 
 def _subject(figure: published.Figure) -> str:
