@@ -93,8 +93,8 @@ STUDIES = {
     ),
     "first-minute-tells-the-last": (
         "endurance",
-        {"readings": {"last-to-first-rate": 0.99}},
-        {"readings": {"last-to-first-rate": 0.5}},
+        {"readings": {"last-to-first-rate": 0.99}, "params": {"minutes": 10}},
+        {"readings": {"last-to-first-rate": 0.5}, "params": {"minutes": 10}},
     ),
     "predict-in-a-loop-is-free": ("call-styles", {"times": {"predict": 1.1, "compiled": 1.0}},
                                   {"times": {"predict": 40.0, "compiled": 1.0}}),
@@ -108,7 +108,8 @@ STUDIES = {
     "compiling-pays-at-once": ("compile-tax", {"readings": {"pays-after-eager": 20.0}},
                                {"readings": {"pays-after-eager": 900.0}}),
     "keras-is-slow": ("raw-framework", {"times": {"raw": 1.0, "fit": 2.0}}, {"times": {"raw": 1.0, "fit": 1.05}}),
-    "tokens-need-compute": ("gpt-decode", {"readings": {"bound-frac": 0.2}}, {"readings": {"bound-frac": 0.8}}),
+    "tokens-need-compute": ("gpt-decode", {"readings": {"bound-frac": 0.2, "bandwidth": 4e10}},
+                            {"readings": {"bound-frac": 0.8, "bandwidth": 4e10}}),
     "values-do-not-matter": ("denormals", {"times": {"scale-normal": 1.0, "scale-tiny": 1.0}},
                              {"times": {"scale-normal": 1.0, "scale-tiny": 9.0}}),
     "same-seed-same-weights": ("determinism", {"readings": {"equal-off": 1.0}}, {"readings": {"equal-off": 0.0}}),
@@ -138,6 +139,23 @@ def test_a_study_and_its_parts_exist(verdict_id: str):
 
     assert set(parts.get("times", ())) <= {item.id for item in spec.series}
     assert set(parts.get("readings", ())) <= {item.id for item in spec.readings}
+
+
+def test_a_training_of_seconds_tells_nothing_of_a_last_minute():
+    short = study_record("endurance", readings={"last-to-first-rate": 0.5}, params={"minutes": 0.05})
+    long = study_record("endurance", readings={"last-to-first-rate": 0.99}, params={"minutes": 10})
+
+    assert "not measured" == judged("first-minute-tells-the-last", short).outcome
+    assert "true" == judged("first-minute-tells-the-last", short, long).outcome
+
+
+def test_tokens_are_held_against_the_fastest_walk_of_any_backend():
+    own = study_record("gpt-decode", readings={"bound-frac": 0.8, "bandwidth": 4e10})
+    faster = study_record("gpt-decode", readings={"bound-frac": 0.1, "bandwidth": 8e10}, backend="torch")
+
+    found = judged("tokens-need-compute", own, faster)
+    assert {"0.400x", "0.100x"} == {case.part.text.split()[0] for case in found.cases}
+    assert "true" == found.outcome
 
 
 def test_acting_is_compared_between_the_devices_of_one_session():

@@ -124,6 +124,7 @@ WALL = {
     ),
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
     "bench.report.studies": layer("schema report.stats", "msgspec"),
+    "bench.report.drift": layer("schema report.stats", "msgspec"),
     "bench.report.rooflines": layer("schema registry report.stats report.studies", "msgspec"),
     "bench.report.trust": layer("schema report.stats", "msgspec numpy scipy"),
     "bench.report.traces": layer("schema report.stats report.trust", "numpy"),
@@ -156,7 +157,7 @@ WALL = {
     "bench.report.against": layer("schema store report.stats report.studies report.format", "scipy"),
     "bench.report.history": layer("schema store report.against report.stats report.studies report.format report.rows"),
     "bench.report.published": layer("schema", "msgspec yaml"),
-    "bench.report.rows": layer(f"schema registry store {ESTIMATES}", "msgspec numpy polars"),
+    "bench.report.rows": layer(f"schema registry store {ESTIMATES} report.drift", "msgspec numpy polars"),
     "bench.report.charts": layer(f"{DRAWN} report.beside", "altair polars"),
     "bench.report.calculators": layer(
         f"schema store {ESTIMATES} report.freshness report.published report.rows", "msgspec"

@@ -196,6 +196,35 @@ def test_best_by_parameters_prefers_the_headline_variant_among_those_that_agree(
     assert 32 == width.cell.batch_size
 
 
+def test_best_prefers_what_is_better_known_where_the_two_overlap():
+    known = make_record(runs=[make_run(i, cell=make_cell(), step_s=0.9 + i / 20) for i in range(5)])  # 0.9 to 1.1
+    cell = make_cell(jit="on")
+    lucky = make_record(jit="on", runs=[make_run(cell=cell, step_s=(0.9, 0.95, 1.0))])
+    surely = make_record(step_s=0.5, jit="on", n_runs=1, jitter_frac=0.01)
+
+    assert stats.throughput(lucky).value > stats.throughput(known).value
+    assert known is fastest([lucky, known])
+    assert surely is fastest([surely, known])
+
+
+def test_a_mode_without_a_headline_is_shown_by_its_first_variant():
+    spec = make_workload("inception-v3")
+    own = tuple(variant for variant in spec.variants["reference"] if variant.mode == "train")
+    tail = tuple(
+        msgspec.structs.replace(own[0], mode="infer", batch_size=n, headline=False) for n in (own[0].batch_size, 99)
+    )
+    spec = msgspec.structs.replace(spec, variants={"reference": own + tail})
+    first, other = (
+        msgspec.structs.replace(make_record("inception-v3", mode="infer", batch_size=v.batch_size), spec=spec)
+        for v in tail
+    )
+    evidence = make_evidence(session := make_session_results([other, first]))
+
+    assert not is_headline(first)
+    assert first is evidence.best(session, "inception-v3", "infer")
+    assert other is evidence.best(session, "inception-v3", "infer", batch_size=99)
+
+
 def test_best_by_another_quantity():
     quick_start = make_record("mlp-tabular", step_s=0.002)
     fast = make_record("mlp-tabular", step_s=0.001, jit="on", run_fields={"job": None})

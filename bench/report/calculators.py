@@ -267,7 +267,8 @@ def _all_but_batch(record: Record) -> tuple:
     cell = record.cell
     data = 0 if cell.workload in READ_BY else cell.n_samples  # the data lie in the process's memory
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
-    return (cell.workload, params, cell.backend, cell.device, cell.precision, cell.jit, cell.threads, data)
+    has_job = any(run.job is not None for run in record.runs)  # a whole job keeps more than its steps do
+    return (cell.workload, params, cell.backend, cell.device, cell.precision, cell.jit, cell.threads, data, has_job)
 
 
 # Prices.

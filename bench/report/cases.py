@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report import format as fmt
 from bench.report import published, stats, studies
 from bench.report.rules import Case, Part, case_of, published_case
-from bench.report.stats import Estimate
+from bench.report.stats import Estimate, Quantity
 from bench.schema import Device, Mode, Precision, Record
 
 if TYPE_CHECKING:
@@ -179,9 +179,13 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
 
 
 def of_records(
-    make: Callable[[Record], Estimate | None], *, modes: Sequence[Mode], device: Device | None = "cpu"
+    make: Callable[[Record], Estimate | None],
+    *,
+    modes: Sequence[Mode],
+    device: Device | None = "cpu",
+    by: Quantity = "throughput",
 ) -> Cases:
-    """A quantity of the cell that speaks for each model, in each mode."""
+    """A quantity of the cell that speaks for each model, in each mode; ``by`` is what the cell is the best in."""
 
     def cases(evidence: Evidence) -> list[Case]:
         found = []
@@ -189,7 +193,7 @@ def of_records(
             for workload in evidence.model_workloads():
                 for mode in modes:
                     for where in (device,) if device else ("cpu", "gpu"):
-                        record = evidence.best(session, workload, mode, where)
+                        record = evidence.best(session, workload, mode, where, by=by)
                         value = None if record is None else make(record)
                         if value is not None:
                             name = _name(evidence, record, session)
@@ -202,11 +206,6 @@ def of_records(
 def first_over_steady(record: Record) -> Estimate | None:
     """First step over a steady one."""
     return quotient(stats.first_step(record), stats.step_time(record))
-
-
-def slowest_of_hundred(record: Record) -> Estimate | None:
-    """Seconds that 99 of 100 single steps stay within."""
-    return stats.latency_tail(record, 0.99)
 
 
 def quality_gap(evidence: Evidence) -> list[Case]:
@@ -373,16 +372,56 @@ def study_ratio(workload: str, series: str, baseline: str, *, device: Device | N
     return cases
 
 
+def share_of_best(workload: str, share: str, ceiling: str) -> Cases:
+    """A share of each cell's own ceiling, of the highest ceiling instead that any backend found for the same work.
+
+    Args:
+        share: id of the reading that is a share.
+        ceiling: id of the reading that it is a share of.
+    """
+
+    def cases(evidence: Evidence) -> list[Case]:
+        groups: dict[tuple[Any, ...], list[tuple[SessionResults, Record]]] = {}
+        for session, record in _study_records(evidence, workload, None):
+            c = record.cell
+            same = (id(session), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
+            groups.setdefault(same, []).append((session, record))
+        found = []
+        for group in groups.values():
+            own = {id(record): studies.reading(record, ceiling) for _, record in group}
+            best = max((e for e in own.values() if e is not None), key=lambda e: e.value, default=None)
+            for session, record in group:
+                value, mine = studies.reading(record, share), own[id(record)]
+                if value is None or mine is None or best is None:
+                    continue
+                scaled = _mapped(value, lambda v, factor=mine.value / best.value: v * factor)
+                refs = evidence.refs(record, *(r for _, r in group if own[id(r)] is best))
+                found.append(case_of(_study_name(evidence, record, session), scaled, refs))
+        return found
+
+    return cases
+
+
 def study_reading(
-    workload: str, reading: str, *, device: Device | None = None, show: Callable[[float], str] | None = None
+    workload: str,
+    reading: str,
+    *,
+    device: Device | None = None,
+    show: Callable[[float], str] | None = None,
+    only: Callable[[Record], bool] = lambda record: True,
 ) -> Cases:
-    """A reading of every cell of a study; ``show`` gives words for values that are no quantities."""
+    """A reading of every cell of a study.
+
+    Args:
+        show: gives words for values that are no quantities.
+        only: which cells count.
+    """
 
     def cases(evidence: Evidence) -> list[Case]:
         found = [
             case_of(_study_name(evidence, record, session), value, evidence.refs(record))
             for session, record in _study_records(evidence, workload, device)
-            if (value := studies.reading(record, reading)) is not None
+            if only(record) and (value := studies.reading(record, reading)) is not None
         ]
         if show is None:
             return found

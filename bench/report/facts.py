@@ -145,11 +145,11 @@ def lookup(name: str, evidence: Evidence) -> Fact:
 
 
 def _doubts(evidence: Evidence, cells: Sequence[CellKey]) -> tuple[str, ...]:
-    """What disturbed the cells behind a number, and whether they are old; nothing for more than a comparison's two."""
+    """What disturbed the cells behind a number, whether they are old or hours apart; nothing for more than two."""
     if len(cells) > 2:
         return ()
     records = [session.records[cell_id] for session, cell_id in cells]
-    return evidence.disturbance(records), evidence.age(records)
+    return evidence.disturbance(records), evidence.age(records), evidence.distance(records)
 
 
 def measured(name: str, evidence: Evidence) -> bool:
@@ -890,6 +890,17 @@ def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[B
 
 
 @fact(
+    "machine-drift",
+    "how far the speed of a headline cell moves between sessions of the machine",
+    "Standard deviation of the logarithm of a cell's value between sessions that did the same work under the same "
+    "versions, pooled over cells, beyond what the cells' intervals explain.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    sd = evidence.drift(session)
+    return None if sd is None else Found(fmt.percent(math.expm1(sd)), ())
+
+
+@fact(
     "backend-wins",
     "on how many workloads each backend trains fastest on the CPU",
     "A backend wins a workload when its interval lies above those of all others; otherwise there is no clear winner.",
@@ -900,7 +911,7 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     for records in arms.values():
         rates = {backend: rate for backend, record in records.items() if (rate := stats.throughput(record))}
         first, *others = sorted(rates, key=lambda backend: -rates[backend].value)
-        if all(stats.compare(rates[first], rates[other]) == "faster" for other in others):
+        if all(evidence.order(*((records[b], rates[b]) for b in (first, other))) == "faster" for other in others):
             wins[first] += 1
     if not arms:
         return None

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench import registry
+from bench.report import drift, stats, trust
 from bench.report import format as fmt
-from bench.report import stats, trust
-from bench.report.stats import ComparisonError, Estimate, Quantity
+from bench.report.stats import ComparisonError, Estimate, Order, Quantity
 from bench.report.trust import Halves
 from bench.schema import (
     METHOD_VERSIONS,
@@ -40,6 +40,8 @@ OLDER = "older method"  # beside a number whose record another method or other c
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
 # Of these quantities the smallest is the best, and a speed-up is the second's over the first's.
+# Of these a machine's drift changes nothing.
+NOT_TIMED: frozenset[Quantity] = frozenset({"peak_host_bytes", "peak_device_bytes"})
 LESS_IS_BETTER: frozenset[Quantity] = frozenset(stats.QUANTITIES) - {"throughput", "flop_rate"}
 
 
@@ -111,6 +113,7 @@ class Evidence:
         self._params: dict[tuple[int, str], list[Mapping[str, Scalar]]] = {}
         self._flags: dict[int, tuple[str, ...]] = {}
         self._self_tests: dict[int, SelfTest | None] = {}
+        self._drifts: dict[str, float | None] = {}
         self._home = {id(record): session for session in self.sessions for record in session.records.values()}
 
     @cached_property
@@ -284,18 +287,21 @@ class Evidence:
         """Records of any status that ``best`` chooses among: one variant's cells, at the most threads used for it.
 
         Without ``params`` or ``batch_size`` that is the first headline variant that has a measured record, else the
-        first that has any. With them, a headline variant that agrees, else every cell that agrees.
+        first that has any; of a mode for which the workload declares no headline, its first variant. With them, a
+        headline variant that agrees, else every cell that agrees.
         """
         found = self.records(
             session, workload=workload, mode=mode, device=device, backend=backend, params=params,
             batch_size=batch_size, precision=precision,
         )  # fmt: skip
-        headline = [record for record in found if is_headline(record)]
-        if not headline and params is None and batch_size is None:
-            return ()
+        first = [record for record in found if is_headline(record)]
+        if not first and params is None and batch_size is None:
+            if any(v.headline and v.mode == mode for record in found for v in _variants(record)):
+                return ()
+            first = [record for record in found if _position(record) < len(_variants(record))]
         groups: dict[Any, list[Record]] = {}
-        for record in sorted(headline, key=_headline_position) or found:
-            groups.setdefault(variant_key(record) if headline else None, []).append(record)
+        for record in sorted(first, key=_position) or found:
+            groups.setdefault(variant_key(record) if first else None, []).append(record)
         chosen = next((g for g in groups.values() if any(r.status == "ok" for r in g)), None)
         chosen = chosen or next(iter(groups.values()), [])
         n_threads = max((record.cell.threads for record in chosen), default=0)
@@ -378,6 +384,8 @@ class Evidence:
     def record_speedup(self, first: Record, second: Record, quantity: Quantity = "throughput") -> Estimate | None:
         """How many times faster the first record is than the second: above 1, the first is ahead.
 
+        Of two that were not measured in turn the interval holds the machine's drift over hours, where that is known.
+
         Raises:
             ComparisonError: the two come from different sessions, or from different methods.
         """
@@ -388,7 +396,49 @@ class Evidence:
             raise ComparisonError(msg)
         if quantity in LESS_IS_BETTER:
             first, second = second, first
-        return stats.ratio(first, second, quantity)
+        found = stats.ratio(first, second, quantity)
+        return found if found is None or quantity in NOT_TIMED else self.with_drift(found, first, second)
+
+    def with_drift(self, ratio: Estimate, first: Record, second: Record) -> Estimate:
+        """A ratio of two cells of one machine; measured hours apart, its interval holds the drift of both."""
+        sd = self.drift(self.session_of(first)) if drift.are_apart(first, second) else None
+        return ratio if sd is None else drift.widened(ratio, math.sqrt(2) * sd)
+
+    def order(self, first: tuple[Record, Estimate], second: tuple[Record, Estimate]) -> Order:
+        """How the first cell stands to the second by a rate or a time of both.
+
+        Their intervals decide (``stats.compare``); of cells measured hours apart each holds the machine's drift.
+        """
+        (one, mine), (other, theirs) = first, second
+        sd = self.drift(self.session_of(one)) if drift.are_apart(one, other) else None
+        return stats.compare(*((mine, theirs) if sd is None else (drift.widened(e, sd) for e in (mine, theirs))))
+
+    def drift(self, session: SessionResults) -> float | None:
+        """How far this machine's headline cells move between sessions, see ``drift.scatter``; None if none repeats.
+
+        Repeats did the same work by the same method under the same versions, and were not disturbed.
+        """
+        key = self.key(session)
+        if key not in self._drifts:
+            repeats: dict[tuple[Any, ...], list[Estimate]] = {}
+            for other in self.sessions:
+                if self.key(other) != key:
+                    continue
+                for record in self.records(other, headline=True, status="ok"):
+                    speed = stats.flop_rate(record) or stats.throughput(record)
+                    if speed is not None and not self.flags(record):
+                        known = other.session.versions
+                        versions = (known.get("keras"), known.get(record.cell.backend))
+                        same = (record.cell.id, versions, record.source_hash, record.numbers_method)
+                        repeats.setdefault(same, []).append(speed)
+            self._drifts[key] = drift.scatter(repeats.values())
+        return self._drifts[key]
+
+    def distance(self, records: Sequence[Record]) -> str:
+        """ "measured 6 h apart" of two cells that were not measured in turn, else empty."""
+        if len(records) != 2 or not drift.are_apart(*records):
+            return ""
+        return f"measured {fmt.seconds(drift.gap_s(*records))} apart"
 
     def cell_ratio(
         self, session: SessionResults, first: str, second: str, quantity: Quantity = "throughput"
@@ -521,7 +571,8 @@ class Evidence:
 
 def is_headline(record: Record) -> bool:
     """Whether the cell comes from a variant that its workload measures first."""
-    return _headline_position(record) < len(_variants(record))
+    position, variants = _position(record), _variants(record)
+    return position < len(variants) and variants[position].headline
 
 
 def variant_key(record: Record) -> tuple[Any, ...]:
@@ -531,10 +582,26 @@ def variant_key(record: Record) -> tuple[Any, ...]:
 
 
 def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
-    """The record with the best value of a quantity, or None when none was measured."""
+    """The record with the best value of a quantity, or None when none was measured.
+
+    Where the best rests on fewer runs than another whose interval overlaps its own, the one with more runs is taken:
+    the fastest of few is often the luckiest.
+    """
     measured = [(record, estimate) for record in records if (estimate := getattr(stats, by)(record)) is not None]
+    if not measured:
+        return None
     sign = 1 if by in LESS_IS_BETTER else -1
-    return min(measured, key=lambda pair: (sign * pair[1].value, pair[0].cell.id), default=(None, None))[0]
+
+    def place(pair: tuple[Record, Estimate]) -> tuple[float, str]:
+        return (sign * pair[1].value, pair[0].cell.id)
+
+    first = min(measured, key=place)
+    better_known = [
+        (record, other)
+        for record, other in measured
+        if other.n > first[1].n and other.low <= first[1].high and first[1].low <= other.high
+    ]
+    return min(better_known or [first], key=place)[0]
 
 
 def is_older_method(record: Record) -> bool:
@@ -555,14 +622,16 @@ def _variants(record: Record) -> tuple[Variant, ...]:
     return record.spec.variants.get(record.profile, ())
 
 
-def _headline_position(record: Record) -> int:
-    """Place of the cell's headline variant in the SPEC; the number of variants when it has none."""
+def _position(record: Record) -> int:
+    """Place of the cell's variant in the SPEC, headline variants before their twins; after all when it has none."""
     cell, variants = record.cell, _variants(record)
-    for position, v in enumerate(variants):
-        if v.headline and (v.mode, v.batch_size, v.n_samples) == (cell.mode, cell.batch_size, cell.n_samples):
-            if dict(v.params) == dict(cell.params):
-                return position
-    return len(variants)
+    like = [
+        position
+        for position, v in enumerate(variants)
+        if (v.mode, v.batch_size, v.n_samples) == (cell.mode, cell.batch_size, cell.n_samples)
+        and dict(v.params) == dict(cell.params)
+    ]
+    return next((position for position in like if variants[position].headline), next(iter(like), len(variants)))
 
 
 def _columns(name: str, estimate: Estimate | None) -> dict[str, float | None]:

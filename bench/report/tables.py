@@ -538,10 +538,12 @@ def speed_by_workload(scope: Scope) -> _Draft:
             NOTHING if record is None else _text(fmt.count(record.cell.batch_size)),
             _text(fmt.device(device)),
             *cells,
-            _places(_backend_names(), cells),
+            _places(scope, _backend_names(), cells),
         ))  # fmt: skip
     caption = (
-        "Samples per second in the steady state (higher is better), each backend with its better compiler setting. "
+        "Samples per second in the steady state (higher is better), each backend with the better of the compiler "
+        "settings that were measured. Inference goes through predict, a few batches a call, so what a call costs by "
+        "itself is in it. "
         "Backends whose intervals overlap share a place."
     )
     columns = (MACHINE, "workload", "mode", "batch size", "device", *_backend_names(), PLACES)
@@ -894,7 +896,7 @@ def matmul_rate(scope: Scope) -> _Draft:
                 _text(scope.evidence.precision_text(records[0])),
                 _text(fmt.count(int(cell.params.get("n", 0)))),
                 *rates,
-                _places(_backend_names(), rates),
+                _places(scope, _backend_names(), rates),
             ))  # fmt: skip
     return _Draft(
         caption="Floating-point operations per second of the product of two n x n matrices (higher is better). "
@@ -1274,10 +1276,17 @@ def _fastest(scope: Scope, records: Sequence[Record], by: Quantity = "throughput
     return fastest(scope.evidence.undisturbed(records), by)
 
 
-def _places(names: Sequence[str], cells: Sequence[Cellv]) -> Cellv:
-    """Who comes first among cells of one row, in words; what overlaps shares a place (``stats.ranks``)."""
-    ranks = stats.ranks([cell.estimate for cell in cells])
-    found = sorted((place, i) for i, place in enumerate(ranks) if place is not None)
+def _places(scope: Scope, names: Sequence[str], cells: Sequence[Cellv]) -> Cellv:
+    """Who comes first among cells of one row, in words; what overlaps shares a place (``Evidence.order``)."""
+    measured: dict[int, tuple[Record, Estimate]] = {}
+    for i, cell in enumerate(cells):
+        if cell.estimate is not None:
+            ((session, cell_id),) = scope.evidence.resolve(cell.cells)
+            measured[i] = (session.records[cell_id], cell.estimate)
+    found = sorted(
+        (1 + sum(scope.evidence.order(other, own) == "faster" for other in measured.values()), i)
+        for i, own in measured.items()
+    )
     if len(found) < 2:
         return NOTHING
     refs = tuple(dict.fromkeys(ref for _, i in found for ref in cells[i].cells))

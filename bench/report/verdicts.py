@@ -96,6 +96,9 @@ ROUNDING_RATIO = 10.0
 BOUND_FRAC = 0.5
 # A tenth of a percentage point: less is a few pictures of a held-out set, and no better model.
 BETTER_FRAC = 0.001
+# A training that lasts less has no first and last minute.
+LONG_MINUTES = 2.0
+LOOK_UPS = "embedding"  # the workload whose weights are a table
 # A price that differs by a quarter between shops is a different price.
 SAME_PRICE_RATIO = 1.25
 
@@ -154,7 +157,11 @@ def always_requires_gpu(evidence: Evidence) -> Verdict:
         words.say(": ").jobs(short)
     words.say(".")
     if len(short) < len(found):
-        words.say(" Longer: " if short else " They take: ").jobs(job for job in found if job not in short).say(".")
+        longer = [job for job in found if job.exceeds(COFFEE_BREAK_S)]
+        if longer:
+            words.say(" Longer: " if short else " They take: ").jobs(longer).say(".")
+        if unclear := [job for job in found if job not in short and job not in longer]:
+            words.say(" Too close to that to tell: ").jobs(unclear).say(".")
     if all(job.exceeds(COFFEE_BREAK_S) for job in found):
         return decide("true", words)
     return decide("false" if len(short) >= COURSE_SHARE_FRAC * len(found) else "depends", words)
@@ -215,7 +222,8 @@ def not_feasible_without_gpu(evidence: Evidence) -> Verdict:
     rule = (
         f"False if a workload with a quality target reaches it in every run within {night} on the CPU, start-up "
         f"included and the whole 95 % interval below it; true if none reaches it in any run in that time; it depends "
-        f"in between. The largest model is the one with most weights whose job ends in that time."
+        f"in between. The largest model is the one with most weights whose job ends in that time, tables of look-ups "
+        f"left out, since a step touches few of their rows."
     )
 
     def decide(outcome: Outcome, words: _Words) -> Verdict:
@@ -236,7 +244,11 @@ def not_feasible_without_gpu(evidence: Evidence) -> Verdict:
         if job.time is not None:
             words.say(", after ").number(fmt.interval(job.time), job.record)
     words.say(".")
-    done = [job for job in found if job.ends_within(OVERNIGHT_S) and stats.n_params(job.record)]
+    done = [
+        job
+        for job in found
+        if job.ends_within(OVERNIGHT_S) and stats.n_params(job.record) and job.record.cell.workload != LOOK_UPS
+    ]
     if done:
         largest = max(done, key=lambda job: (stats.n_params(job.record), job.record.cell.id))
         weights = fmt.short_count(stats.n_params(largest.record) or 0)
@@ -509,11 +521,11 @@ rules.add(
     Belief(
         id="serving-needs-a-gpu",
         text="Serving a model needs a GPU.",
-        measure="the time that 99 of 100 batches of a model take on a CPU",
-        counted="models are that slow on a CPU",
+        measure="the time within which 95 of 100 batches of a model end on a CPU",
+        counted="models, counted on each machine, are that slow on a CPU",
         test=Test(at_least=INSTANT_S),
         needs="always",
-        cases=of.of_records(of.slowest_of_hundred, modes=("infer",)),
+        cases=of.of_records(stats.latency_tail, modes=("infer",), by="latency"),
         show=fmt.seconds,
         reason="A tenth of a second feels instant. Each model runs its headline batch, so one request is shorter.",
         missing="Inference on a CPU is not measured yet.",
@@ -921,8 +933,10 @@ rules.add(
         counted="trainings keep their pace",
         test=Test(at_least=NEARLY_ALL_FRAC),
         needs="always",
-        cases=of.study_reading("endurance", "last-to-first-rate"),
-        reason="A tenth may be lost before a plan goes wrong.",
+        cases=of.study_reading(
+            "endurance", "last-to-first-rate", only=lambda record: float(record.cell.params["minutes"]) >= LONG_MINUTES
+        ),
+        reason=f"A tenth may be lost before a plan goes wrong. Trainings of {LONG_MINUTES:g} minutes and more count.",
         missing="No training has been watched for minutes yet.",
     ),
     Belief(
@@ -1027,11 +1041,11 @@ rules.add(
     Belief(
         id="tokens-need-compute",
         text="A language model writes as fast as the chip computes.",
-        measure="the speed of writing tokens as a share of what the memory's bandwidth allows",
+        measure="the speed of writing tokens as a share of what the bandwidth allows that the fastest backend finds",
         counted="cells stay far from that bound",
         test=Test(at_most=BOUND_FRAC),
         needs="always",
-        cases=of.study_reading("gpt-decode", "bound-frac"),
+        cases=of.share_of_best("gpt-decode", "bound-frac", "bandwidth"),
         show=fmt.percent,
         reason="From half of the bound on, bandwidth decides, whatever the chip can compute. Farther away something "
         "else decides, which need not be arithmetic, so a cell there is only the weaker half of the proof.",
