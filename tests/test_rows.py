@@ -111,6 +111,16 @@ def test_each_machine_is_shown_once_with_its_best_session():
     assert (lead, new) == make_evidence(lead, old, new).shown
 
 
+def test_headline_cells_measured_again_do_not_hide_a_machines_fuller_session():
+    lead = session_on("own", is_local=True)
+    few = [make_record(), make_record("lstm-text")]
+    fuller = [*few, *(make_record("mlp-tabular", batch_size=2**n) for n in range(8))]
+    old, again = session_on("a", fuller, id="2026-11-01"), session_on("a", few, id="2026-11-02")
+
+    assert (lead, old) == make_evidence(lead, old, again).shown
+    assert old is make_evidence(old, again).lead
+
+
 def test_names_of_a_machine():
     evidence = make_evidence(gpu=True, local=True)
     gpu, own = (next(s for s in evidence.sessions if s.machine.id == name) for name in ("gpu-16c", "own-4c"))

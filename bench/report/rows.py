@@ -120,8 +120,9 @@ class Evidence:
     def lead(self) -> SessionResults | None:
         """The session that answers first: this machine's latest, else the latest published one, GPU machines first.
 
-        Among several, a session that covers at least half of the workloads goes before one that does not, and a
-        fuller profile before a smaller one of the published, so that rerunning one cell does not empty the site.
+        Among several, a session that covers at least half of the workloads goes before one that does not, one that
+        has half the cells of its machine's fullest before one that does not, and a fuller profile before a smaller one of the
+        published, so that rerunning one cell does not empty the site.
         """
         if local := [session for session in self._answering if session.is_local]:
             return max(local, key=lambda s: (self._is_full(s), s.session.started_at))
@@ -558,10 +559,17 @@ class Evidence:
     def _is_full(self, session: SessionResults) -> bool:
         return self._n_measured(session) >= FEW_WORKLOADS_FRAC * len(self.workloads)
 
+    def _is_full_of_its_own(self, session: SessionResults) -> bool:
+        """Whether it has enough of the cells that the fullest session of its machine has, to speak for that machine."""
+        same = [other for other in self._answering if self.key(other) == self.key(session)]
+        n_cells = {id(s): sum(r.status == "ok" for r in s.records.values()) for s in (session, *same)}
+        return n_cells[id(session)] >= FEW_WORKLOADS_FRAC * max(n_cells.values())
+
     def _rank(self, session: SessionResults) -> tuple[Any, ...]:
         described = session.session
         return (
             self._is_full(session),
+            self._is_full_of_its_own(session),
             PROFILE_RANK[described.profile],
             self.has_gpu(session),
             described.started_at,
