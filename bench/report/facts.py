@@ -843,13 +843,31 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     pairs = _repeats(evidence, session)
     if not pairs:
         return None
+    note = f"sessions {'; '.join(found.names for found in pairs)}"
+    return Found(_overlap_words(pairs), _of_pairs(evidence, pairs), note=note)
+
+
+@fact(
+    "sessions-overlap-elsewhere",
+    "headline intervals that overlap, for every two sessions of each other machine",
+    "As for the leading machine, of which sessions-overlap tells.",
+    of_all=True,
+)
+def _overlap_elsewhere(evidence: Evidence, _: SessionResults) -> Found | None:
+    repeated = [(session, pairs) for session in evidence.shown[1:] if (pairs := _repeats(evidence, session))]
+    if not repeated:
+        return None
+    text = "; ".join(f"{_overlap_words(pairs)} on {evidence.label(session)}" for session, pairs in repeated)
+    return Found(text, _of_pairs(evidence, [found for _, pairs in repeated for found in pairs]))
+
+
+def _overlap_words(pairs: Sequence[history.Overlap]) -> str:
+    """Each pair's count; of many the fewest and the most."""
     *others, last = [found.text for found in pairs]
     if len(pairs) > MOST_PAIRS_LISTED:
         fewest, *_, most = sorted(pairs, key=lambda found: len(found.together) / found.n)
-        text = f"{fewest.text} to {most.text}"
-    else:
-        text = f"{', '.join(others)} and {last}" if others else last
-    return Found(text, _of_pairs(evidence, pairs), note=f"sessions {'; '.join(found.names for found in pairs)}")
+        return f"{fewest.text} to {most.text}"
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @fact(

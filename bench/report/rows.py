@@ -120,8 +120,8 @@ class Evidence:
     def lead(self) -> SessionResults | None:
         """The session that answers first: this machine's latest, else the latest published one, GPU machines first.
 
-        Among several, a session that covers at least half of the workloads goes before one that does not, one that
-        has half the cells of its machine's fullest before one that does not, and a fuller profile before a smaller one of the
+        Among several, a session that covers at least half of the workloads goes before one that does not, one with
+        half the cells of its machine's fullest before one without, and a fuller profile before a smaller one of the
         published, so that rerunning one cell does not empty the site.
         """
         if local := [session for session in self._answering if session.is_local]:
