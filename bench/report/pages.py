@@ -1522,7 +1522,8 @@ class Voice:
         left = [fmt.backend(name) for name in schema.BACKENDS if fmt.backend(name) not in tried]
         left += [f"a {fmt.device(name)}" for name in schema.DEVICES if name not in {cell.device for cell in cells}]
         left.append("machines of other makers")
-        return f"Rests on {fmt.count(len(found))} cells of {machines}. Not among them: {', '.join(left)}."
+        n_cells = f"{fmt.count(len(found))} cell{'s' if len(found) != 1 else ''}"
+        return f"Rests on {n_cells} of {machines}. Not among them: {', '.join(left)}."
 
     def cases(self, verdict_id: str) -> str:
         """Everything that a rule over many cases counted, with the side on which it counts."""
