@@ -112,7 +112,9 @@ def test_a_clocked_fit_is_told_of_each_step_and_waits_at_the_end_of_blocks_too(f
     assert n_waits > 5
 
 
-def record(net: str, clock: float, *, backend: str = "tensorflow", status: str = "ok") -> Record:
+def record(
+    net: str, clock: float, *, backend: str = "tensorflow", status: str = "ok", source_hash: str = ""
+) -> Record:
     """Three rounds of fits of 0.1 s; under the clock they take so many times that."""
     cell = Cell(
         workload="harness-overhead", mode="study", backend=backend, device="cpu", jit="off", batch_size=32,
@@ -122,7 +124,8 @@ def record(net: str, clock: float, *, backend: str = "tensorflow", status: str =
     factors = {"bare": 1.0, "clock": clock, "again": 0.999}
     series = {name: tuple(Block(n_steps=1, seconds=s * f) for s in rounds) for name, f in factors.items()}
     runs = (make_run(0, cell=make_cell("call-styles"), series=series),) if status == "ok" else ()
-    known = {"profile": "reference", "method_version": 1, "source_hash": "x", "reason": "broken"}
+    known = {"profile": "reference", "method_version": 1, "reason": "broken"}
+    known["source_hash"] = source_hash or registry.source_hash("harness-overhead")
     return Record(cell=cell, spec=SPEC, status=status, runs=runs, **known)
 
 
@@ -166,6 +169,13 @@ def test_the_facts_tell_what_is_typical_and_count_what_surely_costs_more_than_a_
 @pytest.mark.parametrize("name", ["harness-overhead", "harness-overhead-again", "harness-overhead-certain"])
 def test_without_records_nothing_is_said(name: str):
     assert not facts.measured(name, evidence_of())
+
+
+def test_what_an_earlier_clock_cost_says_nothing_of_this_one():
+    earlier, now = record("mlp-tabular", 1.5, source_hash="0" * 16), record("resnet50", 1.01)
+
+    assert not facts.measured("harness-overhead", evidence_of(earlier))
+    assert facts.lookup("harness-overhead", evidence_of(earlier, now)).text.startswith("+1.0 % (")
 
 
 def test_each_net_is_trained_as_its_own_headline_is():

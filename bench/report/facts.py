@@ -19,7 +19,7 @@ import msgspec
 
 from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
-from bench.report.rows import Evidence, fastest
+from bench.report.rows import Evidence, fastest, is_older_method
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, Backend, Device, Job, Mode, Precision, Record, Scalar, Workload
 from bench.store import SessionResults
@@ -735,6 +735,12 @@ def _caps_agree(evidence: Evidence, session: SessionResults) -> Found | None:
     return Found(f"{n_equal} of {len(both)}", _cells(evidence, *records))
 
 
+def _of_this_clock(evidence: Evidence, session: SessionResults) -> tuple[Record, ...]:
+    """Records of what the clock costs, without those that measured an earlier clock: they say nothing of this one."""
+    found = evidence.records(session, workload="harness-overhead", status="ok")
+    return tuple(record for record in found if not is_older_method(record))
+
+
 def _overhead(name: str, series: str, title: str) -> None:
     """Register what a series of the study adds to bare fit, over all its networks and backends."""
 
@@ -745,8 +751,8 @@ def _overhead(name: str, series: str, title: str) -> None:
         "over the processes of all networks and backends.",
     )
     def _(evidence: Evidence, session: SessionResults) -> Found | None:
-        records = evidence.records(session, workload="harness-overhead", status="ok")
-        value = studies.pooled_ratio(records, series, "bare")
+        records = _of_this_clock(evidence, session)
+        value = studies.pooled_ratio(records, series, "bare") if records else None
         return None if value is None else Found(fmt.change(value), _cells(evidence, *records), value)
 
 
@@ -761,7 +767,7 @@ _overhead("harness-overhead-again", "again", "what a second fit adds to a step o
     "and backends whose 95 % interval lies above a hundredth.",
 )
 def _certain_overhead(evidence: Evidence, session: SessionResults) -> Found | None:
-    records = evidence.records(session, workload="harness-overhead", status="ok")
+    records = _of_this_clock(evidence, session)
     ratios = [r for record in records if (r := studies.call_ratio(record, "clock", "bare")) is not None]
     n_above = sum(ratio.low > 1 + OVERHEAD_LIMIT_FRAC for ratio in ratios)
     return Found(f"{n_above} of {len(ratios)}", _cells(evidence, *records)) if ratios else None
