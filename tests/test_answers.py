@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -125,6 +126,21 @@ def test_two_facts_are_compared_within_one_machine_only():
 
     assert ("true", "not enough data") == (answer.outcome, parted.outcome)
     assert "0.5" in answer.sentence
+
+
+def test_two_facts_of_cells_hours_apart_hold_the_machines_drift():
+    own = "  facts:\n    dense: [resnet50-train-cpu-throughput-jax, resnet50-train-cpu-throughput-tensorflow]\n"
+    head = re.sub(r"  facts:\n.*\n", own, HEAD).replace('fact("mlp-tabular-train-speedup")', "lowest.value")
+    slow, fast = make_record(step_s=1.0), make_record(backend="jax", step_s=0.8)
+    again = make_session_results([make_record(step_s=1.6)], session_id="2026-11-01")
+
+    def outcome(hour: str) -> str:
+        runs = tuple(msgspec.structs.replace(run, started_at=f"2026-11-03T{hour}:00:00+00:00") for run in fast.runs)
+        moved = msgspec.structs.replace(fast, runs=runs)
+        found = Evidence(Results((make_session_results([slow, moved]), again)), registry.workloads())
+        return answers.decide("q", spec(head), found).outcome
+
+    assert ("true", "depends") == (outcome("08"), outcome("16"))
 
 
 def test_of_several_sentences_the_first_counts_whose_facts_have_records():

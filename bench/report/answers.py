@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from bench.report import cases as of
-from bench.report import facts, published, rules
+from bench.report import facts, published, rules, stats
 from bench.report import format as fmt
 from bench.report.rules import Case, Decided, Part, Test
 
@@ -277,12 +277,15 @@ def _cases(spec: Spec, evidence: Evidence) -> Iterator[Case]:
         estimates = [one.estimate for one in found if one.estimate is not None]
         if len(estimates) < len(found) or len({_sessions(one) for one in found}) > 1:
             continue
-        refs = evidence.refs(*(session.records[cell] for one in found for session, cell in one.cells))
+        records = [session.records[cell] for one in found for session, cell in one.cells]
+        refs = evidence.refs(*records)
         if len(found) == 1:
             (value,) = estimates
             part = Part(found[0].text, refs, fact=found[0].id)
             yield Case(name=name, value=value.value, low=value.low, high=value.high, part=part)
         elif (ratio := of.quotient(*estimates)) is not None:
+            if len(records) == len(found) and estimates[0].unit in stats.TIMED_UNITS:
+                ratio = evidence.with_drift(ratio, *records)
             yield rules.case_of(name, ratio, refs)
 
 

@@ -170,7 +170,7 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
                 if quick is first:
                     part = Part("the same arm", evidence.refs(*timed))
                     found.append(Case(name=name, value=1.0, low=1.0, high=1.0, part=part))
-                elif ratio := stats.ratio(quick, first, "whole_job_time"):
+                elif ratio := evidence.record_speedup(first, quick, "whole_job_time"):
                     found.append(case_of(name, ratio, evidence.refs(quick, first)))
     return found
 
@@ -267,7 +267,7 @@ def share_of_best_product(backend: str) -> Cases:
             same = [record for record in records if sizes and record.cell.params.get("n") == max(sizes)]
             mine = max((r for r in same if r.cell.backend == backend), key=_rate, default=None)
             best = max((r for r in same if r.cell.backend != backend), key=_rate, default=None)
-            ratio = None if mine is None or best is None else stats.ratio(mine, best, "flop_rate")
+            ratio = None if mine is None or best is None else evidence.record_speedup(mine, best, "flop_rate")
             if ratio is not None:
                 name = f"{_name(evidence, mine, session)}, {fmt.backend(backend)} against "
                 name += fmt.backend(best.cell.backend)

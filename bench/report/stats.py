@@ -58,6 +58,7 @@ Quantity = Literal[
     "energy",
 ]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+TIMED_UNITS = ("s", "samples_per_s", "flop_per_s")  # of two values in one of these, one is the faster
 SET_UP_PHASES: tuple[Phase, ...] = ("import", "device_start", "data", "build")
 START_UP_PHASES: tuple[Phase, ...] = ("import", "device_start")
 
@@ -307,7 +308,7 @@ def compare(first: Estimate, second: Estimate) -> Order:
     """
     if first.unit != second.unit:
         raise ComparisonError(f"cannot compare {first.unit} with {second.unit}")
-    if first.unit not in ("s", "samples_per_s", "flop_per_s"):
+    if first.unit not in TIMED_UNITS:
         raise ComparisonError(f"neither of two values in {first.unit} is faster")
     if first.low <= second.high and second.low <= first.high:
         return "overlaps"
