@@ -23,7 +23,7 @@ SPEC = Workload(
     variants={
         "smoke": (
             Variant(
-                mode="infer",  # two other nets of this make are trained; its graph of a step takes TensorFlow long
+                mode="infer",  # another net of this make is trained; its graph of a step takes TensorFlow long
                 batch_size=2,
                 n_samples=4,
                 params={"image_px": 75},
