@@ -445,6 +445,19 @@ def test_a_study_without_alternatives_has_no_places():
     assert made.rows and "place" not in made.columns and "share a place" not in made.caption
 
 
+def test_cells_that_differ_in_their_rows_only_say_how_many():
+    record = make_record("call-styles")
+    more = msgspec.structs.replace(record, cell=msgspec.structs.replace(record.cell, n_samples=4096))
+    noun = record.spec.sample_noun
+
+    def sizes(*records) -> set[str]:
+        made = tables.make("study", make_evidence(make_session_results(records)), workload="call-styles")
+        return set(column(made, "size")) if "size" in made.columns else set()
+
+    assert {f"{record.cell.n_samples} {noun}", f"4,096 {noun}"} == sizes(record, more)
+    assert set() == sizes(record)
+
+
 def test_the_warm_up_is_counted_over_all_runs():
     short, long = ((Block(n_steps=1, seconds=0.2),) * n for n in (3, 5))
     cell = make_cell("cnn-digits")

@@ -270,6 +270,10 @@ def _study_words(evidence: Evidence, record: Record, among: Sequence[Record]) ->
     ):
         if len({getattr(other.cell, name) for other in among}) > 1:
             words.append(value)
+    rest = {"backend": cell.backend, "jit": cell.jit, "n_samples": cell.n_samples}
+    alike = (other.cell for other in among if msgspec.structs.replace(other.cell, **rest).id == cell.id)
+    if len({other.n_samples for other in alike}) > 1:  # they differ in nothing else
+        words.append(f"{fmt.count(cell.n_samples)} {evidence.noun(cell.workload)}")
     own = fmt.params(evidence.distinct_params(record))
     return ", ".join([*words, own] if own else words)
 
