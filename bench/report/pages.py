@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 import vl_convert
 import yaml
 
@@ -1680,13 +1681,17 @@ class Voice:
             rows.append(
                 (
                     f'<a href="{_e(href(self.page, path))}">{belief}</a>' if path else belief,
-                    f"{_badge(flip.before.outcome)}<p>{_e(flip.before.sentence)}</p>",
-                    f"{_badge(flip.after.outcome)}<p>{_e(flip.after.sentence)}</p>",
+                    f"{_badge(flip.before.outcome)}<p>{self._as_said(flip.before)}</p>",
+                    f"{_badge(flip.after.outcome)}<p>{self._as_said(flip.after)}</p>",
                     _e(flip.cause),
                     f'<a href="{_e(href(self.page, f"machines/{slug}.md"))}">{_e(slug)}</a>, {flip.session.session.id}',
                 )
             )
         return _block(_table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped"))
+
+    def _as_said(self, verdict: verdicts.Verdict) -> str:
+        """A verdict's sentence with its numbers as they were, each a link to its records."""
+        return "".join(self._part(msgspec.structs.replace(part, fact="")) for part in verdict.parts)
 
     def _n_records(self, cells: Iterable[CellRef]) -> questions.Counted:
         """How many different records these are, by device."""
