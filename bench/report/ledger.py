@@ -216,7 +216,8 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit:
             part = Part(fact.text, refs)
             found.append(Case(name=fact.title, value=value.value, low=value.low, high=value.high, part=part))
     for row in rule.rows:
-        figure, text = published.lookup(row), published.lookup(row).text
+        figure = published.lookup(row)
+        text = figure.text
         if rule.begins:
             value = float(figure.value.lower().startswith(rule.begins.lower()))
         else:

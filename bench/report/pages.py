@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import msgspec
 import vl_convert
 import yaml
 
@@ -384,13 +383,13 @@ def _small(text: str) -> str:
     if match is None:
         return _e(text)
     value, interval, rest = match.groups()
-    return f'<span class="value">{_e(value)}</span> {_smaller(_e(interval))}{_e(rest)}'
+    return f'<span class="value">{_e(value)}</span> {_smaller(interval)}{_e(rest)}'
 
 
 def _smaller(interval: str) -> str:
     """An interval as HTML, which breaks nowhere if it is short."""
-    short = ' class="short"' if len(html.unescape(interval)) <= LONGEST_UNBROKEN else ""
-    return f"<small{short}>{interval}</small>"
+    short = ' class="short"' if len(interval) <= LONGEST_UNBROKEN else ""
+    return f"<small{short}>{_e(interval)}</small>"
 
 
 TABLE_LINES = re.compile(r"^\|.*(?:\n\|.*)+", re.M)
@@ -409,7 +408,7 @@ def say_place_once(text: str) -> str:
         places = [machine for _, machine in PLACED.findall(table)]
         if len(places) < 2 or len(set(places)) > 1 or len(places) != table.count('<a class="num"'):
             return table
-        bare = PLACED.sub(lambda placed: _smaller(f"{placed.group(1)})"), table)
+        bare = PLACED.sub(lambda placed: _smaller(html.unescape(f"{placed.group(1)})")), table)
         return f"{bare}\n\n*Measured on {places[0]}.*"
 
     return TABLE_LINES.sub(shorten, text)
@@ -1681,17 +1680,13 @@ class Voice:
             rows.append(
                 (
                     f'<a href="{_e(href(self.page, path))}">{belief}</a>' if path else belief,
-                    f"{_badge(flip.before.outcome)}<p>{self._as_said(flip.before)}</p>",
-                    f"{_badge(flip.after.outcome)}<p>{self._as_said(flip.after)}</p>",
+                    f"{_badge(flip.before.outcome)}<p>{self._sentence(flip.before)}</p>",
+                    f"{_badge(flip.after.outcome)}<p>{self._sentence(flip.after)}</p>",
                     _e(flip.cause),
                     f'<a href="{_e(href(self.page, f"machines/{slug}.md"))}">{_e(slug)}</a>, {flip.session.session.id}',
                 )
             )
         return _block(_table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped"))
-
-    def _as_said(self, verdict: verdicts.Verdict) -> str:
-        """A verdict's sentence with its numbers as they were, each a link to its records."""
-        return "".join(self._part(msgspec.structs.replace(part, fact="")) for part in verdict.parts)
 
     def _n_records(self, cells: Iterable[CellRef]) -> questions.Counted:
         """How many different records these are, by device."""

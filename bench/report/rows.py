@@ -39,9 +39,9 @@ LOCAL_PREFIX = "local-"
 OLDER = "older method"  # beside a number whose record another method or other code than today's made
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
-# Of these quantities the smallest is the best, and a speed-up is the second's over the first's.
 # Of these a machine's drift changes nothing.
 NOT_TIMED: frozenset[Quantity] = frozenset({"peak_host_bytes", "peak_device_bytes"})
+# Of these quantities the smallest is the best, and a speed-up is the second's over the first's.
 LESS_IS_BETTER: frozenset[Quantity] = frozenset(stats.QUANTITIES) - {"throughput", "flop_rate"}
 
 
@@ -562,8 +562,7 @@ class Evidence:
     def _is_full_of_its_own(self, session: SessionResults) -> bool:
         """Whether it has enough of the cells that the fullest session of its machine has, to speak for that machine."""
         same = [other for other in self._answering if self.key(other) == self.key(session)]
-        n_cells = {id(s): sum(r.status == "ok" for r in s.records.values()) for s in (session, *same)}
-        return n_cells[id(session)] >= FEW_WORKLOADS_FRAC * max(n_cells.values())
+        return _n_cells(session) >= FEW_WORKLOADS_FRAC * max(map(_n_cells, same))
 
     def _rank(self, session: SessionResults) -> tuple[Any, ...]:
         described = session.session
@@ -575,6 +574,10 @@ class Evidence:
             described.started_at,
             self.key(session),
         )
+
+
+def _n_cells(session: SessionResults) -> int:
+    return sum(record.status == "ok" for record in session.records.values())
 
 
 def is_headline(record: Record) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -57,6 +57,7 @@ Quantity = Literal[
     "peak_device_bytes",
     "energy",
 ]
+T = TypeVar("T")
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 TIMED_UNITS = ("s", "samples_per_s", "flop_per_s")  # of two values in one of these, one is the faster
 SET_UP_PHASES: tuple[Phase, ...] = ("import", "device_start", "data", "build")
@@ -379,20 +380,23 @@ def break_even_interval(
     return _break_even_of(sizes, drawn)
 
 
-def ranks(estimates: Sequence[Estimate | None]) -> tuple[int | None, ...]:
-    """Place of each estimate, in the order given: 1 plus the number of those that are certainly better.
+def ranks(items: Sequence[T | None], order: Callable[[T, T], Order] = compare) -> tuple[int | None, ...]:
+    """Place of each item, in the order given: 1 plus the number of those that are certainly better.
 
     "Certainly better" means that the whole interval lies on the better side (``compare``), so equals share a place
     and the place after them is skipped, as in sport: 1, 1, 3. Overlap does not carry over: of three, the first and
     the last may be apart while the middle one overlaps both; the middle one then has place 1, too. The order in which
-    estimates are given never changes a place. None has no place.
+    items are given never changes a place. None has no place.
+
+    Args:
+        order: how the first of two stands to the second; of estimates, which are the usual items, ``compare``.
 
     Raises:
         ComparisonError: the units differ, or have no notion of fast.
     """
-    measured = [estimate for estimate in estimates if estimate is not None]
+    measured = [item for item in items if item is not None]
     return tuple(
-        None if own is None else 1 + sum(compare(other, own) == "faster" for other in measured) for own in estimates
+        None if own is None else 1 + sum(order(other, own) == "faster" for other in measured) for own in items
     )
 
 

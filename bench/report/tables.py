@@ -1282,15 +1282,12 @@ def _fastest(scope: Scope, records: Sequence[Record], by: Quantity = "throughput
 
 def _places(scope: Scope, names: Sequence[str], cells: Sequence[Cellv]) -> Cellv:
     """Who comes first among cells of one row, in words; what overlaps shares a place (``Evidence.order``)."""
-    measured: dict[int, tuple[Record, Estimate]] = {}
-    for i, cell in enumerate(cells):
-        if cell.estimate is not None:
-            ((session, cell_id),) = scope.evidence.resolve(cell.cells)
-            measured[i] = (session.records[cell_id], cell.estimate)
-    found = sorted(
-        (1 + sum(scope.evidence.order(other, own) == "faster" for other in measured.values()), i)
-        for i, own in measured.items()
-    )
+    measured: list[tuple[Record, Estimate] | None] = []
+    for cell in cells:
+        behind = scope.evidence.resolve(cell.cells if cell.estimate is not None else ())
+        measured += [(session.records[cell_id], cell.estimate) for session, cell_id in behind] or [None]
+    ranks = stats.ranks(measured, scope.evidence.order)
+    found = sorted((place, i) for i, place in enumerate(ranks) if place is not None)
     if len(found) < 2:
         return NOTHING
     refs = tuple(dict.fromkeys(ref for _, i in found for ref in cells[i].cells))
