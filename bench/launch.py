@@ -75,10 +75,14 @@ def launch(
     request: Request,
     *,
     timeout_s: float = TIMEOUT_S,
-    worker: Sequence[str] = WORKER,
+    worker: Sequence[str] = (),
     base: Mapping[str, str] | None = None,
 ) -> Run:
     """Execute one run in a process of its own.
+
+    Args:
+        timeout_s: seconds after which the process is killed, with all that it started.
+        worker: command that executes a request; by default ``WORKER``.
 
     Returns:
         What the child reported, or a run with status timeout, out_of_memory or failed and the reason.
@@ -91,7 +95,7 @@ def launch(
         start, spawned_at = perf_counter(), time()
         with open(Path(scratch, "log"), "wb") as log:
             process = subprocess.Popen(
-                [*worker, str(request_path), str(result_path)],
+                [*(worker or WORKER), str(request_path), str(result_path)],
                 cwd=REPOSITORY,
                 env=env,
                 stdin=subprocess.DEVNULL,
