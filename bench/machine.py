@@ -226,12 +226,16 @@ def describe(*, machine_id: str = "") -> Machine:
 
 
 def suggest_id(cpu_model: str, gpus: tuple[Gpu, ...], n_cores: int) -> str:
-    """Kebab name from the hardware: "nvidia-h200-16c", "amd-ryzen-7-5800x-16c"."""
-    name = gpus[0].name if gpus else cpu_model
-    count = f"{len(gpus)}x-" if len(gpus) > 1 else ""
+    """Kebab name from the hardware: "nvidia-h200-16c", "2x-tesla-t4-8c", "amd-ryzen-7-5800x-16c"."""
+    names = [gpu.name for gpu in gpus] or [cpu_model]
+    counts = {name: names.count(name) for name in names}
+    slugs = [f"{n}x-{_slug(name)}" if n > 1 else _slug(name) for name, n in counts.items()]
+    return f"{'-'.join(slugs)}-{n_cores}c"
+
+
+def _slug(name: str) -> str:
     words = re.sub(r"\(r\)|\(tm\)|\bcpu\b|\bprocessor\b|\d+-core|@.*$|with radeon.*$", " ", name.lower())
-    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "unknown"
-    return f"{count}{slug}-{n_cores}c"
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "unknown"
 
 
 def describe_gpus() -> tuple[Gpu, ...]:
