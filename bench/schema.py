@@ -112,7 +112,7 @@ class Variant(Struct, kw_only=True):
     """One size of a workload: what a cell takes from it before backend, device and threads are chosen.
 
     ``backends`` and ``devices`` limit where it runs; empty means everywhere. The further arms are measured beside
-    the usual one (all cores, float32-strict, the backend's first jit arm) in reference sessions.
+    the usual one (all cores, float32-strict, the backend's first jit arm).
     """
 
     mode: Mode = "train"

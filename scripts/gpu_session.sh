@@ -28,15 +28,16 @@ run() {
     BENCH_COMMIT=$(cat .whl/commit)
     export BENCH_COMMIT
   fi
-  if [ ! -d "$site" ]; then
-    mkdir -p "$site"
+  if [ ! -f "$site/.ready" ]; then
+    rm -rf "$site" && mkdir -p "$site"
     if ls .whl/*.whl >/dev/null 2>&1; then
       "$PYTHON" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" .whl/*.whl
     fi
     # Once, or the first cell pays for it: a package without byte code takes half a minute to import.
     "$PYTHON" -m compileall -q -j 0 "$site" bench
-    (nvidia-smi -q > "$out/smi.txt" || echo 'no nvidia-smi' > "$out/smi.txt") 2>&1
+    nvidia-smi -q > "$out/smi.txt" 2>&1 || echo "nvidia-smi: exit code $?" >> "$out/smi.txt"
     "$PYTHON" -m pip list > "$out/pip.txt" 2>&1
+    touch "$site/.ready"
   fi
   # What an earlier machine of this session brought home.
   [ ! -f .whl/results.tgz ] || "$PYTHON" -m bench.cli take .whl/results.tgz --results bench/results/local
