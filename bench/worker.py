@@ -47,6 +47,16 @@ N_CONTROLS = 5
 WAKE_S = 0.5  # an idle GPU's clock is a fraction of its own: the control kernel runs so long before it is timed
 IDLE_S = 1.0  # NVML's power is a mean over the last second, and so is a reading of RAPL made here
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
+OUT_OF_MEMORY = (
+    "resourceexhausted",
+    "out of memory",
+    "outofmemory",
+    "oom when allocating",
+    "unable to allocate",
+    "can't allocate memory",
+    "statusallocfailed",
+)
 # What walks a whole sequence as one operation, by backend: a module and its functions.
 FUSED_KERNELS = {
     "tensorflow": ("tensorflow.raw_ops", ("CudnnRNNV3", "CudnnRNN")),
@@ -915,8 +925,8 @@ def describe_failure(error: BaseException) -> tuple[str, str]:
     Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.
     """
     text = str(error).strip() or type(error).__name__
-    exhausted = ("RESOURCE_EXHAUSTED", "out of memory", "OutOfMemory", "Unable to allocate", "can't allocate memory")
-    is_memory = isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {text}" for word in exhausted)
+    lower = f"{type(error).__name__} {text}".lower().replace("_", "")
+    is_memory = isinstance(error, MemoryError) or any(word in lower for word in OUT_OF_MEMORY)
     is_skipped = isinstance(error, DataUnavailableError)
     line = text.splitlines()[0] if is_skipped else f"{type(error).__name__}: {text.splitlines()[0]}"
     for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
