@@ -6,15 +6,18 @@ import ast
 import difflib
 import hashlib
 import importlib
-import importlib.util
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from bench import workloads as package
 from bench.schema import SLUG, Scalar, Workload
+
+REPOSITORY = Path(__file__).parent.parent
+# Where code lies whose change is a change of what a workload computes or how its own clock reads.
+COUNTED = ("bench.workloads.", "bench.fits", "bench.served", "bench.by_hand", "bench.cgroups", "bench.clock")
 
 
 class UnknownNameError(ValueError):
@@ -59,8 +62,7 @@ def workload(workload_id: str) -> Workload:
 
 def module(workload_id: str) -> ModuleType:
     """The module that declares a workload; its functions import a framework when called."""
-    workload(workload_id)
-    return importlib.import_module(f"{package.__name__}.{workload_id.replace('-', '_')}")
+    return importlib.import_module(module_name(workload_id))
 
 
 def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
@@ -72,26 +74,71 @@ def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
 def source_hash(workload_id: str) -> str:
     """Fingerprint of a workload's functions: 16 hex digits of SHA-256 over their syntax trees.
 
-    Comments, docstrings, layout and SPEC (of which every record keeps a copy) do not count,
-    so that only a change of what is computed makes two results incomparable. A workload whose work is spread over
-    further modules names them in PARTS, and their functions count too.
+    Comments, docstrings, layout, import statements and SPEC (of which every record keeps a copy) do not count, so that
+    only a change of what is computed makes two results incomparable. What the file imports from COUNTED counts with
+    it, and what that imports, by content and not by name: files may move.
     """
+    return fingerprint(module_name(workload_id), _source)
+
+
+def fingerprint(name: str, source: Callable[[str], str | None]) -> str:
+    """Fingerprint of the module of that name, see ``source_hash``.
+
+    Args:
+        source: a module's text by dotted name; None where there is no such module.
+    """
+    seen, waiting = {}, [name]
+    while waiting:
+        module = waiting.pop()
+        text = None if module in seen else source(module)
+        if text is not None:
+            body = ast.parse(text).body
+            waiting += [part for part in _imported(body) if part.startswith(COUNTED)]
+            seen[module] = _text(body)
+    own = seen.pop(name)
+    return hashlib.sha256("\n".join([own, *sorted(seen.values())]).encode()).hexdigest()[:16]
+
+
+def module_name(workload_id: str) -> str:
+    """Dotted name of the module that declares a workload."""
     workload(workload_id)
-    body = _code(f"{package.__name__}.{workload_id.replace('-', '_')}")
-    parts = next((ast.literal_eval(node.value) for node in body if _assigns(node, "PARTS")), ())
-    text = "\n".join(_dump(node) for statements in (body, *map(_code, parts)) for node in statements)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{package.__name__}.{workload_id.replace('-', '_')}"
 
 
-def _code(name: str) -> list[ast.stmt]:
-    """Syntax trees of a module's statements, without SPEC and docstrings."""
-    spec = importlib.util.find_spec(name)
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    body = [node for node in tree.body if not _assigns(node, "SPEC") and not _is_docstring(node)]
+def _source(name: str) -> str | None:
+    path = REPOSITORY.joinpath(*name.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    return None
+
+
+def _imported(body: list[ast.stmt]) -> Iterator[str]:
+    """Dotted names of what may be modules that these statements import, also within functions."""
     for node in ast.walk(ast.Module(body=body, type_ignores=[])):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and _is_docstring(node.body[0]) and len(node.body) > 1:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+class _NoImports(ast.NodeTransformer):
+    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+        return None
+
+
+def _text(body: list[ast.stmt]) -> str:
+    """Syntax trees of a module's statements as text, without SPEC, imports and docstrings."""
+    kept = [node for node in body if not _assigns(node, "SPEC") and not _is_docstring(node)]
+    tree = _NoImports().visit(ast.Module(body=kept, type_ignores=[]))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.body and _is_docstring(node.body[0]):
             node.body = node.body[1:]
-    return body
+    return "\n".join(map(_dump, tree.body))
 
 
 def _dump(node: object) -> str:

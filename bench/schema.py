@@ -14,10 +14,13 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-# Schema history. A bump needs an upgrade function in UPGRADES and a stored old file under tests/data/.
+# Schema history. A bump needs an upgrade function in codec.UPGRADES and a stored old file under tests/data/.
 #   1  2026-11: first version
 #   2  2026-11: studies (series, first calls and readings of a run); further arms of a variant
-SCHEMA_VERSION = 2
+#   3  2026-11: what came in under 2 without a bump, each with a default: a record's commit, a run's times between
+#      epochs, an observed run's physical cores and OpenMP libraries, a GPU's memory that its driver does not tell;
+#      fingerprint 2 of workloads (registry.source_hash)
+SCHEMA_VERSION = 3
 
 # Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
 RECORD_LIMIT_BYTES = 20_000
@@ -402,12 +405,6 @@ class Request(Struct, kw_only=True):
     index: int
     order: int
     seed: int
-
-
-# One pure function per version step, from the decoded JSON of version k to that of k + 1.
-UPGRADES: Mapping[int, Any] = {
-    1: lambda raw: raw | {"schema_version": 2},  # every new key has a default
-}
 
 
 def encode(value: Struct) -> bytes:

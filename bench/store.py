@@ -14,13 +14,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from bench import plausible
+from bench import codec, plausible
 from bench.schema import (
     METHOD_VERSIONS,
     RECORD_LIMIT_BYTES,
-    SCHEMA_VERSION,
     SLUG,
-    UPGRADES,
     Machine,
     Record,
     Run,
@@ -119,13 +117,10 @@ def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
         raise RecordError(f"{where}: $: expected JSON, found {_json_problem(error)}") from error
     if not isinstance(raw, dict):
         raise RecordError(f"{where}: $: expected a JSON object, found {type(raw).__name__}")
-    version = raw.get("schema_version")
-    while version != SCHEMA_VERSION:
-        if version not in UPGRADES:
-            msg = f"{where}: $.schema_version: expected {SCHEMA_VERSION} or an older version, found {version!r}"
-            raise RecordError(msg)
-        raw = UPGRADES[version](raw)
-        version = raw.get("schema_version")
+    try:
+        raw = codec.upgrade(raw)
+    except codec.VersionError as error:
+        raise RecordError(f"{where}: $.schema_version: {error}") from error
     try:
         return msgspec.convert(raw, type_, strict=True)
     except msgspec.ValidationError as error:

@@ -85,7 +85,7 @@ def test_check_lists_problems_and_exits_with_1(tmp_path):
     result = CliRunner().invoke(cli.app, ["check", "--results", str(tmp_path)])
 
     assert 1 == result.exit_code
-    assert "example-2c/2026-11-03/broken.json: $.schema_version: expected 2" in result.output
+    assert "example-2c/2026-11-03/broken.json: $.schema_version: expected 3" in result.output
 
 
 def refresh_session():

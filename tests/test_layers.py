@@ -71,7 +71,8 @@ WALL = {
     "bench.coverage": layer("report.stats", "numpy"),
     "bench.plausible": layer("schema"),
     "bench.plan": layer("schema registry cost", "msgspec"),
-    "bench.store": layer("schema plausible", "msgspec"),
+    "bench.codec": layer("schema"),
+    "bench.store": layer("schema codec plausible", "msgspec"),
     "bench.launch": layer("schema", "msgspec"),
     "bench.meters": layer("schema", "psutil pynvml numpy"),
     "bench.fits": layer(),
@@ -92,7 +93,7 @@ WALL = {
     ),
     # Whole workloads under the clock and without it.
     "bench.workloads.harness_overhead": layer(
-        "schema workloads.cnn_digits workloads.lstm_text workloads.mlp_tabular workloads.resnet50"
+        "schema clock fits workloads.cnn_digits workloads.lstm_text workloads.mlp_tabular workloads.resnet50"
         " workloads.transformer_text"
     ),
     # Nets of other workloads, and the tries of them under a cap.

@@ -19,15 +19,9 @@ def test_an_unknown_workload_names_the_known_ones():
         registry.workload("resnet-50")
 
 
-def fingerprint(source, tmp_path, monkeypatch):
-    path = tmp_path / "workload.py"
-    path.write_text(source)
-    monkeypatch.setattr(registry, "workload", lambda _: None)
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda _: type("Spec", (), {"origin": str(path)}))
-    registry.source_hash.cache_clear()
-    value = registry.source_hash("any")
-    registry.source_hash.cache_clear()
-    return value
+def fingerprint(source, **parts):
+    modules = {"bench.workloads.own": source} | {f"bench.workloads.{name}": text for name, text in parts.items()}
+    return registry.fingerprint("bench.workloads.own", modules.get)
 
 
 BASE = '"""Doc."""\nSPEC = 1\ndef f(x):\n    """Doc."""\n    return x + 1\n'
@@ -43,10 +37,35 @@ BASE = '"""Doc."""\nSPEC = 1\ndef f(x):\n    """Doc."""\n    return x + 1\n'
         (BASE + "WIDTH = 3\n", False),
     ],
 )
-def test_only_a_change_of_what_is_computed_changes_the_fingerprint(source, same, tmp_path, monkeypatch):
-    before = fingerprint(BASE, tmp_path, monkeypatch)
+def test_only_a_change_of_what_is_computed_changes_the_fingerprint(source, same):
+    assert same == (fingerprint(BASE) == fingerprint(source))
 
-    assert same == (before == fingerprint(source, tmp_path, monkeypatch))
+
+IMPORTING = "def f(x):\n    from bench.workloads.parts import nets\n    return nets.g(x)\n"
+PARTS = {"parts.nets": "def g(x):\n    return x\n"}
+
+
+@pytest.mark.parametrize(
+    ("source", "parts", "same"),
+    [
+        (IMPORTING, {"parts.nets": "def g(x):\n    return 2 * x\n"}, False),
+        (IMPORTING, {"parts.nets": "import os\n\n\ndef g(x):\n    return x\n"}, True),
+        (IMPORTING.replace("parts import nets", "moved import nets"), {"moved.nets": PARTS["parts.nets"]}, True),
+        ("import numpy\n" + IMPORTING, PARTS, True),
+        (IMPORTING, PARTS | {"other": "def h(): pass"}, True),
+        (
+            IMPORTING,
+            {"parts.nets": "from bench.workloads import other\n" + PARTS["parts.nets"]} | {"other": "A = 1"},
+            False,
+        ),
+    ],
+)
+def test_what_a_workload_imports_counts_by_content_and_not_by_name(source, parts, same):
+    assert same == (fingerprint(IMPORTING, **PARTS) == fingerprint(source, **parts))
+
+
+def test_what_lies_beside_the_workloads_does_not_count():
+    assert fingerprint("from bench import machine\nA = 1") == fingerprint("A = 1")
 
 
 def test_a_fingerprint_does_not_depend_on_fields_that_only_some_pythons_have():

@@ -69,8 +69,11 @@ BROKEN = {
     "a list": (lambda p: p.write_text("[]"), ["$: expected a JSON object, found list"]),
     "binary": (lambda p: p.write_bytes(b"\xff\xfe\x00"), ["$: expected JSON"]),
     "deeply nested": (lambda p: p.write_text("[" * 200_000), ["$: expected JSON"]),
-    "newer version": (edited(lambda d: d.update(schema_version=99)), ["$.schema_version: expected 2", "found 99"]),
-    "no version": (edited(lambda d: d.pop("schema_version")), ["$.schema_version: expected 2", "found None"]),
+    "newer version": (
+        edited(lambda d: d.update(schema_version=99)),
+        ["$.schema_version: expected at most 3", "found 99: newer than this checkout; update it"],
+    ),
+    "no version": (edited(lambda d: d.pop("schema_version")), ["$.schema_version: expected 3", "found None"]),
     "unknown key": (edited(lambda d: d["cell"].update(colour="red")), ["$.cell: expected only known keys", "colour"]),
     "missing key": (edited(lambda d: d["cell"].pop("backend")), ["$.cell: expected the key", "backend"]),
     "wrong type": (

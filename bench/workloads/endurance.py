@@ -13,7 +13,6 @@ from typing import Any
 from bench import fits
 from bench.schema import Block, Reading, Series, Variant, Workload
 
-PARTS = ("bench.fits",)  # its functions count in the fingerprint of this workload
 N_PIXELS, N_CLASSES = 32, 10
 MIN_BLOCKS = 4  # so that the first and the last quarter are never the same block
 WINDOW_S = 60.0  # of the first and last pace; a quarter of the run where that is shorter

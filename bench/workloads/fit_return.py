@@ -16,7 +16,6 @@ from bench import fits
 from bench.schema import Block, Reading, Series, Variant, Workload
 from bench.workloads import transformer_text
 
-PARTS = ("bench.fits", "bench.workloads.transformer_text")  # their functions count in the fingerprint of this workload
 LATE_FRAC = 0.1  # of the time that the work took: a call that comes back later than that is late
 
 

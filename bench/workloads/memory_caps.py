@@ -21,12 +21,6 @@ from bench import cgroups
 from bench.schema import DataUnavailableError, Reading, Variant, Workload
 from bench.workloads import memory, memory_nets
 
-# Their functions count in the fingerprint of this workload.
-PARTS = (
-    "bench.workloads.memory",
-    "bench.workloads.memory_nets",
-    "bench.workloads.resnet50",
-)
 N_STEPS = 2  # of one try
 MAX_BATCH = 65_536
 TRY_LIMIT_S = 240.0

@@ -21,18 +21,6 @@ from bench.workloads import (
     transformer_text,
 )
 
-# Their functions count in the fingerprint of this workload.
-PARTS = (
-    "bench.workloads.detector",
-    "bench.workloads.gpt_small",
-    "bench.workloads.inception_v3",
-    "bench.workloads.lstm_text",
-    "bench.workloads.memory",
-    "bench.workloads.mlp_tabular",
-    "bench.workloads.mobilenet_v2",
-    "bench.workloads.resnet50",
-    "bench.workloads.transformer_text",
-)
 NETS = {
     module.SPEC.id: module
     for module in (

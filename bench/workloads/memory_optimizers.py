@@ -11,7 +11,6 @@ from typing import Any
 from bench.schema import Reading, Variant, Workload
 from bench.workloads import memory
 
-PARTS = ("bench.workloads.memory",)  # its functions count in the fingerprint of this workload
 N_FEATURES, N_CLASSES = 512, 100
 N_STEPS = 3  # measured steps, after a first one that compiles
 OPTIMIZERS = {

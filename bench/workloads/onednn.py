@@ -16,9 +16,8 @@ from typing import IO, Any
 from bench import fits, served
 from bench.schema import Block, Reading, Series, Variant, Workload
 
-PARTS = ("bench.fits", "bench.served")  # their functions count in the fingerprint of this workload
 SETTINGS = {"on": "1", "off": "0"}
-COMMAND = served.module("bench.workloads.onednn")
+COMMAND = served.module(__name__)
 N_CLASSES = 10
 N_TOKENS, LENGTH, N_DIMENSIONS = 50_000, 32, 64  # of the look-ups
 BLOCK_S = 0.3

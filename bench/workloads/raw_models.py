@@ -19,17 +19,6 @@ from typing import Any
 from bench.schema import Block, Series, Variant, Workload
 from bench.workloads import lstm_text, mobilenet_v2, resnet50, transformer_text
 
-# Their functions count in the fingerprint of this workload.
-PARTS = (
-    "bench.by_hand",
-    "bench.by_hand.on_jax",
-    "bench.by_hand.on_tensorflow",
-    "bench.by_hand.on_torch",
-    "bench.workloads.lstm_text",
-    "bench.workloads.mobilenet_v2",
-    "bench.workloads.resnet50",
-    "bench.workloads.transformer_text",
-)
 NETS = {module.SPEC.id: module for module in (resnet50, mobilenet_v2, lstm_text, transformer_text)}
 IMAGE_NETS = ("resnet50", "mobilenet-v2")
 N_SKIPPED = {"resnet50": 1, "mobilenet-v2": 1, "lstm-text": 5, "transformer-text": 3}  # fit prepares its data there

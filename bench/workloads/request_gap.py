@@ -12,7 +12,6 @@ from typing import Any
 from bench.schema import Block, Series, Variant, Workload
 from bench.workloads import call_styles
 
-PARTS = ("bench.workloads.call_styles",)  # its functions count in the fingerprint of this workload
 GAPS_S = {"gap-0": 0.0, "gap-10ms": 0.01, "gap-100ms": 0.1, "gap-1s": 1.0}
 FILTERS = (32, 64, 128)
 N_WARM_UP = 50  # requests one after another before the first that counts

@@ -22,8 +22,7 @@ from bench import served
 from bench.schema import Block, Series, Variant, Workload
 from bench.workloads import onednn
 
-PARTS = ("bench.fits", "bench.served", "bench.workloads.onednn")  # their functions count in the fingerprint, too
-COMMAND = served.module("bench.workloads.side_by_side")
+COMMAND = served.module(__name__)
 SETTINGS: dict[str, dict[str, str]] = {"": {}, "-asleep": {"OMP_WAIT_POLICY": "passive"}}
 GO, STOP = "go", "stop"
 MANY_EPOCHS = 1_000_000

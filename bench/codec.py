@@ -1,0 +1,66 @@
+"""From stored JSON of any version to that of today. Pure, but for the table of fingerprints that it reads once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.schema import SCHEMA_VERSION
+
+SAME_CODE = Path(__file__).parent / "workloads" / "same_code.toml"
+Json = dict[str, Any]
+
+
+class VersionError(ValueError):
+    """A stored file of a version that this checkout does not read; the message says expected, found and what to do."""
+
+
+def changes() -> list[Json]:
+    """The table of fingerprints that stand for the same code, as it is stored."""
+    return tomllib.loads(SAME_CODE.read_text(encoding="utf-8"))["change"]
+
+
+@cache
+def same_code() -> Mapping[tuple[str, str], str]:
+    """Today's fingerprint by workload and an older one that stands for the same code; of several changes the last."""
+    found: dict[tuple[str, str], str] = {}
+    for change in changes():
+        for workload, (old, new) in change["same"].items():
+            found = {key: new if (key[0], value) == (workload, old) else value for key, value in found.items()}
+            found[workload, old] = new
+    return found
+
+
+def _to_3(raw: Json) -> Json:
+    """Every new key has a default; a record's fingerprint becomes one of today's kind where its code is known."""
+    workload = raw.get("cell", {}).get("workload") if isinstance(raw.get("cell"), dict) else None
+    found = same_code().get((workload, raw.get("source_hash")))
+    return raw | {"schema_version": 3} | ({"source_hash": found} if found else {})
+
+
+# One function per version step, from the decoded JSON of version k to that of k + 1.
+UPGRADES: Mapping[int, Callable[[Json], Json]] = {
+    1: lambda raw: raw | {"schema_version": 2},  # every new key has a default
+    2: _to_3,
+}
+
+
+def upgrade(raw: Json) -> Json:
+    """The decoded JSON of a stored file in today's version.
+
+    Raises:
+        VersionError: its version is newer than this checkout, or none.
+    """
+    version = raw.get("schema_version")
+    while version != SCHEMA_VERSION:
+        if type(version) is int and version > SCHEMA_VERSION:
+            msg = f"expected at most {SCHEMA_VERSION}, found {version}: newer than this checkout; update it (git pull)"
+            raise VersionError(msg)
+        if type(version) is not int or version not in UPGRADES:
+            raise VersionError(f"expected {SCHEMA_VERSION} or an older version, found {version!r}")
+        raw = UPGRADES[version](raw)
+        version = raw["schema_version"]
+    return raw
