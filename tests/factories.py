@@ -191,7 +191,7 @@ def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequen
         "latencies_s": tuple(float(step) * 1.2 for step in steps[:10]),
         "n_samples_per_step": cell.batch_size,
         "flop_per_step": 2.0 * float(cell.params["n"]) ** 3 if cell.workload == "matmul" else None,
-        "n_params": INVENTED[cell.workload].n_params or None,
+        "n_params": (INVENTED[cell.workload].n_params if cell.workload in INVENTED else 0) or None,
         "final_loss": 0.5,
         "observed": make_observed(cell),
         "control_before": Control(n=1024, seconds=(0.02, 0.021)),

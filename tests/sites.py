@@ -112,11 +112,18 @@ class Sites:
         self._built: dict[str, dict[str, str | bytes]] = {}
 
     def results(self, name: str) -> Path:
-        """The records a site is built from: "full" (GPU machine, local session), "none", "committed"."""
+        """The records a site is built from: "full" (GPU machine, local session), "none", "committed".
+
+        Or "gpu" and "gpu-local": the committed ones beside a planned GPU session, published or this machine's own.
+        """
         if name == "committed":
             return ROOT / "bench" / "results"
         root = self.folder / f"results-{name}"
-        if not root.exists():
+        if not root.exists() and name.startswith("gpu"):
+            from tests import gpu_session
+
+            gpu_session.with_committed(root, gpu_session.gpu_session(local=name == "gpu-local"))
+        elif not root.exists():
             from tests.factories import make_results
 
             full = make_results(gpu=True, local=True, n_runs=2, n_blocks=4)
