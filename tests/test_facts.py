@@ -86,9 +86,37 @@ def test_speedup_rests_on_both_cells_and_names_the_cpu():
 
     found = facts.lookup("resnet50-train-speedup", evidence)
 
-    assert "8.00x (8.00 to 8.00, n = 5)" == found.text
+    assert "8.00x (batch 8, strict float32 on both; 8.00 to 8.00, n = 5)" == found.text
     assert cells_of(evidence, gpu, cpu) == cells(found)
     assert "Example CPU" in found.note
+
+
+def test_both_sides_of_a_speedup_are_those_of_its_own_machine():
+    """A reader multiplies what stands beside a ratio, so it must not be the leading machine's."""
+    lead = make_session_results([steady("resnet50", 100.0), *(steady(w, 1.0) for w in INVENTED if w != "resnet50")])
+    records = [
+        steady("resnet50", 2.0),
+        steady("resnet50", 4.0, batch_size=32),
+        steady("resnet50", 1.0, device="gpu"),
+        steady("resnet50", 0.32, device="gpu", batch_size=32, precision="tf32"),
+    ]
+    machine = make_machine("with-gpu", gpus=(make_gpu("NVIDIA H200"),) * 8)
+    session = make_session(records, machine_id=machine.id)
+    evidence = make_evidence(lead, make_session_results(records, machine=machine, session=session))
+    assert lead is evidence.lead
+
+    ratio, cpu, gpu, same = (
+        facts.lookup(f"resnet50-train-speedup{end}", evidence) for end in ("", "-cpu", "-gpu", "-same-batch")
+    )
+
+    assert "8.00 images/s (batch 32, float32; 8.00 to 8.00, n = 5; on with-gpu)" == cpu.text
+    assert "100 images/s (batch 32, TF32; 100 to 100, n = 5; on with-gpu)" == gpu.text
+    assert ratio.text.startswith("12.5x (batch 32 on both, TF32 against float32; ")
+    assert same.text.startswith("2.00x (batch 8, strict float32 on both; ")
+    assert "12.5x (12.5 to 12.5, n = 5; on with-gpu)" == facts.lookup("resnet50-train-speedup-factor", evidence).text
+    assert cells(ratio) == cells(cpu) | cells(gpu)
+    assert gpu.estimate.value / cpu.estimate.value == pytest.approx(ratio.estimate.value)
+    assert "an NVIDIA H200" == facts.lookup("machine-gpu", evidence).text  # of eight, each cell used one
 
 
 def test_sixteen_bits_on_a_cpu_are_judged_over_all_machines():
@@ -169,8 +197,8 @@ def test_spread_of_speedups_names_the_workloads():
 
     smallest, middle, largest = (facts.lookup(f"speedup-{w}", evidence) for w in ("smallest", "median", "largest"))
 
-    assert smallest.text.startswith("0.500x (Dense net on rows; ")
-    assert middle.text.startswith("4.00x (LSTM on text; ")
+    assert smallest.text.startswith("0.500x (Dense net on rows, batch 32, strict float32 on both; ")
+    assert middle.text.startswith("4.00x (LSTM on text, batch 64, strict float32 on both; ")
     assert largest.text.startswith("50.0x (ResNet-50")
     assert 6 == len(smallest.cells) == len(largest.cells)
 
@@ -208,6 +236,19 @@ def test_break_even_is_the_size_from_which_the_gpu_stays_ahead():
     assert 6 == len(found.cells)
     assert "width 16, batch 32" in facts.lookup("mlp-smallest-step", evidence).text
     assert "width 16, batch 2048" in facts.lookup("mlp-largest-step", evidence).text
+
+
+def test_a_crossing_in_a_coarse_grid_is_between_two_sizes_and_no_number():
+    sizes = ((32, 4.0), (2048, 0.25))
+    records = [
+        steady("mlp-tabular", step_s, device=device, batch_size=batch, params={"width": 16})
+        for batch, gpu_s in sizes
+        for device, step_s in (("cpu", 1.0), ("gpu", gpu_s))
+    ]
+
+    found = facts.lookup("mlp-break-even", one(*records, machine=make_machine(gpus=(make_gpu(),))))
+
+    assert "from a width x batch between 512 and 32,768" == found.text
 
 
 def test_a_gpu_that_never_gets_ahead_breaks_even_nowhere():

@@ -77,6 +77,12 @@ def evidence(*, is_reversed: bool) -> Evidence:
                 records.append(
                     reversible(workload, device, is_reversed=is_reversed, params=dict(variant.params), **common)
                 )
+    for device, larger in (("cpu", 64), ("gpu", 128)):
+        # Beyond the batch that both ran, each device is fastest at one of its own, the GPU in another precision, too.
+        fields = {"batch_size": larger, "n_samples": 16 * larger, "params": {"image_px": 224}}
+        precisions = ("float32-strict",) if device == "cpu" else ("float32-strict", "tf32")
+        for precision in precisions:
+            records.append(reversible("resnet50", device, is_reversed=is_reversed, precision=precision, **fields))
     for device in ("cpu", "gpu"):
         seconds = 1.0 if (device == "gpu") != is_reversed else 2.0
         records.append(study_record("rl-loop", times={"act": seconds}, device=device))
@@ -120,6 +126,30 @@ def test_reversing_the_devices_turns_outcomes_and_not_only_numbers():
         after["reinforcement-learning-needs-a-gpu"],
     )
     assert 2 * sum(before[i] != after[i] for i in COMPARING) > len(COMPARING)
+
+
+def test_reversing_the_devices_turns_both_ratios_of_each_workload():
+    before, after = (evidence(is_reversed=side) for side in (False, True))
+    for make in ("best_contrast", "contrast"):
+        turned = 0
+        for workload in before.model_workloads():
+            one, other = (getattr(found, make)(found.lead, workload) for found in (before, after))
+            if one is not None:
+                assert (one.speedup.low > 1) == (other.speedup.high < 1), (make, workload)
+                turned += 1
+        assert turned >= 7, make
+
+
+def test_each_device_at_its_best_is_another_ratio_than_equal_settings():
+    before, after = (evidence(is_reversed=side) for side in (False, True))
+    arms = [found.best_contrast(found.lead, "resnet50").arms for found in (before, after)]
+    words = [verdicts.lookup("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
+
+    assert "batch 128, TF32, against batch 64, float32" == arms[0]
+    assert arms[1].endswith("against batch 64, float32")
+    for found, said in zip((before, after), words, strict=True):
+        equal = found.contrast(found.lead, "resnet50")
+        assert "At equal settings on both" in said and "batch 8, strict float32 on both" == equal.arms
 
 
 def test_reversing_the_devices_changes_the_claims_that_compare_them():

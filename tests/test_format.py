@@ -124,6 +124,28 @@ def test_a_single_number_has_no_interval():
     assert "100 % (21 to 100, n = 1)" == fmt.interval(make_estimate(1, 0.207, 1, "frac", n=1, n_samples=1))
 
 
+def test_an_interval_inside_one_run_says_that_it_is_none_between_runs():
+    one = make_estimate(12.4, 12.3, 12.5, n=1, n_samples=30)
+
+    assert "12.4x (12.3 to 12.5 within one run)" == fmt.interval(one)
+    assert fmt.change(one).endswith(" within one run)")
+    assert "12.4x (12.3 to 12.5, n = 2)" == fmt.interval(make_estimate(12.4, 12.3, 12.5, n=2, n_samples=60))
+
+
+@pytest.mark.parametrize(
+    "named",
+    "an NVIDIA H200|an AMD EPYC|an RTX 4090|a GeForce RTX 4090|a Tesla T4|a T4|an L4|an Apple M2|an M2|a UHD Graphics|"
+    "an Ultra 7|a Xeon|an 8-core CPU|an 11th Gen Intel|a 13th Gen Intel|a 110 W card".split("|"),
+)
+def test_an_article_goes_by_the_sound(named: str):
+    assert named == fmt.with_article(named.partition(" ")[2])
+
+
+def test_a_precision_says_strict_where_float32_may_mean_less():
+    assert ("float32", "strict float32") == tuple(fmt.precision("float32-strict", d) for d in ("cpu", "gpu"))
+    assert ("TF32", "bfloat16") == tuple(fmt.precision(p, "gpu") for p in ("tf32", "mixed_bfloat16"))
+
+
 def test_not_measured_is_never_blank_or_zero():
     assert "not measured yet" == fmt.interval(None) == fmt.estimate(None)
 

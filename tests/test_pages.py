@@ -325,6 +325,13 @@ def placed(*machines: str) -> str:
     return "\n".join(["Above.", "", "| a | b |", "| --- | --- |", *(f"| c | {one} |" for one in numbers), "", "Below."])
 
 
+@pytest.mark.parametrize("doubt", ["n = 5", "n = 5; on other", "within one run; on other"])
+def test_an_interval_is_set_smaller_than_its_value(doubt: str):
+    shown = pages._small(f"2x (batch 8 on both, TF32 against float32; 1 to 3, {doubt})")
+
+    assert re.fullmatch(r'<span class="value">2x</span> <small[^>]*>\(batch 8 .*\)</small>', shown)
+
+
 def test_a_table_from_another_machine_names_it_once():
     text = pages.say_place_once(placed("other", "other"))
 

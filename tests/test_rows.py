@@ -130,7 +130,16 @@ def test_names_of_a_machine():
     assert "Reader's CPU, 4 cores" == evidence.cpu_text(own)
     assert "Example Server CPU, 1 core" == evidence.cpu_text(gpu, make_record(threads=1))
     assert "Example GPU" == evidence.gpu_text(gpu)
-    assert "2 x Example GPU" == evidence.gpu_text(session_on("two", gpus=(make_gpu(), make_gpu())))
+
+
+@pytest.mark.parametrize(("params", "words"), [({}, "Example GPU"), ({"gpus": 2}, "2 x Example GPU")])
+def test_a_cell_names_as_many_gpus_as_it_used(params, words):
+    record = make_record(device="gpu", params={"image_px": 224, **params})
+    session = session_on("eight", [record], gpus=(make_gpu(),) * 8)
+    evidence = make_evidence(session)
+
+    assert words == evidence.gpu_text(session, record)
+    assert "8 x Example GPU" == evidence.gpu_text(session)
 
 
 # Addresses.
@@ -321,7 +330,6 @@ def test_contrast_sets_the_best_arms_of_one_variant_against_each_other(gpu_evide
     assert ("gpu", "cpu") == (found.gpu.cell.device, found.cpu.cell.device)
     assert variant_key(found.gpu) == variant_key(found.cpu)
     assert gpu_evidence.best(session, "resnet50", "infer", "cpu") is found.cpu
-    assert found.speedup == gpu_evidence.speedup(session, "resnet50", "infer")
     looser = gpu_evidence.contrast(session, "resnet50", "infer", precision="tf32")
     assert ("tf32", "float32-strict") == (looser.gpu.cell.precision, looser.cpu.cell.precision)
 
@@ -339,6 +347,116 @@ def test_contrast_never_mixes_sizes():
     evidence = make_evidence(session := make_session_results([gpu, cpu]))
 
     assert evidence.contrast(session, "resnet50") is None
+
+
+# Each device as its owner would use it.
+
+
+def sized(batch_size: int, samples_per_s: float, **fields):
+    """A record of ResNet-50 with that throughput in every run."""
+    return make_record(batch_size=batch_size, step_s=batch_size / samples_per_s, jitter_frac=0.0, **fields)
+
+
+def with_flags(*flags: str, records) -> tuple:
+    """A session whose CPU has these instructions, and evidence of it alone."""
+    machine = make_machine("flagged", gpus=(make_gpu(),), cpu_flags=flags)
+    session = make_session_results(records, machine=machine, session=make_session(records, machine_id=machine.id))
+    return make_evidence(session), session
+
+
+def test_each_side_of_the_best_contrast_takes_its_own_batch_and_precision():
+    like = {"gpu": sized(8, 40.0, device="gpu"), "cpu": sized(8, 4.0)}
+    best = {"gpu": sized(256, 900.0, device="gpu", precision="mixed_bfloat16"), "cpu": sized(32, 5.0, jit="on")}
+    others = [sized(256, 300.0, device="gpu", precision="tf32"), sized(256, 100.0, device="gpu"), sized(2, 3.0)]
+    evidence, session = with_flags(records=[*like.values(), *best.values(), *others])
+
+    found, strict = evidence.best_contrast(session, "resnet50"), evidence.contrast(session, "resnet50")
+
+    assert (best["gpu"], best["cpu"]) == (found.gpu, found.cpu)
+    assert 180.0 == pytest.approx(found.speedup.value)
+    assert "batch 256, bfloat16, against batch 32, float32" == found.arms
+    assert (like["gpu"], like["cpu"]) == (strict.gpu, strict.cpu)
+    assert "batch 8, strict float32 on both" == strict.arms
+    assert found.speedup == evidence.speedup(session, "resnet50")
+
+
+def test_where_only_one_batch_was_measured_both_contrasts_are_one():
+    evidence, session = with_flags(records=[sized(8, 40.0, device="gpu"), sized(8, 4.0)])
+
+    assert evidence.contrast(session, "resnet50") == evidence.best_contrast(session, "resnet50")
+
+
+def test_one_batch_for_both_may_be_asked_for_with_the_usual_precisions():
+    records = [sized(8, 40.0, device="gpu"), sized(8, 60.0, device="gpu", precision="tf32"), sized(8, 4.0)]
+    evidence, session = with_flags(records=[*records, sized(32, 500.0, device="gpu"), sized(32, 5.0)])
+
+    found = evidence.best_contrast(session, "resnet50", batch_size=8)
+
+    assert "batch 8 on both, TF32 against float32" == found.arms
+    assert 15.0 == pytest.approx(found.speedup.value)
+
+
+@pytest.mark.parametrize(("flags", "precision"), [((), "float32-strict"), (("amx_bf16",), "mixed_bfloat16")])
+def test_sixteen_bits_count_on_a_cpu_that_computes_in_them(flags, precision):
+    records = [sized(8, 40.0, device="gpu"), sized(8, 4.0), sized(8, 8.0, precision="mixed_bfloat16")]
+    evidence, session = with_flags(*flags, records=records)
+
+    assert precision == evidence.best_contrast(session, "resnet50").cpu.cell.precision
+
+
+def test_the_best_contrast_stays_with_one_network_and_the_headlines_unless_asked():
+    wide = {"workload": "mlp-tabular", "params": {"width": 1024}, "jitter_frac": 0.0}
+    records = [
+        *(make_record("mlp-tabular", device=device, step_s=step) for device, step in (("cpu", 1.0), ("gpu", 2.0))),
+        make_record(**wide, device="gpu", step_s=0.01),
+        make_record(**wide, device="cpu", step_s=1.0),
+        make_record("mlp-tabular", params={"width": 16}, device="gpu", step_s=0.001),
+    ]
+    evidence, session = with_flags(records=records)
+
+    assert 128 == evidence.best_contrast(session, "mlp-tabular").gpu.cell.params["width"]
+    found = evidence.best_contrast(session, "mlp-tabular", params={"width": 1024})
+    assert 100.0 == pytest.approx(found.speedup.value)
+    assert evidence.best_contrast(session, "mlp-tabular", params={"width": 16}) is None
+    evidence, session = with_flags(records=records[2:4])
+    assert evidence.best_contrast(session, "mlp-tabular") is None  # the headline's network was not measured
+
+
+def test_the_best_contrast_takes_the_backend_asked_for():
+    records = [sized(8, 40.0, device="gpu"), sized(8, 4.0), sized(8, 9.0, backend="jax", jit="on")]
+    evidence, session = with_flags(records=[*records, sized(8, 10.0, device="gpu", backend="jax", jit="on")])
+
+    assert "jax" == evidence.best_contrast(session, "resnet50").cpu.cell.backend
+    assert 10.0 == pytest.approx(evidence.best_contrast(session, "resnet50", backend="tensorflow").speedup.value)
+    assert evidence.best_contrast(session, "resnet50", backend="torch") is None
+
+
+def test_the_best_contrast_needs_both_sides_of_one_session():
+    gpu, cpu = sized(8, 40.0, device="gpu"), sized(8, 4.0)
+    one, two = session_on("one", [gpu], gpus=(make_gpu(),)), session_on("two", [cpu])
+    evidence = make_evidence(one, two)
+
+    assert [None] * 3 == [evidence.best_contrast(session, "resnet50") for session in (one, two, None)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"), [({"source_hash": "0" * 16}, "source"), ({"method_version": 2}, "method version: 3 and 2")]
+)
+def test_the_best_contrast_refuses_other_code_and_other_methods(fields, message):
+    evidence, session = with_flags(records=[sized(256, 40.0, device="gpu"), sized(8, 4.0, **fields)])
+
+    with pytest.raises(ComparisonError, match=message):
+        evidence.best_contrast(session, "resnet50")
+
+
+def test_the_best_contrast_prefers_undisturbed_cells_and_the_most_threads():
+    clean, busy = sized(8, 40.0, device="gpu"), sized(256, 900.0, device="gpu", run_fields=BUSY)
+    few, most = sized(32, 9.0, threads=1), sized(8, 4.0, threads=2)
+    evidence, session = with_flags(records=[clean, busy, few, most])
+
+    found = evidence.best_contrast(session, "resnet50")
+
+    assert (clean, most) == (found.gpu, found.cpu)
 
 
 # What can be trusted.

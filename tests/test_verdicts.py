@@ -338,6 +338,58 @@ def test_sentence_names_the_denominator_and_what_falls_short():
     assert "those that do not: LSTM on text" in found.sentence
 
 
+# How many times faster.
+
+
+def as_used(*, workload: str = "resnet50", **fields) -> tuple[Record, ...]:
+    """A GPU that gains thirty times at equal settings, and 150 times with a batch and a precision of its own."""
+    common = {"workload": workload, "jitter_frac": 0.0, **fields}
+    return (
+        make_record(**common, device="cpu", step_s=8.0, batch_size=8),
+        make_record(**common, device="gpu", step_s=8.0 / 30, batch_size=8),
+        make_record(**common, device="gpu", step_s=256 / 150, batch_size=256, precision="mixed_bfloat16"),
+    )
+
+
+def test_times_faster_rests_on_each_device_as_used_and_tells_equal_settings_second():
+    found = judged("gpu-is-a-hundred-times-faster", *as_used())
+
+    assert "true" == found.outcome
+    assert "false" == judged("gpu-is-a-hundred-times-faster", *as_used()[:2]).outcome
+    assert "ResNet-50, 224 px, batch 256, bfloat16, against batch 8, float32, 150x (" in found.sentence
+    assert "At equal settings on both: ResNet-50, 224 px, batch 8, strict float32 on both, 30.0x (" in found.sentence
+    several = judged("gpu-is-a-hundred-times-faster", *as_used(), *as_used(workload="mobilenet-v2"))
+    assert "2 of 2 workloads gain that much" in several.sentence
+    assert "At equal settings on both: 0 of 2; lowest: " in several.sentence
+
+
+def test_where_only_equal_settings_were_measured_the_sentence_says_so_once():
+    found = judged("good-cpu-is-nearly-as-fast", *as_used()[:2])
+
+    assert "batch 8, strict float32 on both, 30.0x" in found.sentence
+    assert "At equal settings" not in found.sentence
+
+
+def test_inference_names_batch_and_precision_of_both_sides():
+    found = judged("only-for-training", *as_used(mode="infer"))
+
+    assert "ResNet-50, 224 px, batch 256, bfloat16, against batch 8, float32, a GPU is 150x" in found.sentence
+    assert "At equal settings on both, batch 8, strict float32 on both: 30.0x" in found.sentence
+
+
+def test_a_size_counts_against_the_gpu_only_if_no_precision_of_it_wins():
+    slow = (
+        make_record(device="cpu", step_s=1.0, jitter_frac=0.0),
+        make_record(device="gpu", step_s=1.1, jitter_frac=0.0),
+    )
+
+    assert "false" == judged("gpu-is-always-faster", *slow).outcome
+    better = make_record(device="gpu", step_s=0.5, jitter_frac=0.0, precision="tf32")
+    found = judged("gpu-is-always-faster", *slow, better)
+    assert "true" == found.outcome
+    assert "batch 8 on both, TF32 against float32, 2.00x" in found.sentence
+
+
 # Not feasible without a GPU.
 
 

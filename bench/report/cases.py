@@ -19,7 +19,7 @@ from bench.report.stats import Estimate, Quantity
 from bench.schema import Device, Mode, Precision, Record
 
 if TYPE_CHECKING:
-    from bench.report.rows import Evidence
+    from bench.report.rows import Contrast, Evidence
     from bench.store import SessionResults
 
 Cases = Callable[["Evidence"], list[Case]]
@@ -34,28 +34,34 @@ def serious(evidence: Evidence) -> tuple[SessionResults, ...]:
 
 
 def gpu_over_cpu(
-    *,
-    modes: Sequence[Mode] = ("train",),
-    workloads: Sequence[str] = (),
-    headline: bool = True,
-    precision: Precision = "float32-strict",
+    *, modes: Sequence[Mode] = ("train",), workloads: Sequence[str] = (), by_size: bool = False, strict: bool = False
 ) -> Cases:
-    """The GPU's speed over the CPU's, each with its best arm; without ``headline`` at every size that both ran."""
+    """The GPU's speed over the CPU's on each network, each at its fastest batch and usual precision.
+
+    Args:
+        by_size: at every size that both ran instead, one batch for both.
+        strict: like for like instead, the headline's batch and strict float32 on both.
+    """
 
     def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session in serious(evidence):
-            for workload in workloads or evidence.model_workloads():
-                for mode in modes:
-                    for options in [{}] if headline else _sizes(evidence, session, workload, mode):
-                        contrast = evidence.contrast(session, workload, mode, precision=precision, **options)
-                        if contrast is not None:
-                            name = _name(evidence, contrast.gpu, session)
-                            refs = evidence.refs(contrast.gpu, contrast.cpu)
-                            found.append(case_of(name, contrast.speedup, refs))
-        return found
+        contrast = evidence.contrast if strict else evidence.best_contrast
+        return [
+            contrast_case(evidence, found)
+            for session in serious(evidence)
+            for workload in workloads or evidence.model_workloads()
+            for mode in modes
+            for options in (_sizes(evidence, session, workload, mode) if by_size else [{}])
+            if (found := contrast(session, workload, mode, **options)) is not None
+        ]
 
     return cases
+
+
+def contrast_case(evidence: Evidence, contrast: Contrast, more: str = "") -> Case:
+    """GPU over CPU as a case, whose name says batch and precision of both."""
+    name = f"{_task(evidence, contrast.gpu)}, {contrast.arms}{more}"
+    refs = evidence.refs(contrast.gpu, contrast.cpu)
+    return case_of(_placed(evidence, name, contrast.session), contrast.speedup, refs)
 
 
 def between_arms(field: str, first: Any, second: Any, *, device: Device | None = None) -> Cases:
@@ -293,7 +299,7 @@ def share_of_data_sheet(peaks: dict[str, str]) -> Cases:
                 continue
             peak = float(published.lookup(row).value) * 1e12
             share = _mapped(stats.flop_rate(best), lambda value, peak=peak: value / peak, unit="frac")
-            found.append(case_of(evidence.gpu_text(session), share, evidence.refs(best)))
+            found.append(case_of(evidence.gpu_text(session, best), share, evidence.refs(best)))
         return found
 
     return cases
@@ -349,8 +355,7 @@ def speedup_at_low_utilisation(most_util_frac: float) -> Cases:
                 contrast = evidence.contrast(session, workload)
                 util = None if contrast is None else _utilisation(contrast.gpu)
                 if contrast is not None and util is not None and util <= most_util_frac:
-                    name = f"{_name(evidence, contrast.gpu, session)} at {fmt.percent(util)} utilisation"
-                    found.append(case_of(name, contrast.speedup, evidence.refs(contrast.gpu, contrast.cpu)))
+                    found.append(contrast_case(evidence, contrast, f", at {fmt.percent(util)} utilisation"))
         return found
 
     return cases
@@ -507,7 +512,8 @@ def study_on_both(workload: str, series: str) -> Cases:
                 gpu, cpu = sides["gpu"][0], max(sides["cpu"], key=lambda record: record.cell.threads)
                 ratio = quotient(studies.call_time(cpu, series), studies.call_time(gpu, series))
                 if ratio is not None:
-                    found.append(case_of(_study_name(evidence, gpu, session), ratio, evidence.refs(gpu, cpu)))
+                    name = f"{fmt.backend(gpu.cell.backend)}, {fmt.arms(gpu.cell, cpu.cell)}"
+                    found.append(case_of(_placed(evidence, name, session), ratio, evidence.refs(gpu, cpu)))
         return found
 
     return cases
@@ -639,14 +645,18 @@ def _study_name(evidence: Evidence, record: Record, session: SessionResults) -> 
 def _name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True) -> str:
     """A cell's task in words: title, mode where it is not training, and what tells it from the other sizes."""
     cell = record.cell
-    words = evidence.title(cell.workload) + (", inference" if cell.mode == "infer" else "")
-    distinct = fmt.params(evidence.distinct_params(record))
-    if distinct:
-        words += f" ({distinct})"
+    words = _task(evidence, record)
     same = evidence.records(session, workload=cell.workload, mode=cell.mode, device=cell.device)
     if batch and any(r.cell.batch_size != cell.batch_size for r in same):
         words += f", batch {cell.batch_size}"
     return _placed(evidence, words, session)
+
+
+def _task(evidence: Evidence, record: Record) -> str:
+    """A cell's task without its batch size."""
+    distinct = fmt.params(evidence.distinct_params(record))
+    mode = ", inference" if record.cell.mode == "infer" else ""
+    return evidence.title(record.cell.workload) + mode + (f" ({distinct})" if distinct else "")
 
 
 def _arm_name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True) -> str:

@@ -19,9 +19,21 @@ import msgspec
 
 from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
-from bench.report.rows import Evidence, fastest, is_older_method
+from bench.report.rows import Contrast, Evidence, fastest, is_older_method
 from bench.report.stats import Estimate, Quantity
-from bench.schema import BACKENDS, Backend, Device, Job, Mode, Precision, Record, Scalar, Workload
+from bench.schema import (
+    BACKENDS,
+    DEVICES,
+    Backend,
+    Device,
+    Job,
+    Mode,
+    Precision,
+    Record,
+    Scalar,
+    Workload,
+    n_gpus_of,
+)
 from bench.store import SessionResults
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
@@ -32,6 +44,9 @@ IMAGENET_EPOCHS = 90
 ARTICLE_IMAGES = 2_000
 MOST_PAIRS_LISTED = 3  # of two sessions; of more the fewest and the most
 LATE_FRAC = 0.1  # of a job: fit came back late when it took that much longer to do so
+# Sizes of a grid with a larger factor between them say where a crossing is not, and the upper one is no estimate of it.
+# The reference grid's batches lie up to eight apart.
+COARSE_RATIO = 8
 OVERHEAD_LIMIT_FRAC = 0.01  # of a step: what this benchmark's own clock should stay within
 
 # Variants with facts of their own beside the headline's: workload, name in the fact's id, how to recognise them.
@@ -88,6 +103,7 @@ class Found(NamedTuple):
     cells: tuple[CellKey, ...] = ()
     estimate: Estimate | None = None
     note: str = ""
+    is_place: bool = False  # names a machine itself
 
 
 Make = Callable[[Evidence, SessionResults], Found | None]
@@ -132,7 +148,7 @@ def lookup(name: str, evidence: Evidence) -> Fact:
             return Fact(
                 id=name,
                 title=entry.title,
-                text=_placed(found.text, evidence.label(session)) if elsewhere else found.text,
+                text=_placed(found.text, evidence.label(session)) if elsewhere and not found.is_place else found.text,
                 how=entry.how,
                 measured=True,
                 estimate=found.estimate,
@@ -349,13 +365,46 @@ def _family(spec: _Signature, prefix: str, title: str, only: tuple[str, object] 
                 _utilisation(_Pick(spec.id, mode, "gpu", None, only)),
             )
         if only is None:
-            add(
-                f"{prefix}-{mode}-speedup",
-                f"{work}: GPU over CPU of the same machine, fastest backend of each",
-                "Throughput on the GPU divided by throughput on the CPU, both of one session.",
-                _speedup(spec.id, mode),
-            )
+            entries |= _speedup_family(spec, mode, f"{title}{work}")
     return entries
+
+
+def _speedup_family(spec: _Signature, mode: Mode, title: str) -> dict[str, _Entry]:
+    """How many times faster the GPU is, both sides of that ratio, and the ratio at equal settings."""
+
+    def best(evidence: Evidence, session: SessionResults) -> Contrast | None:
+        return evidence.best_contrast(session, spec.id, mode)
+
+    def same(evidence: Evidence, session: SessionResults) -> Contrast | None:
+        return evidence.contrast(session, spec.id, mode)
+
+    name = f"{spec.id}-{mode}-speedup"
+    found = {
+        name: _Entry(
+            f"{title}: GPU over CPU of the same machine, each at its fastest batch and usual precision",
+            "Samples per second of the fastest cell on the GPU over those of the fastest on the CPU, over all batches, "
+            "backends and precisions that the device computes in; both of one network and one session.",
+            _speedup(best),
+        ),
+        f"{name}-factor": _Entry(
+            f"{title}: GPU over CPU, for a table that names the batch and precision of both beside it",
+            f"The ratio of {name}.",
+            _speedup(best, is_named=False),
+        ),
+        f"{name}-same-batch": _Entry(
+            f"{title}: GPU over CPU of the same machine, same batch and strict float32 on both",
+            "Throughput on the GPU over throughput on the CPU, both of one variant and one session, fastest backend of "
+            "each.",
+            _speedup(same),
+        ),
+    }
+    for device in DEVICES:
+        found[f"{name}-{device}"] = _Entry(
+            f"{title}: throughput on the {device.upper()} in the ratio of the two devices",
+            f"Of the cell of {name} that ran on the {device.upper()}.",
+            _side_of(best, device, spec.noun),
+        )
+    return found
 
 
 def _target_family(spec: _Signature) -> dict[str, _Entry]:
@@ -476,13 +525,29 @@ def _first_step_share(pick: _Pick) -> Make:
     return make
 
 
-def _speedup(workload: str, mode: Mode) -> Make:
+def _speedup(contrast: Callable[[Evidence, SessionResults], Contrast | None], *, is_named: bool = True) -> Make:
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        found = evidence.contrast(session, workload, mode)
+        found = contrast(evidence, session)
         if found is None:
             return None
         note = f"GPU: {_arm(found.gpu)}; CPU: {_arm(found.cpu)}, {evidence.cpu_text(session, found.cpu)}"
-        return Found(fmt.interval(found.speedup), _cells(evidence, found.gpu, found.cpu), found.speedup, note)
+        text = fmt.interval(found.speedup)
+        text = _named(text, found.arms) if is_named else text
+        return Found(text, _cells(evidence, found.gpu, found.cpu), found.speedup, note)
+
+    return make
+
+
+def _side_of(contrast: Callable[[Evidence, SessionResults], Contrast | None], device: Device, noun: str) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = contrast(evidence, session)
+        if found is None:
+            return None
+        record = found.gpu if device == "gpu" else found.cpu
+        value = stats.throughput(record)
+        cell = record.cell
+        text = _named(fmt.interval(value, noun), f"batch {cell.batch_size}, {fmt.precision(cell.precision, device)}")
+        return Found(text, _cells(evidence, record), value, _arm(record))
 
     return make
 
@@ -515,14 +580,20 @@ def _target(evidence: Evidence, workload: str) -> Found | None:
 
 @fact("machine-cpu", "the CPU of the leading session and the cores it used", "Read from machine.json and session.json.")
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    return Found(f"{fmt.cores(session.session.n_cores_effective)} of {_article(session.machine.cpu_model)}")
+    return Found(f"{fmt.cores(session.session.n_cores_effective)} of {fmt.with_article(session.machine.cpu_model)}")
 
 
-@fact("machine-gpu", "the GPU of a session that measured one", "Read from machine.json.")
+@fact(
+    "machine-gpu",
+    "the GPU of a session that measured one",
+    "Read from machine.json; as many as one of its cells used, which is one but for studies of several.",
+)
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    if not evidence.has_gpu(session):
+    records = evidence.records(session, device="gpu", status="ok")
+    if not records:
         return None
-    return Found(_article(evidence.gpu_text(session)))
+    fewest = min(records, key=lambda record: n_gpus_of(record.cell))
+    return Found(fmt.with_article(evidence.gpu_text(session, fewest)), is_place=True)
 
 
 @fact("lead-date", "the day of the leading session", "Read from session.json.")
@@ -600,16 +671,18 @@ def _extreme(name: str, word: str, place: Callable[[int], int]) -> None:
     @fact(
         name,
         f"{word} training speed-up of GPU over CPU over all workloads",
-        "Speed-ups of all headline training cells of one session, in order.",
+        "Speed-ups of all headline networks of one session in training, each device at its fastest batch and usual "
+        "precision, in order.",
     )
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        contrasts = [evidence.contrast(session, workload) for workload in evidence.model_workloads()]
+        contrasts = [evidence.best_contrast(session, workload) for workload in evidence.model_workloads()]
         found = sorted((c for c in contrasts if c is not None), key=lambda c: c.speedup.value)
         if not found:
             return None
         chosen = found[place(len(found))]
         records = [record for c in found for record in (c.gpu, c.cpu)]
-        text = _named(fmt.interval(chosen.speedup), evidence.title(chosen.cpu.cell.workload))
+        name = f"{evidence.title(chosen.cpu.cell.workload)}, {chosen.arms}"
+        text = _named(fmt.interval(chosen.speedup), name)
         return Found(text, _cells(evidence, *records), chosen.speedup)
 
 
@@ -813,8 +886,9 @@ for _backend in BACKENDS:
 @fact(
     "mlp-break-even",
     "sizes of the dense network at which the GPU trains faster than the CPU",
-    "Smallest size of the grid from which the GPU's throughput stays above the CPU's, fastest backend of each; every "
-    "resample of the curve has its own, and the crossing lies between the two sizes in 95 %.",
+    "Smallest size of the grid from which the GPU's throughput stays above the CPU's, same batch and strict float32 on "
+    "both, fastest backend of each; every resample of the curve has its own, and the crossing lies between the two "
+    "sizes in 95 %. Where the grid is too coarse, the sizes on both sides of it instead.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
     cpu, gpu = (_grid(evidence, session, device, _product) for device in ("cpu", "gpu"))
@@ -822,12 +896,17 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     found = stats.break_even_interval(sizes, [(gpu[size], cpu[size]) for size in sizes])
     if found is None:
         return None
+    smaller = max((size for size in sizes if found.size is not None and size < found.size), default=None)
     if found.size is None:
         text = f"at no size up to width x batch = {fmt.count(sizes[-1])}"
+    elif smaller is not None and found.size > COARSE_RATIO * smaller:
+        text = f"from a width x batch between {fmt.count(smaller)} and {fmt.count(found.size)}"
     else:
         text = f"from width x batch = {fmt.count(found.size)} on"
+    if (found.low, found.high) != (smaller, found.size) or "between" not in text:
+        text += f" ({_between(found)})"
     records = [grid[size] for size in sizes for grid in (gpu, cpu)]
-    return Found(f"{text} ({_between(found)})", _cells(evidence, *records))
+    return Found(text, _cells(evidence, *records))
 
 
 def _between(found: stats.BreakEven) -> str:
@@ -1002,7 +1081,3 @@ def _named(text: str, name: str) -> str:
 def _arm(record: Record) -> str:
     cell = record.cell
     return f"{fmt.backend(cell.backend)}, XLA {cell.jit}, {cell.precision}, batch {cell.batch_size}"
-
-
-def _article(name: str) -> str:
-    return f"an {name}" if name[:1].upper() in "AEIOU" else f"a {name}"

@@ -7,9 +7,14 @@ from 0 to 1, or a ratio.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from bench.report.stats import MIN_RUNS, SPREAD_LIMIT_FRAC, Estimate, attainable_coverage
+
+if TYPE_CHECKING:
+    from bench.schema import Cell
 
 NOT_MEASURED = "not measured yet"
 NOT_REACHED = "not reached"
@@ -24,8 +29,15 @@ STATUS_WORDS = {
 }
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 DEVICE_NAMES = {"cpu": "CPU", "gpu": "GPU"}
+PRECISION_NAMES = {
+    "float32-strict": "float32",
+    "tf32": "TF32",
+    "mixed_bfloat16": "bfloat16",
+    "mixed_float16": "float16",
+}
 MODE_NAMES = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
 
+SPELT_WITH_VOWEL = "AEFHILMNORSX"  # letters whose names begin with a vowel: "an M2", "an RTX 4090", but "a UHD"
 _SECOND_SCALE = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WORD_SCALE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
 _LETTERS = {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "j": "J"}
@@ -127,9 +139,34 @@ def device(name: str) -> str:
     return DEVICE_NAMES.get(name, name)
 
 
+def precision(name: str, device: str) -> str:
+    """A cell's precision in a sentence: "bfloat16"; "strict float32" on a GPU, where plain float32 may mean TF32."""
+    strict = device == "gpu" and name == "float32-strict"
+    return f"{'strict ' if strict else ''}{PRECISION_NAMES.get(name, name)}"
+
+
+def arms(gpu: Cell, cpu: Cell) -> str:
+    """Batch and precision of two cells: "batch 256, bfloat16, against batch 32, float32"."""
+    first, second = precision(gpu.precision, "gpu"), precision(cpu.precision, "cpu")
+    if gpu.batch_size != cpu.batch_size:
+        return f"batch {gpu.batch_size}, {first}, against batch {cpu.batch_size}, {second}"
+    if gpu.precision == cpu.precision:
+        return f"batch {gpu.batch_size}, {first} on both"
+    return f"batch {gpu.batch_size} on both, {first} against {second}"
+
+
 def cores(n: int) -> str:
     """A number of cores with its noun: "1 core", "2 cores"."""
     return f"{n} core" if n == 1 else f"{n} cores"
+
+
+def with_article(name: str) -> str:
+    """A name behind "a" or "an", by its sound: "an NVIDIA H200", "a Xeon", "an 8-core CPU"."""
+    word = name.partition(" ")[0]
+    spelt = word[:2].upper() == word[:2]  # letter by letter, or a number
+    vowels = SPELT_WITH_VOWEL if spelt else "AEIOU"
+    sounds = re.match("8|1[18](?![0-9])", word) or word[:1].upper() in tuple(vowels)
+    return f"{'an' if sounds else 'a'} {name}"
 
 
 def params(values: Mapping[str, object]) -> str:
@@ -157,7 +194,8 @@ def estimate(value: Estimate | None, noun: str = "samples") -> str:
 def interval(value: Estimate | None, noun: str = "samples") -> str:
     """Value, 95 % interval, number of runs: "12.4x (11.9 to 12.8, n = 5)"; "not measured yet" for None.
 
-    A single number has no interval, "12.4x (n = 1)", unless it is a share of many.
+    A single number has no interval, "12.4x (n = 1)", unless it is a share of many. What lies between the ends of one
+    run's interval is no spread between runs, and the text says so: "12.4x (11.9 to 12.8 within one run)".
     """
     if value is None:
         return NOT_MEASURED
@@ -165,7 +203,7 @@ def interval(value: Estimate | None, noun: str = "samples") -> str:
     is_point = value.low == value.value == value.high
     if value.n == 1 and (is_point or (value.n_samples == 1 and value.unit != "frac")):
         return f"{middle} (n = 1)"
-    return f"{middle} ({low} to {high}, n = {value.n})"
+    return f"{middle} ({low} to {high}{_of_runs(value)})"
 
 
 def change(value: Estimate | None) -> str:
@@ -174,7 +212,7 @@ def change(value: Estimate | None) -> str:
         return NOT_MEASURED
     tenths = (round((v - 1) * 100, 1) for v in (value.low, value.value, value.high))
     low, middle, high = (f"{added:+.1f}" if added else "0.0" for added in tenths)
-    return f"{middle} % ({low} to {high}, n = {value.n})"
+    return f"{middle} % ({low} to {high}{_of_runs(value)})"
 
 
 def bounds(value: Estimate, noun: str = "samples") -> str:
@@ -214,6 +252,11 @@ def caveat(value: Estimate) -> str:
         return "one run: the interval knows only the noise inside it"
     covered = percent(attainable_coverage(value.n))
     return f"{value.n} runs: the range of so few covers the true median with {covered} at most"
+
+
+def _of_runs(value: Estimate) -> str:
+    """What an interval's ends lie among: several runs, or the samples of one."""
+    return " within one run" if value.n == 1 and value.n_samples > 1 else f", n = {value.n}"
 
 
 def _value(value: float, unit: str, noun: str) -> str:

@@ -379,7 +379,7 @@ def _e(text: object) -> str:
 
 def _small(text: str) -> str:
     """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
-    match = re.fullmatch(r"([^(]+) (\([^()]*\bn = \d+[^()]*\))(.*)", text)
+    match = re.fullmatch(r"([^(]+) (\([^()]*\b(?:n = \d+|one run\b)[^()]*\))(.*)", text)
     if match is None:
         return _e(text)
     value, interval, rest = match.groups()

@@ -29,6 +29,7 @@ from bench.schema import (
     Scalar,
     Variant,
     Workload,
+    n_gpus_of,
 )
 from bench.store import Results, SessionResults
 
@@ -55,12 +56,17 @@ class CellRef(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """GPU against CPU on one variant, within one session; ``speedup`` above 1 means that the GPU is faster."""
+    """GPU against CPU on one network, within one session; ``speedup`` above 1 means that the GPU is faster."""
 
     session: SessionResults
     gpu: Record
     cpu: Record
     speedup: Estimate
+
+    @property
+    def arms(self) -> str:
+        """Batch and precision of both sides, in words."""
+        return fmt.arms(self.gpu.cell, self.cpu.cell)
 
 
 class SelfTest(NamedTuple):
@@ -168,15 +174,19 @@ class Evidence:
 
         The bfloat16 and float16 arms of such a CPU say what a user gets there, and nothing about the format.
         """
-        cell = record.cell
-        native = SIXTEEN_BIT_FLAGS.get(cell.precision)
-        if cell.device != "cpu" or native is None or native & set(self.session_of(record).machine.cpu_flags):
-            return cell.precision
-        return f"{cell.precision}, emulated"
+        return record.cell.precision + ("" if self._is_native(record) else ", emulated")
 
-    def gpu_text(self, session: SessionResults) -> str:
-        """The machine's GPUs by name; empty when it has none."""
+    def _is_native(self, record: Record) -> bool:
+        """Whether the device has instructions for the cell's precision; of GPUs all are taken to have them."""
+        native = SIXTEEN_BIT_FLAGS.get(record.cell.precision)
+        on_cpu = record.cell.device == "cpu" and native is not None
+        return not on_cpu or bool(native & set(self.session_of(record).machine.cpu_flags))
+
+    def gpu_text(self, session: SessionResults, record: Record | None = None) -> str:
+        """The machine's GPUs by name, of a record as many as its cell used; empty when there is none."""
         names = [gpu.name for gpu in session.machine.gpus]
+        if record is not None:
+            names = names[: n_gpus_of(record.cell)]
         return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 
     def session_of(self, record: Record) -> SessionResults:
@@ -451,8 +461,8 @@ class Evidence:
     def speedup(
         self, session: SessionResults | None, workload: str, mode: Mode = "train", **options: Any
     ) -> Estimate | None:
-        """How many times faster the GPU is than the CPU on a workload, in one session; options as for ``contrast``."""
-        found = self.contrast(session, workload, mode, **options)
+        """How many times faster the GPU is than the CPU on a workload; options as for ``best_contrast``."""
+        found = self.best_contrast(session, workload, mode, **options)
         return None if found is None else found.speedup
 
     def contrast(
@@ -467,9 +477,10 @@ class Evidence:
         precision: Precision = "float32-strict",
         quantity: Quantity = "throughput",
     ) -> Contrast | None:
-        """GPU against CPU in one session: on each side the best arm of one and the same variant.
+        """GPU against CPU in one session, like for like: on each side the best arm of one and the same variant.
 
-        ``precision`` is the GPU's; the CPU's is always float32.
+        ``precision`` is the GPU's; the CPU's is always float32. How many times faster a GPU is for its owner says
+        ``best_contrast``.
         """
         options = {"backend": backend, "params": params, "batch_size": batch_size}
         gpu = self.best(session, workload, mode, "gpu", precision=precision, by=quantity, **options)
@@ -486,6 +497,55 @@ class Evidence:
         cpu = fastest(self.undisturbed([record for record in same if record.cell.threads == n_threads]), quantity)
         speedup = None if cpu is None else self.record_speedup(gpu, cpu, quantity)
         return None if cpu is None or speedup is None else Contrast(session, gpu, cpu, speedup)
+
+    def best_contrast(
+        self,
+        session: SessionResults | None,
+        workload: str,
+        mode: Mode = "train",
+        *,
+        backend: Backend | None = None,
+        params: Mapping[str, Scalar] | None = None,
+        batch_size: int | None = None,
+    ) -> Contrast | None:
+        """GPU against CPU in one session on one network, each as its owner would use it.
+
+        Each side is its fastest cell in samples per second over batch sizes (unless one is given), usual precisions,
+        backends and jit arms. Usual is every precision that the device has instructions for: sixteen bits take one
+        line on either device, so leaving them out on a CPU that computes in them would favour the GPU, and a CPU that
+        only emulates them gains nothing that anyone would use. The network is the headline's unless ``params``, which
+        may be a part, say another. None unless both sides were measured.
+
+        Raises:
+            ComparisonError: the two fastest were made by different methods or different code.
+        """
+        gpus, cpus = (
+            self.records(
+                session, workload=workload, mode=mode, device=device, backend=backend, params=params,
+                batch_size=batch_size, status="ok",
+            )
+            for device in ("gpu", "cpu")
+        )  # fmt: skip
+        network = self._network(gpus, cpus, only_headline=params is None)
+        gpu, cpu = (self._fastest_usual(records, network) for records in (gpus, cpus))
+        speedup = None if gpu is None or cpu is None else self.record_speedup(gpu, cpu)
+        return None if session is None or speedup is None else Contrast(session, gpu, cpu, speedup)
+
+    def _network(self, gpus: Sequence[Record], cpus: Sequence[Record], *, only_headline: bool) -> str | None:
+        """The first network in the order of its variants that both devices ran; the headline's before the others."""
+        both = {_network_of(r) for r in gpus} & {_network_of(r) for r in cpus}
+        for record in sorted((*gpus, *cpus), key=lambda r: (not _is_of_headline(r), _position(r), r.cell.id)):
+            if only_headline and not _is_of_headline(record):
+                return None
+            if _network_of(record) in both:
+                return _network_of(record)
+        return None
+
+    def _fastest_usual(self, records: Sequence[Record], network: str | None) -> Record | None:
+        """The fastest of a network's records in a usual precision, at the most threads used for it."""
+        same = [record for record in records if _network_of(record) == network and self._is_native(record)]
+        n_threads = max((record.cell.threads for record in same), default=0)
+        return fastest(self.undisturbed([record for record in same if record.cell.threads == n_threads]))
 
     def frame(self) -> pl.DataFrame:
         """One row per session and cell, derived columns included; null where not measured, never 0 or infinite."""
@@ -590,6 +650,17 @@ def variant_key(record: Record) -> tuple[Any, ...]:
     """What a cell takes from its variant; two cells with equal keys do the same work."""
     cell = record.cell
     return (cell.workload, cell.mode, cell.batch_size, cell.n_samples, tuple(sorted(cell.params.items())))
+
+
+def _network_of(record: Record) -> str:
+    return registry.network(record.cell.workload, record.cell.params)
+
+
+def _is_of_headline(record: Record) -> bool:
+    """Whether the cell's network is that of a headline variant of its mode, or of its first variant without one."""
+    variants = [v for v in _variants(record) if v.mode == record.cell.mode]
+    shown = [v for v in variants if v.headline] or variants[:1]
+    return any(dict(v.params) == dict(record.cell.params) for v in shown)
 
 
 def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | None:

@@ -173,15 +173,22 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
     show: Callable[[float], str] = fmt.ratio
     basis: Basis = "records"
     compares_devices: bool = False
+    second: Callable[[Evidence], Sequence[Case]] | None = None  # told after the cases where it says something else
+    second_words: str = ""  # how its cases were taken, to begin a sentence with
 
     def judge(self, evidence: Evidence) -> Verdict:
         """The verdict on the present evidence."""
-        cases = sorted(self.cases(evidence), key=lambda case: (case.value, case.name))
+        cases, others = (
+            sorted(make(evidence) if make else (), key=lambda case: (case.value, case.name))
+            for make in (self.cases, self.second)
+        )
+        if [case.part for case in cases] == [case.part for case in others]:
+            others = []
         return Verdict(
             id=self.id,
             belief=self.text,
             outcome=decide(cases, self.test, self.needs),
-            parts=tuple(self._sentence(cases)) if cases else (Part(self.missing),),
+            parts=(*self._sentence(cases), *self._aside(others)) if cases else (Part(self.missing),),
             rule=rule_text(self.measure, self.needs, self.test.words(self.show), self.reason, basis=self.basis),
             basis=self.basis,
             compares_devices=self.compares_devices,
@@ -198,12 +205,29 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
             yield cases[0].part
             yield Part(f"; the belief needs {self.test.words(self.show)}.")
             return
+        yield self._count(cases)
+        yield Part(f" {self.counted} ({self.test.words(self.show)})")
+        yield from self._ends(cases)
+
+    def _aside(self, cases: Sequence[Case]) -> Iterable[Part]:
+        """The second way of counting: in how many cases the same holds, and between which ends."""
+        if len(cases) == 1:
+            yield Part(f" {self.second_words}: {cases[0].name}, ")
+            yield cases[0].part
+            yield Part(".")
+        elif cases:
+            yield Part(f" {self.second_words}: ")
+            yield self._count(cases)
+            yield from self._ends(cases)
+
+    def _count(self, cases: Sequence[Case]) -> Part:
         # Published figures keep their own links; the count over records links to all of them.
         cells = tuple(dict.fromkeys(cell for case in cases for cell in case.part.cells))
-        yield Part(f"{sum(map(self.test.holds, cases))} of {len(cases)}", cells)
-        yield Part(f" {self.counted} ({self.test.words(self.show)}); lowest: ")
-        for number, case in enumerate((cases[0], cases[-1])):
-            yield Part(f"{'; highest: ' if number else ''}{case.name}, ")
+        return Part(f"{sum(map(self.test.holds, cases))} of {len(cases)}", cells)
+
+    def _ends(self, cases: Sequence[Case]) -> Iterable[Part]:
+        for word, case in (("lowest", cases[0]), ("highest", cases[-1])):
+            yield Part(f"; {word}: {case.name}, ")
             yield case.part
         yield Part(".")
 

@@ -174,7 +174,7 @@ def only_for_training(evidence: Evidence) -> Verdict:
     rule = (
         f"False if, for at least one model, inference on a GPU is at least {least} as fast as on the CPU of the same "
         f"session, with the whole 95 % interval above it; true if every interval lies below {least}; it depends "
-        f"otherwise. Each side runs its best backend and jit arm at the same batch size. "
+        f"otherwise. Each side runs its fastest batch, usual precision, backend and jit arm. "
         f"Without a GPU nothing is decided."
     )
 
@@ -187,7 +187,7 @@ def only_for_training(evidence: Evidence) -> Verdict:
         contrast
         for session in serious(evidence)
         for workload in evidence.model_workloads()
-        if (contrast := evidence.contrast(session, workload, "infer")) is not None
+        if (contrast := evidence.best_contrast(session, workload, "infer")) is not None
     ]
     if not found:
         words.say("Inference on a GPU is not measured yet")
@@ -201,8 +201,9 @@ def only_for_training(evidence: Evidence) -> Verdict:
         return decide("not measured", words)
     top = max(found, key=lambda c: (c.speedup.low, c.gpu.cell.id))
     worth = [c for c in found if c.speedup.low >= WORTH_A_GPU_RATIO]
-    words.say(f"For inference with {evidence.title(top.gpu.cell.workload)} in batches of {top.gpu.cell.batch_size}, ")
-    words.say(f"{evidence.gpu_text(top.session) or 'the GPU'} is ").number(fmt.interval(top.speedup), top.gpu, top.cpu)
+    gpu = fmt.with_article(evidence.gpu_text(top.session, top.gpu) or "GPU")
+    words.say(f"For inference with {evidence.title(top.gpu.cell.workload)}, {top.arms}, {gpu} is ")
+    words.number(fmt.interval(top.speedup), top.gpu, top.cpu)
     words.say(f" as fast as the CPU ({evidence.cpu_text(top.session, top.cpu)}) of {evidence.label(top.session)}; ")
     everything = [record for contrast in found for record in (contrast.gpu, contrast.cpu)]
     words.number(f"{len(worth)} of {len(found)}", *everything).say(f" comparisons reach {least}")
@@ -210,6 +211,10 @@ def only_for_training(evidence: Evidence) -> Verdict:
     if below:
         words.say("; those that do not: ").contrasts(below)
     words.say(".")
+    same = evidence.contrast(top.session, top.gpu.cell.workload, "infer")
+    if same is not None and same != top:
+        words.say(f" {LIKE_FOR_LIKE}, {same.arms}: ")
+        words.number(fmt.interval(same.speedup), same.gpu, same.cpu).say(".")
     if worth:
         return decide("false", words)
     return decide("true" if all(c.speedup.high < WORTH_A_GPU_RATIO for c in found) else "depends", words)
@@ -426,7 +431,7 @@ class _Words(rules.Words):
     def contrasts(self, found: Iterable[Contrast]) -> _Words:
         for n, contrast in enumerate(found):
             place = f"{self.evidence.title(contrast.gpu.cell.workload)} on {self.evidence.label(contrast.session)}"
-            self.say(f"{'; ' if n else ''}{place}, ")
+            self.say(f"{'; ' if n else ''}{place}, {contrast.arms}, ")
             self.number(fmt.interval(contrast.speedup), contrast.gpu, contrast.cpu)
         return self
 
@@ -442,7 +447,15 @@ PEAK_ROWS = {
     "T4": "gpu-tesla-t4-peak-fp32",
 }
 NO_GPU = "No GPU has been measured yet, so nothing is decided."
-GPU_SPEED = "a GPU's speed over that of the CPU in the same session, each with its best backend and jit arm,"
+GPU_SPEED = (
+    "a GPU's speed over that of the CPU in the same session, each with its fastest batch, usual precision, backend and "
+    "jit arm,"
+)
+GPU_SPEED_BY_SIZE = (
+    "a GPU's speed over that of the CPU in the same session at one batch size, each with its fastest usual precision, "
+    "backend and jit arm,"
+)
+LIKE_FOR_LIKE = "At equal settings on both"
 H100_PRICES = (
     "runpod-h100-sxm-community-2026-11",
     "nebius-h100-2026-09",
@@ -551,11 +564,11 @@ rules.add(
     Belief(
         id="gpu-is-always-faster",
         text="A GPU is always faster.",
-        measure=GPU_SPEED,
+        measure=GPU_SPEED_BY_SIZE,
         counted="comparisons have the GPU ahead",
         test=Test(at_least=EVEN_RATIO),
         needs="always",
-        cases=of.gpu_over_cpu(modes=("train", "infer"), headline=False),
+        cases=of.gpu_over_cpu(modes=("train", "infer"), by_size=True),
         reason="Every size that both devices ran counts.",
         missing=NO_GPU,
         compares_devices=True,
@@ -568,6 +581,8 @@ rules.add(
         test=Test(at_least=HUNDRED_RATIO),
         needs="mostly",
         cases=of.gpu_over_cpu(),
+        second=of.gpu_over_cpu(strict=True),
+        second_words=LIKE_FOR_LIKE,
         reason="A factor that is said of GPUs as such must hold for the ordinary workload.",
         missing=NO_GPU,
         compares_devices=True,
@@ -580,6 +595,8 @@ rules.add(
         test=Test(at_most=NEARLY_AS_FAST_RATIO),
         needs="mostly",
         cases=of.gpu_over_cpu(),
+        second=of.gpu_over_cpu(strict=True),
+        second_words=LIKE_FOR_LIKE,
         reason="People who say so usually name a factor of two.",
         missing=NO_GPU,
         compares_devices=True,
@@ -587,11 +604,11 @@ rules.add(
     Belief(
         id="cpu-trains-many-times-faster",
         text="CPUs can beat GPUs several times over at training.",
-        measure=GPU_SPEED,
+        measure=GPU_SPEED_BY_SIZE,
         counted="sizes have the CPU that far ahead",
         test=Test(at_most=CPU_AHEAD_RATIO),
         needs="once",
-        cases=of.gpu_over_cpu(headline=False),
+        cases=of.gpu_over_cpu(by_size=True),
         reason="The claim as printed starts at four times.",
         missing=NO_GPU,
         compares_devices=True,
@@ -599,11 +616,12 @@ rules.add(
     Belief(
         id="lstm-gains-nothing",
         text="An LSTM gains nothing from a GPU, because it is sequential.",
-        measure="the GPU's training speed on the LSTM workload over that of the CPU",
+        measure="the GPU's training speed on the LSTM workload over that of the CPU at one batch size, each with its "
+        "fastest usual precision, backend and jit arm,",
         counted="sizes gain less",
         test=Test(at_most=LSTM_GAIN_RATIO),
         needs="always",
-        cases=of.gpu_over_cpu(workloads=("lstm-text",), headline=False),
+        cases=of.gpu_over_cpu(workloads=("lstm-text",), by_size=True),
         reason="Below that nobody would call it sped up.",
         missing=NO_GPU,
         compares_devices=True,
@@ -1029,8 +1047,8 @@ rules.add(
     Belief(
         id="float32-means-float32",
         text="float32 on a GPU means float32 precision.",
-        measure="the rounding error of a matrix product with TF32, which TensorFlow switches on by itself, over that "
-        "without",
+        measure="the rounding error of a matrix product with TF32, which TensorFlow and JAX take by themselves, over "
+        "that without",
         counted="comparisons stay within that factor",
         test=Test(at_most=ROUNDING_RATIO),
         needs="always",
