@@ -882,21 +882,24 @@ def _main_params(scope: Scope, workload: str) -> str:
 def _curve_rows(scope: Scope, rows: Iterable[dict[str, Any]], x: str, column: str) -> list[dict[str, Any]]:
     """The best compiler arm of each backend and device at each x; those that did not finish carry a note.
 
-    In strict float32; of the GPU also the faster formats, each by its fastest backend, with its name as the label.
+    In strict float32; of the GPU also the faster formats with their names as labels, each on the one backend that is
+    fastest at its largest x.
     """
-    best: dict[tuple[str, str, Any], dict[str, Any]] = {}
+    best: dict[tuple[str, str, str, Any], dict[str, Any]] = {}
     for row in _most_threads([row for row in rows if row["precision"] in ("float32-strict", *FASTER_FORMATS)]):
-        strict = row["precision"] == "float32-strict"
-        if not strict and (row["device"] == "cpu" or row[column] is None):
+        label = FASTER_FORMATS.get(row["precision"], "")
+        if label and (row["device"] == "cpu" or row[column] is None):
             continue
-        key = (row["device"], row["backend"] if strict else f"~{row['precision']}", row[x])
+        key = (row["device"], label, row["backend"], row[x])
         held = best.get(key)
         if held is None or (row.get(column) or 0.0) > (held.get(column) or 0.0):
             best[key] = row
+    leading = {row["precision"]: row["backend"] for row in sorted(best.values(), key=lambda r: (r[x], r[column] or 0))}
     found = []
-    for (device, line, size), row in sorted(best.items(), key=lambda item: item[0]):
-        mark = _mark(scope, row, row["workload"], device, row["backend"], column)
-        found.append(mark | {"x": size, "line": line, "label": FASTER_FORMATS.get(row["precision"], "")})
+    for (device, label, backend, size), row in sorted(best.items(), key=lambda item: item[0]):
+        if not label or backend == leading[row["precision"]]:
+            mark = _mark(scope, row, row["workload"], device, backend, column)
+            found.append(mark | {"x": size, "line": f"{mark['series']} {label}", "label": label})
     return found
 
 

@@ -1021,16 +1021,20 @@ class Site:
         rows = []
         for mode in modes:
             arms = self._headline_arms(spec, session, mode)
+            has_gpu = session is not None and bool(session.machine.gpus)
+            lacks_gpu = not any(record and record.cell.device == "gpu" for _, record in arms)
+            is_gap = lacks_gpu and (has_gpu or self.evidence.gpu_session(spec.id) is None)
+            if len(modes) > 1 and (arms or is_gap):
+                rows.append([MEASURED_HERE[mode].capitalize()])
             rows += [[name, *(voice.estimate(session, record, make, title) for title, make in columns)]
                      for name, record in arms]  # fmt: skip
-            has_gpu = session is not None and bool(session.machine.gpus)
-            nobody = self.evidence.gpu_session(spec.id) is None
-            if (has_gpu or nobody) and not any(record and record.cell.device == "gpu" for _, record in arms):
-                rows.append([f"GPU, {MEASURED_HERE[mode]}", MISSING, *("" for _ in columns[1:])])
-        keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in rows)] or [0]
+            if is_gap:
+                rows.append(["GPU", MISSING, *("" for _ in columns[1:])])
+        full = [row for row in rows if len(row) > 1]
+        keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in full)] or [0]
         return _table(
             ["Arm", *(columns[k][0] for k in keep)],
-            [[_e(row[0]), *(row[k + 1] for k in keep)] for row in rows],
+            [[_e(row[0]), *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
             "Medians over processes with 95 % intervals; n counts processes.",
             label=f"Headline numbers of {spec.title}{self._where(session)}",
         )
@@ -1046,7 +1050,7 @@ class Site:
                     record = self.evidence.best(session, spec.id, mode, device, backend=backend, precision=precision)
                     if record is None and (device == "gpu" or session is not self.evidence.lead):
                         continue
-                    name = f"{charts.BACKEND_NAMES[backend]}, {device.upper()}, {MEASURED_HERE[mode]}"
+                    name = f"{charts.BACKEND_NAMES[backend]}, {device.upper()}"
                     found.append((f"{name}, {fmt.precision(precision, device)}" if device == "gpu" else name, record))
         return found
 
