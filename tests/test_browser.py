@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.sites import Sites
+pytest.importorskip("altair")
+
+from bench import registry  # noqa: E402
+from bench.report import charts, pages  # noqa: E402
+from bench.report.rows import Evidence  # noqa: E402
+from bench.store import Results  # noqa: E402
+from tests import gpu_session  # noqa: E402
+from tests.sites import Sites  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -141,6 +148,44 @@ class Watched:
     def open(self, path: str) -> None:
         """Go to a page of the site."""
         self.page.goto(self.address + path, wait_until="load")
+
+
+TEXTS_AND_RULE = """svg => {
+  const box = one => { const b = one.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom] }
+  return {
+    frame: box(svg),
+    rule: [...svg.querySelectorAll('.mark-rule line')].map(box).sort((a, b) => b[3] - b[1] - a[3] + a[1])[0],
+    texts: [...svg.querySelectorAll('text')].filter(one => one.textContent).map(one => [one.textContent, box(one)]),
+    marks: [...svg.querySelectorAll('.mark-symbol.role-mark path')].map(box),
+  }
+}"""
+
+
+@pytest.mark.parametrize("kind", ["wide", "narrow"])
+def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
+    session = gpu_session.gpu_session()
+    made = charts.draw(
+        "cpu-gpu-speedup",
+        Evidence(Results((session,)), registry.workloads()),
+        others=pages._others("cpu-gpu-speedup"),
+    )
+    page = browser.new_page(viewport={"width": 1280, "height": 2000})
+    page.set_content(pages.svg(getattr(made, kind), made, "x", kind))
+    found = page.locator("svg").evaluate(TEXTS_AND_RULE)
+    page.close()
+
+    (left, _, right, _), rule = found["frame"], found["rule"][0]
+    boxes = found["texts"]
+    outside = [text for text, box in boxes if box[0] < left or box[2] > right]
+    crossing = [text for text, box in boxes if box[0] < rule < box[2] and box[3] < found["rule"][3]]
+    overlapping = [
+        (one, other)
+        for number, (one, a) in enumerate(boxes)
+        for other, b in [*boxes[number + 1 :], *(("a mark", mark) for mark in found["marks"])]
+        if min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
+    ]
+    assert len(boxes) > 20
+    assert ([], [], []) == (outside, crossing, overlapping)
 
 
 @pytest.mark.parametrize("width", [1440, 390])

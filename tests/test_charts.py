@@ -15,7 +15,15 @@ from bench.report import charts, pages, tables  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 from bench.schema import Block  # noqa: E402
 from bench.store import Results  # noqa: E402
-from tests.factories import INVENTED, make_evidence, make_record, make_session_results, make_workload  # noqa: E402
+from tests.factories import (  # noqa: E402
+    INVENTED,
+    make_evidence,
+    make_gpu,
+    make_machine,
+    make_record,
+    make_session_results,
+    make_workload,
+)
 from tests.test_rooflines import bandwidth_record  # noqa: E402
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
@@ -112,14 +120,94 @@ def test_without_a_gpu_the_published_speed_up_stands_beside_not_measured_yet():
     assert "var(--chart-published)" in text
 
 
-def test_a_speed_up_is_drawn_from_the_machine_that_has_a_gpu():
-    everything = make_evidence(gpu=True, local=True, n_runs=1, n_blocks=3)
+@cache
+def led_by_a_cpu() -> Evidence:
+    """A local session without a GPU leads; a published machine has one."""
+    return make_evidence(gpu=True, local=True, n_runs=1, n_blocks=3)
 
-    made = charts.draw("cpu-gpu-speedup", everything)
 
-    assert everything.lead.is_local
+@pytest.mark.parametrize("chart_id", sorted(set(charts.ABOUT_A_GPU) - {"roofs"}))  # nobody's bandwidth was measured
+def test_a_chart_about_a_gpu_is_drawn_from_the_machine_that_has_one(chart_id: str):
+    made = charts.draw(chart_id, led_by_a_cpu())
+
+    assert led_by_a_cpu().lead.is_local
     assert "gpu-16c" == made.session.machine.id
-    assert any(row["value"] is not None for row in made.rows)
+    assert any(map(charts._is_on_gpu, made.rows))
+    assert made.session is tables_session(chart_id, made.session)
+
+
+def tables_session(chart_id: str, session):
+    """The session whose numbers begin the table of a chart."""
+    made = tables.make(chart_id, led_by_a_cpu(), first=session)
+    return next(led_by_a_cpu().resolve(cell.cells)[0][0] for row in made.rows for cell in row if cell.cells)
+
+
+@pytest.mark.parametrize("chart_id", ["time-to-target", "warm-up", "job-by-steps", "phase-times"])
+def test_a_chart_of_one_workload_shows_a_gpu_wherever_one_ran_it(chart_id: str):
+    made = charts.draw(chart_id, led_by_a_cpu(), workload="cnn-digits")
+
+    assert "gpu-16c" == made.session.machine.id
+    assert any(map(charts._is_on_gpu, made.rows))
+
+
+def test_a_chart_of_all_workloads_that_is_not_about_a_gpu_stays_with_the_lead_and_names_no_gap():
+    for chart_id in ("speed-by-workload", "time-to-target"):
+        made = charts.draw(chart_id, led_by_a_cpu())
+
+        assert made.session is led_by_a_cpu().lead
+        assert ["none in this machine"] == [row["note"] for row in made.rows if row["series"] == "GPU"]
+
+
+def test_one_batch_size_on_the_gpu_is_no_curve_over_batches():
+    cpu = make_session_results([make_record("resnet50", batch_size=size) for size in (2, 8, 32)], is_local=True)
+    machine = make_machine("gpu-16c", gpus=(make_gpu(),))
+    gpu = [make_record("resnet50", device=device, threads=16) for device in ("cpu", "gpu")]
+    both = make_evidence(cpu, make_session_results(gpu, machine=machine))
+
+    assert "example-2c" == charts.draw("throughput-by-batch", both, workload="resnet50").session.machine.id
+    assert "gpu-16c" == charts.draw("job-by-steps", both, workload="resnet50").session.machine.id
+
+
+@pytest.mark.parametrize("chart_id", ["speed-by-workload", "phase-times", "job-by-steps", "matmul-rate", "rooflines"])
+def test_a_backend_that_a_machine_does_not_run_has_no_row(chart_id: str):
+    records = [make_record(w, backend=b) for w in ("resnet50", "matmul", "cnn-digits") for b in ("jax", "torch")]
+
+    made = charts.draw(chart_id, make_evidence(make_session_results(records)))
+
+    assert not any("TensorFlow" in str(value) for row in made.rows for value in row.values())
+    assert "TensorFlow" not in pages.svg(made.wide, made, "x", "wide")
+
+
+def test_the_faster_formats_of_a_gpu_stand_beside_strict_float32():
+    arms = [("float32-strict", 1.0), ("tf32", 0.15), ("mixed_bfloat16", 0.07)]
+    records = [make_record("matmul", device="gpu", precision=p, step_s=s, backend=b, jitter_frac=0)
+               for p, s in arms for b in ("jax", "torch")]  # fmt: skip
+    records.append(make_record("matmul"))
+
+    made = charts.draw("matmul-rate", make_evidence(make_session_results(records)))
+
+    shown = pages.svg(made.wide, made, "x", "wide")
+    assert {"TF32", "bfloat16", ""} == {row["label"] for row in made.rows}
+    assert ">TF32<" in shown and ">bfloat16<" in shown
+    fastest = max(made.rows, key=lambda row: row["value"] or 0.0)
+    assert "bfloat16" == fastest["label"] and f"{fastest['series']}, bfloat16, at 4096" in made.description
+    assert 1 == sum(row["label"] == "bfloat16" for row in made.rows), "of the fastest backend only"
+
+
+def test_both_speed_ups_of_a_network_name_batch_and_precision():
+    common = {"jitter_frac": 0, "n_runs": 2}
+    records = [
+        make_record("resnet50", batch_size=8, step_s=1.0, **common),
+        make_record("resnet50", batch_size=8, step_s=0.1, device="gpu", **common),
+        make_record("resnet50", batch_size=32, step_s=0.1, device="gpu", precision="mixed_bfloat16", **common),
+    ]
+
+    made = charts.draw("cpu-gpu-speedup", make_evidence(make_session_results(records)))
+
+    marks = [row for row in made.rows if row["value"] is not None]
+    assert [40, 10] == [pytest.approx(row["value"]) for row in marks]
+    assert "batch 32, bfloat16" in marks[0]["label"] and "batch 8" in marks[1]["label"]
+    assert {"ResNet-50, 224 px"} == {row["row"] for row in made.rows}, "a row without anything is not drawn"
 
 
 def test_cpu_and_gpu_never_share_a_colour():

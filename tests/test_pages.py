@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
@@ -17,7 +18,7 @@ pytest.importorskip("jinja2")
 from bench import store  # noqa: E402
 from bench.report import pages, published  # noqa: E402
 from bench.store import Results  # noqa: E402
-from tests.factories import make_record, make_session_results  # noqa: E402
+from tests.factories import make_record, make_results, make_session_results  # noqa: E402
 from tests.sites import ROOT, write_results  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -342,3 +343,49 @@ def test_a_table_from_another_machine_names_it_once():
 @pytest.mark.parametrize("machines", [("",), ("", ""), ("other",), ("other", ""), ("other", "third")])
 def test_a_table_of_several_machines_names_each_beside_its_numbers(machines: tuple[str, ...]):
     assert placed(*machines) == pages.say_place_once(placed(*machines))
+
+
+@pytest.fixture(scope="module")
+def beside_a_gpu(tmp_path_factory) -> dict[str, str | bytes]:
+    """Pages of a CPU session that leads and of a published machine with a GPU."""
+    folder = tmp_path_factory.mktemp("beside")
+    found = make_results(gpu=True, local=True, n_runs=2, n_blocks=3, workloads=("resnet50", "matmul", "cnn-digits"))
+    docs = write_docs(folder / "docs", '{{ chart("phase-times") }}\n\n{{ table("headline") }}')
+    return pages.build(docs, write_results(folder / "results", Results(found.sessions[1:])))
+
+
+@pytest.mark.parametrize("workload", ["resnet50", "matmul", "cnn-digits"])
+def test_a_workloads_page_shows_the_gpu_that_ran_it_whichever_machine_leads(beside_a_gpu, workload: str):
+    text = beside_a_gpu[f"workloads/{workload}.md"]
+
+    own, other = re.findall(r"^## Headline numbers on (.+), measured", text, re.M)
+    assert "this machine" == own and "Example GPU beside Example Server CPU" == other
+    n_gaps = text.count('>GPU</th><td><span class="missing">')  # nobody predicted with the digits network
+    assert n_gaps == (workload == "cnn-digits") and "GPU: not measured yet" not in text
+    assert "TensorFlow, GPU, " in text and ", TF32</th>" in text
+    drawn = dict(re.findall(r'<figure class="chart" id="chart-(\w[\w-]*?)--.*?chart-note">([\w-]+):', text))
+    assert {"gpu-16c"} == {machine for chart, machine in drawn.items() if chart != "roofs"}, "no bandwidth for a roof"
+
+
+def test_the_list_of_workloads_names_the_machine_of_each_column(beside_a_gpu):
+    text = beside_a_gpu["workloads/index.md"]
+
+    assert [">CPU<", ">CPU beside the GPU<", ">GPU<"] == re.findall(r">(?:CPU|GPU)(?: beside the GPU)?<", text)
+    assert "on this machine, measured" in text and "Beside them those on Example GPU beside" in text
+
+
+def test_the_table_below_a_chart_begins_with_the_charts_machine(beside_a_gpu):
+    text = beside_a_gpu["faq/q.md"]
+
+    figure = text[text.index("<figure") : text.index("</figure>")]
+    assert "gpu-16c: Example GPU beside" in figure
+    assert "gpu-16c/" in re.search(r'data-cells="([^"]+)"', figure).group(1)
+
+
+def test_a_machine_stands_once_above_its_rows(beside_a_gpu):
+    text = beside_a_gpu["faq/q.md"].partition("</figure>")[2]
+
+    heads = re.findall(r'<tr class="group"><th colspan="5" scope="rowgroup"><span>([^<]+)', text)
+    machines = ["gpu-16c (Example GPU beside Example Server CPU, 16 cores)", "this machine (Reader's CPU, 4 cores)"]
+    assert machines == [html.unescape(head).strip() for head in heads]
+    assert '<th scope="col">machine</th>' not in text

@@ -17,6 +17,7 @@ from tests.factories import (
     make_cell,
     make_conditions,
     make_evidence,
+    make_gpu,
     make_job,
     make_machine,
     make_record,
@@ -119,7 +120,7 @@ def test_plain_rows_hold_unrounded_numbers_and_the_evidence():
     rate = stats.throughput(record)
     names = ("TensorFlow", "TensorFlow low", "TensorFlow high", "TensorFlow n", "TensorFlow unit")
     assert [rate.value, rate.low, rate.high, 5, "samples_per_s"] == [found[name] for name in names]
-    assert "not measured yet" == found["JAX"]
+    assert "" == found["JAX"], "nothing of this session ran on it"
     assert f"example-2c/2026-11-03/{record.cell.id}" == found["evidence"]
 
 
@@ -140,10 +141,11 @@ def test_tables_can_be_narrowed_to_a_workload_and_a_session(evidence: Evidence):
     assert {ref.machine for row in made.rows for cell in row for ref in cell.cells} == {"example-2c"}
 
 
-def test_headline_without_a_gpu_says_not_measured_yet():
+def test_headline_without_a_gpu_says_so_once():
     made = tables.make("headline", make_evidence())
 
-    assert {"not measured yet"} == set(column(made, "GPU")) == set(column(made, "GPU over CPU"))
+    assert ("workload", "CPU", "a job on the CPU") == made.columns
+    assert "GPU: not measured yet." in made.caption
     assert all("n = 5" in text for text in column(made, "CPU"))
     assert any(text.endswith(", computed") for text in column(made, "a job on the CPU"))
 
@@ -157,12 +159,45 @@ def test_headline_with_a_gpu_divides_within_one_session(evidence: Evidence):
         assert 1 == len({(ref.machine, ref.session) for ref in row[at].cells})
 
 
-def test_headline_of_a_machine_without_gpu_adds_a_machine_with_one():
+OWN, WITH_GPU = "this machine (Reader's CPU, 4 cores)", "gpu-16c (Example GPU beside Example Server CPU, 16 cores)"
+
+
+def test_headline_of_a_machine_without_gpu_begins_with_a_machine_that_has_one():
     made = tables.make("headline", make_evidence(gpu=True, local=True))
 
-    assert {"this machine (Reader's CPU, 4 cores)", "gpu-16c (Example Server CPU, 16 cores)"} == set(
-        column(made, "machine")
-    )
+    n = column(made, "machine").index(OWN)
+    assert [WITH_GPU] * n == column(made, "machine")[:n] and {OWN} == set(column(made, "machine")[n:])
+    assert {"no GPU"} == set(column(made, "GPU")[n:]) and {""} == set(column(made, "GPU over CPU")[n:])
+    assert "not measured yet" not in column(made, "GPU")[:n]
+
+
+def test_headline_shows_a_gpu_whose_session_was_not_tested_against_itself():
+    own = make_session_results([make_record("resnet50", threads=4, n_runs=2)], is_local=True)
+    machine = make_machine("gpu-16c", gpus=(make_gpu(),))
+    once = [make_record("resnet50", device=d, threads=16, n_runs=1) for d in ("cpu", "gpu")]
+    made = tables.make("headline", make_evidence(own, make_session_results(once, machine=machine)))
+
+    assert ["not tested against itself", ""] == list(dict.fromkeys(row[0].note for row in made.rows))
+    assert made.rows[0][0].text.startswith("gpu-16c (Example GPU beside")
+
+
+def test_headline_names_batch_and_precision_of_a_ratio():
+    records = [make_record("resnet50"), make_record("resnet50", device="gpu", precision="tf32", batch_size=32)]
+    machine = make_machine(gpus=(make_gpu(),))
+    made = tables.make("headline", make_evidence(make_session_results(records, machine=machine)))
+
+    ratio = dict(zip(column(made, "workload"), column(made, "GPU over CPU"), strict=True))["ResNet-50, 224 px"]
+    assert "x (batch 32, TF32, against batch 8, float32; " in ratio
+
+
+@pytest.mark.parametrize("table_id", ["phase-times", "job-by-steps", "speed-by-workload", "first-step", "matmul-rate"])
+def test_a_backend_that_a_machine_does_not_run_has_no_row(table_id: str):
+    records = [make_record(w, backend=b) for w in ("resnet50", "matmul") for b in ("jax", "torch")]
+    made = tables.make(table_id, make_evidence(make_session_results(records)))
+
+    assert not any("TensorFlow" in cell.text for row in made.rows for cell in row)
+    if "TensorFlow" in made.columns:
+        assert {""} == set(column(made, "TensorFlow"))
 
 
 def test_a_failed_cell_shows_its_status_and_reason(evidence: Evidence):
@@ -179,7 +214,15 @@ def test_speed_ups_name_cpu_and_cores_and_every_gpu_precision(evidence: Evidence
     made = tables.make("cpu-gpu-speedup", evidence)
 
     assert {"Example Server CPU, 16 cores", "Example CPU 2.1 GHz, 2 cores"} == set(column(made, "CPU and cores"))
-    assert {"float32-strict", "tf32", ""} == set(column(made, "GPU precision"))
+    assert {"strict float32 on both", "TF32 against float32", ""} <= {
+        text.partition(", ")[2] if text.endswith("on both") else text.rpartition("on both, ")[2]
+        for text in column(made, "batch and precision")
+    }
+    assert {"no GPU"} == {
+        on_gpu for machine, on_gpu in zip(column(made, "machine"), column(made, "on the GPU"), strict=True)
+        if machine.startswith("example-2c")
+    }  # fmt: skip
+    assert made.rows[0][0].text.startswith("gpu-16c")
     at = made.columns.index("GPU over CPU")
     assert all(1 == len({ref[:2] for ref in row[at].cells}) for row in made.rows if row[at].cells)
 

@@ -6,6 +6,7 @@ drawing is right in both colour schemes. Every drawing comes twice, for a desk a
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import itertools
 import json
@@ -30,8 +31,24 @@ LINE_PX = 14.5  # height of a line of an axis label
 N_STEADY_STEPS = 100
 NOT_MEASURED = "not measured yet"
 CHECKS_SCHEMA = False
-# Charts that say nothing without a GPU: drawn from another machine when the leading one has none, and say so.
-ABOUT_A_GPU = ("cpu-gpu-speedup",)
+NO_GPU = "none in this machine"
+# Charts whose point is what a GPU changes: drawn of a machine with a GPU wherever that has the records, whichever
+# machine leads; so is every chart of one workload.
+ABOUT_A_GPU = (
+    "cpu-gpu-speedup",
+    "job-by-steps",
+    "matmul-rate",
+    "mlp-surface",
+    "phase-times",
+    "rooflines",
+    "roofs",
+    "study",
+    "throughput-by-batch",
+)
+
+EVERY = "every arm"
+# Our ratios of the two devices: each at its own best, and both alike.
+OURS = ("each at its best", "same batch, strict float32")
 
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
@@ -113,9 +130,20 @@ class Scope:
         """The CPU always, the GPU where the session has one."""
         return DEVICES if self.has_gpu() else DEVICES[:1]
 
+    def backends(self) -> tuple[str, ...]:
+        """The backends that the session ran."""
+        return self.evidence.backends(self.session)
+
     def place(self) -> str:
         """The machine in words."""
-        return "" if self.session is None else f" on {self.session.machine.cpu_model}"
+        if self.session is None:
+            return ""
+        beside = f"{self.evidence.gpu_text(self.session)} and " if self.has_gpu() else ""
+        return f" on {beside}{self.session.machine.cpu_model}"
+
+    def without_gpu(self) -> str:
+        """Why a machine that has no GPU shows none: nobody measured one yet, or this machine has none."""
+        return NO_GPU if self.evidence.gpu_session() is not None else NOT_MEASURED
 
     def title_of(self, workload: str) -> str:
         """A workload's title."""
@@ -131,6 +159,21 @@ class Picture:
     description: str
     rows: list[dict[str, Any]]
     paint: Callable[[bool], alt.Chart | alt.LayerChart]
+    says_enough: bool = True  # of a machine that is drawn for its GPU: whether it has what the chart is about
+
+    def n_on_gpu(self) -> int:
+        """Marks measured on a GPU."""
+        return sum(_is_on_gpu(row) for row in self.rows)
+
+
+def _is_on_gpu(row: Mapping[str, Any]) -> bool:
+    """Whether a row of any chart holds a value of a GPU."""
+    if "phase" in row:
+        return row["start"] is not None and row["phase"] == STEADY["gpu"]
+    if "compares" in row:
+        return row["compares"] and row["value"] is not None
+    known = (*OURS, *(_series("gpu", backend) for backend in BACKENDS))
+    return row["value"] is not None and row["series"] in known
 
 
 _CHARTS: dict[str, Callable[[Scope], Picture]] = {}
@@ -159,7 +202,7 @@ def draw(
     session: SessionResults | None = None,
     others: Sequence[Other] = (),
 ) -> Drawing:
-    """One chart of a session, by default of the one the site leads with, or of a GPU machine where it needs one.
+    """One chart of a session, by default of the one the site leads with, or of a GPU machine where it is about one.
 
     Raises:
         ChartError: no such chart.
@@ -167,9 +210,9 @@ def draw(
     if chart_id not in _CHARTS:
         near = difflib.get_close_matches(chart_id, _CHARTS, n=2) or sorted(_CHARTS)
         raise ChartError(f"no chart {chart_id!r}; near ones: {', '.join(near)}")
-    session = session or (_with_gpu(evidence) if chart_id in ABOUT_A_GPU else None) or evidence.lead
-    scope = Scope(evidence=evidence, session=session, workload=workload, others=tuple(others))
-    picture = _CHARTS[chart_id](scope)
+    scope = Scope(evidence=evidence, session=session or evidence.lead, workload=workload, others=tuple(others))
+    found = _with_gpu(chart_id, scope) if session is None and (workload or chart_id in ABOUT_A_GPU) else None
+    session, picture = found or (scope.session, _CHARTS[chart_id](scope))
     # Checking every part against Vega-Lite's schema takes half of the time; the tests do it for every chart.
     with schemapi.debug_mode(CHECKS_SCHEMA):
         wide, narrow = _finished(picture.paint(False), WIDE_PX), _finished(picture.paint(True), NARROW_PX)
@@ -185,10 +228,14 @@ def draw(
     )
 
 
-def _with_gpu(evidence: Evidence) -> SessionResults | None:
-    """The first machine with a GPU that agrees with itself; without one the first with a GPU."""
-    found = [session for session in evidence.shown if evidence.has_gpu(session)]
-    return next((session for session in found if evidence.has_passed_self_test(session)), next(iter(found), None))
+def _with_gpu(chart_id: str, scope: Scope) -> tuple[SessionResults, Picture] | None:
+    """The first of the shown sessions whose picture shows a GPU and says enough, with it."""
+    for session in scope.evidence.shown:
+        if scope.evidence.has_gpu(session):
+            picture = _CHARTS[chart_id](dataclasses.replace(scope, session=session))
+            if picture.n_on_gpu() and picture.says_enough:
+                return session, picture
+    return None
 
 
 @chart("speed-by-workload")
@@ -201,7 +248,7 @@ def speed_by_workload(scope: Scope) -> Picture:
             found.append(_mark(scope, row, workload, device, backend, "samples_per_s"))
     found = _collapsed(found)
     if not scope.has_gpu():
-        found.append(_absent("GPU, all workloads", "GPU", NOT_MEASURED))
+        found.append(_absent("GPU, all workloads", "GPU", scope.without_gpu()))
     return Picture(
         title="Training speed by workload and backend",
         description=_in_words(f"Samples per second of steady training{scope.place()}", found, fmt_rate),
@@ -217,15 +264,16 @@ def phase_times(scope: Scope) -> Picture:
     if scope.workload:
         arms = [(scope.workload, device, backend) for device, backend in _arms(scope)]
     else:
-        arms = [(w, device, "tensorflow") for w in _models(scope) for device in scope.devices()]
+        arms = [(w, device, scope.backends()[0]) for w in _models(scope) for device in scope.devices()]
     for workload, device, backend in arms:
         row = _headline(scope, workload, device, backend)
         label = f"{BACKEND_NAMES[backend]}, {device.upper()}" if scope.workload else scope.title_of(workload)
         if not scope.workload and scope.has_gpu():
             label += f", {device.upper()}"
         found += _phases(row, label, device)
+    backend = "" if scope.workload else f", {BACKEND_NAMES[scope.backends()[0]]}"
     return Picture(
-        title=f"Where the time of the first {N_STEADY_STEPS} training steps goes",
+        title=f"Where the time of the first {N_STEADY_STEPS} training steps goes{backend}",
         description=_phases_in_words(scope, found),
         rows=found,
         paint=lambda narrow: _stack(found, narrow=narrow),
@@ -236,7 +284,7 @@ def phase_times(scope: Scope) -> Picture:
 def throughput_by_batch(scope: Scope) -> Picture:
     """Samples per second by batch size, one workload, backends and devices apart."""
     workload = scope.workload or _most_batches(scope)
-    rows = [row for row in _strict_rows(scope, workload, "train") if row["params"] == _main_params(scope, workload)]
+    rows = scope.rows(workload=workload, mode="train", params=_main_params(scope, workload))
     found = _curve_rows(scope, rows, "batch_size", "samples_per_s")
     title = scope.title_of(workload) if workload else "training"
     return Picture(
@@ -251,6 +299,7 @@ def throughput_by_batch(scope: Scope) -> Picture:
             narrow=narrow,
             base=2,
         ),
+        says_enough=len({row["x"] for row in found if _is_on_gpu(row)}) > 1,
     )
 
 
@@ -259,7 +308,7 @@ def threads(scope: Scope) -> Picture:
     """How many times faster training is on each number of cores than on one, by workload and backend."""
     found = []
     for workload in _models(scope):
-        for backend in BACKENDS:
+        for backend in scope.backends():
             by_count = _by_threads(scope, workload, backend)
             most = max(by_count, default=0)
             if most < 2 or 1 not in by_count or scope.session is None:
@@ -269,7 +318,7 @@ def threads(scope: Scope) -> Picture:
                 found.append(_estimated(scope.title_of(workload), _series("cpu", backend), gain))
     n = 0 if scope.session is None else scope.session.session.n_cores_effective
     if not found:
-        found = [_absent(scope.title_of(w), _series("cpu", BACKENDS[0]), NOT_MEASURED) for w in _models(scope)]
+        found = [_absent(scope.title_of(w), _series("cpu", scope.backends()[0]), NOT_MEASURED) for w in _models(scope)]
     return Picture(
         title=f"Training speed on {fmt.cores(n)} over one" if n > 1 else "Training speed by cores",
         description=_in_words(f"Training speed on all cores over the speed on one{scope.place()}", found, fmt.ratio),
@@ -316,7 +365,7 @@ def time_to_target(scope: Scope) -> Picture:
             found.append(mark)
     found = _collapsed(found)
     if not scope.has_gpu():
-        found.append(_absent("GPU", "GPU", NOT_MEASURED))
+        found.append(_absent("GPU", "GPU", scope.without_gpu()))
     return Picture(
         title="Time to the target quality",
         description=_in_words(f"Seconds of training until the target was met{scope.place()}", found, fmt.seconds),
@@ -329,7 +378,7 @@ def time_to_target(scope: Scope) -> Picture:
 def matmul_rate(scope: Scope) -> Picture:
     """Operations per second of a square matrix product, by size."""
     rows = []
-    for row in _strict_rows(scope, "matmul", "probe"):
+    for row in scope.rows(workload="matmul", mode="probe"):
         size = json.loads(row["params"]).get("n")
         if size is not None:
             rows.append(row | {"n": size})
@@ -358,17 +407,18 @@ def matmul_rate(scope: Scope) -> Picture:
 
 @chart("cpu-gpu-speedup")
 def cpu_gpu_speedup(scope: Scope) -> Picture:
-    """How many times faster the GPU trains than the CPU of the same machine, beside what others published."""
-    found = []
-    for workload in _models(scope):
-        speedup = None if scope.session is None else scope.evidence.speedup(scope.session, workload, "train")
-        label = scope.title_of(workload)
-        if speedup is None:
-            found.append(_absent(label, "measured here", NOT_MEASURED))
-        else:
-            found.append(_estimated(label, "measured here", speedup) | {"slot": "0"})
+    """How many times faster the GPU trains than the CPU of the same machine, beside what others published.
+
+    First each device as its owner would use it, then both with the same batch in strict float32.
+    """
+    found: list[dict[str, Any]] = []
+    rows = {workload: _speedups(scope, workload) for workload in _models(scope)}
+    measured = any(mark["value"] is not None for marks in rows.values() for mark in marks)
+    for workload, marks in sorted(rows.items(), key=lambda item: -(item[1][0]["value"] or 0.0)):
         others = [other for other in scope.others if other.workload == workload]
-        found += [_published(label, number, other) for number, other in enumerate(others, 1)]
+        if others or marks[0]["value"] is not None or not measured:
+            found += marks
+            found += [_published(scope.title_of(workload), number, other) for number, other in enumerate(others, 2)]
     return Picture(
         title="GPU speed over CPU speed, training",
         description=_in_words("How many times faster a GPU trains than a CPU", found, fmt.ratio),
@@ -378,9 +428,21 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
             "times the CPU's speed (log scale; right of 1 the GPU is faster)",
             narrow=narrow,
             rule_at=1.0,
-            row_px=20,
+            row_px=16,
         ),
     )
+
+
+def _speedups(scope: Scope, workload: str) -> list[dict[str, Any]]:
+    """The marks of our ratios of one workload, each with batch and precision; one that says why there is none."""
+    label, evidence = scope.title_of(workload), scope.evidence
+    best, same = (make(scope.session, workload) for make in (evidence.best_contrast, evidence.contrast))
+    marks = []
+    for series, contrast in zip(OURS, (best, same), strict=True):
+        if contrast is not None and (contrast is best or best is None or contrast.arms != best.arms):
+            mark = _estimated(label, series, contrast.speedup)
+            marks.append(mark | {"label": f"{fmt.ratio(contrast.speedup.value)}: {contrast.arms}"})
+    return marks or [_absent(label, OURS[0], NOT_MEASURED)]
 
 
 @chart("ours-and-theirs")
@@ -492,7 +554,7 @@ def roofs(scope: Scope) -> Picture:
             for mode in ("train", "infer") if scope.workload else ("train",):
                 label = fmt.MODE_NAMES[mode] if scope.workload else scope.title_of(workload).partition(", ")[0]
                 short = label if scope.workload else workload
-                for backend in BACKENDS:
+                for backend in scope.backends():
                     mark = _below_a_roof(scope, workload, mode, device, backend)
                     if mark is not None:
                         found.append(
@@ -506,6 +568,7 @@ def roofs(scope: Scope) -> Picture:
         ),
         rows=found,
         paint=lambda narrow: _roofs(found, lines, _missing_arms(scope, found), narrow=narrow),
+        says_enough=any(line["device"] == "GPU" for line in lines),
     )
 
 
@@ -534,16 +597,16 @@ def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[M
 def warm_up(scope: Scope) -> Picture:
     """Step time after the first step over the measured one, with the part that is measured marked."""
     workload = scope.workload or _most_batches(scope)
-    panels: list[tuple[str, traces.Shown | None]] = []
+    panels: list[tuple[str, traces.Shown | str]] = []
     for device, backend in _arms(scope):
         record = _best(scope, workload, "train", device, backend)
-        panels.append((_series(device, backend), None if record is None else traces.shown(record)))
+        panels.append((_series(device, backend), (record and traces.shown(record)) or NOT_MEASURED))
     if not scope.has_gpu():
-        panels.append(("GPU", None))
+        panels.append(("GPU", scope.without_gpu()))
     found = [
         _absent(series, series, NOT_MEASURED) | {"value": point.factor, "note": None, "x": point.at_s}
         for series, trace in panels
-        if trace is not None
+        if not isinstance(trace, str)
         for point in trace.points
     ]
     title = scope.title_of(workload) if workload else "training"
@@ -556,11 +619,11 @@ def warm_up(scope: Scope) -> Picture:
     )
 
 
-def _traces_in_words(what: str, panels: Sequence[tuple[str, traces.Shown | None]]) -> str:
+def _traces_in_words(what: str, panels: Sequence[tuple[str, traces.Shown | str]]) -> str:
     parts = []
     for series, trace in panels:
-        if trace is None:
-            parts.append(f"{series}: {NOT_MEASURED}.")
+        if isinstance(trace, str):
+            parts.append(f"{series}: {trace}.")
             continue
         blocks = f"{len(trace.run.warmup)} blocks in {fmt.seconds(trace.from_s)}"
         parts.append(
@@ -641,7 +704,7 @@ def _models(scope: Scope) -> list[str]:
 
 
 def _arms(scope: Scope) -> list[tuple[str, str]]:
-    return [(device, backend) for device in scope.devices() for backend in BACKENDS]
+    return [(device, backend) for device in scope.devices() for backend in scope.backends()]
 
 
 def _series(device: str, backend: str) -> str:
@@ -667,7 +730,10 @@ def _headline(scope: Scope, workload: str, device: str, backend: str) -> dict[st
 
 def _strict_rows(scope: Scope, workload: str, mode: str) -> list[dict[str, Any]]:
     """Rows in strict float32, on each device those with most threads: the other arms have charts of their own."""
-    rows = scope.rows(workload=workload, mode=mode, precision="float32-strict")
+    return _most_threads(scope.rows(workload=workload, mode=mode, precision="float32-strict"))
+
+
+def _most_threads(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     most = {device: max((row["threads"] for row in rows if row["device"] == device), default=0) for device in DEVICES}
     return [row for row in rows if row["threads"] == most[row["device"]]]
 
@@ -690,12 +756,12 @@ def _by_threads(scope: Scope, workload: str, backend: str) -> dict[int, Any]:
 
 
 def _collapsed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Marks with one note in the place of several equal ones, where no arm of a row has a value."""
+    """Marks with one note, of no arm by name, in the place of several equal ones where no arm of a row has a value."""
     kept = []
     for label in dict.fromkeys(mark["row"] for mark in found):
         marks = [mark for mark in found if mark["row"] == label]
         nothing = all(mark["value"] is None for mark in marks) and len({mark["note"] for mark in marks}) == 1
-        kept += marks[:1] if nothing else marks
+        kept += [marks[0] | {"series": EVERY}] if nothing else marks
     return kept
 
 
@@ -814,24 +880,37 @@ def _main_params(scope: Scope, workload: str) -> str:
 
 
 def _curve_rows(scope: Scope, rows: Iterable[dict[str, Any]], x: str, column: str) -> list[dict[str, Any]]:
-    """The best compiler arm of each backend and device at each x; those that did not finish carry a note."""
-    best: dict[tuple[str, str, Any], dict[str, Any]] = {}
-    for row in rows:
-        key = (row["device"], row["backend"], row[x])
+    """The best compiler arm of each backend and device at each x; those that did not finish carry a note.
+
+    In strict float32; of the GPU also the faster formats with their names as labels, each on the one backend that is
+    fastest at its largest x.
+    """
+    best: dict[tuple[str, str, str, Any], dict[str, Any]] = {}
+    for row in _most_threads([row for row in rows if row["precision"] in ("float32-strict", *FASTER_FORMATS)]):
+        label = FASTER_FORMATS.get(row["precision"], "")
+        if label and (row["device"] == "cpu" or row[column] is None):
+            continue
+        key = (row["device"], label, row["backend"], row[x])
         held = best.get(key)
         if held is None or (row.get(column) or 0.0) > (held.get(column) or 0.0):
             best[key] = row
+    leading = {row["precision"]: row["backend"] for row in sorted(best.values(), key=lambda r: (r[x], r[column] or 0))}
     found = []
-    for (device, backend, size), row in sorted(best.items(), key=lambda item: item[0]):
-        mark = _mark(scope, row, row["workload"], device, backend, column)
-        found.append(mark | {"x": size})
+    for (device, label, backend, size), row in sorted(best.items(), key=lambda item: item[0]):
+        if not label or backend == leading[row["precision"]]:
+            mark = _mark(scope, row, row["workload"], device, backend, column)
+            found.append(mark | {"x": size, "line": f"{mark['series']} {label}", "label": label})
     return found
+
+
+# Formats of a GPU that are faster than strict float32, and their names beside their marks.
+FASTER_FORMATS = {name: fmt.PRECISION_NAMES[name] for name in ("tf32", "mixed_bfloat16")}
 
 
 def _missing_arms(scope: Scope, found: Sequence[dict[str, Any]]) -> list[str]:
     drawn = {row["series"] for row in found if row["value"] is not None}
     notes = [f"{_series(d, b)}: {NOT_MEASURED}" for d, b in _arms(scope) if _series(d, b) not in drawn]
-    return notes if scope.has_gpu() else [*notes, f"GPU: {NOT_MEASURED}"]
+    return notes if scope.has_gpu() else [*notes, f"GPU: {scope.without_gpu()}"]
 
 
 def _surface_cells(scope: Scope) -> list[dict[str, Any]]:
@@ -842,7 +921,10 @@ def _surface_cells(scope: Scope) -> list[dict[str, Any]]:
             grid.setdefault((width, row["batch_size"]), {}).setdefault(row["device"], []).append(row)
     found = []
     for (width, batch), by_device in sorted(grid.items()):
+        if scope.has_gpu() and "cpu" not in by_device:
+            continue  # made for a GPU, too large to wait for on a CPU
         cell = {"width": width, "batch": batch, "value": None, "low": None, "high": None, "note": None}
+        cell["compares"] = scope.has_gpu()
         fastest = {d: _fastest(rows) for d, rows in by_device.items()}
         if not scope.has_gpu():
             row = fastest.get("cpu")
@@ -914,7 +996,7 @@ def _which(row: Mapping[str, Any]) -> str:
     if "width" in row:
         return f"width {row['width']}, batch {row['batch']}"
     if "x" in row:
-        return f"{row['series']}, at {row['x']}"
+        return f"{row['series']}, {row['label']}{', ' if row['label'] else ''}at {row['x']}"
     return f"{row['row']}, {row['series']}"
 
 
@@ -934,7 +1016,7 @@ def _phases_in_words(scope: Scope, rows: Sequence[dict[str, Any]]) -> str:
 def _styles(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str, list[int]]]:
     """Colour, shape and dash of each series in the rows, in a fixed order."""
     known = {_series(d, b): (f"{d}-{b}", SHAPES[b], DASHES[b]) for d in DEVICES for b in BACKENDS}
-    known["measured here"] = ("gpu-tensorflow", "circle", [1, 0])
+    known |= {OURS[0]: ("gpu-tensorflow", "circle", [1, 0]), OURS[1]: ("gpu-jax", "square", [1, 0])}
     known["published elsewhere"] = ("published", "diamond", [2, 2])
     used = {row["series"] for row in rows}
     return {name: (COLOURS[role], shape, dash) for name, (role, shape, dash) in known.items() if name in used}
@@ -943,7 +1025,120 @@ def _styles(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str, list[in
 def _legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
     if len(styles) < 2:
         return None
-    return alt.Legend(orient="top", title=None, columns=2 if narrow else min(len(styles), 3), symbolOpacity=1)
+    columns = (1 if any(len(name) > 20 for name in styles) else 2) if narrow else min(len(styles), 3)
+    return alt.Legend(orient="top", title=None, columns=columns, symbolOpacity=1)
+
+
+class _Strip(NamedTuple):
+    """The plot of a forest in pixels from its left edge, known well enough to place texts in it.
+
+    ``width`` is what it has at least; a place is given back as the value that stands there, so that it stays right in
+    a wider plot.
+    """
+
+    domain: tuple[float, float]
+    log: bool
+    width: float
+    char_px: float
+    rule_at: float | None
+
+    def px(self, value: float) -> float:
+        """Place of a value."""
+        low, high = self.domain
+        share = math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
+        return share * self.width
+
+    def value(self, px: float) -> float:
+        """Value at a place."""
+        low, high = self.domain
+        share = px / self.width
+        return low * (high / low) ** share if self.log else low + share * (high - low)
+
+    @property
+    def left(self) -> float:
+        """Where texts may begin: right of the rule, else at the edge."""
+        return 4.0 if self.rule_at is None else self.px(self.rule_at) + 6
+
+    def beside(self, row: Mapping[str, Any]) -> float | None:
+        """Where a mark's label begins right of it; None where it would leave the plot."""
+        start = max(self.px(row["high"] or row["value"]) + 9, self.left)
+        return start if start + len(row["label"]) * self.char_px <= self.width else None
+
+    def below(self, row: Mapping[str, Any], max_lines: int) -> tuple[float, str]:
+        """Where a mark's label begins below it, and the label in as many lines as it may have, cut to fit."""
+        n_chars = int((self.width - self.left) / self.char_px)
+        lines = _wrapped(row["label"], n_chars).split("|")
+        if len(lines) > max_lines:
+            lines = [*lines[: max_lines - 1], _cut(" ".join(lines[max_lines - 1 :]), n_chars)]
+        wide = max(map(len, lines)) * self.char_px
+        start = max(self.left, min(self.px(row["value"]) - wide / 2, self.width - wide))
+        return start, "|".join(lines)
+
+    def note(self, text: str) -> tuple[float, str]:
+        """Where the text in place of a mark begins, and the text cut to what fits on the wider side of the rule."""
+        start, room = self.left, self.width - self.left
+        if self.rule_at is not None and self.px(self.rule_at) > room:
+            start, room = 4.0, self.px(self.rule_at) - 8
+        return start, _cut(text, int(room / self.char_px))
+
+
+def _cut(text: str, n_chars: int) -> str:
+    return text if len(text) <= n_chars else f"{text[: max(n_chars - 1, 1)]}…"
+
+
+class _Lines(NamedTuple):
+    """A forest's marks, texts and names of rows, each with its height on an axis that counts lines from the top."""
+
+    data: list[dict[str, Any]]
+    texts: list[dict[str, Any]]
+    names: dict[float, str]
+    n_lines: float
+
+
+def _lines(rows: Sequence[dict[str, Any]], strip: _Strip, row_px: float, *, narrow: bool) -> _Lines:
+    """Every row of a forest at its height; a label that does not fit right of its mark has room below it."""
+    data, texts, names, at = [], [], {}, 0.0
+    text_lines = 13 / row_px
+    for label in dict.fromkeys(row["row"] for row in rows):
+        slots: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            if row["row"] == label:
+                slots.setdefault(row["slot"], []).append(row)
+        places, below, used = {}, {}, 0.0
+        for slot, same in slots.items():
+            places[slot] = used + 0.5
+            used += 1
+            first = same[0]
+            if first["value"] is not None and first["label"] and strip.beside(first) is None:
+                start, text = strip.below(first, 2 if narrow else 1)
+                below[slot] = {"start": start, "text": text, "y": used + 0.35 * text_lines}
+                used += (text.count("|") + 1) * text_lines
+        name = _wrapped(label, 17 if narrow else 27)
+        n_lines = name.count("|") + 1
+        room = max(used, n_lines * LINE_PX / row_px)
+        top = at + (room - used) / 2
+        for slot, same in slots.items():
+            data += [row | {"y": top + places[slot]} for row in same]
+            texts += _texts(same[0], strip, top, places[slot], below.get(slot), narrow=narrow)
+        # A name hangs from its first line; it is lifted so that its middle meets the middle of its rows.
+        names[round(at + room / 2 - (n_lines - 1) / 2 * LINE_PX / row_px, 3)] = name
+        at += room + 0.6
+    return _Lines(data, texts, names, at)
+
+
+def _texts(
+    row: Mapping[str, Any], strip: _Strip, top: float, place: float, below: Mapping[str, Any] | None, *, narrow: bool
+) -> list[dict[str, Any]]:
+    """What is written about a mark: its label, or why it is missing."""
+    if row["value"] is None:
+        start, text = strip.note(_said(row, narrow=narrow))
+        return [{"text_x": strip.value(start), "y": top + place, "text": text, "role": "missing"}]
+    role = "published" if row["series"] == "published elsewhere" else "ink-soft"
+    if below is not None:
+        return [{"text_x": strip.value(below["start"]), "y": top + below["y"], "text": below["text"], "role": role}]
+    if row["label"]:
+        return [{"text_x": strip.value(strip.beside(row)), "y": top + place, "text": row["label"], "role": role}]
+    return []
 
 
 def _forest(
@@ -956,28 +1151,22 @@ def _forest(
     row_px: int = 17,
 ) -> alt.LayerChart:
     """One line per result: point, interval, or the reason why there is none."""
-    labels = list(dict.fromkeys(row["row"] for row in rows))
-    slots = {label: list(dict.fromkeys(r["slot"] for r in rows if r["row"] == label)) for label in labels}
+    slots: dict[str, set[str]] = {}
+    for row in rows:
+        slots.setdefault(row["row"], set()).add(row["slot"])
     row_px = min(row_px, 14) if any(len(found) > 4 for found in slots.values()) else row_px
-    data, at, names = [], 0.0, {}
-    for label in labels:
-        text = _wrapped(label, 17 if narrow else 27)
-        n_lines = text.count("|") + 1
-        room = max(len(slots[label]), n_lines * LINE_PX / row_px)
-        first = at + (room - len(slots[label])) / 2 + 0.5
-        for place, slot in enumerate(slots[label]):
-            data += [row | {"y": first + place} for row in rows if row["row"] == label and row["slot"] == slot]
-        # A name hangs from its first line; it is lifted so that its middle meets the middle of its rows.
-        names[round(at + room / 2 - (n_lines - 1) / 2 * LINE_PX / row_px, 3)] = text
-        at += room + 0.6
     domain = _domain(rows, log=log, include=rule_at)
+    names_px = max((len(line) for row in slots for line in _wrapped(row, 17 if narrow else 27).split("|")), default=0)
+    width = (NARROW_PX if narrow else WIDE_PX) - names_px * 6.2 - 30
+    strip = _Strip(domain, log, width, 5.4 if narrow else 5.8, rule_at)
+    lines = _lines(rows, strip, row_px, narrow=narrow)
     styles = _styles([row for row in rows if row["value"] is not None])
     y = alt.Y(
         "y:Q",
-        scale=alt.Scale(domain=[-0.3, at - 0.3], reverse=True, nice=False, zero=False),
+        scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
         axis=alt.Axis(
-            values=list(names),
-            labelExpr=_choose(names),
+            values=list(lines.names),
+            labelExpr=_choose(lines.names),
             title=None,
             grid=False,
             ticks=False,
@@ -986,19 +1175,38 @@ def _forest(
             labelOverlap=False,
         ),
     )
+    layers = _marks(lines.data, styles, y, title, domain, narrow=narrow, log=log, rule_at=rule_at)
+    for role in ("ink-soft", "published", "missing"):
+        texts = alt.Chart(_data([text for text in lines.texts if text["role"] == role])).encode(y=y)
+        font = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
+        mark = texts.mark_text(align="left", fontSize=10 if narrow else 11, color=COLOURS[role], **font)
+        layers.append(mark.encode(x=alt.X("text_x:Q", scale=_scale(domain, log)), text="text:N"))
+    return alt.layer(*layers, height=max(60, int(lines.n_lines * row_px)))
+
+
+def _marks(
+    data: list[dict[str, Any]],
+    styles: Mapping[str, tuple[str, str, list[int]]],
+    y: alt.Y,
+    title: str,
+    domain: tuple[float, float],
+    *,
+    narrow: bool,
+    log: bool,
+    rule_at: float | None,
+) -> list[alt.Chart]:
+    """Points and intervals of a forest over its rule."""
     x = alt.X(
-        "value:Q", title=_axis_title(title, narrow), scale=_scale(domain, log), axis=_axis(domain, log, narrow, rows)
+        "value:Q", title=_axis_title(title, narrow), scale=_scale(domain, log), axis=_axis(domain, log, narrow, data)
     )
     base = alt.Chart(_data(data)).encode(y=y)
-    colour = alt.Color(
-        "series:N",
-        scale=alt.Scale(domain=list(styles), range=[style[0] for style in styles.values()]),
-        legend=_legend(styles, narrow=narrow),
-    )
-    shape = alt.Shape(
-        "series:N",
-        scale=alt.Scale(domain=list(styles), range=[style[1] for style in styles.values()]),
-        legend=_legend(styles, narrow=narrow),
+    colour, shape = (
+        channel(
+            "series:N",
+            scale=alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]),
+            legend=_legend(styles, narrow=narrow),
+        )
+        for k, channel in enumerate((alt.Color, alt.Shape))
     )
     layers: list[alt.Chart] = []
     if rule_at is not None:
@@ -1016,37 +1224,14 @@ def _forest(
     for end in ("low", "high"):
         layers.append(spread.mark_tick(thickness=2, size=9).encode(x=alt.X(f"{end}:Q"), color=colour))
     layers.append(drawn.mark_point(filled=True, size=64, opacity=1).encode(x=x, color=colour, shape=shape))
-    labelled = base.transform_filter("datum.value != null && datum.label != ''")
-    if any(row["label"] for row in rows):
-        names_of_others = labelled.transform_calculate(short=f"truncate(datum.label, {24 if narrow else 64})")
-        # Right of the point where there is room, else left of it.
-        middle = _middle(domain, log)
-        for condition, align, dx in ((f"datum.value < {middle}", "left", 9), (f"datum.value >= {middle}", "right", -9)):
-            text = names_of_others.transform_filter(condition)
-            layers.append(
-                text.mark_text(align=align, dx=dx, fontSize=10 if narrow else 11, color=COLOURS["published"]).encode(
-                    x=x, text=alt.Text("short:N")
-                )
-            )
-    note = base.transform_filter("datum.value == null").transform_calculate(
-        text=f"truncate((datum.slot == datum.row || {json.dumps(len(styles) == 0)} ? '' : '') + datum.said, "
-        f"{30 if narrow else 80})"
-    )
-    for row in data:
-        row["said"] = _said(row, narrow=narrow)
-    layers.append(
-        note.mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"]).encode(
-            x=alt.value(4), text=alt.Text("text:N")
-        )
-    )
-    return alt.layer(*layers, height=max(60, int(at * row_px)))
+    return layers
 
 
 def _said(row: Mapping[str, Any], *, narrow: bool) -> str:
     """What stands where a mark is missing: which arm, and why."""
     if row["note"] is None:
         return ""
-    if row["series"] in ("GPU", "measured here"):
+    if row["series"] in ("GPU", "measured here", EVERY, *OURS):
         return row["note"]
     return f"{row['series'].split(',')[0] if narrow else row['series']}: {row['note']}"
 
@@ -1061,6 +1246,7 @@ def _curves(
     base: int,
 ) -> alt.LayerChart:
     """Lines over a logarithmic size, each point with its interval."""
+    rows = [{"line": row["series"]} | row for row in rows]
     styles = _styles([row for row in rows if row["value"] is not None])
     domain = _domain(rows, log=True)
     sizes = sorted({row["x"] for row in rows}) or [1, 1024]
@@ -1094,9 +1280,13 @@ def _curves(
             y2=alt.Y2("high:Q"),
             color=colour,
         ),
-        drawn.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash),
+        drawn.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash, detail="line:N"),
         drawn.mark_point(filled=True, size=56, opacity=1).encode(y=y, color=colour, shape=shape),
     ]
+    ends = {row["label"]: row for row in rows if row["label"] and row["value"] is not None}  # the largest size of each
+    if ends:
+        names = alt.Chart(_data(list(ends.values()))).encode(x=x, y=y, text="label:N")
+        layers.append(names.mark_text(align="right", dx=-9, dy=-9, fontSize=11, color=COLOURS["ink"]))
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
     layers += _notes([*missing, *failed], narrow=narrow)
     return alt.layer(*layers, height=260 if narrow else 320)
@@ -1289,10 +1479,10 @@ def _lies_between(points: Sequence[tuple[float, float]], one: float, other: floa
     return inside and min(py for _, py in points) - 8 < y < max(py for _, py in points) + 8
 
 
-def _trace_panels(panels: Sequence[tuple[str, traces.Shown | None]], *, narrow: bool) -> alt.LayerChart:
+def _trace_panels(panels: Sequence[tuple[str, traces.Shown | str]], *, narrow: bool) -> alt.LayerChart:
     """A strip for each arm: its blocks over time, a shade over those that are measured; a line for one without."""
     strip_px, head_px, bare_px, gap_px = 62.0, 20.0, 22.0, 12.0
-    drawn = [trace for _, trace in panels if trace is not None]
+    drawn = [trace for _, trace in panels if not isinstance(trace, str)]
     factors = [point.factor for trace in drawn for point in trace.points] or [1.0]
     low, high = min([*factors, 0.8]) / 1.1, max([*factors, 1.5]) * 1.1
     end_s = max([trace.to_s for trace in drawn], default=1.0)
@@ -1307,8 +1497,8 @@ def _trace_panels(panels: Sequence[tuple[str, traces.Shown | None]], *, narrow: 
             ticks.append(float(tick))
     points, shades, heads, names, top = [], [], [], {}, 0.0
     for series, trace in panels:
-        if trace is None:
-            heads.append({"y": top + 8, "text": f"{series}: {NOT_MEASURED}", "role": "missing"})
+        if isinstance(trace, str):
+            heads.append({"y": top + 8, "text": f"{series}: {trace}", "role": "missing"})
             top += bare_px
             continue
         step = f"{series}: {'steady ' if trace.settled else ''}step {fmt.seconds(trace.step_s)}"
@@ -1536,10 +1726,6 @@ def _scale(domain: tuple[float, float], log: bool) -> alt.Scale:
     if log:
         return alt.Scale(type="log", domain=list(domain), nice=False)
     return alt.Scale(type="linear", domain=list(domain), nice=False, zero=False)
-
-
-def _middle(domain: tuple[float, float], log: bool) -> float:
-    return math.sqrt(domain[0] * domain[1]) if log else sum(domain) / 2
 
 
 def _axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:

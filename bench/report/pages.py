@@ -90,6 +90,7 @@ PUBLISHED_SPEEDUPS = {
 ANCHOR = "chart-anchor-"  # stands for a drawing's place on a page until that is known
 BRANCH = "main"  # of the repository, in links to notebooks
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
+PER_MACHINE = ("machines", "sessions")  # tables whose rows are machines, or what one of them did
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
@@ -432,16 +433,41 @@ def _group_id(cells: Sequence[CellRef]) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", *, label: str = "Table") -> str:
-    """HTML of a table in a box that scrolls by itself; cells are HTML already, the first of each row heads it."""
+    """HTML of a table in a box that scrolls by itself; cells are HTML already, the first of each row heads it.
+
+    A row of one cell in a table of several columns heads the rows below it.
+    """
     head = "".join(f'<th scope="col">{_e(column)}</th>' for column in columns)
     body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+        if rest or len(columns) == 1
+        else f'<tr class="group"><th colspan="{len(columns)}" scope="rowgroup"><span>{first}</span></th></tr>'
+        for first, *rest in rows
     )
     words = f"<caption>{_e(caption)}</caption>" if caption else ""
     return (
         f'<div class="table" tabindex="0" role="region" aria-label="{_e(label)}"><table class="plain">{words}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _by_machine(table: tables.Table, rows: Iterable[Sequence[str]]) -> tuple[list[str], list[list[str]]] | None:
+    """Columns and rows of a table without its machines, each of which heads its rows instead.
+
+    None where the table has no machines, or a row is about one.
+    """
+    if table.columns[:1] != (tables.MACHINE,) or table.id in PER_MACHINE:
+        return None
+    found: list[list[str]] = []
+    before = None
+    for row, cells in zip(rows, table.rows, strict=True):
+        machine = cells[0]
+        if machine != before:
+            note = f' <span class="note">{_e(machine.note)}</span>' if machine.note else ""
+            found.append([_e(machine.text) + note])
+        found.append(list(row[1:]))
+        before = machine
+    return list(table.columns[1:]), found
 
 
 def _facts_list(pairs: Iterable[tuple[str, str]]) -> str:
@@ -669,15 +695,25 @@ class Site:
             where = "Nothing has been measured yet. Run <code>make refresh</code> to begin with this machine."
         else:
             whose = "this machine" if lead.is_local else "a published machine"
-            link = href(source.path, f"machines/{machine_slug(lead)}.md")
+            used = {self.evidence.key(session): session for fact in voice.facts for session, _ in fact.cells}
+            links = [
+                f'<a href="{href(source.path, f"machines/{machine_slug(session)}.md")}">'
+                f"{_e(self.machine_words(session))}</a>"
+                for session in ({self.evidence.key(lead): lead} | used).values()
+            ]
             where = (
-                f'Measured on <strong>{whose}</strong>: <a href="{link}">{_e(lead.machine.cpu_model)}, '
-                f"{lead.session.n_cores_effective} cores</a>, {self._measured_when(voice) or _finished_at(lead)}."
+                f"Measured on <strong>{whose}</strong>: {' and '.join(links)}, "
+                f"{self._measured_when(voice) or _finished_at(lead)}."
             )
         title = _e(source.meta.get("title", ""))
         paragraphs = [_inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
         words = "".join(f"<p>{text}</p>" for text in paragraphs if text)
         return f'<div class="hero"><h1>{title}</h1>{words}<p class="measured-on">{where}</p></div>\n\n{rest}'
+
+    def machine_words(self, session: SessionResults) -> str:
+        """A machine's GPU, where one was measured, its CPU and the cores used."""
+        beside = f"{self.evidence.gpu_text(session)} beside " if self.evidence.has_gpu(session) else ""
+        return f"{beside}{session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}"
 
     def _measured_when(self, voice: Voice) -> str:
         """Days of a page's own numbers, with what says so when they are old; empty without numbers."""
@@ -823,11 +859,17 @@ class Site:
             )
         return self.used.drawings[key]
 
-    def make_table(self, table_id: str, workload: str = "", session: SessionResults | None = None) -> tables.Table:
-        """A table, made once for each state of the records."""
-        key = f"table {table_id} {workload} {session.path if session else ''}"
-        make = functools.partial(tables.make, table_id, self.evidence, workload=workload, session=session)
-        return _keep(self.evidence, key, make)
+    def make_table(
+        self,
+        table_id: str,
+        workload: str = "",
+        session: SessionResults | None = None,
+        first: SessionResults | None = None,
+    ) -> tables.Table:
+        """A table, made once for each state of the records; ``first`` begins it, else the leading session."""
+        key = f"table {table_id} {workload} {session.path if session else ''} {first.path if first else ''}"
+        options = {"workload": workload, "session": session, "first": first}
+        return _keep(self.evidence, key, functools.partial(tables.make, table_id, self.evidence, **options))
 
     def chart_files(self) -> Pages:
         """Specification and values of every chart that a page shows, and the library that animates them."""
@@ -846,7 +888,7 @@ class Site:
                 },
             }
             pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, indent=1, sort_keys=True) + "\n"
-            pages[f"data/charts/{key}.csv"] = _csv(self.make_table(drawing.id, drawing.workload))
+            pages[f"data/charts/{key}.csv"] = _csv(self.make_table(drawing.id, drawing.workload, first=drawing.session))
         if pages:
             pages[VEGA] = _vega()
         return pages
@@ -855,39 +897,52 @@ class Site:
 
     def workload_pages(self) -> Pages:
         """One page per workload, and their index."""
+        lead, gpu = self.evidence.lead, self.evidence.gpu_session()
+        measured: list[tuple[str, SessionResults | None, schema.Device]] = [("CPU", lead, "cpu"), ("GPU", lead, "gpu")]
+        beside = ""
+        if gpu is not None and gpu is not lead:
+            measured = [("CPU", lead, "cpu"), ("CPU beside the GPU", gpu, "cpu"), ("GPU", gpu, "gpu")]
+            beside = f" Beside them those{self._where(gpu)}."
         pages: Pages = {}
         rows = []
         for spec in self.evidence.workloads.values():
             path = f"workloads/{spec.id}.md"
             pages[path] = self._workload_page(path, spec)
             voice = Voice(self, "workloads/index.md")
+            mode = MAIN_MODE[spec.kind]
             rows.append(
                 (
                     f'<a href="{_e(href("workloads/index.md", path))}">{_e(spec.title)}</a>',
                     _e(spec.summary),
-                    *(
-                        voice.best(spec, mode, device)
-                        for mode, device in ((MAIN_MODE[spec.kind], d) for d in schema.DEVICES)
-                    ),
+                    *(voice.best(spec, mode, device, session) for _, session, device in measured),
                 )
             )
         intro = (
             "Each workload is a fixed task: the same data, the same model, the same stopping rule on every machine.\n"
-            f"The numbers below are training speed{self._where()}; the fastest backend of each device.\n\n"
+            f"The numbers below are training speed{self._where(lead)}; the fastest backend of each device.{beside}\n\n"
         )
+        columns = ("Workload", "What is done", *(name for name, _, _ in measured))
         pages["workloads/index.md"] = (
             _front("Measurements", "Every workload this site measures, with the newest numbers of the leading machine.")
             + intro
-            + _table(("Workload", "What is done", "CPU", "GPU"), rows, label="Workloads")
+            + _table(columns, rows, label="Workloads")
             + "\n"
         )
         return pages
 
-    def _where(self) -> str:
-        lead = self.evidence.lead
-        if lead is None:
+    def _where(self, session: SessionResults | None) -> str:
+        """Where and when a session was measured, to end a sentence or a heading."""
+        if session is None:
             return ""
-        return f" on {'this machine' if lead.is_local else lead.machine.cpu_model}, measured {_finished_at(lead)}"
+        beside = f"{self.evidence.gpu_text(session)} beside " if self.evidence.has_gpu(session) else ""
+        machine = "this machine" if session.is_local else f"{beside}{session.machine.cpu_model}"
+        return f" on {machine}, measured {_finished_at(session)}"
+
+    def _speakers(self, workload: str) -> list[SessionResults | None]:
+        """Sessions that a workload's page is about: the leading one, then the first that ran it on a GPU."""
+        lead, gpu = self.evidence.lead, self.evidence.gpu_session(workload)
+        found = [lead] if gpu is None or gpu is lead else [lead, gpu]
+        return [session for session in found if self.evidence.records(session, workload=workload)] or [lead]
 
     def _workload_page(self, path: str, spec: Workload) -> str:
         voice = Voice(self, path)
@@ -900,10 +955,13 @@ class Site:
         about.append(("Source hash", f"<code>{registry.source_hash(spec.id)}</code>"))
         parts += [_facts_list(about), ""]
         if spec.kind == "study":
-            parts += [f"## What was measured{self._where()}", ""]
+            drawn = self.draw("study", spec.id).session if spec.series else self.evidence.lead
+            parts += [f"## What was measured{self._where(drawn)}", ""]
             parts += [voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id), ""]
         else:
-            parts += [f"## Headline numbers{self._where()}", "", self._headline_table(voice, spec), ""]
+            for session in self._speakers(spec.id):
+                shown = self._headline_table(voice, spec, session)
+                parts += [f"## Headline numbers{self._where(session)}", "", shown, ""]
         for chart_id in self._charts_of(spec):
             parts += [voice.chart(chart_id, workload=spec.id), ""]
         parts += self._whole_jobs(path, spec)
@@ -936,7 +994,8 @@ class Site:
         if spec.kind != "model":
             return ["matmul-rate"] if spec.id == "matmul" else []
         found = ["phase-times", "job-by-steps"]
-        measured = self.evidence.records(self.evidence.lead, workload=spec.id, status="ok")
+        speakers = self._speakers(spec.id)
+        measured = [r for s in speakers for r in self.evidence.records(s, workload=spec.id, status="ok")]
         if any(r.cell.mode == "train" and traces.shown(r) is not None for r in measured):
             found.append("warm-up")
         if any(rooflines.intensity(record) is not None for record in measured):
@@ -945,14 +1004,15 @@ class Site:
             found.append("time-to-target")
         if spec.id == "mlp-tabular":
             found.append("mlp-surface")
-        if self.evidence.lead is not None:
-            cells = [r.cell for r in self.evidence.lead.records.values() if r.cell.workload == spec.id]
-            if len({cell.batch_size for cell in cells if cell.mode == "train"}) > 1:
+        for session in speakers:
+            trained = self.evidence.records(session, workload=spec.id, mode="train")
+            if len({record.cell.batch_size for record in trained}) > 1:
                 found.append("throughput-by-batch")
+                break
         return found
 
-    def _headline_table(self, voice: Voice, spec: Workload) -> str:
-        lead = self.evidence.lead
+    def _headline_table(self, voice: Voice, spec: Workload, session: SessionResults | None) -> str:
+        """Every arm of one session: on a GPU also the faster precisions."""
         modes = ["probe"] if spec.kind == "probe" else ["train", "infer"]
         modes = [m for m in modes if any(v.mode == m for vs in spec.variants.values() for v in vs)] or modes[:1]
         columns = [(title, make) for _, title, make in QUANTITIES[:8]]
@@ -960,22 +1020,39 @@ class Site:
             columns = [(title, make) for name, title, make in QUANTITIES if name in ("rate", "step", "first-step")]
         rows = []
         for mode in modes:
-            for device in schema.DEVICES:
-                for backend in schema.BACKENDS:
-                    record = None if lead is None else self.evidence.best(lead, spec.id, mode, device, backend=backend)
-                    if record is None and device == "gpu":
-                        continue
-                    name = f"{charts.BACKEND_NAMES[backend]}, {device.upper()}, {MEASURED_HERE[mode]}"
-                    rows.append([name, *(voice.estimate(lead, record, make, title) for title, make in columns)])
-                if device == "gpu" and not any("GPU" in row[0] and MEASURED_HERE[mode] in row[0] for row in rows):
-                    rows.append([f"GPU, {MEASURED_HERE[mode]}", MISSING, *("" for _ in columns[1:])])
-        keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in rows)] or [0]
+            arms = self._headline_arms(spec, session, mode)
+            has_gpu = session is not None and bool(session.machine.gpus)
+            lacks_gpu = not any(record and record.cell.device == "gpu" for _, record in arms)
+            is_gap = lacks_gpu and (has_gpu or self.evidence.gpu_session(spec.id) is None)
+            if len(modes) > 1 and (arms or is_gap):
+                rows.append([MEASURED_HERE[mode].capitalize()])
+            rows += [[name, *(voice.estimate(session, record, make, title) for title, make in columns)]
+                     for name, record in arms]  # fmt: skip
+            if is_gap:
+                rows.append(["GPU", MISSING, *("" for _ in columns[1:])])
+        full = [row for row in rows if len(row) > 1]
+        keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in full)] or [0]
         return _table(
             ["Arm", *(columns[k][0] for k in keep)],
-            [[_e(row[0]), *(row[k + 1] for k in keep)] for row in rows],
+            [[_e(row[0]), *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
             "Medians over processes with 95 % intervals; n counts processes.",
-            label=f"Headline numbers of {spec.title}",
+            label=f"Headline numbers of {spec.title}{self._where(session)}",
         )
+
+    def _headline_arms(
+        self, spec: Workload, session: SessionResults | None, mode: schema.Mode
+    ) -> list[tuple[str, Record | None]]:
+        """Name and best record of each arm of a mode: of the leading session also the CPU arms it lacks."""
+        found: list[tuple[str, Record | None]] = []
+        for device in schema.DEVICES:
+            for backend in self.evidence.backends(session):
+                for precision in tables.PRECISIONS[: 1 if device == "cpu" else None]:
+                    record = self.evidence.best(session, spec.id, mode, device, backend=backend, precision=precision)
+                    if record is None and (device == "gpu" or session is not self.evidence.lead):
+                        continue
+                    name = f"{charts.BACKEND_NAMES[backend]}, {device.upper()}"
+                    found.append((f"{name}, {fmt.precision(precision, device)}" if device == "gpu" else name, record))
+        return found
 
     def _of_workload(self, workload: str) -> list[tuple[SessionResults, Record]]:
         return [(s, r) for s in self.evidence.sessions for r in s.records.values() if r.cell.workload == workload]
@@ -1411,26 +1488,23 @@ class Voice:
         noun = record.spec.sample_noun
         return self.site.number(self.page, fmt.interval(found, noun=noun), (_ref(session, record),), hint=hint)
 
-    def best(self, spec: Workload, mode: str, device: str) -> str:
-        """Speed of a workload's best headline cell."""
-        lead = self.evidence.lead
-        record = None if lead is None else self.evidence.best(lead, spec.id, mode, device)
+    def best(self, spec: Workload, mode: schema.Mode, device: schema.Device, session: SessionResults | None) -> str:
+        """Speed of a workload's best headline cell in a session."""
         if spec.kind == "study":
-            return self._first_of_study(spec, device)
+            return self._first_of_study(spec, device, session)
         make = stats.flop_rate if spec.kind == "probe" else stats.throughput
-        return self.estimate(lead, record, make, spec.title)
+        return self.estimate(session, self.evidence.best(session, spec.id, mode, device), make, spec.title)
 
-    def _first_of_study(self, spec: Workload, device: schema.Device) -> str:
+    def _first_of_study(self, spec: Workload, device: schema.Device, session: SessionResults | None) -> str:
         """The first series, or the first reading, of a study on the first backend that has it."""
-        lead = self.evidence.lead
         for backend in schema.BACKENDS:
-            record = studies.usual(self.evidence, lead, spec.id, device, backend)
-            if lead is None or record is None:
+            record = studies.usual(self.evidence, session, spec.id, device, backend)
+            if session is None or record is None:
                 continue
             found = [(item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
             found += [(item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
             item, estimate = found[0]
-            shown = self.site.number(self.page, fmt.interval(estimate), (_ref(lead, record),), hint=spec.title)
+            shown = self.site.number(self.page, fmt.interval(estimate), (_ref(session, record),), hint=spec.title)
             return f"{shown} {_e(item.label)}, {fmt.backend(backend)}"
         return MISSING
 
@@ -1453,21 +1527,28 @@ class Voice:
             f'<div class="chart-drawing" data-search-exclude tabindex="0" role="group" aria-label="{title}">'
             f"{wide}{narrow}</div>"
             f'<details class="twin"><summary>The same numbers as a table</summary>'
-            f"{self.table(drawing.id, drawing.workload)}</details>"
+            f"{self.table(drawing.id, drawing.workload, first=drawing.session)}</details>"
             f'<div class="chart-foot"><a href="{_e(here(files + ".csv"))}" download>CSV</a>'
             f'<a href="{_e(here(files + ".vl.json"))}" download>Vega-Lite</a>'
             f'<button type="button" data-spec="{_e(here(files + ".vl.json"))}" data-bundle="{_e(here(VEGA))}">'
             f"Make it interactive</button></div></figure>"
         )
 
-    def table(self, table_id: str, workload: str = "", session: SessionResults | None = None) -> str:
-        """A table by id, every number a link."""
-        made = self.site.make_table(table_id, workload, session)
+    def table(
+        self,
+        table_id: str,
+        workload: str = "",
+        session: SessionResults | None = None,
+        first: SessionResults | None = None,
+    ) -> str:
+        """A table by id, every number a link; a machine stands above its rows."""
+        made = self.site.make_table(table_id, workload, session, first)
         if not made.rows:
             return f"<p>{MISSING}</p>"
         self.in_tables.update(ref for row in made.rows for cell in row for ref in _refs(cell.cells))
-        rows = ([self._cell(cell) for cell in row] for row in made.rows)
-        return _block(_table(made.columns, rows, made.caption, label=made.caption or table_id))
+        rows = [[self._cell(cell) for cell in row] for row in made.rows]
+        columns, rows = _by_machine(made, rows) or (made.columns, rows)
+        return _block(_table(columns, rows, made.caption, label=made.caption or table_id))
 
     def _cell(self, cell: tables.Cellv) -> str:
         if cell.text == facts.NOT_MEASURED:
@@ -1486,10 +1567,8 @@ class Voice:
         whose = "This machine" if session.is_local else session.machine.id
         passed = self.evidence.has_passed_self_test(session)
         warning = {True: "", False: " It differs from itself.", None: " It was not tested against itself."}[passed]
-        return (
-            f"{whose}: {session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}, "
-            f"{_finished_at(session)}. Medians with 95 % intervals.{warning}"
-        )
+        where = f"{whose}: {self.site.machine_words(session)}, {_finished_at(session)}"
+        return f"{where}. Medians with 95 % intervals.{warning}"
 
     def verdict(self, verdict_id: str) -> str:
         """What a rule says today: badge, sentence, rule."""

@@ -17,6 +17,7 @@ from bench.report import format as fmt
 from bench.report.stats import ComparisonError, Estimate, Order, Quantity
 from bench.report.trust import Halves
 from bench.schema import (
+    BACKENDS,
     METHOD_VERSIONS,
     PHASES,
     SIXTEEN_BIT_FLAGS,
@@ -155,6 +156,17 @@ class Evidence:
     def has_gpu(self, session: SessionResults) -> bool:
         """Whether a cell was measured on a GPU in the session."""
         return any(r.cell.device == "gpu" and r.status == "ok" for r in session.records.values())
+
+    def gpu_session(self, workload: str = "") -> SessionResults | None:
+        """The first of the shown sessions that measured something on a GPU: of one workload, or of any."""
+        return next(
+            (s for s in self.shown if self.records(s, workload=workload or None, device="gpu", status="ok")), None
+        )
+
+    def backends(self, session: SessionResults | None) -> tuple[Backend, ...]:
+        """Backends with a record in the session, whatever became of it; all where it has none."""
+        used = {record.cell.backend for record in self._records_of(session, None)}
+        return tuple(backend for backend in BACKENDS if backend in used) or BACKENDS
 
     def key(self, session: SessionResults) -> str:
         """The machine's name in addresses: its id, with "local-" before it when not published."""

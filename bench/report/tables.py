@@ -16,7 +16,7 @@ import msgspec
 
 from bench.report import beside, calculators, rooflines, stats, studies, traces, verdicts
 from bench.report import format as fmt
-from bench.report.rows import CellRef, Evidence, fastest, is_headline
+from bench.report.rows import CellRef, Contrast, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Precision, Record, Run
 from bench.store import SessionResults
@@ -104,9 +104,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(id_ for id_ in self.evidence.model_workloads() if id_ in self.workloads)
 
     def machine(self, session: SessionResults) -> Cellv:
-        """The machine in words, with its cores."""
-        label, cpu = self.evidence.label(session), self.evidence.cpu_text(session)
-        return Cellv(text=f"{label} ({cpu})")
+        """The machine in words, with its GPU and its cores."""
+        label, cpu, gpu = (getattr(self.evidence, name)(session) for name in ("label", "cpu_text", "gpu_text"))
+        return Cellv(text=f"{label} ({gpu} beside {cpu})" if gpu else f"{label} ({cpu})")
+
+    def gpus_first(self) -> tuple[SessionResults, ...]:
+        """The sessions, those that measured a GPU before the others."""
+        return tuple(sorted(self.sessions, key=lambda session: not self.evidence.has_gpu(session)))
 
 
 class _Draft(msgspec.Struct, kw_only=True):
@@ -121,6 +125,7 @@ class _Draft(msgspec.Struct, kw_only=True):
 Maker = Callable[[Scope], _Draft]
 _TABLES: dict[str, Maker] = {}
 MISSING = Cellv(text=fmt.NOT_MEASURED)
+NO_GPU = Cellv(text="no GPU")
 NOTHING = Cellv(text="")
 
 
@@ -139,10 +144,18 @@ def ids() -> tuple[str, ...]:
     return tuple(_TABLES)
 
 
-def make(table_id: str, evidence: Evidence, *, workload: str = "", session: SessionResults | None = None) -> Table:
+def make(
+    table_id: str,
+    evidence: Evidence,
+    *,
+    workload: str = "",
+    session: SessionResults | None = None,
+    first: SessionResults | None = None,
+) -> Table:
     """One table: of all shown machines, or of one session; of all workloads, or of one.
 
-    A machine column whose cells all agree moves into the caption.
+    A machine column whose cells all agree moves into the caption. ``first`` is the session to begin with, when it is
+    not the leading one: the one that a chart with this table was drawn from.
 
     Raises:
         TableError: no such table.
@@ -150,9 +163,10 @@ def make(table_id: str, evidence: Evidence, *, workload: str = "", session: Sess
     if table_id not in _TABLES:
         near = difflib.get_close_matches(table_id, _TABLES, n=2) or sorted(_TABLES)
         raise TableError(f"unknown table {table_id!r}; did you mean {' or '.join(map(repr, near))}?")
+    shown = evidence.shown if session is None else (session,)
     scope = Scope(
         evidence=evidence,
-        sessions=evidence.shown if session is None else (session,),
+        sessions=tuple(sorted(shown, key=lambda one: one is not first)),
         workloads=(workload,) if workload else tuple(evidence.workloads),
     )
     draft = _TABLES[table_id](scope)
@@ -167,38 +181,49 @@ def make(table_id: str, evidence: Evidence, *, workload: str = "", session: Sess
 
 @table("headline")
 def headline(scope: Scope) -> _Draft:
-    """Training on CPU and GPU, and how long a whole job takes: the lead, then the first other machine with a GPU.
-
-    A machine that was not tested against itself, or differs from itself, is no headline.
-    """
+    """Training on CPU and GPU, and how long a whole job takes: of the lead and of the first machine with a GPU."""
     evidence = scope.evidence
-    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s) and evidence.has_passed_self_test(s)][:1]
+    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s)][:1]
     rows = []
-    for session in (*scope.sessions[:1], *others):
+    for session in sorted((*scope.sessions[:1], *others), key=lambda s: not evidence.has_gpu(s)):
         timed = {job.record.cell.workload: job for job in reversed(verdicts.jobs(evidence, session))}
+        start = scope.machine(session)
+        if session in others:
+            start = msgspec.structs.replace(start, note=_doubt(evidence, session))
         for workload in scope.models():
-            if session is not scope.sessions[0] and not evidence.records(session, workload=workload):
-                continue
-            contrast = evidence.contrast(session, workload)
             job = timed.get(workload)
-            rows.append((
-                scope.machine(session),
-                _text(evidence.title(workload)),
-                _rate(scope, session, workload, "train", "cpu"),
-                _rate(scope, session, workload, "train", "gpu"),
-                MISSING if contrast is None else _estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
-                MISSING if job is None else _job_time(scope, job),
-            ))  # fmt: skip
+            cells = (*_both_devices(scope, session, workload), MISSING if job is None else _job_time(scope, job))
+            if session is scope.sessions[0] or any(cell.cells for cell in cells):
+                rows.append((start, _text(evidence.title(workload)), *cells))
+    columns = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
+    has_gpu = any(map(evidence.has_gpu, scope.sessions))
+    ratio = ", beside a ratio at its fastest batch and usual precision, else in float32" if has_gpu else ""
     caption = (
-        "Training, each device with its best backend and compiler setting. A job runs from starting Python to the "
-        "quality target or the workload's last epoch; where neither is timed, it is computed for "
+        f"Training, each device with its best backend and compiler setting{ratio}. A job runs from starting Python to "
+        "the quality target or the workload's last epoch; where neither is timed, it is computed for "
         f"{fmt.count(verdicts.COURSE_SAMPLES)} samples and marked so."
     )
-    return _Draft(
-        caption=caption,
-        columns=(MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU"),
-        rows=rows,
-    )
+    if not has_gpu:
+        columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
+        caption += f" GPU: {fmt.NOT_MEASURED}."
+    return _Draft(caption=caption, columns=columns, rows=rows)
+
+
+def _doubt(evidence: Evidence, session: SessionResults) -> str:
+    """What the test of a session against itself leaves open; empty where it passed."""
+    passed = evidence.has_passed_self_test(session)
+    return {True: "", False: "differs from itself", None: "not tested against itself"}[passed]
+
+
+def _both_devices(scope: Scope, session: SessionResults, workload: str) -> tuple[Cellv, Cellv, Cellv]:
+    """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
+    contrast = scope.evidence.best_contrast(session, workload)
+    if contrast is None:
+        cpu, gpu = (_rate(scope, session, workload, "train", device) for device in DEVICES)
+        return (cpu, gpu, MISSING) if session.machine.gpus else (cpu, NO_GPU, NOTHING)
+    _, _, cpu, gpu, ratio = _sides(scope, contrast)
+    value, _, interval = ratio.text.partition(" (")
+    return cpu, gpu, msgspec.structs.replace(ratio, text=f"{value} ({contrast.arms}; {interval}")
 
 
 @table("study")
@@ -533,7 +558,8 @@ def speed_by_workload(scope: Scope) -> _Draft:
     """Steady throughput by workload, mode and device; one column for each backend."""
     rows = []
     for session, workload, mode, device in _arms(scope):
-        cells = [_rate(scope, session, workload, mode, device, backend) for backend in BACKENDS]
+        ran = scope.evidence.backends(session)
+        cells = [_rate(scope, session, workload, mode, device, b) if b in ran else NOTHING for b in BACKENDS]
         record = next(iter(scope.evidence.candidates(session, workload, mode, device)), None)
         rows.append((
             scope.machine(session),
@@ -893,7 +919,8 @@ def matmul_rate(scope: Scope) -> _Draft:
             rates = []
             for backend in BACKENDS:
                 same = _most_threads([record for record in records if record.cell.backend == backend])
-                rates.append(_best_or_failed(scope, _fastest(scope, same, "flop_rate"), same, stats.flop_rate))
+                rate = _best_or_failed(scope, _fastest(scope, same, "flop_rate"), same, stats.flop_rate)
+                rates.append(rate if backend in scope.evidence.backends(session) else NOTHING)
             rows.append((
                 scope.machine(session),
                 _text(fmt.device(cell.device)),
@@ -912,44 +939,52 @@ def matmul_rate(scope: Scope) -> _Draft:
 
 @table("cpu-gpu-speedup")
 def cpu_gpu_speedup(scope: Scope) -> _Draft:
-    """GPU against CPU of the same session, with what each side is: a speed-up has a denominator."""
+    """GPU against CPU of the same session, with what each side is: a speed-up has a denominator.
+
+    First each device at its best, then the same batch on both with the GPU in each precision.
+    """
     evidence = scope.evidence
     rows = []
-    for session in scope.sessions:
+    for session in scope.gpus_first():
         for workload in scope.workloads:
             for mode in (*MODES, "probe"):
-                cpu = evidence.best(session, workload, mode, "cpu")
-                gpu_cells = [r for r in evidence.records(session, workload=workload, mode=mode, device="gpu")]
-                precisions = sorted({record.cell.precision for record in gpu_cells})
-                if cpu is None and not gpu_cells:
-                    continue
-                for precision in precisions or ["float32-strict"]:
-                    contrast = evidence.contrast(session, workload, mode, precision=precision)
-                    gpu = evidence.best(session, workload, mode, "gpu", precision=precision)
-                    side = cpu if contrast is None else contrast.cpu
-                    failure = evidence.failure(session, workload, mode, "gpu", precision=precision)
-                    noun = evidence.noun(workload)
-                    rows.append((
-                        scope.machine(session),
-                        _text(evidence.title(workload)),
-                        _text(fmt.MODE_NAMES[mode]),
-                        _text(evidence.cpu_text(session, side)),
-                        MISSING if side is None else _estimate(scope, stats.throughput(side), side, noun=noun),
-                        _text(evidence.gpu_text(session) or fmt.NOT_MEASURED),
-                        _text(precision if gpu_cells else ""),
-                        _failed(scope, failure) if gpu is None
-                        else _estimate(scope, stats.throughput(gpu), gpu, noun=noun),
-                        MISSING if contrast is None
-                        else _estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
-                    ))  # fmt: skip
+                start = (scope.machine(session), _text(evidence.title(workload)), _text(fmt.MODE_NAMES[mode]))
+                contrasts = _contrasts(evidence, session, workload, mode)
+                rows += [(*start, *_sides(scope, contrast)) for contrast in contrasts]
+                if not contrasts and (cpu := evidence.best(session, workload, mode, "cpu")) is not None:
+                    failure = evidence.failure(session, workload, mode, "gpu")
+                    speed = _estimate(scope, stats.throughput(cpu), cpu, noun=evidence.noun(workload))
+                    no_gpu = MISSING if session.machine.gpus else NO_GPU
+                    missing = no_gpu if failure is None else _failed(scope, failure)
+                    rows.append((*start, NOTHING, _text(evidence.cpu_text(session, cpu)), speed, missing, NOTHING))
+    columns = ("workload", "mode", "batch and precision", "CPU and cores", "on the CPU", "on the GPU", "GPU over CPU")
     return _Draft(
-        caption="How many times faster the GPU is, against the float32 CPU of the same session (above 1x: the GPU).",
-        columns=(
-            MACHINE, "workload", "mode", "CPU and cores", "CPU throughput", "GPU", "GPU precision", "GPU throughput",
-            "GPU over CPU",
-        ),
+        caption="How many times faster the GPU is than the CPU of the same session (above 1x: the GPU): each at its "
+        "fastest batch and usual precision, then with the same batch.",
+        columns=(MACHINE, *columns),
         rows=rows,
-    )  # fmt: skip
+    )
+
+
+def _contrasts(evidence: Evidence, session: SessionResults, workload: str, mode: Mode) -> list[Contrast]:
+    """Ratios of the two devices: the best of each, then one for each precision of the GPU; no pair twice."""
+    every = [evidence.best_contrast(session, workload, mode)] if evidence.workloads[workload].kind == "model" else []
+    every += [evidence.contrast(session, workload, mode, precision=precision) for precision in PRECISIONS]
+    found: dict[tuple[str, str], Contrast] = {}
+    for one in filter(None, every):
+        found.setdefault((one.gpu.cell.id, one.cpu.cell.id), one)
+    return list(found.values())
+
+
+def _sides(scope: Scope, contrast: Contrast) -> tuple[Cellv, ...]:
+    """Settings, CPU, both speeds and the ratio."""
+    noun = scope.evidence.noun(contrast.cpu.cell.workload)
+    return (
+        _text(contrast.arms),
+        _text(scope.evidence.cpu_text(contrast.session, contrast.cpu)),
+        *(_estimate(scope, stats.throughput(r), r, noun=noun) for r in (contrast.cpu, contrast.gpu)),
+        _estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
+    )
 
 
 @table("ours-and-theirs")
@@ -1339,13 +1374,13 @@ def _arms(
 ) -> Iterator[tuple[SessionResults, str, Mode, Device]]:
     """Session, workload, mode and device of every headline variant that has a record.
 
-    Of the first session also what it could have measured on the CPU and has not, so that a gap is seen.
+    Of the leading session also what it could have measured on the CPU and has not, so that a gap is seen.
     """
     evidence = scope.evidence
     for session in scope.sessions[:sessions]:
         for workload in scope.models():
             variants = [v for group in evidence.workloads[workload].variants.values() for v in group]
-            expected = {v.mode for v in variants if v.headline} if session is scope.sessions[0] else set()
+            expected = {v.mode for v in variants if v.headline} if session is evidence.lead else set()
             for mode in modes:
                 for device in DEVICES:
                     if evidence.candidates(session, workload, mode, device) or (device == "cpu" and mode in expected):
@@ -1357,10 +1392,10 @@ def _by_backend(
 ) -> Iterator[tuple[Backend, Record | None, Record | None]]:
     """Each backend that has a record, with its best record, or else the one that says why there is none.
 
-    When no backend has any, the first one stands for them, with neither.
+    When no backend has any, the first that the session ran stands for them, with neither.
     """
     if not scope.evidence.candidates(session, workload, mode, device):
-        yield BACKENDS[0], None, None
+        yield scope.evidence.backends(session)[0], None, None
     for backend in BACKENDS:
         found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
         if found:
