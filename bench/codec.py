@@ -5,12 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from bench import ROOT
 from bench.schema import SCHEMA_VERSION
 
-SAME_CODE = Path(__file__).parent / "workloads" / "same_code.toml"
+SAME_CODE = ROOT / "workloads" / "same_code.toml"
 Json = dict[str, Any]
 
 

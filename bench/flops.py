@@ -28,16 +28,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench import registry
+from bench import ROOT, registry
 from bench.schema import Variant
 
 if TYPE_CHECKING:
     import keras
 
-FILE = Path(__file__).with_name("flops.json")
+FILE = ROOT / "flops.json"
 # Arrays of one unit each that a recurrent layer keeps of every time step for the way back.
 STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 

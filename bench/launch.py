@@ -18,10 +18,10 @@ from time import perf_counter, time
 
 import msgspec
 
+from bench import REPOSITORY
 from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
 
 WORKER = (sys.executable, "-m", "bench.worker")
-REPOSITORY = Path(__file__).parent.parent
 STOPPED_S = 10.0  # a process has ended by so long after its result
 # For runs that share the machine: waiting threads of OpenMP sleep. By default they spin, and those of two processes on
 # the same cores then slow each other down many times over.

@@ -9,13 +9,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 
+from bench import REPOSITORY
 from bench import workloads as package
 from bench.schema import SLUG, Scalar, Workload
 
-REPOSITORY = Path(__file__).parent.parent
 # Where code lies whose change is a change of what a workload computes or how its own clock reads.
 COUNTED = ("bench.workloads.", "bench.fits", "bench.served", "bench.by_hand", "bench.cgroups", "bench.clock")
 

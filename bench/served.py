@@ -12,8 +12,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Any
+
+from bench import REPOSITORY
 
 MARK = "answer "  # before a line that is meant for the parent
 STOPPED_S = 10.0  # a process has ended by so long after its input
@@ -33,7 +34,7 @@ def serving(command: list[str], request: Any, variables: Mapping[str, str], name
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [*command, json.dumps(request)],
-            cwd=Path(__file__).parents[1],
+            cwd=REPOSITORY,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from bench import codec, plausible
+from bench import ROOT, codec, plausible
 from bench.schema import (
     METHOD_VERSIONS,
     RECORD_LIMIT_BYTES,
@@ -27,7 +27,7 @@ from bench.schema import (
     encode,
 )
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = ROOT / "results"
 LOCAL = "local"  # sub-folder of results/ that git ignores: this machine, not yet published
 SPOOL = ".runs"  # sub-folder of a session: runs of cells that are not complete yet
 T = TypeVar("T", bound=Struct)

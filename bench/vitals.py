@@ -17,12 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bench import machine
+from bench import REPOSITORY, machine
 from bench.doctor import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.meters import attempt, throttle_reason
 from bench.schema import BACKENDS
 
-REPOSITORY = Path(__file__).parent.parent
 PROBE_LIMIT_S = 120.0  # importing TensorFlow from a cold disk takes a minute on a slow one
 
 # Distributions that decide what a backend can use; their names in lower case with hyphens.

@@ -25,7 +25,7 @@ import jinja2
 import vl_convert
 import yaml
 
-from bench import registry, schema, store
+from bench import REPOSITORY, ROOT, registry, schema, store
 from bench.report import (
     against,
     answers,
@@ -60,8 +60,8 @@ from bench.schema import Record, Run, Workload
 from bench.store import SessionResults
 
 Pages = dict[str, str | bytes]
-CODE = Path(__file__).parents[1]  # with the published figures and the counted operations
-CACHE = Path(__file__).parents[2] / ".cache" / "charts"
+CODE = ROOT  # with the published figures and the counted operations
+CACHE = REPOSITORY / ".cache" / "charts"
 CARD_CACHE = CACHE.parent / "cards"
 # In the search an answer comes before a belief and a guide, and those before everything else.
 SEARCH_BOOST = {"faq": 2.0, "misconceptions": 1.0, "guides": 1.0}

@@ -11,7 +11,9 @@ from typing import Literal, get_args
 import msgspec
 import yaml
 
-FOLDER = Path(__file__).parents[1] / "published"
+from bench import ROOT
+
+FOLDER = ROOT / "published"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 Evidence = Literal[

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from bench import registry
+from bench import ROOT, registry
 from bench.report import stats, studies
 from bench.report.stats import Estimate, Unit
 from bench.schema import Device, Precision, Record
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from bench.report.rows import Evidence
     from bench.store import SessionResults
 
-FILE = Path(__file__).parents[1] / "flops.json"
+FILE = ROOT / "flops.json"
 FLOAT32: tuple[Precision, ...] = ("float32-strict", "tf32")  # arrays of four bytes a number, as bytes are counted
 
 

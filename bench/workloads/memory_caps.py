@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import cgroups
+from bench import REPOSITORY, cgroups
 from bench.schema import DataUnavailableError, Reading, Variant, Workload
 from bench.workloads import memory, memory_nets
 
@@ -207,7 +207,7 @@ def attempt(study: Any, cap_bytes: int, batch: int) -> Trial:
         try:
             done = subprocess.run(
                 [*command, json.dumps(request | {"cgroup": group.folder})],
-                cwd=Path(__file__).parents[2],
+                cwd=REPOSITORY,
                 capture_output=True,
                 text=True,
                 timeout=TRY_LIMIT_S,
