@@ -30,12 +30,14 @@ from urllib.parse import urlsplit
 import yaml
 from markdown.extensions.toc import slugify
 
+from bench.records import files, store
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import registry, store  # noqa: E402
 from bench.report import answers, calculators, facts, groups, published, readability, verdicts  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
+from bench.workloads import registry  # noqa: E402
 
 REGISTRY = "docs/_ids.toml"
 KINDS = ("answers", "misconceptions", "charts", "pages", "notebooks", "claims")
@@ -512,7 +514,7 @@ README_FACTS = (
 )
 
 
-def committed_evidence(results: Path = store.RESULTS) -> Evidence:
+def committed_evidence(results: Path = files.RESULTS) -> Evidence:
     """Evidence without what this machine's owner measured and has not published."""
     stored = store.load(results)
     return Evidence(stored._replace(sessions=tuple(s for s in stored.sessions if not s.is_local)), registry.workloads())

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer  # noqa: E402
 
-from bench.cli import run  # noqa: E402
+from bench.cli.app import run  # noqa: E402
 
 if __name__ == "__main__":
     typer.run(run)

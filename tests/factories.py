@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from bench import registry
+from bench.records.check import MEASURED
+from bench.records.store import Results, SessionResults
 from bench.report.rows import Evidence
 from bench.schema import (
     BACKENDS,
@@ -37,7 +38,7 @@ from bench.schema import (
     Variant,
     Workload,
 )
-from bench.store import MEASURED, Results, SessionResults
+from bench.workloads import registry
 
 
 class Invented(NamedTuple):

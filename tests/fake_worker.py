@@ -1,4 +1,4 @@
-"""Stands in for bench.worker: same arguments, no framework. What it does is told by FAKE_WORKER."""
+"""Stands in for bench.measure.child: same arguments, no framework. What it does is told by FAKE_WORKER."""
 
 import os
 import signal

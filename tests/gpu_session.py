@@ -1,8 +1,8 @@
 """A GPU session that nobody measured, for tests of the pages and for looking at them by hand. Never published.
 
-The cells are those that ``bench.plan`` would run on such a machine; the times follow from counted operations and bytes,
-a data-sheet-like rate and a fixed time per launch, with jitter seeded by the cell's id. Not one of them is a
-measurement: nothing here may reach bench/results/ or a published page.
+The cells are those that ``bench.session.plan`` would run on such a machine; the times follow from counted operations
+and bytes, a data-sheet-like rate and a fixed time per launch, with jitter seeded by the cell's id. Not one of them is
+a measurement: nothing here may reach bench/results/ or a published page.
 
 ``python -m tests.gpu_session OUT_DIR [--local] [--profile quick]`` copies the committed records to OUT_DIR and adds it;
 build the site from there with SITE_RESULTS=OUT_DIR.
@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench import flops, plan, registry, store
+from bench.records import files, store
+from bench.records.store import SessionResults
 from bench.schema import (
     METHOD_VERSIONS,
     Backend,
@@ -35,7 +36,9 @@ from bench.schema import (
     Run,
     Workload,
 )
-from bench.store import SessionResults
+from bench.session import plan
+from bench.workloads import count_flops as flops
+from bench.workloads import registry
 from tests.factories import _job_of, make_conditions, make_gpu, make_machine, make_observed, make_run, make_session
 
 MACHINE = "nvidia-h200-16c"
@@ -90,7 +93,7 @@ def gpu_session(
         versions={name: text for name, text in versions.items() if name not in ("jax", "torch") or name in backends},
         plan=tuple(PlannedCell(cell_id=cell_id, n_repeats=len(orders[cell_id])) for cell_id in records),
     )  # fmt: skip
-    path = f"{store.LOCAL + '/' if local else ''}{MACHINE}/{session_id}"
+    path = f"{files.LOCAL + '/' if local else ''}{MACHINE}/{session_id}"
     return SessionResults(machine, session, records, local, path)
 
 
@@ -105,7 +108,7 @@ def add_to(root: Path, session: SessionResults) -> Path:
 
 def with_committed(root: Path, session: SessionResults) -> Path:
     """A results folder with the committed records and this session beside them."""
-    shutil.copytree(store.RESULTS, root, ignore=shutil.ignore_patterns(store.LOCAL))
+    shutil.copytree(files.RESULTS, root, ignore=shutil.ignore_patterns(files.LOCAL))
     add_to(root, session)
     return root
 

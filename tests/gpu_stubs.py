@@ -14,6 +14,9 @@ import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+from bench.measure import backend as measure_backend
+from bench.measure import child, control, observe
+
 NAME, MEMORY_BYTES, POWER_LIMIT_W = "NVIDIA H200", 150_754_820_096, 700.0
 UUID = "GPU-2f0bdb4f-0000-0000-0000-000000000000"
 
@@ -144,14 +147,13 @@ class FakeJaxDevice:
 
 
 def install_backend(backend: str) -> None:
-    """Let the backend's CPU pass for a GPU, in the calls that ``bench.worker`` makes."""
+    """Let the backend's CPU pass for a GPU, in the calls that ``bench.measure.child`` makes."""
     import keras  # noqa: F401  before the calls below lie to it
 
-    from bench import worker
 
     if f"{backend}-on-cpu" in faults():
         return
-    worker._device = lambda backend, value: "gpu"
+    measure_backend.device_of = lambda backend, value: "gpu"
     if backend == "torch":
         import torch
 
@@ -164,7 +166,7 @@ def install_backend(backend: str) -> None:
 
         config.experimental.get_memory_info = lambda _: {"peak": 2**30}
         config.experimental.reset_memory_stats = lambda _: None
-        worker._device_name = lambda *_: NAME
+        observe._device_name = lambda *_: NAME
     elif backend == "jax":
         import jax
 
@@ -173,10 +175,9 @@ def install_backend(backend: str) -> None:
 
 
 def work(request_path: str, result_path: str) -> None:
-    """bench.worker on the GPU that is not there, for the cells that ask for one."""
+    """bench.measure.child on the GPU that is not there, for the cells that ask for one."""
     import msgspec
 
-    from bench import worker
     from bench.schema import Request
 
     cell = msgspec.json.decode(Path(request_path).read_bytes(), type=Request).cell
@@ -186,8 +187,8 @@ def work(request_path: str, result_path: str) -> None:
         os.environ |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "0"}
         install_nvml()
         install_backend(cell.backend)
-        worker.CONTROL_N = {"cpu": 256, "gpu": 256}
-    worker.main(request_path, result_path)
+        control.CONTROL_N = {"cpu": 256, "gpu": 256}
+    child.main(request_path, result_path)
 
 
 def main(argv: list[str]) -> None:
@@ -197,7 +198,7 @@ def main(argv: list[str]) -> None:
         sys.stdout.flush()
         os._exit(0)
     install_nvml()
-    from bench import launch
+    from bench.session import launch
 
     launch.WORKER = (sys.executable, "-m", "tests.gpu_stubs", "work")
     if argv[0] == "-m":

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
-from bench import store
-from bench.store import Results
+from bench.records import store
+from bench.records.store import Results
 
 ROOT = Path(__file__).parents[1]
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())

@@ -10,13 +10,15 @@ import msgspec
 import pytest
 import yaml
 
+from bench.records import store
+
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-from bench import registry, store  # noqa: E402
+from bench.records.store import Results  # noqa: E402
 from bench.report import answers, facts, pages, published, rules  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
-from bench.store import Results  # noqa: E402
+from bench.workloads import registry  # noqa: E402
 from scripts import check_prose  # noqa: E402
 from tests.factories import (  # noqa: E402
     make_gpu,

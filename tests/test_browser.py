@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("altair")
 
-from bench import registry  # noqa: E402
+from bench.records.store import Results  # noqa: E402
 from bench.report import charts, pages  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
-from bench.store import Results  # noqa: E402
+from bench.workloads import registry  # noqa: E402
 from tests import gpu_session  # noqa: E402
 from tests.sites import Sites  # noqa: E402
 

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import by_hand, registry
 from bench.report import facts
 from bench.schema import BACKENDS
-from bench.workloads import raw_models
+from bench.workloads import registry
+from bench.workloads.parts import by_hand
+from bench.workloads.studies import raw_models
 
 REPOSITORY = Path(__file__).parent.parent
 SIZES = {
@@ -174,8 +175,8 @@ def test_every_net_has_facts_of_its_own():
 
 def test_a_change_of_a_net_written_by_hand_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch):
     before = registry.source_hash("raw-models")
-    code = registry._code
-    monkeypatch.setattr(registry, "_code", lambda name: [] if name == "bench.by_hand.on_jax" else code(name))
+    source, changed = registry._source, "bench.workloads.parts.by_hand.on_jax"
+    monkeypatch.setattr(registry, "_source", lambda name: "A = 1" if name == changed else source(name))
     registry.source_hash.cache_clear()
     after = registry.source_hash("raw-models")
     registry.source_hash.cache_clear()

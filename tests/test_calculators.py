@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import registry
+from bench.records.store import Results
 from bench.report import calculators, facts, published, stats, tables
 from bench.report import format as fmt
 from bench.report.rows import Evidence
 from bench.schema import Cell, Record
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import make_cell, make_evidence, make_record, make_run, make_session_results
 from tests.sites import ROOT, Element, Sites, parse
 

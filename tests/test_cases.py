@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench import registry
+from bench.records.store import Results
 from bench.report import cases, verdicts
 from bench.report.rows import Evidence
 from bench.schema import Block, Cell, Reading, Record, Run, Series, Variant, Workload
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import (
     INVENTED,
     make_cell,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cgroups
+from bench.machine import cgroups
 from bench.schema import DataUnavailableError
 
 PREFIX = "keras-test-"

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
+from bench.records.store import Results  # noqa: E402
 from bench.report import charts, pages, tables  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 from bench.schema import Block  # noqa: E402
-from bench.store import Results  # noqa: E402
 from tests.factories import (  # noqa: E402
     INVENTED,
     make_evidence,

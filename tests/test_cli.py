@@ -12,8 +12,16 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from bench import cli, doctor, launch, machine, plan, refresh, registry, store, vitals
+from bench.cli import app, show
+from bench.cli import options as cli_options
+from bench.doctor import collect as vitals
+from bench.doctor import facts as doctor_facts
+from bench.machine import cores, describe, software
+from bench.records import files, store
 from bench.schema import METHOD_VERSIONS, Record
+from bench.session import launch, plan
+from bench.session import run as refresh
+from bench.workloads import registry
 from tests.factories import make_gpu, make_machine, make_record, make_run, make_session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -45,7 +53,7 @@ def script(*arguments, **options):
     ],
 )
 def test_wrong_usage_exits_with_2_and_names_what_is_known(arguments, words):
-    result = CliRunner().invoke(cli.app, ["run", "--dry-run", *arguments])
+    result = CliRunner().invoke(app.app, ["run", "--dry-run", *arguments])
 
     text = " ".join((result.output + result.stderr).split())
     assert 2 == result.exit_code
@@ -74,7 +82,7 @@ def test_a_cells_own_rerun_line_needs_no_other_option(tmp_path):
 
 @pytest.mark.parametrize(("given", "seconds"), [("20m", 1200.0), ("90s", 90.0), ("1.5h", 5400.0), ("3", 180.0)])
 def test_a_budget_is_a_duration(given, seconds):
-    assert seconds == cli.duration_s(given, "--time-budget")
+    assert seconds == cli_options.duration_s(given, "--time-budget")
 
 
 def test_check_lists_problems_and_exits_with_1(tmp_path):
@@ -82,7 +90,7 @@ def test_check_lists_problems_and_exits_with_1(tmp_path):
     store.begin(folder, make_machine(), refresh_session())
     (folder / "broken.json").write_text("{}")
 
-    result = CliRunner().invoke(cli.app, ["check", "--results", str(tmp_path)])
+    result = CliRunner().invoke(app.app, ["check", "--results", str(tmp_path)])
 
     assert 1 == result.exit_code
     assert "example-2c/2026-11-03/broken.json: $.schema_version: expected 3" in result.output
@@ -95,7 +103,7 @@ def refresh_session():
 
 
 def test_committed_records_are_valid():
-    result = CliRunner().invoke(cli.app, ["check"])
+    result = CliRunner().invoke(app.app, ["check"])
 
     assert 0 == result.exit_code, result.output
 
@@ -117,7 +125,7 @@ def fake_launch(monkeypatch):
 
 def test_a_run_prints_a_line_per_cell_and_what_this_cpu_can_do(fake_launch, tmp_path):
     result = CliRunner().invoke(
-        cli.app, ["run", "--profile", "smoke", "--only", "cnn-digits", "--results", str(tmp_path)]
+        app.app, ["run", "--profile", "smoke", "--only", "cnn-digits", "--results", str(tmp_path)]
     )
 
     assert 0 == result.exit_code, result.output
@@ -130,7 +138,7 @@ def test_a_failing_cell_exits_with_1_and_the_others_are_stored(fake_launch, tmp_
     fake_launch["matmul"] = "failed"
 
     result = CliRunner().invoke(
-        cli.app,
+        app.app,
         ["run", "--profile", "smoke", "--only", "cnn-digits,matmul", "--results", str(tmp_path)],
     )
 
@@ -146,7 +154,7 @@ def test_a_cell_whose_data_cannot_be_had_is_skipped_and_no_failure(fake_launch, 
     fake_launch["matmul"] = "skipped"
 
     result = CliRunner().invoke(
-        cli.app, ["run", "--profile", "smoke", "--only", "cnn-digits,matmul", "--results", str(tmp_path)]
+        app.app, ["run", "--profile", "smoke", "--only", "cnn-digits,matmul", "--results", str(tmp_path)]
     )
 
     assert 0 == result.exit_code, result.output
@@ -161,7 +169,7 @@ def test_an_unwritable_results_folder_is_one_sentence(fake_launch, tmp_path):
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder should be")
 
-    result = CliRunner().invoke(cli.app, ["run", "--profile", "smoke", "--only", "matmul", "--results", str(blocked)])
+    result = CliRunner().invoke(app.app, ["run", "--profile", "smoke", "--only", "matmul", "--results", str(blocked)])
 
     assert 1 == result.exit_code
     assert "choose another" in (result.output + result.stderr)
@@ -172,14 +180,14 @@ def test_the_closing_table_pairs_the_best_of_each_device():
     slow = make_record("resnet50", device="gpu", step_s=0.2)
     fast = make_record("resnet50", device="gpu", precision="tf32", step_s=0.1)
 
-    pairs = list(cli.gpu_pairs([cpu, slow, fast, make_record("matmul")]))
+    pairs = list(show.gpu_pairs([cpu, slow, fast, make_record("matmul")]))
 
     assert [(cpu, fast)] == pairs
     assert make_gpu().name
 
 
 def records_in(root):
-    return [path for path in root.rglob("*-cpu-*.json") if store.SPOOL not in path.parts]
+    return [path for path in root.rglob("*-cpu-*.json") if files.SPOOL not in path.parts]
 
 
 @pytest.mark.keras
@@ -226,7 +234,7 @@ def test_every_workload_really_runs_in_smoke_size_on_tensorflow(tmp_path):
     assert {"ok", "skipped"} >= {record.status for record in records}
     on_a_cpu = {
         name
-        for name, spec in cli.registry.workloads().items()
+        for name, spec in app.registry.workloads().items()
         if any("cpu" in (variant.devices or ("cpu",)) for variant in spec.variants["smoke"])
     }
     assert {record.cell.workload for record in records} == on_a_cpu
@@ -244,11 +252,11 @@ def test_every_workload_really_runs_in_smoke_size_on_tensorflow(tmp_path):
 @pytest.fixture
 def published(monkeypatch, tmp_path):
     """A results folder of its own: one published session of an invented machine, which this machine then is."""
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine(machine_id or "example-2c"))
-    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(2, 2, None, 2))
-    monkeypatch.setattr(machine, "backend_version", lambda backend: "1.0")
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine(machine_id or "example-2c"))
+    monkeypatch.setattr(cores, "cores", lambda: cores.Cores(2, 2, None, 2))
+    monkeypatch.setattr(software, "backend_version", lambda backend: "1.0")
     root = tmp_path / "results"
-    monkeypatch.setattr(store, "RESULTS", root)
+    monkeypatch.setattr(files, "RESULTS", root)
     monkeypatch.setattr(store, "load", lambda at=root, load=store.load, **options: load(at, **options))
 
     def publish(*records, folder=root, host=None):
@@ -304,7 +312,7 @@ def runs_that_take(monkeypatch):
 
 
 def invoke(*arguments):
-    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app.app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, " ".join((result.output + result.stderr).split())
 
@@ -362,7 +370,7 @@ def test_a_workload_that_has_changed_is_not_comparable(published, runs_that_take
 def test_what_this_machine_cannot_run_is_not_comparable(published, monkeypatch):
     cell = a_cell()
     published(a_record(cell, step_s=0.1))
-    monkeypatch.setattr(machine, "backend_version", lambda backend: None)
+    monkeypatch.setattr(software, "backend_version", lambda backend: None)
 
     exit_code, text = invoke("repro", cell.id)
 
@@ -402,7 +410,7 @@ def test_a_cells_own_machine_goes_before_a_later_session_of_another(published, r
 def test_compare_says_whether_numbers_are_normal(published):
     cell = a_cell()
     published(a_record(cell, step_s=0.1))
-    published(a_record(cell, step_s=0.2), folder=store.RESULTS / "local")
+    published(a_record(cell, step_s=0.2), folder=files.RESULTS / "local")
 
     exit_code, text = invoke("compare")
 
@@ -415,7 +423,7 @@ def test_compare_says_whether_numbers_are_normal(published):
 def test_compare_of_two_machines_names_the_ratio(published):
     cell = a_cell()
     published(a_record(cell, step_s=0.1), host=make_machine("other-2c", cpu_family="Other 1/2/3"))
-    published(a_record(cell, step_s=0.2), folder=store.RESULTS / "local")
+    published(a_record(cell, step_s=0.2), folder=files.RESULTS / "local")
 
     exit_code, text = invoke("compare", "other-2c/2026-11-03")
 
@@ -427,9 +435,9 @@ def test_compare_of_two_machines_names_the_ratio(published):
 def test_compare_as_json_has_the_rows(published):
     cell = a_cell()
     published(a_record(cell, step_s=0.1))
-    published(a_record(cell, step_s=0.2), folder=store.RESULTS / "local")
+    published(a_record(cell, step_s=0.2), folder=files.RESULTS / "local")
 
-    result = CliRunner().invoke(cli.app, ["compare", "--json"])
+    result = CliRunner().invoke(app.app, ["compare", "--json"])
 
     (found,) = json.loads(result.stdout)
     assert cell.id == found["rows"][0]["cell_id"]
@@ -447,7 +455,7 @@ def test_compare_without_a_session_or_with_an_unknown_one_exits_with_2(published
 @pytest.mark.parametrize(("load", "code"), [(0.0, 0), (99.0, 1)])
 @pytest.mark.parametrize("arguments", [["doctor"], ["run", "--doctor"]])
 def test_the_doctor_exits_with_1_only_for_problems(monkeypatch, arguments, load, code):
-    facts = doctor.Facts(host=doctor.HostFacts(system="Linux", load_1min=load, cpu_flags=("avx", "avx2")))
+    facts = doctor_facts.Facts(host=doctor_facts.HostFacts(system="Linux", load_1min=load, cpu_flags=("avx", "avx2")))
     monkeypatch.setattr(vitals, "collect", lambda: facts)
 
     exit_code, text = invoke(*arguments)
@@ -457,10 +465,10 @@ def test_the_doctor_exits_with_1_only_for_problems(monkeypatch, arguments, load,
 
 
 def test_the_doctor_as_json(monkeypatch):
-    facts = doctor.Facts(host=doctor.HostFacts(system="Linux", cpu_flags=("avx", "avx2")))
+    facts = doctor_facts.Facts(host=doctor_facts.HostFacts(system="Linux", cpu_flags=("avx", "avx2")))
     monkeypatch.setattr(vitals, "collect", lambda: facts)
 
-    result = CliRunner().invoke(cli.app, ["doctor", "--json"])
+    result = CliRunner().invoke(app.app, ["doctor", "--json"])
 
     report = json.loads(result.stdout)
     assert {"facts", "findings"} == set(report)

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
-from bench import cost, registry, store
-from bench.cost import Costs
+from bench.records import store
 from bench.schema import Block
+from bench.session import cost
+from bench.session.cost import Costs
+from bench.workloads import registry
 from tests.factories import make_cell, make_record, make_run, make_workload
 
 VARIANT = make_workload("resnet50").variants["reference"][0]

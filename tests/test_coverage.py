@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bench.coverage import NOISES, Noise, estimate_coverage, ratio_coverage
-from bench.plan import plan
-from bench.registry import workloads
 from bench.report import stats
 from bench.report.stats import Estimate
 from bench.schema import BACKENDS, Block, Record
+from bench.session.plan import plan
+from bench.workloads.registry import workloads
 from tests.factories import make_cell, make_record, make_run
 
 

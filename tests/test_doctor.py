@@ -7,8 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import doctor, machine, probe, vitals
-from bench.doctor import BackendFacts, Facts, GpuFacts, HostFacts
+from bench.doctor import backends as doctor_backends
+from bench.doctor import collect as vitals
+from bench.doctor import facts as doctor_facts
+from bench.doctor import probe, rules
+from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
+from bench.machine import software
 from bench.schema import BACKENDS, encode
 from tests.test_machine import FakeNvml, FakeNvmlError
 
@@ -40,17 +44,17 @@ def make_facts(*backends, host=None, **fields):
 
 
 def found(facts):
-    return {finding.id: finding for finding in doctor.diagnose(facts)}
+    return {finding.id: finding for finding in rules.diagnose(facts)}
 
 
 def problems(facts):
-    return {finding.id: finding for finding in doctor.diagnose(facts) if finding.severity == "problem"}
+    return {finding.id: finding for finding in rules.diagnose(facts) if finding.severity == "problem"}
 
 
 def test_a_quiet_machine_without_a_gpu_has_no_problem():
     facts = make_facts(*(make_backend(name) for name in BACKENDS), host={"load_1min": 0.1, "n_physical": 4})
 
-    assert {"ok"} == {finding.severity for finding in doctor.diagnose(facts)}
+    assert {"ok"} == {finding.severity for finding in rules.diagnose(facts)}
     assert "nothing to fix" in found(facts)["no-gpu"].means
 
 
@@ -231,7 +235,7 @@ def test_an_amd_card_that_is_silently_not_used(has_kfd, rocm, id_):
     ],
 )
 def test_what_the_host_does_to_a_measurement(host, variables, id_, severity):
-    results = doctor.diagnose(make_facts(host=host, variables=variables))
+    results = rules.diagnose(make_facts(host=host, variables=variables))
 
     assert ({} if id_ is None else {id_: severity}) == {f.id: f.severity for f in results if f.severity != "ok"}
 
@@ -254,7 +258,7 @@ def test_a_cpu_limit_without_a_thread_variable_is_a_problem():
 )
 def test_what_others_do_to_the_gpu(changes, id_, severity):
     gpu = GpuFacts(**{name: getattr(H200, name) for name in H200.__struct_fields__} | changes)
-    results = doctor.diagnose(make_facts(host=GPU_HOST | {"gpus": (gpu,)}))
+    results = rules.diagnose(make_facts(host=GPU_HOST | {"gpus": (gpu,)}))
 
     assert {id_: severity} == {f.id: f.severity for f in results if f.severity != "ok"}
 
@@ -302,13 +306,13 @@ def test_every_problem_has_a_fix_and_problems_come_first():
         packages={"tensorflow-gpu": "2.12.0"},
     )
 
-    findings = doctor.diagnose(facts)
+    findings = rules.diagnose(facts)
 
-    order = [doctor.SEVERITIES.index(finding.severity) for finding in findings]
+    order = [doctor_facts.SEVERITIES.index(finding.severity) for finding in findings]
     assert order == sorted(order)
-    assert doctor.has_problem(findings)
+    assert rules.has_problem(findings)
     assert all(finding.fix for finding in findings if finding.severity == "problem")
-    assert "5 problems, 1 note" in doctor.as_text(findings)
+    assert "5 problems, 1 note" in rules.as_text(findings)
 
 
 def test_facts_and_findings_are_json():
@@ -318,7 +322,7 @@ def test_facts_and_findings_are_json():
 
 
 def test_each_backend_has_its_rules_and_its_probe():
-    assert set(BACKENDS) == set(doctor.UNSEEN) == set(doctor.NAMES) == set(probe.PROBES)
+    assert set(BACKENDS) == set(doctor_backends.UNSEEN) == set(doctor_facts.NAMES) == set(probe.PROBES)
 
 
 # Collecting.
@@ -403,7 +407,7 @@ def test_containers_are_recognised(tmp_path, monkeypatch):
 
 
 def ask(program, monkeypatch, **options):
-    monkeypatch.setattr(machine, "backend_version", lambda _: "1.0")
+    monkeypatch.setattr(software, "backend_version", lambda _: "1.0")
     return vitals.ask("jax", command=(sys.executable, "-c", program), **options)
 
 
@@ -464,7 +468,7 @@ def test_what_keras_says_names_no_folder_either(monkeypatch):
 
 
 def test_an_absent_backend_starts_no_process(monkeypatch):
-    monkeypatch.setattr(machine, "backend_version", lambda _: None)
+    monkeypatch.setattr(software, "backend_version", lambda _: None)
 
     assert BackendFacts(name="jax") == vitals.ask("jax", command=("no-such-program",))
 

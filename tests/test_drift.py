@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from bench.records.store import Results
 from bench.report import drift, stats
 from bench.report.rows import Evidence
 from bench.report.stats import Estimate
 from bench.schema import Record
-from bench.store import Results
 from tests.factories import make_record, make_session_results
 
 

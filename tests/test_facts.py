@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("numpy")
 
-from bench import registry  # noqa: E402
+from bench.records.store import Results  # noqa: E402
 from bench.report import facts, published, stats  # noqa: E402
 from bench.report import format as fmt  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
-from bench.store import Results  # noqa: E402
+from bench.workloads import registry  # noqa: E402
 from tests.factories import (  # noqa: E402
     BUSY,
     INVENTED,

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench import fits, registry
 from bench.schema import Block, Data, Variant
+from bench.workloads import registry
+from bench.workloads.parts import fits
 from tests.factories import make_cell
 
 fit_return = registry.module("fit-return")

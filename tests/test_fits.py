@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import fits
+from bench.workloads.parts import fits
 
 
 def test_a_fit_is_marked_from_its_first_epoch_to_the_end_of_its_last(monkeypatch: pytest.MonkeyPatch):

@@ -12,11 +12,11 @@ import yaml
 
 pytest.importorskip("altair")
 
-from bench import registry
+from bench.records.store import Results
 from bench.report import answers, charts, ledger, published, rules, verdicts
 from bench.report.rows import Evidence
 from bench.schema import Record
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import (
     INVENTED,
     invented_step_s,

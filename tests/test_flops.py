@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from bench import flops, registry
+from bench.workloads import count_flops as flops
+from bench.workloads import registry
 from tests.sites import ROOT
 
 
@@ -141,7 +142,7 @@ print(json.dumps([flops.n_slots(optimizer) for optimizer in made]))
 def test_stored_counts_are_those_of_todays_networks():
     counted = json.loads(in_a_process("import json; from bench import flops; print(json.dumps(flops.count_all()))"))
 
-    assert counted == json.loads(flops.FILE.read_text(encoding="utf-8")), "run: python -m bench.flops"
+    assert counted == json.loads(flops.FILE.read_text(encoding="utf-8")), "run: python -m bench.workloads.count_flops"
 
 
 def test_every_network_of_a_workload_has_a_count_of_its_present_code():
@@ -154,7 +155,8 @@ def test_every_network_of_a_workload_has_a_count_of_its_present_code():
         for variant in variants
         if spec.kind == "model"
     }
-    assert expected == {name: entry["source"] for name, entry in stored.items()}, "run: python -m bench.flops"
+    sources = {name: entry["source"] for name, entry in stored.items()}
+    assert expected == sources, "run: python -m bench.workloads.count_flops"
 
 
 def test_no_network_moves_less_in_training_than_in_inference():

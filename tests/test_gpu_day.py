@@ -11,8 +11,12 @@ import tarfile
 import msgspec
 import pytest
 
-from bench import gpu_day, launch, machine, pack, refresh, registry, store
+from bench.machine import cores, describe, software
+from bench.records import files, pack, store
 from bench.schema import Block, Session, encode
+from bench.session import gpu_day, launch
+from bench.session import run as refresh
+from bench.workloads import registry
 from tests.factories import make_gpu, make_machine, make_run
 
 BOTH = ("torch", "jax")
@@ -21,10 +25,10 @@ BOTH = ("torch", "jax")
 @pytest.fixture(autouse=True)
 def gpu_machine(monkeypatch):
     """A machine with a GPU and two backends, whatever runs the tests."""
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", gpus=(make_gpu(),)))
-    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(16, 16, None, 16))
-    monkeypatch.setattr(machine, "versions", lambda: {"keras": "3.0.0", "torch": "2.0.0"})
-    monkeypatch.setattr(machine, "backend_version", lambda name: "1.0" if name in BOTH else None)
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", gpus=(make_gpu(),)))
+    monkeypatch.setattr(cores, "cores", lambda: cores.Cores(16, 16, None, 16))
+    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.0.0", "torch": "2.0.0"})
+    monkeypatch.setattr(software, "backend_version", lambda name: "1.0" if name in BOTH else None)
 
 
 def measured(cell):
@@ -147,7 +151,7 @@ def test_the_gate_gives_up_where_there_is_no_gpu_or_no_backend(monkeypatch):
     monkeypatch.setattr(launch, "launch", lambda *_, **__: pytest.fail("started"))
     with pytest.raises(gpu_day.NoGpuError, match="tensorflow is not installed"):
         gpu_day.gate(("tensorflow",))
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine())
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine())
     with pytest.raises(gpu_day.NoGpuError, match="shows no GPU"):
         gpu_day.gate(("torch",))
 
@@ -158,11 +162,11 @@ def test_the_gate_gives_up_where_there_is_no_gpu_or_no_backend(monkeypatch):
 def test_a_machine_whose_memory_grew_goes_on_with_its_session(monkeypatch, lab, tmp_path):
     first, _ = run_day(lab, tmp_path, 100)
     grown = make_machine("nvidia-h200-16c", gpus=(make_gpu(),), memory_bytes=2**50)
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": grown)
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": grown)
 
     assert first.folder == gpu_day.prepare(options(tmp_path))[0].folder
 
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", os="Other 1"))
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", os="Other 1"))
     other, _ = gpu_day.prepare(options(tmp_path))
     assert other.is_new
     assert "the machine's gpus and os changed since the latest session" == other.note
@@ -198,7 +202,7 @@ def test_a_pack_is_filed_as_it_was_and_a_later_one_adds_to_it(packed, lab, tmp_p
 def test_a_pack_that_differs_from_what_is_filed_changes_nothing(packed, tmp_path):
     path, folder = packed
     target, _ = pack.take(path, tmp_path / "home")
-    session = store.read(folder / "session.json", Session)
+    session = files.read(folder / "session.json", Session)
     (folder / "session.json").write_bytes(encode(msgspec.structs.replace(session, seed=session.seed + 1)))
     next(target.glob("matmul*")).unlink()
     left = {p.name: p.read_bytes() for p in target.iterdir()}
@@ -236,7 +240,7 @@ def tar(path, *members):
 def test_a_pack_that_is_no_session_is_refused_in_words(tmp_path, members, said):
     tar(tmp_path / "x.tgz", *members)
 
-    with pytest.raises(store.RecordError, match=said):
+    with pytest.raises(files.RecordError, match=said):
         pack.take(tmp_path / "x.tgz", tmp_path / "home")
     assert not (tmp_path / "home").exists()
     assert not (tmp_path.parent / "evil.json").exists()
@@ -246,7 +250,7 @@ def test_a_pack_that_is_no_session_is_refused_in_words(tmp_path, members, said):
 def test_a_broken_pack_is_refused_in_words(tmp_path, data):
     (tmp_path / "x.tgz").write_bytes(data)
 
-    with pytest.raises(store.RecordError, match="expected a pack"):
+    with pytest.raises(files.RecordError, match="expected a pack"):
         pack.take(tmp_path / "x.tgz", tmp_path / "home")
 
 

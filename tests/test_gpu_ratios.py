@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.records import files, store
+
 pytest.importorskip("altair")
 
-from bench import registry, store
 from bench.report import facts, pages
 from bench.report.rows import Evidence
+from bench.workloads import registry
 from tests import gpu_session
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +30,7 @@ PAGES = (
 
 def sources_over(*sessions: store.SessionResults) -> pages.Site:
     """The pages' sources over the committed sessions without a GPU, and these."""
-    stored = store.load(store.RESULTS)
+    stored = store.load(files.RESULTS)
     bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
     return pages.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *sessions)), registry.workloads()))
 

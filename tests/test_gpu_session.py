@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import plan, registry, store
+from bench.records import files, store
+from bench.session import plan
+from bench.workloads import registry
 from tests import gpu_session
 
 
@@ -33,4 +35,4 @@ def test_equal_arguments_give_equal_sessions() -> None:
 
 
 def test_no_invented_cell_is_among_the_committed_records() -> None:
-    assert not list(store.RESULTS.glob(f"{gpu_session.MACHINE}/{gpu_session.DAY}"))
+    assert not list(files.RESULTS.glob(f"{gpu_session.MACHINE}/{gpu_session.DAY}"))

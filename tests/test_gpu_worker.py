@@ -8,10 +8,16 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from bench import launch, machine, meters, plausible, probe, worker
+from bench.doctor import probe
+from bench.machine import cpu, meters, nvml, software
+from bench.measure import backend, child
+from bench.measure import control as measure_control
+from bench.measure import study as measure_study
+from bench.measure.backend import NotAsAskedError
+from bench.records import plausible
 from bench.report import trust
 from bench.schema import Block, Control, Request, Run, encode
-from bench.worker import NotAsAskedError
+from bench.session import launch
 from tests.factories import make_cell, make_machine, make_record, make_run
 from tests.gpu_stubs import FakeNvml
 
@@ -37,9 +43,9 @@ def no_driver():
 def test_a_backend_that_fell_back_to_the_cpu_is_refused_with_its_own_reason(framework, why):
     cell = make_cell(backend="torch", device="gpu")
 
-    worker._check_device(cell, framework, ON_GPU)
+    backend.check_device(cell, framework, ON_GPU)
     with pytest.raises(NotAsAskedError, match="asked for gpu, torch computes on the cpu: " + why):
-        worker._check_device(cell, framework, ON_CPU)
+        backend.check_device(cell, framework, ON_CPU)
 
 
 @pytest.mark.keras
@@ -54,7 +60,7 @@ def test_a_fall_back_is_found_before_any_data_is_loaded(tmp_path):
     )
     (tmp_path / "request").write_bytes(encode(request))
     env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "bench.worker", str(tmp_path / "request"), str(tmp_path / "run")]
+    command = [sys.executable, "-m", "bench.measure.child", str(tmp_path / "request"), str(tmp_path / "run")]
     subprocess.run(command, env=env, cwd=launch.REPOSITORY, check=True, capture_output=True)
 
     run = msgspec.json.decode((tmp_path / "run").read_bytes(), type=Run)
@@ -81,10 +87,10 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
     """An idle GPU's clock takes a while: products that would look three times as slow are not counted."""
     slow = [0.06] * 8
     products = Products(*slow, 0.01)
-    monkeypatch.setattr(worker, "_wait", lambda *_: None)
-    monkeypatch.setattr(worker, "perf_counter", lambda: products.now)
+    monkeypatch.setattr(backend, "wait", lambda *_: None)
+    monkeypatch.setattr(child, "perf_counter", lambda: products.now)
 
-    control = worker._control(SimpleNamespace(ops=products), None, make_cell(device=device))
+    control = measure_control.time_control(SimpleNamespace(ops=products), None, make_cell(device=device))
 
     assert {(side, side)} == products.sides
     assert side == control.n
@@ -92,12 +98,12 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
 
 
 def test_the_idle_power_of_a_gpu_is_never_the_cpus(monkeypatch):
-    monkeypatch.setattr(worker, "sleep", lambda _: None)
+    monkeypatch.setattr(child, "sleep", lambda _: None)
     monkeypatch.setattr(meters, "read_rapl", lambda: {"package": (1_000_000, 10**9)})
 
-    assert worker._idle_power(meters.GpuMeter(), "gpu") is None
-    assert 120.0 == worker._idle_power(meters.GpuMeter(FakeNvml(), 0), "gpu")
-    assert worker._idle_power(meters.GpuMeter(), "cpu") is not None
+    assert measure_control.idle_power(meters.GpuMeter(), "gpu") is None
+    assert 120.0 == measure_control.idle_power(meters.GpuMeter(FakeNvml(), 0), "gpu")
+    assert measure_control.idle_power(meters.GpuMeter(), "cpu") is not None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_jax_computes_float32_as_the_record_says(device, precision, expected):
     )
     cell = make_cell(backend="jax", device=device, precision=precision, jit="on")
 
-    worker._configure(keras, framework, SimpleNamespace(cell=cell, seed=0, index=0))
+    backend.configure(keras, framework, SimpleNamespace(cell=cell, seed=0, index=0))
 
     assert expected == asked["jax_default_matmul_precision"]
 
@@ -134,10 +140,10 @@ def jax_with(peak):
 
 def test_a_peak_that_is_only_the_control_kernels_is_not_the_models():
     cell = make_cell(backend="jax", device="gpu", jit="on")
-    held = worker._forget_peak(cell, jax_with(10**8))
+    held = backend.forget_peak(cell, jax_with(10**8))
 
-    assert (2 * 10**8, "the backend does not tell") == worker._peak_device_bytes(cell, jax_with(2 * 10**8), held)
-    peak, why = worker._peak_device_bytes(cell, jax_with(10**8), held)
+    assert (2 * 10**8, "the backend does not tell") == backend.peak_device_bytes(cell, jax_with(2 * 10**8), held)
+    peak, why = backend.peak_device_bytes(cell, jax_with(10**8), held)
     assert peak is None
     assert "control kernel" in why
 
@@ -159,12 +165,12 @@ def test_a_study_is_metered_while_its_series_take_turns(monkeypatch):
             study.take({"predict": lambda: events.append("block") or Block(n_steps=1, seconds=0.5)}),
         )
     )
-    monkeypatch.setattr(worker.registry, "module", lambda _: module)
+    monkeypatch.setattr(child.registry, "module", lambda _: module)
     cell = make_cell("call-styles", mode="study", device="gpu")
     variant = SimpleNamespace(n_blocks=3, steady_limit_s=1.0)
     request = SimpleNamespace(cell=cell, variant=variant, seed=0, index=0)
 
-    worker._measure_study(None, None, request, {}, Meter(None, "gpu"))
+    measure_study.measure_study(None, None, request, {}, Meter(None, "gpu"))
 
     assert "compiles" == events[0]
     assert ["start", *["block"] * 3, "stop"] == events[events.index("start") :]
@@ -216,14 +222,14 @@ def test_a_call_of_predict_with_two_steps_is_no_forward_pass_on_a_gpu():
 def test_gpus_are_told_as_far_as_the_driver_tells():
     refused = ("nvmlDeviceGetName", "nvmlDeviceGetMemoryInfo", "nvmlSystemGetDriverVersion")
 
-    (gpu,) = machine.parse_nvml(FakeNvml(refused=refused, absent=("nvmlDeviceGetCudaComputeCapability",)))
+    (gpu,) = nvml.parse_nvml(FakeNvml(refused=refused, absent=("nvmlDeviceGetCudaComputeCapability",)))
 
     assert ("NVIDIA GPU", None, "unknown", None) == (gpu.name, gpu.memory_bytes, gpu.driver, gpu.compute_capability)
-    assert () == machine.parse_nvml(FakeNvml(refused=("*",)))
+    assert () == nvml.parse_nvml(FakeNvml(refused=("*",)))
 
 
 def test_a_peak_above_an_unknown_memory_is_no_contradiction():
-    gpu = machine.parse_nvml(FakeNvml(refused=("nvmlDeviceGetMemoryInfo",)))
+    gpu = nvml.parse_nvml(FakeNvml(refused=("nvmlDeviceGetMemoryInfo",)))
     record = make_record(device="gpu", runs=(gpu_run(peak_device_bytes=2**34),))
 
     assert [] == list(plausible.more_memory_than_the_machine(record, make_machine(gpus=gpu)))
@@ -231,10 +237,10 @@ def test_a_peak_above_an_unknown_memory_is_no_contradiction():
 
 def test_memory_that_grows_while_it_is_used_can_be_told(monkeypatch):
     monkeypatch.setenv("BENCH_MEMORY_BYTES", str(2**60))
-    assert 2**60 == machine._memory()
+    assert 2**60 == cpu.memory_bytes()
 
     monkeypatch.setenv("BENCH_MEMORY_BYTES", "1")
-    assert machine._memory() > 2**20
+    assert cpu.memory_bytes() > 2**20
 
 
 @pytest.mark.parametrize(("told", "shown"), [("12", "12"), ("13000", "13.0"), ("12080", "12.8")])
@@ -246,20 +252,20 @@ def test_a_copy_without_git_names_its_commit_and_whether_its_code_is_that_commit
     (tmp_path / "bench" / "report").mkdir(parents=True)
     (tmp_path / "bench" / "clock.py").write_text("x = 1\n")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert (None, None) == machine.commit(tmp_path)
+    assert (None, None) == software.commit(tmp_path)
 
-    monkeypatch.setenv("BENCH_COMMIT", f"{'a' * 40}-{machine.measuring_hash(tmp_path)}")
-    assert ("a" * 40, False) == machine.commit(tmp_path)
+    monkeypatch.setenv("BENCH_COMMIT", f"{'a' * 40}-{software.measuring_hash(tmp_path)}")
+    assert ("a" * 40, False) == software.commit(tmp_path)
     (tmp_path / "bench" / "report" / "pages.py").write_text("not measuring\n")
-    assert ("a" * 40, False) == machine.commit(tmp_path)
+    assert ("a" * 40, False) == software.commit(tmp_path)
     (tmp_path / "bench" / "clock.py").write_text("x = 2\n")
-    assert ("a" * 40, True) == machine.commit(tmp_path)
+    assert ("a" * 40, True) == software.commit(tmp_path)
 
 
 def test_a_checkouts_commit_is_told_for_a_copy_only_if_its_code_is_committed(monkeypatch):
-    monkeypatch.setattr(machine, "_git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else "")
-    assert machine.COMMIT_TEXT.fullmatch(machine.commit_text(launch.REPOSITORY))
+    monkeypatch.setattr(software, "_git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else "")
+    assert software.COMMIT_TEXT.fullmatch(software.commit_text(launch.REPOSITORY))
 
-    monkeypatch.setattr(machine, "_git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else " M bench/x")
+    monkeypatch.setattr(software, "_git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else " M bench/x")
     with pytest.raises(ValueError, match="not committed"):
-        machine.commit_text(launch.REPOSITORY)
+        software.commit_text(launch.REPOSITORY)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from bench import registry, worker
+from bench.measure import backend as measure_backend
+from bench.measure import child, study
+from bench.records.store import Results
 from bench.report import facts, tables
 from bench.report.rows import Evidence
 from bench.schema import Block, Cell, Data, Record, Request, Variant
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import INVENTED, make_cell, make_run, make_session_results
 
 SPEC = registry.workload("harness-overhead")
@@ -74,16 +76,16 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block,
 
     def call(is_clocked: bool) -> tuple[Model, Block, int]:
         waits: list[Any] = []
-        monkeypatch.setattr(worker, "_wait", lambda *arguments: waits.append(arguments))
-        monkeypatch.setattr(worker, "_state", lambda model, backend: model)
+        monkeypatch.setattr(measure_backend, "wait", lambda *arguments: waits.append(arguments))
+        monkeypatch.setattr(measure_backend, "_state", lambda model, backend: model)
         keras = SimpleNamespace(callbacks=SimpleNamespace(CallbackList=CallbackList, Callback=Callback))
         variant = Variant(mode="study", batch_size=4, n_samples=12)
         cell = make_cell(workload="call-styles", mode="study", batch_size=4, n_samples=12)
         request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
         model = Model()
-        for module in (worker, worker.fits):
+        for module in (child, child.fits):
             monkeypatch.setattr(module, "perf_counter", lambda: model.now_s)
-        block = worker.Study(keras, None, request, {}).fit(
+        block = study.Study(keras, None, request, {}).fit(
             model, Data(list(range(12)), list(range(12))), 5, is_clocked=is_clocked
         )
         return model, block, len(waits)

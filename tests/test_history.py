@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.records.store import SessionResults
 from bench.report import facts, history, pages
-from bench.store import SessionResults
 from tests.factories import make_cell, make_evidence, make_machine, make_record, make_run, make_session
 from tests.factories import make_session_results as make_results
 

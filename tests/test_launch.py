@@ -8,8 +8,8 @@ from time import sleep
 import msgspec
 import pytest
 
-from bench import launch
 from bench.schema import Request, Variant
+from bench.session import launch
 from tests.factories import make_cell
 
 FAKE = (sys.executable, str(Path(__file__).parent / "fake_worker.py"))

@@ -51,80 +51,41 @@ class Import:
 
 def layer(ours: str = "", others: str = "") -> Layer:
     """Layer from two lists of names separated by blanks; `ours` is relative to `bench`."""
-    return Layer(ours=frozenset(f"bench.{name}" for name in ours.split()), others=frozenset(others.split()))
+    places = {"registry": "workloads.registry", "store": "records"}
+    names = {f"bench.{places.get(name, name)}" for name in (*ours.split(), "ROOT", "REPOSITORY")}
+    return Layer(ours=frozenset(names), others=frozenset(others.split()))
 
 
 ESTIMATES = "report.stats report.studies report.verdicts report.format report.trust"
 DRAWN = f"schema registry store {ESTIMATES} report.rooflines report.rows report.traces"
-MEASURING = "schema registry machine cost plan launch store"
+MODELS = "numpy sklearn keras tensorflow jax torch"
 
-# Keys are modules; a key that ends in ".*" holds for every module of that package. Packages themselves import nothing.
+# Keys are modules; a key that ends in ".*" holds for every module of that room and for the room itself. A room may
+# import itself and the rooms below: cli > session, measure, report > doctor, workloads > machine, records > schema.
 WALL = {
     "bench": layer(),
-    "bench.workloads": layer(),
-    "bench.report": layer(),
     "bench.schema": layer(others="msgspec"),
-    "bench.registry": layer("schema workloads"),
-    "bench.cgroups": layer("schema"),
-    "bench.machine": layer("schema cgroups meters", "psutil cpuinfo pynvml"),
-    "bench.cost": layer("schema"),
-    "bench.coverage": layer("report.stats", "numpy"),
-    "bench.plausible": layer("schema"),
-    "bench.plan": layer("schema registry cost", "msgspec"),
-    "bench.codec": layer("schema"),
-    "bench.store": layer("schema codec plausible", "msgspec"),
-    "bench.launch": layer("schema", "msgspec"),
-    "bench.meters": layer("schema", "psutil pynvml numpy"),
-    "bench.fits": layer(),
-    "bench.served": layer(),
-    "bench.clock": layer("schema"),
-    "bench.worker": layer(
-        "schema registry clock fits machine meters probe", "msgspec numpy keras tensorflow jax torch"
-    ),
-    # The same data as two other workloads: what is compared must not be two copies of one rule.
-    "bench.workloads.classic_baselines": layer("schema workloads.cnn_digits workloads.mlp_tabular", "numpy sklearn"),
-    "bench.workloads.input_pipeline": layer("schema", "numpy tensorflow PIL"),
-    # Reads with the machine's own words which quota it is under.
-    "bench.workloads.quota": layer("schema cgroups machine", "numpy"),
-    # Whole workloads beside the same nets written by hand.
-    "bench.workloads.raw_models": layer(
-        "schema by_hand workloads.lstm_text workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text",
-        "numpy",
-    ),
-    # Whole workloads under the clock and without it.
-    "bench.workloads.harness_overhead": layer(
-        "schema clock fits workloads.cnn_digits workloads.lstm_text workloads.mlp_tabular workloads.resnet50"
-        " workloads.transformer_text"
-    ),
-    # Nets of other workloads, and the tries of them under a cap.
-    "bench.workloads.memory_nets": layer(
-        "schema workloads.detector workloads.gpt_small workloads.inception_v3 workloads.lstm_text workloads.memory "
-        "workloads.mlp_tabular workloads.mobilenet_v2 workloads.resnet50 workloads.transformer_text"
-    ),
-    "bench.workloads.memory_caps": layer("schema cgroups workloads.memory workloads.memory_nets", "numpy keras"),
-    # Nets, calls and readings of other studies, under another question.
-    "bench.workloads.request_gap": layer("schema workloads.call_styles", "numpy"),
-    "bench.workloads.memory_optimizers": layer("schema workloads.memory", "numpy"),
-    "bench.workloads.fit_return": layer("schema fits workloads.transformer_text"),
-    "bench.workloads.endurance": layer("schema fits", "numpy"),
-    "bench.workloads.onednn": layer("schema fits served", "numpy keras tensorflow"),
-    "bench.workloads.side_by_side": layer("schema served workloads.onednn", "keras"),
-    "bench.workloads.*": layer("schema", "numpy sklearn keras tensorflow jax torch"),
-    "bench.by_hand": layer(),
-    "bench.by_hand.on_jax": layer("by_hand", "numpy jax"),
-    "bench.by_hand.on_tensorflow": layer("by_hand", "tensorflow"),
-    "bench.by_hand.on_torch": layer("by_hand", "torch"),
-    "bench.refresh": layer(MEASURING, "msgspec"),
-    "bench.pack": layer("store"),
-    "bench.gpu_day": layer(f"{MEASURING} refresh", "msgspec"),
-    "bench.flops": layer("schema registry", "keras numpy"),
-    "bench.probe": layer(others="keras tensorflow jax torch"),
-    "bench.doctor": layer("schema"),
-    "bench.vitals": layer("schema machine meters doctor", "psutil pynvml"),
-    "bench.cli": layer(
-        f"{MEASURING} refresh gpu_day pack doctor vitals report.stats report.studies report.format report.against",
+    "bench.machine.*": layer("schema machine", "psutil cpuinfo pynvml numpy"),
+    "bench.records.*": layer("schema records", "msgspec"),
+    "bench.workloads": layer(),
+    "bench.workloads.registry": layer("schema workloads"),
+    "bench.workloads.count_flops": layer("schema workloads", "keras numpy"),
+    "bench.workloads.models.*": layer("schema", MODELS),
+    "bench.workloads.parts.by_hand.*": layer("workloads.parts", MODELS),
+    "bench.workloads.parts.*": layer("workloads.parts", MODELS),
+    # The clock is what one of them measures.
+    "bench.workloads.studies.*": layer("schema machine workloads measure.clock", f"{MODELS} PIL"),
+    # Apart, since it must see what the user's environment shows.
+    "bench.doctor.probe": layer(others="keras tensorflow jax torch"),
+    "bench.doctor.*": layer("schema doctor machine", "psutil pynvml"),
+    "bench.measure.*": layer("schema measure machine workloads doctor.probe", f"msgspec {MODELS}"),
+    "bench.session.*": layer("schema session machine records workloads", "msgspec"),
+    "bench.cli.*": layer(
+        "schema cli session doctor machine records workloads report.stats report.studies report.format report.against",
         "msgspec typer rich",
     ),
+    "bench.coverage": layer("report.stats", "numpy"),
+    "bench.report": layer(),
     "bench.report.stats": layer("schema", "msgspec numpy scipy"),
     "bench.report.studies": layer("schema report.stats", "msgspec"),
     "bench.report.drift": layer("schema report.stats", "msgspec"),
@@ -174,9 +135,7 @@ WALL = {
         " report.total_time report.trust",
         "altair jinja2 markdown markupsafe msgspec polars vl_convert yaml",
     ),
-    "scripts.refresh_benchmarks": layer(
-        f"{MEASURING} cli refresh report.stats report.studies report.format", "msgspec typer rich"
-    ),
+    "scripts.refresh_benchmarks": layer("cli", "typer"),
     "scripts.gen_pages": layer("report.pages", "markdown mkdocs_gen_files"),
     "scripts.notebooks": layer("", "jupytext nbclient nbformat"),
     "scripts.check_prose": layer(
@@ -194,7 +153,7 @@ def module_name(source: str) -> str:
 
 def layer_of(module: str) -> Layer | None:
     """The row of the wall for one module, or None when nobody wrote one."""
-    return WALL.get(module) or WALL.get(f"{module.rpartition('.')[0]}.*")
+    return WALL.get(module) or WALL.get(f"{module}.*") or WALL.get(f"{module.rpartition('.')[0]}.*")
 
 
 def is_for_type_checkers(node: ast.AST) -> bool:
@@ -271,12 +230,12 @@ def test_module_imports_only_what_its_layer_allows(source: str):
     "try:\n    import torch.cuda\nexcept ImportError:\n    pass",
     "import importlib\nkeras = importlib.import_module('keras')",
     "x = __import__('keras.ops')",
-    "from bench import worker",
-    "from bench import schema, worker",
-    "import bench.worker",
-    "from bench.worker import run",
-    "from ..worker import run",
-    "from .. import worker",
+    "from bench.measure import child",
+    "from bench import schema, measure",
+    "import bench.measure.child",
+    "from bench.measure.child import main",
+    "from ..measure import child",
+    "from .. import measure",
     "from . import charts",
     "import altair",
     "import polars.selectors",
@@ -309,8 +268,8 @@ def test_name_that_only_begins_like_an_allowed_one_is_caught():
 
 
 def test_framework_at_module_level_is_caught_where_frameworks_are_allowed():
-    assert 1 == len(violations("import keras", "bench/workloads/resnet50.py"))
-    assert [] == violations("def build_model():\n    import keras", "bench/workloads/resnet50.py")
+    assert 1 == len(violations("import keras", "bench/workloads/models/resnet50.py"))
+    assert [] == violations("def build_model():\n    import keras", "bench/workloads/models/resnet50.py")
 
 
 def test_module_without_a_row_is_refused():
@@ -349,7 +308,8 @@ def test_the_site_half_loads_no_framework():
     pytest.importorskip("polars")
     modules = [module_name(s) for s in SOURCES if s.startswith("bench/report/")]
 
-    loaded = loaded_by([*modules, "bench.store", "bench.registry", "scripts.gen_pages"], FRAMEWORKS)
+    rooms = ["bench.records.store", "bench.workloads.registry"]
+    loaded = loaded_by([*modules, *rooms, "scripts.gen_pages"], FRAMEWORKS)
 
     assert [] == loaded
 
@@ -361,7 +321,8 @@ def test_declaring_every_workload_loads_no_framework():
 
 
 def test_the_measuring_half_loads_no_site_package_and_no_framework():
-    modules = [f"bench.{name}" for name in (*MEASURING.split(), "refresh", "cli", "report.stats", "report.format")]
+    rooms = ("machine", "records", "session", "measure", "doctor", "cli")
+    modules = [module_name(s) for s in SOURCES if s.split("/")[1] in rooms and not s.endswith("__main__.py")]
 
     assert [] == loaded_by([*modules, "scripts.refresh_benchmarks"], SITE_PACKAGES | FRAMEWORKS)
 

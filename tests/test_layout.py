@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.workloads import layout
+from bench.workloads.studies import layout
 
 
 def study_of(precision: str = "float32-strict") -> SimpleNamespace:

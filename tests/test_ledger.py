@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import registry
+from bench.records.store import Results
 from bench.report import ledger, published, rules
 from bench.report.ledger import LedgerError
 from bench.report.published import Claim, ClaimRule, Named, Sum
 from bench.report.rows import Evidence
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import (
     INVENTED,
     make_evidence,

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import machine
+from bench.machine import cores as machine_cores
+from bench.machine import describe, nvml, software
 from bench.schema import encode
 
 
@@ -46,7 +47,7 @@ class FakeNvml:
 
 
 def test_what_nvml_returns_becomes_gpus():
-    first, second = machine.parse_nvml(FakeNvml())
+    first, second = nvml.parse_nvml(FakeNvml())
 
     assert ("NVIDIA H200", 150_754_820_096, 700.0, "580.159.03", "9.0") == (
         first.name,
@@ -65,11 +66,11 @@ def cgroup(tmp_path, files, own="0::/\n"):
         path.write_text(text)
     self_cgroup = tmp_path / "self"
     self_cgroup.write_text(own)
-    return machine.cgroup_quota(tmp_path, self_cgroup)
+    return machine_cores.cgroup_quota(tmp_path, self_cgroup)
 
 
 def test_a_version_2_quota_is_read():
-    assert machine.cgroup_quota(Path("nowhere"), Path("nowhere")) is None
+    assert machine_cores.cgroup_quota(Path("nowhere"), Path("nowhere")) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_effective_cores_are_the_least_of_visible_affinity_and_quota(tmp_path, m
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
-    cores = machine.cores(tmp_path, tmp_path / "absent")
+    cores = machine_cores.cores(tmp_path, tmp_path / "absent")
 
     assert (64, 8, 2.5, 2) == cores
 
@@ -102,7 +103,7 @@ def topology(root: Path, siblings: list[str], speeds: list[int] | None = None) -
     for number, text in enumerate(siblings):
         folder = root / f"cpu{number}"
         (folder / "topology").mkdir(parents=True)
-        (folder / machine.SIBLINGS).write_text(f"{text}\n")
+        (folder / machine_cores.SIBLINGS).write_text(f"{text}\n")
         if speeds:
             (folder / "cpufreq").mkdir()
             (folder / "cpufreq/cpuinfo_max_freq").write_text(f"{speeds[number]}\n")
@@ -129,7 +130,7 @@ FAST_AND_SLOW = (["0-1", "0-1", "2-3", "2-3", "4", "5", "6", "7"], [4600] * 4 + 
 def test_every_physical_core_is_used_before_a_second_thread_and_the_fast_kind_first(
     tmp_path, siblings, speeds, allowed, expected
 ):
-    assert expected == machine.core_order(allowed, topology(tmp_path, siblings, speeds))
+    assert expected == machine_cores.core_order(allowed, topology(tmp_path, siblings, speeds))
 
 
 @pytest.mark.parametrize(
@@ -143,17 +144,17 @@ def test_every_physical_core_is_used_before_a_second_thread_and_the_fast_kind_fi
     ],
 )
 def test_physical_cores_are_counted_where_the_system_tells(tmp_path, siblings, used, expected):
-    assert expected == machine.n_physical(used, topology(tmp_path, siblings))
+    assert expected == machine_cores.n_physical(used, topology(tmp_path, siblings))
 
 
 def test_asking_for_physical_cores_leaves_second_threads_out(monkeypatch):
-    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(8, 8, None, 8))
+    monkeypatch.setattr(machine_cores, "cores", lambda: machine_cores.Cores(8, 8, None, 8))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(machine, "n_physical", lambda numbers: len(set(numbers)) // 2)
-    assert 4 == machine.physical_cores()
+    monkeypatch.setattr(machine_cores, "n_physical", lambda numbers: len(set(numbers)) // 2)
+    assert 4 == machine_cores.physical_cores()
 
-    monkeypatch.setattr(machine, "n_physical", lambda numbers: None)
-    assert 8 == machine.physical_cores()
+    monkeypatch.setattr(machine_cores, "n_physical", lambda numbers: None)
+    assert 8 == machine_cores.physical_cores()
 
 
 @pytest.mark.parametrize(
@@ -167,19 +168,19 @@ def test_asking_for_physical_cores_leaves_second_threads_out(monkeypatch):
     ],
 )
 def test_an_id_follows_from_the_hardware(model, expected):
-    assert expected == machine.suggest_id(model, (), 2)
+    assert expected == describe.suggest_id(model, (), 2)
 
 
 def test_a_gpu_names_its_machine():
-    gpus = machine.parse_nvml(FakeNvml())
+    gpus = nvml.parse_nvml(FakeNvml())
 
-    assert "nvidia-h200-16c" == machine.suggest_id("whatever", gpus[:1], 16)
-    assert "nvidia-h200-tesla-t4-16c" == machine.suggest_id("whatever", gpus, 16)
-    assert "2x-nvidia-h200-16c" == machine.suggest_id("whatever", gpus[:1] * 2, 16)
+    assert "nvidia-h200-16c" == describe.suggest_id("whatever", gpus[:1], 16)
+    assert "nvidia-h200-tesla-t4-16c" == describe.suggest_id("whatever", gpus, 16)
+    assert "2x-nvidia-h200-16c" == describe.suggest_id("whatever", gpus[:1] * 2, 16)
 
 
 def test_this_machines_description_holds_nothing_personal():
-    text = encode(machine.describe()).decode()
+    text = encode(describe.describe()).decode()
 
     for private in (platform.node(), str(Path.home()), str(Path.cwd())):
         assert len(private) < 4 or private not in text
@@ -191,17 +192,17 @@ def test_variables_with_paths_are_left_out(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=folder/dump")
 
-    found = machine.variables()
+    found = software.variables()
 
     assert "4" == found["OMP_NUM_THREADS"]
     assert "XLA_FLAGS" not in found
 
 
 def test_a_commit_outside_git_is_unknown(tmp_path):
-    assert (None, None) == machine.commit(tmp_path)
+    assert (None, None) == software.commit(tmp_path)
 
 
 def test_an_absent_backend_has_no_version(monkeypatch):
-    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(describe.importlib.util, "find_spec", lambda _: None)
 
-    assert machine.backend_version("torch") is None
+    assert software.backend_version("torch") is None

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench import registry
 from bench.schema import Block
+from bench.workloads import registry
 
 REPOSITORY = Path(__file__).parent.parent
 INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]

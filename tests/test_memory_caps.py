@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from bench import registry
 from bench.schema import DataUnavailableError, Variant
-from bench.workloads import memory, memory_caps, memory_nets
+from bench.workloads import registry
+from bench.workloads.studies import memory, memory_caps, memory_nets
 
 GB = memory_caps.GB
 
@@ -179,7 +179,7 @@ def test_a_process_above_its_cap_is_killed_and_counted(n_bytes: int, n_kills: in
 def test_fingerprint_follows_the_nets(monkeypatch: pytest.MonkeyPatch):
     before = registry.source_hash("memory-caps"), registry.source_hash("memory-nets")
     source = registry._source
-    changed = {"bench.workloads.resnet50": source("bench.workloads.resnet50") + "\nA = 1\n"}
+    changed = {"bench.workloads.models.resnet50": source("bench.workloads.models.resnet50") + "\nA = 1\n"}
     monkeypatch.setattr(registry, "_source", lambda name: changed.get(name) or source(name))
     registry.source_hash.cache_clear()
 

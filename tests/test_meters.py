@@ -6,7 +6,7 @@ from time import sleep
 
 import pytest
 
-from bench import meters
+from bench.machine import meters
 from tests.gpu_stubs import UUID, FakeNvml
 
 THROTTLED = 0x1 | 0x4 | 0x20

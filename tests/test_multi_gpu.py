@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import launch, registry
-from bench.plan import plan
 from bench.schema import Cell
+from bench.session import launch
+from bench.session.plan import plan
+from bench.workloads import registry
 
 REPOSITORY = Path(__file__).parent.parent
 INSTALLED = {"tensorflow": "2", "jax": "1", "torch": "2"}
@@ -83,7 +84,7 @@ import importlib, json, os
 import keras
 from bench import registry
 from bench.schema import Cell, DataUnavailableError, Request, encode
-from bench.worker import Study
+from bench.measure.child import Study
 
 backend = os.environ["KERAS_BACKEND"]
 framework = importlib.import_module(backend)

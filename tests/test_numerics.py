@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.workloads import numerics
+from bench.workloads.studies import numerics
 
 EPS = 1e-6
 

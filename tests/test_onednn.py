@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from bench import served
 from bench.schema import Block
-from bench.workloads import onednn
+from bench.workloads.parts import served
+from bench.workloads.studies import onednn
 
 ECHO = """
 import os, sys

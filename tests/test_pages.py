@@ -12,12 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.records import files as records_files
+from bench.records import store
+
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-from bench import store  # noqa: E402
+  # noqa: E402
+from bench.records.store import Results  # noqa: E402
 from bench.report import pages, published  # noqa: E402
-from bench.store import Results  # noqa: E402
 from tests.factories import make_record, make_results, make_session_results  # noqa: E402
 from tests.sites import ROOT, write_results  # noqa: E402
 
@@ -91,7 +94,7 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     root = results_with(tmp_path / "results", make_record("resnet50", step_s=2.0, jitter_frac=1e-6))
     before = pages.build(docs, root)
     path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))
-    record = store.read(path, type(make_record("resnet50")))
+    record = records_files.read(path, type(make_record("resnet50")))
     runs = tuple(
         msgspec.structs.replace(
             run,

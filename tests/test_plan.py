@@ -5,9 +5,9 @@ import itertools
 import msgspec
 import pytest
 
-from bench.plan import SELF_TEST, plan
-from bench.registry import UnknownNameError, workloads
 from bench.schema import BACKENDS
+from bench.session.plan import SELF_TEST, plan
+from bench.workloads.registry import UnknownNameError, workloads
 
 ALL = {"tensorflow": "2", "jax": "0", "torch": "2"}
 

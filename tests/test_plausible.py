@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from bench import plausible, store
+from bench.records import files, plausible, store
 from bench.schema import Block, Epoch, Job, Record
 from tests.factories import (
     make_cell,
@@ -250,7 +250,7 @@ def implausible(tmp_path):
 
 def test_the_check_and_the_site_refuse_what_cannot_be_true(implausible):
     (problem,) = store.check(implausible)
-    with pytest.raises(store.RecordError, match="expected null in a run on the CPU, found 7"):
+    with pytest.raises(files.RecordError, match="expected null in a run on the CPU, found 7"):
         store.load(implausible)
 
     assert problem.startswith("example-2c/2026-11-03/resnet50-")

@@ -10,13 +10,15 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from bench.records import store
+
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-from bench import registry, store
+from bench.records.store import Results
 from bench.report import pages, questions
 from bench.report.rows import Evidence
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import make_gpu, make_machine, make_record, make_session, make_session_results
 from tests.sites import ROOT, write_results
 

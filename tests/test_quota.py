@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import cgroups
+from bench.machine import cgroups
 from bench.schema import DataUnavailableError
-from bench.workloads import quota
+from bench.workloads.studies import quota
 
 needs_affinity = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 

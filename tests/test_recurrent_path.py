@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from bench import worker
+from bench.measure import observe
 
 KERAS = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "torch"))
 
@@ -21,8 +21,8 @@ def watched(monkeypatch: pytest.MonkeyPatch, lstm: object, kernel: object) -> tu
     monkeypatch.setitem(sys.modules, "pretended", parent)
     monkeypatch.setitem(sys.modules, "pretended.kernels", kernels)
     monkeypatch.setitem(sys.modules, "keras.src.backend", backend)
-    monkeypatch.setitem(worker.FUSED_KERNELS, "torch", ("pretended.kernels", ("lstm", "gru")))
-    return worker._watch_recurrent_path(KERAS), backend
+    monkeypatch.setitem(observe.FUSED_KERNELS, "torch", ("pretended.kernels", ("lstm", "gru")))
+    return observe.watch_recurrent_path(KERAS), backend
 
 
 def refuse(*_: object) -> None:

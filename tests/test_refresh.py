@@ -7,19 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from bench import machine, refresh, store
-from bench.refresh import Options
+from bench.machine import cores, describe, software
+from bench.records import files, store
 from bench.schema import METHOD_VERSION, Run
+from bench.session import run as refresh
+from bench.session.run import Options
 from tests.factories import INVENTED, make_gpu, make_machine, make_run
 
 
 @pytest.fixture(autouse=True)
 def one_machine(monkeypatch):
     """The same invented machine whatever runs the tests, with every backend but torch."""
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine(machine_id or "example-2c"))
-    monkeypatch.setattr(machine, "cores", lambda: machine.Cores(2, 2, None, 2))
-    monkeypatch.setattr(machine, "versions", lambda: {"keras": "3.0.0", "tensorflow": "2.0.0"})
-    monkeypatch.setattr(machine, "backend_version", lambda backend: None if backend == "torch" else "1.0")
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine(machine_id or "example-2c"))
+    monkeypatch.setattr(cores, "cores", lambda: cores.Cores(2, 2, None, 2))
+    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.0.0", "tensorflow": "2.0.0"})
+    monkeypatch.setattr(software, "backend_version", lambda backend: None if backend == "torch" else "1.0")
 
 
 def options(tmp_path, **fields):
@@ -48,7 +50,7 @@ def test_a_session_leaves_a_record_of_every_cell_and_no_spool(tmp_path):
     assert set(prepared.plan.cells) == set(records)
     assert {3} == {len(record.runs) for record in records.values()}
     assert len(records) == sum(step.record is not None for step in steps)
-    assert not (prepared.folder / store.SPOOL).exists()
+    assert not (prepared.folder / files.SPOOL).exists()
     assert [] == store.check(tmp_path)
 
 
@@ -112,7 +114,7 @@ def test_without_resume_a_new_session_begins(tmp_path):
 
 def test_another_environment_begins_a_new_session_and_says_why(tmp_path, monkeypatch):
     run_all(refresh.prepare(options(tmp_path)))
-    monkeypatch.setattr(machine, "versions", lambda: {"keras": "3.1.0", "tensorflow": "2.0.0"})
+    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.1.0", "tensorflow": "2.0.0"})
 
     again = refresh.prepare(options(tmp_path, resume=True))
 
@@ -261,7 +263,7 @@ def test_only_the_smoke_size_on_a_cpu_shares_the_machine(tmp_path):
 
 
 def test_smoke_runs_on_a_gpu_stay_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "describe", lambda machine_id="": make_machine("example-2c", gpus=(make_gpu(),)))
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("example-2c", gpus=(make_gpu(),)))
     prepared = refresh.prepare(options(tmp_path))
 
     assert "gpu" in {cell.device for cell in prepared.plan.cells.values()}
@@ -288,7 +290,7 @@ def test_seal_stores_unfinished_cells_with_the_runs_they_have(tmp_path):
 
     assert sealed
     assert all(0 < len(record.runs) < 3 for record in sealed)
-    assert not (prepared.folder / store.SPOOL).exists()
+    assert not (prepared.folder / files.SPOOL).exists()
 
 
 def test_earlier_records_teach_the_plan_what_a_run_takes(tmp_path):

@@ -4,11 +4,13 @@ import ast
 
 import pytest
 
-from bench import registry
+from bench import ROOT
+from bench.workloads import registry
 
 
 def test_every_file_is_found_under_its_own_name():
-    names = {path.stem.replace("_", "-") for path in registry.Path(registry.package.__path__[0]).glob("[!_]*.py")}
+    folders = (ROOT / "workloads" / folder for folder in registry.FOLDERS)
+    names = {path.stem.replace("_", "-") for folder in folders for path in folder.glob("[!_]*.py")}
 
     assert names == set(registry.workloads())
     assert {"resnet50", "cnn-digits", "matmul"} <= names

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench import registry
 from bench.report import rooflines, tables
 from bench.schema import Cell, Record
+from bench.workloads import registry
 from tests.factories import make_cell, make_conditions, make_evidence, make_record, make_run, make_session_results
 
 # Of one image; a step moves a fixed part, too.

@@ -8,12 +8,12 @@ import json
 import msgspec
 import pytest
 
-from bench import registry
+from bench.records.store import Results
 from bench.report import stats
 from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, is_older_method, variant_key
 from bench.report.stats import ComparisonError
 from bench.schema import METHOD_VERSIONS, PHASES, Block
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import (
     BUSY,
     INVENTED,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.records.store import Results
 from bench.report import rules
 from bench.report.rows import Evidence
 from bench.report.rules import Belief, Case, Part, Statement, Test, decide
-from bench.store import Results
 
 EMPTY = Evidence(Results(()), {})
 TWICE = Test(at_least=2.0)

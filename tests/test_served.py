@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench import served
+from bench.workloads.parts import served
 
 ECHO = """
 import json, os, sys

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import served
 from bench.schema import Block
-from bench.workloads import onednn, side_by_side
+from bench.workloads.parts import served
+from bench.workloads.studies import onednn, side_by_side
 
 # Notes what it is asked for in a file of both processes; two steps take an eighth of a second, by its word.
 NOTES = """

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from bench import store
+from bench.records import files, spool, store
 from bench.schema import RECORD_LIMIT_BYTES, Record, Run, encode
 from tests.factories import make_machine, make_record, make_run, make_session
 
@@ -31,7 +31,7 @@ def test_what_is_written_is_what_is_read(session, tmp_path):
 
     loaded = store.load(tmp_path).sessions[0]
 
-    assert store.fit(record) == loaded.records[record.cell.id]
+    assert spool.fit(record) == loaded.records[record.cell.id]
     assert make_machine() == loaded.machine
     assert "example-2c/2026-11-03" == loaded.path
     assert not loaded.is_local
@@ -40,7 +40,7 @@ def test_what_is_written_is_what_is_read(session, tmp_path):
 def test_encoding_twice_gives_the_same_bytes(session):
     path = path_of(session, "resnet50")
 
-    assert path.read_bytes() == encode(store.read(path, Record))
+    assert path.read_bytes() == encode(files.read(path, Record))
 
 
 def test_local_sessions_are_marked(tmp_path):
@@ -107,7 +107,7 @@ def test_a_broken_record_is_named_with_path_place_expected_and_found(name, sessi
     breaks, words = BROKEN[name]
     breaks(path_of(session, "resnet50"))
 
-    with pytest.raises(store.RecordError) as caught:
+    with pytest.raises(files.RecordError) as caught:
         store.load(tmp_path)
 
     (line,) = str(caught.value).splitlines()
@@ -145,7 +145,7 @@ def test_a_stored_file_is_never_overwritten(session):
 
 def test_nan_is_never_written(tmp_path):
     with pytest.raises(ValueError, match="Out of range float"):
-        store.write_once(tmp_path / "run.json", make_run(total_s=float("nan")))
+        files.write_once(tmp_path / "run.json", make_run(total_s=float("nan")))
 
     assert [] == list(tmp_path.iterdir())
 
@@ -156,8 +156,8 @@ def test_a_full_disk_ends_with_one_sentence_and_nothing_half_written(tmp_path, m
 
     monkeypatch.setattr(os, "fsync", full)
 
-    with pytest.raises(store.StoreError, match="No space left on device; free some space and go on with --resume"):
-        store.write_once(tmp_path / "run.json", make_run())
+    with pytest.raises(files.StoreError, match="No space left on device; free some space and go on with --resume"):
+        files.write_once(tmp_path / "run.json", make_run())
     assert [] == list(tmp_path.iterdir())
 
 
@@ -167,14 +167,14 @@ def test_a_read_only_folder_ends_with_one_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store.tempfile, "mkstemp", refuse)
 
-    with pytest.raises(store.StoreError, match="make the folder writable or choose another with --results"):
-        store.write_once(tmp_path / "run.json", make_run())
+    with pytest.raises(files.StoreError, match="make the folder writable or choose another with --results"):
+        files.write_once(tmp_path / "run.json", make_run())
 
 
 def test_a_long_record_is_thinned_and_says_how_much(tmp_path):
     record = make_record("resnet50", n_runs=5, n_blocks=400)
 
-    fitted = store.fit(record)
+    fitted = spool.fit(record)
 
     assert len(encode(fitted)) <= RECORD_LIMIT_BYTES
     for before, after in zip(record.runs, fitted.runs, strict=True):
@@ -186,14 +186,14 @@ def test_spooled_runs_become_the_record_and_disappear(tmp_path):
     runs = [make_run(index) for index in range(3)]
     record = make_record("cnn-digits")
     for run in reversed(runs):
-        store.write_run(tmp_path, record.cell.id, run)
+        spool.write_run(tmp_path, record.cell.id, run)
 
-    assert tuple(runs) == store.spooled_runs(tmp_path, record.cell.id)
+    assert tuple(runs) == spool.spooled_runs(tmp_path, record.cell.id)
 
     store.write_record(tmp_path, record)
 
-    assert () == store.spooled_runs(tmp_path, record.cell.id)
-    assert not (tmp_path / store.SPOOL).exists()
+    assert () == spool.spooled_runs(tmp_path, record.cell.id)
+    assert not (tmp_path / files.SPOOL).exists()
 
 
 def test_a_second_session_of_a_day_gets_a_number(session, tmp_path):
@@ -216,15 +216,15 @@ def test_keep_files_a_complete_session_once(tmp_path):
 def test_keep_refuses_a_session_with_unfinished_cells(tmp_path):
     folder = store.session_folder(tmp_path, "example-2c", "2026-11-03", local=True)
     store.begin(folder, make_machine(), make_session())
-    store.write_run(folder, "some-cell", make_run())
+    spool.write_run(folder, "some-cell", make_run())
 
-    with pytest.raises(store.StoreError, match="--resume.*--seal"):
+    with pytest.raises(files.StoreError, match="--resume.*--seal"):
         store.keep(folder, tmp_path)
 
 
 def test_a_run_survives_the_round_trip(tmp_path):
     run = make_run(4)
-    store.write_run(tmp_path, "cell", run)
+    spool.write_run(tmp_path, "cell", run)
 
-    assert (run,) == store.spooled_runs(tmp_path, "cell")
-    assert isinstance(store.spooled_runs(tmp_path, "cell")[0], Run)
+    assert (run,) == spool.spooled_runs(tmp_path, "cell")
+    assert isinstance(spool.spooled_runs(tmp_path, "cell")[0], Run)

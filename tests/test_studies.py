@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench import registry
 from bench.report import studies
 from bench.schema import Block
+from bench.workloads import registry
 from tests.factories import CALL_STYLES, make_evidence, make_record, make_run, make_session_results, make_workload
 
 

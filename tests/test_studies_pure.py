@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from bench.workloads import (
+from bench.workloads.studies import (
     compile_tax,
     determinism,
     layer_width,

@@ -7,12 +7,12 @@ import re
 import msgspec
 import pytest
 
-from bench import registry
+from bench.records.store import Results
 from bench.report import facts, stats, tables
 from bench.report import format as fmt
 from bench.report.rows import OLDER, Evidence
 from bench.schema import Block, Cell, Record
-from bench.store import Results
+from bench.workloads import registry
 from tests.factories import (
     make_cell,
     make_conditions,

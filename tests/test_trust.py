@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench import store
+from bench.records import store
 from bench.report import stats, trust
 from bench.schema import Block, Control, Reading, Series
 from tests.factories import make_cell, make_conditions, make_record, make_run

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.records.store import Results
 from bench.report import published, rules, stats, verdicts
 from bench.report.rows import Evidence
 from bench.schema import Block, Record
-from bench.store import Results
 from tests.factories import (
     make_cell,
     make_evidence,

@@ -10,9 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import launch, worker
-from bench.clock import BLOCK_S, MIN_BLOCKS, Clock, is_steady
+from bench.measure import backend as measure_backend
+from bench.measure import child as measure_child
+from bench.measure import observe, predict
+from bench.measure import study as measure_study
+from bench.measure.clock import BLOCK_S, MIN_BLOCKS, Clock, is_steady
 from bench.schema import Block, DataUnavailableError, Observed, Request, Variant
+from bench.session import launch
 from tests.factories import make_cell, make_observed
 
 
@@ -136,7 +140,7 @@ def make_request(**fields):
 def test_time_between_calls_counts_in_no_block():
     """What predict takes to come back once its outputs are there."""
     time = SimpleNamespace(s=0.0)
-    watch = worker.Stopwatch(lambda: time.s)
+    watch = predict.Stopwatch(lambda: time.s)
     clock = Clock(lambda: None, n_blocks=5, limit_s=100.0, started=True, now=watch.read)
     late_s = constant(0.5, 0.125)
 
@@ -181,8 +185,8 @@ def test_another_device_than_asked_for_is_refused():
     request = make_request(device="gpu", precision="tf32")
     seen: Observed = make_observed(make_cell("cnn-digits", device="cpu"))
 
-    with pytest.raises(worker.NotAsAskedError, match="asked for gpu, weights and output lie on cpu"):
-        worker._check_as_asked(request, seen)
+    with pytest.raises(measure_backend.NotAsAskedError, match="asked for gpu, weights and output lie on cpu"):
+        observe.check_as_asked(request, seen)
 
 
 @pytest.mark.parametrize(
@@ -197,17 +201,17 @@ def test_another_device_than_asked_for_is_refused():
 def test_another_type_than_asked_for_is_refused(precision: str, seen: dict[str, str], match: str | None):
     request = make_request(precision=precision)
 
-    refused = pytest.raises(worker.NotAsAskedError, match=match) if match else contextlib.nullcontext()
+    refused = pytest.raises(measure_backend.NotAsAskedError, match=match) if match else contextlib.nullcontext()
     with refused:
-        worker._check_as_asked(request, make_observed(request.cell, **seen))
+        observe.check_as_asked(request, make_observed(request.cell, **seen))
 
 
 def test_another_compilation_than_asked_for_is_refused():
     request = make_request(jit="on")
     seen = make_observed(make_cell("cnn-digits", jit="off"))
 
-    with pytest.raises(worker.NotAsAskedError, match="asked for jit on, Keras resolved it to off"):
-        worker._check_as_asked(request, seen)
+    with pytest.raises(measure_backend.NotAsAskedError, match="asked for jit on, Keras resolved it to off"):
+        observe.check_as_asked(request, seen)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +227,7 @@ def test_another_compilation_than_asked_for_is_refused():
     ],
 )
 def test_the_device_is_read_from_where_an_array_lies(backend, value, expected):
-    assert expected == worker._device(backend, value)
+    assert expected == measure_backend.device_of(backend, value)
 
 
 @pytest.mark.parametrize(
@@ -238,19 +242,19 @@ def test_the_device_is_read_from_where_an_array_lies(backend, value, expected):
     ],
 )
 def test_running_out_of_memory_is_told_from_other_failures(error, status):
-    assert status == worker.describe_failure(error)[0]
+    assert status == measure_child.describe_failure(error)[0]
 
 
 def test_data_that_cannot_be_had_is_no_failure():
     error = DataUnavailableError("the images could not be downloaded\nsecond line")
 
-    assert ("skipped", "the images could not be downloaded") == worker.describe_failure(error)
+    assert ("skipped", "the images could not be downloaded") == measure_child.describe_failure(error)
 
 
 def test_a_reason_is_one_line_without_paths():
-    home = str(worker.Path.home())
+    home = str(measure_child.Path.home())
 
-    _, reason = worker.describe_failure(ValueError(f"cannot read {home}/secret\nsecond line"))
+    _, reason = measure_child.describe_failure(ValueError(f"cannot read {home}/secret\nsecond line"))
 
     assert "ValueError: cannot read ~/secret" == reason
 
@@ -266,7 +270,7 @@ def run_in(backend, code):
 WAITS = """
 import json
 from bench import registry, worker
-from bench.clock import Clock, step_callbacks
+from bench.measure.clock import Clock, step_callbacks
 import keras
 framework = worker._framework({backend!r})
 module = registry.module("cnn-digits")
@@ -364,7 +368,7 @@ def make_study(n_blocks):
     variant = Variant(mode="study", batch_size=1, n_samples=1, n_blocks=n_blocks, steady_limit_s=1.0)
     cell = make_cell(workload="call-styles", mode="study")
     request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
-    return worker.Study(None, None, request, {})
+    return measure_study.Study(None, None, request, {})
 
 
 def test_blocks_that_arms_time_themselves_come_in_rounds_after_the_first_and_the_warm_up():

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench import registry
 from bench.schema import BACKENDS, PROFILES, Cell, DataUnavailableError, Mode, Profile, Variant, Workload
+from bench.workloads import registry
 
 REPOSITORY = Path(__file__).parent.parent
 SPECS = registry.workloads()

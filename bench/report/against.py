@@ -11,11 +11,11 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from bench.records.store import SessionResults
 from bench.report import format as fmt
 from bench.report import stats, studies
 from bench.report.stats import ComparisonError, Estimate, Order
 from bench.schema import Machine, Record, Session
-from bench.store import SessionResults
 
 ALPHA = 0.05  # probability of a change found where there is none, per cell
 MIN_EFFECT_FRAC = 0.05  # a smaller change is not called one, however sure it is

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from bench.records.store import SessionResults
 from bench.report import format as fmt
 from bench.report import freshness, published, stats, studies, verdicts
 from bench.report.rows import Evidence, fastest, variant_key
 from bench.report.stats import Estimate
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Record, Scalar
-from bench.store import SessionResults
 
 IDS = ("how-long", "buy-or-rent")
 # Studies that read memory by batch, and the one that finds the largest batch under a cap by trying.

@@ -19,8 +19,8 @@ from bench.report.stats import Estimate, Quantity
 from bench.schema import Device, Mode, Precision, Record
 
 if TYPE_CHECKING:
+    from bench.records.store import SessionResults
     from bench.report.rows import Contrast, Evidence
-    from bench.store import SessionResults
 
 Cases = Callable[["Evidence"], list[Case]]
 

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import altair as alt
 from altair.utils import schemapi
 
+from bench.records.store import SessionResults
 from bench.report import beside, rooflines, stats, studies, traces
 from bench.report import format as fmt
 from bench.report.rows import Evidence
 from bench.schema import BACKENDS, DEVICES, Record
-from bench.store import SessionResults
 
 WIDE_PX = 720
 NARROW_PX = 340

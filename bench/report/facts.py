@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bench.records.store import SessionResults
 from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
 from bench.report.rows import Contrast, Evidence, fastest, is_older_method
@@ -34,7 +35,6 @@ from bench.schema import (
     Workload,
     n_gpus_of,
 )
-from bench.store import SessionResults
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
 IMAGENET_IMAGES = 1_281_167

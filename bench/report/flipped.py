@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.records.store import Results, SessionResults
 from bench.report import rules, verdicts
 from bench.report.rows import Evidence
 from bench.report.rules import Verdict
 from bench.schema import Workload
-from bench.store import Results, SessionResults
 
 BACKEND_PACKAGES = ("keras", "tensorflow", "jax", "torch")
 

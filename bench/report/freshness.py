@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bench.records.store import SessionResults
 from bench.report.published import Figure
-from bench.store import SessionResults
 
 OLD_AT_DAYS = 180
 PRICE_OLD_AT_DAYS = 91  # "older than ninety days"

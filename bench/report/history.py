@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+from bench.records.store import SessionResults
 from bench.report import against, stats, studies
 from bench.report import format as fmt
 from bench.report.rows import is_headline
 from bench.report.stats import Estimate
 from bench.schema import BACKENDS, Record
-from bench.store import SessionResults
 
 EXPECTED_FRAC = 0.9  # of the headline intervals of two sessions with equal versions should overlap
 VERSIONED = ("keras", *BACKENDS)

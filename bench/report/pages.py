@@ -25,7 +25,10 @@ import jinja2
 import vl_convert
 import yaml
 
-from bench import REPOSITORY, ROOT, registry, schema, store
+from bench import REPOSITORY, ROOT, schema
+from bench.records import files as records_files
+from bench.records import store
+from bench.records.store import SessionResults
 from bench.report import (
     against,
     answers,
@@ -57,7 +60,7 @@ from bench.report import (
 from bench.report import format as fmt
 from bench.report.rows import OLDER, CellRef, Evidence, is_older_method
 from bench.schema import Record, Run, Workload
-from bench.store import SessionResults
+from bench.workloads import registry
 
 Pages = dict[str, str | bytes]
 CODE = ROOT  # with the published figures and the counted operations
@@ -306,7 +309,7 @@ def _evidence(results: Path) -> Evidence:
         _LOADED.clear()
         try:
             loaded = store.load(results)
-        except store.RecordError as error:
+        except records_files.RecordError as error:
             raise PageError(str(error)) from error
         _LOADED["evidence"] = Evidence(loaded, registry.workloads())
         _LOADED["key"] = key

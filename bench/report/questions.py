@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from bench.records.store import SessionResults
 from bench.report import format as fmt
 from bench.report import groups, heads, published
 from bench.report.rows import Evidence
 from bench.schema import Cell, Record, Run, Scalar, Variant, Workload
-from bench.store import SessionResults
 
 FILE = "_questions.toml"
 HOW_TO = "docs/contributing/add-an-answer.md"

@@ -2,7 +2,7 @@
 
 The ceilings are the best rate of a matrix product and the best bandwidth in the same session on the same device, never
 a data sheet's. What a network's arithmetic is, and the bytes it must move at least, stand in ``bench/flops.json``,
-counted from its layers by ``bench.flops``; a record whose workload has changed since has no count.
+counted from its layers by ``bench.workloads.count_flops``; a record whose workload has changed since has no count.
 
 Source of the model of two ceilings: Williams, Waterman and Patterson, Roofline: An Insightful Visual Performance Model
 for Multicore Architectures, Communications of the ACM 52 (2009).
@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from bench import ROOT, registry
+from bench import ROOT
 from bench.report import stats, studies
 from bench.report.stats import Estimate, Unit
 from bench.schema import Device, Precision, Record
+from bench.workloads import registry
 
 if TYPE_CHECKING:
+    from bench.records.store import SessionResults
     from bench.report.rows import Evidence
-    from bench.store import SessionResults
 
 FILE = ROOT / "flops.json"
 FLOAT32: tuple[Precision, ...] = ("float32-strict", "tf32")  # arrays of four bytes a number, as bytes are counted

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench import registry
+from bench.records.store import Results, SessionResults
 from bench.report import drift, stats, trust
 from bench.report import format as fmt
 from bench.report.stats import ComparisonError, Estimate, Order, Quantity
@@ -32,7 +32,7 @@ from bench.schema import (
     Workload,
     n_gpus_of,
 )
-from bench.store import Results, SessionResults
+from bench.workloads import registry
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,8 +17,8 @@ from bench.report.stats import Estimate
 from bench.schema import Backend, Block, Device, Reading, Record, Run, Scalar, Series
 
 if TYPE_CHECKING:
+    from bench.records.store import SessionResults
     from bench.report.rows import Evidence
-    from bench.store import SessionResults
 
 # Series that do the same work, so that a reader may choose one for another: by study, groups of them. In the other
 # studies, and in series left out here, what is timed differs by more than the way it is done.

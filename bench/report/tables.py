@@ -14,12 +14,12 @@ from typing import Any, get_args
 
 import msgspec
 
+from bench.records.store import SessionResults
 from bench.report import beside, calculators, rooflines, stats, studies, traces, verdicts
 from bench.report import format as fmt
 from bench.report.rows import CellRef, Contrast, Evidence, fastest, is_headline
 from bench.report.stats import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, PHASES, Backend, Conditions, Device, Mode, Precision, Record, Run
-from bench.store import SessionResults
 
 MACHINE = "machine"
 PLACES = "places"  # of the backends in a row

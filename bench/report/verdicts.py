@@ -34,8 +34,8 @@ from bench.report.stats import Estimate
 from bench.schema import Record, Scalar, Workload
 
 if TYPE_CHECKING:
+    from bench.records.store import SessionResults
     from bench.report.rows import Contrast, Evidence
-    from bench.store import SessionResults
 
 __all__ = ["IDS", "OUTCOMES", "Job", "Outcome", "Part", "Verdict", "VerdictError", "job_samples", "jobs", "lookup"]
 

@@ -1,1 +1,1 @@
-"""The workloads: one module each, found by its file name; importing one imports no framework."""
+"""The workloads: one module each below models/ and studies/, found by file name; importing one imports no framework."""

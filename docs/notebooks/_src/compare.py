@@ -38,6 +38,7 @@ import sys
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from bench.records import store
 
 REPOSITORY = ""
 
@@ -64,7 +65,7 @@ print(f"Keras is {'here' if importlib.util.find_spec('keras') else 'not here'}, 
 # %%
 import polars as pl
 
-from bench import registry, store
+from bench.workloads import registry
 from bench.report.rows import Evidence
 
 stored = store.load()

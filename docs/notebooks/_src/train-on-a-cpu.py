@@ -30,6 +30,7 @@ import os
 import subprocess
 import sys
 from datetime import date
+from bench.records import store
 
 backends = [name for name in ("tensorflow", "torch", "jax") if importlib.util.find_spec(name)]
 wanted = {"keras": "keras>=3", "sklearn": "scikit-learn"}
@@ -158,7 +159,7 @@ if root is None:
     print("No records here; the site shows them on the page of this network.")
 else:
     sys.path.insert(0, str(root))
-    from bench import registry, store
+    from bench.workloads import registry
     from bench.report import facts
     from bench.report.rows import Evidence
 

@@ -1,0 +1,116 @@
+"""Options of the commands, and how their texts become values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.machine import cores
+from bench.schema import BACKENDS, DEVICES, PROFILES, Cell
+from bench.session import plan
+from bench.session import run as refresh
+from bench.workloads import registry
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
+
+Profile = Annotated[str, typer.Option(help=f"Sizes to run: {', '.join(PROFILES)}.")]
+Only = Annotated[list[str] | None, typer.Option(help="Only this workload; repeat it or separate by commas.")]
+Sweep = Annotated[
+    list[str] | None, typer.Option(help="Only variants of this sweep, such as batch or threads, and its further arms.")
+]
+Backend = Annotated[
+    list[str] | None, typer.Option(help=f"Keras backend: {', '.join(BACKENDS)}, or all. Default: tensorflow.")
+]
+Device = Annotated[
+    list[str] | None, typer.Option(help=f"Device: {', '.join(DEVICES)}. Default: cpu, and gpu where there is one.")
+]
+Threads = Annotated[
+    list[str] | None,
+    typer.Option(help="Cores for CPU cells, by commas; all: the usable ones; physical: without second threads."),
+]
+Repeats = Annotated[int | None, typer.Option(min=1, help="Processes per cell.")]
+Seed = Annotated[int, typer.Option(help="Seed of data, weights and order.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print cells, order and estimated minutes; run nothing.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with this machine's latest session of this profile.")]
+Budget = Annotated[
+    str | None, typer.Option("--time-budget", help="Stop in time, for example 20m: headline cells come first.")
+]
+Timeout = Annotated[str | None, typer.Option(help="Give a run up after this long, for example 120s; default: 20m.")]
+ResultsDir = Annotated[Path | None, typer.Option("--results", help="Where to store; default bench/results/local.")]
+CellIds = Annotated[list[str] | None, typer.Option("--cell", help="Run just this cell, by its id.")]
+Keep = Annotated[bool, typer.Option("--keep", help="File this session among the published ones, for a pull request.")]
+Seal = Annotated[bool, typer.Option("--seal", help="Store unfinished cells with the runs that they have.")]
+Doctor = Annotated[bool, typer.Option("--doctor", help="Say what each backend sees here and why; run nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case; default: from its hardware.")]
+
+
+def duration_s(value: str, option: str) -> float:
+    """ "20m" becomes 1200.0; a bare number means minutes.
+
+    Raises:
+        ValueError: the text of the option is not a duration.
+    """
+    match = DURATION.fullmatch(value.strip())
+    if match is None or float(match[1]) <= 0:
+        raise ValueError(f"{option} must look like 90s, 20m or 1.5h, got {value!r}")
+    return float(match[1]) * UNIT_S[match[2]]
+
+
+def with_profile_of(options: refresh.Options) -> refresh.Options:
+    """The options with the profile in which the asked-for cells exist: a rerun line needs no profile."""
+    for profile in (options.profile, "reference", "smoke"):
+        known = _cell_ids(options, profile)
+        if set(options.cell_ids) <= set(known):
+            return replace(options, profile=profile, **filters_of([known[cell_id] for cell_id in options.cell_ids]))
+    return options
+
+
+def filters_of(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Filters under which these cells, and few others, are planned."""
+    return {
+        "only": tuple(dict.fromkeys(cell.workload for cell in cells)),
+        "backends": tuple(dict.fromkeys(cell.backend for cell in cells)),
+        "devices": tuple(dict.fromkeys(cell.device for cell in cells)),
+        "threads": tuple(dict.fromkeys(cell.threads for cell in cells)),
+    }
+
+
+def _cell_ids(options: refresh.Options, profile: str) -> dict[str, Cell]:
+    """Every cell of a profile on any backend and device, at any number of threads that the asked-for ids name."""
+    named = {int(found[1]) for cell_id in options.cell_ids if (found := re.search(r"-t(\d+)(?:-|$)", cell_id))}
+    everything = plan.plan(
+        registry.workloads(),
+        profile=profile,
+        installed=dict.fromkeys(BACKENDS, "any"),
+        n_gpus=1,
+        n_cores=max(named, default=1),
+        backends=BACKENDS,
+        devices=DEVICES,
+        threads=tuple(sorted(named)),
+    )
+    return everything.cells
+
+
+def split_names(values: list[str] | None) -> tuple[str, ...]:
+    """Names given one by one or separated by commas."""
+    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+
+
+def threads(values: list[str] | None) -> tuple[int, ...]:
+    """Numbers of threads; "all" becomes this machine's usable cores, "physical" those that are no second threads."""
+    chosen = []
+    for part in split_names(values):
+        if part in ("all", "physical"):
+            chosen.append(cores.cores().effective if part == "all" else cores.physical_cores())
+        elif part.isdigit() and int(part) > 0:
+            chosen.append(int(part))
+        else:
+            raise ValueError(f"--threads must be positive numbers, all or physical, got {part!r}")
+    return tuple(dict.fromkeys(chosen))

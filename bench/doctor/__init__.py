@@ -1,0 +1,1 @@
+"""Why a device is not used here: facts, rules, findings."""

@@ -1,0 +1,308 @@
+"""Collects what the doctor looks at: the host, its GPUs now, packages, and each backend in a process of its own.
+
+Reads /proc, /sys, NVML and package metadata; imports no framework. What cannot be read is None or empty.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench import REPOSITORY
+from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
+from bench.machine import cores as machine_cores
+from bench.machine import describe, software
+from bench.machine import nvml as machine_nvml
+from bench.machine.meters import attempt, throttle_reason
+from bench.schema import BACKENDS
+
+PROBE_LIMIT_S = 120.0  # importing TensorFlow from a cold disk takes a minute on a slow one
+
+# Distributions that decide what a backend can use; their names in lower case with hyphens.
+PACKAGES = re.compile(
+    r"(tensorflow(-\w+)*|tf-nightly|keras|tf-keras|torch|triton|jax|jaxlib|jax-(cuda|rocm)\d+-(plugin|pjrt)|jax-metal"
+    r"|nvidia-(cudnn|cublas|cuda-runtime)(-cu\d+)?|numpy|intel-openmp|mkl)"
+)
+VARIABLES = (
+    *software.VARIABLES,
+    "CUDA_LAUNCH_BLOCKING",
+    "JAX_PLATFORM_NAME",
+    "KERAS_BACKEND",
+    "KMP_DUPLICATE_LIB_OK",
+    "LD_LIBRARY_PATH",
+    "OPENBLAS_NUM_THREADS",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_USE_LEGACY_KERAS",
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
+)
+# A probe must not take a GPU's whole memory only to look at it.
+GENTLE = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "0"}
+TELLING = re.compile(
+    r"(?i)cannot dlopen|could not find cuda|failed call to cuInit|cuda_error|unable to initialize|libcu"
+)
+
+
+def collect(backends: tuple[str, ...] = BACKENDS, *, limit_s: float = PROBE_LIMIT_S) -> Facts:
+    """Everything the rules look at; starts one process per installed backend."""
+    now = host()  # before the probes make a load of their own
+    with ThreadPoolExecutor(len(backends)) as pool:
+        asked = list(pool.map(lambda name: ask(name, limit_s=limit_s), backends))
+    return Facts(
+        host=now,
+        backends=tuple(asked),
+        packages=packages(),
+        variables=variables(),
+        keras_backend=keras_backend(),
+    )
+
+
+def ask(
+    backend: str,
+    *,
+    limit_s: float = PROBE_LIMIT_S,
+    command: tuple[str, ...] = (sys.executable, "-m", "bench.doctor.probe"),
+) -> BackendFacts:
+    """What one backend says of itself; an error text where it crashes, hangs or prints nonsense."""
+    if software.backend_version(backend) is None:
+        return BackendFacts(name=backend)
+    known = {"name": backend, "installed": True, "version": software.backend_version(backend) or ""}
+    process = subprocess.Popen(
+        [*command, backend],
+        cwd=REPOSITORY,
+        env=os.environ
+        | {name: os.environ.get(name, value) for name, value in GENTLE.items()}
+        | {"KERAS_BACKEND": backend},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return BackendFacts(error=f"no answer within the time limit of {limit_s:g} s", **known)
+    log = " | ".join(dict.fromkeys(_clean(line) for line in err.splitlines() if TELLING.search(line)))[:400]
+    try:
+        seen = json.loads(out.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        return BackendFacts(error=_why(process.returncode, err), log=log, **known)
+    seen = {name: value for name, value in seen.items() if value is not None and name != "keras"}
+    if "keras_error" in seen:
+        seen["keras_error"] = _clean(seen["keras_error"])
+    lists = {name: tuple(seen.pop(name, ())) for name in ("gpus", "architectures", "openmp")}
+    return BackendFacts(log=log, **known | lists | seen)
+
+
+def _why(code: int, err: str) -> str:
+    """Why a probe ended without an answer: its last line, or the signal that ended it."""
+    if code < 0:
+        return f"ended by signal {-code} ({signal.Signals(-code).name})"
+    lines = [line for line in err.strip().splitlines() if line.strip()]
+    return _clean(lines[-1])[:300] if lines else f"ended with exit code {code} and said nothing"
+
+
+def _clean(line: str) -> str:
+    """A log line without its head and without folders of this machine."""
+    line = re.sub(r"^\S* ?\d+[:.\d]* +\d+ [\w.]+:\d+\] ", "", line.strip())
+    return re.sub(r"(/[\w.+-]+)+/|\b[A-Za-z]:\\(?:[^\\\s'\"]+\\)*", "", line)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except ProcessLookupError:
+        pass
+    process.communicate()
+
+
+def host() -> HostFacts:
+    """The machine as it is now."""
+    cores, described = machine_cores.cores(), describe.describe()
+    gpu = _nvidia()
+    release = platform.release().lower()
+    return HostFacts(
+        system=platform.system(),
+        wsl="microsoft" in release,
+        container=container(),
+        architecture=platform.machine(),
+        cpu_model=described.cpu_model,
+        cpu_flags=described.cpu_flags,
+        n_visible=cores.visible,
+        n_affinity=cores.affinity,
+        quota_cores=cores.quota,
+        n_effective=cores.effective,
+        n_physical=described.n_physical_cores,
+        load_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        n_throttled=_throttled(),
+        memory_bytes=described.memory_bytes,
+        free_bytes=_free_memory(),
+        memory_limit_bytes=_number(Path("/sys/fs/cgroup/memory.max")),
+        shm_bytes=_shm(),
+        on_battery=_on_battery(),
+        power_profile=_power_profile(),
+        pci_gpus=pci_gpus(),
+        has_kfd=Path("/dev/kfd").exists(),
+        **gpu,
+    )
+
+
+def packages() -> dict[str, str]:
+    """Installed distributions that decide what a backend can use, with versions."""
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        name = (distribution.name or "").lower().replace("_", "-")
+        if PACKAGES.fullmatch(name):
+            found[name] = distribution.version
+    return dict(sorted(found.items()))
+
+
+def variables() -> dict[str, str]:
+    """Variables that decide what a backend does, as set; values that hold paths only as being set."""
+    return {name: "(set)" if "/" in os.environ[name] else os.environ[name] for name in VARIABLES if name in os.environ}
+
+
+def keras_backend() -> str:
+    """The backend that ``import keras`` would take: the variable, else the user's keras.json, else TensorFlow."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    try:
+        return str(json.loads((folder / "keras.json").read_text())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+def container(root: Path = Path("/")) -> str:
+    """Kind of the container this process is in; empty outside one or where nothing tells."""
+    if (root / ".dockerenv").exists():
+        return "docker"
+    if (root / "run/.containerenv").exists():
+        return "podman"
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return "kubernetes"
+    return os.environ.get("container", "")
+
+
+def pci_gpus(root: Path = Path("/sys/bus/pci/devices")) -> tuple[str, ...]:
+    """Vendor numbers of the graphics cards and accelerators on the PCI bus."""
+    found = []
+    for device in sorted(root.glob("*")):
+        try:
+            kind, vendor = (device / "class").read_text().strip(), (device / "vendor").read_text().strip()
+        except OSError:
+            continue
+        if kind.startswith("0x03") or (kind.startswith("0x12") and vendor == "0x10de"):
+            found.append(vendor)
+    return tuple(found)
+
+
+def _nvidia() -> dict[str, Any]:
+    """Driver and GPUs through NVML; the reason where a driver should answer and does not."""
+    try:
+        import pynvml
+    except ImportError:
+        return {}
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        absent = isinstance(error, pynvml.NVMLError_LibraryNotFound)
+        return {} if absent else {"driver_error": str(error)}
+    try:
+        return nvml_facts(pynvml)
+    finally:
+        attempt(pynvml, pynvml.nvmlShutdown)
+
+
+def nvml_facts(nvml: Any) -> dict[str, Any]:
+    """Fields of HostFacts that a pynvml-like module tells; what the driver refuses is left out."""
+
+    gpus = []
+    for handle, described in zip(machine_nvml.gpu_handles(nvml), machine_nvml.parse_nvml(nvml), strict=True):
+        memory = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetMemoryInfo(h))
+        processes = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetComputeRunningProcesses(h))
+        bits = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(h))
+        gpus.append(
+            GpuFacts(
+                name=described.name,
+                memory_bytes=described.memory_bytes,
+                free_bytes=getattr(memory, "free", None),
+                compute_capability=described.compute_capability,
+                n_processes=None if processes is None else sum(p.pid != os.getpid() for p in processes),
+                throttle=None if bits is None else throttle_reason(bits) or None,
+            )
+        )
+    newest = attempt(nvml, nvml.nvmlSystemGetCudaDriverVersion)
+    driver = attempt(nvml, nvml.nvmlSystemGetDriverVersion) or ""
+    return {
+        "gpus": tuple(gpus),
+        "driver": driver.decode() if isinstance(driver, bytes) else driver,
+        "driver_cuda": "" if newest is None else f"{newest // 1000}.{newest % 1000 // 10}",
+    }
+
+
+def _throttled() -> int | None:
+    try:
+        found = re.search(r"^nr_throttled (\d+)", Path("/sys/fs/cgroup/cpu.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) if found else None
+
+
+def _free_memory() -> int | None:
+    try:
+        import psutil
+
+        return psutil.virtual_memory().available
+    except ImportError:
+        return None
+
+
+def _shm() -> int | None:
+    try:
+        found = os.statvfs("/dev/shm")
+    except (OSError, AttributeError):
+        return None
+    return found.f_frsize * found.f_blocks
+
+
+def _on_battery() -> bool | None:
+    try:
+        import psutil
+
+        battery = psutil.sensors_battery()
+    except (ImportError, AttributeError, OSError):
+        return None
+    return None if battery is None or battery.power_plugged is None else not battery.power_plugged
+
+
+def _power_profile() -> str:
+    """ACPI's profile, else the frequency governor of the first core; empty where neither can be read."""
+    for path in ("/sys/firmware/acpi/platform_profile", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError:
+            continue
+    return ""
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max" means no limit
+        return None

@@ -1,0 +1,112 @@
+"""What one Keras backend sees, in a process of its own: ``python -m bench.doctor.probe BACKEND`` prints one JSON line.
+
+Runs in the child only, and under the user's own environment: what hides a device there must hide it here. A backend
+that crashes, hangs or prints pages of warnings then costs the doctor one answer and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+OPENMP = re.compile(r"/lib(gomp|iomp5|omp)[^/]*\.(?:so|dylib)[^/]*$")
+
+
+def tensorflow() -> dict[str, Any]:
+    """Devices and build of TensorFlow."""
+    import tensorflow as tf
+
+    build = tf.sysconfig.get_build_info()
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return {
+        "version": tf.__version__,
+        "gpus": names,
+        "cuda": build.get("cuda_version") or ("?" if tf.test.is_built_with_cuda() else None),
+        "rocm": "?" if tf.test.is_built_with_rocm() else None,
+        "architectures": list(build.get("cuda_compute_capabilities") or ()),
+        "n_threads": tf.config.threading.get_intra_op_parallelism_threads() or None,
+        "placed": "gpu" if "GPU" in tf.ones((1,)).device.upper() else "cpu",
+    }
+
+
+def jax() -> dict[str, Any]:
+    """Devices of JAX and the plug-in that brings them."""
+    import jax
+
+    devices = jax.devices()
+    gpus = [device.device_kind for device in devices if device.platform != "cpu"]
+    version = getattr(devices[0].client, "platform_version", "") if gpus else ""
+    cuda = re.search(r"(?i)cuda (\d+)", version)
+    return {
+        "version": jax.__version__,
+        "gpus": gpus,
+        "cuda": _cuda_version(cuda[1]) if cuda else None,
+        "rocm": "?" if "rocm" in version.lower() else None,
+        "placed": "gpu" if next(iter(jax.numpy.ones((1,)).devices())).platform != "cpu" else "cpu",
+    }
+
+
+def _cuda_version(digits: str) -> str:
+    """CUDA's version from how a plug-in tells it: "12", or "13020" for 13.2."""
+    return digits if len(digits) < 4 else f"{int(digits) // 1000}.{int(digits) % 1000 // 10}"
+
+
+def torch() -> dict[str, Any]:
+    """Devices and build of PyTorch. Without Keras, tensors stay on the CPU until they are moved."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        gpus.append("Apple GPU (mps)")
+    return {
+        "version": torch.__version__,
+        "gpus": gpus,
+        "cuda": torch.version.cuda,
+        "rocm": torch.version.hip,
+        "architectures": torch.cuda.get_arch_list() if torch.version.cuda else [],
+        "n_threads": torch.get_num_threads(),
+        "placed": str(torch.ones((1,)).device.type),
+    }
+
+
+PROBES: dict[str, Callable[[], dict[str, Any]]] = {"tensorflow": tensorflow, "jax": jax, "torch": torch}
+
+
+def keras() -> dict[str, Any]:
+    """Where Keras puts an array without being told, on the backend that the environment names."""
+    try:
+        import keras
+
+        value = keras.ops.ones((1,))
+        device = getattr(value, "device", "")
+        text = str(device() if callable(device) else device).lower()
+        return {"keras": keras.__version__, "keras_placed": "cpu" if "cpu" in text else "gpu"}
+    except Exception as error:  # noqa: BLE001  a backend without Keras still has an answer
+        return {"keras_error": f"{type(error).__name__}: {error}"[:300]}
+
+
+def openmp_runtimes(maps: Path = Path("/proc/self/maps")) -> list[str]:
+    """OpenMP libraries loaded into this process, one entry per file; empty where the system does not tell."""
+    try:
+        lines = maps.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    files = {line.split(maxsplit=5)[-1] for line in lines}
+    return sorted(f"lib{found[1]}" for file in files if (found := OPENMP.search(file)))
+
+
+def main(backend: str) -> None:
+    """Print what the backend sees; the last line of the output is the JSON."""
+    seen = PROBES[backend]()
+    seen |= keras()
+    seen["openmp"] = openmp_runtimes()
+    print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

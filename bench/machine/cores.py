@@ -1,0 +1,125 @@
+"""How many cores this process can really use, and in which order. Reads /proc, /sys and the process's affinity."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.machine import cgroups
+
+CPUS = Path("/sys/devices/system/cpu")
+SIBLINGS = "topology/thread_siblings_list"
+
+
+class Cores(NamedTuple):
+    """How many cores this process can really use."""
+
+    visible: int
+    affinity: int | None
+    quota: float | None
+    effective: int
+
+
+def cores(cgroup: Path = cgroups.ROOT, self_cgroup: Path = cgroups.SELF) -> Cores:
+    """Effective cores: the least of what is visible, allowed by affinity and paid for by the cgroup's quota."""
+    visible = os.cpu_count() or 1
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    quota = cgroup_quota(cgroup, self_cgroup)
+    effective = min(visible, affinity or visible)
+    if quota is not None:
+        effective = min(effective, max(1, int(quota)))  # half a core more would only be throttled
+    return Cores(visible, affinity, quota, effective)
+
+
+def core_order(allowed: Iterable[int], root: Path = CPUS) -> list[int]:
+    """The cores in the order to use them: one hardware thread of each, fast kinds first, then the second threads.
+
+    Cores are numbered in ways that differ by maker. The first four of a list may be two cores with two threads each, or
+    the slow kind of a processor with two kinds, and then "four cores" is no number that another machine could be held
+    against. Where the system tells neither siblings nor speed, the order is that of the numbers.
+
+    Args:
+        allowed: numbers of the cores that this process may use.
+        root: the kernel's folder of processors.
+    """
+    numbers = sorted(allowed)
+    seen: dict[tuple[int, ...], int] = {}
+    keys = {}
+    for number in numbers:
+        siblings = _siblings(root, number)
+        keys[number] = (seen.get(siblings, 0), -_speed(root / f"cpu{number}"), number)
+        seen[siblings] = seen.get(siblings, 0) + 1
+    return sorted(numbers, key=keys.__getitem__)
+
+
+def n_physical(numbers: Iterable[int], root: Path = CPUS) -> int | None:
+    """Physical cores that some cores, as the system numbers them, lie on; None where the system does not tell."""
+    numbers = tuple(numbers)
+    if not all((root / f"cpu{number}" / SIBLINGS).exists() for number in numbers):
+        return None
+    return len({_siblings(root, number) for number in numbers})
+
+
+def physical_cores() -> int:
+    """Effective cores that are no second hardware threads; all effective ones where the system does not tell."""
+    effective = cores().effective
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(effective)
+    return min(effective, n_physical(allowed) or effective)
+
+
+def _siblings(root: Path, number: int) -> tuple[int, ...]:
+    """Cores that are hardware threads of one physical core: from "0-1" or "0,8"."""
+    try:
+        text = (root / f"cpu{number}" / SIBLINGS).read_text().strip()
+        ranges = [part.partition("-") for part in text.split(",")]
+        return tuple(n for low, _, high in ranges for n in range(int(low), int(high or low) + 1))
+    except (OSError, ValueError):
+        return (number,)
+
+
+def _speed(folder: Path) -> int:
+    """How fast a core is beside the others of its machine, in the kernel's measure; 0 where it does not tell."""
+    for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
+        with contextlib.suppress(OSError, ValueError):
+            return int((folder / name).read_text())
+    return 0
+
+
+def cgroup_quota(root: Path, self_cgroup: Path) -> float | None:
+    """Cores granted by the tightest CPU quota from this process's cgroup up to the root; None without one.
+
+    Reads ``cpu.max`` (version 2) or ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` (version 1).
+    """
+    folders = [root, root / "cpu"]
+    for controllers, path in cgroups.memberships(self_cgroup):
+        if not controllers or "cpu" in controllers:
+            base = root if not controllers else root / "cpu"
+            folders += [base.joinpath(*path[: n + 1]) for n in range(len(path))]
+    quotas = [quota for folder in folders if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    try:
+        granted, period = (folder / "cpu.max").read_text().split()
+        return None if granted == "max" else int(granted) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        granted = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if granted < 0 else granted / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def count_physical() -> int | None:
+    """Physical cores of the host, or None where psutil is missing or does not tell."""
+    try:
+        import psutil
+
+        return psutil.cpu_count(logical=False)
+    except ImportError:
+        return None

@@ -1,0 +1,63 @@
+"""The host's processor and memory. Reads /proc and what py-cpuinfo and psutil tell."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from pathlib import Path
+
+# Instruction sets that decide how fast a matrix product can be on a CPU, by /proc/cpuinfo's names.
+FLAGS = (
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "avx_vnni",
+    "amx_tile",
+    "amx_bf16",
+    "amx_fp16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "asimdhp",
+    "sve",
+    "bf16",
+    "i8mm",
+)
+
+
+@functools.cache  # the library starts other programs to ask: a second
+def cpu_facts() -> tuple[str, str, frozenset[str]]:
+    """Model name, "vendor family/model/stepping", and flags."""
+    try:
+        import cpuinfo
+
+        info = cpuinfo.get_cpu_info()
+    except Exception:  # noqa: BLE001  the library probes with other programs, which may all be missing
+        info = {}
+    model = " ".join(str(info.get("brand_raw") or platform.processor() or platform.machine()).split())
+    numbers = "/".join(str(info.get(key, "?")) for key in ("family", "model", "stepping"))
+    return model, f"{info.get('vendor_id_raw', '?')} {numbers}", frozenset(info.get("flags", ()))
+
+
+def memory_bytes() -> int:
+    """Bytes of memory; ``BENCH_MEMORY_BYTES`` where that is more, for machines whose memory grows while it is used."""
+    import psutil
+
+    granted = os.environ.get("BENCH_MEMORY_BYTES", "")
+    return max(psutil.virtual_memory().total, int(granted) if granted.isdigit() else 0)
+
+
+def is_virtual() -> bool | None:
+    """Whether a hypervisor announces itself."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return None
+    return " hypervisor" in text if "flags" in text else None

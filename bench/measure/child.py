@@ -1,0 +1,186 @@
+"""The child: one process, one run of one cell. The only module that imports keras; phases live here.
+
+Started by ``bench.session.launch`` as ``python -m bench.measure.child REQUEST RESULT`` in an environment that
+the parent has set.
+The clock stops only after the device has finished: every block of steps ends with a synchronisation.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from bench.machine import meters
+from bench.measure import backend, control, observe, study, train
+from bench.measure import probe as measure_probe
+from bench.measure.clock import (
+    CLOCK_DIGITS,
+    Clock,
+)
+from bench.schema import (
+    DataUnavailableError,
+    Request,
+    Run,
+    encode,
+)
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
+OUT_OF_MEMORY = (
+    "resourceexhausted",
+    "out of memory",
+    "outofmemory",
+    "oom when allocating",
+    "unable to allocate",
+    "can't allocate memory",
+    "statusallocfailed",
+)
+
+
+def execute(request: Request) -> Run:
+    """Do one run and describe it. Raises whatever the framework raises; ``main`` turns that into a run."""
+    cell = request.cell
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    cores = control.pin(cell.threads)
+    unmeasured: dict[str, str] = {}
+    phases: dict[str, float] = {}
+
+    start = perf_counter()
+    import keras
+
+    framework = backend.framework(cell.backend)
+    phases["import"] = perf_counter() - start
+    backend.configure(keras, framework, request)
+
+    start = perf_counter()
+    first = keras.ops.ones((1,)) + 1.0
+    backend.wait(cell.backend, framework, first)
+    phases["device_start"] = perf_counter() - start
+    backend.check_device(cell, framework, first)
+
+    with meters.gpu_meter(cell.device) as gpu:
+        idle_w = control.idle_power(gpu, cell.device)
+        before = meters.conditions(gpu())
+        control_before = control.time_control(keras, framework, cell)
+        if cell.device == "gpu":  # the clock of an idle one says nothing of the run
+            before = meters.conditions(gpu())
+        held_bytes = backend.forget_peak(cell, framework)
+        steady = meters.SteadyMeter(gpu, cell.device)
+        measured = MEASURE[request.kind](keras, framework, request, phases, steady)
+        control_after = control.time_control(keras, framework, cell)
+        after = meters.conditions(gpu())
+    clock: Clock | None = measured.get("clock")
+    if clock is not None:
+        phases["warmup"], phases["steady"] = clock.warmup_s, clock.steady_s
+    if clock is not None and clock.first_step_s is not None:
+        phases["first_step"] = clock.first_step_s
+
+    observed = observe.observe(keras, framework, request, measured, cores, unmeasured)
+    observe.check_as_asked(request, observed)
+    peak_device, why_no_peak = backend.peak_device_bytes(cell, framework, held_bytes)
+    why = {
+        "energy_j": (steady.joules, steady.why_no_joules),
+        "idle_w": (idle_w, "no readable power counter (NVML, RAPL)"),
+        "utilisation_frac": (
+            steady.utilisation or None,
+            "GPU only" if cell.device == "cpu" else "no sample from NVML while steady",
+        ),
+        "peak_device_bytes": (peak_device, why_no_peak),
+        "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
+        "flop_per_step": (measured.get("flop"), "counted for probes only"),
+        "n_params": (measured.get("n_params"), f"a {request.kind} has no model of its own"),
+        "final_loss": (measured.get("loss"), "no training step in this run"),
+        "job": (measured.get("job"), "this cell times steps, not a whole job"),
+    }
+    unmeasured |= {name: reason for name, (value, reason) in why.items() if value is None}
+    return Run(
+        index=request.index,
+        order=request.order,
+        status="ok",
+        started_at=started_at,
+        total_s=0.0,  # the parent fills it in from its own clock
+        phases_s={name: round(seconds, CLOCK_DIGITS) for name, seconds in phases.items()},
+        warmup=tuple(clock.warmup) if clock else (),
+        steady=clock.steady if clock else measured.get("steady"),
+        blocks=tuple(clock.blocks) if clock else (),
+        latencies_s=tuple(measured.get("latencies") or (clock.latencies_s if clock else ())),
+        between_epochs_s=tuple(clock.paused_s) if clock else (),
+        series=measured.get("series", {}),
+        first_s=measured.get("first_s", {}),
+        readings=measured.get("readings", {}),
+        n_samples_per_step=measured["n_samples_per_step"],
+        observed=observed,
+        control_before=control_before,
+        control_after=control_after,
+        before=before,
+        after=after,
+        unmeasured=unmeasured,
+        **{name: value for name, (value, _) in why.items()},
+    )
+
+
+MEASURE = {"model": train.measure_model, "probe": measure_probe.measure_probe, "study": study.measure_study}
+
+
+def describe_failure(error: BaseException) -> tuple[str, str]:
+    """Status and reason of a run that ended with an error: its type and first line, without paths of this machine.
+
+    Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.
+    """
+    text = str(error).strip() or type(error).__name__
+    lower = f"{type(error).__name__} {text}".lower().replace("_", "")
+    is_memory = isinstance(error, MemoryError) or any(word in lower for word in OUT_OF_MEMORY)
+    is_skipped = isinstance(error, DataUnavailableError)
+    line = text.splitlines()[0] if is_skipped else f"{type(error).__name__}: {text.splitlines()[0]}"
+    for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
+        if len(path) > 1:
+            line = line.replace(path, name)
+    return "skipped" if is_skipped else ("out_of_memory" if is_memory else "failed"), line[:300]
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends, so that a killed refresh leaves nobody computing."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(request_path: str, result_path: str) -> None:
+    """Execute the request in one file and leave the run in the other, whatever happens."""
+    die_with_parent()
+    request = msgspec.json.decode(Path(request_path).read_bytes(), type=Request)
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    try:
+        run = execute(request)
+    except Exception as error:  # noqa: BLE001  a failing cell is a record, not a crash
+        import traceback
+
+        traceback.print_exc()
+        status, reason = describe_failure(error)
+        run = Run(
+            index=request.index,
+            order=request.order,
+            status=status,
+            reason=reason,
+            started_at=started_at,
+            total_s=0.0,
+        )
+    temporary = Path(f"{result_path}.tmp")
+    temporary.write_bytes(encode(run))
+    os.replace(temporary, result_path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # the result is on disk; tearing a framework down takes a second and can crash

@@ -1,0 +1,1 @@
+"""What is on disk: write-once files, their checks, their upgrades."""

@@ -1,0 +1,231 @@
+"""The only module that touches results/: write-once, iterate, validate. Reads and writes files."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.records import check as records_check
+from bench.records import files as records_files
+from bench.records import plausible, spool
+from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
+from bench.schema import (
+    Machine,
+    Record,
+    Session,
+)
+
+
+class SessionResults(NamedTuple):
+    """One session read from disk."""
+
+    machine: Machine
+    session: Session
+    records: dict[str, Record]  # by cell id
+    is_local: bool  # measured by the owner of this checkout, not published
+    path: str  # session folder below the results folder, POSIX
+
+
+class Results(NamedTuple):
+    """Everything stored, published sessions first, then local ones; each in order of path."""
+
+    sessions: tuple[SessionResults, ...]
+
+
+def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
+    """All sessions below a results folder.
+
+    ``only_plausible`` refuses what cannot be true; planning the next run does without, so that a strange reading does
+    not stand in the way of measuring again.
+
+    Raises:
+        RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
+    """
+    problems: list[str] = []
+    sessions = [_load_session(folder, is_local, root, problems) for folder, is_local in _session_folders(root)]
+    if only_plausible:
+        problems += [problem for session in sessions for problem in _implausible(session)]
+    if problems:
+        raise RecordError("\n".join(problems))
+    return Results(tuple(session for session in sessions if session is not None))
+
+
+def check(root: Path = RESULTS) -> list[str]:
+    """Problems of all stored files, one line each; empty when all is well."""
+    problems: list[str] = []
+    for folder, is_local in _session_folders(root):
+        session = _load_session(folder, is_local, root, problems)
+        problems += _implausible(session)
+    return problems
+
+
+def load_session(folder: Path, root: Path) -> SessionResults:
+    """One session's folder.
+
+    Raises:
+        RecordError: a file in it is broken.
+    """
+    problems: list[str] = []
+    session = _load_session(folder, LOCAL in folder.relative_to(root).parts[:1], root, problems)
+    if session is None or problems:
+        raise RecordError("\n".join(problems))
+    return session
+
+
+def session_folder(root: Path, machine_id: str, session_id: str, *, local: bool) -> Path:
+    """Where a session lives."""
+    return (root / LOCAL if local else root) / machine_id / session_id
+
+
+def new_session_id(root: Path, machine_id: str, day: str, *, local: bool) -> str:
+    """The day, or the day with the next free number behind it."""
+    number, session_id = 1, day
+    while session_folder(root, machine_id, session_id, local=local).exists():
+        number += 1
+        session_id = f"{day}-{number}"
+    return session_id
+
+
+def latest_session_folder(root: Path, machine_id: str, *, local: bool) -> Path | None:
+    """This machine's newest session, by the instant at which it started; None when there is none."""
+    parent = (root / LOCAL if local else root) / machine_id
+    if not parent.is_dir():
+        return None
+    started = [
+        (records_files.read(folder / "session.json", Session).started_at, folder)
+        for folder in parent.iterdir()
+        if (folder / "session.json").is_file()
+    ]
+    return max(started)[1] if started else None
+
+
+def begin(folder: Path, machine: Machine, session: Session) -> None:
+    """Create a session's folder with its two descriptions.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    records_files.write_once(folder / "machine.json", machine)
+    records_files.write_once(folder / "session.json", session)
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Store a cell's record and drop the spooled runs it was made of.
+
+    Raises:
+        FileExistsError: the cell has a record already.
+        StoreError: the folder cannot be written.
+    """
+    path = folder / f"{record.cell.id}.json"
+    records_files.write_once(path, spool.fit(record))
+    for spooled in (folder / SPOOL).glob(f"{record.cell.id}.*.json"):
+        spooled.unlink()
+    with contextlib.suppress(OSError):
+        (folder / SPOOL).rmdir()
+    return path
+
+
+def keep(folder: Path, root: Path = RESULTS) -> Path:
+    """Copy a local session among the published ones, for a pull request.
+
+    Raises:
+        FileExistsError: it is there already.
+        StoreError: it still has runs of incomplete cells.
+    """
+    if spool.has_spooled_runs(folder):
+        raise StoreError(
+            f"{records_files.shown_folder(folder)} has unfinished cells; continue with --resume, or close them with "
+            "--seal"
+        )
+    target = root / folder.parent.name / folder.name
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "is filed already", records_files.shown_folder(target))
+    staging = target.with_name(f".{target.name}.tmp")
+    shutil.copytree(folder, staging, dirs_exist_ok=True)
+    os.replace(staging, target)
+    return target
+
+
+def add_files(source: Path, target: Path) -> int:
+    """Copy the files of a session's folder that its filed copy lacks; how many were new.
+
+    Raises:
+        FileExistsError: a file is there already and differs; then nothing is copied.
+    """
+    files = sorted(source.glob("*.json"))
+    new = [path for path in files if not (target / path.name).exists()]
+    for path in files:
+        if path not in new and (target / path.name).read_bytes() != path.read_bytes():
+            raise FileExistsError(
+                errno.EEXIST, "is filed already and differs", records_files.shown_folder(target / path.name)
+            )
+    target.mkdir(parents=True, exist_ok=True)
+    for path in new:
+        staging = target / f".{path.name}.tmp"
+        shutil.copyfile(path, staging)
+        os.replace(staging, target / path.name)
+    return len(new)
+
+
+def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
+    for parent, is_local in ((root, False), (root / LOCAL, True)):
+        if not parent.is_dir():
+            continue
+        for machine in sorted(parent.iterdir()):
+            if not machine.is_dir() or machine.name.startswith(".") or machine.name == LOCAL:
+                continue
+            for folder in sorted(machine.iterdir()):
+                if folder.is_dir() and not folder.name.startswith("."):
+                    yield folder, is_local
+
+
+def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str]) -> SessionResults | None:
+    relative = folder.relative_to(root).as_posix()
+
+    def attempt(path: Path, type_: type[T]) -> T | None:
+        try:
+            return records_files.read(path, type_, shown=f"{relative}/{path.name}")
+        except RecordError as error:
+            problems.append(str(error))
+            return None
+
+    machine = attempt(folder / "machine.json", Machine)
+    session = attempt(folder / "session.json", Session)
+    if machine is not None:
+        _expect(problems, f"{relative}/machine.json: $.id", folder.parent.name, machine.id)
+    if session is not None:
+        _expect(problems, f"{relative}/session.json: $.id", folder.name, session.id)
+        _expect(problems, f"{relative}/session.json: $.machine_id", folder.parent.name, session.machine_id)
+    records: dict[str, Record] = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name in ("machine.json", "session.json"):
+            continue
+        record = attempt(path, Record)
+        if record is None:
+            continue
+        name = f"{relative}/{path.name}"
+        if record.cell.id != path.stem:
+            problems.append(f"{name}: $.cell: expected a file named {record.cell.id}.json, found {path.name}")
+        problems += [f"{name}: {problem}" for problem in records_check.semantic_problems(record)]
+        records[record.cell.id] = record
+    if machine is None or session is None:
+        return None
+    return SessionResults(machine, session, records, is_local, relative)
+
+
+def _implausible(session: SessionResults | None) -> list[str]:
+    """What the readings of a session cannot be, one line each, with what to do about it."""
+    if session is None:
+        return []
+    found = plausible.problems(session.records, session.machine)
+    return [f"{session.path}/{cell_id}.json: {text}; measure the cell again" for cell_id, text in found]
+
+
+def _expect(problems: list[str], where: str, expected: str, found: str) -> None:
+    if expected != found:
+        problems.append(f"{where}: expected {expected!r}, found {found!r}")

@@ -1,0 +1,1 @@
+"""One sitting: which cells, in what order, each in a process of its own."""

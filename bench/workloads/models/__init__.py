@@ -1,0 +1,1 @@
+"""Networks that are trained or predict, one module each."""

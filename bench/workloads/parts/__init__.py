@@ -1,0 +1,1 @@
+"""What several workloads are made of; it counts in the fingerprint of each."""

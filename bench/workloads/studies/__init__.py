@@ -1,0 +1,1 @@
+"""Studies and probes, one module each."""
