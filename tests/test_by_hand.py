@@ -30,9 +30,9 @@ CODE = """
 import json, sys
 import keras, numpy as np
 from types import SimpleNamespace
-from bench import by_hand
+from bench.workloads.parts import by_hand
 from bench.schema import Variant
-from bench.workloads import raw_models
+from bench.workloads.studies import raw_models
 
 sizes, backend, found = json.loads(sys.argv[1]), keras.backend.backend(), {}
 for net, params in sizes.items():
@@ -106,7 +106,7 @@ import os
 import keras
 from types import SimpleNamespace
 from bench.schema import Variant
-from bench.workloads import raw_models
+from bench.workloads.studies import raw_models
 
 params = {"units": 16, "length": 12}
 variant = Variant(mode="study", batch_size=16, n_samples=48, params={"net": "lstm-text", **params})

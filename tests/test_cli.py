@@ -234,7 +234,7 @@ def test_every_workload_really_runs_in_smoke_size_on_tensorflow(tmp_path):
     assert {"ok", "skipped"} >= {record.status for record in records}
     on_a_cpu = {
         name
-        for name, spec in app.registry.workloads().items()
+        for name, spec in registry.workloads().items()
         if any("cpu" in (variant.devices or ("cpu",)) for variant in spec.variants["smoke"])
     }
     assert {record.cell.workload for record in records} == on_a_cpu

@@ -27,7 +27,7 @@ def test_layers_counted_by_hand():
 import json
 import keras
 from keras import layers as L
-from bench import flops
+from bench.workloads import count_flops as flops
 
 def of(shape, *layers):
     return flops.count(keras.Sequential([keras.Input(shape), *layers]))[0]
@@ -73,7 +73,7 @@ def test_least_bytes_counted_by_hand():
 import json
 import keras
 from keras import layers as L
-from bench import flops
+from bench.workloads import count_flops as flops
 
 def of(optimizer, shape, *layers, dtype="float32"):
     model = keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
@@ -128,7 +128,7 @@ def test_slots_are_those_of_the_optimizer():
     code = """
 import json
 import keras
-from bench import flops
+from bench.workloads import count_flops as flops
 
 names = keras.optimizers
 made = names.SGD(), names.SGD(momentum=0.9), names.RMSprop(), names.Adam(), names.AdamW(), names.Adam(amsgrad=True)
@@ -140,7 +140,7 @@ print(json.dumps([flops.n_slots(optimizer) for optimizer in made]))
 
 @pytest.mark.keras
 def test_stored_counts_are_those_of_todays_networks():
-    counted = json.loads(in_a_process("import json; from bench import flops; print(json.dumps(flops.count_all()))"))
+    counted = json.loads(in_a_process("import json; from bench.workloads import count_flops as flops; print(json.dumps(flops.count_all()))"))
 
     assert counted == json.loads(flops.FILE.read_text(encoding="utf-8")), "run: python -m bench.workloads.count_flops"
 

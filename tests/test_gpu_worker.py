@@ -10,7 +10,7 @@ import pytest
 
 from bench.doctor import probe
 from bench.machine import cpu, meters, nvml, software
-from bench.measure import backend, child
+from bench.measure import backend
 from bench.measure import control as measure_control
 from bench.measure import study as measure_study
 from bench.measure.backend import NotAsAskedError
@@ -88,7 +88,7 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
     slow = [0.06] * 8
     products = Products(*slow, 0.01)
     monkeypatch.setattr(backend, "wait", lambda *_: None)
-    monkeypatch.setattr(child, "perf_counter", lambda: products.now)
+    monkeypatch.setattr(measure_control, "perf_counter", lambda: products.now)
 
     control = measure_control.time_control(SimpleNamespace(ops=products), None, make_cell(device=device))
 
@@ -98,7 +98,7 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
 
 
 def test_the_idle_power_of_a_gpu_is_never_the_cpus(monkeypatch):
-    monkeypatch.setattr(child, "sleep", lambda _: None)
+    monkeypatch.setattr(measure_control, "sleep", lambda _: None)
     monkeypatch.setattr(meters, "read_rapl", lambda: {"package": (1_000_000, 10**9)})
 
     assert measure_control.idle_power(meters.GpuMeter(), "gpu") is None
@@ -165,7 +165,7 @@ def test_a_study_is_metered_while_its_series_take_turns(monkeypatch):
             study.take({"predict": lambda: events.append("block") or Block(n_steps=1, seconds=0.5)}),
         )
     )
-    monkeypatch.setattr(child.registry, "module", lambda _: module)
+    monkeypatch.setattr(measure_study.registry, "module", lambda _: module)
     cell = make_cell("call-styles", mode="study", device="gpu")
     variant = SimpleNamespace(n_blocks=3, steady_limit_s=1.0)
     request = SimpleNamespace(cell=cell, variant=variant, seed=0, index=0)

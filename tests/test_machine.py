@@ -203,6 +203,6 @@ def test_a_commit_outside_git_is_unknown(tmp_path):
 
 
 def test_an_absent_backend_has_no_version(monkeypatch):
-    monkeypatch.setattr(describe.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(software.importlib.util, "find_spec", lambda _: None)
 
     assert software.backend_version("torch") is None

@@ -210,7 +210,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
-from bench import registry
+from bench.workloads import registry
 
 module = registry.module("fit-overhead")
 framework = importlib.import_module({backend!r})

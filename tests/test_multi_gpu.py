@@ -82,9 +82,9 @@ def test_a_process_sees_the_gpus_of_its_cell_and_no_other(visible: dict[str, str
 ON_VIRTUAL_DEVICES = """
 import importlib, json, os
 import keras
-from bench import registry
+from bench.workloads import registry
 from bench.schema import Cell, DataUnavailableError, Request, encode
-from bench.measure.child import Study
+from bench.measure.study import Study
 
 backend = os.environ["KERAS_BACKEND"]
 framework = importlib.import_module(backend)

@@ -15,7 +15,7 @@ from bench.workloads.studies import onednn
 
 ECHO = """
 import os, sys
-from bench import served
+from bench.workloads.parts import served
 for line in sys.stdin:
     loss = float(os.environ["TF_ENABLE_ONEDNN_OPTS"])
     served.answer(sys.stdout, {"n_steps": int(line) + 8, "seconds": 2.0, "loss": loss})

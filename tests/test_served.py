@@ -10,7 +10,7 @@ from bench.workloads.parts import served
 
 ECHO = """
 import json, os, sys
-from bench import served
+from bench.workloads.parts import served
 known = json.loads(sys.argv[1])
 for line in sys.stdin:
     print("a library's own words")

@@ -16,7 +16,7 @@ from bench.workloads.studies import onednn, side_by_side
 # Notes what it is asked for in a file of both processes; two steps take an eighth of a second, by its word.
 NOTES = """
 import json, sys
-from bench import served
+from bench.workloads.parts import served
 known = json.loads(sys.argv[1])
 for line in map(str.strip, sys.stdin):
     with open(known["notes"], "a") as notes:

@@ -165,7 +165,7 @@ def test_a_read_only_folder_ends_with_one_sentence(tmp_path, monkeypatch):
     def refuse(**_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(store.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
 
     with pytest.raises(files.StoreError, match="make the folder writable or choose another with --results"):
         files.write_once(tmp_path / "run.json", make_run())

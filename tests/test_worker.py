@@ -269,10 +269,11 @@ def run_in(backend, code):
 
 WAITS = """
 import json
-from bench import registry, worker
+from bench.measure import backend as backends, predict
+from bench.workloads import registry
 from bench.measure.clock import Clock, step_callbacks
 import keras
-framework = worker._framework({backend!r})
+framework = backends.framework({backend!r})
 module = registry.module("cnn-digits")
 variant = module.SPEC.variants["smoke"][0]
 data = module.load_data(variant, 0)
@@ -280,9 +281,9 @@ model = module.build_model(variant)
 model.compile(**module.compile_arguments(variant), jit_compile={jit})
 ready = []
 def sync():
-    worker._wait({backend!r}, framework, worker._state(model, {backend!r}))
+    backends.wait({backend!r}, framework, backends._state(model, {backend!r}))
     if {backend!r} == "jax":
-        ready.extend(leaf.is_ready() for leaf in worker._state(model, "jax"))
+        ready.extend(leaf.is_ready() for leaf in backends._state(model, "jax"))
     else:
         ready.append(True)
 class Counting(Clock):
@@ -317,7 +318,8 @@ def test_the_clock_waits_for_the_devices_last_step_and_stands_still_between_epoc
 
 PREDICTS = """
 import json
-from bench import registry, worker
+from bench.measure import backend as backends, predict
+from bench.workloads import registry
 import keras
 module = registry.module("cnn-digits")
 variant = module.SPEC.variants["smoke"][0]
@@ -325,12 +327,12 @@ data = module.load_data(variant, 0)
 model = module.build_model(variant)
 convert, on_host, at_stop, seen = keras.ops.convert_to_numpy, [], [], {}
 keras.ops.convert_to_numpy = lambda value: on_host.append(convert(value)) or on_host[-1]
-class Watch(worker.Stopwatch):
+class Watch(predict.Stopwatch):
     def stop(self):
         super().stop()
         at_stop.append(len(on_host))
 watch = Watch()
-callbacks = worker.predict_callbacks(keras, model, watch, seen)
+callbacks = predict.predict_callbacks(keras, model, watch, seen)
 for _ in range(2):
     watch.start()
     outputs = model.predict(data.x, batch_size=variant.batch_size, verbose=0, callbacks=callbacks)
@@ -354,7 +356,7 @@ def test_predictions_count_until_every_batch_has_reached_the_host(backend):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
 def test_a_worker_dies_with_a_killed_parent():
-    child = "import time; from bench import worker; worker.die_with_parent(); print(1, flush=True); time.sleep(9)"
+    child = "import time; from bench.measure import child; child.die_with_parent(); print(1, flush=True); time.sleep(9)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
 
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, cwd=launch.REPOSITORY) as process:
@@ -415,14 +417,14 @@ def test_a_series_that_the_workload_does_not_declare_is_refused():
 
 SEEDED = """
 import keras
-from bench import worker
-from bench.workloads.determinism import is_same_order
+from bench.measure import backend as backends
+from bench.workloads.studies.determinism import is_same_order
 
 backend = keras.backend.backend()
-framework = worker._framework(backend)
+framework = backends.framework(backend)
 firsts = []
 for _ in range(2):
-    worker._seed(framework, backend, 7)
+    backends._seed(framework, backend, 7)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     firsts.append(model.get_weights()[0].tolist())
 print(firsts[0] == firsts[1], is_same_order(keras))

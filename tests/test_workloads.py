@@ -397,7 +397,7 @@ def test_as_many_bytes_as_the_weights_have_form_a_matrix_of_1024_columns(variant
 
 def test_importing_the_workloads_imports_no_framework():
     code = (
-        "import sys; from bench import registry; registry.workloads(); "
+        "import sys; from bench.workloads import registry; registry.workloads(); "
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'sklearn', 'numpy'} & set(sys.modules)))"
     )
 
@@ -422,7 +422,7 @@ def test_smoke_models_map_a_batch_to_the_declared_shape():
     code = """
 import json
 import numpy
-from bench import registry
+from bench.workloads import registry
 from bench.schema import DataUnavailableError
 
 shapes = {}
@@ -449,7 +449,7 @@ print(json.dumps(shapes))
 @pytest.mark.keras
 def test_only_the_read_out_learns_when_the_head_is_tuned():
     code = """
-from bench import registry
+from bench.workloads import registry
 
 module = registry.module("transfer-2000")
 by_tuned = {variant.params["tuned"]: module.build_model(variant) for variant in module.SPEC.variants["reference"]}
@@ -467,7 +467,7 @@ print(len(by_tuned["head"].trainable_weights), len(by_tuned["all"].trainable_wei
 def test_probe_stays_finite_over_many_steps(name: str):
     code = f"""
 import keras
-from bench import registry
+from bench.workloads import registry
 
 for variant in registry.workloads()[{name!r}].variants["smoke"]:
     step = registry.module({name!r}).build_probe(variant, "float32")
@@ -485,7 +485,7 @@ for variant in registry.workloads()[{name!r}].variants["smoke"]:
 def test_overlap_counts_what_is_missed_misnamed_and_invented_as_nothing():
     code = """
 import numpy as np
-from bench import registry
+from bench.workloads import registry
 
 module = registry.module("detector")
 _, truth = module._draw(64, 0)
@@ -519,7 +519,7 @@ import importlib, os
 from types import SimpleNamespace
 import keras
 import numpy as np
-from bench import registry
+from bench.workloads import registry
 
 module = registry.module("gpt-decode")
 backend = os.environ["KERAS_BACKEND"]

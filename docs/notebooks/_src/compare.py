@@ -38,7 +38,6 @@ import sys
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from bench.records import store
 
 REPOSITORY = ""
 
@@ -65,8 +64,9 @@ print(f"Keras is {'here' if importlib.util.find_spec('keras') else 'not here'}, 
 # %%
 import polars as pl
 
-from bench.workloads import registry
+from bench.records import store
 from bench.report.rows import Evidence
+from bench.workloads import registry
 
 stored = store.load()
 published = stored._replace(sessions=tuple(s for s in stored.sessions if not s.is_local))  # yours: leave this out

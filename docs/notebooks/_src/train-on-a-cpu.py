@@ -30,7 +30,6 @@ import os
 import subprocess
 import sys
 from datetime import date
-from bench.records import store
 
 backends = [name for name in ("tensorflow", "torch", "jax") if importlib.util.find_spec(name)]
 wanted = {"keras": "keras>=3", "sklearn": "scikit-learn"}
@@ -159,9 +158,10 @@ if root is None:
     print("No records here; the site shows them on the page of this network.")
 else:
     sys.path.insert(0, str(root))
-    from bench.workloads import registry
+    from bench.records import store
     from bench.report import facts
     from bench.report.rows import Evidence
+    from bench.workloads import registry
 
     stored = store.load()
     published = stored._replace(sessions=tuple(s for s in stored.sessions if not s.is_local))
