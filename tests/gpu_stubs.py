@@ -17,7 +17,7 @@ from types import ModuleType, SimpleNamespace
 from bench.measure import backend as measure_backend
 from bench.measure import child, control, observe
 
-NAME, MEMORY_BYTES, POWER_LIMIT_W = "NVIDIA H200", 150_754_820_096, 700.0
+NAME, MEMORY_BYTES, POWER_LIMIT_W = "Rehearsal GPU", 150_754_820_096, 700.0
 UUID = "GPU-2f0bdb4f-0000-0000-0000-000000000000"
 
 

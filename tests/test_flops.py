@@ -140,7 +140,8 @@ print(json.dumps([flops.n_slots(optimizer) for optimizer in made]))
 
 @pytest.mark.keras
 def test_stored_counts_are_those_of_todays_networks():
-    counted = json.loads(in_a_process("import json; from bench.workloads import count_flops as flops; print(json.dumps(flops.count_all()))"))
+    code = "import json; from bench.workloads import count_flops as flops; print(json.dumps(flops.count_all()))"
+    counted = json.loads(in_a_process(code))
 
     assert counted == json.loads(flops.FILE.read_text(encoding="utf-8")), "run: python -m bench.workloads.count_flops"
 

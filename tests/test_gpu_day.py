@@ -156,6 +156,30 @@ def test_the_gate_gives_up_where_there_is_no_gpu_or_no_backend(monkeypatch):
         gpu_day.gate(("torch",))
 
 
+def test_a_backend_that_falls_back_later_ends_the_session_without_a_record(monkeypatch, lab, tmp_path):
+    """A record of it would be final, and the next call may be on the GPU again."""
+    reason = "NotAsAskedError: asked for gpu, torch computes on the cpu: no driver"
+
+    def fallen(request, **_):
+        return make_run(request.index, cell=request.cell, status="failed", reason=reason, blocks=())
+
+    prepared, rows = gpu_day.prepare(options(tmp_path))
+    monkeypatch.setattr(launch, "launch", fallen)
+    with pytest.raises(gpu_day.NoGpuError, match="torch computes on the cpu"):
+        list(gpu_day.execute(prepared, rows, 1000, now=lambda: lab.now))
+
+    assert {} == store.load_session(prepared.folder, tmp_path / "results").records
+
+
+def test_a_machine_without_a_gpu_or_a_backend_is_refused_before_anything_starts(monkeypatch, tmp_path):
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine())
+    with pytest.raises(gpu_day.NoGpuError, match="no driver shows a GPU"):
+        gpu_day.check_gpu(gpu_day.prepare(options(tmp_path))[0])
+    monkeypatch.setattr(software, "backend_version", lambda name: None)
+    with pytest.raises(ValueError, match="none of torch, jax, tensorflow is installed"):
+        gpu_day.default_backends()
+
+
 # A session resumed.
 
 
@@ -274,7 +298,7 @@ def test_the_rehearsal_comes_home_and_a_second_call_goes_on(tmp_path):
 
     refused = call(FAKE_GPU="tensorflow-on-cpu")
     assert 9 == refused.returncode, refused.stdout + refused.stderr
-    assert "gate: tensorflow: NotAsAskedError: asked for gpu" in refused.stdout
+    assert "not on the GPU: tensorflow: NotAsAskedError: asked for gpu" in refused.stdout
     first = call()
     assert 0 == first.returncode, first.stdout + first.stderr
     assert "gate: every backend computes on the GPU" in first.stdout
@@ -284,9 +308,11 @@ def test_the_rehearsal_comes_home_and_a_second_call_goes_on(tmp_path):
     assert 0 == second.returncode, second.stdout + second.stderr
     assert "0 runs" in second.stdout
 
-    folder, n_new = pack.take(out / "results.tgz", tmp_path / "home")
+    with pytest.raises(files.RecordError, match="a rehearsal"):
+        pack.take(out / "results.tgz", tmp_path / "published")
+    folder, _ = pack.take(out / "results.tgz", tmp_path / "home", is_published=False)
     records = store.load_session(folder, tmp_path / "home").records
     assert {"gpu", "cpu"} == {record.cell.device for record in records.values()}
     assert {"ok"} == {record.status for record in records.values()}
     on_gpu = [run for r in records.values() if r.cell.device == "gpu" for run in r.runs]
-    assert all("NVIDIA H200" == run.observed.device_name and run.utilisation_frac for run in on_gpu)
+    assert all("Rehearsal GPU" == run.observed.device_name and run.utilisation_frac for run in on_gpu)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 import signal
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from time import monotonic
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from bench.cli import gpu_day, show
 from bench.cli import options as cli_options
-from bench.cli import show
 from bench.cli.options import (
     AsJson,
     Backend,
@@ -36,14 +34,13 @@ from bench.cli.options import (
     Threads,
     Timeout,
 )
-from bench.cli.show import NO_GPU, OK, SOME_FAILED
+from bench.cli.show import OK, SOME_FAILED
 from bench.doctor import collect as vitals
 from bench.doctor import cpu, rules
-from bench.machine import cores, describe, software
-from bench.records import files, pack, store
+from bench.machine import cores, describe
+from bench.records import files, store
 from bench.report import against
 from bench.schema import BACKENDS, Record
-from bench.session import gpu_day as day
 from bench.session import launch
 from bench.session import run as refresh
 from bench.workloads import registry
@@ -93,7 +90,7 @@ def run(
             time_budget_s=None if time_budget is None else cli_options.duration_s(time_budget, "--time-budget"),
             timeout_s=launch.TIMEOUT_S if timeout is None else cli_options.duration_s(timeout, "--timeout"),
             results=results,
-            machine_id=machine_id,
+            machine_id=cli_options.machine_name(machine_id),
         )
         if cell:
             options = cli_options.with_profile_of(options)
@@ -113,103 +110,9 @@ def run(
     raise typer.Exit(SOME_FAILED if failed else OK)
 
 
-@app.command("gpu-day")
-def gpu_day(
-    time_budget: Annotated[str, typer.Option("--time-budget", help="All there is, for example 520s.")],
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for results.tgz, after every run, and doctor.json.")],
-    backend: Backend = None,
-    n_rows: Annotated[int, typer.Option("--rows", min=1, help="Only the first rows.")] = len(day.ROWS),
-    profile: Profile = "reference",
-    timeout: Timeout = None,
-    results: ResultsDir = None,
-    machine_id: MachineId = "",
-) -> None:
-    """A GPU for some minutes: what answers most comes first; again to go on. Exit code 9: not on the GPU."""
-    start = monotonic()
-    backends = cli_options.split_names(backend) or day.default_backends()
-    try:
-        seconds = cli_options.duration_s(time_budget, "--time-budget")
-        options = refresh.Options(
-            profile=profile,
-            backends=backends,
-            timeout_s=day.TIMEOUT_S if timeout is None else cli_options.duration_s(timeout, "--timeout"),
-            results=results,
-            machine_id=machine_id,
-        )
-        prepared, rows = day.prepare(options, n_rows=n_rows)
-    except (registry.UnknownNameError, files.RecordError, ValueError) as error:
-        show.fail(error)
-    if prepared.note:
-        show.out.print(f"a new session: {prepared.note}", markup=False)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    if prepared.is_new:
-        facts = vitals.collect(backends, limit_s=day.GATE_S / 2)
-        findings = rules.diagnose(facts)
-        (out_dir / "doctor.json").write_bytes(show.doctor_json(facts, findings))
-        show.out.print(
-            f"{monotonic() - start:6.1f} s  doctor: {sum(f.severity == 'problem' for f in findings)} problems"
-        )
-        try:
-            day.gate(backends, limit_s=day.GATE_S)
-        except day.NoGpuError as error:
-            show.out.print(f"{monotonic() - start:6.1f} s  gate: {error}", markup=False, soft_wrap=True)
-            raise typer.Exit(NO_GPU) from None
-        show.out.print(f"{monotonic() - start:6.1f} s  gate: every backend computes on the GPU")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    failed = _measure_day(prepared, rows, start, seconds, out_dir)
-    raise typer.Exit(SOME_FAILED if failed else OK)
-
-
-def _measure_day(
-    prepared: refresh.Prepared, rows: Mapping[str, int], start: float, seconds: float, out_dir: Path
-) -> int:
-    """Run the rows, a line per run, packing after each; the number of cells that did not end well."""
-    failed, row, n_runs = 0, -1, 0
-    try:
-        for step in day.execute(prepared, rows, start + seconds - monotonic()):
-            n_runs += 1
-            if step.row != row:
-                row = step.row
-                show.out.print(f"row {row + 1}: {day.ROWS[row].title}", markup=False)
-            line = step.planned.cell.id if step.record is None else show.cell_line(step.record)
-            times = f"{monotonic() - start:6.1f} s  took {step.run.total_s:5.1f} s"
-            show.out.print(f"{times}  {line}", markup=False, soft_wrap=True)
-            if step.record is not None:
-                failed += step.record.status not in ("ok", "skipped")
-                pack.pack(prepared.folder, out_dir / "results.tgz")
-    except day.OutOfTimeError as error:
-        show.out.print(f"out of time: {error}", markup=False)
-    except KeyboardInterrupt:
-        show.out.print("interrupted; what was finished is packed")
-    except (files.StoreError, FileExistsError) as error:
-        show.fail(error)
-    n_left = len(prepared.plan.runs) - n_runs
-    show.out.print(
-        f"{n_runs} runs, {failed} cells failed, {n_left} left{'; the same command goes on' if n_left else ''}"
-    )
-    return failed
-
-
-@app.command("take")
-def take(
-    path: Annotated[Path, typer.Argument(metavar="PACK", help="results.tgz of a gpu-day, from another machine.")],
-    results: ResultsDir = None,
-) -> None:
-    """File a pack's session among the published ones, checked as `check` does; a later pack adds to it."""
-    try:
-        folder, n_new = pack.take(path, results or files.RESULTS)
-    except (files.RecordError, files.StoreError, FileExistsError) as error:
-        show.fail(error)
-    show.out.print(f"filed {n_new} files in {show.relative(folder)}; commit that folder", markup=False)
-
-
-@app.command("commit", hidden=True)
-def commit() -> None:
-    """Print what BENCH_COMMIT must be beside a copy of this checkout that has no git."""
-    try:
-        show.out.print(software.commit_text(launch.REPOSITORY), markup=False)
-    except ValueError as error:
-        show.fail(error)
+app.command("gpu-day")(gpu_day.measure)
+app.command("take")(gpu_day.take)
+app.command("commit", hidden=True)(gpu_day.commit)
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.machine import cores
-from bench.schema import BACKENDS, DEVICES, PROFILES, Cell
+from bench.schema import BACKENDS, DEVICES, PROFILES, SLUG, Cell
 from bench.session import plan
 from bench.session import run as refresh
 from bench.workloads import registry
@@ -96,6 +96,17 @@ def _cell_ids(options: refresh.Options, profile: str) -> dict[str, Cell]:
         threads=tuple(sorted(named)),
     )
     return everything.cells
+
+
+def machine_name(value: str) -> str:
+    """A machine's name as given; empty for the one that its hardware suggests.
+
+    Raises:
+        ValueError: it is not in kebab case, as a folder's name must be.
+    """
+    if value and not SLUG.fullmatch(value):
+        raise ValueError(f"--machine-id must be lower-case words joined by hyphens, got {value!r}")
+    return value
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:

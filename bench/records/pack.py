@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bench.records import files as records_files
 from bench.records import store
-from bench.records.files import RecordError
+from bench.records.files import RESULTS, RecordError
+from bench.schema import Session
 
 # What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab.
 MEMBER = re.compile(r"([a-z0-9-]+)/(\d{4}-\d{2}-\d{2}(?:-\d+)?)/([a-z0-9-]+\.json)")
@@ -37,10 +38,13 @@ def pack(folder: Path, target: Path) -> int:
     return len(files) - 2
 
 
-def take(path: Path, root: Path = records_files.RESULTS) -> tuple[Path, int]:
+def take(path: Path, root: Path = RESULTS, *, is_published: bool = True) -> tuple[Path, int]:
     """File the session of a pack among the published ones.
 
     A later pack of a session that is filed already adds the records that are new; a file that differs is refused.
+
+    Args:
+        is_published: refuse a session at the smoke size, whose times say nothing.
 
     Returns:
         The session's folder, and how many files are new.
@@ -63,6 +67,9 @@ def take(path: Path, root: Path = records_files.RESULTS) -> tuple[Path, int]:
                 raise RecordError(f"{path.name}: expected a {name}, found none")
         if problems := store.check(staged):
             raise RecordError("\n".join(problems))
+        session = records_files.read(sessions[0] / "session.json", Session)
+        if is_published and session.profile == "smoke":
+            raise RecordError(f"{path.name}: expected a quick or reference session, found a smoke one: a rehearsal")
         target = root / sessions[0].relative_to(staged)
         return target, store.add_files(sessions[0], target)
 
@@ -83,5 +90,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                     limits = f"{MOST_MEMBERS} files of {MOST_BYTES} bytes"
                     raise RecordError(f"{path.name}: expected at most {limits}, found more in {member.name}")
                 yield member.name, archive.extractfile(member).read()
+    except FileNotFoundError as error:
+        raise RecordError(f"{path.name}: expected a pack, found no such file") from error
     except (OSError, tarfile.TarError, EOFError) as error:
         raise RecordError(f"{path.name}: expected a pack (a gzipped tar of records), found {error}") from error

@@ -28,6 +28,7 @@ PREFERRED: tuple[Backend, ...] = ("torch", "jax", "tensorflow")  # the first two
 TIMEOUT_S = 120.0  # of a run: one that hangs must not take the rest with it
 GATE_S = 75.0  # within which every backend has computed on the GPU, or the session ends
 GATE_WORKLOAD = "mlp-tabular"
+NOT_ON_GPU = "asked for gpu"  # how a run that fell back begins its reason, see measure.backend.check_device
 
 
 class Choice(NamedTuple):
@@ -132,8 +133,25 @@ class Step(NamedTuple):
 
 
 def default_backends() -> tuple[Backend, ...]:
-    """The backends of a session where none is named."""
-    return tuple(name for name in PREFERRED if software.backend_version(name))[:2]
+    """The backends of a session where none is named.
+
+    Raises:
+        ValueError: none is installed.
+    """
+    found = tuple(name for name in PREFERRED if software.backend_version(name))[:2]
+    if not found:
+        raise ValueError(f"none of {', '.join(PREFERRED)} is installed here")
+    return found
+
+
+def check_gpu(prepared: refresh.Prepared) -> None:
+    """Refuse a machine on which no driver shows a GPU.
+
+    Raises:
+        NoGpuError: it has none; before anything else is tried.
+    """
+    if not prepared.machine.gpus:
+        raise NoGpuError("no driver shows a GPU here; `python -m bench.cli doctor` says why")
 
 
 def prepare(options: refresh.Options, *, n_rows: int = len(ROWS)) -> tuple[refresh.Prepared, dict[str, int]]:
@@ -265,6 +283,7 @@ def execute(
 
     Raises:
         OutOfTimeError: a run took longer than expected and was ended when the time was over.
+        NoGpuError: a backend fell back to the CPU.
     """
     end = now() + seconds
 
@@ -273,6 +292,8 @@ def execute(
         run = launch.launch(request, timeout_s=min(prepared.options.timeout_s, left))
         if run.status == "timeout" and left < prepared.options.timeout_s:
             raise OutOfTimeError(f"{request.cell.id} was under way when the time was over")
+        if run.status == "failed" and NOT_ON_GPU in run.reason:  # no record: it may be there again next time
+            raise NoGpuError(f"{request.cell.backend}: {run.reason}")
         return run
 
     within = replace(prepared, options=replace(prepared.options, time_budget_s=seconds))
