@@ -7,9 +7,10 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -19,14 +20,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from bench import doctor as rules
-from bench import launch, machine, plan, refresh, registry, store, vitals
+from bench import gpu_day as day
+from bench import launch, machine, pack, plan, refresh, registry, store, vitals
 from bench.report import against, stats, studies
 from bench.report import format as text
 from bench.schema import BACKENDS, DEVICES, PROFILES, Cell, Record, encode
 
-OK, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
 EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
-BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Executable benchmarks behind the site.")
@@ -56,6 +58,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with this machine'
 Budget = Annotated[
     str | None, typer.Option("--time-budget", help="Stop in time, for example 20m: headline cells come first.")
 ]
+Timeout = Annotated[str | None, typer.Option(help="Give a run up after this long, for example 120s; default: 20m.")]
 ResultsDir = Annotated[Path | None, typer.Option("--results", help="Where to store; default bench/results/local.")]
 CellIds = Annotated[list[str] | None, typer.Option("--cell", help="Run just this cell, by its id.")]
 Keep = Annotated[bool, typer.Option("--keep", help="File this session among the published ones, for a pull request.")]
@@ -79,6 +82,7 @@ def run(
     dry_run: DryRun = False,
     resume: Resume = False,
     time_budget: Budget = None,
+    timeout: Timeout = None,
     results: ResultsDir = None,
     machine_id: MachineId = "",
     keep: Keep = False,
@@ -101,7 +105,8 @@ def run(
             seed=seed,
             cell_ids=_split(cell),
             resume=resume,
-            time_budget_s=None if time_budget is None else budget_seconds(time_budget),
+            time_budget_s=None if time_budget is None else duration_s(time_budget, "--time-budget"),
+            timeout_s=launch.TIMEOUT_S if timeout is None else duration_s(timeout, "--timeout"),
             results=results,
             machine_id=machine_id,
         )
@@ -121,6 +126,101 @@ def run(
     if keep:
         _keep(prepared)
     raise typer.Exit(SOME_FAILED if failed else OK)
+
+
+@app.command("gpu-day")
+def gpu_day(
+    time_budget: Annotated[str, typer.Option("--time-budget", help="All there is, for example 520s.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for results.tgz, after every run, and doctor.json.")],
+    backend: Backend = None,
+    n_rows: Annotated[int, typer.Option("--rows", min=1, help="Only the first rows.")] = len(day.ROWS),
+    profile: Profile = "reference",
+    timeout: Timeout = None,
+    results: ResultsDir = None,
+    machine_id: MachineId = "",
+) -> None:
+    """A GPU for some minutes: what answers most comes first; again to go on. Exit code 9: not on the GPU."""
+    start = monotonic()
+    backends = _split(backend) or day.default_backends()
+    try:
+        seconds = duration_s(time_budget, "--time-budget")
+        options = refresh.Options(
+            profile=profile,
+            backends=backends,
+            timeout_s=day.TIMEOUT_S if timeout is None else duration_s(timeout, "--timeout"),
+            results=results,
+            machine_id=machine_id,
+        )
+        prepared, rows = day.prepare(options, n_rows=n_rows)
+    except (registry.UnknownNameError, store.RecordError, ValueError) as error:
+        _fail(error)
+    if prepared.note:
+        out.print(f"a new session: {prepared.note}", markup=False)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    if prepared.is_new:
+        facts = vitals.collect(backends, limit_s=day.GATE_S / 2)
+        findings = rules.diagnose(facts)
+        (out_dir / "doctor.json").write_bytes(_doctor_json(facts, findings))
+        out.print(f"{monotonic() - start:6.1f} s  doctor: {sum(f.severity == 'problem' for f in findings)} problems")
+        try:
+            day.gate(backends, limit_s=day.GATE_S)
+        except day.NoGpuError as error:
+            out.print(f"{monotonic() - start:6.1f} s  gate: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(NO_GPU) from None
+        out.print(f"{monotonic() - start:6.1f} s  gate: every backend computes on the GPU")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    failed = _measure_day(prepared, rows, start, seconds, out_dir)
+    raise typer.Exit(SOME_FAILED if failed else OK)
+
+
+def _measure_day(
+    prepared: refresh.Prepared, rows: Mapping[str, int], start: float, seconds: float, out_dir: Path
+) -> int:
+    """Run the rows, a line per run, packing after each; the number of cells that did not end well."""
+    failed, row, n_runs = 0, -1, 0
+    try:
+        for step in day.execute(prepared, rows, start + seconds - monotonic()):
+            n_runs += 1
+            if step.row != row:
+                row = step.row
+                out.print(f"row {row + 1}: {day.ROWS[row].title}", markup=False)
+            line = step.planned.cell.id if step.record is None else cell_line(step.record)
+            times = f"{monotonic() - start:6.1f} s  took {step.run.total_s:5.1f} s"
+            out.print(f"{times}  {line}", markup=False, soft_wrap=True)
+            if step.record is not None:
+                failed += step.record.status not in ("ok", "skipped")
+                pack.pack(prepared.folder, out_dir / "results.tgz")
+    except day.OutOfTimeError as error:
+        out.print(f"out of time: {error}", markup=False)
+    except KeyboardInterrupt:
+        out.print("interrupted; what was finished is packed")
+    except (store.StoreError, FileExistsError) as error:
+        _fail(error)
+    n_left = len(prepared.plan.runs) - n_runs
+    out.print(f"{n_runs} runs, {failed} cells failed, {n_left} left{'; the same command goes on' if n_left else ''}")
+    return failed
+
+
+@app.command("take")
+def take(
+    path: Annotated[Path, typer.Argument(metavar="PACK", help="results.tgz of a gpu-day, from another machine.")],
+    results: ResultsDir = None,
+) -> None:
+    """File a pack's session among the published ones, checked as `check` does; a later pack adds to it."""
+    try:
+        folder, n_new = pack.take(path, results or store.RESULTS)
+    except (store.RecordError, store.StoreError, FileExistsError) as error:
+        _fail(error)
+    out.print(f"filed {n_new} files in {_relative(folder)}; commit that folder", markup=False)
+
+
+@app.command("commit", hidden=True)
+def commit() -> None:
+    """Print what BENCH_COMMIT must be beside a copy of this checkout that has no git."""
+    try:
+        out.print(machine.commit_text(launch.REPOSITORY), markup=False)
+    except ValueError as error:
+        _fail(error)
 
 
 @app.command("list")
@@ -235,11 +335,15 @@ def doctor(as_json: AsJson = False) -> None:
     facts = vitals.collect()
     findings = rules.diagnose(facts)
     if as_json:
-        report = {"facts": msgspec.json.decode(encode(facts)), "findings": msgspec.to_builtins(findings)}
-        out.print(msgspec.json.encode(report).decode(), markup=False, soft_wrap=True)
+        out.print(_doctor_json(facts, findings).decode(), markup=False, soft_wrap=True)
     else:
         out.print(rules.as_text(findings), markup=False, soft_wrap=True)
     raise typer.Exit(SOME_FAILED if rules.has_problem(findings) else OK)
+
+
+def _doctor_json(facts: rules.Facts, findings: Sequence[rules.Finding]) -> bytes:
+    report = {"facts": msgspec.json.decode(encode(facts)), "findings": msgspec.to_builtins(findings)}
+    return msgspec.json.encode(report)
 
 
 def _chosen_sessions(
@@ -339,15 +443,15 @@ def _comparison_json(compared: against.Comparison) -> dict[str, Any]:
     return compared._asdict() | {"rows": rows, "normal": against.normal(compared), "rule": against.rule()}
 
 
-def budget_seconds(value: str) -> float:
+def duration_s(value: str, option: str) -> float:
     """ "20m" becomes 1200.0; a bare number means minutes.
 
     Raises:
-        ValueError: the text is not a duration.
+        ValueError: the text of the option is not a duration.
     """
-    match = BUDGET.fullmatch(value.strip())
+    match = DURATION.fullmatch(value.strip())
     if match is None or float(match[1]) <= 0:
-        raise ValueError(f"--time-budget must look like 90s, 20m or 1.5h, got {value!r}")
+        raise ValueError(f"{option} must look like 90s, 20m or 1.5h, got {value!r}")
     return float(match[1]) * UNIT_S[match[2]]
 
 

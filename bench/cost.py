@@ -17,6 +17,8 @@ from bench.schema import Backend, Cell, Profile, Record, Run, Variant, Workload
 
 # Start-up and compilation relative to TensorFlow, for guesses without records.
 BACKEND_COST: Mapping[Backend, float] = {"tensorflow": 1.0, "jax": 1.2, "torch": 1.3}
+# What a process on a GPU takes at least: imports, the driver's context, in JAX its compiler. Few guesses count them.
+GPU_LEAST_S: Mapping[Backend, float] = {"tensorflow": 12.0, "jax": 15.0, "torch": 12.0}
 
 # Twice the cores do not halve the time: of n times the cores, n to this power is used. Between perfect scaling (1)
 # and none (0); only the order of magnitude matters, since a cell is measured here after its first session.
@@ -60,8 +62,9 @@ class Known(NamedTuple):
 
 
 def guess(cell: Cell, variant: Variant) -> float:
-    """Seconds that the workload file expects, on two cores."""
-    return variant.estimate_s * BACKEND_COST[cell.backend]
+    """Seconds that the workload file expects, on two cores; on a GPU not less than its start takes."""
+    seconds = variant.estimate_s * BACKEND_COST[cell.backend]
+    return seconds if cell.device == "cpu" else max(seconds, GPU_LEAST_S[cell.backend])
 
 
 def known(

@@ -36,7 +36,7 @@ class GpuFacts(Struct, kw_only=True):
     """One NVIDIA GPU as its driver tells now."""
 
     name: str
-    memory_bytes: int
+    memory_bytes: int | None
     free_bytes: int | None = None
     compute_capability: str | None = None
     n_processes: int | None = None
@@ -168,7 +168,7 @@ def _gpu_state(facts: Facts) -> Iterator[Finding]:
                 means="they share its time and memory, so timings taken now mean little",
                 fix="nvidia-smi shows them",
             )
-        if gpu.free_bytes is not None and gpu.free_bytes < LITTLE_GPU_MEMORY_FRAC * gpu.memory_bytes:
+        if gpu.free_bytes is not None and gpu.free_bytes < LITTLE_GPU_MEMORY_FRAC * (gpu.memory_bytes or 0):
             yield Finding(
                 id="gpu-memory",
                 severity="problem",
@@ -840,8 +840,8 @@ def _plural(n: int, one: str, many: str) -> str:
     return one if n == 1 else many
 
 
-def _gb(value_bytes: float) -> str:
-    return f"{value_bytes / 1e9:.1f} GB"
+def _gb(value_bytes: float | None) -> str:
+    return "memory not told" if value_bytes is None else f"{value_bytes / 1e9:.1f} GB"
 
 
 def as_text(findings: tuple[Finding, ...]) -> str:

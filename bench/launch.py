@@ -27,6 +27,15 @@ STOPPED_S = 10.0  # a process has ended by so long after its result
 # the same cores then slow each other down many times over.
 SHARING = {"OMP_WAIT_POLICY": "passive"}
 RUNNING: set[subprocess.Popen[bytes]] = set()  # children of this process that have not ended
+# Variables of one workload's cells on a GPU.
+ON_GPU: Mapping[str, Mapping[str, str]] = {
+    # PyTorch reads it once, at the first matrix product: that of the control kernel, before the study sets it.
+    "determinism": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"},
+    # The study's own processes need the memory that JAX would reserve for this one.
+    "memory-caps": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+}
+# XLA tries out its kernels on a GPU in memory of their own, and in JAX the peak cannot be taken back afterwards.
+PEAK_READERS = ("memory", "memory-nets", "memory-optimizers")
 TIMEOUT_S = 1200.0  # the longest honest run, a whole fine-tuning job on one slow core, takes about a third
 
 
@@ -61,13 +70,28 @@ def environment(cell: Cell, base: Mapping[str, str], scratch: str) -> dict[str, 
             "KERAS_TORCH_DEVICE": "cpu",
         }
     else:
-        n_gpus = n_gpus_of(cell)
-        visible = base.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
-        env["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[:n_gpus])
         env.pop("JAX_PLATFORMS", None)
         env.pop("KERAS_TORCH_DEVICE", None)
+        env |= _on_gpu(cell, base)
     # Forces TF32 on or off below every framework's own setting, which the cell decides.
     env.pop("NVIDIA_TF32_OVERRIDE", None)
+    return env
+
+
+def _on_gpu(cell: Cell, base: Mapping[str, str]) -> dict[str, str]:
+    """What a cell on a GPU needs beside: which GPUs it sees, in the order of their driver, and that of its workload."""
+    n_gpus = n_gpus_of(cell)
+    visible = base.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
+    env = {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # NVML's order, by which the GPU's meters are read
+        "CUDA_VISIBLE_DEVICES": ",".join(visible.split(",")[:n_gpus]),
+        **ON_GPU.get(cell.workload, {}),
+    }
+    if cell.backend == "jax":
+        if sys.platform != "darwin":  # elsewhere ``machine.describe_gpus`` finds NVIDIA's GPUs only
+            env["JAX_PLATFORMS"] = "cuda,cpu"  # JAX then says why it has no CUDA, and does not go on with the CPU
+        if cell.workload in PEAK_READERS:
+            env["XLA_FLAGS"] = f"{base.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0".strip()
     return env
 
 
@@ -75,10 +99,14 @@ def launch(
     request: Request,
     *,
     timeout_s: float = TIMEOUT_S,
-    worker: Sequence[str] = WORKER,
+    worker: Sequence[str] = (),
     base: Mapping[str, str] | None = None,
 ) -> Run:
     """Execute one run in a process of its own.
+
+    Args:
+        timeout_s: seconds after which the process is killed, with all that it started.
+        worker: command that executes a request; by default ``WORKER``.
 
     Returns:
         What the child reported, or a run with status timeout, out_of_memory or failed and the reason.
@@ -91,7 +119,7 @@ def launch(
         start, spawned_at = perf_counter(), time()
         with open(Path(scratch, "log"), "wb") as log:
             process = subprocess.Popen(
-                [*worker, str(request_path), str(result_path)],
+                [*(worker or WORKER), str(request_path), str(result_path)],
                 cwd=REPOSITORY,
                 env=env,
                 stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import cgroups
+from bench.meters import attempt
 from bench.schema import BACKENDS, Gpu, Machine
 
 # Instruction sets that decide how fast a matrix product can be on a CPU, by /proc/cpuinfo's names.
@@ -60,6 +62,11 @@ OTHER_VERSIONS = (
     "jaxlib",
     "jax-cuda12-plugin",
     "jax-cuda13-plugin",
+    "nvidia-cublas",
+    "nvidia-cublas-cu12",
+    "nvidia-cudnn-cu12",
+    "nvidia-cudnn-cu13",
+    "triton",
     "numpy",
     "scipy",
     "scikit-learn",
@@ -87,6 +94,7 @@ VARIABLES = (
 
 # Parts of bench/ that a measurement does not depend on.
 NOT_MEASURING = ("report", "published", "results")
+COMMIT_TEXT = re.compile(r"([0-9a-f]{40})-([0-9a-f]{16})")
 
 
 class Cores(NamedTuple):
@@ -218,12 +226,16 @@ def describe(*, machine_id: str = "") -> Machine:
 
 
 def suggest_id(cpu_model: str, gpus: tuple[Gpu, ...], n_cores: int) -> str:
-    """Kebab name from the hardware: "nvidia-h200-16c", "amd-ryzen-7-5800x-16c"."""
-    name = gpus[0].name if gpus else cpu_model
-    count = f"{len(gpus)}x-" if len(gpus) > 1 else ""
+    """Kebab name from the hardware: "nvidia-h200-16c", "2x-tesla-t4-8c", "amd-ryzen-7-5800x-16c"."""
+    names = [gpu.name for gpu in gpus] or [cpu_model]
+    counts = {name: names.count(name) for name in names}
+    slugs = [f"{n}x-{_slug(name)}" if n > 1 else _slug(name) for name, n in counts.items()]
+    return f"{'-'.join(slugs)}-{n_cores}c"
+
+
+def _slug(name: str) -> str:
     words = re.sub(r"\(r\)|\(tm\)|\bcpu\b|\bprocessor\b|\d+-core|@.*$|with radeon.*$", " ", name.lower())
-    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "unknown"
-    return f"{count}{slug}-{n_cores}c"
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "unknown"
 
 
 def describe_gpus() -> tuple[Gpu, ...]:
@@ -237,33 +249,34 @@ def describe_gpus() -> tuple[Gpu, ...]:
     try:
         return parse_nvml(pynvml)
     finally:
-        pynvml.nvmlShutdown()
+        attempt(pynvml, pynvml.nvmlShutdown)
 
 
 def parse_nvml(nvml: Any) -> tuple[Gpu, ...]:
-    """What a pynvml-like module tells of every GPU; None for what the driver refuses."""
-    driver = _text(nvml.nvmlSystemGetDriverVersion())
+    """What a pynvml-like module tells of every GPU; what the driver refuses is None, a name "NVIDIA GPU"."""
+    driver = _text(attempt(nvml, nvml.nvmlSystemGetDriverVersion) or "unknown")
     gpus = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        try:
-            limit = nvml.nvmlDeviceGetPowerManagementLimit(handle) / 1e3  # mW
-        except nvml.NVMLError:
-            limit = None
-        try:
-            capability = ".".join(str(part) for part in nvml.nvmlDeviceGetCudaComputeCapability(handle))
-        except nvml.NVMLError:
-            capability = None
+    for handle in gpu_handles(nvml):
+        limit = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetPowerManagementLimit(h))
+        capability = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetCudaComputeCapability(h))
+        memory = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetMemoryInfo(h))
         gpus.append(
             Gpu(
-                name=_text(nvml.nvmlDeviceGetName(handle)),
-                memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
-                power_limit_w=limit,
+                name=_text(attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetName(h)) or "NVIDIA GPU"),
+                memory_bytes=None if memory is None else int(memory.total),
+                power_limit_w=None if limit is None else limit / 1e3,  # mW
                 driver=driver,
-                compute_capability=capability,
+                compute_capability=None if capability is None else ".".join(map(str, capability)),
             )
         )
     return tuple(gpus)
+
+
+def gpu_handles(nvml: Any) -> list[Any]:
+    """A pynvml-like module's handles; a GPU that the driver lists and cannot open, fallen off the bus, is left out."""
+    indices = range(attempt(nvml, nvml.nvmlDeviceGetCount) or 0)
+    found = [attempt(nvml, lambda i=index: nvml.nvmlDeviceGetHandleByIndex(i)) for index in indices]
+    return [handle for handle in found if handle is not None]
 
 
 def _text(value: str | bytes) -> str:
@@ -303,22 +316,47 @@ def variables() -> dict[str, str]:
 
 
 def commit(repository: Path) -> tuple[str | None, bool | None]:
-    """Git commit of a checkout and whether its measuring code differs from it; (None, None) outside git."""
+    """Git commit of a checkout and whether its measuring code differs from it; (None, None) where nothing tells.
+
+    A copy without git, as on a rented machine, is told by ``BENCH_COMMIT``, which holds what ``commit_text`` gave.
+    """
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True, timeout=20
-        )
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--", "bench", *(f":!bench/{name}" for name in NOT_MEASURING)],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
+        head = _git(repository, "rev-parse", "HEAD")
+        excluded = (f":!bench/{name}" for name in NOT_MEASURING)
+        return head, bool(_git(repository, "status", "--porcelain", "--", "bench", *excluded))
     except (OSError, subprocess.SubprocessError):
+        found = COMMIT_TEXT.fullmatch(os.environ.get("BENCH_COMMIT", ""))
+    if found is None:
         return None, None
-    return head.stdout.strip(), bool(changes.stdout.strip())
+    return found[1], found[2] != measuring_hash(repository)
+
+
+def commit_text(repository: Path) -> str:
+    """A checkout's commit and the fingerprint of its measuring code, for ``BENCH_COMMIT`` beside a copy without git.
+
+    Raises:
+        ValueError: not a git checkout, or its measuring code is not that of its commit.
+    """
+    head, dirty = commit(repository)
+    if head is None or dirty:
+        raise ValueError("the measuring code is not committed: commit it, so that records can name where they are from")
+    return f"{head}-{measuring_hash(repository)}"
+
+
+def measuring_hash(repository: Path) -> str:
+    """16 hex digits of SHA-256 over the Python files that a measurement depends on, with their paths."""
+    root = repository / "bench"
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if name.split("/")[0] not in NOT_MEASURING:
+            digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _git(repository: Path, *words: str) -> str:
+    found = subprocess.run(["git", *words], cwd=repository, capture_output=True, text=True, check=True, timeout=20)
+    return found.stdout.strip()
 
 
 def _version(distribution: str) -> str | None:
@@ -352,9 +390,11 @@ def _physical_cores() -> int | None:
 
 
 def _memory() -> int:
+    """Bytes of memory; ``BENCH_MEMORY_BYTES`` where that is more, for machines whose memory grows while it is used."""
     import psutil
 
-    return psutil.virtual_memory().total
+    granted = os.environ.get("BENCH_MEMORY_BYTES", "")
+    return max(psutil.virtual_memory().total, int(granted) if granted.isdigit() else 0)
 
 
 def _os() -> str:

@@ -11,12 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from bench.schema import Conditions
 
 RAPL_ROOT = Path("/sys/class/powercap")
-SAMPLE_EVERY_S = 1.0
+SAMPLE_EVERY_S = 0.1
+MOST_SAMPLES = 60  # of a run that are kept, evenly over it
+# A GPU's energy counter may not tick for a tenth of a second: over less than this its steps are a part of the reading.
+SHORTEST_ENERGY_S = 2.0
 
 
 class GpuReading(NamedTuple):
@@ -51,50 +55,155 @@ def throttle_reason(bits: int) -> str:
 
 def read_gpu(nvml: Any, handle: Any) -> GpuReading:
     """One reading through a pynvml-like module; a call that the driver refuses yields None, nothing else is lost."""
-
-    def attempt(read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except nvml.NVMLError:
-            return None
-
-    bits = attempt(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
-    clock = attempt(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
-    energy = attempt(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-    power = attempt(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
-    utilisation = attempt(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-    processes = attempt(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    others = None if processes is None else sum(process.pid != os.getpid() for process in processes)
+    bits = attempt(nvml, lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+    clock = attempt(nvml, lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
+    energy = attempt(nvml, lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+    power = attempt(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+    temperature = attempt(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    processes = attempt(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     return GpuReading(
         clock_hz=None if clock is None else clock * 1e6,  # MHz
-        temperature_c=attempt(lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
+        temperature_c=None if temperature is None else float(temperature),
         throttle=None if bits is None else throttle_reason(bits),
-        n_processes=others,
+        n_processes=None if processes is None else n_others([process.pid for process in processes], os.getpid()),
         energy_j=None if energy is None else energy / 1e3,  # mJ since the driver was loaded
         power_w=None if power is None else power / 1e3,  # mW
-        utilisation_frac=None if utilisation is None else utilisation / 100,
+        utilisation_frac=_utilisation(nvml, handle),
     )
 
 
-@contextlib.contextmanager
-def gpu_meter(device: str) -> Iterator[Callable[[], GpuReading]]:
-    """A function that reads the first visible GPU; one that always returns NO_GPU on a CPU or without NVML."""
-    if device != "gpu":
-        yield lambda: NO_GPU
-        return
+def attempt(nvml: Any, read: Callable[[], Any]) -> Any:
+    """What a call of a pynvml-like module gives; None where the driver refuses or these bindings do not have it."""
     try:
-        import pynvml
+        return read()
+    except (nvml.NVMLError, AttributeError):
+        return None
 
-        pynvml.nvmlInit()
-    except Exception:  # noqa: BLE001  no bindings, no library, no driver: all mean "not readable"
-        yield lambda: NO_GPU
+
+def n_others(pids: list[int], own: int) -> int:
+    """Processes on a GPU beside this one, which has a context there.
+
+    A container shows processes by their numbers outside, where this one is listed under a number it does not know.
+    """
+    return max(0, len(pids) - 1) if own not in pids else sum(pid != own for pid in pids)
+
+
+def _utilisation(nvml: Any, handle: Any) -> float | None:
+    percent = attempt(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    return None if percent is None else percent / 100
+
+
+class GpuMeter(NamedTuple):
+    """Reads one GPU; without bindings, everything it reads is None."""
+
+    nvml: Any = None
+    handle: Any = None
+
+    def __call__(self) -> GpuReading:
+        """All that the driver tells, at this instant."""
+        return NO_GPU if self.nvml is None else read_gpu(self.nvml, self.handle)
+
+    def utilisation(self) -> float | None:
+        """The utilisation alone: one call, since it is sampled while the device is measured."""
+        return None if self.nvml is None else _utilisation(self.nvml, self.handle)
+
+
+@contextlib.contextmanager
+def gpu_meter(device: str) -> Iterator[GpuMeter]:
+    """A meter of the first visible GPU; on a CPU, without NVML or where NVML has no such GPU, it reads nothing."""
+    nvml = None
+    if device == "gpu":
+        with contextlib.suppress(Exception):  # no bindings, no library, no driver: all mean "not readable"
+            import pynvml
+
+            pynvml.nvmlInit()
+            nvml = pynvml
+    if nvml is None:
+        yield GpuMeter()
         return
     try:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(visible) if visible.isdigit() else 0)
-        yield lambda: read_gpu(pynvml, handle)
+        handle = attempt(nvml, lambda: visible_handle(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", "0")))
+        yield GpuMeter() if handle is None else GpuMeter(nvml, handle)
     finally:
-        pynvml.nvmlShutdown()
+        attempt(nvml, nvml.nvmlShutdown)
+
+
+def visible_handle(nvml: Any, visible: str) -> Any:
+    """NVML's handle of the first GPU of CUDA_VISIBLE_DEVICES: a number in the order of the bus, or a UUID (MIG too).
+
+    Raises:
+        NVMLError: there is none; another GPU's readings would be those of no one.
+    """
+    first = visible.split(",")[0].strip() or "0"
+    if first.isdigit():
+        return nvml.nvmlDeviceGetHandleByIndex(int(first))
+    return nvml.nvmlDeviceGetHandleByUUID(first)
+
+
+class SteadyMeter:
+    """Joules and, of a GPU, utilisation between ``start`` and ``stop``: what a run spends while it is steady.
+
+    A study starts and stops it several times, and the joules add up. ``joules`` is None where no counter is readable
+    or, on a GPU, where the counter's steps are too coarse for so short a time; ``why_no_joules`` says which.
+    """
+
+    def __init__(self, gpu: GpuMeter, device: str) -> None:
+        """``device`` is the run's: "gpu" reads NVML, "cpu" the packages' RAPL counters."""
+        self._gpu, self._device = gpu, device
+        self._begin: Any = None
+        self._since = 0.0
+        self._sampler: Sampler | None = None
+        self._joules: float | None = None
+        self._seconds = 0.0
+        self._samples: list[float] = []
+
+    def start(self) -> None:
+        """Read the counter, and on a GPU begin to sample."""
+        if self._device == "gpu":
+            self._begin = self._gpu().energy_j
+            self._sampler = Sampler(self._gpu.utilisation).start()
+        else:
+            self._begin = read_rapl()
+        self._since = perf_counter()
+
+    def stop(self) -> None:
+        """Add what was spent since the start."""
+        self._seconds += perf_counter() - self._since
+        if self._sampler is not None:
+            self._samples += self._sampler.stop()
+            self._sampler = None
+        if self._begin is None:
+            return
+        spent = None
+        if self._device == "gpu":
+            end = self._gpu().energy_j
+            spent = None if end is None else end - self._begin
+        elif counters := read_rapl():
+            spent = rapl_joules(self._begin, counters)
+        if spent is not None:
+            self._joules = (self._joules or 0.0) + spent
+
+    @property
+    def joules(self) -> float | None:
+        """Energy of all steady parts together."""
+        if self._joules is None or self._device != "gpu":
+            return self._joules
+        return round(self._joules, 3) if self._seconds >= SHORTEST_ENERGY_S and self._joules > 0 else None
+
+    @property
+    def why_no_joules(self) -> str:
+        """Why ``joules`` is None."""
+        if self._seconds == 0:
+            return "this study times its steps itself"
+        if self._joules is None:
+            return "no readable energy counter (NVML, RAPL)"
+        return f"the steady part lasted {self._seconds:.1f} s, too short for the steps of the GPU's counter"
+
+    @property
+    def utilisation(self) -> tuple[float, ...]:
+        """Samples of a GPU's utilisation, at most MOST_SAMPLES, evenly over the steady parts."""
+        every = -(-len(self._samples) // MOST_SAMPLES) or 1
+        return tuple(self._samples[::every])
 
 
 def read_rapl(root: Path = RAPL_ROOT) -> dict[str, tuple[int, int]] | None:
@@ -176,30 +285,31 @@ def peak_host_bytes() -> int | None:
 
 
 class Sampler:
-    """Samples a reading once a second in a thread while a block of code runs. For GPU runs only: it costs a wake-up."""
+    """Samples a reading every SAMPLE_EVERY_S in a thread. For GPU runs only: it costs a wake-up."""
 
     def __init__(self, read: Callable[[], float | None]) -> None:
         """Samples with ``read``; a reading of None is left out."""
         self._read = read
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
-        self.samples: list[float] = []
+        self._samples: list[float] = []
 
-    def __enter__(self) -> Sampler:
+    def start(self) -> Sampler:
         """Start sampling."""
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop sampling; ``samples`` is complete then."""
+    def stop(self) -> list[float]:
+        """Stop sampling; the samples so far."""
         self._stop.set()
         self._thread.join()
+        return self._samples
 
     def _loop(self) -> None:
         while not self._stop.wait(SAMPLE_EVERY_S):
             value = self._read()
             if value is not None:
-                self.samples.append(value)
+                self._samples.append(value)
 
 
 def _load() -> float | None:

@@ -16,6 +16,7 @@ CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions 
 N_IDENTICAL = 5  # equal readings of a fine clock: more are no readings
 IDENTICAL_FROM_S = 1e-3  # below it, clocks that tick every 40 to 100 ns repeat themselves honestly
 THREAD_FACTOR = 1.5  # over linear scaling; caches that add up can give a little more than linear
+FEW_STEPS = 10  # of a call of `predict` on a GPU: below, it is mostly what each call costs apart from its steps
 FORWARD_FACTOR = 0.5  # a training step holds a forward pass; `predict` may cost more around it than `fit` does
 CLOCK_SLACK_S = 0.05  # clocks of two processes, and rounding
 CLOCK_SLACK_FRAC = 0.01
@@ -141,7 +142,7 @@ def share_outside_its_range(record: Record) -> Found:
 
 def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
     """Resident memory fits into the machine, the GPU's into its largest GPU."""
-    device_bytes = max((gpu.memory_bytes for gpu in machine.gpus), default=None)
+    device_bytes = max((gpu.memory_bytes or 0 for gpu in machine.gpus), default=0)
     for at, run in _ok(record):
         if run.peak_host_bytes and run.peak_host_bytes > machine.memory_bytes:
             text = f"expected at most the machine's {machine.memory_bytes}, found {run.peak_host_bytes}"
@@ -185,7 +186,10 @@ def threads_beyond_linear(records: Mapping[str, Record]) -> Found:
 def training_shorter_than_its_forward_pass(records: Mapping[str, Record]) -> Found:
     """A training step holds the forward pass that inference is, and the backward pass on top."""
     for first, second in _pairs(records, but="mode"):
-        if (records[first].cell.mode, records[second].cell.mode) != ("train", "infer"):
+        cell = records[second].cell
+        if (records[first].cell.mode, cell.mode) != ("train", "infer"):
+            continue
+        if cell.device == "gpu" and cell.n_samples < FEW_STEPS * cell.batch_size:
             continue
         train, infer = _step_s(records[first]), _step_s(records[second])
         if train < FORWARD_FACTOR * infer:

@@ -50,6 +50,7 @@ class Options:
     cell_ids: tuple[str, ...] = ()
     resume: bool = False
     time_budget_s: float | None = None
+    timeout_s: float = launch.TIMEOUT_S  # of one run
     results: Path | None = None  # None: bench/results/local of this checkout
     machine_id: str = ""
 
@@ -81,8 +82,11 @@ class Progress:
     following: PlannedRun | None = None  # what starts next, as far as it is known
 
 
-def prepare(options: Options) -> Prepared:
+def prepare(options: Options, *, estimate: Callable[[Cell, Variant], float] | None = None) -> Prepared:
     """Describe the machine, find or name the session, plan what is missing.
+
+    Args:
+        estimate: seconds of one run; by default what all stored records tell, which takes seconds to read.
 
     Raises:
         UnknownNameError: a name on the command line does not exist.
@@ -132,7 +136,7 @@ def prepare(options: Options) -> Prepared:
     chosen = plan(
         specs,
         **arguments,
-        estimate=estimator(root, host.id, options.profile),
+        estimate=estimate or estimator(root, host.id, options.profile),
         time_budget_s=options.time_budget_s,
         done=done,
     )
@@ -186,7 +190,9 @@ def execute(
         StoreError: results cannot be written.
     """
     if launcher is None:
-        launcher = launch.launch if n_at_once == 1 else partial(launch.launch, base=launch.SHARING | environ)
+        launcher = partial(launch.launch, timeout_s=prepared.options.timeout_s)
+        if n_at_once > 1:
+            launcher = partial(launcher, base=launch.SHARING | environ)
     folder = prepared.folder
     if prepared.is_new:
         store.begin(folder, prepared.machine, prepared.session)
@@ -393,7 +399,7 @@ def _why_not_resumed(folder: Path, root: Path, host: Machine, found: Mapping[str
         before, now = session.versions.get(name, "absent"), found.get(name, "absent")
         if before != now:
             return f"{name} was {before} in the latest session and is {now} now"
-    described = msgspec.structs.replace(stored.machine, unmeasured={})
-    if described != msgspec.structs.replace(host, unmeasured={}):
-        return "the machine's description has changed since the latest session"
-    return ""
+    # The memory that a virtual machine shows may grow while it is used.
+    before, now = (msgspec.structs.replace(m, unmeasured={}, memory_bytes=0) for m in (stored.machine, host))
+    changed = [name for name in now.__struct_fields__ if getattr(before, name) != getattr(now, name)]
+    return f"the machine's {' and '.join(changed)} changed since the latest session" if changed else ""

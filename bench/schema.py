@@ -112,7 +112,7 @@ class Variant(Struct, kw_only=True):
     """One size of a workload: what a cell takes from it before backend, device and threads are chosen.
 
     ``backends`` and ``devices`` limit where it runs; empty means everywhere. The further arms are measured beside
-    the usual one (all cores, float32-strict, the backend's first jit arm) in reference sessions.
+    the usual one (all cores, float32-strict, the backend's first jit arm).
     """
 
     mode: Mode = "train"
@@ -293,7 +293,7 @@ class Run(Struct, kw_only=True):
     peak_device_bytes: int | None = None
     energy_j: float | None = None
     idle_w: float | None = None
-    utilisation_frac: tuple[float, ...] | None = None  # GPU, sampled once a second while steady
+    utilisation_frac: tuple[float, ...] | None = None  # GPU, sampled while steady, thinned evenly
     unmeasured: dict[str, str] = {}  # field name -> why it is None
 
 
@@ -333,7 +333,7 @@ class Gpu(Struct, kw_only=True):
     """One GPU as its driver describes it."""
 
     name: str
-    memory_bytes: int
+    memory_bytes: int | None  # None where the driver does not tell, as of memory shared with the CPU
     power_limit_w: float | None
     driver: str
     compute_capability: str | None = None

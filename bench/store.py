@@ -267,6 +267,25 @@ def keep(folder: Path, root: Path = RESULTS) -> Path:
     return target
 
 
+def add_files(source: Path, target: Path) -> int:
+    """Copy the files of a session's folder that its filed copy lacks; how many were new.
+
+    Raises:
+        FileExistsError: a file is there already and differs; then nothing is copied.
+    """
+    files = sorted(source.glob("*.json"))
+    new = [path for path in files if not (target / path.name).exists()]
+    for path in files:
+        if path not in new and (target / path.name).read_bytes() != path.read_bytes():
+            raise FileExistsError(errno.EEXIST, "is filed already and differs", _shown(target / path.name))
+    target.mkdir(parents=True, exist_ok=True)
+    for path in new:
+        staging = target / f".{path.name}.tmp"
+        shutil.copyfile(path, staging)
+        os.replace(staging, target / path.name)
+    return len(new)
+
+
 def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
     for parent, is_local in ((root, False), (root / LOCAL, True)):
         if not parent.is_dir():

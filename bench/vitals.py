@@ -13,13 +13,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench import machine
 from bench.doctor import BackendFacts, Facts, GpuFacts, HostFacts
+from bench.meters import attempt, throttle_reason
 from bench.schema import BACKENDS
 
 REPOSITORY = Path(__file__).parent.parent
@@ -221,24 +221,17 @@ def _nvidia() -> dict[str, Any]:
     try:
         return nvml_facts(pynvml)
     finally:
-        pynvml.nvmlShutdown()
+        attempt(pynvml, pynvml.nvmlShutdown)
 
 
 def nvml_facts(nvml: Any) -> dict[str, Any]:
     """Fields of HostFacts that a pynvml-like module tells; what the driver refuses is left out."""
 
-    def attempt(read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except nvml.NVMLError:
-            return None
-
     gpus = []
-    for index, described in enumerate(machine.parse_nvml(nvml)):
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        memory = attempt(lambda h=handle: nvml.nvmlDeviceGetMemoryInfo(h))
-        processes = attempt(lambda h=handle: nvml.nvmlDeviceGetComputeRunningProcesses(h))
-        bits = attempt(lambda h=handle: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(h))
+    for handle, described in zip(machine.gpu_handles(nvml), machine.parse_nvml(nvml), strict=True):
+        memory = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetMemoryInfo(h))
+        processes = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetComputeRunningProcesses(h))
+        bits = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(h))
         gpus.append(
             GpuFacts(
                 name=described.name,
@@ -246,22 +239,16 @@ def nvml_facts(nvml: Any) -> dict[str, Any]:
                 free_bytes=getattr(memory, "free", None),
                 compute_capability=described.compute_capability,
                 n_processes=None if processes is None else sum(p.pid != os.getpid() for p in processes),
-                throttle=None if bits is None else _throttle(bits) or None,
+                throttle=None if bits is None else throttle_reason(bits) or None,
             )
         )
-    newest = attempt(nvml.nvmlSystemGetCudaDriverVersion)
-    driver = nvml.nvmlSystemGetDriverVersion()
+    newest = attempt(nvml, nvml.nvmlSystemGetCudaDriverVersion)
+    driver = attempt(nvml, nvml.nvmlSystemGetDriverVersion) or ""
     return {
         "gpus": tuple(gpus),
         "driver": driver.decode() if isinstance(driver, bytes) else driver,
         "driver_cuda": "" if newest is None else f"{newest // 1000}.{newest % 1000 // 10}",
     }
-
-
-def _throttle(bits: int) -> str:
-    from bench.meters import throttle_reason
-
-    return throttle_reason(bits)
 
 
 def _throttled() -> int | None:

@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from bench import fits, machine, meters, probe, registry
 from bench.clock import BLOCK_S, CLOCK_DIGITS, ENDLESS_EPOCHS, MIN_BLOCKS, N_LATENCIES, Clock, is_steady, step_callbacks
 from bench.schema import (
     Block,
+    Cell,
     Control,
     Data,
     DataUnavailableError,
@@ -39,10 +40,23 @@ from bench.schema import (
     encode,
 )
 
-CONTROL_N = 1024  # 2 GFLOP: long enough to time on one core, short enough not to heat it
+# Side of the control kernel's matrices. On a CPU 2 GFLOP: long enough to time on one core, short enough not to heat it.
+# On a GPU 137 GFLOP: some milliseconds of the fastest, so that it is the product that is timed and not its launch.
+CONTROL_N = {"cpu": 1024, "gpu": 4096}
 N_CONTROLS = 5
-IDLE_S = 1.0
+WAKE_S = 0.5  # an idle GPU's clock is a fraction of its own: the control kernel runs so long before it is timed
+IDLE_S = 1.0  # NVML's power is a mean over the last second, and so is a reading of RAPL made here
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
+OUT_OF_MEMORY = (
+    "resourceexhausted",
+    "out of memory",
+    "outofmemory",
+    "oom when allocating",
+    "unable to allocate",
+    "can't allocate memory",
+    "statusallocfailed",
+)
 # What walks a whole sequence as one operation, by backend: a module and its functions.
 FUSED_KERNELS = {
     "tensorflow": ("tensorflow.raw_ops", ("CudnnRNNV3", "CudnnRNN")),
@@ -71,20 +85,22 @@ def execute(request: Request) -> Run:
     _configure(keras, framework, request)
 
     start = perf_counter()
-    _wait(cell.backend, framework, keras.ops.ones((1,)) + 1.0)
+    first = keras.ops.ones((1,)) + 1.0
+    _wait(cell.backend, framework, first)
     phases["device_start"] = perf_counter() - start
+    _check_device(cell, framework, first)
 
-    with meters.gpu_meter(cell.device) as read_gpu:
-        idle_w = _idle_power(read_gpu)
-        before = meters.conditions(read_gpu())
-        control_before = _control(keras, framework, cell.backend)
-        energy = _Energy(read_gpu, cell.device)
-        sampling = meters.Sampler(lambda: read_gpu().utilisation_frac) if cell.device == "gpu" else nullcontext()
-        measure = MEASURE[request.kind]
-        with sampling as sampler:
-            measured = measure(keras, framework, request, phases, energy)
-        control_after = _control(keras, framework, cell.backend)
-        after = meters.conditions(read_gpu())
+    with meters.gpu_meter(cell.device) as gpu:
+        idle_w = _idle_power(gpu, cell.device)
+        before = meters.conditions(gpu())
+        control_before = _control(keras, framework, cell)
+        if cell.device == "gpu":  # the clock of an idle one says nothing of the run
+            before = meters.conditions(gpu())
+        held_bytes = _forget_peak(cell, framework)
+        steady = meters.SteadyMeter(gpu, cell.device)
+        measured = MEASURE[request.kind](keras, framework, request, phases, steady)
+        control_after = _control(keras, framework, cell)
+        after = meters.conditions(gpu())
     clock: Clock | None = measured.get("clock")
     if clock is not None:
         phases["warmup"], phases["steady"] = clock.warmup_s, clock.steady_s
@@ -93,13 +109,15 @@ def execute(request: Request) -> Run:
 
     observed = _observe(keras, framework, request, measured, cores, unmeasured)
     _check_as_asked(request, observed)
-    utilisation = tuple(sampler.samples) if sampler is not None else ()
-    peak_device = _peak_device_bytes(cell, framework)
+    peak_device, why_no_peak = _peak_device_bytes(cell, framework, held_bytes)
     why = {
-        "energy_j": (energy.joules, "no readable energy counter (NVML, RAPL)"),
+        "energy_j": (steady.joules, steady.why_no_joules),
         "idle_w": (idle_w, "no readable power counter (NVML, RAPL)"),
-        "utilisation_frac": (utilisation or None, "GPU only" if cell.device == "cpu" else "NVML gave no sample"),
-        "peak_device_bytes": (peak_device, "a CPU run uses host memory" if cell.device == "cpu" else "not told"),
+        "utilisation_frac": (
+            steady.utilisation or None,
+            "GPU only" if cell.device == "cpu" else "no sample from NVML while steady",
+        ),
+        "peak_device_bytes": (peak_device, why_no_peak),
         "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
         "flop_per_step": (measured.get("flop"), "counted for probes only"),
         "n_params": (measured.get("n_params"), f"a {request.kind} has no model of its own"),
@@ -131,26 +149,6 @@ def execute(request: Request) -> Run:
         unmeasured=unmeasured,
         **{name: value for name, (value, _) in why.items()},
     )
-
-
-class _Energy:
-    """Joules of the run's device between ``start`` and ``stop``; None where no counter is readable."""
-
-    def __init__(self, read_gpu: Callable[[], meters.GpuReading], device: str) -> None:
-        self._read_gpu, self._device = read_gpu, device
-        self._begin: Any = None
-        self.joules: float | None = None
-
-    def start(self) -> None:
-        self._begin = self._read_gpu().energy_j if self._device == "gpu" else meters.read_rapl()
-
-    def stop(self) -> None:
-        if self._begin is None:
-            return
-        if self._device == "gpu":
-            self.joules = self._read_gpu().energy_j - self._begin
-        elif end := meters.read_rapl():
-            self.joules = meters.rapl_joules(self._begin, end)
 
 
 def _pin(threads: int) -> int | None:
@@ -194,7 +192,9 @@ def _configure(keras: Any, framework: Any, request: Request) -> None:
             framework.config.experimental.set_memory_growth(gpu, True)
     elif cell.backend == "jax":
         names = {"float32-strict": "highest", "tf32": "tensorfloat32"}
-        framework.config.update("jax_default_matmul_precision", names.get(cell.precision))
+        # Left alone, JAX computes what a mixed policy keeps in float32 as TF32 on a GPU.
+        name = names.get(cell.precision, "highest" if cell.device == "gpu" else None)
+        framework.config.update("jax_default_matmul_precision", name)
     else:
         framework.set_num_threads(cell.threads)
         framework.backends.cuda.matmul.allow_tf32 = tf32
@@ -241,22 +241,30 @@ def _wait(backend: str, framework: Any, value: Any = None) -> None:
         framework.mps.synchronize()
 
 
-def _control(keras: Any, framework: Any, backend: str) -> Control:
-    """Time the control kernel; the first, uncounted product warms it up."""
-    x = keras.ops.full((CONTROL_N, CONTROL_N), 0.5, dtype="float32")
-    seconds = []
-    for _ in range(N_CONTROLS + 1):
+def _control(keras: Any, framework: Any, cell: Cell) -> Control:
+    """Time the control kernel after an uncounted product or, on a GPU, WAKE_S of them."""
+    n = CONTROL_N[cell.device]
+    x = keras.ops.full((n, n), 0.5, dtype="float32")
+
+    def once() -> float:
         start = perf_counter()
-        _wait(backend, framework, keras.ops.matmul(x, x))
-        seconds.append(round(perf_counter() - start, CLOCK_DIGITS))
-    return Control(n=CONTROL_N, seconds=tuple(seconds[1:]))
+        _wait(cell.backend, framework, keras.ops.matmul(x, x))
+        return round(perf_counter() - start, CLOCK_DIGITS)
+
+    once()
+    if cell.device == "gpu":
+        until = perf_counter() + WAKE_S
+        while perf_counter() < until:
+            once()
+    return Control(n=n, seconds=tuple(once() for _ in range(N_CONTROLS)))
 
 
-def _idle_power(read_gpu: Callable[[], meters.GpuReading]) -> float | None:
-    """Watts of the device while this process does nothing: NVML's reading, or RAPL over a second of sleep."""
-    power = read_gpu().power_w
-    if power is not None:
-        return power
+def _idle_power(gpu: meters.GpuMeter, device: str) -> float | None:
+    """Watts of the device while this process does nothing for IDLE_S: NVML's reading of a GPU, RAPL's of a CPU."""
+    if device == "gpu":
+        if gpu.nvml is not None:
+            sleep(IDLE_S)
+        return gpu().power_w
     begin = meters.read_rapl()
     if begin is None:
         return None
@@ -265,7 +273,9 @@ def _idle_power(read_gpu: Callable[[], meters.GpuReading]) -> float | None:
     return meters.rapl_joules(begin, end) / IDLE_S if end else None
 
 
-def _measure_probe(keras: Any, framework: Any, request: Request, phases: dict[str, float], energy: _Energy) -> dict:
+def _measure_probe(
+    keras: Any, framework: Any, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
+) -> dict:
     """Run a probe's step in a loop until the clock has what it needs."""
     cell, variant = request.cell, request.variant
     workload = registry.module(cell.workload)
@@ -278,8 +288,8 @@ def _measure_probe(keras: Any, framework: Any, request: Request, phases: dict[st
         lambda: _wait(cell.backend, framework, last[0]),
         n_blocks=variant.n_blocks,
         limit_s=variant.steady_limit_s,
-        on_steady=energy.start,
-        on_steady_end=energy.stop,
+        on_steady=steady.start,
+        on_steady_end=steady.stop,
     )
     while not clock.done:
         last[0] = step()
@@ -311,6 +321,7 @@ class Study:
         self.readings: dict[str, float] = {}
         self.steady: bool | None = None
         self.seen: dict[str, Any] = {}
+        self.meter: meters.SteadyMeter | None = None
         spec = registry.workload(request.cell.workload)
         self._series_ids = {item.id for item in spec.series}
         self._reading_ids = {item.id for item in spec.readings}
@@ -371,6 +382,8 @@ class Study:
         """A block of each arm per round, in shuffled order, until there are enough."""
         names, rng = list(arms), random.Random(self.seed)
         spent = dict.fromkeys(names, 0.0)
+        if self.meter is not None:
+            self.meter.start()
         for n_done in range(self.variant.n_blocks):
             if n_done >= MIN_BLOCKS and max(spent.values()) >= self.variant.steady_limit_s:
                 break
@@ -379,6 +392,8 @@ class Study:
                 block = arms[name]()
                 spent[name] += block.seconds
                 self.add(name, block)
+        if self.meter is not None:
+            self.meter.stop()
 
     def fit(self, model: Any, data: Data, n_epochs: int, *, is_clocked: bool) -> Block:
         """One call of ``model.fit``, as it comes or under the clock that times training, as a block of its steps.
@@ -462,12 +477,21 @@ class Study:
             raise registry.unknown(kind, name, sorted(declared))
 
 
-def _measure_study(keras: Any, framework: Any, request: Request, phases: dict[str, float], energy: _Energy) -> dict:
-    """Let a study measure what it declares, under this process's threads, precision and device."""
+def _measure_study(
+    keras: Any, framework: Any, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
+) -> dict:
+    """Let a study measure what it declares, under this process's threads, precision and device.
+
+    A GPU is metered while series take turns; before that it compiles. A CPU's energy is that of the whole study.
+    """
     study = Study(keras, framework, request, phases)
-    energy.start()
-    registry.module(request.cell.workload).measure(study)
-    energy.stop()
+    if request.cell.device == "gpu":
+        study.meter = steady
+        registry.module(request.cell.workload).measure(study)
+    else:
+        steady.start()
+        registry.module(request.cell.workload).measure(study)
+        steady.stop()
     if not study.series and not study.readings:
         raise ValueError(f"{request.cell.workload} measured nothing")
     return study.seen | {
@@ -479,7 +503,9 @@ def _measure_study(keras: Any, framework: Any, request: Request, phases: dict[st
     }
 
 
-def _measure_model(keras: Any, framework: Any, request: Request, phases: dict[str, float], energy: _Energy) -> dict:
+def _measure_model(
+    keras: Any, framework: Any, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
+) -> dict:
     """Build and compile the model, then train it or predict with it under the clock."""
     cell, variant = request.cell, request.variant
     workload = registry.module(cell.workload)
@@ -496,7 +522,7 @@ def _measure_model(keras: Any, framework: Any, request: Request, phases: dict[st
     seen: dict[str, Any] = {"paths": paths, "model": model, "n_params": model.count_params()}
     seen["n_samples_per_step"] = cell.batch_size
     measure = _train if cell.mode == "train" else _infer
-    measure(keras, framework, request, model, data, phases, energy, seen)
+    measure(keras, framework, request, model, data, phases, steady, seen)
     seen["weight"] = model.weights[0].value if cell.backend != "torch" else model.weights[0].value.data
     return seen
 
@@ -508,7 +534,7 @@ def _train(
     model: Any,
     data: Data,
     phases: dict[str, float],
-    energy: _Energy,
+    steady: meters.SteadyMeter,
     seen: dict[str, Any],
 ) -> None:
     """Whole job first where the variant asks for one, then steady blocks through one endless fit."""
@@ -521,8 +547,8 @@ def _train(
         n_blocks=variant.n_blocks,
         limit_s=variant.steady_limit_s,
         started="first_step" in phases,
-        on_steady=energy.start,
-        on_steady_end=energy.stop,
+        on_steady=steady.start,
+        on_steady_end=steady.stop,
     )
     callbacks = step_callbacks(keras, model, clock, seen, n_steps=len(data.x) // cell.batch_size)
     model.fit(
@@ -632,7 +658,7 @@ def _infer(
     model: Any,
     data: Data,
     phases: dict[str, float],
-    energy: _Energy,
+    steady: meters.SteadyMeter,
     seen: dict[str, Any],
 ) -> None:
     """Throughput from predict over the data, until the outputs are on the host; latency from predict_on_batch."""
@@ -651,8 +677,8 @@ def _infer(
         n_blocks=variant.n_blocks,
         limit_s=variant.steady_limit_s,
         started=True,
-        on_steady=energy.start,
-        on_steady_end=energy.stop,
+        on_steady=steady.start,
+        on_steady_end=steady.stop,
         now=watch.read,
     )
     while not clock.done and not clock.latencies_s:
@@ -751,7 +777,8 @@ def _observe(
         tf32 = framework.config.jax_default_matmul_precision == "tensorfloat32"
         n_threads = None
         unmeasured["n_threads"] = "JAX does not tell the size of its pool; it follows the affinity"
-        autotune = "XLA autotune: JAX's default"
+        is_off = "--xla_gpu_autotune_level=0" in os.environ.get("XLA_FLAGS", "")
+        autotune = "XLA autotune: off" if is_off else "XLA autotune: JAX's default"
     else:
         tf32 = bool(framework.backends.cuda.matmul.allow_tf32)
         n_threads = framework.get_num_threads()
@@ -819,15 +846,62 @@ def _dtype(value: Any) -> str:
     return str(getattr(value.dtype, "name", value.dtype)).removeprefix("torch.")
 
 
-def _peak_device_bytes(cell: Any, framework: Any) -> int | None:
+def _forget_peak(cell: Cell, framework: Any) -> int:
+    """Let the device's peak of memory count from here on; bytes that JAX, which cannot forget, has held so far."""
     if cell.device == "cpu":
-        return None
+        return 0
     if cell.backend == "tensorflow":
-        return int(framework.config.experimental.get_memory_info("GPU:0")["peak"])
+        framework.config.experimental.reset_memory_stats("GPU:0")
+    elif cell.backend == "jax":
+        return (framework.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
+    elif framework.cuda.is_available():
+        framework.cuda.reset_peak_memory_stats()
+    return 0
+
+
+def _peak_device_bytes(cell: Cell, framework: Any, held_bytes: int) -> tuple[int | None, str]:
+    """The most memory that the run held on its device, or None and why; ``held_bytes`` were held before it."""
+    if cell.device == "cpu":
+        return None, "a CPU run uses host memory"
+    if cell.backend == "tensorflow":
+        return int(framework.config.experimental.get_memory_info("GPU:0")["peak"]), ""
     if cell.backend == "jax":
-        statistics = framework.devices()[0].memory_stats() or {}
-        return statistics.get("peak_bytes_in_use")
-    return int(framework.cuda.max_memory_allocated()) if framework.cuda.is_available() else None
+        peak = (framework.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+        if peak is not None and peak <= held_bytes:
+            return None, f"no more than the control kernel's {held_bytes} bytes, which JAX cannot forget"
+    else:
+        peak = int(framework.cuda.max_memory_allocated()) if framework.cuda.is_available() else None
+    return peak, "the backend does not tell"
+
+
+def _check_device(cell: Cell, framework: Any, value: Any) -> None:
+    """Refuse a backend that computes elsewhere than asked for before anything is measured with it."""
+    device = _device(cell.backend, value)
+    if device == cell.device:
+        return
+    why = _why_no_gpu(cell.backend, framework) if cell.device == "gpu" else ""
+    raise NotAsAskedError(f"asked for {cell.device}, {cell.backend} computes on the {device}{': ' if why else ''}{why}")
+
+
+def _why_no_gpu(backend: str, framework: Any) -> str:
+    """What a backend itself says of why it uses no GPU; empty where it says nothing."""
+    if backend == "tensorflow":
+        is_built = framework.test.is_built_with_cuda() or framework.test.is_built_with_rocm()
+        return "it lists no GPU" if is_built else "this build of TensorFlow is for CPUs only"
+    if backend == "jax":
+        errors: dict[str, Any] = {}
+        with suppress(ImportError):  # private, and nowhere else
+            from jax._src import xla_bridge
+
+            errors = getattr(xla_bridge, "_backend_errors", errors)
+        return "; ".join(f"{name}: {' '.join(str(text).split())}" for name, text in errors.items())
+    if framework.version.cuda is None and framework.version.hip is None:
+        return "this build of PyTorch is for CPUs only"
+    try:
+        framework.cuda.init()
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the reason
+        return " ".join(str(error).split())
+    return ""
 
 
 def _check_as_asked(request: Request, observed: Observed) -> None:
@@ -851,8 +925,8 @@ def describe_failure(error: BaseException) -> tuple[str, str]:
     Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.
     """
     text = str(error).strip() or type(error).__name__
-    exhausted = ("RESOURCE_EXHAUSTED", "out of memory", "OutOfMemory", "Unable to allocate", "can't allocate memory")
-    is_memory = isinstance(error, MemoryError) or any(word in f"{type(error).__name__} {text}" for word in exhausted)
+    lower = f"{type(error).__name__} {text}".lower().replace("_", "")
+    is_memory = isinstance(error, MemoryError) or any(word in lower for word in OUT_OF_MEMORY)
     is_skipped = isinstance(error, DataUnavailableError)
     line = text.splitlines()[0] if is_skipped else f"{type(error).__name__}: {text.splitlines()[0]}"
     for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):

@@ -74,7 +74,7 @@ def test_a_cells_own_rerun_line_needs_no_other_option(tmp_path):
 
 @pytest.mark.parametrize(("given", "seconds"), [("20m", 1200.0), ("90s", 90.0), ("1.5h", 5400.0), ("3", 180.0)])
 def test_a_budget_is_a_duration(given, seconds):
-    assert seconds == cli.budget_seconds(given)
+    assert seconds == cli.duration_s(given, "--time-budget")
 
 
 def test_check_lists_problems_and_exits_with_1(tmp_path):

@@ -34,6 +34,16 @@ def test_without_records_it_is_the_workloads_guess():
     assert pytest.approx(1.2 * VARIANT.estimate_s) == expected(costs(), backend="jax", jit="on").seconds
 
 
+def test_a_guess_for_a_gpu_holds_the_start_of_its_process():
+    """What a workload file guesses for a small network is the time on two cores, and shorter."""
+    short, long = (msgspec.structs.replace(VARIANT, estimate_s=seconds) for seconds in (2.0, 100.0))
+    on_cpu, on_gpu = (make_cell(device=device, backend="jax", jit="on") for device in ("cpu", "gpu"))
+
+    assert pytest.approx(2.4) == cost.guess(on_cpu, short)
+    assert 5.0 < cost.guess(on_gpu, short) < 60.0
+    assert pytest.approx(120.0) == cost.guess(on_gpu, long)
+
+
 def test_the_same_cell_on_this_machine_is_believed_whatever_others_took():
     known = costs(("here", record_that_took(33.0)), ("there", record_that_took(900.0)))
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
 
+import msgspec
 import pytest
 
 from bench import launch
@@ -83,10 +84,57 @@ def test_a_cpu_cell_hides_every_gpu_from_every_backend():
 def test_a_gpu_cell_sees_one_gpu_and_no_forced_platform(visible, expected):
     base = {**visible, "JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu", "NVIDIA_TF32_OVERRIDE": "1"}
 
-    env = launch.environment(make_cell(device="gpu", backend="jax", jit="on"), base, "scratch")
+    env = launch.environment(make_cell(device="gpu", backend="torch"), base, "scratch")
 
     assert expected == env["CUDA_VISIBLE_DEVICES"]
     assert not {"JAX_PLATFORMS", "KERAS_TORCH_DEVICE", "NVIDIA_TF32_OVERRIDE"} & set(env)
+
+
+@pytest.mark.parametrize(("system", "expected"), [("linux", "cuda,cpu"), ("darwin", None)])
+def test_jax_is_told_that_its_gpu_is_one_of_nvidia(monkeypatch, system, expected):
+    """Else it goes on with the CPU where CUDA does not load, and says nothing. On macOS there is no CUDA."""
+    monkeypatch.setattr(sys, "platform", system)
+
+    env = launch.environment(make_cell(device="gpu", backend="jax", jit="on"), {"JAX_PLATFORMS": "cpu"}, "scratch")
+
+    assert expected == env.get("JAX_PLATFORMS")
+
+
+def environment_of(workload, backend="jax", device="gpu", **base):
+    cell = msgspec.structs.replace(make_cell(backend=backend, device=device, jit="on"), workload=workload)
+    return launch.environment(cell, base, "scratch")
+
+
+def test_gpus_have_the_order_in_which_their_meters_are_read():
+    assert "PCI_BUS_ID" == environment_of("cnn-digits", CUDA_DEVICE_ORDER="FASTEST_FIRST")["CUDA_DEVICE_ORDER"]
+    assert "CUDA_DEVICE_ORDER" not in environment_of("cnn-digits", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("workload", "name", "value"),
+    [
+        ("determinism", "CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+        ("memory-caps", "XLA_PYTHON_CLIENT_PREALLOCATE", "false"),
+    ],
+)
+def test_a_study_has_what_must_be_set_before_a_gpu_is_used(workload, name, value):
+    assert value == environment_of(workload).get(name)
+    assert name not in environment_of(workload, device="cpu")
+    assert name not in environment_of("cnn-digits")
+
+
+@pytest.mark.parametrize("workload", ["memory", "memory-nets", "memory-optimizers"])
+def test_the_memory_that_xla_tries_kernels_in_is_not_in_a_peak(workload):
+    own = {"XLA_FLAGS": "--xla_dump_to=folder"}
+
+    assert "--xla_gpu_autotune_level=0" == environment_of(workload).get("XLA_FLAGS")
+    assert "--xla_dump_to=folder --xla_gpu_autotune_level=0" == environment_of(workload, **own)["XLA_FLAGS"]
+    for other in (
+        environment_of(workload, device="cpu", **own),
+        environment_of(workload, backend="torch", **own),
+        environment_of("resnet50", **own),
+    ):
+        assert "--xla_dump_to=folder" == other["XLA_FLAGS"]
 
 
 def test_compilation_caches_are_cold():

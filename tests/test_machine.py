@@ -174,7 +174,8 @@ def test_a_gpu_names_its_machine():
     gpus = machine.parse_nvml(FakeNvml())
 
     assert "nvidia-h200-16c" == machine.suggest_id("whatever", gpus[:1], 16)
-    assert "2x-nvidia-h200-16c" == machine.suggest_id("whatever", gpus, 16)
+    assert "nvidia-h200-tesla-t4-16c" == machine.suggest_id("whatever", gpus, 16)
+    assert "2x-nvidia-h200-16c" == machine.suggest_id("whatever", gpus[:1] * 2, 16)
 
 
 def test_this_machines_description_holds_nothing_personal():

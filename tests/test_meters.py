@@ -1,74 +1,132 @@
 """Reading this process and this host: counters that wrap, drivers that refuse, words for bits."""
 
-from types import SimpleNamespace
+import os
+import sys
+from time import sleep
 
 import pytest
 
 from bench import meters
+from tests.gpu_stubs import UUID, FakeNvml
+
+THROTTLED = 0x1 | 0x4 | 0x20
 
 
-class FakeNvmlError(Exception):
-    """Stands in for pynvml.NVMLError."""
+@pytest.fixture
+def nvml(monkeypatch):
+    """A fake driver in the place of pynvml."""
+
+    def install(*gpus, **options):
+        fake = FakeNvml(*gpus, **options)
+        monkeypatch.setitem(sys.modules, "pynvml", fake)
+        return fake
+
+    return install
 
 
-class FakeNvml:
-    """A GPU that tells everything; subclasses refuse parts."""
-
-    NVMLError = FakeNvmlError
-    NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
-
-    def nvmlDeviceGetCurrentClocksThrottleReasons(self, _):
-        return 0x1 | 0x4 | 0x20
-
-    def nvmlDeviceGetClockInfo(self, _, kind):
-        return 1980
-
-    def nvmlDeviceGetTemperature(self, _, sensor):
-        return 61
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, _):
-        return 12_345
-
-    def nvmlDeviceGetPowerUsage(self, _):
-        return 350_500
-
-    def nvmlDeviceGetUtilizationRates(self, _):
-        return SimpleNamespace(gpu=87, memory=40)
-
-    def nvmlDeviceGetComputeRunningProcesses(self, _):
-        return [SimpleNamespace(pid=meters.os.getpid()), SimpleNamespace(pid=1)]
-
-
-class Refusing(FakeNvml):
-    """A driver that knows neither energy nor processes."""
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, _):
-        raise FakeNvmlError
-
-    def nvmlDeviceGetComputeRunningProcesses(self, _):
-        raise FakeNvmlError
-
-
-def test_a_reading_is_in_base_units_and_counts_other_processes():
-    reading = meters.read_gpu(FakeNvml(), None)
+def test_a_reading_is_in_base_units_and_counts_other_processes(monkeypatch):
+    fake = FakeNvml()
+    fake.pids = [os.getpid(), 1]
+    monkeypatch.setattr(FakeNvml, "nvmlDeviceGetCurrentClocksThrottleReasons", lambda *_: THROTTLED)
+    monkeypatch.setattr(FakeNvml, "nvmlDeviceGetTotalEnergyConsumption", lambda *_: 12_345)
 
     assert meters.GpuReading(
         clock_hz=1.98e9,
-        temperature_c=61.0,
+        temperature_c=41.0,
         throttle="software power cap, software thermal slowdown",
         n_processes=1,
         energy_j=12.345,
-        power_w=350.5,
-        utilisation_frac=0.87,
-    ) == reading
+        power_w=120.0,
+        utilisation_frac=0.93,
+    ) == meters.read_gpu(fake, 0)
 
 
-def test_what_the_driver_refuses_is_none_and_the_rest_is_kept():
-    reading = meters.read_gpu(Refusing(), None)
+@pytest.mark.parametrize("how", ["refused", "absent"])
+def test_what_the_driver_refuses_or_the_bindings_lack_is_none_and_the_rest_is_kept(how):
+    calls = ("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetComputeRunningProcesses")
+    reading = meters.read_gpu(FakeNvml(**{how: calls}), 0)
 
     assert reading.energy_j is None
     assert reading.n_processes is None
-    assert 350.5 == reading.power_w
+    assert 120.0 == reading.power_w
+
+
+@pytest.mark.parametrize(("pids", "expected"), [([7], 0), ([7, 8], 1), ([4242], 0), ([4242, 4243], 1), ([], 0)])
+def test_a_container_that_numbers_processes_otherwise_is_no_other_process(pids, expected):
+    assert expected == meters.n_others(pids, own=7)
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("1", "B"), (UUID, "B"), ("0,1", "A"), ("", "A")])
+def test_the_meter_reads_the_gpu_that_the_process_sees(monkeypatch, nvml, visible, expected):
+    fake = nvml("A", "B")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    with meters.gpu_meter("gpu") as meter:
+        assert expected == fake.gpus[meter.handle]
+
+
+@pytest.mark.parametrize("visible", ["5", "GPU-nobody", "MIG-2f0bdb4f"])
+def test_a_gpu_that_nvml_does_not_know_is_not_read_as_another(monkeypatch, nvml, visible):
+    nvml("A", "B")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    with meters.gpu_meter("gpu") as meter:
+        assert meters.NO_GPU == meter()
+        assert meter.utilisation() is None
+
+
+def metered(nvml_, seconds_of, monkeypatch, n_windows=1):
+    """A steady meter of a GPU after windows of that many seconds each, by a clock that stands still."""
+    times = iter([t for i in range(n_windows) for t in (10.0 * i, 10.0 * i + seconds_of)])
+    monkeypatch.setattr(meters, "perf_counter", lambda: next(times))
+    meter = meters.SteadyMeter(meters.GpuMeter(nvml_, 0), "gpu")
+    for _ in range(n_windows):
+        meter.start()
+        nvml_.energy_mj += 144_658
+        nvml_.calls.append("inside")
+        meter.stop()
+    return meter
+
+
+@pytest.mark.parametrize(("seconds", "n_windows", "joules"), [(3.0, 1, 144.658), (1.0, 1, None), (1.0, 2, 289.316)])
+def test_energy_of_a_time_shorter_than_the_counters_steps_is_not_told(nvml, monkeypatch, seconds, n_windows, joules):
+    fake = nvml()
+    fake.start = float("inf")  # no energy but what the test adds
+    monkeypatch.setattr(FakeNvml, "nvmlDeviceGetTotalEnergyConsumption", lambda self, _: self.energy_mj)
+
+    meter = metered(fake, seconds, monkeypatch, n_windows)
+
+    assert joules == meter.joules
+    assert joules is not None or "too short" in meter.why_no_joules
+
+
+def test_a_counter_that_is_refused_at_the_end_loses_the_energy_and_nothing_else(nvml, monkeypatch):
+    fake = nvml()
+    meter = meters.SteadyMeter(meters.GpuMeter(fake, 0), "gpu")
+    meter.start()
+    fake.refused = ("*",)
+    meter.stop()
+
+    assert meter.joules is None
+    assert "no readable energy counter" in meter.why_no_joules
+
+
+def test_utilisation_is_sampled_while_steady_and_asks_nothing_else(nvml, monkeypatch):
+    fake = nvml()
+    monkeypatch.setattr(meters, "SAMPLE_EVERY_S", 0.001)
+    meter = meters.SteadyMeter(meters.GpuMeter(fake, 0), "gpu")
+    before = len(fake.calls)
+    meter.start()
+    started = len(fake.calls)
+    while fake.calls.count("nvmlDeviceGetUtilizationRates") < 3 * meters.MOST_SAMPLES:
+        sleep(0.001)
+    meter_calls = fake.calls[started:]
+    meter.stop()
+
+    assert before == 0
+    assert {"nvmlDeviceGetUtilizationRates"} == set(meter_calls)
+    assert {0.93} == set(meter.utilisation)
+    assert meters.MOST_SAMPLES / 2 < len(meter.utilisation) <= meters.MOST_SAMPLES
 
 
 def test_a_cpu_run_asks_no_gpu():

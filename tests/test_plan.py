@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pytest
 
 from bench.plan import SELF_TEST, plan
@@ -83,6 +84,79 @@ def test_a_time_budget_leaves_out_cells_from_the_end_and_lists_them():
     assert chosen.runs[0].variant.headline
 
 
+GPU_MACHINE = {"profile": "quick", "n_gpus": 1, "n_cores": 16, "backends": ("jax", "torch")}
+MOST_ASKED = {"matmul", "mlp-tabular", "resnet50", "lstm-text", "transformer-text"}
+
+
+def twin_on_cpu(cell):
+    return msgspec.structs.replace(cell, device="cpu", precision="float32-strict").id
+
+
+def test_nine_minutes_tell_whether_a_gpu_is_needed():
+    """Not what comes first by alphabet; each GPU cell beside the CPU cell that it is divided by, or none of the two."""
+    chosen = make_plan(**GPU_MACHINE, time_budget_s=540.0)
+
+    for backend in GPU_MACHINE["backends"]:
+        trained = {c.workload for c in chosen.cells.values() if c.backend == backend and c.mode in ("train", "probe")}
+        assert trained >= MOST_ASKED
+    assert {"gpu", "cpu"} == {cell.device for cell in chosen.cells.values()}
+    assert all(twin_on_cpu(cell) in chosen.cells for cell in chosen.cells.values())
+
+
+def test_a_gpu_cell_runs_beside_the_cpu_cell_that_it_is_divided_by():
+    """So that a session that ends between two runs has whole pairs, but for one."""
+    cells = [run.cell for run in make_plan(**GPU_MACHINE, time_budget_s=540.0).runs if run.index == 0]
+    usual = [cell for cell in cells if cell.precision == "float32-strict" and cell.workload != SELF_TEST[0]]
+
+    assert usual
+    for first, second in zip(usual[::2], usual[1::2], strict=True):
+        assert {"cpu", "gpu"} == {first.device, second.device}
+        assert twin_on_cpu(first) == twin_on_cpu(second)
+
+
+def test_a_half_that_alone_would_fit_waits_for_time_left_over():
+    def estimate(cell, _):
+        return 1000.0 if cell.device == "cpu" else 1.0
+
+    chosen = make_plan(**GPU_MACHINE, only=("matmul",), time_budget_s=540.0, estimate=estimate)
+
+    strict = {cell.id for cell, _ in chosen.left_out if cell.precision == "float32-strict"}
+    assert {"cpu", "gpu"} == {run.cell.device for run in chosen.spare if run.cell.id in strict}
+
+
+def test_further_precisions_wait_until_each_asked_workload_has_its_pair():
+    pairs = {
+        run.cell.id: run.estimate_s
+        for run in make_plan(**GPU_MACHINE).runs
+        if run.cell.workload in MOST_ASKED and run.variant.headline and run.cell.precision == "float32-strict"
+    }
+
+    assert set(pairs) == set(make_plan(**GPU_MACHINE, time_budget_s=sum(pairs.values()) + 0.1).cells)
+
+
+def test_workloads_run_in_the_order_in_which_they_are_asked_for():
+    asked = ("transformer-text", "cnn-digits", "matmul")
+    by_name = make_plan(profile="quick", only=asked, time_budget_s=1e6).runs
+    ids = [next(r.cell.id for r in by_name if r.cell.workload == name and r.variant.headline) for name in asked]
+    ids.insert(1, next(r.cell.id for r in by_name if r.cell.workload == "transformer-text" and not r.variant.headline))
+
+    by_cell = make_plan(profile="quick", only=asked[::-1], cell_ids=ids).runs
+
+    headline = [run.cell.workload for run in by_name if run.variant.headline]
+    assert list(asked) == [name for name, _ in itertools.groupby(headline)]
+    assert list(asked) == [name for name, _ in itertools.groupby(run.cell.workload for run in by_cell)]
+
+
+def test_time_goes_to_the_cells_that_are_listed_first():
+    every = make_plan(**GPU_MACHINE).cells
+    large = next(id_ for id_, cell in every.items() if cell.batch_size == 128)
+    small = next(id_ for id_, cell in every.items() if (cell.workload, cell.device) == ("matmul", "cpu"))
+
+    chosen = make_plan(**GPU_MACHINE, cell_ids=(large, small), time_budget_s=10.0, estimate=lambda *_: 9.0)
+
+    assert [large] == list(chosen.cells)
+
+
 def test_what_earlier_records_tell_replaces_the_guesses():
     cell_id = next(iter(make_plan().cells))
 
@@ -130,6 +204,15 @@ def test_a_gpu_that_is_not_there_is_skipped_with_the_reason():
     assert {"this machine shows no GPU"} == {reason for _, reason in chosen.skipped}
 
 
+def test_an_lstm_in_sixteen_bits_is_skipped_where_jax_has_no_kernel_for_it():
+    chosen = make_plan(profile="reference", n_gpus=1, only=("lstm-text",), backends=BACKENDS)
+
+    assert {("jax", "mixed_bfloat16")} == {(cell.backend, cell.precision) for cell, _ in chosen.skipped}
+    assert {"cuDNN's LSTM in JAX computes in float32 and float64 only"} == {reason for _, reason in chosen.skipped}
+    measured = {(c.backend, c.device) for c in chosen.cells.values() if c.precision == "mixed_bfloat16"}
+    assert {("tensorflow", "gpu"), ("torch", "gpu")} == measured
+
+
 def test_more_threads_than_cores_are_skipped():
     chosen = make_plan(threads=(2, 64))
 
@@ -145,6 +228,26 @@ def test_a_gpu_machine_measures_both_devices_and_the_gpus_precisions():
     assert {"float32-strict", "tf32", "mixed_bfloat16"} <= on["gpu"]
     assert "float32-strict" in on["cpu"]
     assert "tf32" not in on["cpu"]
+
+
+def test_a_quick_session_takes_further_precisions_where_they_tell_most():
+    def names(profile):
+        cells = make_plan(profile=profile, n_gpus=1, backends=BACKENDS).cells.values()
+        return {cell.workload for cell in cells if cell.precision != "float32-strict"}
+
+    assert {"matmul", "resnet50", "transformer-text"} == names("quick")
+    assert {"cnn-digits", "mlp-tabular", "lstm-text"} < names("reference")
+
+
+@pytest.mark.parametrize("profile", ["quick", "reference"])
+def test_a_batch_that_fills_a_gpu_is_measured_in_its_precisions_and_with_the_headline_cells(profile):
+    runs = make_plan(profile=profile, n_gpus=1, only=("resnet50",), backends=("torch",)).runs
+
+    large = [run for run in runs if run.cell.batch_size >= 128]
+    assert {"float32-strict", "tf32", "mixed_bfloat16"} == {run.cell.precision for run in large}
+    assert {"gpu"} == {run.cell.device for run in large}
+    others = [run.order for run in runs if run.cell.batch_size < 128 and not run.variant.headline]
+    assert not others or max(run.order for run in large) < min(others)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +276,12 @@ def test_cell_ids_are_unique_slugs_over_every_arm():
 
 def self_tested(chosen):
     """How often the cell of the session's test of itself runs, by device."""
-    return {
-        cell.device: chosen.n_repeats[cell_id]
+    found = [
+        (chosen.n_repeats[cell_id], cell.device)
         for cell_id, cell in chosen.cells.items()
         if (cell.workload, cell.mode, cell.backend) == (*SELF_TEST, "tensorflow") and chosen.n_repeats[cell_id] > 2
-    }
+    ]
+    return {device: n for n, device in sorted(found)}
 
 
 @pytest.mark.parametrize(("profile", "n"), [("quick", 4), ("reference", 10)])

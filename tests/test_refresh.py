@@ -220,7 +220,7 @@ def test_waiting_threads_sleep_only_where_runs_share_the_machine(tmp_path, monke
     """Spinning threads of two processes on the same cores slow each other down many times over."""
     policies = []
 
-    def recording(request, base=None):
+    def recording(request, base=None, timeout_s=None):
         policies.append((base or {}).get("OMP_WAIT_POLICY"))
         return launcher(request)
 

@@ -22,6 +22,7 @@ from tests.factories import (
     make_evidence,
     make_gpu,
     make_machine,
+    make_observed,
     make_record,
     make_records,
     make_run,
@@ -140,6 +141,19 @@ def test_a_cell_names_as_many_gpus_as_it_used(params, words):
 
     assert words == evidence.gpu_text(session, record)
     assert "8 x Example GPU" == evidence.gpu_text(session)
+
+
+def test_of_unlike_gpus_a_record_names_the_one_that_ran():
+    """A second card's time under the first one's name would be another card's number."""
+    gpus = (make_gpu(), make_gpu(name="Small GPU", memory_bytes=None))
+    cell = make_cell(device="gpu")
+    run = make_run(0, cell=cell, observed=make_observed(cell, device_name="Small GPU"))
+    session = session_on("two", [make_record(device="gpu", runs=(run,))], gpus=gpus)
+    evidence = make_evidence(session)
+    (record,) = session.records.values()
+
+    assert "Small GPU" == evidence.gpu_text(session, record)
+    assert "Example GPU, Small GPU" == evidence.gpu_text(session)
 
 
 # Addresses.

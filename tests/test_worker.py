@@ -232,6 +232,8 @@ def test_the_device_is_read_from_where_an_array_lies(backend, value, expected):
         (MemoryError(), "out_of_memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
         (RuntimeError("RESOURCE_EXHAUSTED: failed to allocate"), "out_of_memory"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor of shape"), "out_of_memory"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "out_of_memory"),
         (ValueError("shapes differ"), "failed"),
     ],
 )

@@ -89,6 +89,39 @@ def test_variant_is_sound(spec: Workload, profile: Profile, variant: Variant):
     assert 0 == variant.n_job_epochs or "train" == variant.mode
 
 
+# What only a GPU runs, since it would take a CPU minutes: workload, parameter or mode, batch.
+GPU_SIZES = {
+    "quick": {("resnet50", "train", 128)},
+    "reference": {
+        ("resnet50", "train", 128),
+        ("resnet50", "train", 256),
+        ("resnet50", "infer", 256),
+        ("transformer-text", "train", 64),
+        ("mlp-tabular", "train", 8192),
+    },
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_networks_have_sizes_that_fill_a_gpu(profile: Profile):
+    """With ten steps an epoch at least, since the first waits for its data; the CPU's headline stays the headline."""
+    own = [(name, v) for name in MODELS for v in SPECS[name].variants[profile] if v.devices == ("gpu",)]
+
+    assert GPU_SIZES.get(profile, set()) == {(name, v.mode, v.batch_size) for name, v in own}
+    assert all(v.n_samples >= 10 * v.batch_size and not v.headline for _, v in own)
+    assert all(("tf32", "mixed_bfloat16") == v.more_precisions for _, v in own)
+
+
+@pytest.mark.parametrize(
+    ("name", "param", "sizes"), [("matmul", "n", {8192, 16_384}), ("bandwidth", "mib", {2048})]
+)
+def test_probes_of_a_gpu_are_larger_than_its_caches(name: str, param: str, sizes: set[int]):
+    own = {v.params[param]: v for v in SPECS[name].variants["reference"] if v.devices == ("gpu",)}
+
+    assert sizes == set(own)
+    assert not any(v.headline for v in own.values())
+
+
 @pytest.mark.parametrize("name", sorted(SPECS))
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_two_variants_of_a_profile_are_the_same_cell(name: str, profile: Profile):
@@ -127,7 +160,7 @@ def test_quick_headlines_are_cells_of_the_reference_session(name: str):
 def test_data_has_exactly_the_rows_declared(name: str):
     for profile in PROFILES:
         for variant in SPECS[name].variants[profile]:
-            rows = min(variant.n_samples, 4 * variant.batch_size)
+            rows = variant.batch_size
             cut = msgspec.structs.replace(variant, n_samples=rows)  # the pixels of whole sets would take minutes
             data = registry.module(name).load_data(cut, seed=0)
 

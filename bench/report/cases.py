@@ -239,7 +239,7 @@ def memory_ratio(evidence: Evidence) -> list[Case]:
     found = []
     for session in serious(evidence):
         records = evidence.records(session, device="gpu", status="ok")
-        for gpu in session.machine.gpus[:1] if records else ():
+        for gpu in [gpu for gpu in session.machine.gpus[:1] if records and gpu.memory_bytes is not None]:
             ratio = _single(gpu.memory_bytes / session.machine.memory_bytes, "ratio", 1)
             name = f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)} beside {fmt.bytes_(session.machine.memory_bytes)}"
             found.append(case_of(name, ratio, evidence.refs(records[0])))

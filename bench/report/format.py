@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench.report.stats import MIN_RUNS, SPREAD_LIMIT_FRAC, Estimate, attainable_coverage
 
 if TYPE_CHECKING:
-    from bench.schema import Cell
+    from bench.schema import Cell, Gpu
 
 NOT_MEASURED = "not measured yet"
 NOT_REACHED = "not reached"
@@ -72,6 +72,11 @@ def flop(value: float) -> str:
 def bytes_(value_bytes: float) -> str:
     """1.5e9 becomes "1.5 GB": powers of ten, as on a data sheet of a disk; 2^30 bytes are 1.07 GB."""
     return _scaled(value_bytes, "B")
+
+
+def gpu(described: Gpu) -> str:
+    """A GPU by name and memory: "NVIDIA H200, 151 GB"; its name alone where the driver does not tell the memory."""
+    return described.name if described.memory_bytes is None else f"{described.name}, {bytes_(described.memory_bytes)}"
 
 
 def joules(value_j: float) -> str:

@@ -1148,7 +1148,7 @@ class Site:
                 "Run the benchmarks with `--keep` to file it for a pull request.",
                 "",
             ]
-        gpus = ", ".join(f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)}, driver {gpu.driver}" for gpu in machine.gpus)
+        gpus = ", ".join(f"{fmt.gpu(gpu)}, driver {gpu.driver}" for gpu in machine.gpus)
         cores = machine.n_physical_cores if machine.n_physical_cores is not None else "not readable"
         parts += [
             "## Specification",
@@ -2042,7 +2042,7 @@ def _cited_cell(evidence: Evidence, page: str, session: SessionResults, record: 
 def _machine_of(evidence: Evidence, session: SessionResults, record: Record) -> str:
     """What a cell ran on, for a citation: the CPU with its cores, and before it the GPU that did the work."""
     cpu = evidence.cpu_text(session, record)
-    return f"{evidence.gpu_text(session)} beside {cpu}" if record.cell.device == "gpu" else cpu
+    return f"{evidence.gpu_text(session, record)} beside {cpu}" if record.cell.device == "gpu" else cpu
 
 
 def _citation(what: str, value: str, machine: str, sessions: Sequence[SessionResults], address: str) -> str:

@@ -195,9 +195,12 @@ class Evidence:
         return not on_cpu or bool(native & set(self.session_of(record).machine.cpu_flags))
 
     def gpu_text(self, session: SessionResults, record: Record | None = None) -> str:
-        """The machine's GPUs by name, of a record as many as its cell used; empty when there is none."""
+        """The machine's GPUs by name, of a record those that its cell used; empty when there is none."""
         names = [gpu.name for gpu in session.machine.gpus]
-        if record is not None:
+        if record is not None and len(set(names)) > 1:  # the driver's list does not tell which of unlike ones ran
+            seen = [run.observed.device_name for run in record.runs if run.observed is not None]
+            names = seen[:1] * n_gpus_of(record.cell) or names
+        elif record is not None:
             names = names[: n_gpus_of(record.cell)]
         return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 

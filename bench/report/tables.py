@@ -1204,7 +1204,7 @@ def machines(scope: Scope) -> _Draft:
         session = max(found, key=lambda s: s.session.started_at)
         machine, described = session.machine, session.session
         told = [record for record in session.records.values() if record.status == "ok"][:1]
-        gpus = [f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)}" for gpu in machine.gpus]
+        gpus = [fmt.gpu(gpu) for gpu in machine.gpus]
         rows.append((
             _text(evidence.label(session)),
             _text(machine.cpu_model),

@@ -35,6 +35,8 @@ QUOTA_PERIOD_S = 0.1  # the kernel's usual cpu.max period
 CLOCK_DROP_FRAC = 0.10
 CPU_HOT_C, GPU_HOT_C = 95.0, 85.0  # near where chips start to slow themselves down
 CONTROL_LIMIT = 1.5  # the control kernel slower or faster after the run than before; small virtual machines move by 1.3
+# What holds a GPU back at full load by design: its power limit is where its makers want it to work.
+USUAL_LIMITS = ("software power cap",)
 SHARE_OF_RUNS = 0.5
 UNTIMED_UNITS = ("bytes", "count")
 UNTIMED_SIGNS = ("gpu shared",)  # another process takes memory, too
@@ -207,8 +209,8 @@ def run_flags(run: Run, *, n_cores: int | None = None) -> dict[str, str]:
     for when in (before, after):
         if when and when.n_gpu_processes:
             found["gpu shared"] = "another process used the GPU"
-        if when and when.gpu_throttle:
-            found["gpu throttled"] = f"the GPU was held back ({when.gpu_throttle})"
+        if when and (held := held_back(when.gpu_throttle)):
+            found["gpu throttled"] = f"the GPU was held back ({held})"
         if when and when.cpu_temperature_c is not None and when.cpu_temperature_c >= CPU_HOT_C:
             found["cpu hot"] = "the CPU was near its temperature limit"
         if when and when.gpu_temperature_c is not None and when.gpu_temperature_c >= GPU_HOT_C:
@@ -227,6 +229,11 @@ def run_flags(run: Run, *, n_cores: int | None = None) -> dict[str, str]:
     if drift is not None and max(drift, 1 / drift) > CONTROL_LIMIT:
         found["control"] = "the control kernel's speed changed during the run"
     return found
+
+
+def held_back(throttle: str | None) -> str:
+    """Of what limited a GPU, what is no usual state at full load; empty where nothing did."""
+    return ", ".join(limit for limit in (throttle or "").split(", ") if limit not in USUAL_LIMITS)
 
 
 def control_factor(run: Run) -> float | None:

@@ -62,10 +62,11 @@ SPEC = Workload(
                 steady_limit_s=4.0,
                 headline=mib == 256,
                 estimate_s=22.0 if mib == 256 else 30.0,
+                devices=("gpu",) if mib == 2048 else (),
                 more_threads=(1,) if mib == 256 else (),
                 sweep="threads" if mib == 256 else "size",
             )
-            for mib in (1, 16, 256)
+            for mib in (1, 16, 256, 2048)
         ),
     },
 )

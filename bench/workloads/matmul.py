@@ -48,21 +48,37 @@ SPEC = Workload(
             )
             for n in (128, 1024, 4096)
         ),
-        "reference": tuple(
-            Variant(
-                mode="probe",
-                batch_size=1,
-                n_samples=1,
-                params={"n": n},
-                n_blocks=30 if n == 4096 else 10,
-                steady_limit_s=3.0 if n == 4096 else 1.5,
-                headline=n == 4096,
-                estimate_s=10.0 if n == 4096 else 6.0,
-                more_threads=(1, 2, 4, 8) if n == 4096 else (),
-                more_precisions=("mixed_bfloat16", "mixed_float16") if n == 4096 else (),
-                sweep="threads" if n == 4096 else "",
-            )
-            for n in (64, 128, 256, 512, 1024, 2048, 4096)
+        "reference": (
+            *(
+                Variant(
+                    mode="probe",
+                    batch_size=1,
+                    n_samples=1,
+                    params={"n": n},
+                    n_blocks=30 if n == 4096 else 10,
+                    steady_limit_s=3.0 if n == 4096 else 1.5,
+                    headline=n == 4096,
+                    estimate_s=10.0 if n == 4096 else 6.0,
+                    more_threads=(1, 2, 4, 8) if n == 4096 else (),
+                    more_precisions=("mixed_bfloat16", "mixed_float16") if n == 4096 else (),
+                    sweep="threads" if n == 4096 else "",
+                )
+                for n in (64, 128, 256, 512, 1024, 2048, 4096)
+            ),
+            *(
+                Variant(
+                    mode="probe",
+                    batch_size=1,
+                    n_samples=1,
+                    params={"n": n},
+                    n_blocks=10,
+                    steady_limit_s=3.0,
+                    estimate_s=estimate_s,  # most of it for drawing the numbers
+                    devices=("gpu",),
+                    more_precisions=("tf32", "mixed_bfloat16"),
+                )
+                for n, estimate_s in ((8192, 15.0), (16_384, 25.0))
+            ),
         ),
     },
 )

@@ -107,7 +107,7 @@ def measure(study: Any) -> None:
     model = build(keras, net)
     model.fit(x[:n_first], y[:n_first], batch_size=n_first, verbose=0)
     read_peak(study, "peak-first", before)
-    if forget_peak(study) or study.cell.device == "gpu":  # compiling takes memory of the host, hardly of a GPU
+    if forget_peak(study) or study.cell.device == "gpu":  # compiling takes the host's memory, see launch.py
         n_steps = min(N_STEPS, len(x) // n_first)
         model.fit(x, y, batch_size=n_first, verbose=0, steps_per_epoch=n_steps)
         read_peak(study, "peak", before)

@@ -134,7 +134,7 @@ def measure(study: Any) -> None:
     model = build(study.keras, study.variant, is_compiled=study.cell.jit == "on")
     model.fit(data.x[:n_first], data.y[:n_first], batch_size=n_first, verbose=0)
     memory.read_peak(study, "peak-first", before)
-    if memory.forget_peak(study) or study.cell.device == "gpu":  # compiling takes memory of the host, hardly of a GPU
+    if memory.forget_peak(study) or study.cell.device == "gpu":  # compiling takes the host's memory, see launch.py
         model.fit(data.x, data.y, batch_size=n_first, verbose=0, steps_per_epoch=N_STEPS)
         memory.read_peak(study, "peak", before)
     study.read("before", before)

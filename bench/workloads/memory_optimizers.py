@@ -77,7 +77,7 @@ def measure(study: Any) -> None:
     model = build(keras, str(params["optimizer"]), int(params["width"]), is_compiled=study.cell.jit == "on")
     model.fit(x[:size], y[:size], batch_size=size, verbose=0)
     memory.read_peak(study, "peak-first", before)
-    if memory.forget_peak(study) or study.cell.device == "gpu":  # compiling takes memory of the host, hardly of a GPU
+    if memory.forget_peak(study) or study.cell.device == "gpu":  # compiling takes the host's memory, see launch.py
         model.fit(x, y, batch_size=size, verbose=0, steps_per_epoch=min(N_STEPS, len(x) // size))
         memory.read_peak(study, "peak", before)
     study.read("weights", memory.n_bytes(model.weights))

@@ -104,6 +104,17 @@ SPEC = Workload(
                 steady_limit_s=1.5,
                 estimate_s=25.0,
             ),
+            Variant(
+                batch_size=64,
+                n_samples=640,
+                params=BERT_BASE_SIZE,
+                n_blocks=10,
+                steady_limit_s=3.0,
+                estimate_s=40.0,
+                devices=("gpu",),
+                more_precisions=("tf32", "mixed_bfloat16"),
+                sweep="batch",
+            ),
         ),
     },
 )
