@@ -1678,7 +1678,7 @@ def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
             color=alt.Color(
                 "phase:N",
                 scale=alt.Scale(domain=used, range=[colours[name] for name in used]),
-                legend=alt.Legend(orient="top", title=None, columns=2 if narrow else 4, symbolType="square")
+                legend=alt.Legend(orient="top", title=None, columns=1 if narrow else 4, symbolType="square")
                 if used
                 else None,
             ),
