@@ -315,4 +315,4 @@ def test_the_rehearsal_comes_home_and_a_second_call_goes_on(tmp_path):
     assert {"gpu", "cpu"} == {record.cell.device for record in records.values()}
     assert {"ok"} == {record.status for record in records.values()}
     on_gpu = [run for r in records.values() if r.cell.device == "gpu" for run in r.runs]
-    assert all("Rehearsal GPU" == run.observed.device_name and run.utilisation_frac for run in on_gpu)
+    assert {"Rehearsal GPU"} == {run.observed.device_name for run in on_gpu}
