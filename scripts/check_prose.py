@@ -30,11 +30,10 @@ from urllib.parse import urlsplit
 import yaml
 from markdown.extensions.toc import slugify
 
-from bench.records import files, store
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.records import files, store  # noqa: E402
 from bench.report import answers, calculators, facts, groups, published, readability, verdicts  # noqa: E402
 from bench.report.rows import Evidence  # noqa: E402
 from bench.workloads import registry  # noqa: E402
