@@ -174,10 +174,10 @@ def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     found = page.locator("svg").evaluate(TEXTS_AND_RULE)
     page.close()
 
-    (left, _, right, _), rule = found["frame"], found["rule"][0]
+    (left, _, right, _), (rule, top, _, bottom) = found["frame"], found["rule"]
     boxes = found["texts"]
     outside = [text for text, box in boxes if box[0] < left or box[2] > right]
-    crossing = [text for text, box in boxes if box[0] < rule < box[2] and box[3] < found["rule"][3]]
+    crossing = [text for text, box in boxes if box[0] < rule < box[2] and box[1] > top and box[3] < bottom]
     overlapping = [
         (one, other)
         for number, (one, a) in enumerate(boxes)
