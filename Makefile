@@ -33,6 +33,7 @@ refresh: .venv/.installed
 # A file's tests stay together, since they share a built site; in order of their names, since long ones come early.
 test: .venv/.installed
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lock: .venv/.installed

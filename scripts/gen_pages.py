@@ -52,7 +52,7 @@ class WholeBlocks(Extension):
     A stand-in with the block's ids goes through in its place, so that links into it are still checked.
     """
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the library's name)
+    def extendMarkdown(self, md: Markdown) -> None:
         """Take the blocks out after code has been set aside, before ids are collected; put them back at the end."""
         blocks: list[str] = []
         md.preprocessors.register(_TakeOut(md, blocks), "whole_blocks", 22)  # code is at 25, ids at 21

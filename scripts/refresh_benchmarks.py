@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import typer  # noqa: E402
+import typer
 
-from bench.cli.app import run  # noqa: E402
+from bench.cli.app import run
 
 if __name__ == "__main__":
     typer.run(run)

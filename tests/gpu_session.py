@@ -213,7 +213,7 @@ def _studied(cell: Cell, spec: Workload, rng: np.random.Generator) -> dict[str, 
     units = READING | {"bytes_per_s": 0.8 * BYTES_PER_S[cell.device]}
     factor = {"frac": 1.0, "count": 0.0, "bytes": 0.2}
     readings = {r.id: units[r.unit] * (1 - 0.1 * factor.get(r.unit, 1.0) * rng.random()) for r in spec.readings}
-    return {"series": series, "first_s": {name: 0.8 for name in series}, "readings": readings, "idle_w": None}
+    return {"series": series, "first_s": dict.fromkeys(series, 0.8), "readings": readings, "idle_w": None}
 
 
 def main() -> None:

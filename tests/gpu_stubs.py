@@ -150,7 +150,6 @@ def install_backend(backend: str) -> None:
     """Let the backend's CPU pass for a GPU, in the calls that ``bench.measure.child`` makes."""
     import keras  # noqa: F401  before the calls below lie to it
 
-
     if f"{backend}-on-cpu" in faults():
         return
     measure_backend.device_of = lambda backend, value: "gpu"

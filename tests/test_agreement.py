@@ -13,9 +13,9 @@ import yaml
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-from bench.report import cards, pages  # noqa: E402
-from tests.sites import Element, Sites, parse  # noqa: E402
-from tests.test_pages import DOCS, page_of, results_with, write_docs  # noqa: E402
+from bench.report import cards, pages
+from tests.sites import Element, Sites, parse
+from tests.test_pages import DOCS, page_of, results_with, write_docs
 
 pytestmark = pytest.mark.browser(needs_chromium=False)  # reads whole sites: no part of the fast half
 ADDRESS = "https://example.org/"

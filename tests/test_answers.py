@@ -15,12 +15,12 @@ from bench.records import store
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-from bench.records.store import Results  # noqa: E402
-from bench.report import answers, facts, pages, published, rules  # noqa: E402
-from bench.report.rows import Evidence  # noqa: E402
-from bench.workloads import registry  # noqa: E402
-from scripts import check_prose  # noqa: E402
-from tests.factories import (  # noqa: E402
+from bench.records.store import Results
+from bench.report import answers, facts, pages, published, rules
+from bench.report.rows import Evidence
+from bench.workloads import registry
+from scripts import check_prose
+from tests.factories import (
     make_gpu,
     make_machine,
     make_record,
@@ -28,8 +28,8 @@ from tests.factories import (  # noqa: E402
     make_session,
     make_session_results,
 )
-from tests.sites import ROOT, write_results  # noqa: E402
-from tests.test_pages import write_docs  # noqa: E402
+from tests.sites import ROOT, write_results
+from tests.test_pages import write_docs
 
 ADDRESS = "https://example.org/"
 RULE = """answer:
@@ -286,7 +286,7 @@ def test_the_checker_of_prose_knows_answers(old: str, new: str, told: str):
     head = HEAD.replace("id: q\n", "id: q\nworkloads: [resnet50]\ngroup: start\n").replace(old, new)
     found = check_prose.check_page("docs/faq/q.md", f"---\n{head}---\n\n{{{{ answer() }}}}\n", check_prose.known())
     texts = [f"{one.line}: {one.text}" for one in found]
-    assert not told and not texts or [one for one in texts if one.startswith(told) and told], texts
+    assert (not told and not texts) or [one for one in texts if one.startswith(told) and told], texts
 
 
 # The site's own answers.

@@ -6,11 +6,11 @@ import pytest
 
 pytest.importorskip("altair")
 
-from bench.records.store import Results  # noqa: E402
-from bench.report import beside, charts, pages, published  # noqa: E402
-from bench.report.rows import Evidence  # noqa: E402
-from bench.report.stats import Estimate  # noqa: E402
-from tests.factories import make_evidence, make_record, make_session_results  # noqa: E402
+from bench.records.store import Results
+from bench.report import beside, charts, pages, published
+from bench.report.rows import Evidence
+from bench.report.stats import Estimate
+from tests.factories import make_evidence, make_record, make_session_results
 
 SOURCES = {source.id: source for source in beside.SOURCES}
 NOTHING = Evidence(Results(()), {})

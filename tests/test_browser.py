@@ -13,12 +13,12 @@ import pytest
 
 pytest.importorskip("altair")
 
-from bench.records.store import Results  # noqa: E402
-from bench.report import charts, pages  # noqa: E402
-from bench.report.rows import Evidence  # noqa: E402
-from bench.workloads import registry  # noqa: E402
-from tests import gpu_session  # noqa: E402
-from tests.sites import Sites  # noqa: E402
+from bench.records.store import Results
+from bench.report import charts, pages
+from bench.report.rows import Evidence
+from bench.workloads import registry
+from tests import gpu_session
+from tests.sites import Sites
 
 pytestmark = pytest.mark.browser
 

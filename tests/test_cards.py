@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("vl_convert")
 
-from bench.report import cards, pages  # noqa: E402
+from bench.report import cards, pages
 
 SHORT = ("Is it worth it?", "Only if you measured that & < 3 of them are slow.")
 LONG = (

@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench.records.store import Results  # noqa: E402
-from bench.report import charts, pages, tables  # noqa: E402
-from bench.report.rows import Evidence  # noqa: E402
-from bench.schema import Block  # noqa: E402
-from tests.factories import (  # noqa: E402
+from bench.records.store import Results
+from bench.report import charts, pages, tables
+from bench.report.rows import Evidence
+from bench.schema import Block
+from tests.factories import (
     INVENTED,
     make_evidence,
     make_gpu,
@@ -24,7 +24,7 @@ from tests.factories import (  # noqa: E402
     make_session_results,
     make_workload,
 )
-from tests.test_rooflines import bandwidth_record  # noqa: E402
+from tests.test_rooflines import bandwidth_record
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
 
@@ -65,7 +65,7 @@ def test_chart_is_themed_and_described(chart_id: str, name: str):
     for kind in ("wide", "narrow"):
         text = rendered(chart_id, name, kind)
 
-        assert [] == [found for found in COLOUR.findall(re.sub(r"url\(#[^)]*\)", "", text))]
+        assert [] == list(COLOUR.findall(re.sub(r"url\(#[^)]*\)", "", text)))
         assert 'role="img"' in text
         title, description = (re.search(rf"<{tag} id=\"([^\"]+)\">(.+?)</{tag}>", text) for tag in ("title", "desc"))
         assert f'aria-labelledby="{title.group(1)} {description.group(1)}"' in text

@@ -144,9 +144,7 @@ def test_a_failing_cell_exits_with_1_and_the_others_are_stored(fake_launch, tmp_
 
     assert 1 == result.exit_code, result.output
     assert "it broke" in result.output
-    statuses = {
-        record.cell.workload: record.status for record in store.load(tmp_path).sessions[0].records.values()
-    }
+    statuses = {record.cell.workload: record.status for record in store.load(tmp_path).sessions[0].records.values()}
     assert {"cnn-digits": "ok", "matmul": "failed"} == statuses
 
 

@@ -153,9 +153,7 @@ def test_nine_of_ten_committed_cells_are_foretold_within_a_factor_of_two():
     off = {}
     for item in known:
         rest = [o for o in known if (o.machine_id, o.cell.id) != (item.machine_id, item.cell.id)]
-        variant = msgspec.structs.replace(
-            VARIANT, estimate_s=item.guess_s / cost.BACKEND_COST[item.cell.backend]
-        )
+        variant = msgspec.structs.replace(VARIANT, estimate_s=item.guess_s / cost.BACKEND_COST[item.cell.backend])
         ratio = Costs(rest, item.machine_id).of(item.cell, variant, item.profile).seconds / item.seconds
         if not 0.5 <= ratio <= 2:
             off[item.cell.id] = ratio

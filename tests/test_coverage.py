@@ -53,7 +53,7 @@ def test_interval_errs_on_the_safe_side_where_only_blocks_differ():
     assert estimate_coverage(NOISES["only blocks differ"], 5, n_draws=200) >= 0.97
 
 
-@pytest.mark.parametrize("n, m", [(2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (4, 4), (5, 5)])
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (4, 4), (5, 5)])
 def test_interval_of_a_ratio_covers_95_percent_from_two_runs_on(n: int, m: int):
     # The least favourable noise; three standard errors of 400 draws are 3 %.
     assert 0.915 <= ratio_coverage(NOISES["only processes differ"], n, m, n_draws=400, seed=n * m) <= 1.0
@@ -134,7 +134,7 @@ def equal_runs(factor: float, size: int) -> tuple[Record, Record]:
     return record_of(blocks / factor, device="gpu", **fields), record_of(blocks, **fields)
 
 
-@pytest.mark.parametrize("factors, size, low, high", [
+@pytest.mark.parametrize(("factors", "size", "low", "high"), [
     ((0.5, 0.8, 1.5, 3.0, 6.0), 256, 64, 256),
     ((2.0, 2.0, 3.0, 3.0, 6.0), 16, 0.0, 16),
     ((0.5, 0.6, 0.7, 0.8, 0.9), None, 4096, math.inf),

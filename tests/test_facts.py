@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("numpy")
 
-from bench.records.store import Results  # noqa: E402
-from bench.report import facts, published, stats  # noqa: E402
-from bench.report import format as fmt  # noqa: E402
-from bench.report.rows import Evidence  # noqa: E402
-from bench.workloads import registry  # noqa: E402
-from tests.factories import (  # noqa: E402
+from bench.records.store import Results
+from bench.report import facts, published, stats
+from bench.report import format as fmt
+from bench.report.rows import Evidence
+from bench.workloads import registry
+from tests.factories import (
     BUSY,
     INVENTED,
     make_cell,

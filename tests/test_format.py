@@ -21,7 +21,7 @@ def test_what_a_ratio_adds_has_a_sign_but_for_nothing():
     assert "not measured yet" == fmt.change(None)
 
 
-@pytest.mark.parametrize("value_s, text", [
+@pytest.mark.parametrize(("value_s", "text"), [
     (0, "0 s"),
     (1.5e-10, "0.15 ns"),
     (1e-7, "100 ns"),
@@ -47,7 +47,7 @@ def test_seconds(value_s: float, text: str):
     assert text == fmt.seconds(value_s)
 
 
-@pytest.mark.parametrize("value, text", [
+@pytest.mark.parametrize(("value", "text"), [
     (0, "0"), (12, "12"), (12.0, "12"), (12.345, "12.3"), (1243.2, "1,240"), (999.6, "1,000"), (0.00123456, "0.00123"),
     (123456, "123,000"), (1e6, "1,000,000"), (-2.345, "-2.35"), (100.4, "100"),
 ])  # fmt: skip
@@ -55,7 +55,7 @@ def test_number_has_three_significant_digits_and_no_exponent(value: float, text:
     assert text == fmt.number(value)
 
 
-@pytest.mark.parametrize("text, shown", [
+@pytest.mark.parametrize(("text", "shown"), [
     ("1,240 images/s", fmt.rate(1243.2, "images")),
     ("1.24 TFLOP/s", fmt.flop_rate(1.24e12)),
     ("250 FLOP/s", fmt.flop_rate(250)),

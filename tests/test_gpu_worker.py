@@ -121,9 +121,7 @@ def test_jax_computes_float32_as_the_record_says(device, precision, expected):
     keras = SimpleNamespace(
         backend=SimpleNamespace(backend=lambda: "jax"),
         config=SimpleNamespace(
-            **dict.fromkeys(
-                ("set_floatx", "set_epsilon", "set_image_data_format", "set_dtype_policy"), lambda *_: None
-            )
+            **dict.fromkeys(("set_floatx", "set_epsilon", "set_image_data_format", "set_dtype_policy"), lambda *_: None)
         ),
     )
     cell = make_cell(backend="jax", device=device, precision=precision, jit="on")

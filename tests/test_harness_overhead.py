@@ -114,9 +114,7 @@ def test_a_clocked_fit_is_told_of_each_step_and_waits_at_the_end_of_blocks_too(f
     assert n_waits > 5
 
 
-def record(
-    net: str, clock: float, *, backend: str = "tensorflow", status: str = "ok", source_hash: str = ""
-) -> Record:
+def record(net: str, clock: float, *, backend: str = "tensorflow", status: str = "ok", source_hash: str = "") -> Record:
     """Three rounds of fits of 0.1 s; under the clock they take so many times that."""
     cell = Cell(
         workload="harness-overhead", mode="study", backend=backend, device="cpu", jit="off", batch_size=32,

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("jupytext")
 pytest.importorskip("polars")
 
-from bench.report import pages  # noqa: E402
-from scripts import notebooks  # noqa: E402
+from bench.report import pages
+from scripts import notebooks
 
 ROOT = Path(__file__).parents[1]
 

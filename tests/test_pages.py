@@ -18,11 +18,10 @@ from bench.records import store
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-  # noqa: E402
-from bench.records.store import Results  # noqa: E402
-from bench.report import pages, published  # noqa: E402
-from tests.factories import make_record, make_results, make_session_results  # noqa: E402
-from tests.sites import ROOT, write_results  # noqa: E402
+from bench.records.store import Results
+from bench.report import pages, published
+from tests.factories import make_record, make_results, make_session_results
+from tests.sites import ROOT, write_results
 
 DOCS = ROOT / "docs"
 
@@ -154,7 +153,7 @@ def test_an_error_names_file_and_line(tmp_path: Path, body: str, message: str):
             r"q\.md:4: unknown workload 'resnet5'; write one of resnet50",
         ),
         (
-            {"_ids.toml": "[answers]\ngone = { page = \"faq/gone.md\", since = 2026-11-21 }\n"},
+            {"_ids.toml": '[answers]\ngone = { page = "faq/gone.md", since = 2026-11-21 }\n'},
             r"docs/_ids\.toml:1: id 'gone' of answers was removed: .*; ids are permanent, bring it back",
         ),
         ({"_ids.toml": "[answers]\nq = {}\nq = {}\n"}, r"docs/_ids\.toml:3: .*; an id stands there once"),

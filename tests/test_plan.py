@@ -271,7 +271,7 @@ def test_cell_ids_are_unique_slugs_over_every_arm():
     cells = make_plan(profile="reference", n_gpus=1, backends=BACKENDS, threads=(1, 2)).cells
 
     assert all(cell_id == cell.id for cell_id, cell in cells.items())
-    assert len({cell for cell in map(repr, cells.values())}) == len(cells)
+    assert len(set(map(repr, cells.values()))) == len(cells)
 
 
 def self_tested(chosen):
@@ -295,7 +295,7 @@ def test_one_cheap_cell_of_each_device_is_repeated_so_that_the_session_can_test_
 
 def test_its_runs_alternate_with_those_of_the_other_cells():
     """Twice in each round, numbered in the order in which they run."""
-    runs = [run for run in make_plan(profile="reference", only=("cnn-digits",), backends=BACKENDS).runs]
+    runs = list(make_plan(profile="reference", only=("cnn-digits",), backends=BACKENDS).runs)
     (cell_id,) = {run.cell.id for run in runs if run.index == 9}
     other = next(run.cell.id for run in runs if run.index == 4 and run.cell.id != cell_id)
 

@@ -184,7 +184,7 @@ def test_nothing_is_much_faster_than_the_matrix_product_of_its_device():
     assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11))))
 
 
-@pytest.mark.parametrize("gain, n_found", [(3.5, 1), (2.9, 0), (1.7, 0), (0.5, 0)])
+@pytest.mark.parametrize(("gain", "n_found"), [(3.5, 1), (2.9, 0), (1.7, 0), (0.5, 0)])
 def test_two_cores_are_not_far_more_than_twice_one(gain, n_found):
     one, two = counted(1.0, gain, threads=1), counted(1.0, 1.0, threads=2)
 
@@ -195,7 +195,7 @@ def test_two_cores_are_not_far_more_than_twice_one(gain, n_found):
     assert [] == list(plausible.threads_beyond_linear(by_id(other, two)))
 
 
-@pytest.mark.parametrize("train_s, n_found", [(0.3, 1), (0.6, 0), (3.0, 0)])
+@pytest.mark.parametrize(("train_s", "n_found"), [(0.3, 1), (0.6, 0), (3.0, 0)])
 def test_training_is_not_shorter_than_its_forward_pass(train_s, n_found):
     """In cnn-benchmarks some forward and backward passes did not add up to their total."""
     train, infer = counted(1.0, train_s), counted(1.0, 1.0, mode="infer")

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("polars")
 
-from bench.report import readability  # noqa: E402
-from scripts import check_prose as prose  # noqa: E402
+from bench.report import readability
+from scripts import check_prose as prose
 
 ROOT = Path(__file__).parents[1]
 NAMES = prose.Known(
@@ -186,7 +186,7 @@ def test_every_answer_stands_in_a_group():
 def test_faster_without_than_is_caught(body: str, sentence: str):
     (found,) = complaints(body)
 
-    assert f"8: \"faster\" without \"than\": '{sentence}'; say than what" in found.replace("| ", "").replace(" |", "")
+    assert f'8: "faster" without "than": \'{sentence}\'; say than what' in found.replace("| ", "").replace(" |", "")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_faster_without_than_is_caught(body: str, sentence: str):
         "See [why is it faster?](why.md)",
         'He asked "how many times faster?"',
         "**The belief.** It is faster.",
-        "`faster` {{ fact(\"resnet50-train-speedup\") }} as fast",
+        '`faster` {{ fact("resnet50-train-speedup") }} as fast',
     ],
 )
 def test_comparisons_and_other_peoples_words_pass(body: str):
@@ -233,7 +233,7 @@ def test_the_title_of_a_misconception_is_a_claim():
     assert [] == complaints("Text.", head=head.replace("Why?", "So"), path="docs/misconceptions/why.md")
 
 
-SOURCES = {"docs/faq/why.md": "## Why not, then?\n\n<i id=\"own\"></i>\n", "docs/articles/index.md": "# Claims\n"}
+SOURCES = {"docs/faq/why.md": '## Why not, then?\n\n<i id="own"></i>\n', "docs/articles/index.md": "# Claims\n"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("mkdocs")
 
-from tests.sites import Element, Sites  # noqa: E402
+from tests.sites import Element, Sites
 
 pytestmark = pytest.mark.browser(needs_chromium=False)  # three whole sites are built: no part of the fast half
 NAMES = ("full", "none", "committed")

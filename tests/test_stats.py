@@ -355,7 +355,7 @@ def test_ratio_of_something_not_measured_is_none():
     assert stats.ratio(make_record(), make_record(jit="on"), "energy") is None
 
 
-@pytest.mark.parametrize("fields, word", [
+@pytest.mark.parametrize(("fields", "word"), [
     ({"method_version": 2}, "method version: 3 and 2"),
     ({"workload": "lstm-text"}, "workload: resnet50 and lstm-text"),
     ({"mode": "infer"}, "mode: train and infer"),
@@ -393,7 +393,7 @@ def test_side_of_a_speed_up():
     assert "overlaps" == stats.side(estimate(1.2, 0.99, 1.4, "ratio"))
 
 
-@pytest.mark.parametrize("ratios, expected", [
+@pytest.mark.parametrize(("ratios", "expected"), [
     ((0.5, 0.9, 1.1, 2.0), 64),
     ((0.5, 1.2, 0.9, 2.0), 128),  # ahead once, then behind again
     ((2.0, 2.0, 2.0, 2.0), 16),

@@ -50,7 +50,7 @@ def cyclic(rng, n):
 
 
 @pytest.mark.parametrize(
-    "shape, kind",
+    ("shape", "kind"),
     [(flat, "flat"), (warm_up, "warm-up"), (slow_down, "slow-down"), (cyclic, "no steady state")],
 )
 def test_synthetic_traces_get_their_name_95_times_in_100(shape, kind):
@@ -173,7 +173,7 @@ def test_what_the_machine_does_not_tell_is_no_sign():
     assert {} == trust.run_flags(make_run(**QUIET | DISTURBED["load"]))  # without cores the load is not judged
 
 
-@pytest.mark.parametrize("n_disturbed, expected", [(0, ()), (1, ()), (2, ("2 of 4",)), (4, ("4 of 4",))])
+@pytest.mark.parametrize(("n_disturbed", "expected"), [(0, ()), (1, ()), (2, ("2 of 4",)), (4, ("4 of 4",))])
 def test_a_cell_is_flagged_when_half_of_its_runs_are(n_disturbed, expected):
     runs = [make_run(i, **QUIET | (DISTURBED["control"] if i < n_disturbed else {})) for i in range(4)]
     runs.append(make_run(4, status="failed", **DISTURBED["control"]))  # did not finish: is in no estimate either

@@ -294,7 +294,7 @@ def pair(speedup: float, workload: str = "resnet50", **fields) -> tuple[Record, 
     )
 
 
-@pytest.mark.parametrize("speedups, outcome", [
+@pytest.mark.parametrize(("speedups", "outcome"), [
     ((5.0,), "false"),
     ((1.2,), "true"),
     ((0.5, 1.5), "true"),

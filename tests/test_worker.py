@@ -119,9 +119,7 @@ def test_a_limit_still_gives_three_blocks():
 
 def test_energy_is_read_around_the_steady_part_only():
     events = []
-    run_clock(
-        constant(1.0, 0.2), on_steady=lambda: events.append("start"), on_steady_end=lambda: events.append("stop")
-    )
+    run_clock(constant(1.0, 0.2), on_steady=lambda: events.append("start"), on_steady_end=lambda: events.append("stop"))
 
     assert ["start", "stop"] == events
 

@@ -112,9 +112,7 @@ def test_networks_have_sizes_that_fill_a_gpu(profile: Profile):
     assert all(("tf32", "mixed_bfloat16") == v.more_precisions for _, v in own)
 
 
-@pytest.mark.parametrize(
-    ("name", "param", "sizes"), [("matmul", "n", {8192, 16_384}), ("bandwidth", "mib", {2048})]
-)
+@pytest.mark.parametrize(("name", "param", "sizes"), [("matmul", "n", {8192, 16_384}), ("bandwidth", "mib", {2048})])
 def test_probes_of_a_gpu_are_larger_than_its_caches(name: str, param: str, sizes: set[int]):
     own = {v.params[param]: v for v in SPECS[name].variants["reference"] if v.devices == ("gpu",)}
 
@@ -309,8 +307,8 @@ def test_grids_say_where_the_drawn_shapes_are():
         for i, j in zip(*np.nonzero(grid[..., 0]), strict=True):
             x, y, width, height = grid[i, j, 1:5]
             middle = (j + x) * 8, (i + y) * 8
-            left, right = (int(round(middle[0] + side * width * 32)) for side in (-1, 1))
-            top, bottom = (int(round(middle[1] + side * height * 32)) for side in (-1, 1))
+            left, right = (round(middle[0] + side * width * 32) for side in (-1, 1))
+            top, bottom = (round(middle[1] + side * height * 32) for side in (-1, 1))
             assert 0 <= left < right <= 64 and 0 <= top < bottom <= 64
             inside[top:bottom, left:right] = True
             n_objects += 1

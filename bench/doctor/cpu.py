@@ -156,14 +156,14 @@ def load_findings(facts: Facts) -> Iterator[Finding]:
 def memory_findings(facts: Facts) -> Iterator[Finding]:
     """Little free memory, or a container's limit."""
     host = facts.host
-    if host.memory_limit_bytes is not None and host.memory_bytes is not None:
-        if host.memory_limit_bytes < host.memory_bytes:
-            yield Finding(
-                id="memory-limit",
-                severity="note",
-                seen=f"this container may use {gb(host.memory_limit_bytes)} of {gb(host.memory_bytes)}",
-                means="a process that takes more is killed without a message",
-            )
+    limit_bytes = host.memory_limit_bytes
+    if limit_bytes is not None and host.memory_bytes is not None and limit_bytes < host.memory_bytes:
+        yield Finding(
+            id="memory-limit",
+            severity="note",
+            seen=f"this container may use {gb(limit_bytes)} of {gb(host.memory_bytes)}",
+            means="a process that takes more is killed without a message",
+        )
     if host.free_bytes is not None and host.free_bytes < LITTLE_MEMORY_BYTES:
         yield Finding(
             id="memory",

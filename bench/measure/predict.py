@@ -68,7 +68,7 @@ def predict_callbacks(keras: Any, model: Any, watch: Stopwatch, seen: dict[str, 
 
 def infer(
     keras: Any,
-    framework: Any,
+    framework: Any,  # noqa: ARG001  as of train
     request: Request,
     model: Any,
     data: Data,

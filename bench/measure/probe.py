@@ -17,7 +17,11 @@ from bench.workloads import registry
 
 
 def measure_probe(
-    keras: Any, framework: Any, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
+    keras: Any,  # noqa: ARG001  as of the other kinds
+    framework: Any,
+    request: Request,
+    phases: dict[str, float],
+    steady: meters.SteadyMeter,
 ) -> dict:
     """Run a probe's step in a loop until the clock has what it needs."""
     cell, variant = request.cell, request.variant

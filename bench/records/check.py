@@ -12,7 +12,7 @@ from bench.schema import (
 )
 
 
-def semantic_problems(record: Record) -> Iterator[str]:
+def semantic_problems(record: Record) -> Iterator[str]:  # noqa: C901  one line each, none nested
     """What types cannot say: values that no real run can have."""
     if not SLUG.fullmatch(record.cell.id):
         yield f"$.cell: expected a lower-case kebab id, found {record.cell.id!r}"

@@ -6,6 +6,7 @@ elsewhere and kept. ``store.check`` and the site's build run every rule over eve
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -101,7 +102,7 @@ def clock_backwards(record: Record) -> Found:
         if job.seconds > limit:
             yield f"{at}.job.seconds", f"expected at most the run's {run.total_s} s, found {job.seconds}"
         ends = [0.0, *(epoch.at_s for epoch in job.epochs)]
-        for index, (before, end) in enumerate(zip(ends, ends[1:], strict=False)):
+        for index, (before, end) in enumerate(itertools.pairwise(ends)):
             if end < before:
                 yield f"{at}.job.epochs[{index}]", f"expected to end after {before} s, found {end}"
         if ends[-1] > job.seconds * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
@@ -115,9 +116,8 @@ def blocks_longer_than_the_run(record: Record) -> Found:
         if steady > run.total_s * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
             yield f"{at}.blocks", f"expected at most the run's {run.total_s} s together, found {steady}"
         phase = run.phases_s.get("steady")
-        if phase is not None and not run.series:
-            if steady > phase * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
-                yield f"{at}.blocks", f"expected at most the steady phase's {phase} s together, found {steady}"
+        if phase is not None and not run.series and steady > phase * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
+            yield f"{at}.blocks", f"expected at most the steady phase's {phase} s together, found {steady}"
 
 
 def gpu_memory_on_a_cpu(record: Record) -> Found:

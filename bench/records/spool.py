@@ -29,9 +29,8 @@ def has_spooled_runs(folder: Path) -> bool:
 
 def spooled_runs(folder: Path, cell_id: str) -> tuple[Run, ...]:
     """Finished runs of an incomplete cell, by repeat."""
-    runs = []
-    for path in (folder / SPOOL).glob(f"{cell_id}.*.json"):
-        runs.append(msgspec.json.decode(path.read_bytes(), type=Run))
+    paths = (folder / SPOOL).glob(f"{cell_id}.*.json")
+    runs = (msgspec.json.decode(path.read_bytes(), type=Run) for path in paths)
     return tuple(sorted(runs, key=lambda run: run.index))
 
 

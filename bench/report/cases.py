@@ -7,6 +7,7 @@ disturbed while it was measured counts only where none of its like was not.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -118,7 +119,7 @@ def larger_batch(*, per_doubling: bool = False) -> Cases:
                 groups.setdefault(key, []).append(record)
             for records in groups.values():
                 ordered = sorted(records, key=lambda record: record.cell.batch_size)
-                for small, large in zip(ordered, ordered[1:], strict=False):
+                for small, large in itertools.pairwise(ordered):
                     if not {small.cell.id, large.cell.id} <= usable:
                         continue
                     ratio = evidence.record_speedup(large, small)

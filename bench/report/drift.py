@@ -62,6 +62,4 @@ def widened(estimate: Estimate, sd: float) -> Estimate:
     extra = Z_95 * sd
     down = math.hypot(math.log(estimate.value / estimate.low), extra)
     up = math.hypot(math.log(estimate.high / estimate.value), extra)
-    return msgspec.structs.replace(
-        estimate, low=estimate.value * math.exp(-down), high=estimate.value * math.exp(up)
-    )
+    return msgspec.structs.replace(estimate, low=estimate.value * math.exp(-down), high=estimate.value * math.exp(up))

@@ -233,10 +233,7 @@ def warning(value: Estimate) -> str:
     limit = percent(SPREAD_LIMIT_FRAC)
     if not math.isfinite(value.spread_frac):
         return "some runs did not get there at all"
-    if value.n == 1:
-        subject = "the middle half of this run's samples spans"
-    else:
-        subject = "the runs differ by"
+    subject = "the middle half of this run's samples spans" if value.n == 1 else "the runs differ by"
     return f"{subject} {percent(value.spread_frac)} of their median (limit {limit})"
 
 

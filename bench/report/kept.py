@@ -45,7 +45,7 @@ def load(folder: Path, name: str) -> dict[str, Any]:
     try:
         found = pickle.loads(path.read_bytes())  # our own file, in a folder that is never published
         os.utime(path)
-    except Exception:  # a torn file, or one that another version wrote: it only costs time
+    except Exception:  # noqa: BLE001  a torn file, or one that another version wrote: it only costs time
         return {}
     return found
 

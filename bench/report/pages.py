@@ -2215,8 +2215,7 @@ def _notebooks(docs: Path, repository: str = "") -> Pages:
             if cell["cell_type"] == "markdown":
                 lines = cell["source"] if isinstance(cell["source"], list) else [cell["source"]]
                 cell["source"] = [
-                    re.sub(r"\]\(((?!https?:)[^)\s]+\.(?:md|ipynb)(?:#[^)\s]*)?)\)", moved, line)
-                    for line in lines
+                    re.sub(r"\]\(((?!https?:)[^)\s]+\.(?:md|ipynb)(?:#[^)\s]*)?)\)", moved, line) for line in lines
                 ]
         place = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", repository)
         if place:

@@ -141,7 +141,7 @@ def read(text: str, shown: str) -> Register:
         raise QuestionsError(f"{shown}:{line}: {error}; {HOW_TO} shows an entry") from error
 
 
-def problems(
+def problems(  # noqa: C901  one line each
     register: Register, text: str, shown: str, *, pages: Mapping[str, Mapping[str, Any]], specs: Mapping[str, Workload]
 ) -> Iterator[str]:
     """Every problem as "file:line: what is wrong; what to do". ``pages`` maps paths to front matter."""

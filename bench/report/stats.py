@@ -17,6 +17,7 @@ ratios.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, get_args
@@ -340,7 +341,7 @@ def break_even(sizes: Sequence[float], ratios: Sequence[float]) -> float | None:
     """
     if len(sizes) != len(ratios):
         raise ValueError(f"{len(sizes)} sizes for {len(ratios)} ratios")
-    if any(later <= earlier for earlier, later in zip(sizes, sizes[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
         raise ValueError(f"sizes must ascend, got {tuple(sizes)}")
     start = None
     for size, value in zip(reversed(sizes), reversed(ratios), strict=True):
@@ -395,9 +396,7 @@ def ranks(items: Sequence[T | None], order: Callable[[T, T], Order] = compare) -
         ComparisonError: the units differ, or have no notion of fast.
     """
     measured = [item for item in items if item is not None]
-    return tuple(
-        None if own is None else 1 + sum(order(other, own) == "faster" for other in measured) for own in items
-    )
+    return tuple(None if own is None else 1 + sum(order(other, own) == "faster" for other in measured) for own in items)
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:

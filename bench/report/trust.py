@@ -6,6 +6,7 @@ and choose another cell for a headline.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -116,8 +117,8 @@ def classify_trace(blocks: Sequence[Block]) -> Trace | None:
     if len(levels) == 1:
         swings = _swings(logs)
     else:
-        ups = [b > a for a, b in zip(levels, levels[1:], strict=False)]
-        n_turns = 1 + sum(a != b for a, b in zip(ups, ups[1:], strict=False))
+        ups = [b > a for a, b in itertools.pairwise(levels)]
+        n_turns = 1 + sum(a != b for a, b in itertools.pairwise(ups))
         swings = n_turns >= N_ALTERNATIONS or n - starts[-1] < STEADY_FRAC * n
     if swings:
         return Trace(kind="no steady state", steady_from=None, levels=shown)
@@ -132,7 +133,7 @@ def _merged(starts: list[int], seconds: Any) -> tuple[list[int], list[float]]:
     while True:
         ends = [*starts[1:], len(seconds)]
         levels = [float(np.median(seconds[a:b])) for a, b in zip(starts, ends, strict=True)]
-        gaps = [abs(np.log(b / a)) for a, b in zip(levels, levels[1:], strict=False)]
+        gaps = [abs(np.log(b / a)) for a, b in itertools.pairwise(levels)]
         if not gaps or min(gaps) >= np.log1p(LEVEL_FRAC):
             return starts, levels
         closest = int(np.argmin(gaps)) + 1

@@ -110,7 +110,7 @@ def prepare(options: Options, *, estimate: Callable[[Cell, Variant], float] | No
     done: dict[str, int] = {}
     if folder is not None:
         stored = store.load_session(folder, root)
-        done = {cell_id: 10**6 for cell_id in stored.records}
+        done = dict.fromkeys(stored.records, 10**6)
     specs = registry.workloads()
     arguments = {
         "profile": options.profile,
@@ -226,7 +226,7 @@ def execute(
         record = None
         if len(finished) >= prepared.plan.n_repeats[planned.cell.id]:
             record = close(folder, planned.cell, prepared)
-        n_done += 1
+        n_done += 1  # noqa: SIM113  what an interrupted generator has yielded
         yield Progress(
             run=run,
             planned=planned,

@@ -131,10 +131,10 @@ def _imported(body: list[ast.stmt]) -> Iterator[str]:
 
 
 class _NoImports(ast.NodeTransformer):
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         return None
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         return None
 
 

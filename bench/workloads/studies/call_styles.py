@@ -26,12 +26,8 @@ SPEC = Workload(
         Series(id="compiled", label="model(x) compiled (PyTorch: in inference mode)"),
     ),
     variants={
-        "smoke": (
-            Variant(mode="study", batch_size=1, n_samples=1, n_blocks=5, steady_limit_s=1.0, headline=True),
-        ),
-        "quick": (
-            Variant(mode="study", batch_size=1, n_samples=1, n_blocks=30, steady_limit_s=2.0, headline=True),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=5, steady_limit_s=1.0, headline=True),),
+        "quick": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=30, steady_limit_s=2.0, headline=True),),
         "reference": tuple(
             Variant(
                 mode="study",

@@ -122,9 +122,7 @@ def fit_epoch(study: Any, model: Any, x: Any, y: Any, *, verbose: int = 0, callb
     """One epoch of fit, from the start of the epoch to its end: what a call costs before and after is left out."""
     size = study.cell.batch_size
     with redirect_stdout(Terminal()):
-        return study.epochs(
-            model, x, y, n_steps=len(x) // size, batch_size=size, verbose=verbose, callbacks=callbacks
-        )
+        return study.epochs(model, x, y, n_steps=len(x) // size, batch_size=size, verbose=verbose, callbacks=callbacks)
 
 
 def loop_epoch(study: Any, step: Callable[[Any, Any], Any], x: Any, y: Any) -> Block:
