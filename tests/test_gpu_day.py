@@ -254,6 +254,8 @@ def tar(path, *members):
         ([("m/2026-11-03/.runs/x.json", b"{}", tarfile.REGTYPE)], "expected only"),
         ([("m/2026-11-03/x.json", b" " * 2_000_000, tarfile.REGTYPE)], "expected at most"),
         ([("m/2026-11-03/x.json", b"{}", tarfile.REGTYPE)], "expected a machine.json"),
+        ([("m/2026-11-03/x.json", b"{}", tarfile.REGTYPE)] * 2, "expected each file once"),
+        ([(f"m/2026-11-03/x{n}.json", b" " * 999_999, tarfile.REGTYPE) for n in range(70)], "64000000 together"),
         ([], "found 0 sessions"),
         (
             [(f"m/2026-11-03/{n}.json", b"{}", tarfile.REGTYPE) for n in ("machine", "session")],

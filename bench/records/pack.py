@@ -7,6 +7,7 @@ import os
 import re
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bench.schema import Session
 MEMBER = re.compile(r"([a-z0-9-]+)/(\d{4}-\d{2}-\d{2}(?:-\d+)?)/([a-z0-9-]+\.json)")
 MOST_MEMBERS = 5_000
 MOST_BYTES = 1_000_000  # of one file; a record has 20 kB
+MOST_TOTAL_BYTES = 64_000_000
 
 
 def pack(folder: Path, target: Path) -> int:
@@ -80,17 +82,23 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         RecordError: see ``take``.
     """
+    seen: set[str] = set()
+    total = 0
     try:
         with tarfile.open(path, "r:gz") as archive:
-            for number, member in enumerate(archive):
+            for member in archive:
                 if not member.isfile() or not MEMBER.fullmatch(member.name):
                     found = f"{member.name[:80]!r}{'' if member.isfile() else ', no regular file'}"
                     raise RecordError(f"{path.name}: expected only MACHINE/DATE/NAME.json, found {found}")
-                if number >= MOST_MEMBERS or member.size > MOST_BYTES:
-                    limits = f"{MOST_MEMBERS} files of {MOST_BYTES} bytes"
+                if member.name in seen:
+                    raise RecordError(f"{path.name}: expected each file once, found {member.name} again")
+                seen.add(member.name)
+                total += member.size
+                if len(seen) > MOST_MEMBERS or member.size > MOST_BYTES or total > MOST_TOTAL_BYTES:
+                    limits = f"{MOST_MEMBERS} files of {MOST_BYTES} bytes, {MOST_TOTAL_BYTES} together"
                     raise RecordError(f"{path.name}: expected at most {limits}, found more in {member.name}")
                 yield member.name, archive.extractfile(member).read()
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a pack, found no such file") from error
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise RecordError(f"{path.name}: expected a pack (a gzipped tar of records), found {error}") from error
