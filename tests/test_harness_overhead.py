@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.measure import backend as measure_backend
-from bench.measure import child, study
+from bench.measure import study
 from bench.records.store import Results
 from bench.report import facts, tables
 from bench.report.rows import Evidence
@@ -83,7 +83,7 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block,
         cell = make_cell(workload="call-styles", mode="study", batch_size=4, n_samples=12)
         request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
         model = Model()
-        for module in (child, child.fits):
+        for module in (study, study.fits):
             monkeypatch.setattr(module, "perf_counter", lambda: model.now_s)
         block = study.Study(keras, None, request, {}).fit(
             model, Data(list(range(12)), list(range(12))), 5, is_clocked=is_clocked
