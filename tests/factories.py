@@ -233,11 +233,7 @@ def make_conditions(**fields: Any) -> Conditions:
 
 
 def make_job(
-    seconds: float = 20.0,
-    qualities: Sequence[float | None] = (None,),
-    *,
-    at_least: float = 0.97,
-    return_s: float = 0.0,
+    seconds: float = 20.0, qualities: Sequence[float | None] = (None,), *, at_least: float = 0.97, return_s: float = 0.0
 ) -> Job:
     """A whole job of equally long epochs with the given qualities; fit returns some time after the last."""
     n = len(qualities)

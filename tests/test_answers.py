@@ -20,14 +20,7 @@ from bench.report import answers, facts, pages, published, rules
 from bench.report.rows import Evidence
 from bench.workloads import registry
 from scripts import check_prose
-from tests.factories import (
-    make_gpu,
-    make_machine,
-    make_record,
-    make_results,
-    make_session,
-    make_session_results,
-)
+from tests.factories import make_gpu, make_machine, make_record, make_results, make_session, make_session_results
 from tests.sites import ROOT, write_results
 from tests.test_pages import write_docs
 

@@ -165,9 +165,7 @@ TEXTS_AND_RULE = """svg => {
 def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     session = gpu_session.gpu_session()
     made = charts.draw(
-        "cpu-gpu-speedup",
-        Evidence(Results((session,)), registry.workloads()),
-        others=pages._others("cpu-gpu-speedup"),
+        "cpu-gpu-speedup", Evidence(Results((session,)), registry.workloads()), others=pages._others("cpu-gpu-speedup")
     )
     page = browser.new_page(viewport={"width": 1280, "height": 2000})
     page.set_content(pages.svg(getattr(made, kind), made, "x", kind))

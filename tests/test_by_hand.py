@@ -91,8 +91,7 @@ def test_both_sides_learn_the_same_from_the_same_weights(backend: str):
 
 
 @pytest.mark.parametrize(
-    "by_hand_losses",
-    [[2.1, 1.9, 1.7], [2.0, 1.9, 1.81], [2.0, 2.1, 2.2], [2.0, 2.0, 2.0], [float("nan")] * 3],
+    "by_hand_losses", [[2.1, 1.9, 1.7], [2.0, 1.9, 1.81], [2.0, 2.1, 2.2], [2.0, 2.0, 2.0], [float("nan")] * 3]
 )
 def test_losses_of_other_work_are_refused(by_hand_losses: list[float]):
     raw_models.compare_losses([2.0, 1.9, 1.7], [2.0001, 1.9003, 1.6999], "raw")

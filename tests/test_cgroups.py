@@ -45,11 +45,7 @@ def is_at_the_root(folder: Path, is_v2: bool) -> None:
         ("4:cpu,memory:/jobs\n", {"cpu,memory/jobs": None}, [("cpu,memory/jobs",) * 2]),
         ("4:memory:/docker/abc\n", {"memory": None}, [("memory", "memory")]),
         ("4:memory:/\n", {"memory": None}, [("memory", "memory")]),
-        (
-            "0::/user/one\n",
-            {"user/one": "", "user": "cpu memory", "": "cpu memory"},
-            [("user/one", "user")],
-        ),
+        ("0::/user/one\n", {"user/one": "", "user": "cpu memory", "": "cpu memory"}, [("user/one", "user")]),
         ("0::/docker/abc\n", {"": "cpu memory"}, [("", "")]),
         ("0::/user/one\n", {"user/one": "", "user": "cpu", "": "cpu memory"}, []),
         ("4:memory:/../outside\n0::/../outside\n", {"memory": None, "": "memory"}, []),

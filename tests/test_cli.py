@@ -138,8 +138,7 @@ def test_a_failing_cell_exits_with_1_and_the_others_are_stored(fake_launch, tmp_
     fake_launch["matmul"] = "failed"
 
     result = CliRunner().invoke(
-        app.app,
-        ["run", "--profile", "smoke", "--only", "cnn-digits,matmul", "--results", str(tmp_path)],
+        app.app, ["run", "--profile", "smoke", "--only", "cnn-digits,matmul", "--results", str(tmp_path)]
     )
 
     assert 1 == result.exit_code, result.output

@@ -112,10 +112,7 @@ def test_gpus_have_the_order_in_which_their_meters_are_read():
 
 @pytest.mark.parametrize(
     ("workload", "name", "value"),
-    [
-        ("determinism", "CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
-        ("memory-caps", "XLA_PYTHON_CLIENT_PREALLOCATE", "false"),
-    ],
+    [("determinism", "CUBLAS_WORKSPACE_CONFIG", ":4096:8"), ("memory-caps", "XLA_PYTHON_CLIENT_PREALLOCATE", "false")],
 )
 def test_a_study_has_what_must_be_set_before_a_gpu_is_used(workload, name, value):
     assert value == environment_of(workload).get(name)

@@ -268,12 +268,7 @@ def test_a_half_that_nobody_measured_leaves_the_claim_open(monkeypatch):
 
 @pytest.mark.parametrize(
     ("fields", "word"),
-    [
-        ({}, "confirmed"),
-        ({"at_least": 1e6}, "refuted"),
-        ({"says": True}, "refuted"),
-        ({"holds": "depends"}, "depends"),
-    ],
+    [({}, "confirmed"), ({"at_least": 1e6}, "refuted"), ({"says": True}, "refuted"), ({"holds": "depends"}, "depends")],
 )
 def test_a_claim_is_as_good_as_its_weaker_half(monkeypatch, fields: dict, word: str):
     found = decided(monkeypatch, msgspec.structs.replace(HALVES, **fields), evidence_of(gpu=True))
@@ -282,8 +277,7 @@ def test_a_claim_is_as_good_as_its_weaker_half(monkeypatch, fields: dict, word: 
 
 
 @pytest.mark.parametrize(
-    "claim_id",
-    ["b-cpu-trainable-gpu-enhances", "b-faq-require-gpu", "b-faq-without-gpu-significantly-longer"],
+    "claim_id", ["b-cpu-trainable-gpu-enhances", "b-faq-require-gpu", "b-faq-without-gpu-significantly-longer"]
 )
 def test_what_is_said_of_a_gpu_waits_for_a_gpu(claim_id: str):
     on_a_cpu = next(item for item in ledger.items(evidence_of()) if item.claim.id == claim_id)

@@ -19,15 +19,7 @@ INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.f
 
 bandwidth, copies, endurance, fit_overhead, pipeline, resident, timers = (
     registry.module(name)
-    for name in (
-        "bandwidth",
-        "copy",
-        "endurance",
-        "fit-overhead",
-        "input-pipeline",
-        "resident-data",
-        "wrong-timer",
-    )
+    for name in ("bandwidth", "copy", "endurance", "fit-overhead", "input-pipeline", "resident-data", "wrong-timer")
 )
 
 

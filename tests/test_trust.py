@@ -50,8 +50,7 @@ def cyclic(rng, n):
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind"),
-    [(flat, "flat"), (warm_up, "warm-up"), (slow_down, "slow-down"), (cyclic, "no steady state")],
+    ("shape", "kind"), [(flat, "flat"), (warm_up, "warm-up"), (slow_down, "slow-down"), (cyclic, "no steady state")]
 )
 def test_synthetic_traces_get_their_name_95_times_in_100(shape, kind):
     rng = np.random.default_rng(21)

@@ -58,11 +58,7 @@ def collect(backends: tuple[str, ...] = BACKENDS, *, limit_s: float = PROBE_LIMI
     with ThreadPoolExecutor(len(backends)) as pool:
         asked = list(pool.map(lambda name: ask(name, limit_s=limit_s), backends))
     return Facts(
-        host=now,
-        backends=tuple(asked),
-        packages=packages(),
-        variables=variables(),
-        keras_backend=keras_backend(),
+        host=now, backends=tuple(asked), packages=packages(), variables=variables(), keras_backend=keras_backend()
     )
 
 

@@ -105,11 +105,7 @@ def hidden_devices(facts: Facts) -> Iterator[Finding]:
 def variable_findings(name: str, value: str, severity: Severity, means: str) -> Finding:
     """A finding on one variable."""
     return Finding(
-        id=name.lower().replace("_", "-"),
-        severity=severity,
-        seen=f"{name}={value!r}",
-        means=means,
-        fix=f"unset {name}",
+        id=name.lower().replace("_", "-"), severity=severity, seen=f"{name}={value!r}", means=means, fix=f"unset {name}"
     )
 
 

@@ -85,11 +85,7 @@ def hands_on(folder: Path, controller: str) -> bool:
 
 @contextmanager
 def new_group(
-    controller: str,
-    prefix: str,
-    claim: Callable[[Path, bool], None],
-    root: Path = ROOT,
-    self_cgroup: Path = SELF,
+    controller: str, prefix: str, claim: Callable[[Path, bool], None], root: Path = ROOT, self_cgroup: Path = SELF
 ) -> Iterator[tuple[Path, Place]]:
     """The folder of a new group, and where it lies; removed on leaving, when no process may be in it any more.
 

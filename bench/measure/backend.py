@@ -7,10 +7,7 @@ import random
 from contextlib import suppress
 from typing import Any
 
-from bench.schema import (
-    Cell,
-    Request,
-)
+from bench.schema import Cell, Request
 
 
 class NotAsAskedError(RuntimeError):

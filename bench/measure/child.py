@@ -20,16 +20,8 @@ import msgspec
 from bench.machine import meters
 from bench.measure import backend, control, observe, study, train
 from bench.measure import probe as measure_probe
-from bench.measure.clock import (
-    CLOCK_DIGITS,
-    Clock,
-)
-from bench.schema import (
-    DataUnavailableError,
-    Request,
-    Run,
-    encode,
-)
+from bench.measure.clock import CLOCK_DIGITS, Clock
+from bench.schema import DataUnavailableError, Request, Run, encode
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
@@ -167,12 +159,7 @@ def main(request_path: str, result_path: str) -> None:
         traceback.print_exc()
         status, reason = describe_failure(error)
         run = Run(
-            index=request.index,
-            order=request.order,
-            status=status,
-            reason=reason,
-            started_at=started_at,
-            total_s=0.0,
+            index=request.index, order=request.order, status=status, reason=reason, started_at=started_at, total_s=0.0
         )
     temporary = Path(f"{result_path}.tmp")
     temporary.write_bytes(encode(run))

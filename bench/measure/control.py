@@ -8,13 +8,8 @@ from typing import Any
 
 from bench.machine import cores, meters
 from bench.measure import backend
-from bench.measure.clock import (
-    CLOCK_DIGITS,
-)
-from bench.schema import (
-    Cell,
-    Control,
-)
+from bench.measure.clock import CLOCK_DIGITS
+from bench.schema import Cell, Control
 
 # Side of the control kernel's matrices. On a CPU 2 GFLOP: long enough to time on one core, short enough not to heat it.
 # On a GPU 137 GFLOP: some milliseconds of the fastest, so that it is the product that is timed and not its launch.

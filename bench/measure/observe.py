@@ -12,11 +12,7 @@ from bench.doctor import probe
 from bench.machine import cores as machine_cores
 from bench.measure import backend as measure_backend
 from bench.measure.backend import NotAsAskedError
-from bench.schema import (
-    Jit,
-    Observed,
-    Request,
-)
+from bench.schema import Jit, Observed, Request
 
 # What walks a whole sequence as one operation, by backend: a module and its functions.
 FUSED_KERNELS = {

@@ -7,16 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from bench.machine import meters
-from bench.measure.clock import (
-    CLOCK_DIGITS,
-    N_LATENCIES,
-    Clock,
-)
-from bench.schema import (
-    Block,
-    Data,
-    Request,
-)
+from bench.measure.clock import CLOCK_DIGITS, N_LATENCIES, Clock
+from bench.schema import Block, Data, Request
 
 
 class Stopwatch:

@@ -7,12 +7,8 @@ from typing import Any
 
 from bench.machine import meters
 from bench.measure import backend
-from bench.measure.clock import (
-    Clock,
-)
-from bench.schema import (
-    Request,
-)
+from bench.measure.clock import Clock
+from bench.schema import Request
 from bench.workloads import registry
 
 

@@ -13,19 +13,8 @@ from typing import Any
 
 from bench.machine import meters
 from bench.measure import backend
-from bench.measure.clock import (
-    BLOCK_S,
-    CLOCK_DIGITS,
-    MIN_BLOCKS,
-    Clock,
-    is_steady,
-    step_callbacks,
-)
-from bench.schema import (
-    Block,
-    Data,
-    Request,
-)
+from bench.measure.clock import BLOCK_S, CLOCK_DIGITS, MIN_BLOCKS, Clock, is_steady, step_callbacks
+from bench.schema import Block, Data, Request
 from bench.workloads import registry
 from bench.workloads.parts import fits
 

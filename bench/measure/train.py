@@ -10,18 +10,8 @@ from typing import Any
 
 from bench.machine import meters
 from bench.measure import backend, observe, predict
-from bench.measure.clock import (
-    CLOCK_DIGITS,
-    ENDLESS_EPOCHS,
-    Clock,
-    step_callbacks,
-)
-from bench.schema import (
-    Data,
-    Epoch,
-    Job,
-    Request,
-)
+from bench.measure.clock import CLOCK_DIGITS, ENDLESS_EPOCHS, Clock, step_callbacks
+from bench.schema import Data, Epoch, Job, Request
 from bench.workloads import registry
 
 

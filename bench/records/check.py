@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.schema import (
-    METHOD_VERSIONS,
-    SLUG,
-    Record,
-    Run,
-)
+from bench.schema import METHOD_VERSIONS, SLUG, Record, Run
 
 
 def semantic_problems(record: Record) -> Iterator[str]:  # noqa: C901  one line each, none nested

@@ -14,10 +14,7 @@ import msgspec
 
 from bench import ROOT
 from bench.records import codec
-from bench.schema import (
-    Struct,
-    encode,
-)
+from bench.schema import Struct, encode
 
 RESULTS = ROOT / "results"
 LOCAL = "local"  # sub-folder of results/ that git ignores: this machine, not yet published

@@ -9,12 +9,7 @@ import msgspec
 
 from bench.records import files
 from bench.records.files import SPOOL
-from bench.schema import (
-    RECORD_LIMIT_BYTES,
-    Record,
-    Run,
-    encode,
-)
+from bench.schema import RECORD_LIMIT_BYTES, Record, Run, encode
 
 
 def write_run(folder: Path, cell_id: str, run: Run) -> None:

@@ -14,11 +14,7 @@ from bench.records import check as records_check
 from bench.records import files as records_files
 from bench.records import plausible, spool
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
-from bench.schema import (
-    Machine,
-    Record,
-    Session,
-)
+from bench.schema import Machine, Record, Session
 
 
 class SessionResults(NamedTuple):

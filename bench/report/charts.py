@@ -503,10 +503,7 @@ def jit_arms(scope: Scope) -> Picture:
         description=_in_words(f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio),
         rows=found,
         paint=lambda narrow: _forest(
-            found,
-            "times the speed without (log scale; right of 1 compiling pays)",
-            narrow=narrow,
-            rule_at=1.0,
+            found, "times the speed without (log scale; right of 1 compiling pays)", narrow=narrow, rule_at=1.0
         ),
     )
 
@@ -1237,13 +1234,7 @@ def _said(row: Mapping[str, Any], *, narrow: bool) -> str:
 
 
 def _curves(
-    rows: list[dict[str, Any]],
-    x_title: str,
-    y_title: str,
-    missing: Sequence[str],
-    *,
-    narrow: bool,
-    base: int,
+    rows: list[dict[str, Any]], x_title: str, y_title: str, missing: Sequence[str], *, narrow: bool, base: int
 ) -> alt.LayerChart:
     """Lines over a logarithmic size, each point with its interval."""
     rows = [{"line": row["series"]} | row for row in rows]
@@ -1682,7 +1673,7 @@ def _stack(rows: list[dict[str, Any]], *, narrow: bool) -> alt.LayerChart:
                 if used
                 else None,
             ),
-        ),
+        )
     ]
     spread = base.transform_filter("isValid(datum.low)")
     layers.append(

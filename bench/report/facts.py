@@ -22,19 +22,7 @@ from bench.report import calculators, history, stats, studies
 from bench.report import format as fmt
 from bench.report.rows import Contrast, Evidence, fastest, is_older_method
 from bench.report.stats import Estimate, Quantity
-from bench.schema import (
-    BACKENDS,
-    DEVICES,
-    Backend,
-    Device,
-    Job,
-    Mode,
-    Precision,
-    Record,
-    Scalar,
-    Workload,
-    n_gpus_of,
-)
+from bench.schema import BACKENDS, DEVICES, Backend, Device, Job, Mode, Precision, Record, Scalar, Workload, n_gpus_of
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
 IMAGENET_IMAGES = 1_281_167

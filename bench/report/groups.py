@@ -15,11 +15,7 @@ GROUPS = {
     "measuring": "Measuring properly",
 }
 # Value of ``where`` in an answer's front matter -> who can measure what it asks.
-WHERE = {
-    "here": "anyone",
-    "contributors": "owners of it",
-    "documents": "a cited fact",
-}
+WHERE = {"here": "anyone", "contributors": "owners of it", "documents": "a cited fact"}
 UNGROUPED = "More questions"
 
 

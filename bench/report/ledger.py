@@ -142,12 +142,7 @@ def _both(claim: Claim, first: Item, second: Item) -> Item:
     """The verdict on a claim of two halves, from those on each."""
     word = min((first.word, second.word), key=WEAKEST_FIRST.index)
     bases = {half.basis for half in (first, second) if word != OPEN or half.word == OPEN}
-    parts = (
-        Part(f"One half, {first.word}: "),
-        *first.parts,
-        Part(f" The other half, {second.word}: "),
-        *second.parts,
-    )
+    parts = (Part(f"One half, {first.word}: "), *first.parts, Part(f" The other half, {second.word}: "), *second.parts)
     rule = (
         "Two halves: both must be decided, and the claim is as good as the weaker one. "
         f"One half: {first.rule} The other half: {second.rule}"

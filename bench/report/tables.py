@@ -1258,9 +1258,7 @@ def failures(scope: Scope) -> _Draft:
                 reason = planned.skip or "planned, but the session ended before it"
                 rows.append((*start, _text(planned.cell_id), _text(words), _text(reason)))
     return _Draft(
-        caption="Cells that gave no result.",
-        columns=(MACHINE, "session", "cell", "what happened", "why"),
-        rows=rows,
+        caption="Cells that gave no result.", columns=(MACHINE, "session", "cell", "what happened", "why"), rows=rows
     )
 
 

@@ -80,8 +80,7 @@ ROWS: tuple[Row, ...] = (
         (DIGITS(FIRST, "gpu", 14, n_repeats=4), DIGITS(FIRST, "cpu", 14)),
     ),
     Row(
-        "ResNet-50, same batch on both",
-        (RESNET(FIRST, "gpu", 30), RESNET(FIRST, "cpu", 45), RESNET(SECOND, "gpu", 38)),
+        "ResNet-50, same batch on both", (RESNET(FIRST, "gpu", 30), RESNET(FIRST, "cpu", 45), RESNET(SECOND, "gpu", 38))
     ),
     Row(
         "ResNet-50, a GPU's batch",

@@ -96,11 +96,7 @@ def _on_gpu(cell: Cell, base: Mapping[str, str]) -> dict[str, str]:
 
 
 def launch(
-    request: Request,
-    *,
-    timeout_s: float = TIMEOUT_S,
-    worker: Sequence[str] = (),
-    base: Mapping[str, str] | None = None,
+    request: Request, *, timeout_s: float = TIMEOUT_S, worker: Sequence[str] = (), base: Mapping[str, str] | None = None
 ) -> Run:
     """Execute one run in a process of its own.
 
@@ -151,12 +147,7 @@ def launch(
         else:
             status, reason = _died(code, Path(scratch, "log"))
     return Run(
-        index=request.index,
-        order=request.order,
-        status=status,
-        reason=reason,
-        started_at=started_at,
-        total_s=total_s,
+        index=request.index, order=request.order, status=status, reason=reason, started_at=started_at, total_s=total_s
     )
 
 

@@ -65,14 +65,7 @@ SPEC = Workload(
                 estimate_s=9.0,
             ),
             # 250 divides the 60,000 images, so that every step has one shape.
-            Variant(
-                batch_size=250,
-                n_samples=60_000,
-                n_blocks=15,
-                steady_limit_s=3.0,
-                estimate_s=120.0,
-                sweep="batch",
-            ),
+            Variant(batch_size=250, n_samples=60_000, n_blocks=15, steady_limit_s=3.0, estimate_s=120.0, sweep="batch"),
         ),
     },
 )

@@ -52,14 +52,7 @@ SPEC = Workload(
             ),
         ),
         "reference": (
-            Variant(
-                batch_size=32,
-                n_samples=4_096,
-                n_blocks=15,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=38.0,
-            ),
+            Variant(batch_size=32, n_samples=4_096, n_blocks=15, steady_limit_s=3.0, headline=True, estimate_s=38.0),
             Variant(
                 mode="infer",
                 batch_size=32,

@@ -63,12 +63,7 @@ SPEC = Workload(
                 estimate_s=25.0,
             ),
             Variant(
-                mode="infer",
-                batch_size=8,
-                n_samples=16,
-                params={"image_px": 299},
-                steady_limit_s=3.0,
-                estimate_s=15.0,
+                mode="infer", batch_size=8, n_samples=16, params={"image_px": 299}, steady_limit_s=3.0, estimate_s=15.0
             ),
         ),
     },

@@ -146,7 +146,4 @@ def compile_arguments(variant: Variant) -> dict[str, Any]:
     """Adam at its default rate; cross-entropy of 128 characters from logits."""
     import keras
 
-    return {
-        "optimizer": keras.optimizers.Adam(),
-        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    }
+    return {"optimizer": keras.optimizers.Adam(), "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}

@@ -63,12 +63,7 @@ SPEC = Workload(
                 estimate_s=18.0,
             ),
             Variant(
-                mode="infer",
-                batch_size=16,
-                n_samples=32,
-                params={"image_px": 224},
-                steady_limit_s=3.0,
-                estimate_s=12.0,
+                mode="infer", batch_size=16, n_samples=32, params={"image_px": 224}, steady_limit_s=3.0, estimate_s=12.0
             ),
         ),
     },

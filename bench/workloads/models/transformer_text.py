@@ -14,16 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 # Eight long topics that no other topic of the list repeats.
-TOPICS = (
-    "specialnames",
-    "compound",
-    "types",
-    "formatstrings",
-    "string-methods",
-    "typesseq",
-    "debugger",
-    "assignment",
-)
+TOPICS = ("specialnames", "compound", "types", "formatstrings", "string-methods", "typesseq", "debugger", "assignment")
 N_TOKENS = 8_192  # words are hashed into so many ids, so that the table has one size for every version of the text
 
 COURSE_SIZE = {"width": 128, "layers": 2, "heads": 4, "length": 128}
@@ -80,21 +71,9 @@ SPEC = Workload(
                 sweep="threads",
             ),
             Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=512,
-                params=COURSE_SIZE,
-                steady_limit_s=3.0,
-                estimate_s=11.0,
+                mode="infer", batch_size=32, n_samples=512, params=COURSE_SIZE, steady_limit_s=3.0, estimate_s=11.0
             ),
-            Variant(
-                batch_size=4,
-                n_samples=32,
-                params=BERT_BASE_SIZE,
-                n_blocks=3,
-                steady_limit_s=1.5,
-                estimate_s=25.0,
-            ),
+            Variant(batch_size=4, n_samples=32, params=BERT_BASE_SIZE, n_blocks=3, steady_limit_s=1.5, estimate_s=25.0),
             Variant(
                 mode="infer",
                 batch_size=4,

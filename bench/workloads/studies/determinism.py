@@ -22,10 +22,7 @@ SPEC = Workload(
     kind="study",
     sample_noun="samples",
     data_source="seeded random images or word numbers; the same for both trainings",
-    series=(
-        Series(id="off", label="training step, switches off"),
-        Series(id="on", label="training step, switches on"),
-    ),
+    series=(Series(id="off", label="training step, switches off"), Series(id="on", label="training step, switches on")),
     readings=(
         Reading(id="equal-off", label="same bits twice, switches off", unit="count"),
         Reading(id="equal-on", label="same bits twice, switches on", unit="count"),

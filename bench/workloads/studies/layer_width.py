@@ -31,11 +31,7 @@ SPEC = Workload(
         Series(id="odd", label="layers 7 narrower, an odd width"),
     ),
     readings=tuple(
-        Reading(
-            id=f"per-flop-{name}",
-            label=f"time per operation, over that of the full width: {label}",
-            unit="ratio",
-        )
+        Reading(id=f"per-flop-{name}", label=f"time per operation, over that of the full width: {label}", unit="ratio")
         for name, label in (("multiple-8", "8 narrower"), ("multiple-4", "12 narrower"), ("odd", "7 narrower"))
     ),
     variants={

@@ -23,16 +23,7 @@ from bench.workloads.studies import memory
 
 NETS = {
     module.SPEC.id: module
-    for module in (
-        resnet50,
-        mobilenet_v2,
-        inception_v3,
-        lstm_text,
-        transformer_text,
-        gpt_small,
-        detector,
-        mlp_tabular,
-    )
+    for module in (resnet50, mobilenet_v2, inception_v3, lstm_text, transformer_text, gpt_small, detector, mlp_tabular)
 }
 N_STEPS = 2  # measured steps, after a first one that compiles
 

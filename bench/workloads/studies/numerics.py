@@ -31,12 +31,7 @@ SPEC = Workload(
     variants={
         "smoke": (
             Variant(
-                mode="study",
-                batch_size=4,
-                n_samples=4,
-                params={"net": "cnn", "size": 8},
-                headline=True,
-                estimate_s=6.0,
+                mode="study", batch_size=4, n_samples=4, params={"net": "cnn", "size": 8}, headline=True, estimate_s=6.0
             ),
         ),
         "quick": (),

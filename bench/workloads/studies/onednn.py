@@ -32,10 +32,7 @@ SPEC = Workload(
     kind="study",
     sample_noun="samples",
     data_source="seeded random images, rows and tokens; only speed is asked",
-    series=(
-        Series(id="on", label="step with oneDNN, the default"),
-        Series(id="off", label="step without oneDNN"),
-    ),
+    series=(Series(id="on", label="step with oneDNN, the default"), Series(id="off", label="step without oneDNN")),
     readings=(Reading(id="loss-gap", label="first loss without oneDNN, apart from the one with it", unit="frac"),),
     variants={
         "smoke": (
