@@ -9,9 +9,13 @@ import shutil
 import socket
 import subprocess
 import tomllib
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+
+from bench.schema import METHOD_VERSIONS
 
 yaml = pytest.importorskip("yaml")
 
@@ -248,6 +252,90 @@ def test_ci_script_is_executable_and_runs_the_target():
 
     assert script.stat().st_mode & 0o111
     assert "make --no-print-directory test" in script.read_text(encoding="utf-8")
+
+
+# Changelog
+
+CHANGE_GROUPS = ("Added", "Changed", "Fixed", "Method")
+# "## 2026-11-29", or with the package's version before it: "## 0.1.0 - 2026-11-21".
+CHANGES_HEADING = re.compile(r"## (?:(?P<version>\d+\.\d+\.\d+) - )?(?P<date>\d{4}-\d{2}-\d{2})")
+METHOD_LINE = re.compile(r"- (?:Method (?P<version>\d+)(?:, [^:]+)?|Reading, [^:]+): \S")
+
+
+def changelog() -> str:
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def changelog_problems(text: str) -> Iterator[str]:
+    """What breaks the form of the changelog, with the line where it stands."""
+    dates: list[date] = []
+    groups: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) > 160:
+            yield f"{number}: {len(line)} characters, more than 160"
+        if line.startswith("## "):
+            groups = []
+            if not (heading := CHANGES_HEADING.fullmatch(line)):
+                yield f"{number}: no date in {line!r}"
+                continue
+            dates.append(date.fromisoformat(heading["date"]))
+            if dates != sorted(set(dates), reverse=True):
+                yield f"{number}: not older than the section above"
+        elif line.startswith("### "):
+            groups.append(line.removeprefix("### "))
+            if groups != [group for group in CHANGE_GROUPS if group in groups]:
+                yield f"{number}: groups {groups}, not {CHANGE_GROUPS} in this order"
+        elif line.startswith("- ") and not groups:
+            yield f"{number}: in no group"
+        elif line.startswith("- ") and groups[-1] == "Method" and not METHOD_LINE.match(line):
+            yield f"{number}: names neither the method's version nor a reading"
+
+
+def methods_in(text: str) -> set[int]:
+    """Method versions that have a line in a group of that name."""
+    groups = re.findall(r"^### Method\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    lines = [METHOD_LINE.match(line) for group in groups for line in group.splitlines()]
+    return {int(line["version"]) for line in lines if line and line["version"]}
+
+
+def test_changelog_is_dated_newest_first_in_short_lines():
+    assert [] == list(changelog_problems(changelog()))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("## 2026-11-22\n\n### Added\n\n- " + "x" * 159, "161 characters"),
+        ("## Unreleased", "no date"),
+        ("## 0.2.0", "no date"),
+        ("## 2026-11-21\n## 2026-11-22", "not older"),
+        ("## 2026-11-21\n## 0.1.0 - 2026-11-21", "not older"),
+        ("## 2026-11-21\n- A line.", "in no group"),
+        ("## 2026-11-21\n### Security", "in this order"),
+        ("## 2026-11-21\n### Method\n### Added", "in this order"),
+        ("## 2026-11-21\n### Method\n- The clock stops later.", "neither"),
+    ],
+)
+def test_planted_problem_of_the_changelog_is_found(text: str, problem: str):
+    (found,) = changelog_problems(text)
+
+    assert problem in found
+
+
+def test_changelog_has_a_section_for_the_package_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+    assert version in {heading["version"] for heading in CHANGES_HEADING.finditer(changelog())}
+
+
+def test_each_method_version_has_a_line_under_method():
+    assert set(range(1, max(METHOD_VERSIONS.values()) + 1)) == methods_in(changelog())
+
+
+def test_method_version_outside_its_group_does_not_count():
+    assert {2} == methods_in(
+        "### Added\n- Method 3: x\n### Method\n\n- Method 2, a: x\n- Reading, b: x\n## 2026-11-21\n- Method 1: x"
+    )
 
 
 # GitHub
