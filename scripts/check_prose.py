@@ -30,12 +30,18 @@ from urllib.parse import urlsplit
 import yaml
 from markdown.extensions.toc import slugify
 
+from bench.report.claims import beliefs
+from bench.report.facts import lookup
+from bench.report.prose import groups
+from bench.report.prose import problem as prose_problem
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.records import files, store  # noqa: E402
-from bench.report import answers, calculators, facts, groups, published, readability, verdicts  # noqa: E402
-from bench.report.rows import Evidence  # noqa: E402
+from bench.report.claims import answers
+from bench.report.evidence.evidence import Evidence  # noqa: E402
+from bench.report.published import figures as published  # noqa: E402
 from bench.workloads import registry  # noqa: E402
 
 REGISTRY = "docs/_ids.toml"
@@ -120,10 +126,10 @@ class Known(NamedTuple):
 def known(root: Path = ROOT) -> Known:
     """What this checkout offers."""
     return Known(
-        facts=frozenset(facts.names(registry.workloads())),
+        facts=frozenset(lookup.names(registry.workloads())),
         charts=_decorated(root / "bench/report/charts.py", "chart"),
         tables=_decorated(root / "bench/report/tables.py", "table"),
-        verdicts=frozenset(verdicts.IDS),
+        verdicts=frozenset(beliefs.IDS),
         figures=frozenset(published.figures()),
         workloads=frozenset(registry.workloads()),
         claims=frozenset(entry.id for entry in (*published.claims(), *published.named())),
@@ -238,7 +244,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "rerun": names.workloads,
         "generated_index": frozenset({"faq", "misconceptions"}),
         "claims_table": frozenset(),
-        "calculator": frozenset(calculators.IDS),
+        "calculator": frozenset(prose_problem.IDS),
         "coverage": frozenset(),
         "flips": frozenset(),
         "named_table": frozenset(),
@@ -529,13 +535,13 @@ def with_numbers(readme: str, evidence: Evidence) -> str:
     _, end, after = rest.partition(END)
     if not start or not end:
         raise ValueError(f"README.md: expected {START} and {END}")
-    cpu, gpu, date = (facts.lookup(name, evidence) for name in ("machine-cpu", "machine-gpu", "lead-date"))
+    cpu, gpu, date = (lookup.lookup(name, evidence) for name in ("machine-cpu", "machine-gpu", "lead-date"))
     rows = ["| | CPU | GPU over CPU |", "| --- | --- | --- |"]
     for label, on_cpu, ratio in README_FACTS:
-        if ratio and facts.measured(ratio, evidence):
+        if ratio and lookup.measured(ratio, evidence):
             on_cpu = f"{ratio}-cpu"  # a ratio stands beside its own CPU
-        factor = facts.lookup(ratio, evidence).text if ratio else ""
-        rows.append(f"| {label} | {facts.lookup(on_cpu, evidence).text} | {factor} |")
+        factor = lookup.lookup(ratio, evidence).text if ratio else ""
+        rows.append(f"| {label} | {lookup.lookup(on_cpu, evidence).text} | {factor} |")
     notes = f"CPU: {cpu.text}. GPU: {gpu.text}. Measured: {date.text}. Median, 95 % interval, number of processes."
     return f"{before}{START}\n" + "\n".join(rows) + f"\n\n{notes}\n{END}{after}"
 
@@ -549,12 +555,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.facts is not None:
         evidence = Evidence(store.load(), registry.workloads())
-        for name in facts.names(registry.workloads()):
+        for name in lookup.names(registry.workloads()):
             if options.facts in name:
-                print(f"{name}  {facts.lookup(name, evidence).text}")
+                print(f"{name}  {lookup.lookup(name, evidence).text}")
         return 0
     if options.report:
-        print(readability.table(readability.read(path, text) for path, text in page_sources().items()))
+        print(groups.table(groups.read(path, text) for path, text in page_sources().items()))
         return 0
     if options.write_readme:
         path = ROOT / "README.md"

@@ -20,6 +20,9 @@ from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 
+from bench.report.pages import build, menu
+from bench.report.prose import source
+
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
@@ -97,13 +100,13 @@ def under_mkdocs() -> None:
     from mkdocs_gen_files.plugin import PluginError
 
     forget_edited_modules()
-    from bench.report import pages
+    pass  # moved
 
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
     try:
         about = editor.config["site_description"] or ""
-        built = pages.build(
+        built = build.build(
             docs,
             results_folder(),
             address=public(editor.config["site_url"]),
@@ -111,7 +114,7 @@ def under_mkdocs() -> None:
             repository=editor.config["repo_url"] or "",
             keep=ROOT / ".cache" / "kept",
         )
-    except pages.PageError as error:
+    except source.PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
     for path, content in built.items():
         if isinstance(content, bytes):
@@ -123,12 +126,12 @@ def under_mkdocs() -> None:
     extensions: list[Any] = editor.config["markdown_extensions"]
     extensions.append(WholeBlocks())
     if editor.config["nav"] is None:
-        editor.config["nav"] = pages.navigation(built)
+        editor.config["nav"] = menu.navigation(built)
 
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:
     """Write every page below a folder, with the files of docs/ that are no pages (pictures, styles, notebooks)."""
-    from bench.report import pages
+    pass  # moved
 
     for path in docs.rglob("*"):
         relative = path.relative_to(docs)
@@ -136,7 +139,7 @@ def to_folder(out: Path, docs: Path, results: Path) -> None:
         if path.is_file() and path.suffix != ".md" and not hidden:
             (out / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out / relative)
-    for path, content in pages.build(docs, results).items():
+    for path, content in build.build(docs, results).items():
         target = out / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content if isinstance(content, bytes) else content.encode())

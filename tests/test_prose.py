@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.prose import groups
+
 pytest.importorskip("polars")
 
-from bench.report import readability
+
 from scripts import check_prose as prose
 
 ROOT = Path(__file__).parents[1]
@@ -298,10 +300,10 @@ def test_the_report_counts_words_sentences_and_a_grade():
     prose_of_it = "The cat sat. {{ fact('x') }} is a very long sentence of ten words, it says."
     text = f"{HEAD}# The page\n\n{prose_of_it}\n\n| a | b |\n"
 
-    found = readability.read("docs/faq/why.md", text)
+    found = groups.read("docs/faq/why.md", text)
 
     assert ["The page", "The cat sat.", "It is a very long sentence of ten words, it says.", "a", "b"] == (
-        readability.sentences(text)
+        groups.sentences(text)
     )
     assert (18, 2, 11) == (found.n_words, found.n_sentences, found.longest)
     # By hand: 14 words, 2 sentences, syllables 3 + (1+1+1+2+1+2+1+1+1+1+1).
@@ -312,7 +314,7 @@ def test_the_report_counts_words_sentences_and_a_grade():
     ("word", "n"), [("cat", 1), ("table", 2), ("time", 1), ("accuracy", 4), ("free", 1), ("GPU", 1), ("epoch", 2)]
 )
 def test_syllables_are_groups_of_vowels(word: str, n: int):
-    assert n == readability.syllables(word)
+    assert n == groups.syllables(word)
 
 
 def test_the_report_is_sorted_and_ends_with_the_middle_page(capsys):
