@@ -20,9 +20,6 @@ from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 
-from bench.report.pages import build, menu
-from bench.report.prose import source
-
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
@@ -100,7 +97,8 @@ def under_mkdocs() -> None:
     from mkdocs_gen_files.plugin import PluginError
 
     forget_edited_modules()
-    pass  # moved
+    from bench.report.pages import build, menu
+    from bench.report.prose.source import PageError
 
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
@@ -114,7 +112,7 @@ def under_mkdocs() -> None:
             repository=editor.config["repo_url"] or "",
             keep=ROOT / ".cache" / "kept",
         )
-    except source.PageError as error:
+    except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
     for path, content in built.items():
         if isinstance(content, bytes):
@@ -131,7 +129,7 @@ def under_mkdocs() -> None:
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:
     """Write every page below a folder, with the files of docs/ that are no pages (pictures, styles, notebooks)."""
-    pass  # moved
+    from bench.report.pages import build
 
     for path in docs.rglob("*"):
         relative = path.relative_to(docs)

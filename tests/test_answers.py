@@ -14,7 +14,7 @@ from bench.records import store
 from bench.report.claims import rule
 from bench.report.facts import lookup
 from bench.report.pages import build, drawings, plain
-from bench.report.prose import source
+from bench.report.prose import check_page, readme, source
 
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
@@ -24,7 +24,6 @@ from bench.report.claims import answers
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.workloads import registry
-from scripts import check_prose
 from tests.factories import make_gpu, make_machine, make_record, make_results, make_session, make_session_results
 from tests.sites import ROOT, write_results
 from tests.test_pages import write_docs
@@ -282,7 +281,7 @@ def test_a_wrong_answer_stops_the_build(tmp_path: Path):
 )
 def test_the_checker_of_prose_knows_answers(old: str, new: str, told: str):
     head = HEAD.replace("id: q\n", "id: q\nworkloads: [resnet50]\ngroup: start\n").replace(old, new)
-    found = check_prose.check_page("docs/faq/q.md", f"---\n{head}---\n\n{{{{ answer() }}}}\n", check_prose.known())
+    found = check_page.check_page("docs/faq/q.md", f"---\n{head}---\n\n{{{{ answer() }}}}\n", check_page.known())
     texts = [f"{one.line}: {one.text}" for one in found]
     assert (not told and not texts) or [one for one in texts if one.startswith(told) and told], texts
 
@@ -307,7 +306,7 @@ def test_many_answers_are_decided_by_records():
 @pytest.mark.parametrize("name", ["none", "full", "committed"])
 def test_every_answer_says_something_whatever_was_measured(name: str):
     results = {"none": Results(()), "full": make_results(gpu=True, n_runs=2, n_blocks=4)}
-    found = Evidence(results[name], registry.workloads()) if name in results else check_prose.committed_evidence()
+    found = Evidence(results[name], registry.workloads()) if name in results else readme.committed_evidence()
     for page, one in own_specs().items():
         answer = answers.decide(page, one, found)
         assert answer.sentence.endswith(".") and "{{" not in answer.sentence, page

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.report.claims import rule
-from bench.report.claims.case import OUTCOMES, Outcome, Part, Verdict, VerdictError
 from bench.report.claims.cases import arms, records, studies
 from bench.report.claims.cases import published as cases_published
 from bench.report.claims.cases.published import H100_PRICES, PEAK_ROWS
-from bench.report.claims.rule import Belief, Statement, Test, lookup
+from bench.report.claims.rule import Belief, Statement, Test
 from bench.report.evidence.thresholds import (
     BETTER_FRAC,
     BOUND_FRAC,
@@ -49,7 +48,6 @@ from bench.report.stats import quantities
 if TYPE_CHECKING:
     pass
 
-__all__ = ["IDS", "OUTCOMES", "Job", "Outcome", "Part", "Verdict", "VerdictError", "job_samples", "jobs", "lookup"]
 NO_GPU = "No GPU has been measured yet, so nothing is decided."
 GPU_SPEED = (
     "a GPU's speed over that of the CPU in the same session, each with its fastest batch, usual precision, backend and "
@@ -776,4 +774,3 @@ rule.add(
     ),
 )
 
-IDS = tuple(rule.ALL)

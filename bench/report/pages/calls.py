@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -14,13 +13,12 @@ from bench.report.claims import case as claims_case
 from bench.report.evidence import beside, view
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, cache, forms, markup, plain, render
+from bench.report.pages import addresses, cache, forms, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING
-from bench.report.pages.menu import UNORDERED
 from bench.report.prose import coverage as prose_coverage
-from bench.report.prose import groups, problem
+from bench.report.prose import problem
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.published import freshness, prices
@@ -81,7 +79,6 @@ class Voice:
             "published": self.published,
             "published_beside": self.published_beside,
             "rerun": self.rerun,
-            "generated_index": self.generated_index,
             "coverage": self.coverage,
             "flips": self.flips,
             "article_titles": self.article_titles,
@@ -216,7 +213,7 @@ class Voice:
         outcome = verdict.outcome.replace(" ", "-")
         return markup.block(
             f'<div class="verdict verdict-{outcome}">{markup.badge(verdict.outcome)}{markup.basis(verdict)}'
-            f"<p>{self._sentence(verdict)}</p>"
+            f"<p>{self.sentence(verdict)}</p>"
             f'<p class="rule">Rule: {markup.e(verdict.rule)}</p><p class="rule">{markup.e(self._tried(verdict))}</p></div>'
         )
 
@@ -252,7 +249,7 @@ class Voice:
         rows = [(markup.e(case.name), self._part(case.part), sides[case.side]) for case in verdict.cases]
         return markup.block(markup.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}"))
 
-    def _sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> str:
+    def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> str:
         return "".join(self._part(part) for part in verdict.parts)
 
     def _part(self, part: claims_case.Part) -> str:
@@ -304,8 +301,8 @@ class Voice:
 
     def calculator(self, kind: str) -> str:
         """A form that works with this page's numbers; shown by its script, and nothing without records."""
-        if kind not in problem.IDS:
-            raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.IDS)}")
+        if kind not in problem.CALCULATORS:
+            raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.CALCULATORS)}")
         if kind == "how-long":
             return forms.how_long(self.evidence)
         for figure in (*prices.cards(), *prices.rents()):
@@ -406,8 +403,8 @@ class Voice:
             rows.append(
                 (
                     f'<a href="{markup.e(addresses.href(self.page, path))}">{belief}</a>' if path else belief,
-                    f"{markup.badge(flip.before.outcome)}<p>{self._sentence(flip.before)}</p>",
-                    f"{markup.badge(flip.after.outcome)}<p>{self._sentence(flip.after)}</p>",
+                    f"{markup.badge(flip.before.outcome)}<p>{self.sentence(flip.before)}</p>",
+                    f"{markup.badge(flip.after.outcome)}<p>{self.sentence(flip.after)}</p>",
                     markup.e(flip.cause),
                     f'<a href="{markup.e(addresses.href(self.page, f"machines/{slug}.md"))}">{markup.e(slug)}</a>, {flip.session.session.id}',
                 )
@@ -420,33 +417,6 @@ class Voice:
         """How many different records these are, by device."""
         return prose_coverage.count(
             session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells))
-        )
-
-    def generated_index(self, folder: str) -> str:
-        """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
-        items: dict[str, list[str]] = {}
-        ordered = sorted(
-            self.site.sources.items(), key=lambda item: (int(item[1].meta.get("order", UNORDERED)), item[0])
-        )
-        for path, source in ordered:
-            if posixpath.dirname(path) != folder or path.endswith("index.md"):
-                continue
-            badge, short = "", ""
-            if source.meta.get("verdict"):
-                verdict = self.site.judge(str(source.meta["verdict"]))
-                badge, short = f" {markup.badge(verdict.outcome)}{markup.basis(verdict)}", self._sentence(verdict)
-            else:
-                short = render.answer(self.site, path, self.page)
-            link = markup.e(addresses.href(self.page, path))
-            question = f'<a class="question" href="{link}">{markup.e(source.meta.get("title", path))}</a>'
-            group = str(source.meta.get("group", ""))
-            items.setdefault(group, []).append(f"<li>{question}{badge}<p>{short}</p></li>")
-        lists = {group: markup.block(f'<ul class="answers">{"".join(found)}</ul>') for group, found in items.items()}
-        if not any(lists):
-            return lists.get("", MISSING)
-        named = sorted(lists, key=groups.place)
-        return "\n\n".join(
-            f"## {groups.heading(group)} {{#group-{group or 'none'}}}\n\n{lists[group]}" for group in named
         )
 
     def article_titles(self) -> str:
@@ -483,7 +453,7 @@ class Voice:
             f'<li id="{markup.e(claim.id)}" {marks}><p class="ledger-claim">{markup.badge(item.word)} <strong>{markup.e(claim.claim)}'
             f'</strong> <a class="headerlink" href="#{markup.e(claim.id)}" title="Link to this claim" '
             f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{markup.e(where)}. Explained: '
-            f'<a href="{markup.e(addresses.href(self.page, claim.page))}">{markup.e(title)}</a></p><p>{self._sentence(item)}</p>'
+            f'<a href="{markup.e(addresses.href(self.page, claim.page))}">{markup.e(title)}</a></p><p>{self.sentence(item)}</p>'
             f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
             f"{markup.e(claim.test)}.</p>{figures}</details></li>"
         )
@@ -502,7 +472,7 @@ class Voice:
                 f'<li id="{markup.e(entry.id)}"><p class="ledger-claim">{markup.badge(state.word)} '
                 f'<strong>{markup.e(entry.name)}</strong></p><p class="ledger-where">{markup.e(entry.type.capitalize())}, {where}. '
                 f'More: <a href="{markup.e(addresses.href(self.page, entry.page))}">{markup.e(title)}</a></p>'
-                f"<p>{self._sentence(state)}.</p></li>"
+                f"<p>{self.sentence(state)}.</p></li>"
             )
         return markup.block(f'<ul class="ledger">{"".join(items)}</ul>')
 

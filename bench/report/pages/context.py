@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -23,7 +24,6 @@ from bench.report.facts import lookup
 from bench.report.pages import addresses, cache, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
-from bench.report.pages.calls import Voice
 from bench.report.pages.drawings import ANCHOR
 from bench.report.prose import groups as prose_groups
 from bench.report.prose import heads, questions
@@ -57,7 +57,7 @@ class Site:
         self.numbered = questions.Register()
         self.used = Used()
         self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-        self._voices: dict[str, Voice] = {}
+        self.voices: dict[str, Any] = {}
         self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.sessions}
 

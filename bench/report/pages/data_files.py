@@ -16,7 +16,7 @@ from bench.report.charts.paint import axes
 from bench.report.claims import ledger
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, cache, data_files, markup, render, sharing
+from bench.report.pages import addresses, cache, markup, render, sharing
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
 from bench.report.pages.context import Site
@@ -92,7 +92,7 @@ def data_files(evidence: Evidence, results: Path) -> Pages:
     return cache.keep(evidence, "data files", make)
 
 
-def csv(table: tables_table.Table) -> str:
+def csv_text(table: tables_table.Table) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(table.plain_rows())
     return out.getvalue()
@@ -155,9 +155,7 @@ def chart_files(site: Site) -> Pages:
             },
         }
         pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, indent=1, sort_keys=True) + "\n"
-        pages[f"data/charts/{key}.csv"] = data_files.csv(
-            site.make_table(drawing.id, drawing.workload, first=drawing.session)
-        )
+        pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
         pages[VEGA] = pages_drawings.vega()
     return pages
@@ -170,7 +168,7 @@ def answer_entries(site: Site, rendered: Mapping[str, tuple[str, str]]) -> list[
         folder, name = posixpath.split(path)
         if folder not in ("faq", "misconceptions") or name == "index.md":
             continue
-        voice = site._voices[path]
+        voice = site.voices[path]
         verdict = site.judge(str(source.meta["verdict"])) if source.meta.get("verdict") else site.decide(source)
         found.append(
             {
@@ -182,7 +180,7 @@ def answer_entries(site: Site, rendered: Mapping[str, tuple[str, str]]) -> list[
                 "verdict": verdict.outcome if verdict else None,
                 "statement": None if verdict is None else getattr(verdict, "statement", None) or verdict.belief,
                 "resting_on": None if verdict is None else verdict.basis,
-                "facts": [data_files.fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
+                "facts": [fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
                 "published": sorted(voice.figures),
             }
         )

@@ -13,14 +13,13 @@ import yaml
 
 from bench.report.claims import answers
 from bench.report.claims import rule as claims_rule
-from bench.report.pages import addresses, cards, markup, sharing
-from bench.report.pages import drawings as pages_drawings
-from bench.report.pages import plain as pages_plain
-from bench.report.pages import render as pages_render
+from bench.report.pages import addresses, cards, drawings, markup, plain, sharing
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import PlainVoice, Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import OTHER_BOOST, SEARCH_BOOST
+from bench.report.pages.markup import MISSING, OTHER_BOOST, SEARCH_BOOST
+from bench.report.pages.menu import UNORDERED
+from bench.report.prose import groups
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.published import freshness
@@ -60,7 +59,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     Raises:
         PageError: with file and line.
     """
-    voice = site._voices[source.path] = Voice(site, source.path)
+    voice = site.voices[source.path] = Voice(site, source.path)
     body = _fill(site, source.body, voice, source, source.n_head_lines)
     head = answers.without(source.head)
     if "{{" in head or "{%" in head:
@@ -69,13 +68,13 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     folder, name = posixpath.split(source.path)
     if source.path == "index.md":
         body = _hero(site, source, body, voice)
-        head = pages_render.with_meta(head, "hide:\n  - navigation\n  - toc\n")
+        head = with_meta(head, "hide:\n  - navigation\n  - toc\n")
     answer = ""
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = short_answer(site, source, body)
         body = body.rstrip("\n") + "\n\n" + _provenance(site, source, voice) + "\n"
         body += "\n" + markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}]) + "\n"
-    return pages_render.with_meta(head, _for_readers(site, source, answer)), body
+    return with_meta(head, _for_readers(site, source, answer)), body
 
 
 def _for_readers(site: Site, source: Source, answer: str) -> str:
@@ -83,7 +82,7 @@ def _for_readers(site: Site, source: Source, answer: str) -> str:
     meta: dict[str, Any] = {}
     if "search" not in source.meta:
         meta["search"] = {"boost": SEARCH_BOOST.get(posixpath.dirname(source.path), OTHER_BOOST)}
-    if asked := pages_render.asks(source):
+    if asked := asks(source):
         meta["tags"] = asked
     if answer:
         meta |= {"answer": answer} | ({"description": answer} if site.decide(source) else {})
@@ -105,29 +104,31 @@ def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> Pages:
         if card := card_path(site, source):
             meta = yaml.load(rendered[path][0].strip().strip("-"), Loader=published.YAML_LOADER)
             words = str(meta.get("answer") or meta.get("description") or "")
-            pages[card] = pages_drawings.card(cards.svg(str(meta["title"]), words, sharing.SITE))
+            pages[card] = drawings.card(cards.svg(str(meta["title"]), words, sharing.SITE))
     return pages
 
 
 def _fill(site: Site, text: str, voice: Voice, source: Source, n_lines_above: int) -> str:
     try:
         decided = site.decide(source)
-        opening = {answers.KEY: functools.partial(voice.opening, decided)} if decided else {}
-        return pages_plain.say_place_once(site.env.from_string(text).render(**voice.calls(), **opening))
+        calls = voice.calls() | {"generated_index": functools.partial(generated_index, voice)}
+        if decided:
+            calls[answers.KEY] = functools.partial(voice.opening, decided)
+        return plain.say_place_once(site.env.from_string(text).render(calls))
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
     except PageError:
         raise
     except Exception as error:
-        line = n_lines_above + (pages_render.template_line(error) or 1)
-        raise PageError(f"{source.shown}:{line}: {pages_render.message(error)}") from error
+        line = n_lines_above + (template_line(error) or 1)
+        raise PageError(f"{source.shown}:{line}: {message(error)}") from error
 
 
 def answer(site: Site, path: str, shown_on: str) -> str:
     """First paragraph of a source as HTML for another page."""
     source = site.sources[path]
     body = _fill(site, source.body, Voice(site, shown_on), source, source.n_head_lines)
-    return pages_plain.inline(pages_plain.first_paragraph(body), path, shown_on)
+    return plain.inline(plain.first_paragraph(body), path, shown_on)
 
 
 def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
@@ -150,9 +151,7 @@ def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
             f"{_measured_when(site, voice) or markup.finished_at(lead)}."
         )
     title = markup.e(source.meta.get("title", ""))
-    paragraphs = [
-        pages_plain.inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())
-    ]
+    paragraphs = [plain.inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
     words = "".join(f"<p>{text}</p>" for text in paragraphs if text)
     return f'<div class="hero"><h1>{title}</h1>{words}<p class="measured-on">{where}</p></div>\n\n{rest}'
 
@@ -172,7 +171,7 @@ def _provenance(site: Site, source: Source, voice: Voice) -> str:
     """Below an answer: its id, how old its numbers are, and how else people ask."""
     when = _measured_when(site, voice) or "no measurement yet"
     data = addresses.href(source.path, "data/answers.json")
-    asked = pages_render.asks(source)
+    asked = asks(source)
     also = f"<br>Also asked as: {markup.e(' · '.join(asked))}" if asked else ""
     decided = site.decide(source)
     how = (
@@ -193,8 +192,8 @@ def short_answer(site: Site, source: Source, body: str) -> str:
         resting = f" ({claims_rule.RESTING})" if verdict.basis == "published" else ""
         return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
     if (decided := site.decide(source)) is not None:
-        return pages_plain.plain(decided.sentence)
-    return pages_plain.plain(pages_plain.first_paragraph(body))
+        return plain.plain(decided.sentence)
+    return plain.plain(plain.first_paragraph(body))
 
 
 def redirects(site: Site) -> Pages:
@@ -211,3 +210,27 @@ def redirects(site: Site) -> Pages:
                 f'</head><body><p>This page moved: <a href="{target}">follow it</a>.</p></body></html>\n'
             )
     return pages
+
+
+def generated_index(voice: Voice, folder: str) -> str:
+    """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
+    items: dict[str, list[str]] = {}
+    ordered = sorted(voice.site.sources.items(), key=lambda item: (int(item[1].meta.get("order", UNORDERED)), item[0]))
+    for path, source in ordered:
+        if posixpath.dirname(path) != folder or path.endswith("index.md"):
+            continue
+        badge, short = "", ""
+        if source.meta.get("verdict"):
+            verdict = voice.site.judge(str(source.meta["verdict"]))
+            badge, short = f" {markup.badge(verdict.outcome)}{markup.basis(verdict)}", voice.sentence(verdict)
+        else:
+            short = answer(voice.site, path, voice.page)
+        link = markup.e(addresses.href(voice.page, path))
+        question = f'<a class="question" href="{link}">{markup.e(source.meta.get("title", path))}</a>'
+        group = str(source.meta.get("group", ""))
+        items.setdefault(group, []).append(f"<li>{question}{badge}<p>{short}</p></li>")
+    lists = {group: markup.block(f'<ul class="answers">{"".join(found)}</ul>') for group, found in items.items()}
+    if not any(lists):
+        return lists.get("", MISSING)
+    named = sorted(lists, key=groups.place)
+    return "\n\n".join(f"## {groups.heading(group)} {{#group-{group or 'none'}}}\n\n{lists[group]}" for group in named)

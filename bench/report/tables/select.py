@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bench.records.store import SessionResults
-from bench.report.evidence import rooflines
-from bench.report.evidence.cells import fastest
+from bench.report.evidence import cells, rooflines
 from bench.report.stats.estimate import Quantity
 from bench.report.tables.table import MODES, TableScope
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
@@ -35,7 +34,7 @@ def all_but_threads(record: Record) -> tuple[Any, ...]:
 
 def fastest(scope: TableScope, records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
     """The best record that nothing disturbed; a disturbed one only where there is no other."""
-    return fastest(scope.evidence.undisturbed(records), by)
+    return cells.fastest(scope.evidence.undisturbed(records), by)
 
 
 # Rows.

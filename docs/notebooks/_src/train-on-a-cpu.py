@@ -30,7 +30,6 @@ import os
 import subprocess
 import sys
 from datetime import date
-from bench.report.facts import lookup
 
 backends = [name for name in ("tensorflow", "torch", "jax") if importlib.util.find_spec(name)]
 wanted = {"keras": "keras>=3", "sklearn": "scikit-learn"}
@@ -160,8 +159,8 @@ if root is None:
 else:
     sys.path.insert(0, str(root))
     from bench.records import store
-    pass  # moved
     from bench.report.evidence.evidence import Evidence
+    from bench.report.facts import lookup
     from bench.workloads import registry
 
     stored = store.load()
