@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bench.records.store import Results
-from bench.report.claims import beliefs, case, rule
+from bench.report.claims import case, rule
 from bench.report.evidence import jobs
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published

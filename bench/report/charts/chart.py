@@ -1,4 +1,4 @@
-"""TODO"""
+"""What a chart is: its scope, its picture, the drawing made of it, and the registry of chart functions."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
-"""TODO"""
+"""Chart and table: how many times faster the GPU is, by workload."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.charts import chart
@@ -18,19 +16,8 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
 from bench.report.tables.cells import MISSING, NOTHING
-from bench.report.tables.table import MACHINE, MODES, NO_GPU, PRECISIONS, Cellv, Draft, TableScope
-from bench.schema import DEVICES, Mode
-
-
-def both_devices(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, Cellv, Cellv]:
-    """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
-    contrast = scope.evidence.best_contrast(session, workload)
-    if contrast is None:
-        cpu, gpu = (cells.rate(scope, session, workload, "train", device) for device in DEVICES)
-        return (cpu, gpu, MISSING) if session.machine.gpus else (cpu, NO_GPU, NOTHING)
-    _, _, cpu, gpu, ratio = _sides(scope, contrast)
-    value, _, interval = ratio.text.partition(" (")
-    return cpu, gpu, msgspec.structs.replace(ratio, text=f"{value} ({contrast.arms}; {interval}")
+from bench.report.tables.table import MACHINE, MODES, NO_GPU, PRECISIONS, Draft, TableScope
+from bench.schema import Mode
 
 
 @table.table("cpu-gpu-speedup")
@@ -46,7 +33,7 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
             for mode in (*MODES, "probe"):
                 start = (scope.machine(session), cells.text(evidence.title(workload)), cells.text(fmt.MODE_NAMES[mode]))
                 contrasts = _contrasts(evidence, session, workload, mode)
-                rows += [(*start, *_sides(scope, contrast)) for contrast in contrasts]
+                rows += [(*start, *cells.sides(scope, contrast)) for contrast in contrasts]
                 if not contrasts and (cpu := evidence.best(session, workload, mode, "cpu")) is not None:
                     failure = evidence.failure(session, workload, mode, "gpu")
                     speed = cells.estimate(scope, quantities.throughput(cpu), cpu, noun=evidence.noun(workload))
@@ -70,17 +57,6 @@ def _contrasts(evidence: Evidence, session: SessionResults, workload: str, mode:
     for one in filter(None, every):
         found.setdefault((one.gpu.cell.id, one.cpu.cell.id), one)
     return list(found.values())
-
-
-def _sides(scope: TableScope, contrast: Contrast) -> tuple[Cellv, ...]:
-    """Settings, CPU, both speeds and the ratio."""
-    noun = scope.evidence.noun(contrast.cpu.cell.workload)
-    return (
-        cells.text(contrast.arms),
-        cells.text(scope.evidence.cpu_text(contrast.session, contrast.cpu)),
-        *(cells.estimate(scope, quantities.throughput(r), r, noun=noun) for r in (contrast.cpu, contrast.gpu)),
-        cells.estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
-    )
 
 
 @chart.chart("cpu-gpu-speedup")

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: what compiling with XLA changes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def jit_arms_table(scope: TableScope) -> Draft:
                 *(cells.best_or_failed(scope, best, same, quantities.throughput) for best, same in sides),
                 MISSING if gain is None else cells.estimate(scope, gain, on, off),
                 cells.text("" if gain is None else ORDER_WORDS[estimate.side(gain)]),
-                *(NOTHING if best is None else cells.estimate(scope, quantities.first_step(best), best) for best, _ in sides),
+                *(NOTHING if b is None else cells.estimate(scope, quantities.first_step(b), b) for b, _ in sides),
             ))  # fmt: skip
     return Draft(
         caption="Steady speed without and with a compiler (jit), and what the first step takes in each case.",

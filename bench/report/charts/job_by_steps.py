@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: how long a job takes by its number of steps, and where the GPU overtakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""From evidence to marks: which cell speaks for an arm, and the row that is drawn for it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ def published(label: str, number: int, other: Other) -> dict[str, Any]:
 
 
 def models(scope: Scope) -> list[str]:
+    """Ids of the workloads that the chart shows."""
     if scope.workload:
         return [scope.workload]
     return [id_ for id_, spec in scope.evidence.workloads.items() if spec.kind == "model"]
 
 
 def arms(scope: Scope) -> list[tuple[str, str]]:
+    """Device and backend of every arm of the session."""
     return [(device, backend) for device in scope.devices() for backend in scope.backends()]
 
 
@@ -77,6 +79,7 @@ def collapsed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def mark_row(
     scope: Scope, row: dict[str, Any] | None, workload: str, device: str, backend: str, column: str
 ) -> dict[str, Any]:
+    """The mark of an arm: its value with interval, or a note where there is none."""
     label, series = scope.title_of(workload), axes.series(device, backend)
     value = None if row is None else row.get(column)
     if row is None or value is None:
@@ -95,6 +98,7 @@ def mark_row(
 
 
 def estimated(label: str, series: str, estimate: Any) -> dict[str, Any]:
+    """The mark of an estimate."""
     return {
         "row": label,
         "slot": series,
@@ -108,6 +112,7 @@ def estimated(label: str, series: str, estimate: Any) -> dict[str, Any]:
 
 
 def absent(label: str, series: str, note: str) -> dict[str, Any]:
+    """The mark of an arm without a value."""
     return {
         "row": label,
         "slot": series,
@@ -121,6 +126,7 @@ def absent(label: str, series: str, note: str) -> dict[str, Any]:
 
 
 def why(row: Mapping[str, Any] | None) -> str:
+    """Why a cell has no value, in words."""
     if row is None or row["status"] == "ok":
         return NOT_MEASURED
     reason = " ".join((row["reason"] or "").split())
@@ -143,6 +149,7 @@ def most_batches(scope: Scope) -> str:
 
 
 def main_params(scope: Scope, workload: str) -> str:
+    """Parameters of the workload's headline network, as JSON text."""
     rows = scope.rows(workload=workload, mode="train")
     return next((row["params"] for row in rows if row["headline"]), rows[0]["params"] if rows else "{}")
 
@@ -176,12 +183,14 @@ FASTER_FORMATS = {name: fmt.PRECISION_NAMES[name] for name in ("tf32", "mixed_bf
 
 
 def missing_arms(scope: Scope, found: Sequence[dict[str, Any]]) -> list[str]:
+    """Notes on the arms that no row shows."""
     drawn = {row["series"] for row in found if row["value"] is not None}
     notes = [f"{axes.series(d, b)}: {NOT_MEASURED}" for d, b in arms(scope) if axes.series(d, b) not in drawn]
     return notes if scope.has_gpu() else [*notes, f"GPU: {scope.without_gpu()}"]
 
 
 def fastest(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The row with the highest rate."""
     return max(rows, key=lambda row: row["samples_per_s"] or 0.0)
 
 

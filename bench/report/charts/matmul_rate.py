@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: rate of a square matrix product by its size."""
 
 from __future__ import annotations
 

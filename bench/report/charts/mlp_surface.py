@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: a dense network by width and batch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: where the time of a short job goes."""
 
 from __future__ import annotations
 

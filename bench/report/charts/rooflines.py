@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: how near each workload comes to the machine's highest rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: rates under the two roofs of the machine, arithmetic and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: samples per second of every workload."""
 
 from __future__ import annotations
 

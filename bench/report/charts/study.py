@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: the readings of a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: speed by number of threads."""
 
 from __future__ import annotations
 

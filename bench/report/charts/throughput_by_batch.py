@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: samples per second by batch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: time until a network is as good as its target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Chart and table: how long steps take to settle."""
 
 from __future__ import annotations
 

@@ -773,4 +773,3 @@ rule.add(
         basis="published",
     ),
 )
-

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Beliefs decided by whole training jobs: how many a CPU finishes in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Cases and verdicts: what a rule is decided on, and what comes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Units of quoted numbers and how they convert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Cells: their addresses, which variant they are of, which of several is the fastest."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def variant_key(record: Record) -> tuple[Any, ...]:
 
 
 def network_of(record: Record) -> str:
+    """Name of the network that a record's cell trained."""
     return registry.network(record.cell.workload, record.cell.params)
 
 
@@ -108,6 +109,7 @@ def is_older_method(record: Record) -> bool:
 
 
 def variants_of(record: Record) -> tuple[Variant, ...]:
+    """Variants of the record's profile."""
     return record.spec.variants.get(record.profile, ())
 
 

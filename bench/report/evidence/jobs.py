@@ -1,4 +1,4 @@
-"""TODO"""
+"""Whole training jobs: how long each takes, and whether it reached its target."""
 
 from __future__ import annotations
 
@@ -127,10 +127,12 @@ def _length(job: Job) -> float:
 
 
 def has_target(job: Job) -> bool:
+    """Whether the job's workload has a quality to reach."""
     return job.record.spec.target is not None
 
 
 def n_reached(record: Record, limit_s: float = math.inf) -> int:
+    """Runs that reached the target within so many seconds."""
     target = record.spec.target
     return sum(
         run.status == "ok"
@@ -142,8 +144,10 @@ def n_reached(record: Record, limit_s: float = math.inf) -> int:
 
 
 def reached_in_every_run(record: Record) -> bool:
+    """Whether every run reached the target."""
     return bool(record.runs) and n_reached(record) == len(record.runs)
 
 
 def runs_that_reached(record: Record) -> str:
+    """How many of the runs reached the target, in words."""
     return f"{n_reached(record)} of {len(record.runs)} runs"

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Memory: how a network's peak grows with its batch, and which real cards it fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Whether a session agrees with itself: the two halves of its repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Thresholds of the verdicts: one constant each, with its reason."""
 
 from __future__ import annotations
 

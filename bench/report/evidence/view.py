@@ -1,4 +1,4 @@
-"""TODO"""
+"""Which of a study's settings counts as the usual one."""
 
 from __future__ import annotations
 

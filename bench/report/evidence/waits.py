@@ -1,4 +1,4 @@
-"""TODO"""
+"""How long people wait, and the rates that decide it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""A fact: a number by name, how it is made, and the cells it rests on."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ Make = Callable[[Evidence, SessionResults], Found | None]
 
 
 class Entry(NamedTuple):
+    """How a fact is made."""
+
     title: str
     how: str
     make: Make
@@ -76,6 +78,7 @@ def placed(text: str, machine: str) -> str:
 
 
 def cells(evidence: Evidence, *records: Record | None) -> tuple[CellKey, ...]:
+    """Session and id of each record's cell, each once."""
     found = {id(record): record for record in records if record is not None}
     return tuple((evidence.session_of(record), record.cell.id) for record in found.values())
 
@@ -94,6 +97,7 @@ def over(first: Estimate, second: Estimate) -> Estimate:
 
 
 def times(estimate: Estimate, factor: float) -> Estimate:
+    """An estimate times a known number."""
     return msgspec.structs.replace(
         estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor
     )
@@ -105,5 +109,6 @@ def named(text: str, name: str) -> str:
 
 
 def arm(record: Record) -> str:
+    """An arm in words: backend, XLA, precision, batch."""
     cell = record.cell
     return f"{fmt.backend(cell.backend)}, XLA {cell.jit}, {cell.precision}, batch {cell.batch_size}"

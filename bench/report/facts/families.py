@@ -1,4 +1,4 @@
-"""TODO"""
+"""Facts that every workload has: rate, step time, memory, speed-up, time to target."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Signature(NamedTuple):
 
 
 def signature(workloads: Mapping[str, Workload]) -> tuple[Signature, ...]:
+    """What the names of facts follow from; the same for workloads that differ in nothing else."""
     return tuple(
         Signature(
             id=spec.id,
@@ -122,6 +123,7 @@ def _of_study(
 
 
 def family(spec: Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, Entry]:
+    """Facts of one workload in one mode, by id."""
     entries: dict[str, Entry] = {}
 
     def add(name: str, what: str, how: str, make: Make, *, of_all: bool = False) -> None:
@@ -232,6 +234,7 @@ def _speedup_family(spec: Signature, mode: Mode, title: str) -> dict[str, Entry]
 
 
 def target_family(spec: Signature) -> dict[str, Entry]:
+    """Facts about reaching a workload's target, by id."""
     entries = {
         f"{spec.id}-target": Entry(
             f"{spec.title}, the quality at which it counts as done",
@@ -383,6 +386,8 @@ def _side_of(contrast: Callable[[Evidence, SessionResults], Contrast | None], de
 
 
 def start_up(backend: Backend) -> Entry:
+    """Fact: how long a backend takes to start."""
+
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
         records = evidence.records(session, backend=backend, device="cpu", status="ok")
         value = quantities.pooled_phase_time(records)

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Facts about machines, clocks and sessions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ OVERHEAD_LIMIT_FRAC = 0.01  # of a step: what this benchmark's own clock should 
 
 
 def probe_rate(device: Device) -> None:
+    """Register the highest rate of a matrix product on a device."""
+
     @fact.fact(
         f"matmul-{device}-rate",
         f"highest rate of a square matrix product on the {device.upper()}",
@@ -200,4 +202,5 @@ def repeats(evidence: Evidence, session: SessionResults) -> tuple[history.Overla
 
 
 def of_pairs(evidence: Evidence, pairs: Sequence[history.Overlap]) -> tuple[CellKey, ...]:
+    """Cells of both records of each pair."""
     return fact.cells(evidence, *(record for found in pairs for record in found.records))

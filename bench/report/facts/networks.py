@@ -1,4 +1,4 @@
-"""TODO"""
+"""Facts about single networks and about extremes over all of them."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
 
 
 def images(name: str, title: str, n_images: int, how: str) -> None:
+    """Register the time that ResNet-50 takes for so many images."""
+
     @fact.fact(name, f"ResNet-50 on the CPU: {title}", how)
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
         record = evidence.best(session, "resnet50", "train", "cpu")
@@ -100,6 +102,8 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
 
 
 def extreme(name: str, word: str, place: Callable[[int], int]) -> None:
+    """Register an extreme of the speed-ups over all workloads."""
+
     @fact.fact(
         name,
         f"{word} training speed-up of GPU over CPU over all workloads",
@@ -142,6 +146,8 @@ def _work(width: int, batch_size: int) -> int:
 
 
 def grid_end(name: str, word: str, place: int) -> None:
+    """Register an end of the grid of dense networks."""
+
     @fact.fact(
         name,
         f"training step of the {word} dense network of the grid, on the CPU",

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Addresses of pages and files."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ def _fingerprint(results: Path) -> str:
 
 
 def evidence(results: Path) -> Evidence:
+    """Evidence of a results folder, kept while no file in it changes."""
     key = (str(results), _fingerprint(results))
     if _LOADED.get("key") != key:
         _LOADED.clear()

@@ -1,4 +1,4 @@
-"""TODO"""
+"""What a source may call: numbers, charts, tables, verdicts, as Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.report.facts import fact as facts_fact
 from bench.report.pages import addresses, cache, forms, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
-from bench.report.pages.markup import MISSING
+from bench.report.pages.markup import MISSING, e
 from bench.report.prose import coverage as prose_coverage
 from bench.report.prose import problem
 from bench.report.prose.source import PageError
@@ -46,8 +46,8 @@ def _by_machine(table: tables_table.Table, rows: Iterable[Sequence[str]]) -> tup
     for row, cells in zip(rows, table.rows, strict=True):
         machine = cells[0]
         if machine != before:
-            note = f' <span class="note">{markup.e(machine.note)}</span>' if machine.note else ""
-            found.append([markup.e(machine.text) + note])
+            note = f' <span class="note">{e(machine.note)}</span>' if machine.note else ""
+            found.append([e(machine.text) + note])
         found.append(list(row[1:]))
         before = machine
     return list(table.columns[1:]), found
@@ -141,7 +141,7 @@ class Voice:
             found += [(item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
             item, estimate = found[0]
             shown = self.site.number(self.page, fmt.interval(estimate), (markup.ref(session, record),), hint=spec.title)
-            return f"{shown} {markup.e(item.label)}, {fmt.backend(backend)}"
+            return f"{shown} {e(item.label)}, {fmt.backend(backend)}"
         return MISSING
 
     def chart(self, chart_id: str, workload: str = "") -> str:
@@ -152,8 +152,8 @@ class Voice:
         wide, narrow = (self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow"))
         here = functools.partial(addresses.href, self.page)
         files = f"data/charts/{drawing.key}"
-        note = f'<p class="chart-note">{markup.e(self._chart_note(drawing.session))}</p>' if drawing.session else ""
-        title = markup.e(drawing.title)
+        note = f'<p class="chart-note">{e(self._chart_note(drawing.session))}</p>' if drawing.session else ""
+        title = e(drawing.title)
         link = (
             f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
         )
@@ -164,9 +164,9 @@ class Voice:
             f"{wide}{narrow}</div>"
             f'<details class="twin"><summary>The same numbers as a table</summary>'
             f"{self.table(drawing.id, drawing.workload, first=drawing.session)}</details>"
-            f'<div class="chart-foot"><a href="{markup.e(here(files + ".csv"))}" download>CSV</a>'
-            f'<a href="{markup.e(here(files + ".vl.json"))}" download>Vega-Lite</a>'
-            f'<button type="button" data-spec="{markup.e(here(files + ".vl.json"))}" data-bundle="{markup.e(here(VEGA))}">'
+            f'<div class="chart-foot"><a href="{e(here(files + ".csv"))}" download>CSV</a>'
+            f'<a href="{e(here(files + ".vl.json"))}" download>Vega-Lite</a>'
+            f'<button type="button" data-spec="{e(here(files + ".vl.json"))}" data-bundle="{e(here(VEGA))}">'
             f"Make it interactive</button></div></figure>"
         )
 
@@ -193,9 +193,9 @@ class Voice:
         loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
         loud += ["disturbed"] if cell.is_disturbed else []
         loud += [OLDER] if cell.is_older else []
-        note = f'<span class="note">{markup.e(", ".join(loud))}</span>' if loud else ""
+        note = f'<span class="note">{e(", ".join(loud))}</span>' if loud else ""
         if not cell.cells:
-            return markup.e(cell.text) + note
+            return e(cell.text) + note
         return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
 
     def _chart_note(self, session: SessionResults) -> str:
@@ -214,7 +214,7 @@ class Voice:
         return markup.block(
             f'<div class="verdict verdict-{outcome}">{markup.badge(verdict.outcome)}{markup.basis(verdict)}'
             f"<p>{self.sentence(verdict)}</p>"
-            f'<p class="rule">Rule: {markup.e(verdict.rule)}</p><p class="rule">{markup.e(self._tried(verdict))}</p></div>'
+            f'<p class="rule">Rule: {e(verdict.rule)}</p><p class="rule">{e(self._tried(verdict))}</p></div>'
         )
 
     def opening(self, answer: answers.Answer) -> str:
@@ -246,10 +246,11 @@ class Voice:
         if not verdict.cases:
             return f"<p>{MISSING}</p>"
         sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
-        rows = [(markup.e(case.name), self._part(case.part), sides[case.side]) for case in verdict.cases]
+        rows = [(e(case.name), self._part(case.part), sides[case.side]) for case in verdict.cases]
         return markup.block(markup.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}"))
 
     def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> str:
+        """A verdict's or claim's sentence."""
         return "".join(self._part(part) for part in verdict.parts)
 
     def _part(self, part: claims_case.Part) -> str:
@@ -259,22 +260,20 @@ class Voice:
         if part.cells:
             return self.site.number(self.page, part.text, part.cells)
         if not part.figures:
-            return markup.e(part.text)
+            return e(part.text)
         for row_id in part.figures:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
-        detail = markup.e(addresses.href(self.page, "evidence/published.md", part.figures[0]))
-        return f'<span class="pub"><a class="pub-value" href="{detail}">{markup.e(part.text)}</a></span>'
+        detail = e(addresses.href(self.page, "evidence/published.md", part.figures[0]))
+        return f'<span class="pub"><a class="pub-value" href="{detail}">{e(part.text)}</a></span>'
 
     def published(self, row_id: str) -> str:
         """A number from elsewhere: value, source, date."""
         figure = published.lookup(row_id)
         self.figures.add(row_id)
         self.site.used.figures[row_id] = figure
-        value = markup.e(figure.text).replace("|", "&#124;")  # a bar would end the cell of a Markdown table
-        shown = (
-            f'<a class="pub-value" href="{markup.e(figure.url)}">{value}</a>' if figure.url else f"<span>{value}</span>"
-        )
+        value = e(figure.text).replace("|", "&#124;")  # a bar would end the cell of a Markdown table
+        shown = f'<a class="pub-value" href="{e(figure.url)}">{value}</a>' if figure.url else f"<span>{value}</span>"
         detail = addresses.href(self.page, "evidence/published.md", row_id)
         doubt = (
             "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
@@ -283,15 +282,13 @@ class Voice:
         day = freshness.price_day(figure)
         age = f' data-day="{day}" data-old-at-days="{freshness.PRICE_OLD_AT_DAYS}" data-what="price"' if day else ""
         return (
-            f'<span class="pub" title="{markup.e(figure.what)}"{age}>{shown} '
-            f'<a class="pub-src" href="{markup.e(detail)}">({markup.e(about)})</a></span>'
+            f'<span class="pub" title="{e(figure.what)}"{age}>{shown} '
+            f'<a class="pub-src" href="{e(detail)}">({e(about)})</a></span>'
         )
 
     def published_beside(self, *row_ids: str) -> str:
         """A list of numbers from elsewhere, each with what it is about."""
-        items = "".join(
-            f"<li>{markup.e(published.lookup(row_id).what)}: {self.published(row_id)}</li>" for row_id in row_ids
-        )
+        items = "".join(f"<li>{e(published.lookup(row_id).what)}: {self.published(row_id)}</li>" for row_id in row_ids)
         return f'<ul class="beside">{items}</ul>'
 
     def rerun(self, workload: str) -> str:
@@ -310,7 +307,7 @@ class Voice:
             self.figures.add(figure.id)
         words, rows = prices.worked_break_even()
         shown = " and ".join(self.published(row.id) for row in rows)
-        worked = f"<p>Worked out for the first pair: <code>{markup.e(words)}</code>, from {shown}.</p>"
+        worked = f"<p>Worked out for the first pair: <code>{e(words)}</code>, from {shown}.</p>"
         return forms.buy_or_rent() + worked
 
     def ours_and_theirs(self) -> str:
@@ -323,7 +320,7 @@ class Voice:
             if pair.ours is not None:
                 cells = self.evidence.refs(*pair.ours.records)
                 where = "" if pair.is_like else f", on a {fmt.device(pair.ours.records[0].cell.device)}"
-                ours = self.number(pair.ours.ratio, cells) + markup.e(where)
+                ours = self.number(pair.ours.ratio, cells) + e(where)
                 gap = self.site.number(self.page, fmt.ratio(pair.ours.ratio.value / pair.theirs), cells)
                 said = {"near": "near", "apart": f"apart: theirs is from {pair.source.why}"}.get(
                     pair.place, "neither near nor apart: our interval crosses the limit"
@@ -331,7 +328,7 @@ class Voice:
             device = f"{fmt.MODE_NAMES[pair.source.mode]}, {fmt.device(pair.source.device)}"
             name = self.evidence.title(pair.network).partition(",")[0]
             theirs = self._part(claims_case.Part(words, figures=figures))
-            rows.append((f"{markup.e(name)}, {device}", markup.e(pair.source.name), theirs, ours, gap, markup.e(said)))
+            rows.append((f"{e(name)}, {device}", e(pair.source.name), theirs, ours, gap, e(said)))
         columns = ("Network", "Source", "Theirs, times ResNet-50", "Ours", "Ours over theirs", "Near or apart")
         return markup.block(markup.table(columns, rows, label="Ours and theirs")) + "\n\n" + self._orders()
 
@@ -352,9 +349,7 @@ class Voice:
             theirs, mine = beside.orders(self.evidence, source)
             names = [[self.evidence.title(name).partition(",")[0] for name in found] for found in (theirs, mine or ())]
             same = "not measured yet" if mine is None else "the same" if mine == theirs else "another"
-            rows.append(
-                (markup.e(source.name), markup.e(", ".join(names[0])), markup.e(", ".join(names[1])) or MISSING, same)
-            )
+            rows.append((e(source.name), e(", ".join(names[0])), e(", ".join(names[1])) or MISSING, same))
         return markup.block(
             markup.table(("Source", "Theirs, fastest first", "Ours", "Order"), rows, label="Order of the networks")
         )
@@ -379,7 +374,7 @@ class Voice:
         for name, fact in found.items():
             self.site.used.facts[name] = fact
         items = "".join(
-            f'<li><a href="{markup.e(addresses.href(self.page, "evidence/facts.md", name))}">{markup.e(name)}</a>'
+            f'<li><a href="{e(addresses.href(self.page, "evidence/facts.md", name))}">{e(name)}</a>'
             f"{'' if fact.measured else ': not measured yet'}</li>"
             for name, fact in found.items()
         )
@@ -398,15 +393,16 @@ class Voice:
         rows = []
         for flip in found:
             path = paths.get(flip.after.id)
-            belief = markup.e(flip.after.belief)
+            belief = e(flip.after.belief)
             slug = addresses.machine_slug(flip.session)
             rows.append(
                 (
-                    f'<a href="{markup.e(addresses.href(self.page, path))}">{belief}</a>' if path else belief,
+                    f'<a href="{e(addresses.href(self.page, path))}">{belief}</a>' if path else belief,
                     f"{markup.badge(flip.before.outcome)}<p>{self.sentence(flip.before)}</p>",
                     f"{markup.badge(flip.after.outcome)}<p>{self.sentence(flip.after)}</p>",
-                    markup.e(flip.cause),
-                    f'<a href="{markup.e(addresses.href(self.page, f"machines/{slug}.md"))}">{markup.e(slug)}</a>, {flip.session.session.id}',
+                    e(flip.cause),
+                    f'<a href="{e(addresses.href(self.page, f"machines/{slug}.md"))}">{e(slug)}</a>, '
+                    f"{flip.session.session.id}",
                 )
             )
         return markup.block(
@@ -421,13 +417,13 @@ class Voice:
 
     def article_titles(self) -> str:
         """The two articles' titles, quoted."""
-        return " and ".join(f"“{markup.e(article.title)}”" for article in published.articles().values())
+        return " and ".join(f"“{e(article.title)}”" for article in published.articles().values())
 
     def claims_table(self) -> str:
         """Every claim of the articles with its verdict, and the numbers of each verdict above them."""
         found = self.site.claims()
         chips = "".join(
-            f'<li data-word="{markup.e(word)}">{markup.badge(word)} <strong>{n}</strong></li>'
+            f'<li data-word="{e(word)}">{markup.badge(word)} <strong>{n}</strong></li>'
             for word, n in ledger.counts(found).items()
         )
         entries = "".join(self._claim(item) for item in found)
@@ -439,23 +435,21 @@ class Voice:
     def _claim(self, item: ledger.Item) -> str:
         claim = item.claim
         data = {"word": item.word, "article": claim.article, "kind": claim.kind, "basis": item.basis}
-        marks = " ".join(f'data-{name}="{markup.e(value)}"' for name, value in data.items())
+        marks = " ".join(f'data-{name}="{e(value)}"' for name, value in data.items())
         resting = "" if item.basis == "none" else f", resting on {item.basis}"
         where = f"Article {claim.article.upper()}, {claim.section.lower()}{resting}"
         source = self.site.sources.get(claim.page)
         title = source.meta.get("title", claim.page) if source else claim.page
-        rule = f"<p>Rule: {markup.e(item.rule)}</p>" if item.rule else ""
-        bearing = "".join(
-            f"<li>{markup.e(published.lookup(row).what)}: {self.published(row)}</li>" for row in claim.evidence
-        )
+        rule = f"<p>Rule: {e(item.rule)}</p>" if item.rule else ""
+        bearing = "".join(f"<li>{e(published.lookup(row).what)}: {self.published(row)}</li>" for row in claim.evidence)
         figures = f"<p>Published figures that bear on it:</p><ul>{bearing}</ul>" if bearing else ""
         return (
-            f'<li id="{markup.e(claim.id)}" {marks}><p class="ledger-claim">{markup.badge(item.word)} <strong>{markup.e(claim.claim)}'
-            f'</strong> <a class="headerlink" href="#{markup.e(claim.id)}" title="Link to this claim" '
-            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{markup.e(where)}. Explained: '
-            f'<a href="{markup.e(addresses.href(self.page, claim.page))}">{markup.e(title)}</a></p><p>{self.sentence(item)}</p>'
+            f'<li id="{e(claim.id)}" {marks}><p class="ledger-claim">{markup.badge(item.word)} <strong>{e(claim.claim)}'
+            f'</strong> <a class="headerlink" href="#{e(claim.id)}" title="Link to this claim" '
+            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{e(where)}. Explained: '
+            f'<a href="{e(addresses.href(self.page, claim.page))}">{e(title)}</a></p><p>{self.sentence(item)}</p>'
             f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
-            f"{markup.e(claim.test)}.</p>{figures}</details></li>"
+            f"{e(claim.test)}.</p>{figures}</details></li>"
         )
 
     def named_table(self) -> str:
@@ -469,9 +463,9 @@ class Voice:
             source = self.site.sources.get(entry.page)
             title = source.meta.get("title", entry.page) if source else entry.page
             items.append(
-                f'<li id="{markup.e(entry.id)}"><p class="ledger-claim">{markup.badge(state.word)} '
-                f'<strong>{markup.e(entry.name)}</strong></p><p class="ledger-where">{markup.e(entry.type.capitalize())}, {where}. '
-                f'More: <a href="{markup.e(addresses.href(self.page, entry.page))}">{markup.e(title)}</a></p>'
+                f'<li id="{e(entry.id)}"><p class="ledger-claim">{markup.badge(state.word)} '
+                f'<strong>{e(entry.name)}</strong></p><p class="ledger-where">{e(entry.type.capitalize())}, {where}. '
+                f'More: <a href="{e(addresses.href(self.page, entry.page))}">{e(title)}</a></p>'
                 f"<p>{self.sentence(state)}.</p></li>"
             )
         return markup.block(f'<ul class="ledger">{"".join(items)}</ul>')

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Evidence pages: every cell with its runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
 from bench.report.pages import addresses, cache, markup, sharing
 from bench.report.pages.addresses import Pages
-from bench.report.pages.markup import MISSING, QUANTITIES
+from bench.report.pages.markup import MISSING, QUANTITIES, e
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
 from bench.report.stats import traces as stats_traces
@@ -21,6 +21,7 @@ from bench.schema import Record, Run
 
 
 def evidence_pages(evidence: Evidence, address: str) -> Pages:
+    """Every evidence page, by path."""
     return cache.keep(evidence, f"evidence pages {address}", lambda: _make_evidence_pages(evidence, address))
 
 
@@ -37,12 +38,12 @@ def _make_evidence_pages(evidence: Evidence, address: str) -> Pages:
             machine = addresses.href(path, f"machines/{addresses.machine_slug(session)}.md")
             known = workload in evidence.workloads
             about = (
-                f' of <a href="{markup.e(addresses.href(path, f"workloads/{workload}.md"))}">{markup.e(workload)}</a>'
+                f' of <a href="{e(addresses.href(path, f"workloads/{workload}.md"))}">{e(workload)}</a>'
                 if known
                 else ""
             )
             parts.append(
-                f'<p>{len(records)} cells{about} on <a href="{markup.e(machine)}">{markup.e(session.machine.cpu_model)}</a>. '
+                f'<p>{len(records)} cells{about} on <a href="{e(machine)}">{e(session.machine.cpu_model)}</a>. '
                 "Nothing here is derived but the estimates; the samples are as stored.</p>\n"
             )
             for record in records:
@@ -78,7 +79,7 @@ def citation(what: str, value: str, machine: str, sessions: Sequence[SessionResu
         commit=", ".join(dict.fromkeys((session.session.commit or "unknown")[:12] for session in sessions)),
         address=address,
     )
-    forms = "".join(f"<p>{form}</p><pre>{markup.e(text)}</pre>" for form, text in sharing.citations(number).items())
+    forms = "".join(f"<p>{form}</p><pre>{e(text)}</pre>" for form, text in sharing.citations(number).items())
     return f'<details class="plain cite"><summary>Cite this number</summary>{forms}</details>'
 
 
@@ -86,26 +87,26 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
     """All that is stored of a cell, folded below a line of words; ``cite`` is its citation."""
     cell_id = record.cell.id
     best = quantities.flop_rate(record) or quantities.throughput(record)
-    shown = markup.e(fmt.interval(best, noun=record.spec.sample_noun)) if best else markup.e(record.reason)
+    shown = e(fmt.interval(best, noun=record.spec.sample_noun)) if best else e(record.reason)
     machine = addresses.href(page, f"machines/{addresses.machine_slug(session)}.md")
     download = addresses.href(page, addresses.data_path(session, cell_id))
     pairs = [
-        ("Status", markup.badge(record.status) + (f" {markup.e(record.reason)}" if record.reason else "")),
-        ("Record", f'<a class="record" href="{markup.e(download)}" download>{markup.e(cell_id)}.json</a>'),
+        ("Status", markup.badge(record.status) + (f" {e(record.reason)}" if record.reason else "")),
+        ("Record", f'<a class="record" href="{e(download)}" download>{e(cell_id)}.json</a>'),
         (
             "Machine",
-            f'<a href="{markup.e(machine)}">{markup.e(session.machine.cpu_model)}</a>, {session.session.n_cores_effective} cores',
+            f'<a href="{e(machine)}">{e(session.machine.cpu_model)}</a>, {session.session.n_cores_effective} cores',
         ),
-        ("Date", markup.e(record.runs[0].started_at if record.runs else session.session.started_at)),
-        ("Commit", f"<code>{markup.e(markup.commit(session, record))}</code>"),
-        ("Versions", markup.e(markup.versions(session))),
-        ("Method", f"version {record.method_version}; source {markup.e(record.source_hash)}"),
-        ("Rerun", f"<code>{markup.e(markup.rerun_line(session, cell_id))}</code>"),
+        ("Date", e(record.runs[0].started_at if record.runs else session.session.started_at)),
+        ("Commit", f"<code>{e(markup.commit(session, record))}</code>"),
+        ("Versions", e(markup.versions(session))),
+        ("Method", f"version {record.method_version}; source {e(record.source_hash)}"),
+        ("Rerun", f"<code>{e(markup.rerun_line(session, cell_id))}</code>"),
     ]
     if traces := _traces(record):
-        pairs.append(("Traces", markup.e(traces)))
+        pairs.append(("Traces", e(traces)))
     if disturbed := _disturbances(session, record):
-        pairs.append(("Disturbed by", markup.e("; ".join(disturbed))))
+        pairs.append(("Disturbed by", e("; ".join(disturbed))))
     if is_older_method(record):
         pairs.append(("Older method", "another method or other code than today's made it; in no ratio with newer ones"))
     estimates = [
@@ -123,8 +124,8 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
         if found is not None
     ]
     parts = [
-        f'<details class="cell"><summary>{markup.badge(record.status)} {markup.e(markup.cell_words(record))} '
-        f'<span class="estimate">{shown}</span></summary><div id="{markup.e(cell_id)}">',
+        f'<details class="cell"><summary>{markup.badge(record.status)} {e(markup.cell_words(record))} '
+        f'<span class="estimate">{shown}</span></summary><div id="{e(cell_id)}">',
         markup.facts_list(pairs),
     ]
     if estimates:
@@ -137,7 +138,7 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
         )
     if record.runs:
         parts.append(f"<p>{len(record.runs)} runs, each a process of its own:</p>")
-        parts += [f'<pre class="samples" tabindex="0">{markup.e(_run_text(run))}</pre>' for run in record.runs]
+        parts += [f'<pre class="samples" tabindex="0">{e(_run_text(run))}</pre>' for run in record.runs]
     else:
         parts.append("<p>No samples: no run took place.</p>")
     return "".join([*parts, cite]) + "</div></details>"
@@ -218,6 +219,7 @@ def _blocks(blocks: Sequence[schema.Block]) -> str:
 
 
 def evidence_index(evidence: Evidence) -> str:
+    """The list of all evidence pages."""
     page = "evidence/index.md"
     rows = []
     for session in evidence.sessions:
@@ -226,8 +228,8 @@ def evidence_index(evidence: Evidence) -> str:
             n = sum(record.cell.workload == workload for record in session.records.values())
             rows.append(
                 (
-                    f'<a href="{markup.e(addresses.href(page, path))}">{markup.e(workload)}</a>',
-                    markup.e(addresses.machine_slug(session)),
+                    f'<a href="{e(addresses.href(page, path))}">{e(workload)}</a>',
+                    e(addresses.machine_slug(session)),
                     session.session.id,
                     str(n),
                 )

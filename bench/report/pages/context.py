@@ -1,4 +1,4 @@
-"""TODO"""
+"""The site in the making: evidence, sources, what pages have used so far."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from bench.report.pages import addresses, cache, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
 from bench.report.pages.drawings import ANCHOR
+from bench.report.pages.markup import e
 from bench.report.prose import groups as prose_groups
 from bench.report.prose import heads, questions
 from bench.report.prose import source as prose_source
@@ -140,7 +141,8 @@ class Site:
             target = addresses.href(page, "evidence/facts.md", anchor)
         names = " ".join(map(markup.key_of, refs))
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
-        return f'<a class="num" href="{markup.e(target)}" data-cells="{markup.e(names)}" title="{markup.e(title)}">{pages_plain.small(text)}</a>'
+        shown = pages_plain.small(text)
+        return f'<a class="num" href="{e(target)}" data-cells="{e(names)}" title="{e(title)}">{shown}</a>'
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""

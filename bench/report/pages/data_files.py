@@ -1,4 +1,4 @@
-"""TODO"""
+"""Files for programs: charts' data, claims, answers, records, notebooks."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ BRANCH = "main"  # of the repository, in links to notebooks
 
 
 def fact_data(fact: facts_fact.Fact) -> dict[str, Any]:
+    """A fact as data."""
     estimate = fact.estimate
     return {
         "id": fact.id,
@@ -80,6 +81,8 @@ def notebooks(docs: Path, repository: str = "") -> Pages:
 
 
 def data_files(evidence: Evidence, results: Path) -> Pages:
+    """Every record and the schema, by path."""
+
     def make() -> Pages:
         pages: Pages = {}
         for session in evidence.sessions:
@@ -93,6 +96,7 @@ def data_files(evidence: Evidence, results: Path) -> Pages:
 
 
 def csv_text(table: tables_table.Table) -> str:
+    """A table as comma-separated values."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(table.plain_rows())
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Pictures: SVG in both colour schemes, cards, Vega-Lite specifications."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.evidence import beside
 from bench.report.pages import cache as kept
-from bench.report.pages import cards, markup
+from bench.report.pages import cards
 from bench.report.pages import plain as pages_plain
 from bench.report.pages.cache import CACHE, CARD_CACHE
+from bench.report.pages.markup import e
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 
@@ -34,6 +35,7 @@ ANCHOR = "chart-anchor-"  # stands for a drawing's place on a page until that is
 
 
 def others(chart_id: str) -> tuple[chart.Other, ...]:
+    """Published speed-ups to draw beside a chart's own."""
     if chart_id == "ours-and-theirs":
         return tuple(
             chart.Other(
@@ -63,7 +65,7 @@ def others(chart_id: str) -> tuple[chart.Other, ...]:
 def svg(spec: dict[str, Any], drawing: chart.Drawing, anchor: str, kind: str) -> str:
     """Inline SVG of a drawing in the site's own colours, with title and description for screen readers."""
     bare = _svg_of(json.dumps(spec, sort_keys=True))
-    title, about = markup.e(drawing.title), markup.e(drawing.description)
+    title, about = e(drawing.title), e(drawing.description)
     words = f'<title id="{anchor}-title">{title}</title><desc id="{anchor}-desc">{about}</desc>'
     # Clip paths are named by number; two drawings on one page must not share them.
     bare = re.sub(r'(id="|url\(#)(clip\d+|gradient_\d+)', rf"\g<1>{anchor}-\g<2>", bare)
@@ -160,6 +162,7 @@ def light_shades(docs: Path) -> dict[str, str]:
 
 
 def recoloured(text: str, shades: Mapping[str, str]) -> str:
+    """A drawing's text with shades for its sentinel colours."""
     for role, sentinel in axes.COLOURS.items():
         text = text.replace(sentinel, shades.get(role, sentinel))
     return text

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The pages of all facts and of all published figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.report.facts import fact as facts_fact
 from bench.report.facts import lookup
 from bench.report.pages import addresses, cell_pages, markup
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING
+from bench.report.pages.markup import MISSING, e
 
 
 def facts_page(site: Site) -> str:
@@ -37,16 +37,13 @@ def facts_page(site: Site) -> str:
 def _fact_entry(
     site, page: str, anchor: str, title: str, text: str, how: str, cells: Sequence[CellRef | facts_fact.CellKey]
 ) -> str:
-    shown = markup.e(text) if cells or text != facts_fact.NOT_MEASURED else MISSING
-    lines = [
-        f'<div class="fact" id="{markup.e(anchor)}"><p><code>{markup.e(anchor)}</code> {markup.e(title)}: '
-        f"<strong>{shown}</strong></p>"
-    ]
-    lines.append(f"<p>{markup.e(' '.join(how.split()))}</p>")
+    shown = e(text) if cells or text != facts_fact.NOT_MEASURED else MISSING
+    lines = [f'<div class="fact" id="{e(anchor)}"><p><code>{e(anchor)}</code> {e(title)}: <strong>{shown}</strong></p>']
+    lines.append(f"<p>{e(' '.join(how.split()))}</p>")
     refs = markup.refs(cells)
     if len(refs) == 1:  # the number's own link leads to this place, which holds the rest
         target = addresses.href(page, addresses.evidence_of(refs[0]), refs[0].cell)
-        lines.append(f'<p>Evidence: <a href="{markup.e(target)}">{markup.e(markup.key_of(refs[0]))}</a></p>')
+        lines.append(f'<p>Evidence: <a href="{e(target)}">{e(markup.key_of(refs[0]))}</a></p>')
     elif refs:
         rows = "".join(_cell_line(site, page, ref) for ref in refs)
         lines.append(f'<details class="plain"><summary>{len(refs)} records</summary><ul>{rows}</ul></details>')
@@ -70,8 +67,8 @@ def _cite(site: Site, page: str, anchor: str, what: str, value: str, refs: Seque
 
 def _session_files(site: Site, page: str) -> str:
     return ", ".join(
-        f'<a href="{markup.e(addresses.href(page, addresses.data_path(session, file)))}">{markup.e(addresses.machine_slug(session))} {session.session.id} '
-        f"{file}.json</a>"
+        f'<a href="{e(addresses.href(page, addresses.data_path(session, file)))}">{e(addresses.machine_slug(session))} '
+        f"{session.session.id} {file}.json</a>"
         for session in site.evidence.sessions
         for file in ("machine", "session")
     )
@@ -83,10 +80,10 @@ def _cell_line(site: Site, page: str, ref: CellRef) -> str:
     target = addresses.href(page, addresses.evidence_of(ref), ref.cell)
     n = sum(len(run.blocks) for run in record.runs)
     return (
-        f'<li><a href="{markup.e(target)}">{markup.e(record.spec.title)}, {markup.e(markup.cell_words(record))}</a>: {n} samples, '
-        f'<a class="record" href="{markup.e(addresses.href(page, addresses.data_path(session, ref.cell)))}">record</a>; machine '
-        f"{markup.e(ref.machine)}, {markup.finished_at(session)}, commit {markup.e(markup.commit(session))}; "
-        f"<code>{markup.e(markup.rerun_line(session, ref.cell))}</code></li>"
+        f'<li><a href="{e(target)}">{e(record.spec.title)}, {e(markup.cell_words(record))}</a>: {n} samples, '
+        f'<a class="record" href="{e(addresses.href(page, addresses.data_path(session, ref.cell)))}">record</a>; '
+        f"machine {e(ref.machine)}, {markup.finished_at(session)}, commit {e(markup.commit(session))}; "
+        f"<code>{e(markup.rerun_line(session, ref.cell))}</code></li>"
     )
 
 
@@ -94,19 +91,17 @@ def published_page(site: Site) -> str:
     """Every published figure that a page shows, with its source."""
     rows = []
     for figure in sorted(site.used.figures.values(), key=lambda f: f.id):
-        source = (
-            f'<a href="{markup.e(figure.url)}">{markup.e(figure.source)}</a>' if figure.url else markup.e(figure.source)
-        )
+        source = f'<a href="{e(figure.url)}">{e(figure.source)}</a>' if figure.url else e(figure.source)
         kind = f"{figure.evidence}{f': {figure.warning}' if figure.warning else ''}"
         rows.append(
             (
-                f'<code id="{markup.e(figure.id)}">{markup.e(figure.id)}</code>',
-                f'<span class="pub"><span>{markup.e(figure.text)}</span></span>',
-                markup.e(figure.what),
-                markup.e(figure.software),
-                markup.e(figure.date),
+                f'<code id="{e(figure.id)}">{e(figure.id)}</code>',
+                f'<span class="pub"><span>{e(figure.text)}</span></span>',
+                e(figure.what),
+                e(figure.software),
+                e(figure.date),
                 source,
-                markup.e(kind),
+                e(kind),
             )
         )
     columns = ("Row", "Figure", "What", "Software", "Date", "Source", "Kind")

@@ -1,4 +1,4 @@
-"""TODO"""
+"""A page for each machine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from bench.report.pages import machine_pages as pages_machine_pages
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING
+from bench.report.pages.markup import MISSING, e
 from bench.report.stats import estimate
 from bench.report.stats import format as fmt
 from bench.schema import Record
 
 
 def cores(described: schema.Session) -> str:
+    """How many cores a session used and saw, in words."""
     affinity = "not readable" if described.n_cores_affinity is None else described.n_cores_affinity
     quota = "none" if described.cgroup_quota_cores is None else f"{described.cgroup_quota_cores:g}"
     used, seen = described.n_cores_effective, described.n_cores_visible
@@ -38,10 +39,10 @@ def machine_pages(site: Site) -> Pages:
         machine = sessions[-1].machine
         rows.append(
             (
-                f'<a href="{markup.e(addresses.href("machines/index.md", path))}">{markup.e(slug)}</a>'
+                f'<a href="{e(addresses.href("machines/index.md", path))}">{e(slug)}</a>'
                 + (" (this machine)" if sessions[0].is_local else ""),
-                markup.e(machine.cpu_model),
-                markup.e(", ".join(gpu.name for gpu in machine.gpus) or "none"),
+                e(machine.cpu_model),
+                e(", ".join(gpu.name for gpu in machine.gpus) or "none"),
                 str(len(sessions)),
                 str(sum(len(session.records) for session in sessions)),
             )
@@ -78,14 +79,14 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
         "",
         markup.facts_list(
             [
-                ("CPU", markup.e(machine.cpu_model)),
-                ("Family", markup.e(machine.cpu_family)),
-                ("Architecture", markup.e(machine.architecture)),
-                ("Cores", markup.e(f"{cores} physical, {machine.n_logical_cores} logical")),
-                ("Flags that matter", markup.e(", ".join(machine.cpu_flags) or "none")),
-                ("Memory", markup.e(fmt.bytes_(machine.memory_bytes))),
-                ("GPU", markup.e(gpus or "none")),
-                ("System", markup.e(machine.os)),
+                ("CPU", e(machine.cpu_model)),
+                ("Family", e(machine.cpu_family)),
+                ("Architecture", e(machine.architecture)),
+                ("Cores", e(f"{cores} physical, {machine.n_logical_cores} logical")),
+                ("Flags that matter", e(", ".join(machine.cpu_flags) or "none")),
+                ("Memory", e(fmt.bytes_(machine.memory_bytes))),
+                ("GPU", e(gpus or "none")),
+                ("System", e(machine.os)),
                 ("Virtual", {True: "yes", False: "no", None: "not readable"}[machine.virtual]),
             ]
         ),
@@ -98,7 +99,7 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
         statuses = [record.status for record in session.records.values()]
         counted = ", ".join(f"{statuses.count(status)} {status.replace('_', ' ')}" for status in sorted(set(statuses)))
         files = " · ".join(
-            f'<a href="{markup.e(addresses.href(path, addresses.data_path(session, file)))}" download>{file}.json</a>'
+            f'<a href="{e(addresses.href(path, addresses.data_path(session, file)))}" download>{file}.json</a>'
             for file in ("machine", "session")
         )
         parts += [
@@ -106,15 +107,15 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
             "",
             markup.facts_list(
                 [
-                    ("Profile", markup.e(described.profile)),
-                    ("Started", markup.e(described.started_at)),
-                    ("Records", markup.e(counted or "none")),
-                    ("Versions", markup.e(markup.versions(session))),
-                    ("Environment", markup.e(environment or "nothing set")),
-                    ("Cores", markup.e(pages_machine_pages.cores(described))),
-                    ("Commit", f"<code>{markup.e(markup.commit(session))}</code>"),
+                    ("Profile", e(described.profile)),
+                    ("Started", e(described.started_at)),
+                    ("Records", e(counted or "none")),
+                    ("Versions", e(markup.versions(session))),
+                    ("Environment", e(environment or "nothing set")),
+                    ("Cores", e(pages_machine_pages.cores(described))),
+                    ("Commit", f"<code>{e(markup.commit(session))}</code>"),
                     ("Against itself", _self_test(site, path, session)),
-                    ("Disturbed", markup.e(_disturbed(site, session))),
+                    ("Disturbed", e(_disturbed(site, session))),
                     ("Seed", str(described.seed)),
                     ("Download", files),
                 ]
@@ -156,11 +157,7 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> list[
 def _overlap_row(site: Site, page: str, found: history.Overlap) -> tuple[str, ...]:
     """Two sessions, how many of the headline intervals of both overlap, and the versions that changed between."""
     count = site.number(page, found.text, site.evidence.refs(*found.records))
-    return (
-        markup.e(found.names),
-        count,
-        markup.e("; ".join(history.changed_versions(found.older, found.newer)) or "equal"),
-    )
+    return (e(found.names), count, e("; ".join(history.changed_versions(found.older, found.newer)) or "equal"))
 
 
 def _history_rows(site: Site, page: str, found: history.History) -> Iterable[tuple[str, ...]]:
@@ -175,11 +172,11 @@ def _history_rows(site: Site, page: str, found: history.History) -> Iterable[tup
         if row is not None and row.ratio is not None:
             change = site.number(page, change, refs)
         yield (
-            markup.e(label),
-            markup.e(f"{session.session.id}, {fmt.date(session.session.started_at)}"),
-            markup.e(history.versions(session, record)),
+            e(label),
+            e(f"{session.session.id}, {fmt.date(session.session.started_at)}"),
+            e(history.versions(session, record)),
             site.number(page, fmt.interval(speed, noun=record.spec.sample_noun), site.evidence.refs(record)),
-            change if row is None or row.ratio is not None else markup.e(change),
+            change if row is None or row.ratio is not None else e(change),
         )
         before = record
 
@@ -192,7 +189,7 @@ def _self_test(site: Site, page: str, session: SessionResults) -> str:
     record, halves = found.planned or max(found.halves, key=lambda pair: (pair[1].n_odd, pair[0].cell.id))
     ratio = site.number(page, fmt.interval(halves.ratio), (site.evidence.ref(record),))
     words = (
-        f"{markup.e(record.spec.title)}, {markup.e(markup.cell_words(record))}; even runs over odd ones: {ratio}. "
+        f"{e(record.spec.title)}, {e(markup.cell_words(record))}; even runs over odd ones: {ratio}. "
         f"{fmt.count(found.n_different)} of {fmt.count(len(found.halves))} headline cells seem to differ from "
         f"themselves, {fmt.percent(1 - estimate.CONFIDENCE_FRAC)} is what chance does."
     )

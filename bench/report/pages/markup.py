@@ -1,4 +1,4 @@
-"""TODO"""
+"""Small pieces of HTML, front matter and words that several pages share."""
 
 from __future__ import annotations
 
@@ -48,10 +48,12 @@ QUANTITIES: tuple[tuple[str, str, Callable[[Record], estimate.Estimate | None]],
 
 
 def e(text: object) -> str:
+    """Text as HTML."""
     return html.escape(str(text), quote=True)
 
 
 def ref(session: SessionResults, record: Record) -> CellRef:
+    """Address of a record's cell."""
     return CellRef(addresses.machine_slug(session), session.session.id, record.cell.workload, record.cell.id)
 
 
@@ -61,10 +63,12 @@ def refs(cells: Iterable[CellRef | fact.CellKey]) -> tuple[CellRef, ...]:
 
 
 def key_of(ref: CellRef) -> str:
+    """Key of a cell's address."""
     return f"{ref.machine}/{ref.session}/{ref.cell}"
 
 
 def group_id(cells: Sequence[CellRef]) -> str:
+    """Anchor of a group of cells."""
     return "cells-" + hashlib.sha256("\n".join(map(key_of, cells)).encode()).hexdigest()[:10]
 
 
@@ -93,6 +97,7 @@ def facts_list(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def badge(word: str) -> str:
+    """A word as a badge."""
     return f'<span class="badge badge-{word.replace(" ", "-").replace("_", "-")}">{e(word.replace("_", " "))}</span>'
 
 
@@ -107,6 +112,7 @@ def block(text: str) -> str:
 
 
 def front(title: str, description: str, *, search: bool = True, hide: Sequence[str] = ()) -> str:
+    """Front matter of a generated page."""
     meta: dict[str, Any] = {"title": title, "description": description}
     meta["search"] = {"boost": OTHER_BOOST} if search else {"exclude": True}
     if hide:
@@ -129,10 +135,12 @@ def cell_words(record: Record) -> str:
 
 
 def finished_at(session: SessionResults) -> str:
+    """Date of a session."""
     return session.session.started_at[:10]
 
 
 def commit(session: SessionResults, record: Record | None = None) -> str:
+    """Commit that a session or record was measured at, in words."""
     if record is not None and record.commit not in (None, session.session.commit):
         return record.commit[:12]
     commit = session.session.commit
@@ -167,4 +175,5 @@ def json_ld(answers: Sequence[Mapping[str, Any]]) -> str:
 
 
 def versions(session: SessionResults) -> str:
+    """Versions of a session's packages, in words."""
     return ", ".join(f"{name} {version}" for name, version in sorted(session.session.versions.items()))

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The menu: which pages stand where, and under which title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Plain text of rendered pieces, for descriptions and cards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import html
 import posixpath
 import re
 
-from bench.report.pages import addresses, markup
+from bench.report.pages import addresses
+from bench.report.pages.markup import e
 
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 
@@ -15,15 +16,15 @@ def small(text: str) -> str:
     """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
     match = re.fullmatch(r"([^(]+) (\([^()]*\b(?:n = \d+|one run\b)[^()]*\))(.*)", text)
     if match is None:
-        return markup.e(text)
+        return e(text)
     value, interval, rest = match.groups()
-    return f'<span class="value">{markup.e(value)}</span> {_smaller(interval)}{markup.e(rest)}'
+    return f'<span class="value">{e(value)}</span> {_smaller(interval)}{e(rest)}'
 
 
 def _smaller(interval: str) -> str:
     """An interval as HTML, which breaks nowhere if it is short."""
     short = ' class="short"' if len(interval) <= LONGEST_UNBROKEN else ""
-    return f"<small{short}>{markup.e(interval)}</small>"
+    return f"<small{short}>{e(interval)}</small>"
 
 
 TABLE_LINES = re.compile(r"^\|.*(?:\n\|.*)+", re.M)
@@ -82,7 +83,7 @@ def inline(text: str, written_for: str, shown_on: str) -> str:
         if "://" in target or not file.endswith(".md"):
             return words
         path = posixpath.normpath(posixpath.join(posixpath.dirname(written_for), file))
-        return f'<a href="{markup.e(addresses.href(shown_on, path, anchor))}">{words}</a>'
+        return f'<a href="{e(addresses.href(shown_on, path, anchor))}">{words}</a>'
 
     text = re.sub(r"\[([^\]]*)\]\(([^)\s]*)\)", moved, text)
 

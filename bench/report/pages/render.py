@@ -1,4 +1,4 @@
-"""TODO"""
+"""From a source to its page: placeholders, head, short answer, provenance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.report.pages import addresses, cards, drawings, markup, plain, sharin
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import PlainVoice, Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING, OTHER_BOOST, SEARCH_BOOST
+from bench.report.pages.markup import MISSING, OTHER_BOOST, SEARCH_BOOST, e
 from bench.report.pages.menu import UNORDERED
 from bench.report.prose import groups
 from bench.report.prose.source import PageError, Source
@@ -143,14 +143,14 @@ def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
         used = {site.evidence.key(session): session for fact in voice.facts for session, _ in fact.cells}
         links = [
             f'<a href="{addresses.href(source.path, f"machines/{addresses.machine_slug(session)}.md")}">'
-            f"{markup.e(site.machine_words(session))}</a>"
+            f"{e(site.machine_words(session))}</a>"
             for session in ({site.evidence.key(lead): lead} | used).values()
         ]
         where = (
             f"Measured on <strong>{whose}</strong>: {' and '.join(links)}, "
             f"{_measured_when(site, voice) or markup.finished_at(lead)}."
         )
-    title = markup.e(source.meta.get("title", ""))
+    title = e(source.meta.get("title", ""))
     paragraphs = [plain.inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
     words = "".join(f"<p>{text}</p>" for text in paragraphs if text)
     return f'<div class="hero"><h1>{title}</h1>{words}<p class="measured-on">{where}</p></div>\n\n{rest}'
@@ -163,7 +163,7 @@ def _measured_when(site: Site, voice: Voice) -> str:
     if not days:
         return ""
     late = freshness.behind(used, site.evidence.sessions)
-    badge = f' <span class="aged">{markup.e(late)}</span>' if late else ""
+    badge = f' <span class="aged">{e(late)}</span>' if late else ""
     return f'<span data-day="{days[0]}" data-old-at-days="{freshness.OLD_AT_DAYS}">{" to ".join(days)}</span>{badge}'
 
 
@@ -172,15 +172,11 @@ def _provenance(site: Site, source: Source, voice: Voice) -> str:
     when = _measured_when(site, voice) or "no measurement yet"
     data = addresses.href(source.path, "data/answers.json")
     asked = asks(source)
-    also = f"<br>Also asked as: {markup.e(' · '.join(asked))}" if asked else ""
+    also = f"<br>Also asked as: {e(' · '.join(asked))}" if asked else ""
     decided = site.decide(source)
-    how = (
-        f"<br>Decided: {markup.e(decided.statement)} {markup.badge(decided.outcome)} {markup.e(decided.rule)}"
-        if decided
-        else ""
-    )
+    how = f"<br>Decided: {e(decided.statement)} {markup.badge(decided.outcome)} {e(decided.rule)}" if decided else ""
     return (
-        f'<div class="provenance">Permanent id of this page: <code>{markup.e(source.meta.get("id", ""))}</code>. '
+        f'<div class="provenance">Permanent id of this page: <code>{e(source.meta.get("id", ""))}</code>. '
         f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.{also}{how}</div>'
     )
 
@@ -203,7 +199,7 @@ def redirects(site: Site) -> Pages:
         for old in source.meta.get("redirect_from", ()):
             at = addresses.url_of(old) if old.endswith(".md") else f"{str(old).strip('/')}/"
             stub = f"{at}index.html"
-            target = markup.e(addresses.href(old if old.endswith(".md") else f"{at}index.md", source.path))
+            target = e(addresses.href(old if old.endswith(".md") else f"{at}index.md", source.path))
             pages[stub] = (
                 f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Moved</title>'
                 f'<link rel="canonical" href="{target}"><meta http-equiv="refresh" content="0; url={target}">'
@@ -225,8 +221,8 @@ def generated_index(voice: Voice, folder: str) -> str:
             badge, short = f" {markup.badge(verdict.outcome)}{markup.basis(verdict)}", voice.sentence(verdict)
         else:
             short = answer(voice.site, path, voice.page)
-        link = markup.e(addresses.href(voice.page, path))
-        question = f'<a class="question" href="{link}">{markup.e(source.meta.get("title", path))}</a>'
+        link = e(addresses.href(voice.page, path))
+        question = f'<a class="question" href="{link}">{e(source.meta.get("title", path))}</a>'
         group = str(source.meta.get("group", ""))
         items.setdefault(group, []).append(f"<li>{question}{badge}<p>{short}</p></li>")
     lists = {group: markup.block(f'<ul class="answers">{"".join(found)}</ul>') for group, found in items.items()}

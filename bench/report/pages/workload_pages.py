@@ -1,4 +1,4 @@
-"""TODO"""
+"""A page for each workload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, QUANTITIES
+from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, QUANTITIES, e
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time, traces
 from bench.report.tables import table as tables_table
@@ -37,14 +37,15 @@ def workload_pages(site: Site) -> Pages:
         mode = MAIN_MODE[spec.kind]
         rows.append(
             (
-                f'<a href="{markup.e(addresses.href("workloads/index.md", path))}">{markup.e(spec.title)}</a>',
-                markup.e(spec.summary),
+                f'<a href="{e(addresses.href("workloads/index.md", path))}">{e(spec.title)}</a>',
+                e(spec.summary),
                 *(voice.best(spec, mode, device, session) for _, session, device in measured),
             )
         )
     intro = (
         "Each workload is a fixed task: the same data, the same model, the same stopping rule on every machine.\n"
-        f"The numbers below are training speed{speaker_words(site, lead)}; the fastest backend of each device.{beside}\n\n"
+        f"The numbers below are training speed{speaker_words(site, lead)}; "
+        f"the fastest backend of each device.{beside}\n\n"
     )
     columns = ("Workload", "What is done", *(name for name, _, _ in measured))
     pages["workloads/index.md"] = (
@@ -77,10 +78,10 @@ def _speakers(site: Site, workload: str) -> list[SessionResults | None]:
 def _workload_page(site: Site, path: str, spec: Workload) -> str:
     voice = Voice(site, path)
     parts = [markup.front(spec.title, spec.summary, hide=()), spec.summary, ""]
-    about = [("Data", markup.e(spec.data_source)), ("Counted in", markup.e(spec.sample_noun))]
+    about = [("Data", e(spec.data_source)), ("Counted in", e(spec.sample_noun))]
     if spec.target is not None:
         goal = f"{spec.target.metric} of at least {spec.target.at_least:g} on held-out data"
-        about.append(("Done when", markup.e(f"{goal}, at most {spec.target.max_epochs} epochs")))
+        about.append(("Done when", e(f"{goal}, at most {spec.target.max_epochs} epochs")))
     about.append(("Weights", "pretrained" if spec.pretrained else "random at the start"))
     about.append(("Source hash", f"<code>{registry.source_hash(spec.id)}</code>"))
     parts += [markup.facts_list(about), ""]
@@ -110,10 +111,10 @@ def _whole_jobs(site: Site, page: str, spec: Workload) -> list[str]:
         if found is not None:
             rows.append(
                 (
-                    markup.e(markup.cell_words(record)),
+                    e(markup.cell_words(record)),
                     site.number(page, fmt.seconds(found.measured_s), (site.evidence.ref(record),)),
                     site.number(page, fmt.seconds(found.predicted_s), (site.evidence.ref(record),)),
-                    markup.e(total_time.in_words(found)),
+                    e(total_time.in_words(found)),
                 )
             )
     if not rows:
@@ -167,7 +168,7 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
     keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in full)] or [0]
     return markup.table(
         ["Arm", *(columns[k][0] for k in keep)],
-        [[markup.e(row[0]), *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
+        [[e(row[0]), *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
         "Medians over processes with 95 % intervals; n counts processes.",
         label=f"Headline numbers of {spec.title}{speaker_words(site, session)}",
     )
@@ -194,15 +195,12 @@ def _of_workload(site: Site, workload: str) -> list[tuple[SessionResults, Record
 
 
 def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Record]], *, with_machine: bool) -> str:
+    """Table of all records found, best first."""
     if not found:
         return MISSING
     rows = []
     for session, record in found:
-        first = (
-            f"{markup.e(addresses.machine_slug(session))}, {session.session.id}"
-            if with_machine
-            else markup.e(record.spec.title)
-        )
+        first = f"{e(addresses.machine_slug(session))}, {session.session.id}" if with_machine else e(record.spec.title)
         rate = quantities.flop_rate(record) or quantities.throughput(record)
         step = quantities.step_time(record)
         cells = (markup.ref(session, record),)
@@ -216,7 +214,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
         rows.append(
             (
                 first,
-                markup.e(markup.cell_words(record)),
+                e(markup.cell_words(record)),
                 shown or _status(site, page, session, record),
                 site.number(page, fmt.interval(step), cells) if step else "",
             )
@@ -232,7 +230,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
 
 def _status(site: Site, page: str, session: SessionResults, record: Record) -> str:
     target = addresses.href(page, addresses.evidence_path(session, record.cell.workload), record.cell.id)
-    return f'{markup.badge(record.status)} <a href="{markup.e(target)}">{markup.e(record.reason or "no reason recorded")}</a>'
+    return f'{markup.badge(record.status)} <a href="{e(target)}">{e(record.reason or "no reason recorded")}</a>'
 
 
 def _failures(site: Site, page: str, workload: str) -> str:
@@ -242,7 +240,7 @@ def _failures(site: Site, page: str, workload: str) -> str:
     return markup.table(
         ("Machine, session", "Cell", "What happened"),
         (
-            (f"{addresses.machine_slug(s)}, {s.session.id}", markup.e(markup.cell_words(r)), _status(site, page, s, r))
+            (f"{addresses.machine_slug(s)}, {s.session.id}", e(markup.cell_words(r)), _status(site, page, s, r))
             for s, r in bad
         ),
         label="Cells that did not finish",

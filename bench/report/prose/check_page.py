@@ -1,4 +1,4 @@
-"""TODO"""
+"""Checks pages: heads, calls, numbers, links, ids. Says file, line and remedy."""
 
 from __future__ import annotations
 

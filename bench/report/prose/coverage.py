@@ -1,4 +1,4 @@
-"""TODO"""
+"""What of the questions and sweeps is measured, as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The registry of permanent ids."""
 
 from __future__ import annotations
 

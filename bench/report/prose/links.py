@@ -1,4 +1,4 @@
-"""TODO"""
+"""Links between pages, and the headings they lead to."""
 
 from __future__ import annotations
 

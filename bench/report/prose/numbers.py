@@ -1,4 +1,4 @@
-"""TODO"""
+"""Numbers in prose that no fact, figure or marker vouches for."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def unlike(line: str) -> list[str]:
 
 
 def check_numbers(line: str, names: Known, root: Path) -> Iterator[str]:
+    """Problems of a line's numbers and of its marker."""
     marker = CITES.search(line)
     if marker is None:
         for found in naked_numbers(line):

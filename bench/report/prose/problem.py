@@ -1,4 +1,4 @@
-"""TODO"""
+"""A problem of a page, the names a page may use, and the patterns of calls."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Known(NamedTuple):
 
 
 def unknown(kind: str, name: str, offers: Iterable[str]) -> str:
+    """What to say of an unknown name: near ones, or where names come from."""
     known_ones = sorted(offers)
     near = difflib.get_close_matches(name, known_ones, n=3)
     if near:

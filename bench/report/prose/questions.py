@@ -187,6 +187,7 @@ def workloads_of(sweep: Sweep) -> tuple[str, ...]:
 
 
 def asked(question: Question, sources: Mapping[str, Headed]) -> str:
+    """A question's wording."""
     lead = sources[question.pages[0]]
     return question.asked or str(lead.meta.get("title", lead.path))
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The README's numbers, renewed from the committed records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The shape of an answer: its sections, its first sentence, its limits."""
 
 from __future__ import annotations
 

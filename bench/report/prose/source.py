@@ -1,4 +1,4 @@
-"""TODO"""
+"""Sources: Markdown files with their front matter."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Source:
 
 
 def read(docs: Path) -> dict[str, Source]:
+    """Every source below a folder, by path."""
     sources = {}
     for path in sorted(docs.rglob("*.md")):
         relative = path.relative_to(docs)

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Prices of cards and of rented hours, and when buying pays."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ def worked_break_even() -> tuple[str, tuple[published.Figure, published.Figure]]
 
 
 def card_words(figure: published.Figure) -> str:
+    """A card's price in words."""
     return f"{figure.subject}: {figure.value} ({figure.date})"
 
 
 def rent_words(figure: published.Figure) -> str:
+    """A rented hour's price in words."""
     return f"{figure.hardware.removeprefix('1x ')}, {figure.subject}: {float(figure.value):g} ({figure.date})"

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Hierarchical bootstrap: resamples of runs and of steps, widened to their coverage."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def seed(*records: Record) -> int:
 
 
 def draws(record: Record, samples: list[list[float]], share: float = 0.5) -> Draws | None:
+    """Resamples of a record's samples, seeded by its cell."""
     return draws_of(samples, seed(record), share)
 
 
@@ -143,6 +144,7 @@ def _widened(value: float, ends: tuple[float, float], factor: float) -> tuple[fl
 
 
 def to_estimate(draws: Draws | None, unit: Unit) -> Estimate | None:
+    """Estimate with its widened interval, in that unit."""
     if draws is None:
         return None
     low, high = _widened(draws.value, ends(draws.resamples), _widening(draws.n))
@@ -158,6 +160,7 @@ def to_estimate(draws: Draws | None, unit: Unit) -> Estimate | None:
 
 
 def ratio_of(a: Draws, b: Draws) -> Estimate:
+    """Ratio of two medians, by pairs of resamples."""
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(a.resamples) - np.log(b.resamples)
     logs = logs[~np.isnan(logs)]  # infinite over infinite: both resamples hold only runs that missed the target

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The number of steps from which a device with the longer start overtakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""An estimate with its interval, and how two compare or divide."""
 
 from __future__ import annotations
 
@@ -142,6 +142,7 @@ def quotient(first: Estimate | None, second: Estimate | None, unit: str = "ratio
 
 
 def mapped(estimate: Estimate, change: Callable[[float], float], unit: str | None = None) -> Estimate:
+    """An estimate after a monotonic change of its value and ends."""
     return Estimate(
         value=change(estimate.value), low=change(estimate.low), high=change(estimate.high), n=estimate.n,
         n_samples=estimate.n_samples, unit=unit or estimate.unit, spread_frac=estimate.spread_frac,
@@ -149,4 +150,5 @@ def mapped(estimate: Estimate, change: Callable[[float], float], unit: str | Non
 
 
 def single(value: float, unit: str, n: int) -> Estimate:
+    """An estimate without an interval."""
     return Estimate(value=value, low=value, high=value, n=n, n_samples=n, unit=unit, spread_frac=0.0)

@@ -1,18 +1,21 @@
-"""TODO"""
+"""Cells of tables: text, with the records it rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from bench.records.store import SessionResults
+from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import select
-from bench.report.tables.table import Cellv, TableScope
-from bench.schema import BACKENDS, Backend, Device, Mode, Record
+from bench.report.tables.table import NO_GPU, Cellv, TableScope
+from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
 
 MISSING = Cellv(text=fmt.NOT_MEASURED)
 NOTHING = Cellv(text="")
@@ -28,6 +31,7 @@ def doubt(evidence: Evidence, session: SessionResults) -> str:
 
 
 def text(text: str) -> Cellv:
+    """A cell of plain text."""
     return Cellv(text=text)
 
 
@@ -37,6 +41,7 @@ def number(scope: TableScope, value: int, records: Iterable[Record]) -> Cellv:
 
 
 def estimate(scope: TableScope, estimate: Estimate | None, *records: Record | None, noun: str = "samples") -> Cellv:
+    """A cell of an estimate with its interval and doubts."""
     if estimate is None:
         return MISSING
     known = [record for record in records if record is not None]
@@ -57,6 +62,7 @@ def failed(scope: TableScope, record: Record | None) -> Cellv:
 
 
 def or_failed(scope: TableScope, record: Record, quantity: Callable[[Record], Estimate | None]) -> Cellv:
+    """A quantity of a record, or why it has none."""
     if record.status != "ok":
         return failed(scope, record)
     return estimate(scope, quantity(record), record, noun=scope.evidence.noun(record.cell.workload))
@@ -94,11 +100,13 @@ def rate(
     device: Device,
     backend: Backend | None = None,
 ) -> Cellv:
+    """The rate of an arm's best record, or why it has none."""
     found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
     return best_or_failed(scope, select.fastest(scope, found), found, quantities.throughput)
 
 
 def arm_text(backend: str, device: str) -> str:
+    """An arm in words."""
     return f"{fmt.backend(backend)}, {fmt.device(device)}"
 
 
@@ -109,4 +117,27 @@ def sized(scope: TableScope, record: Record) -> str:
 
 
 def backend_names() -> tuple[str, ...]:
+    """All backends in words."""
     return tuple(fmt.backend(backend) for backend in BACKENDS)
+
+
+def both_devices(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, Cellv, Cellv]:
+    """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
+    contrast = scope.evidence.best_contrast(session, workload)
+    if contrast is None:
+        cpu, gpu = (rate(scope, session, workload, "train", device) for device in DEVICES)
+        return (cpu, gpu, MISSING) if session.machine.gpus else (cpu, NO_GPU, NOTHING)
+    _, _, cpu, gpu, ratio = sides(scope, contrast)
+    value, _, interval = ratio.text.partition(" (")
+    return cpu, gpu, msgspec.structs.replace(ratio, text=f"{value} ({contrast.arms}; {interval}")
+
+
+def sides(scope: TableScope, contrast: Contrast) -> tuple[Cellv, ...]:
+    """Settings, CPU, both speeds and the ratio."""
+    noun = scope.evidence.noun(contrast.cpu.cell.workload)
+    return (
+        text(contrast.arms),
+        text(scope.evidence.cpu_text(contrast.session, contrast.cpu)),
+        *(estimate(scope, quantities.throughput(r), r, noun=noun) for r in (contrast.cpu, contrast.gpu)),
+        estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
+    )

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Table: what was equal between arms, and what was not."""
 
 from __future__ import annotations
 
@@ -108,6 +108,7 @@ def _temperature(record: Record) -> str:
 
 
 def warm_up_cell(record: Record) -> str:
+    """In how many runs the steps settled."""
     met = sum(run.steady is True for run in _runs(record))
     return f"criterion met in {met} of {len(_runs(record))} runs"
 

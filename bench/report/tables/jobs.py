@@ -1,16 +1,14 @@
-"""TODO"""
+"""Tables of jobs and waits: headline rates, course jobs, first steps, latency."""
 
 from __future__ import annotations
 
 import msgspec
 
-from bench.report.charts import cpu_gpu_speedup
 from bench.report.evidence import jobs, thresholds, waits
 from bench.report.evidence.cells import is_headline
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.tables import cells as tables_cells
-from bench.report.tables import select, table
+from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING, NOTHING
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 from bench.schema import BACKENDS, DEVICES, Record
@@ -28,15 +26,12 @@ def headline(scope: TableScope) -> Draft:
         timed = {job.record.cell.workload: job for job in reversed(jobs.jobs(evidence, session))}
         start = scope.machine(session)
         if session in others:
-            start = msgspec.structs.replace(start, note=tables_cells.doubt(evidence, session))
+            start = msgspec.structs.replace(start, note=cells.doubt(evidence, session))
         for workload in scope.models():
             job = timed.get(workload)
-            cells = (
-                *cpu_gpu_speedup.both_devices(scope, session, workload),
-                MISSING if job is None else _job_time(scope, job),
-            )
-            if session is scope.sessions[0] or any(cell.cells for cell in cells):
-                rows.append((start, tables_cells.text(evidence.title(workload)), *cells))
+            shown = (*cells.both_devices(scope, session, workload), MISSING if job is None else _job_time(scope, job))
+            if session is scope.sessions[0] or any(cell.cells for cell in shown):
+                rows.append((start, cells.text(evidence.title(workload)), *shown))
     columns = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
     has_gpu = any(map(evidence.has_gpu, scope.sessions))
     ratio = ", beside a ratio at its fastest batch and usual precision, else in float32" if has_gpu else ""
@@ -68,11 +63,11 @@ def patience(scope: TableScope) -> Draft:
                 if times.get(key) is None:
                     cells.append(MISSING)
                     continue
-                cell = tables_cells.estimate(scope, times[key], arms[key])
+                cell = cells.estimate(scope, times[key], arms[key])
                 word = waits.patience(times[key].value)
                 cells.append(msgspec.structs.replace(cell, text=f"{word}: {cell.text}"))
             if any(cell is not MISSING for cell in cells):
-                rows.append((scope.machine(session), tables_cells.text(evidence.title(workload)), *cells))
+                rows.append((scope.machine(session), cells.text(evidence.title(workload)), *cells))
     names = [fmt.cores(key) if isinstance(key, int) else key for key in columns]
     return Draft(
         caption=f"Training on {fmt.count(n_samples)} samples once, computed from the steady step (lower is better).",
@@ -88,27 +83,20 @@ def first_step(scope: TableScope) -> Draft:
     for session, workload, mode, device in select.arms(scope, modes=("train",)):
         for backend, record, failure in select.by_backend(scope, session, workload, mode, device):
             arm = (
-                tables_cells.arm_text(backend, device)
+                cells.arm_text(backend, device)
                 if record is None
-                else f"{tables_cells.arm_text(backend, device)}, jit {record.cell.jit}"
+                else f"{cells.arm_text(backend, device)}, jit {record.cell.jit}"
             )
-            start = (scope.machine(session), tables_cells.text(scope.evidence.title(workload)), tables_cells.text(arm))
+            start = (scope.machine(session), cells.text(scope.evidence.title(workload)), cells.text(arm))
             if record is None:
-                rows.append((*start, tables_cells.failed(scope, failure), NOTHING, NOTHING))
+                rows.append((*start, cells.failed(scope, failure), NOTHING, NOTHING))
                 continue
             first, steady = quantities.first_step(record), quantities.step_time(record)
             steps = MISSING
             if first is not None and steady is not None:
                 text = f"{fmt.number(first.value / steady.value)} steps"
                 steps = Cellv(text=text, cells=scope.evidence.refs(record))
-            rows.append(
-                (
-                    *start,
-                    tables_cells.estimate(scope, first, record),
-                    tables_cells.estimate(scope, steady, record),
-                    steps,
-                )
-            )
+            rows.append((*start, cells.estimate(scope, first, record), cells.estimate(scope, steady, record), steps))
     return Draft(
         caption="Seconds of the first step, which traces and compiles, and of a steady step of the same cell.",
         columns=(MACHINE, "workload", "arm", "first step", "steady step", "the first costs as much as"),
@@ -127,11 +115,11 @@ def latency(scope: TableScope) -> Draft:
                 best = select.fastest(scope, records, "latency") or records[0]
                 rows.append((
                     scope.machine(session),
-                    tables_cells.text(tables_cells.sized(scope, best)),
-                    tables_cells.text(fmt.count(best.cell.batch_size)),
-                    tables_cells.text(tables_cells.arm_text(best.cell.backend, best.cell.device)),
-                    tables_cells.or_failed(scope, best, quantities.latency),
-                    tables_cells.or_failed(scope, best, quantities.latency_tail),
+                    cells.text(cells.sized(scope, best)),
+                    cells.text(fmt.count(best.cell.batch_size)),
+                    cells.text(cells.arm_text(best.cell.backend, best.cell.device)),
+                    cells.or_failed(scope, best, quantities.latency),
+                    cells.or_failed(scope, best, quantities.latency_tail),
                 ))  # fmt: skip
     return Draft(
         caption="Seconds of one inference step, synchronised before and after (lower is better).",
@@ -156,9 +144,9 @@ def start_up(scope: TableScope) -> Draft:
                 times = [quantities.pooled_phase_time(records, (phase,)) for phase in quantities.START_UP_PHASES]
                 rows.append((
                     scope.machine(session),
-                    tables_cells.text(tables_cells.arm_text(backend, device)),
-                    tables_cells.text(session.session.versions.get(backend, "")),
-                    *(tables_cells.estimate(scope, time, *records) for time in (*times, both)),
+                    cells.text(cells.arm_text(backend, device)),
+                    cells.text(session.session.versions.get(backend, "")),
+                    *(cells.estimate(scope, time, *records) for time in (*times, both)),
                 ))  # fmt: skip
     return Draft(
         caption="Seconds until a backend is ready, over all processes that used it (lower is better).",
@@ -174,10 +162,10 @@ def course_jobs(scope: TableScope) -> Draft:
     rows = [
         (
             scope.machine(session),
-            tables_cells.text(job.name),
+            cells.text(job.name),
             _job_time(scope, job),
             Cellv(text=job.arithmetic or job.note, cells=evidence.refs(job.record)),
-            tables_cells.text(tables_cells.arm_text(job.record.cell.backend, "cpu")),
+            cells.text(cells.arm_text(job.record.cell.backend, "cpu")),
             Cellv(text=_limit_text(job), cells=evidence.refs(job.record)),
         )
         for session in scope.sessions
@@ -194,7 +182,7 @@ def course_jobs(scope: TableScope) -> Draft:
 def _job_time(scope: TableScope, job: jobs.Job) -> Cellv:
     if job.time is None:
         return Cellv(text=job.note, cells=scope.evidence.refs(job.record))
-    cell = tables_cells.estimate(scope, job.time, job.record)
+    cell = cells.estimate(scope, job.time, job.record)
     return cell if job.is_measured else msgspec.structs.replace(cell, text=f"{cell.text}, computed")
 
 

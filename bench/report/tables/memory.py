@@ -1,4 +1,4 @@
-"""TODO"""
+"""Tables of memory: the largest batch, and caps that were tried."""
 
 from __future__ import annotations
 

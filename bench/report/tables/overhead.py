@@ -1,4 +1,4 @@
-"""TODO"""
+"""Table: what the harness itself costs."""
 
 from __future__ import annotations
 

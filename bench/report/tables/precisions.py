@@ -1,4 +1,4 @@
-"""TODO"""
+"""Table: speed by number format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Table: published speed-ups of several GPUs."""
 
 from __future__ import annotations
 

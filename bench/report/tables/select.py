@@ -1,4 +1,4 @@
-"""TODO"""
+"""Which records a table shows, and in which groups."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
 
 
 def study_size(record: Record) -> tuple[Any, ...]:
+    """Sort key of a study's size."""
     cell = record.cell
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
     return (DEVICES.index(cell.device), -cell.threads, cell.precision, cell.batch_size, cell.n_samples, params)
@@ -27,6 +28,7 @@ def with_counts(scope: TableScope) -> Iterator[tuple[SessionResults, str, Mode, 
 
 
 def all_but_threads(record: Record) -> tuple[Any, ...]:
+    """What stays equal along a sweep of threads."""
     cell = record.cell
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
     return (cell.mode, params, BACKENDS.index(cell.backend), cell.jit, cell.batch_size, cell.n_samples)
@@ -82,6 +84,7 @@ def strict(scope: TableScope, session: SessionResults, workload: str, **fields: 
 
 
 def most_threads(records: Sequence[Record]) -> list[Record]:
+    """The records with the most threads."""
     n_threads = max((record.cell.threads for record in records), default=0)
     return [record for record in records if record.cell.threads == n_threads]
 
@@ -96,12 +99,14 @@ def best_by_batch(scope: TableScope, records: Iterable[Record]) -> Iterator[Reco
 
 
 def all_but_batch(record: Record) -> tuple[Any, ...]:
+    """What stays equal along a sweep of batches."""
     cell = record.cell
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
     return (cell.mode, params, DEVICES.index(cell.device), BACKENDS.index(cell.backend))
 
 
 def all_but_precision(record: Record) -> tuple[Any, ...]:
+    """What stays equal along a sweep of precisions."""
     cell = record.cell
     return (*all_but_batch(record), cell.batch_size, cell.n_samples, cell.threads, cell.jit)
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Tables of sessions, machines and failures."""
 
 from __future__ import annotations
 
@@ -107,6 +107,7 @@ def failures(scope: TableScope) -> Draft:
 
 
 def commit(session: SessionResults) -> str:
+    """Commit of a session in words."""
     described = session.session
     if described.commit is None:
         return "not told"

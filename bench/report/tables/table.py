@@ -1,4 +1,4 @@
-"""TODO"""
+"""What a table is, its scope, and the registry of table functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Colours, legends, scales and axes that all painters share."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ COLOURS: dict[str, str] = {role: f"#fa{number:02x}af" for number, role in enumer
 
 
 def series(device: str, backend: str) -> str:
+    """Name of an arm as legends show it."""
     return f"{BACKEND_NAMES[backend]}, {device.upper()}"
 
 
@@ -52,6 +53,7 @@ def styles(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str, list[int
 
 
 def legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
+    """A legend above the plot; None where there is one series."""
     if len(styles) < 2:
         return None
     columns = (1 if any(len(name) > 20 for name in styles) else 2) if narrow else min(len(styles), 3)
@@ -62,6 +64,7 @@ def legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
 
 
 def domain(rows: Sequence[Mapping[str, Any]], *, log: bool, include: float | None = None) -> tuple[float, float]:
+    """Ends of an axis that holds all values and intervals."""
     ends = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
     if include is not None:
         ends.append(include)
@@ -74,12 +77,14 @@ def domain(rows: Sequence[Mapping[str, Any]], *, log: bool, include: float | Non
 
 
 def scale(domain: tuple[float, float], log: bool) -> alt.Scale:
+    """A scale over these ends, logarithmic or linear."""
     if log:
         return alt.Scale(type="log", domain=list(domain), nice=False)
     return alt.Scale(type="linear", domain=list(domain), nice=False, zero=False)
 
 
 def axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
+    """Ticks that fit the width; none on an axis without values."""
     if not any(row["value"] is not None for row in rows):
         return alt.Axis(labels=False, ticks=False, grid=False)  # numbers on an empty chart would look like results
     if not log:
@@ -93,6 +98,7 @@ def axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Ma
 
 
 def axis_title(title: str, narrow: bool) -> str | list[str]:
+    """Title of an axis, in two lines on a phone."""
     return wrapped(title, 42).split("|") if narrow else title
 
 

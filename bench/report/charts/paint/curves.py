@@ -1,4 +1,4 @@
-"""TODO"""
+"""Painter of curves: a value over a size, one line per series."""
 
 from __future__ import annotations
 

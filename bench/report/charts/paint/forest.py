@@ -1,4 +1,4 @@
-"""TODO"""
+"""Painter of forest plots: one row per thing compared, a mark with its interval per series."""
 
 from __future__ import annotations
 

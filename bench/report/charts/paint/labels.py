@@ -1,4 +1,4 @@
-"""TODO"""
+"""Places of names within a plot, so that no two lie on each other."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Plane:
     """A plot with two logarithmic axes whose size in pixels is known about, so that texts find free places in it."""
 
     def __init__(self, x_domain: tuple[float, float], y_domain: tuple[float, float], size: tuple[float, float]) -> None:
+        """A plane of ``size`` pixels over these ends of its axes, both logarithmic."""
         self._x, self._y, self._size = x_domain, y_domain, size
         self._taken: list[_Box] = []
 

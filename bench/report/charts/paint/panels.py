@@ -1,4 +1,4 @@
-"""TODO"""
+"""Painter of small panels: the steps of a run, one panel per arm."""
 
 from __future__ import annotations
 

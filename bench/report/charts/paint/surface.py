@@ -1,4 +1,4 @@
-"""TODO"""
+"""Painter of a grid of cells, shaded by value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Cases from two arms of one session: GPU and CPU, threads, batch sizes, backends."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def larger_batch(*, per_doubling: bool = False) -> Cases:
                         continue
                     if per_doubling:
                         ratio = estimate.mapped(ratio, lambda value, n=n_doublings: value ** (1 / n))
-                    name = f"{cases_names.arm_name(evidence, large, session, batch=False)}, batch {small.cell.batch_size} to "
+                    arm = cases_names.arm_name(evidence, large, session, batch=False)
+                    name = f"{arm}, batch {small.cell.batch_size} to "
                     name += str(large.cell.batch_size)
                     found.append(case_of(name, ratio, evidence.refs(large, small)))
         return found

@@ -52,9 +52,11 @@ def _task(evidence: Evidence, record: Record) -> str:
 
 
 def arm_name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True) -> str:
+    """Name of a cell with its backend and device."""
     cell = record.cell
     return f"{name(evidence, record, session, batch=batch)}, {fmt.backend(cell.backend)} on the {cell.device.upper()}"
 
 
 def placed(evidence: Evidence, words: str, session: SessionResults) -> str:
+    """Words, with the machine where there are several."""
     return words if len(serious(evidence)) == 1 else f"{words}, on {evidence.label(session)}"

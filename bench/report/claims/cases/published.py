@@ -1,4 +1,4 @@
-"""TODO"""
+"""Cases from published figures."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def free_hours(evidence: Evidence) -> list[Case]:
 
 
 def provider(row: str) -> str:
+    """Who offers what a published row is about."""
     return published.lookup(row).subject
 
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Cases from single records."""
 
 from __future__ import annotations
 

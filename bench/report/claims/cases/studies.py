@@ -1,4 +1,4 @@
-"""TODO"""
+"""Cases from the readings of studies."""
 
 from __future__ import annotations
 
