@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.report.pages import build, drawings
+from bench.report.pages import build, drawings, sharing
 
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
@@ -73,8 +73,8 @@ def test_everything_says_what_the_answer_says(public):
         assert (one["answer"], one["verdict"]) == (faq[one["id"]]["answer"], faq[one["id"]]["verdict"])
         assert f"- [{one['question']}]({ADDRESS}{one['address']}): {plain(one['answer'])}" in llms
         drawn = public[head["card"].removeprefix(ADDRESS)]
-        assert cards.svg(one["question"], one["answer"], build.sharing.SITE).encode() == drawn
-        shown = card_text(drawn).removeprefix(one["question"]).removesuffix(build.sharing.SITE).strip()
+        assert cards.svg(one["question"], one["answer"], sharing.SITE).encode() == drawn
+        shown = card_text(drawn).removeprefix(one["question"]).removesuffix(sharing.SITE).strip()
         assert plain(one["answer"]).startswith(shown.removesuffix(" …").rstrip()), one["id"]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.report.charts import draw
-from bench.report.pages import build, calls, context, drawings, markup
+from bench.report.pages import calls, context, drawings, markup
 
 pytest.importorskip("altair")
 
@@ -112,7 +114,7 @@ def test_the_chart_draws_ours_beside_the_published_ratios():
 
 def test_the_page_links_ours_and_cites_theirs():
     evidence = measured(resnet50=1.0, mobilenet_v2=0.5, inception_v3=9.0)
-    site = context.Site(build.Path("docs"), evidence)
+    site = context.Site(Path("docs"), evidence)
     voice = calls.Voice(site, "method/ours-and-theirs.md")
 
     text = voice.ours_and_theirs()
@@ -122,4 +124,4 @@ def test_the_page_links_ours_and_cites_theirs():
     assert 'class="num"' in text and 'class="pub"' in text
     assert "the same" in text and "not measured yet" in text
     assert ">2 of 4</a>" in voice.agreement()  # both of MobileNet-v2 are near, both of Inception-v3 apart
-    assert markup.MISSING == calls.Voice(context.Site(build.Path("docs"), NOTHING), "x.md").agreement()
+    assert markup.MISSING == calls.Voice(context.Site(Path("docs"), NOTHING), "x.md").agreement()

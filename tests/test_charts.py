@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from bench.report.charts import chart, draw
 from bench.report.charts.paint import axes
 from bench.report.charts.paint import labels as paint_labels
-from bench.report.pages import build, drawings
+from bench.report.pages import drawings
 from bench.report.tables import make
 
 pytest.importorskip("altair")
@@ -74,7 +76,7 @@ def test_chart_is_themed_and_described(chart_id: str, name: str):
         assert 'role="img"' in text
         title, description = (re.search(rf"<{tag} id=\"([^\"]+)\">(.+?)</{tag}>", text) for tag in ("title", "desc"))
         assert f'aria-labelledby="{title.group(1)} {description.group(1)}"' in text
-        assert drawing(chart_id, name).title == build.html.unescape(title.group(2))
+        assert drawing(chart_id, name).title == html.unescape(title.group(2))
         assert description.group(2).endswith(".")
 
 
@@ -111,7 +113,7 @@ def test_a_failed_cell_stands_in_the_place_of_its_mark():
     made = draw.draw("speed-by-workload", partial)
 
     said = drawings.svg(made.wide, made, "x", "wide")
-    assert "JAX, CPU: failed: loss is not finite" in build.html.unescape(said)
+    assert "JAX, CPU: failed: loss is not finite" in html.unescape(said)
 
 
 def test_without_a_gpu_the_published_speed_up_stands_beside_not_measured_yet():
@@ -224,7 +226,7 @@ def test_cpu_and_gpu_never_share_a_colour():
 
 
 def test_every_role_has_a_shade_in_both_schemes():
-    sheet = (build.Path(__file__).parents[1] / "docs/assets/css/site.css").read_text(encoding="utf-8")
+    sheet = (Path(__file__).parents[1] / "docs/assets/css/site.css").read_text(encoding="utf-8")
     light, dark = sheet.split('[data-md-color-scheme="slate"]')[:2]
 
     for role in axes.COLOURS:

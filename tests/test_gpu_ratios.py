@@ -74,7 +74,7 @@ def test_a_ratio_stands_beside_its_own_cpu_and_gpu_and_names_the_machine_once(si
 
 def test_without_a_gpu_the_pages_show_the_cpu_alone():
     bare = sources_over()
-    text = bare.render(bare.sources["faq/worth-buying-a-gpu.md"])[1]
+    text = render.render(bare, bare.sources["faq/worth-buying-a-gpu.md"])[1]
 
     assert "| training | CPU |\n" in text
     assert lookup.lookup("resnet50-train-cpu-throughput", bare.evidence).text.partition(" ")[0] in text

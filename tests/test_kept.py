@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.charts import draw
 from bench.report.pages import build, cache
+from bench.report.tables import make
 
 pytest.importorskip("altair")
 
@@ -77,7 +79,7 @@ def test_pages_from_what_was_kept_are_the_pages_made_anew(tmp_path: Path, monkey
     cache._KEPT.clear()
     first = build.build(docs, root, keep=tmp_path / "kept")
     cache._KEPT.clear()  # as a new process begins
-    monkeypatch.setattr(build.charts, "draw", made_again)
-    monkeypatch.setattr(build.tables, "make", made_again)
+    monkeypatch.setattr(draw, "draw", made_again)
+    monkeypatch.setattr(make, "make", made_again)
 
     assert first == build.build(docs, root, keep=tmp_path / "kept")

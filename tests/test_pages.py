@@ -317,7 +317,7 @@ def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
     docs, root = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}'), results_with(tmp_path / "results")
     first = build.build(docs, root)
     drawings._svg_of.cache_clear()
-    monkeypatch.setattr(build.vl_convert, "vegalite_to_svg", None)
+    monkeypatch.setattr(drawings.vl_convert, "vegalite_to_svg", None)
 
     assert first == build.build(docs, root)
 

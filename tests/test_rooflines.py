@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.report.evidence import rooflines
+from bench.report.stats import quantities
 from bench.report.tables import make
 from bench.schema import Cell, Record
 from bench.workloads import registry
@@ -108,7 +109,7 @@ def test_the_lower_ceiling_is_the_roof(bandwidth: float, is_memory: bool):
 
     roof = rooflines.roof(net, product, band)
 
-    flat = rooflines.stats.flop_rate(product)
+    flat = quantities.flop_rate(product)
     expected = rooflines.intensity(net) * bandwidth if is_memory else flat.value
     assert (is_memory, pytest.approx(expected)) == (roof.is_memory, roof.rate.value)
     shares = [rooflines.share(net, product), rooflines.memory_share(net, band)]

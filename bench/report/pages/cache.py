@@ -21,7 +21,6 @@ from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
 from bench.records import store
 from bench.report.evidence.evidence import Evidence
-from bench.report.pages import cache as kept
 from bench.report.prose.source import PageError
 from bench.workloads import registry
 
@@ -74,10 +73,10 @@ ON_DISK = ("drawing ", "svg ", "table ", "claims", "evidence pages ", "flips")  
 
 def recall(evidence: Evidence, results: Path, folder: Path) -> str:
     """Take what an earlier process kept for this evidence, unless this one has begun already; the state's name."""
-    name = kept.name_of(_fingerprint(results), CODE)
+    name = name_of(_fingerprint(results), CODE)
     if _KEPT.get("evidence") is not evidence:
         _KEPT.clear()
-        _KEPT.update(kept.load(folder, name), evidence=evidence)
+        _KEPT.update(load(folder, name), evidence=evidence)
         _KEPT["on disk"] = frozenset(_KEPT)
     return name
 
@@ -86,7 +85,7 @@ def remember(folder: Path, name: str) -> None:
     """Keep what was worked out since, for the next process."""
     values = {key: value for key, value in _KEPT.items() if key.startswith(ON_DISK)}
     if not _KEPT.get("on disk", frozenset()) >= values.keys():
-        kept.save(folder, name, values)
+        save(folder, name, values)
         _KEPT["on disk"] = frozenset(values)
 
 

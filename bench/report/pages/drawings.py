@@ -15,10 +15,8 @@ import vl_convert
 from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.evidence import beside
-from bench.report.pages import cache as kept
-from bench.report.pages import cards
+from bench.report.pages import cache, cards
 from bench.report.pages import plain as pages_plain
-from bench.report.pages.cache import CACHE, CARD_CACHE
 from bench.report.pages.markup import e
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
@@ -82,7 +80,7 @@ def svg(spec: dict[str, Any], drawing: chart.Drawing, anchor: str, kind: str) ->
 def _svg_of(spec: str) -> str:
     """Themed SVG without words, from memory, from disk, or drawn now."""
     name = hashlib.sha256(f"{THEME_VERSION}\n{vl_convert.__version__}\n{spec}".encode()).hexdigest()[:32]
-    path = CACHE / f"{name}.svg"
+    path = cache.CACHE / f"{name}.svg"
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
@@ -90,7 +88,7 @@ def _svg_of(spec: str) -> str:
     drawn = themed(
         vl_convert.vegalite_to_svg(json.loads(spec) | {"$schema": "https://vega.github.io/schema/vega-lite/v6.json"})
     )
-    kept.write(path, drawn.encode())
+    cache.write(path, drawn.encode())
     return drawn
 
 
@@ -129,25 +127,25 @@ def themed(drawn: str) -> str:
 def card(drawn: str) -> bytes:
     """A card as PNG, from disk or drawn now."""
     name = hashlib.sha256(f"{cards.VERSION}\n{vl_convert.__version__}\n{drawn}".encode()).hexdigest()[:32]
-    path = CARD_CACHE / f"{name}.png"
+    path = cache.CARD_CACHE / f"{name}.png"
     try:
         return path.read_bytes()
     except OSError:
         pass
     data = vl_convert.svg_to_png(drawn)
-    kept.write(path, data)
+    cache.write(path, data)
     return data
 
 
 def vega() -> str:
     """Vega, Vega-Lite and their embedder in one file, for the site to serve itself."""
-    path = CACHE / f"vega-{vl_convert.__version__}.js"
+    path = cache.CACHE / f"vega-{vl_convert.__version__}.js"
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
         pass
     bundle = vl_convert.javascript_bundle()
-    kept.write(path, bundle.encode())
+    cache.write(path, bundle.encode())
     return bundle
 
 

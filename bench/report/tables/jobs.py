@@ -58,16 +58,16 @@ def patience(scope: TableScope) -> Draft:
             if (gpu := evidence.best(session, workload, "train", "gpu")) is not None:
                 arms["GPU"] = gpu
             times = {key: waits.time_for(record, n_samples) for key, record in arms.items()}
-            cells = []
+            shown = []
             for key in columns:
                 if times.get(key) is None:
-                    cells.append(MISSING)
+                    shown.append(MISSING)
                     continue
                 cell = cells.estimate(scope, times[key], arms[key])
                 word = waits.patience(times[key].value)
-                cells.append(msgspec.structs.replace(cell, text=f"{word}: {cell.text}"))
-            if any(cell is not MISSING for cell in cells):
-                rows.append((scope.machine(session), cells.text(evidence.title(workload)), *cells))
+                shown.append(msgspec.structs.replace(cell, text=f"{word}: {cell.text}"))
+            if any(cell is not MISSING for cell in shown):
+                rows.append((scope.machine(session), cells.text(evidence.title(workload)), *shown))
     names = [fmt.cores(key) if isinstance(key, int) else key for key in columns]
     return Draft(
         caption=f"Training on {fmt.count(n_samples)} samples once, computed from the steady step (lower is better).",
