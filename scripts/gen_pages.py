@@ -97,13 +97,14 @@ def under_mkdocs() -> None:
     from mkdocs_gen_files.plugin import PluginError
 
     forget_edited_modules()
-    from bench.report import pages
+    from bench.report.pages import build, menu
+    from bench.report.prose.source import PageError
 
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
     try:
         about = editor.config["site_description"] or ""
-        built = pages.build(
+        built = build.build(
             docs,
             results_folder(),
             address=public(editor.config["site_url"]),
@@ -111,7 +112,7 @@ def under_mkdocs() -> None:
             repository=editor.config["repo_url"] or "",
             keep=ROOT / ".cache" / "kept",
         )
-    except pages.PageError as error:
+    except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
     for path, content in built.items():
         if isinstance(content, bytes):
@@ -123,12 +124,12 @@ def under_mkdocs() -> None:
     extensions: list[Any] = editor.config["markdown_extensions"]
     extensions.append(WholeBlocks())
     if editor.config["nav"] is None:
-        editor.config["nav"] = pages.navigation(built)
+        editor.config["nav"] = menu.navigation(built)
 
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:
     """Write every page below a folder, with the files of docs/ that are no pages (pictures, styles, notebooks)."""
-    from bench.report import pages
+    from bench.report.pages import build
 
     for path in docs.rglob("*"):
         relative = path.relative_to(docs)
@@ -136,7 +137,7 @@ def to_folder(out: Path, docs: Path, results: Path) -> None:
         if path.is_file() and path.suffix != ".md" and not hidden:
             (out / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out / relative)
-    for path, content in pages.build(docs, results).items():
+    for path, content in build.build(docs, results).items():
         target = out / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content if isinstance(content, bytes) else content.encode())

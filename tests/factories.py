@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.records.check import MEASURED
 from bench.records.store import Results, SessionResults
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
 from bench.schema import (
     BACKENDS,
     METHOD_VERSIONS,

@@ -133,9 +133,9 @@ class Sites:
     def built(self, name: str) -> dict[str, str | bytes]:
         """Every generated page and file of a site, by path, without the site generator. Not to be changed."""
         if name not in self._built:
-            from bench.report import pages
+            from bench.report.pages import build
 
-            self._built[name] = pages.build(ROOT / "docs", self.results(name))
+            self._built[name] = build.build(ROOT / "docs", self.results(name))
         return self._built[name]
 
     def site(self, name: str) -> Path:

@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench.report import against, stats
+from bench.report.evidence import against
+from bench.report.stats import estimate
 from bench.schema import Block, Reading, Series
 from tests.factories import make_cell, make_gpu, make_machine, make_record, make_run, make_session, make_session_results
 
@@ -210,7 +211,7 @@ def test_a_study_is_compared_series_by_series():
 
 
 def make_ratio(value, low, high):
-    return stats.Estimate(value=value, low=low, high=high, n=3, n_samples=90, unit="ratio", spread_frac=0.0)
+    return estimate.Estimate(value=value, low=low, high=high, n=3, n_samples=90, unit="ratio", spread_frac=0.0)
 
 
 @pytest.mark.parametrize(

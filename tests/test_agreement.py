@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bench.report.pages import build, drawings, sharing
+
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
-from bench.report import cards, pages
+from bench.report.pages import cards
 from tests.sites import Element, Sites, parse
 from tests.test_pages import DOCS, page_of, results_with, write_docs
 
@@ -26,8 +28,8 @@ JSON_LD = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.S
 def public(sites: Sites) -> dict[str, str | bytes]:
     """Everything of a site with a public address; its cards are the drawings before they become pictures."""
     patched = pytest.MonkeyPatch()
-    patched.setattr(pages, "_card", lambda drawn: drawn.encode())
-    built = pages.build(DOCS, sites.results("full"), address=ADDRESS)
+    patched.setattr(drawings, "card", lambda drawn: drawn.encode())
+    built = build.build(DOCS, sites.results("full"), address=ADDRESS)
     patched.undo()
     return built
 
@@ -71,8 +73,8 @@ def test_everything_says_what_the_answer_says(public):
         assert (one["answer"], one["verdict"]) == (faq[one["id"]]["answer"], faq[one["id"]]["verdict"])
         assert f"- [{one['question']}]({ADDRESS}{one['address']}): {plain(one['answer'])}" in llms
         drawn = public[head["card"].removeprefix(ADDRESS)]
-        assert cards.svg(one["question"], one["answer"], pages.sharing.SITE).encode() == drawn
-        shown = card_text(drawn).removeprefix(one["question"]).removesuffix(pages.sharing.SITE).strip()
+        assert cards.svg(one["question"], one["answer"], sharing.SITE).encode() == drawn
+        shown = card_text(drawn).removeprefix(one["question"]).removesuffix(sharing.SITE).strip()
         assert plain(one["answer"]).startswith(shown.removesuffix(" …").rstrip()), one["id"]
 
 
@@ -122,7 +124,7 @@ def test_every_page_tells_other_sites_what_it_is(sites: Sites):
 def test_other_wordings_stand_on_the_page_and_in_the_search(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "So.", head="title: Why?\nid: q\nasks: ['Why?', 'How come?', 'What <for>?']\n")
 
-    text = pages.build(docs, results_with(tmp_path / "results"))["faq/q.md"]
+    text = build.build(docs, results_with(tmp_path / "results"))["faq/q.md"]
 
     head, body = head_and_body(text)
     assert ["How come?", "What <for>?"] == head["tags"]
@@ -132,7 +134,7 @@ def test_other_wordings_stand_on_the_page_and_in_the_search(tmp_path: Path):
 def test_a_page_may_set_its_own_weight(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "So.", head="title: Why?\nid: q\nsearch: {exclude: true}\n")
 
-    head, _ = head_and_body(pages.build(docs, results_with(tmp_path / "results"))["faq/q.md"])
+    head, _ = head_and_body(build.build(docs, results_with(tmp_path / "results"))["faq/q.md"])
 
     assert {"exclude": True} == head["search"]
 

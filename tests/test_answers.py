@@ -11,15 +11,19 @@ import pytest
 import yaml
 
 from bench.records import store
+from bench.report.claims import rule
+from bench.report.facts import lookup
+from bench.report.pages import build, drawings, plain
+from bench.report.prose import check_page, readme, source
 
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
 from bench.records.store import Results
-from bench.report import answers, facts, pages, published, rules
-from bench.report.rows import Evidence
+from bench.report.claims import answers
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
 from bench.workloads import registry
-from scripts import check_prose
 from tests.factories import make_gpu, make_machine, make_record, make_results, make_session, make_session_results
 from tests.sites import ROOT, write_results
 from tests.test_pages import write_docs
@@ -72,7 +76,7 @@ def spec(head: str = HEAD) -> answers.Spec:
 def complaints(head: str, body: str = "{{ answer() }}\n") -> list[str]:
     """What is wrong with a page, as the build says it: line and words."""
     known = {
-        "verdicts": rules.ALL, "facts": facts.names(registry.workloads()), "figures": published.figures(),
+        "verdicts": rule.ALL, "facts": lookup.names(registry.workloads()), "figures": published.figures(),
     }  # fmt: skip
     found = answers.problems(yaml.safe_load(head), f"---\n{head}---\n", f"\n{body}", **known)
     return [f"{line}: {told}" for line, told in found]
@@ -99,7 +103,7 @@ def test_an_answer_takes_the_outcome_of_its_verdict():
     )
     head = head.replace("highest.value", 'fact("n-runs")').replace("{{ counted }}", "some")
 
-    answer, verdict = answers.decide("q", spec(head), found), rules.lookup("only-for-training", found)
+    answer, verdict = answers.decide("q", spec(head), found), rule.lookup("only-for-training", found)
 
     assert ("false", verdict.outcome) == (answer.outcome, answer.outcome)
     assert (verdict.rule, verdict.belief, verdict.basis) == (answer.rule, answer.statement, answer.basis)
@@ -151,7 +155,7 @@ def test_of_several_sentences_the_first_counts_whose_facts_have_records():
 def test_a_case_that_nobody_counted_is_an_error():
     head = "answer:\n  decided_by: always-requires-gpu\n" + SENTENCES
     found = Evidence(make_results(), registry.workloads())
-    assert "false" == rules.lookup("always-requires-gpu", found).outcome
+    assert "false" == rule.lookup("always-requires-gpu", found).outcome
 
     with pytest.raises(answers.AnswerError, match=r"'lowest\.value': the rule counted no cases; write a fact"):
         answers.decide("q", spec(head), found)
@@ -166,18 +170,18 @@ def text_of(card: bytes) -> str:
 
 @pytest.mark.parametrize("outcome", answers.OUTCOMES)
 def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(pages, "_card", lambda drawn: drawn.encode())
+    monkeypatch.setattr(drawings, "card", lambda drawn: drawn.encode())
     docs = write_docs(tmp_path / "docs", "{{ answer() }}\n\n## More\n\nText.", head=HEAD)
     write_docs(docs, '{{ generated_index("faq") }}', name="faq/index.md", head="title: All\nid: all\n")
     root = write_results(tmp_path / "results", Results((session_of(outcome),)))
 
-    built = pages.build(docs, root, address=ADDRESS)
+    built = build.build(docs, root, address=ADDRESS)
 
-    sentence = pages._plain(answers.decide("q", spec(), Evidence(store.load(root), registry.workloads())).sentence)
+    sentence = plain.plain(answers.decide("q", spec(), Evidence(store.load(root), registry.workloads())).sentence)
     _, head, body = built["faq/q.md"].split("---\n", 2)
     meta = yaml.safe_load(head)
     assert sentence.startswith(WORDS[outcome]) and "  " not in sentence
-    assert sentence == pages._plain(body.strip().partition("\n\n")[0])
+    assert sentence == plain.plain(body.strip().partition("\n\n")[0])
     assert [sentence] * 2 == [meta["description"], meta["answer"]]
     (block,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', body)
     assert sentence == json.loads(block)["mainEntity"][0]["acceptedAnswer"]["text"]
@@ -186,16 +190,16 @@ def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Pat
         assert (sentence, outcome) == (one["answer"], one["verdict"])
         assert "A GPU trains a small network faster than a CPU." == one["statement"]
     assert f": {sentence}" in built["llms.txt"]
-    drawn = pages._plain(text_of(built["assets/cards/q.png"]))
+    drawn = plain.plain(text_of(built["assets/cards/q.png"]))
     assert sentence in drawn
-    assert sentence in pages._plain(built["faq/index.md"])
+    assert sentence in plain.plain(built["faq/index.md"])
     assert f"badge-{outcome.replace(' ', '-')}" in body.partition("Decided: ")[2]
 
 
 def test_code_and_quotes_survive_in_the_opening(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "{{ answer() }}", head=HEAD)
 
-    built = pages.build(docs, write_results(tmp_path / "results", Results((session_of("true"),))))
+    built = build.build(docs, write_results(tmp_path / "results", Results((session_of("true"),))))
 
     opening = built["faq/q.md"].split("---\n", 2)[2].strip().partition("\n\n")[0]
     assert opening.endswith('as fast, `a` "small" one.')
@@ -262,8 +266,8 @@ def test_verdicts_without_cases_have_no_lowest_one():
 def test_a_wrong_answer_stops_the_build(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "{{ answer() }}", head=HEAD.replace("depends", "dependz"))
 
-    with pytest.raises(pages.PageError, match=r"docs/faq/q\.md:14: unknown key or outcome 'dependz'"):
-        pages.build(docs, write_results(tmp_path / "results", Results(())))
+    with pytest.raises(source.PageError, match=r"docs/faq/q\.md:14: unknown key or outcome 'dependz'"):
+        build.build(docs, write_results(tmp_path / "results", Results(())))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +281,7 @@ def test_a_wrong_answer_stops_the_build(tmp_path: Path):
 )
 def test_the_checker_of_prose_knows_answers(old: str, new: str, told: str):
     head = HEAD.replace("id: q\n", "id: q\nworkloads: [resnet50]\ngroup: start\n").replace(old, new)
-    found = check_prose.check_page("docs/faq/q.md", f"---\n{head}---\n\n{{{{ answer() }}}}\n", check_prose.known())
+    found = check_page.check_page("docs/faq/q.md", f"---\n{head}---\n\n{{{{ answer() }}}}\n", check_page.known())
     texts = [f"{one.line}: {one.text}" for one in found]
     assert (not told and not texts) or [one for one in texts if one.startswith(told) and told], texts
 
@@ -302,7 +306,7 @@ def test_many_answers_are_decided_by_records():
 @pytest.mark.parametrize("name", ["none", "full", "committed"])
 def test_every_answer_says_something_whatever_was_measured(name: str):
     results = {"none": Results(()), "full": make_results(gpu=True, n_runs=2, n_blocks=4)}
-    found = Evidence(results[name], registry.workloads()) if name in results else check_prose.committed_evidence()
+    found = Evidence(results[name], registry.workloads()) if name in results else readme.committed_evidence()
     for page, one in own_specs().items():
         answer = answers.decide(page, one, found)
         assert answer.sentence.endswith(".") and "{{" not in answer.sentence, page

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from bench.report.charts import draw
+from bench.report.pages import calls, context, drawings, markup
 
 pytest.importorskip("altair")
 
 from bench.records.store import Results
-from bench.report import beside, charts, pages, published
-from bench.report.rows import Evidence
-from bench.report.stats import Estimate
+from bench.report.evidence import beside
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
+from bench.report.stats.estimate import Estimate
 from tests.factories import make_evidence, make_record, make_session_results
 
 SOURCES = {source.id: source for source in beside.SOURCES}
@@ -88,17 +94,17 @@ def test_the_explanation_of_keras_applications_is_what_its_rows_say():
 
 
 def test_the_chart_shows_published_ratios_where_ours_is_missing():
-    made = charts.draw("ours-and-theirs", NOTHING, others=pages._others("ours-and-theirs"))
+    made = draw.draw("ours-and-theirs", NOTHING, others=drawings.others("ours-and-theirs"))
 
     assert any(row["series"] == "published elsewhere" for row in made.rows)
     assert all(row["value"] is None for row in made.rows if row["series"] == "measured here")
-    assert "not measured yet" in pages.svg(made.wide, made, "x", "wide")
+    assert "not measured yet" in drawings.svg(made.wide, made, "x", "wide")
 
 
 def test_the_chart_draws_ours_beside_the_published_ratios():
     evidence = measured(resnet50=1.0, mobilenet_v2=0.5, inception_v3=9.0)
 
-    rows = charts.draw("ours-and-theirs", evidence, others=pages._others("ours-and-theirs")).rows
+    rows = draw.draw("ours-and-theirs", evidence, others=drawings.others("ours-and-theirs")).rows
 
     training = [row for row in rows if row["row"].startswith("MobileNetV2") and row["row"].endswith("training")]
     assert ["TensorFlow, CPU", "published elsewhere", "published elsewhere"] == [row["series"] for row in training]
@@ -108,8 +114,8 @@ def test_the_chart_draws_ours_beside_the_published_ratios():
 
 def test_the_page_links_ours_and_cites_theirs():
     evidence = measured(resnet50=1.0, mobilenet_v2=0.5, inception_v3=9.0)
-    site = pages.Site(pages.Path("docs"), evidence)
-    voice = pages.Voice(site, "method/ours-and-theirs.md")
+    site = context.Site(Path("docs"), evidence)
+    voice = calls.Voice(site, "method/ours-and-theirs.md")
 
     text = voice.ours_and_theirs()
 
@@ -118,4 +124,4 @@ def test_the_page_links_ours_and_cites_theirs():
     assert 'class="num"' in text and 'class="pub"' in text
     assert "the same" in text and "not measured yet" in text
     assert ">2 of 4</a>" in voice.agreement()  # both of MobileNet-v2 are near, both of Inception-v3 apart
-    assert pages.MISSING == pages.Voice(pages.Site(pages.Path("docs"), NOTHING), "x.md").agreement()
+    assert markup.MISSING == calls.Voice(context.Site(Path("docs"), NOTHING), "x.md").agreement()

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.charts import draw
+from bench.report.pages import drawings as pages_drawings
+
 pytest.importorskip("altair")
 
 from bench.records.store import Results
-from bench.report import charts, pages
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
 from tests import gpu_session
 from tests.sites import Sites
@@ -164,11 +166,13 @@ TEXTS_AND_RULE = """svg => {
 @pytest.mark.parametrize("kind", ["wide", "narrow"])
 def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     session = gpu_session.gpu_session()
-    made = charts.draw(
-        "cpu-gpu-speedup", Evidence(Results((session,)), registry.workloads()), others=pages._others("cpu-gpu-speedup")
+    made = draw.draw(
+        "cpu-gpu-speedup",
+        Evidence(Results((session,)), registry.workloads()),
+        others=pages_drawings.others("cpu-gpu-speedup"),
     )
     page = browser.new_page(viewport={"width": 1280, "height": 2000})
-    page.set_content(pages.svg(getattr(made, kind), made, "x", kind))
+    page.set_content(pages_drawings.svg(getattr(made, kind), made, "x", kind))
     found = page.locator("svg").evaluate(TEXTS_AND_RULE)
     page.close()
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.report import facts
+from bench.report.facts import lookup
 from bench.schema import BACKENDS
 from bench.workloads import registry
 from bench.workloads.parts import by_hand
@@ -165,7 +165,7 @@ def test_each_epoch_leaves_a_step_to_time_and_one_to_compare():
 
 
 def test_every_net_has_facts_of_its_own():
-    names = facts.names(registry.workloads())
+    names = lookup.names(registry.workloads())
 
     for net in raw_models.NETS:
         for backend in BACKENDS:

@@ -9,9 +9,15 @@ from collections.abc import Iterator
 import pytest
 
 from bench.records.store import Results
-from bench.report import calculators, facts, published, stats, tables
-from bench.report import format as fmt
-from bench.report.rows import Evidence
+from bench.report.evidence import memory, waits
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import lookup
+from bench.report.pages import forms
+from bench.report.published import figures as published
+from bench.report.published import prices
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities
+from bench.report.tables import make as tables_make
 from bench.schema import Cell, Record
 from bench.workloads import registry
 from tests.factories import make_cell, make_evidence, make_record, make_run, make_session_results
@@ -30,25 +36,23 @@ def options(form: str, select: str) -> Iterator[Element]:
 
 
 def test_rates_in_the_form_are_those_of_the_records(evidence: Evidence):
-    found = {
-        option.attributes["value"]: option.attributes for option in options(calculators.how_long(evidence), "case")
-    }
+    found = {option.attributes["value"]: option.attributes for option in options(forms.how_long(evidence), "case")}
 
     assert set(found) == set(evidence.model_workloads())
     for workload, data in found.items():
         record = evidence.best(evidence.lead, workload, "train", "cpu")
-        rate = stats.throughput(record)
+        rate = quantities.throughput(record)
         assert [rate.value, rate.low, rate.high] == [float(data[f"data-{name}"]) for name in ("rate", "low", "high")]
-        start = stats.start_up(record).value + stats.first_step(record).value
+        start = quantities.start_up(record).value + quantities.first_step(record).value
         assert pytest.approx(start) == float(data["data-start"])
 
 
 def test_without_records_there_is_no_form():
-    assert "" == calculators.how_long(Evidence(Results(()), {}))
+    assert "" == forms.how_long(Evidence(Results(()), {}))
 
 
 def test_prices_in_the_form_are_published_rows_with_their_dates():
-    form = calculators.buy_or_rent()
+    form = forms.buy_or_rent()
     rows = published.figures()
 
     for select in ("card", "rent"):
@@ -57,7 +61,7 @@ def test_prices_in_the_form_are_published_rows_with_their_dates():
         for option in found:
             row = rows[option.attributes["value"]]
             assert (row.value, row.date) == (option.attributes["data-price"], option.attributes["data-date"])
-            assert calculators.DAY.fullmatch(row.date)
+            assert prices.DAY.fullmatch(row.date)
 
 
 def test_the_script_holds_no_price_and_no_rate():
@@ -70,15 +74,15 @@ def test_the_script_holds_no_price_and_no_rate():
 
 
 def test_break_even_hours():
-    assert pytest.approx(1000) == calculators.break_even_hours(500, 0.5)
-    assert pytest.approx(500) == calculators.break_even_hours(500, 0.5, resale=250)
-    assert pytest.approx(1250) == calculators.break_even_hours(500, 0.5, watts=500, price_per_kwh=0.2)
-    assert calculators.break_even_hours(500, 0.1, watts=500, price_per_kwh=0.2) is None
-    assert 0 == calculators.break_even_hours(500, 0.5, resale=600)
+    assert pytest.approx(1000) == prices.break_even_hours(500, 0.5)
+    assert pytest.approx(500) == prices.break_even_hours(500, 0.5, resale=250)
+    assert pytest.approx(1250) == prices.break_even_hours(500, 0.5, watts=500, price_per_kwh=0.2)
+    assert prices.break_even_hours(500, 0.1, watts=500, price_per_kwh=0.2) is None
+    assert 0 == prices.break_even_hours(500, 0.5, resale=600)
 
 
 def test_worked_example_follows_from_its_rows():
-    words, (card, rent) = calculators.worked_break_even()
+    words, (card, rent) = prices.worked_break_even()
 
     hours = float(card.value) / float(rent.value)
 
@@ -90,7 +94,7 @@ def test_worked_example_follows_from_its_rows():
     [(1, "coffee break"), (600, "coffee break"), (601, "lunch"), (3601, "overnight"), (43201, "no")],
 )
 def test_patience(seconds: float, word: str):
-    assert word == calculators.patience(seconds)
+    assert word == waits.patience(seconds)
 
 
 def with_peaks(**peaks: int) -> Evidence:
@@ -105,7 +109,7 @@ def with_peaks(**peaks: int) -> Evidence:
 def test_memory_grows_along_the_line_through_two_batches():
     evidence = with_peaks(b8=2_800_000_000, b32=5_200_000_000)
 
-    (growth,) = calculators.growths(evidence, evidence.lead)
+    (growth,) = memory.growths(evidence, evidence.lead)
 
     assert 100_000_000 == growth.per_sample_bytes
     assert 2_000_000_000 == growth.fixed_bytes
@@ -113,8 +117,8 @@ def test_memory_grows_along_the_line_through_two_batches():
 
 
 def test_memory_that_does_not_grow_tells_no_batch():
-    assert () == calculators.growths(*(lambda e: (e, e.lead))(with_peaks(b8=900_000_000, b32=900_000_000)))
-    assert () == calculators.growths(*(lambda e: (e, e.lead))(with_peaks(b8=900_000_000)))
+    assert () == memory.growths(*(lambda e: (e, e.lead))(with_peaks(b8=900_000_000, b32=900_000_000)))
+    assert () == memory.growths(*(lambda e: (e, e.lead))(with_peaks(b8=900_000_000)))
 
 
 def study_record(name: str, *, readings: list[dict[str, float]], batch: int, device: str = "cpu", **params) -> Record:
@@ -151,11 +155,11 @@ def of_catalogue(*records: Record) -> Evidence:
 def test_a_net_of_the_study_has_its_workloads_title_and_replaces_its_whole_process():
     evidence = of_catalogue(*nets(), *with_peaks(b8=2_800_000_000, b32=5_200_000_000).lead.records.values())
 
-    (growth,) = calculators.growths(evidence, evidence.lead)
+    (growth,) = memory.growths(evidence, evidence.lead)
 
     assert "ResNet-50, 224 px" == growth.title
     assert pytest.approx((1e8, 1e9)) == (growth.per_sample_bytes, growth.fixed_bytes)
-    (alone,) = calculators.growths(*(lambda e: (e, e.lead))(with_peaks(b8=2_800_000_000, b32=5_200_000_000)))
+    (alone,) = memory.growths(*(lambda e: (e, e.lead))(with_peaks(b8=2_800_000_000, b32=5_200_000_000)))
     assert alone.title.endswith("(whole process)")
 
 
@@ -170,14 +174,14 @@ def test_sizes_of_one_net_are_told_apart():
     evidence = of_catalogue(*wide, *narrow)
 
     assert {"Transformer encoder on words (width 128)", "Transformer encoder on words (width 768)"} == {
-        growth.title for growth in calculators.growths(evidence, evidence.lead)
+        growth.title for growth in memory.growths(evidence, evidence.lead)
     }
 
 
 def test_a_found_batch_stands_beside_the_computed_one_for_the_same_room():
     evidence = of_catalogue(*nets(), capped((16, 32, 3.5e9), (16, 32, 3.4e9)))
 
-    (found,) = calculators.caps(evidence, evidence.lead)
+    (found,) = memory.caps(evidence, evidence.lead)
 
     assert (16, 32, 3.4e9, 16) == (found.largest, found.too_large, found.room_bytes, found.computed)  # 24 pictures fit
 
@@ -185,7 +189,7 @@ def test_a_found_batch_stands_beside_the_computed_one_for_the_same_room():
 def test_of_runs_that_disagree_the_smallest_batch_counts():
     evidence = of_catalogue(capped((16, 32, 3.5e9), (8, 16, 3.5e9)))
 
-    (found,) = calculators.caps(evidence, evidence.lead)
+    (found,) = memory.caps(evidence, evidence.lead)
 
     assert (8, 16, None) == (found.largest, found.too_large, found.computed)
 
@@ -196,18 +200,18 @@ def test_a_peak_that_hardly_grows_computes_nothing():
     ]
     evidence = of_catalogue(*flat, capped((16, 32, 3.4e9)))
 
-    (growth,), (found,) = (make(evidence, evidence.lead) for make in (calculators.growths, calculators.caps))
-    (row,) = tables.make("largest-batch", evidence).rows
+    (growth,), (found,) = (make(evidence, evidence.lead) for make in (memory.growths, memory.caps))
+    (row,) = tables_make.make("largest-batch", evidence).rows
 
     assert growth.is_flat and found.computed is None
-    assert {"not computed"} == {cell.text for cell in row[-len(calculators.CARD_SIZES_GB) - 3 : -3]}
-    assert not calculators.growths(*(lambda e: (e, e.lead))(of_catalogue(*nets())))[0].is_flat
+    assert {"not computed"} == {cell.text for cell in row[-len(memory.CARD_SIZES_GB) - 3 : -3]}
+    assert not memory.growths(*(lambda e: (e, e.lead))(of_catalogue(*nets())))[0].is_flat
 
 
 def test_a_line_of_another_arm_computes_nothing():
     evidence = of_catalogue(*nets(device="gpu"), capped((16, 32, 3.5e9)))
 
-    (found,) = calculators.caps(evidence, evidence.lead)
+    (found,) = memory.caps(evidence, evidence.lead)
 
     assert found.computed is None
 
@@ -215,14 +219,14 @@ def test_a_line_of_another_arm_computes_nothing():
 def test_caps_that_agree_are_counted_among_those_that_were_computed():
     evidence = of_catalogue(*nets(), capped((16, 32, 3.4e9)), capped((8, 16, 7e9), batch=32))
 
-    assert "1 of 2" == facts.lookup("memory-caps-agree", evidence).text
-    assert not facts.measured("memory-caps-agree", of_catalogue(capped((16, 32, 3.4e9))))
+    assert "1 of 2" == lookup.lookup("memory-caps-agree", evidence).text
+    assert not lookup.measured("memory-caps-agree", of_catalogue(capped((16, 32, 3.4e9))))
 
 
 def test_the_table_of_caps_says_what_did_not_fit_and_what_was_never_reached():
     evidence = of_catalogue(*nets(), capped((0, 1, 3e8)), capped((64,), image_px=64))
 
-    made = tables.make("real-caps", evidence)
+    made = tables_make.make("real-caps", evidence)
 
     assert [["does not fit", "does not fit", "1"], [fmt.NOT_MEASURED, "64", "none tried"]] == [
         [cell.text for cell in row[-3:]] for row in made.rows
@@ -231,7 +235,7 @@ def test_the_table_of_caps_says_what_did_not_fit_and_what_was_never_reached():
 
 
 def test_time_by_cores_compares_one_variant(evidence: Evidence):
-    found = calculators.by_threads(evidence, evidence.lead, "resnet50")
+    found = waits.by_threads(evidence, evidence.lead, "resnet50")
 
     assert len({(r.cell.batch_size, r.cell.n_samples, json.dumps(dict(r.cell.params))) for r in found.values()}) == 1
     assert found and all(record.cell.threads == n for n, record in found.items())

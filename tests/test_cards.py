@@ -8,9 +8,11 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from bench.report.pages import cache, drawings
+
 pytest.importorskip("vl_convert")
 
-from bench.report import cards, pages
+from bench.report.pages import cards
 
 SHORT = ("Is it worth it?", "Only if you measured that & < 3 of them are slow.")
 LONG = (
@@ -26,9 +28,9 @@ def text_of(svg: str) -> str:
 
 @pytest.mark.parametrize("words", [SHORT, LONG], ids=["short", "long"])
 def test_a_card_is_a_picture_of_its_size(words, tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "CARD_CACHE", tmp_path)
+    monkeypatch.setattr(cache, "CARD_CACHE", tmp_path)
 
-    png = pages._card(cards.svg(*words, "The site"))
+    png = drawings.card(cards.svg(*words, "The site"))
 
     assert b"\x89PNG\r\n\x1a\n" == png[:8]
     assert (1200, 630) == struct.unpack(">II", png[16:24])

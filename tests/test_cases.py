@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from bench.records.store import Results
-from bench.report import cases, verdicts
-from bench.report.rows import Evidence
+from bench.report.claims import case as claims_case
+from bench.report.claims import rule
+from bench.report.claims.cases import arms
+from bench.report.evidence.evidence import Evidence
 from bench.schema import Block, Cell, Reading, Record, Run, Series, Variant, Workload
 from bench.workloads import registry
 from tests.factories import (
@@ -67,12 +69,12 @@ def study_record(
     return Record(cell=cell, spec=spec, status="ok", runs=runs, **known)
 
 
-def judged(verdict_id: str, *records: Record, gpu_bytes: int = 80_000_000_000) -> verdicts.Verdict:
+def judged(verdict_id: str, *records: Record, gpu_bytes: int = 80_000_000_000) -> claims_case.Verdict:
     """A verdict on one session of a machine with a GPU."""
     machine = make_machine(gpus=(make_gpu(memory_bytes=gpu_bytes),))
     session = make_session(records, machine_id=machine.id)
     found = make_session_results(records, machine=machine, session=session)
-    return verdicts.lookup(verdict_id, Evidence(Results((found,)), {id_: make_workload(id_) for id_ in INVENTED}))
+    return rule.lookup(verdict_id, Evidence(Results((found,)), {id_: make_workload(id_) for id_ in INVENTED}))
 
 
 STUDIES = {
@@ -217,7 +219,7 @@ def test_batches_are_compared_with_the_next_smaller_one():
 
 
 def test_a_gain_over_two_doublings_is_shared_between_them():
-    found = cases.larger_batch(per_doubling=True)
+    found = arms.larger_batch(per_doubling=True)
     records = by_batch((8, 1.0), (32, 1.0))
     machine = make_machine()
     session = make_session_results(records, machine=machine, session=make_session(records, machine_id=machine.id))
@@ -318,9 +320,7 @@ def test_the_data_sheet_is_looked_up_by_the_gpus_name():
         machine = make_machine(gpus=(make_gpu("NVIDIA H200"),))
         session = make_session((record,), machine_id=machine.id)
         results = Results((make_session_results((record,), machine=machine, session=session),))
-        return verdicts.lookup(
-            "data-sheet-is-what-you-get", Evidence(results, {"matmul": make_workload("matmul")})
-        ).outcome
+        return rule.lookup("data-sheet-is-what-you-get", Evidence(results, {"matmul": make_workload("matmul")})).outcome
 
     peak_s = 2 * 4096**3 / 66.91e12
 

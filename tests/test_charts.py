@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
+
+from bench.report.charts import chart, draw
+from bench.report.charts.paint import axes
+from bench.report.charts.paint import labels as paint_labels
+from bench.report.pages import drawings
+from bench.report.tables import make
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.records.store import Results
-from bench.report import charts, pages, tables
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
 from bench.schema import Block
 from tests.factories import (
     INVENTED,
@@ -31,7 +38,7 @@ COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
 
 @pytest.fixture(autouse=True)
 def checks_schema(monkeypatch):
-    monkeypatch.setattr(charts, "CHECKS_SCHEMA", True)
+    monkeypatch.setattr(draw, "CHECKS_SCHEMA", True)
 
 
 @cache
@@ -42,25 +49,25 @@ def evidence(name: str) -> Evidence:
 
 
 @cache
-def drawing(chart_id: str, name: str) -> charts.Drawing:
-    return charts.draw(chart_id, evidence(name))
+def drawing(chart_id: str, name: str) -> chart.Drawing:
+    return draw.draw(chart_id, evidence(name))
 
 
 def rendered(chart_id: str, name: str, kind: str = "wide") -> str:
     made = drawing(chart_id, name)
-    return pages.svg(getattr(made, kind), made, f"chart-{chart_id}-{kind}", kind)
+    return drawings.svg(getattr(made, kind), made, f"chart-{chart_id}-{kind}", kind)
 
 
 def test_the_eight_charts_exist_and_each_has_its_table():
     assert {
         "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target", "matmul-rate",
         "cpu-gpu-speedup", "jit-arms",
-    } <= set(charts.ids())  # fmt: skip
-    assert set(charts.ids()) <= set(tables.ids())
+    } <= set(chart.ids())  # fmt: skip
+    assert set(chart.ids()) <= set(make.ids())
 
 
 @pytest.mark.parametrize("name", ["none", "cpu", "gpu"])
-@pytest.mark.parametrize("chart_id", charts.ids())
+@pytest.mark.parametrize("chart_id", chart.ids())
 def test_chart_is_themed_and_described(chart_id: str, name: str):
     for kind in ("wide", "narrow"):
         text = rendered(chart_id, name, kind)
@@ -69,11 +76,11 @@ def test_chart_is_themed_and_described(chart_id: str, name: str):
         assert 'role="img"' in text
         title, description = (re.search(rf"<{tag} id=\"([^\"]+)\">(.+?)</{tag}>", text) for tag in ("title", "desc"))
         assert f'aria-labelledby="{title.group(1)} {description.group(1)}"' in text
-        assert drawing(chart_id, name).title == pages.html.unescape(title.group(2))
+        assert drawing(chart_id, name).title == html.unescape(title.group(2))
         assert description.group(2).endswith(".")
 
 
-@pytest.mark.parametrize("chart_id", charts.ids())
+@pytest.mark.parametrize("chart_id", chart.ids())
 def test_chart_without_records_says_so_and_shows_no_number(chart_id: str):
     text = re.sub(r"<(title|desc)[^>]*>.*?</\1>", "", rendered(chart_id, "none"))
     said = re.findall(r"<text[^>]*>([^<]+)</text>", text)
@@ -84,7 +91,7 @@ def test_chart_without_records_says_so_and_shows_no_number(chart_id: str):
 
 
 @pytest.mark.parametrize(
-    "chart_id", [id_ for id_ in charts.ids() if id_ not in ("phase-times", "mlp-surface", "warm-up")]
+    "chart_id", [id_ for id_ in chart.ids() if id_ not in ("phase-times", "mlp-surface", "warm-up")]
 )
 def test_every_value_of_ours_carries_its_interval(chart_id: str):
     values = [row for row in drawing(chart_id, "gpu").rows if row["value"] is not None]
@@ -103,18 +110,18 @@ def test_a_failed_cell_stands_in_the_place_of_its_mark():
     records = [make_record("resnet50", backend="tensorflow"), make_record("resnet50", backend="jax", status="failed")]
     partial = make_evidence(make_session_results(records))
 
-    made = charts.draw("speed-by-workload", partial)
+    made = draw.draw("speed-by-workload", partial)
 
-    said = pages.svg(made.wide, made, "x", "wide")
-    assert "JAX, CPU: failed: loss is not finite" in pages.html.unescape(said)
+    said = drawings.svg(made.wide, made, "x", "wide")
+    assert "JAX, CPU: failed: loss is not finite" in html.unescape(said)
 
 
 def test_without_a_gpu_the_published_speed_up_stands_beside_not_measured_yet():
-    others = (charts.Other(workload="resnet50", value=65.5, label="65.5x: a GPU against a CPU (somewhere, 2016)"),)
+    others = (chart.Other(workload="resnet50", value=65.5, label="65.5x: a GPU against a CPU (somewhere, 2016)"),)
 
-    made = charts.draw("cpu-gpu-speedup", evidence("cpu"), others=others)
+    made = draw.draw("cpu-gpu-speedup", evidence("cpu"), others=others)
 
-    text = pages.svg(made.wide, made, "x", "wide")
+    text = drawings.svg(made.wide, made, "x", "wide")
     assert "not measured yet" in text
     assert "65.5x: a GPU against a CPU" in text
     assert "var(--chart-published)" in text
@@ -126,33 +133,33 @@ def led_by_a_cpu() -> Evidence:
     return make_evidence(gpu=True, local=True, n_runs=1, n_blocks=3)
 
 
-@pytest.mark.parametrize("chart_id", sorted(set(charts.ABOUT_A_GPU) - {"roofs"}))  # nobody's bandwidth was measured
+@pytest.mark.parametrize("chart_id", sorted(set(draw.ABOUT_A_GPU) - {"roofs"}))  # nobody's bandwidth was measured
 def test_a_chart_about_a_gpu_is_drawn_from_the_machine_that_has_one(chart_id: str):
-    made = charts.draw(chart_id, led_by_a_cpu())
+    made = draw.draw(chart_id, led_by_a_cpu())
 
     assert led_by_a_cpu().lead.is_local
     assert "gpu-16c" == made.session.machine.id
-    assert any(map(charts._is_on_gpu, made.rows))
+    assert any(map(chart.is_on_gpu, made.rows))
     assert made.session is tables_session(chart_id, made.session)
 
 
 def tables_session(chart_id: str, session):
     """The session whose numbers begin the table of a chart."""
-    made = tables.make(chart_id, led_by_a_cpu(), first=session)
+    made = make.make(chart_id, led_by_a_cpu(), first=session)
     return next(led_by_a_cpu().resolve(cell.cells)[0][0] for row in made.rows for cell in row if cell.cells)
 
 
 @pytest.mark.parametrize("chart_id", ["time-to-target", "warm-up", "job-by-steps", "phase-times"])
 def test_a_chart_of_one_workload_shows_a_gpu_wherever_one_ran_it(chart_id: str):
-    made = charts.draw(chart_id, led_by_a_cpu(), workload="cnn-digits")
+    made = draw.draw(chart_id, led_by_a_cpu(), workload="cnn-digits")
 
     assert "gpu-16c" == made.session.machine.id
-    assert any(map(charts._is_on_gpu, made.rows))
+    assert any(map(chart.is_on_gpu, made.rows))
 
 
 def test_a_chart_of_all_workloads_that_is_not_about_a_gpu_stays_with_the_lead_and_names_no_gap():
     for chart_id in ("speed-by-workload", "time-to-target"):
-        made = charts.draw(chart_id, led_by_a_cpu())
+        made = draw.draw(chart_id, led_by_a_cpu())
 
         assert made.session is led_by_a_cpu().lead
         assert ["none in this machine"] == [row["note"] for row in made.rows if row["series"] == "GPU"]
@@ -164,18 +171,18 @@ def test_one_batch_size_on_the_gpu_is_no_curve_over_batches():
     gpu = [make_record("resnet50", device=device, threads=16) for device in ("cpu", "gpu")]
     both = make_evidence(cpu, make_session_results(gpu, machine=machine))
 
-    assert "example-2c" == charts.draw("throughput-by-batch", both, workload="resnet50").session.machine.id
-    assert "gpu-16c" == charts.draw("job-by-steps", both, workload="resnet50").session.machine.id
+    assert "example-2c" == draw.draw("throughput-by-batch", both, workload="resnet50").session.machine.id
+    assert "gpu-16c" == draw.draw("job-by-steps", both, workload="resnet50").session.machine.id
 
 
 @pytest.mark.parametrize("chart_id", ["speed-by-workload", "phase-times", "job-by-steps", "matmul-rate", "rooflines"])
 def test_a_backend_that_a_machine_does_not_run_has_no_row(chart_id: str):
     records = [make_record(w, backend=b) for w in ("resnet50", "matmul", "cnn-digits") for b in ("jax", "torch")]
 
-    made = charts.draw(chart_id, make_evidence(make_session_results(records)))
+    made = draw.draw(chart_id, make_evidence(make_session_results(records)))
 
     assert not any("TensorFlow" in str(value) for row in made.rows for value in row.values())
-    assert "TensorFlow" not in pages.svg(made.wide, made, "x", "wide")
+    assert "TensorFlow" not in drawings.svg(made.wide, made, "x", "wide")
 
 
 def test_the_faster_formats_of_a_gpu_stand_beside_strict_float32():
@@ -184,9 +191,9 @@ def test_the_faster_formats_of_a_gpu_stand_beside_strict_float32():
                for p, s in arms for b in ("jax", "torch")]  # fmt: skip
     records.append(make_record("matmul"))
 
-    made = charts.draw("matmul-rate", make_evidence(make_session_results(records)))
+    made = draw.draw("matmul-rate", make_evidence(make_session_results(records)))
 
-    shown = pages.svg(made.wide, made, "x", "wide")
+    shown = drawings.svg(made.wide, made, "x", "wide")
     assert {"TF32", "bfloat16", ""} == {row["label"] for row in made.rows}
     assert ">TF32<" in shown and ">bfloat16<" in shown
     fastest = max(made.rows, key=lambda row: row["value"] or 0.0)
@@ -202,7 +209,7 @@ def test_both_speed_ups_of_a_network_name_batch_and_precision():
         make_record("resnet50", batch_size=32, step_s=0.1, device="gpu", precision="mixed_bfloat16", **common),
     ]
 
-    made = charts.draw("cpu-gpu-speedup", make_evidence(make_session_results(records)))
+    made = draw.draw("cpu-gpu-speedup", make_evidence(make_session_results(records)))
 
     marks = [row for row in made.rows if row["value"] is not None]
     assert [40, 10] == [pytest.approx(row["value"]) for row in marks]
@@ -219,25 +226,25 @@ def test_cpu_and_gpu_never_share_a_colour():
 
 
 def test_every_role_has_a_shade_in_both_schemes():
-    sheet = (pages.Path(__file__).parents[1] / "docs/assets/css/site.css").read_text(encoding="utf-8")
+    sheet = (Path(__file__).parents[1] / "docs/assets/css/site.css").read_text(encoding="utf-8")
     light, dark = sheet.split('[data-md-color-scheme="slate"]')[:2]
 
-    for role in charts.COLOURS:
+    for role in axes.COLOURS:
         assert f"--chart-{role}:" in light and f"--chart-{role}:" in dark, role
 
 
 def test_a_shade_outside_the_palette_is_refused():
     with pytest.raises(ValueError, match="palette"):
-        pages.themed('<svg><path fill="#123456" d="M0,0"/></svg>')
+        drawings.themed('<svg><path fill="#123456" d="M0,0"/></svg>')
 
 
 def test_unknown_chart_names_near_ones():
-    with pytest.raises(charts.ChartError, match="speed-by-workload"):
-        charts.draw("speed-by-workloads", evidence("none"))
+    with pytest.raises(chart.ChartError, match="speed-by-workload"):
+        draw.draw("speed-by-workloads", evidence("none"))
 
 
 def test_equal_evidence_gives_equal_drawings():
-    again = charts.draw("phase-times", make_evidence(n_runs=2, n_blocks=4))
+    again = draw.draw("phase-times", make_evidence(n_runs=2, n_blocks=4))
 
     assert json.dumps(drawing("phase-times", "cpu").wide) == json.dumps(again.wide)
 
@@ -248,9 +255,9 @@ def test_below_the_roofs_every_group_of_points_and_every_ceiling_has_its_name(wi
     records = [make_record(name, backend=b) for name in (*names, "matmul") for b in ("tensorflow", "jax")]
     records.append(bandwidth_record(20e9))
 
-    made = charts.draw("roofs", make_evidence(make_session_results(records)))
+    made = draw.draw("roofs", make_evidence(make_session_results(records)))
 
-    shown = re.findall(r"<text[^>]*>([^<]+)</text>", pages.svg(getattr(made, width), made, "x", width))
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", drawings.svg(getattr(made, width), made, "x", width))
     labels = {row["row" if width == "wide" else "short"] for row in made.rows}
     assert 3 == len(labels) and all(1 == shown.count(label) for label in labels)
     assert any(line.startswith("CPU: matrix product, ") for line in shown)
@@ -259,7 +266,7 @@ def test_below_the_roofs_every_group_of_points_and_every_ceiling_has_its_name(wi
 
 
 def test_texts_are_placed_where_they_meet_nothing():
-    plane = charts._Plane((1.0, 100.0), (1.0, 100.0), (200.0, 200.0))
+    plane = paint_labels.Plane((1.0, 100.0), (1.0, 100.0), (200.0, 200.0))
     plane.take_px(100, 100, 10)
 
     first = plane.place("a name", [(100, 100), (100, 40)])
@@ -272,18 +279,19 @@ def test_texts_are_placed_where_they_meet_nothing():
 
 
 def test_a_name_never_stands_on_the_far_side_of_other_points():
-    plane = charts._Plane((1.0, 100.0), (1.0, 100.0), (300.0, 300.0))
+    plane = paint_labels.Plane((1.0, 100.0), (1.0, 100.0), (300.0, 300.0))
     column = [{"x": 80.0, "value": value} for value in (5.0, 20.0)]
     nearer = [{"x": 60.0, "value": value} for value in (2.0, 50.0)]
 
     found = {
-        name["text"]: name for name in charts._group_names(plane, {("far", "CPU"): column, ("near", "CPU"): nearer})
+        name["text"]: name
+        for name in paint_labels.group_names(plane, {("far", "CPU"): column, ("near", "CPU"): nearer})
     }
 
     assert found["far"]["x"] > 60.0
-    assert charts._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 40.0)
-    assert not charts._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 140.0)
-    assert not charts._lies_between([(50.0, 10.0), (50.0, 90.0)], 60.0, 70.0, 40.0)
+    assert paint_labels._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 40.0)
+    assert not paint_labels._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 140.0)
+    assert not paint_labels._lies_between([(50.0, 10.0), (50.0, 90.0)], 60.0, 70.0, 40.0)
 
 
 def test_a_trace_is_drawn_with_its_measured_part_marked():
@@ -291,9 +299,9 @@ def test_a_trace_is_drawn_with_its_measured_part_marked():
     unsettled = make_record("cnn-digits", backend="jax", run_fields={"steady": False})
     plain = make_record("cnn-digits", backend="torch", run_fields={"warmup": ()})
 
-    made = charts.draw("warm-up", make_evidence(make_session_results([slow, unsettled, plain])), workload="cnn-digits")
+    made = draw.draw("warm-up", make_evidence(make_session_results([slow, unsettled, plain])), workload="cnn-digits")
 
-    text = pages.svg(made.wide, made, "x", "wide")
+    text = drawings.svg(made.wide, made, "x", "wide")
     assert 2 == text.count(">measured<")
     assert "JAX, CPU: step 4.67 ms, never settled" in text and "TensorFlow, CPU: steady step" in text
     assert "PyTorch, CPU: not measured yet" in text

@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench.coverage import NOISES, Noise, estimate_coverage, ratio_coverage
-from bench.report import stats
-from bench.report.stats import Estimate
+from bench.report.stats import bootstrap, break_even, quantities
+from bench.report.stats import estimate as stats_estimate
+from bench.report.stats.coverage import NOISES, Noise, estimate_coverage, ratio_coverage
+from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Block, Record
 from bench.session.plan import plan
 from bench.workloads.registry import workloads
@@ -60,7 +61,7 @@ def test_interval_of_a_ratio_covers_95_percent_from_two_runs_on(n: int, m: int):
 
 
 def test_a_ratio_without_widening_would_find_differences_between_equal_cells(monkeypatch):
-    monkeypatch.setattr(stats, "RATIO_WIDENING", {})
+    monkeypatch.setattr(bootstrap, "RATIO_WIDENING", {})
 
     assert ratio_coverage(NOISES["only processes differ"], 2, 2, n_draws=300) < 0.8
 
@@ -110,7 +111,7 @@ def curve(rng: np.random.Generator, crossing: float, trial: int) -> list[tuple[A
         gain = 8 * size / (size + 7 * crossing)  # 1 at the crossing, 8 far behind it
         fast, slow = gain / noise.draw(rng, 5, 9), 1 / noise.draw(rng, 5, 9)
         seed = 100 * trial + 2 * number
-        pairs.append((stats._draws_of(fast.tolist(), seed), stats._draws_of(slow.tolist(), seed + 1)))
+        pairs.append((bootstrap.draws_of(fast.tolist(), seed), bootstrap.draws_of(slow.tolist(), seed + 1)))
     return pairs
 
 
@@ -119,7 +120,7 @@ def test_a_planted_break_even_lies_in_its_interval():
     n_draws, hits, widths = 1000, 0, []
     for trial in range(n_draws):
         crossing = float(np.exp(rng.uniform(math.log(20), math.log(3500))))
-        found = stats._break_even_of(SIZES, curve(rng, crossing, trial))
+        found = break_even._break_even_of(SIZES, curve(rng, crossing, trial))
         hits += found.low < crossing <= found.high
         widths.append(sum(found.low < size <= found.high for size in SIZES))
 
@@ -141,7 +142,7 @@ def equal_runs(factor: float, size: int) -> tuple[Record, Record]:
     ((0.5, 2.0, 0.7, 2.0, 3.0), 1024, 256, 1024),  # ahead once, then behind again
 ])  # fmt: skip
 def test_break_even_without_noise_lies_between_two_sizes(factors, size, low, high):
-    found = stats.break_even_interval(SIZES, [equal_runs(f, s) for f, s in zip(factors, SIZES, strict=True)])
+    found = break_even.break_even_interval(SIZES, [equal_runs(f, s) for f, s in zip(factors, SIZES, strict=True)])
 
     assert (size, low, high) == (found.size, found.low, found.high)
 
@@ -149,32 +150,32 @@ def test_break_even_without_noise_lies_between_two_sizes(factors, size, low, hig
 def test_break_even_interval_refuses_what_is_no_curve():
     pair = equal_runs(2.0, 16)
 
-    assert stats.break_even_interval((), ()) is None
-    assert stats.break_even_interval((16,), [(pair[0], make_record("mlp-tabular", status="failed"))]) is None
+    assert break_even.break_even_interval((), ()) is None
+    assert break_even.break_even_interval((16,), [(pair[0], make_record("mlp-tabular", status="failed"))]) is None
     with pytest.raises(ValueError, match="2 sizes for 1"):
-        stats.break_even_interval((16, 64), [pair])
+        break_even.break_even_interval((16, 64), [pair])
     with pytest.raises(ValueError, match="needs a rate"):
-        stats.break_even_interval((16,), [pair], "step_time")
-    with pytest.raises(stats.ComparisonError, match="workload"):
-        stats.break_even_interval((16,), [(pair[0], make_record("matmul"))])
+        break_even.break_even_interval((16,), [pair], "step_time")
+    with pytest.raises(stats_estimate.ComparisonError, match="workload"):
+        break_even.break_even_interval((16,), [(pair[0], make_record("matmul"))])
 
 
 # Ranks.
 
 
 def test_equal_ones_share_a_rank_and_the_next_is_skipped():
-    found = stats.ranks([estimate(9, 8, 10), estimate(9.5, 9, 11), estimate(5, 4, 6), None])
+    found = stats_estimate.ranks([estimate(9, 8, 10), estimate(9.5, 9, 11), estimate(5, 4, 6), None])
 
     assert (1, 1, 3, None) == found
 
 
 def test_overlap_that_does_not_carry_over():
     # The middle one overlaps both; only the first is certainly ahead of the last.
-    assert (1, 1, 2) == stats.ranks([estimate(10, 9, 11), estimate(9, 7.5, 10), estimate(7, 6, 8)])
+    assert (1, 1, 2) == stats_estimate.ranks([estimate(10, 9, 11), estimate(9, 7.5, 10), estimate(7, 6, 8)])
 
 
 def test_less_time_is_a_better_rank():
-    assert (2, 1) == stats.ranks([estimate(2, 1.9, 2.1, "s"), estimate(1, 0.9, 1.1, "s")])
+    assert (2, 1) == stats_estimate.ranks([estimate(2, 1.9, 2.1, "s"), estimate(1, 0.9, 1.1, "s")])
 
 
 def test_ranks_do_not_depend_on_the_order_in_which_they_are_asked_for():
@@ -183,18 +184,20 @@ def test_ranks_do_not_depend_on_the_order_in_which_they_are_asked_for():
         found = [estimate(v, v - d, v + d) for v, d in zip(rng.uniform(5, 9, 6), rng.uniform(0, 1, 6), strict=True)]
         order = rng.permutation(6)
 
-        expected, shuffled = stats.ranks(found), stats.ranks([found[i] for i in order])
+        expected, shuffled = stats_estimate.ranks(found), stats_estimate.ranks([found[i] for i in order])
 
         assert tuple(expected[i] for i in order) == shuffled
         assert 1 in expected
         # Whoever is certainly better has the better rank, always.
         for i, a in enumerate(found):
-            assert all(expected[i] < expected[j] for j, b in enumerate(found) if stats.compare(a, b) == "faster")
+            assert all(
+                expected[i] < expected[j] for j, b in enumerate(found) if stats_estimate.compare(a, b) == "faster"
+            )
 
 
 def test_ranks_of_nothing():
-    assert () == stats.ranks([])
-    assert (None,) == stats.ranks([None])
+    assert () == stats_estimate.ranks([])
+    assert (None,) == stats_estimate.ranks([None])
 
 
 # Values by run.
@@ -203,6 +206,6 @@ def test_ranks_of_nothing():
 def test_values_by_run_are_in_the_quantitys_unit():
     record = record_of(np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]), batch_size=8)
 
-    assert (2.0, 4.0) == stats.run_values(record, "step_time")
-    assert (4.0, 2.0) == stats.run_values(record, "throughput")
-    assert () == stats.run_values(record, "flop_rate")
+    assert (2.0, 4.0) == quantities.run_values(record, "step_time")
+    assert (4.0, 2.0) == quantities.run_values(record, "throughput")
+    assert () == quantities.run_values(record, "flop_rate")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from bench.records.store import Results
-from bench.report import drift, stats
-from bench.report.rows import Evidence
-from bench.report.stats import Estimate
+from bench.report.evidence import drift
+from bench.report.evidence.evidence import Evidence
+from bench.report.stats import estimate as stats_estimate
+from bench.report.stats import quantities
+from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 from tests.factories import make_record, make_session_results
 
@@ -51,7 +53,10 @@ def test_scatter_is_what_intervals_leave_unexplained():
     rng = np.random.default_rng(0)
     within, between = 0.03, 0.10
     repeats = [
-        [estimate(100 * math.exp(rng.normal(0, math.hypot(within, between))), stats.Z_95 * within) for _ in range(4)]
+        [
+            estimate(100 * math.exp(rng.normal(0, math.hypot(within, between))), stats_estimate.Z_95 * within)
+            for _ in range(4)
+        ]
         for _ in range(2_000)
     ]
 
@@ -68,7 +73,7 @@ def test_a_widened_interval_covers_both_errors():
     own, further, hits = 0.05, 0.12, 0
     for _ in range(4_000):
         seen = math.exp(rng.normal(0, own) + rng.normal(0, further))
-        wide = drift.widened(estimate(seen, stats.Z_95 * own), further)
+        wide = drift.widened(estimate(seen, stats_estimate.Z_95 * own), further)
         hits += wide.low <= 1 <= wide.high
 
     assert 0.93 <= hits / 4_000 <= 0.97
@@ -102,7 +107,7 @@ def test_bytes_do_not_drift():
     one, other = at(make_record("resnet50"), "08:00"), at(make_record("resnet50", backend="jax"), "16:00")
     found, first, second = evidence_of(one, other, make_record("resnet50", step_s=9.0))
 
-    assert found.record_speedup(first, second, "peak_host_bytes") == stats.ratio(second, first, "peak_host_bytes")
+    assert found.record_speedup(first, second, "peak_host_bytes") == quantities.ratio(second, first, "peak_host_bytes")
 
 
 def test_places_of_cells_hours_apart_are_shared_where_the_drift_is_larger():
@@ -111,7 +116,7 @@ def test_places_of_cells_hours_apart_are_shared_where_the_drift_is_larger():
 
     def order(*times: str) -> str:
         found, first, second = evidence_of(at(slow, times[0]), at(fast, times[1]), later)
-        return found.order(*((record, stats.throughput(record)) for record in (second, first)))
+        return found.order(*((record, quantities.throughput(record)) for record in (second, first)))
 
     assert "faster" == order("08:00", "08:10")
     assert "overlaps" == order("08:00", "16:00")

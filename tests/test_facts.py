@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.facts import fact as facts_fact
+from bench.report.facts import lookup, networks
+from bench.report.stats import quantities
+
 pytest.importorskip("numpy")
 
 from bench.records.store import Results
-from bench.report import facts, published, stats
-from bench.report import format as fmt
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
+from bench.report.stats import format as fmt
 from bench.workloads import registry
 from tests.factories import (
     BUSY,
@@ -64,7 +68,7 @@ def steady(workload: str, step_s: float, **fields):
 def test_throughput_is_the_batch_over_the_step_with_its_cell():
     evidence = one(record := steady("resnet50", 2.0))
 
-    found = facts.lookup("resnet50-train-cpu-throughput", evidence)
+    found = lookup.lookup("resnet50-train-cpu-throughput", evidence)
 
     assert "4.00 images/s (4.00 to 4.00, n = 5)" == found.text
     assert cells_of(evidence, record) == cells(found)
@@ -76,15 +80,15 @@ def test_the_fastest_backend_and_setting_speaks_for_a_workload():
     slow, fast = steady("resnet50", 4.0), steady("resnet50", 2.0, backend="jax", jit="on")
     evidence = one(slow, fast)
 
-    assert cells_of(evidence, fast) == cells(facts.lookup("resnet50-train-cpu-throughput", evidence))
-    assert cells_of(evidence, slow) == cells(facts.lookup("resnet50-train-cpu-throughput-tensorflow", evidence))
+    assert cells_of(evidence, fast) == cells(lookup.lookup("resnet50-train-cpu-throughput", evidence))
+    assert cells_of(evidence, slow) == cells(lookup.lookup("resnet50-train-cpu-throughput-tensorflow", evidence))
 
 
 def test_speedup_rests_on_both_cells_and_names_the_cpu():
     cpu, gpu = steady("resnet50", 4.0), steady("resnet50", 0.5, device="gpu")
     evidence = one(cpu, gpu, machine=make_machine(gpus=(make_gpu(),)))
 
-    found = facts.lookup("resnet50-train-speedup", evidence)
+    found = lookup.lookup("resnet50-train-speedup", evidence)
 
     assert "8.00x (batch 8, strict float32 on both; 8.00 to 8.00, n = 5)" == found.text
     assert cells_of(evidence, gpu, cpu) == cells(found)
@@ -106,17 +110,17 @@ def test_both_sides_of_a_speedup_are_those_of_its_own_machine():
     assert lead is evidence.lead
 
     ratio, cpu, gpu, same = (
-        facts.lookup(f"resnet50-train-speedup{end}", evidence) for end in ("", "-cpu", "-gpu", "-same-batch")
+        lookup.lookup(f"resnet50-train-speedup{end}", evidence) for end in ("", "-cpu", "-gpu", "-same-batch")
     )
 
     assert "8.00 images/s (batch 32, float32; 8.00 to 8.00, n = 5; on with-gpu)" == cpu.text
     assert "100 images/s (batch 32, TF32; 100 to 100, n = 5; on with-gpu)" == gpu.text
     assert ratio.text.startswith("12.5x (batch 32 on both, TF32 against float32; ")
     assert same.text.startswith("2.00x (batch 8, strict float32 on both; ")
-    assert "12.5x (12.5 to 12.5, n = 5; on with-gpu)" == facts.lookup("resnet50-train-speedup-factor", evidence).text
+    assert "12.5x (12.5 to 12.5, n = 5; on with-gpu)" == lookup.lookup("resnet50-train-speedup-factor", evidence).text
     assert cells(ratio) == cells(cpu) | cells(gpu)
     assert gpu.estimate.value / cpu.estimate.value == pytest.approx(ratio.estimate.value)
-    assert "an NVIDIA H200" == facts.lookup("machine-gpu", evidence).text  # of eight, each cell used one
+    assert "an NVIDIA H200" == lookup.lookup("machine-gpu", evidence).text  # of eight, each cell used one
 
 
 def test_sixteen_bits_on_a_cpu_are_judged_over_all_machines():
@@ -139,27 +143,27 @@ def test_sixteen_bits_on_a_cpu_are_judged_over_all_machines():
     evidence = make_evidence(lead, make_session_results(records, machine=machine, session=session))
 
     best, worst, product = (
-        facts.lookup(f"bfloat16-{what}-cpu", evidence) for what in ("train-best", "train-worst", "matmul-best")
+        lookup.lookup(f"bfloat16-{what}-cpu", evidence) for what in ("train-best", "train-worst", "matmul-best")
     )
 
     assert [1.25, 0.5, 4.0] == pytest.approx([fact.estimate.value for fact in (best, worst, product)], rel=0.02)
     assert "other-2c" in best.text and "other-2c" in product.text
     assert "other-2c" not in worst.text
-    assert not facts.measured("float16-train-best-cpu", evidence)
+    assert not lookup.measured("float16-train-best-cpu", evidence)
 
 
 def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
     quiet, disturbed = one(make_record("resnet50")), one(make_record("resnet50", run_fields=BUSY))
     name = "resnet50-train-cpu-throughput"
 
-    assert "disturbed" not in facts.lookup(name, quiet).note
+    assert "disturbed" not in lookup.lookup(name, quiet).note
     assert "disturbed: the control kernel's speed changed during the run (5 of 5 runs)" in (
-        facts.lookup(name, disturbed).note
+        lookup.lookup(name, disturbed).note
     )
 
 
 def test_speedup_without_a_gpu_is_not_measured():
-    found = facts.lookup("resnet50-train-speedup", one(steady("resnet50", 4.0)))
+    found = lookup.lookup("resnet50-train-speedup", one(steady("resnet50", 4.0)))
 
     assert (fmt.NOT_MEASURED, False, None, ()) == (found.text, found.measured, found.estimate, found.cells)
 
@@ -167,24 +171,24 @@ def test_speedup_without_a_gpu_is_not_measured():
 def test_a_pass_over_imagenet_is_the_step_times_the_steps():
     evidence = one(record := steady("resnet50", 2.0))
 
-    found = facts.lookup("resnet50-imagenet-epoch", evidence)
+    found = lookup.lookup("resnet50-imagenet-epoch", evidence)
 
     assert 1_281_167 / 8 * 2.0 == pytest.approx(found.estimate.value)
     assert "3 d" in found.text and "1,281,167" in found.how
     assert found.estimate.value * 90 == pytest.approx(
-        facts.lookup("resnet50-imagenet-90-epochs", evidence).estimate.value
+        lookup.lookup("resnet50-imagenet-90-epochs", evidence).estimate.value
     )
     assert cells_of(evidence, record) == cells(found)
 
 
 def test_the_size_of_imagenet_is_the_published_one():
-    assert str(facts.IMAGENET_IMAGES) == published.lookup("imagenet-train").value
+    assert str(networks.IMAGENET_IMAGES) == published.lookup("imagenet-train").value
 
 
 def test_first_step_share_is_the_first_over_a_steady_one():
     evidence = one(steady("resnet50", 2.0))
 
-    found = facts.lookup("resnet50-train-first-step-share-tensorflow", evidence)
+    found = lookup.lookup("resnet50-train-first-step-share-tensorflow", evidence)
 
     assert (2.0 + 2.0) / 2.0 == pytest.approx(found.estimate.value)
 
@@ -195,7 +199,7 @@ def test_spread_of_speedups_names_the_workloads():
     records = [steady(w, s, device=d) for w, cpu_s, gpu_s in pairs for d, s in (("cpu", cpu_s), ("gpu", gpu_s))]
     evidence = one(*records, machine=machine)
 
-    smallest, middle, largest = (facts.lookup(f"speedup-{w}", evidence) for w in ("smallest", "median", "largest"))
+    smallest, middle, largest = (lookup.lookup(f"speedup-{w}", evidence) for w in ("smallest", "median", "largest"))
 
     assert smallest.text.startswith("0.500x (Dense net on rows, batch 32, strict float32 on both; ")
     assert middle.text.startswith("4.00x (LSTM on text, batch 64, strict float32 on both; ")
@@ -209,7 +213,7 @@ def test_backend_wins_need_intervals_that_do_not_overlap():
     alone = [steady("mobilenet-v2", 1.0, backend="jax")]
     evidence = one(*clear, *equal, *alone)
 
-    wins, gap = facts.lookup("backend-wins", evidence), facts.lookup("backend-gap-largest", evidence)
+    wins, gap = lookup.lookup("backend-wins", evidence), lookup.lookup("backend-gap-largest", evidence)
 
     assert "TensorFlow fastest on 1, JAX fastest on 0, PyTorch fastest on 0, no clear winner on 1 of 2" == wins.text
     assert 6 == len(wins.cells)
@@ -218,7 +222,7 @@ def test_backend_wins_need_intervals_that_do_not_overlap():
 
 
 def test_one_backend_alone_wins_nothing():
-    assert not facts.measured("backend-wins", one(steady("resnet50", 1.0)))
+    assert not lookup.measured("backend-wins", one(steady("resnet50", 1.0)))
 
 
 def test_break_even_is_the_size_from_which_the_gpu_stays_ahead():
@@ -230,12 +234,12 @@ def test_break_even_is_the_size_from_which_the_gpu_stays_ahead():
     ]
     evidence = one(*records, machine=make_machine(gpus=(make_gpu(),)))
 
-    found = facts.lookup("mlp-break-even", evidence)
+    found = lookup.lookup("mlp-break-even", evidence)
 
     assert "from width x batch = 4,096 on (crossing between 512 and 4,096)" == found.text
     assert 6 == len(found.cells)
-    assert "width 16, batch 32" in facts.lookup("mlp-smallest-step", evidence).text
-    assert "width 16, batch 2048" in facts.lookup("mlp-largest-step", evidence).text
+    assert "width 16, batch 32" in lookup.lookup("mlp-smallest-step", evidence).text
+    assert "width 16, batch 2048" in lookup.lookup("mlp-largest-step", evidence).text
 
 
 def test_a_crossing_in_a_coarse_grid_is_between_two_sizes_and_no_number():
@@ -246,7 +250,7 @@ def test_a_crossing_in_a_coarse_grid_is_between_two_sizes_and_no_number():
         for device, step_s in (("cpu", 1.0), ("gpu", gpu_s))
     ]
 
-    found = facts.lookup("mlp-break-even", one(*records, machine=make_machine(gpus=(make_gpu(),))))
+    found = lookup.lookup("mlp-break-even", one(*records, machine=make_machine(gpus=(make_gpu(),))))
 
     assert "from a width x batch between 512 and 32,768" == found.text
 
@@ -254,7 +258,7 @@ def test_a_crossing_in_a_coarse_grid_is_between_two_sizes_and_no_number():
 def test_a_gpu_that_never_gets_ahead_breaks_even_nowhere():
     pair = [steady("mlp-tabular", step_s, device=device) for device, step_s in (("cpu", 1.0), ("gpu", 2.0))]
 
-    found = facts.lookup("mlp-break-even", one(*pair, machine=make_machine(gpus=(make_gpu(),))))
+    found = lookup.lookup("mlp-break-even", one(*pair, machine=make_machine(gpus=(make_gpu(),))))
 
     assert "at no size up to width x batch = 4,096 (crossing above 4,096)" == found.text
 
@@ -269,7 +273,7 @@ def test_a_break_even_that_the_runs_leave_open_says_between_which_sizes():
         for device, step_s in (("cpu", 1.0), ("gpu", gpu_s))
     ]
 
-    found = facts.lookup("mlp-break-even", one(*records, machine=make_machine(gpus=(make_gpu(),))))
+    found = lookup.lookup("mlp-break-even", one(*records, machine=make_machine(gpus=(make_gpu(),))))
 
     assert re.search(r"\(crossing at or below 32,768\)$", found.text), found.text
 
@@ -278,7 +282,7 @@ def test_matmul_rate_is_the_best_size():
     slow = steady("matmul", 1.0, params={"n": 1024})
     fast = steady("matmul", 1.0, params={"n": 4096})
 
-    found = facts.lookup("matmul-cpu-rate", one(slow, fast))
+    found = lookup.lookup("matmul-cpu-rate", one(slow, fast))
 
     assert 2 * 4096**3 == pytest.approx(found.estimate.value)
     assert "(4,096 wide; " in found.text
@@ -289,9 +293,9 @@ def test_other_variants_have_facts_of_their_own():
     tuned = make_record("transfer-2000", params={"tuned": "all"})
     evidence = one(head, tuned)
 
-    assert cells_of(evidence, head) == cells(facts.lookup("transfer-2000-job-time", evidence))
-    assert cells_of(evidence, tuned) == cells(facts.lookup("transfer-2000-all-job-time", evidence))
-    assert "2,000 images" == facts.lookup("transfer-2000-job-samples", evidence).text
+    assert cells_of(evidence, head) == cells(lookup.lookup("transfer-2000-job-time", evidence))
+    assert cells_of(evidence, tuned) == cells(lookup.lookup("transfer-2000-all-job-time", evidence))
+    assert "2,000 images" == lookup.lookup("transfer-2000-job-samples", evidence).text
 
 
 def test_jobs_that_came_back_late_are_counted_and_the_latest_is_told():
@@ -302,18 +306,18 @@ def test_jobs_that_came_back_late_are_counted_and_the_latest_is_told():
     none = make_record("cnn-digits", backend="torch", status="failed")
     evidence = one(late, none)
 
-    found = facts.lookup("jobs-late-tensorflow", evidence)
+    found = lookup.lookup("jobs-late-tensorflow", evidence)
     assert "1 of 3" == found.text
     assert cells(found) == cells_of(evidence, late)
-    assert "6 s after 8 s of work" == facts.lookup("jobs-longest-return-tensorflow", evidence).text
-    assert facts.NOT_MEASURED == facts.lookup("jobs-late-torch", evidence).text
+    assert "6 s after 8 s of work" == lookup.lookup("jobs-longest-return-tensorflow", evidence).text
+    assert facts_fact.NOT_MEASURED == lookup.lookup("jobs-late-torch", evidence).text
 
 
 def test_start_up_pools_all_cells_of_a_backend():
     records = [make_record("resnet50"), make_record("lstm-text"), make_record("lstm-text", backend="jax")]
     evidence = one(*records)
 
-    found = facts.lookup("start-up-tensorflow", evidence)
+    found = lookup.lookup("start-up-tensorflow", evidence)
 
     assert cells_of(evidence, *records[:2]) == cells(found)
     assert 10 == found.estimate.n
@@ -330,20 +334,20 @@ def test_another_machine_answers_and_is_named():
     evidence = make_evidence(other, own)
 
     assert evidence.lead is own
-    assert facts.lookup("resnet50-train-step", evidence).text.endswith("; on other-2c)")
-    assert "on " not in facts.lookup("cnn-digits-time-to-target", evidence).text
-    assert "4 cores of an Example CPU 2.1 GHz" == facts.lookup("machine-cpu", evidence).text
+    assert lookup.lookup("resnet50-train-step", evidence).text.endswith("; on other-2c)")
+    assert "on " not in lookup.lookup("cnn-digits-time-to-target", evidence).text
+    assert "4 cores of an Example CPU 2.1 GHz" == lookup.lookup("machine-cpu", evidence).text
 
 
 def test_what_a_workload_declares_is_known_without_records():
-    assert "2,000 images" == facts.lookup("transfer-2000-job-samples", EMPTY).text
-    assert "97 % accuracy on held-out data" == facts.lookup("cnn-digits-target", EMPTY).text
+    assert "2,000 images" == lookup.lookup("transfer-2000-job-samples", EMPTY).text
+    assert "97 % accuracy on held-out data" == lookup.lookup("cnn-digits-target", EMPTY).text
 
 
 def test_every_fact_of_an_empty_store_says_so():
     targets = {f"{name}-target" for name, spec in registry.workloads().items() if spec.target is not None}
-    for name in facts.names(registry.workloads()):
-        found = facts.lookup(name, EMPTY)
+    for name in lookup.names(registry.workloads()):
+        found = lookup.lookup(name, EMPTY)
         declared = name in targets or "-job-samples" in name
 
         assert declared or (fmt.NOT_MEASURED, False) == (found.text, found.measured), name
@@ -359,7 +363,7 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
     not_invented |= {"bfloat16-", "float16-"}  # an invented CPU computes in strict float32
 
     # Nor has any invented GPU a meter.
-    silent = [n for n in USED if not n.endswith("-gpu-utilisation") and not facts.lookup(n, evidence).measured]
+    silent = [n for n in USED if not n.endswith("-gpu-utilisation") and not lookup.lookup(n, evidence).measured]
 
     assert [] == [name for name in silent if not name.startswith(tuple(not_invented))]
 
@@ -367,11 +371,11 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
 def test_every_fact_of_a_full_store_names_its_cells_and_derivation():
     evidence = make_evidence(gpu=True, local=True)
     known = {(session.path, cell) for session in evidence.sessions for cell in session.records}
-    described = {name for name in facts.names(evidence.workloads) if "-job-samples" in name}
+    described = {name for name in lookup.names(evidence.workloads) if "-job-samples" in name}
     described |= {"machine-cpu", "machine-gpu", "lead-date", "n-records", "n-runs", "n-machines"}
 
-    for name in facts.names(evidence.workloads):
-        found = facts.lookup(name, evidence)
+    for name in lookup.names(evidence.workloads):
+        found = lookup.lookup(name, evidence)
         assert cells(found) <= known, name
         if found.measured and name not in described:
             assert found.cells, name
@@ -379,12 +383,12 @@ def test_every_fact_of_a_full_store_names_its_cells_and_derivation():
 
 
 def test_an_unknown_fact_names_near_ones():
-    with pytest.raises(facts.FactError, match="resnet50-train-speedup"):
-        facts.lookup("resnet50-train-speedups", EMPTY)
+    with pytest.raises(facts_fact.FactError, match="resnet50-train-speedup"):
+        lookup.lookup("resnet50-train-speedups", EMPTY)
 
 
 def test_estimates_are_those_of_stats():
     evidence = one(record := make_record("resnet50"))
 
-    assert stats.first_step(record) == facts.lookup("resnet50-train-first-step-tensorflow", evidence).estimate
-    assert stats.latency(record) == facts.lookup("resnet50-train-latency", evidence).estimate
+    assert quantities.first_step(record) == lookup.lookup("resnet50-train-first-step-tensorflow", evidence).estimate
+    assert quantities.latency(record) == lookup.lookup("resnet50-train-latency", evidence).estimate

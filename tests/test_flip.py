@@ -10,11 +10,16 @@ import msgspec
 import pytest
 import yaml
 
+from bench.report.charts import draw
+from bench.report.claims import ledger
+from bench.report.claims import rule as claims_rule
+
 pytest.importorskip("altair")
 
 from bench.records.store import Results
-from bench.report import answers, charts, ledger, published, rules, verdicts
-from bench.report.rows import Evidence
+from bench.report.claims import answers
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
 from bench.schema import Record
 from bench.workloads import registry
 from tests.factories import (
@@ -34,7 +39,7 @@ from tests.test_cases import study_record
 ROOT = Path(__file__).parents[1]
 ENOUGH_FRAC = 0.9
 MAIN_BYTES, GPU_BYTES = 64 * 2**30, 80 * 2**30
-COMPARING = tuple(i for i, e in rules.ALL.items() if e.compares_devices and e.basis == "records")
+COMPARING = tuple(i for i, e in claims_rule.ALL.items() if e.compares_devices and e.basis == "records")
 
 
 def reversible(workload: str, device: str, *, is_reversed: bool, **fields) -> Record:
@@ -101,14 +106,14 @@ def test_both_sides_decide_every_belief_that_compares_the_devices():
     assert len(COMPARING) >= 10
     for verdict_id in COMPARING:
         for is_reversed in (False, True):
-            found = verdicts.lookup(verdict_id, evidence(is_reversed=is_reversed))
+            found = claims_rule.lookup(verdict_id, evidence(is_reversed=is_reversed))
             assert "not measured" != found.outcome, verdict_id
 
 
 def test_reversing_the_devices_changes_the_pages_that_compare_them():
     changed, kept = [], []
     for verdict_id in COMPARING:
-        before, after = (verdicts.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
+        before, after = (claims_rule.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
         flipped = (before.outcome, before.sentence) != (after.outcome, after.sentence)
         (changed if flipped else kept).append(verdict_id)
 
@@ -116,7 +121,9 @@ def test_reversing_the_devices_changes_the_pages_that_compare_them():
 
 
 def test_reversing_the_devices_turns_outcomes_and_not_only_numbers():
-    before, after = ({i: verdicts.lookup(i, evidence(is_reversed=side)).outcome for i in COMPARING} for side in (0, 1))
+    before, after = (
+        {i: claims_rule.lookup(i, evidence(is_reversed=side)).outcome for i in COMPARING} for side in (0, 1)
+    )
 
     assert ("false", "true") == (before["only-for-training"], after["only-for-training"])
     assert ("false", "true") == (before["lstm-gains-nothing"], after["lstm-gains-nothing"])
@@ -143,7 +150,7 @@ def test_reversing_the_devices_turns_both_ratios_of_each_workload():
 def test_each_device_at_its_best_is_another_ratio_than_equal_settings():
     before, after = (evidence(is_reversed=side) for side in (False, True))
     arms = [found.best_contrast(found.lead, "resnet50").arms for found in (before, after)]
-    words = [verdicts.lookup("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
+    words = [claims_rule.lookup("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
 
     assert "batch 128, TF32, against batch 64, float32" == arms[0]
     assert arms[1].endswith("against batch 64, float32")
@@ -178,7 +185,7 @@ def beside_their_chart() -> dict[str, str]:
 
 def at_their_best(found) -> list[dict]:
     """The marks of the chart of all speed-ups on which verdicts rest: each device as its owner would use it."""
-    rows = charts.draw("cpu-gpu-speedup", found).rows
+    rows = draw.draw("cpu-gpu-speedup", found).rows
     return [row for row in rows if row["value"] is not None and row["series"] == "each at its best"]
 
 
@@ -190,7 +197,7 @@ def test_no_verdict_contradicts_the_chart_beside_it(is_reversed: bool):
 
     assert len(shown) >= 2 and len(drawn) >= 5
     for verdict_id, page in shown.items():
-        cases = verdicts.lookup(verdict_id, found).cases
+        cases = claims_rule.lookup(verdict_id, found).cases
         assert len(cases) == len(drawn), page
         for case in cases:
             (row,) = (row for title, row in drawn.items() if case.name.startswith(title))
@@ -201,16 +208,16 @@ def test_no_verdict_contradicts_the_chart_beside_it(is_reversed: bool):
 def test_a_gpu_that_the_chart_draws_behind_is_not_always_faster():
     for is_reversed in (False, True):
         found = evidence(is_reversed=is_reversed)
-        rows = [row for row in charts.draw("cpu-gpu-speedup", found).rows if row["value"] is not None]
+        rows = [row for row in draw.draw("cpu-gpu-speedup", found).rows if row["value"] is not None]
         behind = [row for row in rows if row["high"] < 1]
 
         assert behind
-        assert "false" == verdicts.lookup("gpu-is-always-faster", found).outcome
+        assert "false" == claims_rule.lookup("gpu-is-always-faster", found).outcome
 
 
 def test_published_figures_do_not_change_with_our_records():
-    for verdict_id in (i for i, e in rules.ALL.items() if e.basis == "published"):
-        before, after = (verdicts.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
+    for verdict_id in (i for i, e in claims_rule.ALL.items() if e.basis == "published"):
+        before, after = (claims_rule.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
         assert before.sentence == after.sentence
     assert published.claims()
 
@@ -270,8 +277,8 @@ def test_reversing_the_devices_changes_what_the_answers_say_first():
 @pytest.mark.parametrize("is_reversed", [False, True])
 def test_no_answer_contradicts_the_chart_beside_it(is_reversed: bool):
     found, seen = evidence(is_reversed=is_reversed), set()
-    surface = [row for row in charts.draw("mlp-surface", found).rows if row["value"] is not None]
-    rates = [row for row in charts.draw("matmul-rate", found).rows if row["value"] is not None]
+    surface = [row for row in draw.draw("mlp-surface", found).rows if row["value"] is not None]
+    rates = [row for row in draw.draw("matmul-rate", found).rows if row["value"] is not None]
     for page, answer in own_answers(is_reversed=is_reversed).items():
         drawn = drawn_on(page)
         if "cpu-gpu-speedup" in drawn:

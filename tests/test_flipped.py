@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.report import flipped
+from bench.report.claims import flipped
 from tests.factories import make_evidence, make_gpu, make_machine, make_record, make_session, make_session_results
 
 

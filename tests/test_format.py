@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from bench.report import format as fmt
-from bench.report.stats import Estimate
+from bench.report.stats import format as fmt
+from bench.report.stats.estimate import Estimate
 
 
 def make_estimate(value: float, low: float, high: float, unit: str = "ratio", **fields) -> Estimate:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench.report import freshness, published
+from bench.report.published import figures as published
+from bench.report.published import freshness
 from tests.factories import make_session, make_session_results
 
 

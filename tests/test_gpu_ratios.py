@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from bench.records import files, store
+from bench.report.facts import lookup
+from bench.report.pages import context, render
 
 pytest.importorskip("altair")
 
-from bench.report import facts, pages
-from bench.report.rows import Evidence
+
+from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
 from tests import gpu_session
 
@@ -28,15 +30,15 @@ PAGES = (
 )
 
 
-def sources_over(*sessions: store.SessionResults) -> pages.Site:
+def sources_over(*sessions: store.SessionResults) -> context.Site:
     """The pages' sources over the committed sessions without a GPU, and these."""
     stored = store.load(files.RESULTS)
     bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
-    return pages.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *sessions)), registry.workloads()))
+    return context.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *sessions)), registry.workloads()))
 
 
 @pytest.fixture(scope="module")
-def site() -> pages.Site:
+def site() -> context.Site:
     """With an invented GPU session, which does not lead."""
     found = sources_over(gpu_session.gpu_session(only=("resnet50", "lstm-text", "mlp-tabular", "matmul")))
     assert found.evidence.lead.machine.id != gpu_session.MACHINE
@@ -44,8 +46,8 @@ def site() -> pages.Site:
 
 
 @cache
-def body(site: pages.Site, path: str) -> str:
-    return site.render(site.sources[path])[1]
+def body(site: context.Site, path: str) -> str:
+    return render.render(site, site.sources[path])[1]
 
 
 def ratio_table(text: str) -> list[str]:
@@ -56,7 +58,7 @@ def ratio_table(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_ratio_stands_beside_its_own_cpu_and_gpu_and_names_the_machine_once(site: pages.Site, path: str):
+def test_a_ratio_stands_beside_its_own_cpu_and_gpu_and_names_the_machine_once(site: context.Site, path: str):
     head, _, *rows = ratio_table(body(site, path))
     rows, caption = [row for row in rows if row.startswith("|")], rows[-1]
 
@@ -72,17 +74,17 @@ def test_a_ratio_stands_beside_its_own_cpu_and_gpu_and_names_the_machine_once(si
 
 def test_without_a_gpu_the_pages_show_the_cpu_alone():
     bare = sources_over()
-    text = bare.render(bare.sources["faq/worth-buying-a-gpu.md"])[1]
+    text = render.render(bare, bare.sources["faq/worth-buying-a-gpu.md"])[1]
 
     assert "| training | CPU |\n" in text
-    assert facts.lookup("resnet50-train-cpu-throughput", bare.evidence).text.partition(" ")[0] in text
+    assert lookup.lookup("resnet50-train-cpu-throughput", bare.evidence).text.partition(" ")[0] in text
     assert "GPU over CPU" not in text
 
 
-def test_every_ratio_of_the_devices_names_batch_and_precision_of_both_sides(site: pages.Site):
-    for name in facts.names(registry.workloads()):
+def test_every_ratio_of_the_devices_names_batch_and_precision_of_both_sides(site: context.Site):
+    for name in lookup.names(registry.workloads()):
         if re.search(r"-(train|infer)-speedup(-same-batch)?$|^speedup-", name):
-            found = facts.lookup(name, site.evidence)
+            found = lookup.lookup(name, site.evidence)
             assert not found.measured or ARMS.search(found.text), name
     for verdict_id in ("gpu-is-always-faster", "gpu-is-a-hundred-times-faster", "good-cpu-is-nearly-as-fast",
                        "cpu-trains-many-times-faster", "lstm-gains-nothing", "low-meter-means-broken"):  # fmt: skip

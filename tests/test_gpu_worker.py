@@ -15,7 +15,7 @@ from bench.measure import control as measure_control
 from bench.measure import study as measure_study
 from bench.measure.backend import NotAsAskedError
 from bench.records import plausible
-from bench.report import trust
+from bench.report.evidence import disturbed
 from bench.schema import Block, Control, Request, Run, encode
 from bench.session import launch
 from tests.factories import make_cell, make_machine, make_record, make_run
@@ -187,8 +187,8 @@ def test_a_power_limit_that_is_reached_is_no_disturbance(monkeypatch):
 
     usual, hot = (gpu_run(after=conditions(text)) for text in ("software power cap", "hardware thermal slowdown"))
 
-    assert "gpu throttled" not in trust.run_flags(usual)
-    assert "gpu throttled" in trust.run_flags(hot)
+    assert "gpu throttled" not in disturbed.run_flags(usual)
+    assert "gpu throttled" in disturbed.run_flags(hot)
 
 
 def test_an_ordinary_gpu_run_is_not_flagged():
@@ -197,7 +197,7 @@ def test_an_ordinary_gpu_run_is_not_flagged():
     after = meters.conditions(meters.NO_GPU._replace(clock_hz=1.98e9, throttle="software power cap", n_processes=0))
     control = Control(n=4096, seconds=(0.0025,) * 5)
 
-    assert {} == trust.run_flags(gpu_run(before=before, after=after, control_before=control, control_after=control))
+    assert {} == disturbed.run_flags(gpu_run(before=before, after=after, control_before=control, control_after=control))
 
 
 def test_a_call_of_predict_with_two_steps_is_no_forward_pass_on_a_gpu():

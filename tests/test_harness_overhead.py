@@ -11,8 +11,9 @@ import pytest
 from bench.measure import backend as measure_backend
 from bench.measure import study
 from bench.records.store import Results
-from bench.report import facts, tables
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import lookup
+from bench.report.tables import make
 from bench.schema import Block, Cell, Data, Record, Request, Variant
 from bench.workloads import registry
 from tests.factories import INVENTED, make_cell, make_run, make_session_results
@@ -135,7 +136,7 @@ def evidence_of(*records: Record) -> Evidence:
 
 def test_the_table_says_what_the_clock_adds_in_percent_beside_what_nothing_adds():
     records = record("mlp-tabular", 1.012), record("mlp-tabular", 0.98, backend="jax")
-    made = tables.make("overhead", evidence_of(*records))
+    made = make.make("overhead", evidence_of(*records))
 
     rows = [[cell.text for cell in row] for row in made.rows]
     assert ("network", "fit", "TensorFlow", "JAX") == made.columns
@@ -148,7 +149,7 @@ def test_the_table_says_what_the_clock_adds_in_percent_beside_what_nothing_adds(
 
 def test_a_failed_cell_says_so_instead_of_a_number():
     records = record("mlp-tabular", 1.0), record("mlp-tabular", 1.0, backend="jax", status="failed")
-    made = tables.make("overhead", evidence_of(*records))
+    made = make.make("overhead", evidence_of(*records))
 
     assert {"failed: broken"} == {row[-1].text for row in made.rows}
 
@@ -158,24 +159,24 @@ def test_the_facts_tell_what_is_typical_and_count_what_surely_costs_more_than_a_
         record("mlp-tabular", 1.02), record("resnet50", 1.01), record("resnet50", 0.95, backend="torch")
     )
 
-    found = facts.lookup("harness-overhead", evidence)
+    found = lookup.lookup("harness-overhead", evidence)
     assert pytest.approx(1.01) == found.estimate.value
     assert found.text.startswith("+1.0 % (")
     assert 3 == found.estimate.n == len(found.cells)
-    assert facts.lookup("harness-overhead-again", evidence).text.startswith("-0.1 % (-0.1 to -0.1")
-    assert "1 of 3" == facts.lookup("harness-overhead-certain", evidence).text
+    assert lookup.lookup("harness-overhead-again", evidence).text.startswith("-0.1 % (-0.1 to -0.1")
+    assert "1 of 3" == lookup.lookup("harness-overhead-certain", evidence).text
 
 
 @pytest.mark.parametrize("name", ["harness-overhead", "harness-overhead-again", "harness-overhead-certain"])
 def test_without_records_nothing_is_said(name: str):
-    assert not facts.measured(name, evidence_of())
+    assert not lookup.measured(name, evidence_of())
 
 
 def test_what_an_earlier_clock_cost_says_nothing_of_this_one():
     earlier, now = record("mlp-tabular", 1.5, source_hash="0" * 16), record("resnet50", 1.01)
 
-    assert not facts.measured("harness-overhead", evidence_of(earlier))
-    assert facts.lookup("harness-overhead", evidence_of(earlier, now)).text.startswith("+1.0 % (")
+    assert not lookup.measured("harness-overhead", evidence_of(earlier))
+    assert lookup.lookup("harness-overhead", evidence_of(earlier, now)).text.startswith("+1.0 % (")
 
 
 def test_each_net_is_trained_as_its_own_headline_is():

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from bench.records.store import SessionResults
-from bench.report import facts, history, pages
+from bench.report.evidence import history
+from bench.report.facts import lookup
+from bench.report.pages import context, machine_pages
 from tests.factories import make_cell, make_evidence, make_machine, make_record, make_run, make_session
 from tests.factories import make_session_results as make_results
 
@@ -157,13 +159,13 @@ def test_a_cell_of_one_session_has_no_history():
 def test_the_fact_counts_every_repeat_and_names_the_sessions():
     sides = [make_side("2026-11-03"), make_side("2026-11-04", odd={"lstm-text": 1.5}), make_side("2026-11-05")]
 
-    two, three = (facts.lookup("sessions-overlap", make_evidence(*sides[:n])) for n in (2, 3))
+    two, three = (lookup.lookup("sessions-overlap", make_evidence(*sides[:n])) for n in (2, 3))
 
     assert ("4 of 5", "sessions 2026-11-03 and 2026-11-04") == (two.text, two.note)
     assert 10 == len(two.cells)
     assert "4 of 5, 5 of 5 and 4 of 5" == three.text, "the best pair is not picked"
     assert 3 == three.note.count(" and ")
-    assert not facts.lookup("sessions-overlap", make_evidence(sides[0])).measured
+    assert not lookup.lookup("sessions-overlap", make_evidence(sides[0])).measured
 
 
 def test_of_many_repeats_the_fewest_and_the_most_are_told_and_how_many_agree_enough():
@@ -171,14 +173,14 @@ def test_of_many_repeats_the_fewest_and_the_most_are_told_and_how_many_agree_eno
     days = ("2026-11-03", "2026-11-04", "2026-11-05", "2026-11-06")
     evidence = make_evidence(*(make_side(day, odd=odd.get(day, {})) for day in days))
 
-    found = facts.lookup("sessions-overlap", evidence)
-    enough = facts.lookup("sessions-overlap-enough", evidence)
+    found = lookup.lookup("sessions-overlap", evidence)
+    enough = lookup.lookup("sessions-overlap-enough", evidence)
 
     assert "3 of 5 to 5 of 5" == found.text
     assert 6 == found.note.count(" and ")
     assert ("1 of 6", "sessions 2026-11-03 and 2026-11-06") == (enough.text, enough.note)
     assert found.cells == enough.cells
-    assert not facts.lookup("sessions-overlap-enough", make_evidence(make_side("2026-11-03"))).measured
+    assert not lookup.lookup("sessions-overlap-enough", make_evidence(make_side("2026-11-03"))).measured
 
 
 def test_runs_of_a_study_without_a_series_have_no_speed():
@@ -192,9 +194,9 @@ def test_runs_of_a_study_without_a_series_have_no_speed():
 
 def test_the_machines_page_tells_its_history(tmp_path: Path):
     first, second = make_side("2026-11-03", versions=OLDER), make_side("2026-11-04", odd={"lstm-text": 1.5})
-    site = pages.Site(tmp_path, make_evidence(first, second))
+    site = context.Site(tmp_path, make_evidence(first, second))
 
-    text = site.machine_pages()["machines/example-2c.md"]
+    text = machine_pages.machine_pages(site)["machines/example-2c.md"]
 
     history_part = text.partition("## History")[2].partition("## Session")[0]
     pairs = history_part.partition("</table>")[0]
@@ -208,6 +210,6 @@ def test_the_machines_page_tells_its_history(tmp_path: Path):
 
 
 def test_a_machine_with_one_session_has_no_history_yet(tmp_path: Path):
-    site = pages.Site(tmp_path, make_evidence(make_side("2026-11-03")))
+    site = context.Site(tmp_path, make_evidence(make_side("2026-11-03")))
 
-    assert "## History" not in site.machine_pages()["machines/example-2c.md"]
+    assert "## History" not in machine_pages.machine_pages(site)["machines/example-2c.md"]

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.charts import draw
+from bench.report.pages import build, cache
+from bench.report.tables import make
+
 pytest.importorskip("altair")
 
-from bench.report import kept, pages
+from bench.report.pages import cache as kept
 from tests.factories import make_record
 from tests.test_pages import results_with, write_docs
 
@@ -72,10 +76,10 @@ def made_again(*_: object, **__: object) -> None:
 def test_pages_from_what_was_kept_are_the_pages_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     docs = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}\n\n{{ table("fairness") }}')
     root = results_with(tmp_path / "results", make_record())
-    pages._KEPT.clear()
-    first = pages.build(docs, root, keep=tmp_path / "kept")
-    pages._KEPT.clear()  # as a new process begins
-    monkeypatch.setattr(pages.charts, "draw", made_again)
-    monkeypatch.setattr(pages.tables, "make", made_again)
+    cache._KEPT.clear()
+    first = build.build(docs, root, keep=tmp_path / "kept")
+    cache._KEPT.clear()  # as a new process begins
+    monkeypatch.setattr(draw, "draw", made_again)
+    monkeypatch.setattr(make, "make", made_again)
 
-    assert first == pages.build(docs, root, keep=tmp_path / "kept")
+    assert first == build.build(docs, root, keep=tmp_path / "kept")

@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from bench.records.store import Results
-from bench.report import ledger, published, rules
-from bench.report.ledger import LedgerError
-from bench.report.published import Claim, ClaimRule, Named, Sum
-from bench.report.rows import Evidence
+from bench.report.claims import ledger
+from bench.report.claims import rule as claims_rule
+from bench.report.claims.units import LedgerError
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
+from bench.report.published.figures import Claim, ClaimRule, Named, Sum
 from bench.workloads import registry
 from tests.factories import (
     INVENTED,
@@ -358,6 +360,6 @@ def test_verdicts_of_beliefs_and_claims_agree():
     for item in ledger.items(evidence):
         rule = item.claim.rule
         if rule is not None and rule.belief and not rule.facts:
-            outcome = rules.lookup(rule.belief, evidence).outcome
+            outcome = claims_rule.lookup(rule.belief, evidence).outcome
             assert ("not measured" == outcome) == ("not measured yet" == item.word), item.claim.id
             assert ("depends" == outcome) <= ("depends" == item.word), item.claim.id

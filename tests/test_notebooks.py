@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.pages import data_files
+
 pytest.importorskip("jupytext")
 pytest.importorskip("polars")
 
-from bench.report import pages
+
 from scripts import notebooks
 
 ROOT = Path(__file__).parents[1]
@@ -47,11 +49,11 @@ def test_stored_outputs_are_of_one_whole_run_and_name_no_place(name: str):
 
 @pytest.mark.parametrize("repository", ["", "https://git.example.org/a/b"])
 def test_without_a_repository_on_github_there_are_no_links_to_colab(repository: str):
-    assert not any("colab.research" in text for text in pages._notebooks(ROOT / "docs", repository).values())
+    assert not any("colab.research" in text for text in data_files.notebooks(ROOT / "docs", repository).values())
 
 
 def test_links_to_colab_and_kaggle_follow_the_repository():
-    built = pages._notebooks(ROOT / "docs", "https://github.com/somebody/something")
+    built = data_files.notebooks(ROOT / "docs", "https://github.com/somebody/something")
 
     for name in notebooks.names():
         text = built[f"notebooks/{name}.ipynb"]

@@ -14,12 +14,14 @@ import pytest
 
 from bench.records import files as records_files
 from bench.records import store
+from bench.report.pages import addresses, build, cache, drawings, menu, plain
+from bench.report.prose import source
 
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
 from bench.records.store import Results
-from bench.report import pages, published
+from bench.report.published import figures as published
 from tests.factories import make_record, make_results, make_session_results
 from tests.sites import ROOT, write_results
 
@@ -39,7 +41,7 @@ def results_with(folder: Path, *records) -> Path:
 
 def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md") -> str:
     docs = write_docs(tmp_path / "docs", body, name=name)
-    return pages.build(docs, results_with(tmp_path / "results", *records))[name]
+    return build.build(docs, results_with(tmp_path / "results", *records))[name]
 
 
 @pytest.mark.browser(needs_chromium=False)  # whole sites
@@ -60,7 +62,7 @@ def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
 
 
 def test_building_twice_gives_the_same(sites):
-    assert sites.built("none") == pages.build(DOCS, sites.results("none"))
+    assert sites.built("none") == build.build(DOCS, sites.results("none"))
 
 
 def test_a_number_links_to_its_evidence(tmp_path: Path):
@@ -76,10 +78,10 @@ def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.'
     record = make_record("resnet50")
     docs, root = write_docs(tmp_path / "docs", body), results_with(tmp_path / "results", record, make_record("matmul"))
-    before = pages.build(docs, root)["faq/q.md"]
+    before = build.build(docs, root)["faq/q.md"]
 
     next(root.rglob(f"{record.cell.id}.json")).unlink()
-    after = pages.build(docs, root)
+    after = build.build(docs, root)
 
     assert "images/s" in before
     assert '<span class="missing">not measured yet</span>.' in after["faq/q.md"]
@@ -91,7 +93,7 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.\n\n{{ chart("speed-by-workload") }}'
     docs = write_docs(tmp_path / "docs", body)
     root = results_with(tmp_path / "results", make_record("resnet50", step_s=2.0, jitter_frac=1e-6))
-    before = pages.build(docs, root)
+    before = build.build(docs, root)
     path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))
     record = records_files.read(path, type(make_record("resnet50")))
     runs = tuple(
@@ -106,7 +108,7 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
 
     path.unlink()
     store.write_record(path.parent, msgspec.structs.replace(record, runs=runs))
-    after = pages.build(docs, root)
+    after = build.build(docs, root)
 
     assert ">4 images/s" in before["faq/q.md"] or ">4.00 images/s" in before["faq/q.md"]
     assert ">2 images/s" in after["faq/q.md"] or ">2.00 images/s" in after["faq/q.md"]
@@ -128,7 +130,7 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     ],
 )
 def test_an_error_names_file_and_line(tmp_path: Path, body: str, message: str):
-    with pytest.raises(pages.PageError, match=message):
+    with pytest.raises(source.PageError, match=message):
         page_of(tmp_path, body)
 
 
@@ -173,8 +175,8 @@ def test_bad_input_stops_the_build(tmp_path: Path, files: dict[str, str], messag
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    with pytest.raises(pages.PageError, match=message):
-        pages.build(tmp_path / "docs", results_with(tmp_path / "results"))
+    with pytest.raises(source.PageError, match=message):
+        build.build(tmp_path / "docs", results_with(tmp_path / "results"))
 
 
 def test_a_claim_whose_rule_names_a_missing_workload_stops_the_build(tmp_path: Path, monkeypatch):
@@ -186,7 +188,7 @@ def test_a_claim_whose_rule_names_a_missing_workload_stops_the_build(tmp_path: P
         rf"docs/faq/q\.md:6: bench/published/claims\.yaml:\d+: claim '{first.id}': no fact 'resnet51-train-speedup'; "
         r"near ones: resnet50-train-speedup.*; correct its rule"
     )
-    with pytest.raises(pages.PageError, match=message):
+    with pytest.raises(source.PageError, match=message):
         page_of(tmp_path, "{{ claims_table() }}")
 
 
@@ -197,7 +199,7 @@ def test_a_fact_without_records_never_stops_the_build(tmp_path: Path):
 def test_a_number_can_be_cited_where_it_leads(tmp_path: Path):
     record = make_record("resnet50")
     docs = write_docs(tmp_path / "docs", '{{ fact("resnet50-train-cpu-throughput") }}')
-    built = pages.build(docs, results_with(tmp_path / "results", record), address="https://example.org/")
+    built = build.build(docs, results_with(tmp_path / "results", record), address="https://example.org/")
 
     at = "evidence/example-2c/2026-11-03/resnet50"
     cited = re.findall(r"Cite this number</summary>(.*?)</details>", built[f"{at}.md"], re.S)
@@ -229,11 +231,11 @@ def test_answers_stand_below_their_groups_in_one_order(tmp_path: Path):
     ):
         write_docs(docs, "Yes.", name=f"faq/{name}.md", head=f"title: {name}?\nid: {name}\n{head}")
 
-    built = pages.build(docs, results_with(tmp_path / "results"))
+    built = build.build(docs, results_with(tmp_path / "results"))
 
     seen = re.findall(r'^## .*\{#group-(\w+)\}|class="question" href="([^"]+)"', built["faq/index.md"], re.M)
     assert ["start", "b/", "memory", "c/", "a/", "none", "d/"] == [anchor or link for anchor, link in seen]
-    answers = next(entry["Questions"] for entry in pages.navigation(built) if "Questions" in entry)
+    answers = next(entry["Questions"] for entry in menu.navigation(built) if "Questions" in entry)
     assert ["faq/index.md", {"d?": "faq/d.md"}] == answers[:2]
     assert {"Start here": [{"b?": "faq/b.md"}]} == answers[2]
     assert {"Memory, batch and precision": [{"c?": "faq/c.md"}, {"a?": "faq/a.md"}]} == answers[3]
@@ -244,8 +246,8 @@ def test_a_broken_record_stops_the_build_with_its_path(tmp_path: Path):
     path = next(p for p in root.rglob("*.json") if p.name.startswith("resnet50"))
     path.write_text(path.read_text(encoding="utf-8")[:200], encoding="utf-8")
 
-    with pytest.raises(pages.PageError, match=re.escape(path.name)):
-        pages.build(write_docs(tmp_path / "docs", "text"), root)
+    with pytest.raises(source.PageError, match=re.escape(path.name)):
+        build.build(write_docs(tmp_path / "docs", "text"), root)
 
 
 def test_a_local_session_leads_and_is_told_apart(sites):
@@ -280,7 +282,7 @@ def test_answers_as_data_and_on_the_page_agree(sites):
 def test_a_page_that_moved_leaves_a_redirect(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "text", head="title: Why?\nid: q\nredirect_from: [old/place.md]\n")
 
-    built = pages.build(docs, results_with(tmp_path / "results"))
+    built = build.build(docs, results_with(tmp_path / "results"))
 
     assert 'url=../../faq/q/"' in built["old/place/index.html"]
 
@@ -289,7 +291,7 @@ def test_text_of_a_record_never_becomes_markup(tmp_path: Path):
     bad = make_record("resnet50", status="failed", reason='<script>alert("x")</script>')
 
     docs = write_docs(tmp_path / "docs", '{{ chart("speed-by-workload") }}')
-    built = pages.build(docs, results_with(tmp_path / "results", bad))
+    built = build.build(docs, results_with(tmp_path / "results", bad))
 
     assert not any("<script>alert" in text for text in built.values() if isinstance(text, str) and "<div" in text)
 
@@ -306,18 +308,18 @@ def test_text_of_a_record_never_becomes_markup(tmp_path: Path):
     ],
 )
 def test_addresses_are_relative(page: str, target: str, anchor: str, expected: str):
-    assert expected == pages.href(page, target, anchor)
+    assert expected == addresses.href(page, target, anchor)
 
 
 def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(pages, "CACHE", tmp_path / "kept")
-    pages._svg_of.cache_clear()
+    monkeypatch.setattr(cache, "CACHE", tmp_path / "kept")
+    drawings._svg_of.cache_clear()
     docs, root = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}'), results_with(tmp_path / "results")
-    first = pages.build(docs, root)
-    pages._svg_of.cache_clear()
-    monkeypatch.setattr(pages.vl_convert, "vegalite_to_svg", None)
+    first = build.build(docs, root)
+    drawings._svg_of.cache_clear()
+    monkeypatch.setattr(drawings.vl_convert, "vegalite_to_svg", None)
 
-    assert first == pages.build(docs, root)
+    assert first == build.build(docs, root)
 
 
 def placed(*machines: str) -> str:
@@ -330,13 +332,13 @@ def placed(*machines: str) -> str:
 
 @pytest.mark.parametrize("doubt", ["n = 5", "n = 5; on other", "within one run; on other"])
 def test_an_interval_is_set_smaller_than_its_value(doubt: str):
-    shown = pages._small(f"2x (batch 8 on both, TF32 against float32; 1 to 3, {doubt})")
+    shown = plain.small(f"2x (batch 8 on both, TF32 against float32; 1 to 3, {doubt})")
 
     assert re.fullmatch(r'<span class="value">2x</span> <small[^>]*>\(batch 8 .*\)</small>', shown)
 
 
 def test_a_table_from_another_machine_names_it_once():
-    text = pages.say_place_once(placed("other", "other"))
+    text = plain.say_place_once(placed("other", "other"))
 
     assert 2 == text.count('<small class="short">(1 to 3, n = 1)</small>')
     assert 1 == text.count("other") == text.count("|\n\n*Measured on other.*\n\nBelow.")
@@ -344,7 +346,7 @@ def test_a_table_from_another_machine_names_it_once():
 
 @pytest.mark.parametrize("machines", [("",), ("", ""), ("other",), ("other", ""), ("other", "third")])
 def test_a_table_of_several_machines_names_each_beside_its_numbers(machines: tuple[str, ...]):
-    assert placed(*machines) == pages.say_place_once(placed(*machines))
+    assert placed(*machines) == plain.say_place_once(placed(*machines))
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +355,7 @@ def beside_a_gpu(tmp_path_factory) -> dict[str, str | bytes]:
     folder = tmp_path_factory.mktemp("beside")
     found = make_results(gpu=True, local=True, n_runs=2, n_blocks=3, workloads=("resnet50", "matmul", "cnn-digits"))
     docs = write_docs(folder / "docs", '{{ chart("phase-times") }}\n\n{{ table("headline") }}')
-    return pages.build(docs, write_results(folder / "results", Results(found.sessions[1:])))
+    return build.build(docs, write_results(folder / "results", Results(found.sessions[1:])))
 
 
 @pytest.mark.parametrize("workload", ["resnet50", "matmul", "cnn-digits"])

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.prose import check_page, groups, links, shape
+from bench.report.prose import ids as prose_ids
+from bench.report.prose import problem as prose_problem
+from bench.report.prose import readme as prose_readme
+from scripts import check_prose
+
 pytest.importorskip("polars")
 
-from bench.report import readability
-from scripts import check_prose as prose
 
 ROOT = Path(__file__).parents[1]
-NAMES = prose.Known(
+NAMES = prose_problem.Known(
     facts=frozenset({"resnet50-train-speedup"}),
     charts=frozenset({"speed-by-workload"}),
     tables=frozenset({"headline"}),
@@ -28,11 +32,11 @@ HEAD = "---\ntitle: Why?\nid: why\ndescription: Because.\nworkloads: [resnet50]\
 
 def complaints(body: str, *, head: str = HEAD, path: str = "docs/faq/why.md") -> list[str]:
     """What the checker says about one page, as "line: text"."""
-    return [f"{found.line}: {found.text}" for found in prose.check_page(path, head + body, NAMES, ROOT)]
+    return [f"{found.line}: {found.text}" for found in check_page.check_page(path, head + body, NAMES, ROOT)]
 
 
 def test_the_pages_have_no_problems():
-    assert [] == [found.shown for found in prose.check()]
+    assert [] == [found.shown for found in check_page.check()]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,7 @@ SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\
     ],
 )
 def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
-    found = prose.check_answer("docs/faq/why.md", text)
+    found = shape.check_answer("docs/faq/why.md", text)
 
     assert 1 == len(found)
     assert f"{found[0].line}: {found[0].text}".startswith(complaint)
@@ -154,7 +158,7 @@ def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
     ],
 )
 def test_an_answer_in_shape_passes(answer: str):
-    assert [] == prose.check_answer("docs/faq/why.md", HEAD + SHAPE.replace("Yes.", answer))
+    assert [] == shape.check_answer("docs/faq/why.md", HEAD + SHAPE.replace("Yes.", answer))
 
 
 def test_a_misspelt_group_is_caught():
@@ -165,9 +169,9 @@ def test_a_misspelt_group_is_caught():
 
 
 def test_every_answer_stands_in_a_group():
-    texts = {path: text for path, text in prose.page_sources().items() if path.startswith("docs/faq/")}
+    texts = {path: text for path, text in check_page.page_sources().items() if path.startswith("docs/faq/")}
 
-    assert [] == [path for path, text in texts.items() if "group" not in prose.front_matter(text)[0]
+    assert [] == [path for path, text in texts.items() if "group" not in shape.front_matter(text)[0]
                   and not path.endswith("index.md")]  # fmt: skip
 
 
@@ -212,14 +216,14 @@ def test_faster_in_a_description_is_caught():
     ["We have not tried it.", "We rented nothing.", "Ours ran on one core only.", "not measured yet", "Nobody has."],
 )
 def test_a_page_that_says_what_was_not_tried_passes(sentence: str):
-    assert [] == complaints(f"Yes.\n\n{prose.LIMITS}\n\n{sentence}")
+    assert [] == complaints(f"Yes.\n\n{shape.LIMITS}\n\n{sentence}")
 
 
 @pytest.mark.parametrize("sentence", ["It is not so.", "{{ fact('we') }} no", "We tried it."])
 def test_a_page_that_does_not_say_what_was_not_tried_is_caught(sentence: str):
-    text = HEAD + f"Yes.\n\n{prose.LIMITS}\n\n{sentence}"
+    text = HEAD + f"Yes.\n\n{shape.LIMITS}\n\n{sentence}"
 
-    found = [one for one in prose.check_page("docs/faq/why.md", text, NAMES, ROOT) if "not tried" in one.text]
+    found = [one for one in check_page.check_page("docs/faq/why.md", text, NAMES, ROOT) if "not tried" in one.text]
 
     assert [10] == [one.line for one in found]
 
@@ -250,7 +254,7 @@ SOURCES = {"docs/faq/why.md": '## Why not, then?\n\n<i id="own"></i>\n', "docs/a
     ],
 )
 def test_a_link_that_leads_nowhere_is_caught(body: str, complaint: str):
-    (found,) = prose.check_links("docs/faq/why.md", f"one\n{body}\n", SOURCES, NAMES, ROOT)
+    (found,) = links.check_links("docs/faq/why.md", f"one\n{body}\n", SOURCES, NAMES, ROOT)
 
     assert ("docs/faq/why.md", 2) == (found.path, found.line)
     assert complaint in found.text
@@ -270,21 +274,21 @@ def test_a_link_that_leads_nowhere_is_caught(body: str, complaint: str):
     ],
 )
 def test_a_link_that_leads_somewhere_passes(body: str):
-    assert [] == prose.check_links("docs/faq/why.md", body, SOURCES, NAMES, ROOT)
+    assert [] == links.check_links("docs/faq/why.md", body, SOURCES, NAMES, ROOT)
 
 
 def test_a_guide_answers_in_a_short_first_sentence():
-    assert [] == prose.check_opening("docs/guides/g.md", HEAD + "**Do it.** <!-- setting: README.md -->\n")
-    assert "26 words" in prose.check_opening("docs/guides/g.md", HEAD + "word " * 26 + "\n")[0].text
-    assert "says nothing" in prose.check_opening("docs/guides/g.md", HEAD)[0].text
+    assert [] == shape.check_opening("docs/guides/g.md", HEAD + "**Do it.** <!-- setting: README.md -->\n")
+    assert "26 words" in shape.check_opening("docs/guides/g.md", HEAD + "word " * 26 + "\n")[0].text
+    assert "says nothing" in shape.check_opening("docs/guides/g.md", HEAD)[0].text
 
 
 def test_every_complaint_says_what_to_do():
-    body = "It is 12x. {{ fact('nothing-like-it') }} [x](who.md) It is faster.\n\n" + prose.LIMITS
+    body = "It is 12x. {{ fact('nothing-like-it') }} [x](who.md) It is faster.\n\n" + shape.LIMITS
     text = HEAD.replace("workloads", "colour: red\nworkloads").replace("id: why", "id: Why") + body
-    found = prose.check_page("docs/faq/why.md", text, NAMES, ROOT)
-    found += prose.check_links("docs/faq/why.md", text, SOURCES, NAMES, ROOT)
-    found += prose.check_answer("docs/faq/why.md", HEAD.replace("Why?", "Why") + "word " * 30)
+    found = check_page.check_page("docs/faq/why.md", text, NAMES, ROOT)
+    found += links.check_links("docs/faq/why.md", text, SOURCES, NAMES, ROOT)
+    found += shape.check_answer("docs/faq/why.md", HEAD.replace("Why?", "Why") + "word " * 30)
 
     assert len(found) >= 9
     remedies = "use write say add near known shorten make correct".split()
@@ -298,10 +302,10 @@ def test_the_report_counts_words_sentences_and_a_grade():
     prose_of_it = "The cat sat. {{ fact('x') }} is a very long sentence of ten words, it says."
     text = f"{HEAD}# The page\n\n{prose_of_it}\n\n| a | b |\n"
 
-    found = readability.read("docs/faq/why.md", text)
+    found = groups.read("docs/faq/why.md", text)
 
     assert ["The page", "The cat sat.", "It is a very long sentence of ten words, it says.", "a", "b"] == (
-        readability.sentences(text)
+        groups.sentences(text)
     )
     assert (18, 2, 11) == (found.n_words, found.n_sentences, found.longest)
     # By hand: 14 words, 2 sentences, syllables 3 + (1+1+1+2+1+2+1+1+1+1+1).
@@ -312,15 +316,15 @@ def test_the_report_counts_words_sentences_and_a_grade():
     ("word", "n"), [("cat", 1), ("table", 2), ("time", 1), ("accuracy", 4), ("free", 1), ("GPU", 1), ("epoch", 2)]
 )
 def test_syllables_are_groups_of_vowels(word: str, n: int):
-    assert n == readability.syllables(word)
+    assert n == groups.syllables(word)
 
 
 def test_the_report_is_sorted_and_ends_with_the_middle_page(capsys):
-    assert 0 == prose.main(["--report"])
+    assert 0 == check_prose.main(["--report"])
 
     lines = capsys.readouterr().out.splitlines()
     grades = [float(line.split()[-1]) for line in lines[1:-1]]
-    assert len(prose.page_sources()) == len(grades)
+    assert len(check_page.page_sources()) == len(grades)
     assert grades == sorted(grades, reverse=True)
     assert lines[-1].startswith("middle page")
 
@@ -334,7 +338,7 @@ def registered(**kinds: dict[str, str]) -> dict[str, dict[str, dict]]:
 
 
 def test_a_complete_registry_passes():
-    assert [] == prose.check_registry({"faq/why.md": "why"}, registered(answers={"why": "faq/why.md"}), NAMES)
+    assert [] == prose_ids.check_registry({"faq/why.md": "why"}, registered(answers={"why": "faq/why.md"}), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +363,7 @@ def test_a_complete_registry_passes():
     ],
 )
 def test_a_broken_registry_is_caught(pages, kinds, complaint):
-    found = prose.check_registry(pages, registered(**kinds), NAMES)
+    found = prose_ids.check_registry(pages, registered(**kinds), NAMES)
 
     assert any(complaint in problem.text for problem in found), found
 
@@ -370,7 +374,7 @@ def test_a_removed_or_redated_id_is_caught():
     after["charts"]["speed-by-workload"]["since"] = "2027-01-01"
 
     assert ["charts: 'speed-by-workload' changed its date", "answers: 'how' was removed"] == [
-        found.text.split(";")[0] for found in prose.check_append_only(before, after)
+        found.text.split(";")[0] for found in prose_ids.check_append_only(before, after)
     ]
 
 
@@ -378,41 +382,41 @@ def test_an_id_twice_in_one_list_is_refused_with_its_line():
     text = '[answers]\nwhy = { page = "a.md", since = 2026-11-21 }\nwhy = { page = "b.md", since = 2026-11-21 }\n'
 
     with pytest.raises(ValueError, match=r"docs/_ids\.toml:3: .*; an id may stand there once"):
-        prose.load_registry(text)
+        prose_ids.load_registry(text)
 
 
 def test_notebooks_have_ids_of_their_own():
-    found = prose.notebook_ids()
+    found = prose_ids.notebook_ids()
 
-    assert found and all(prose.ID.fullmatch(name) for name in found.values())
-    kinds = prose.load_registry((ROOT / prose.REGISTRY).read_text(encoding="utf-8"))
+    assert found and all(prose_problem.ID.fullmatch(name) for name in found.values())
+    kinds = prose_ids.load_registry((ROOT / prose_ids.REGISTRY).read_text(encoding="utf-8"))
     assert found == {entry["page"]: name for name, entry in kinds["notebooks"].items()}
 
 
 def test_no_id_was_lost_since_any_commit():
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git clone")
-    log = ["git", "log", "--format=%H", "--", prose.REGISTRY]
+    log = ["git", "log", "--format=%H", "--", prose_ids.REGISTRY]
     commits = subprocess.run(log, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    now = prose.load_registry((ROOT / prose.REGISTRY).read_text(encoding="utf-8"))
+    now = prose_ids.load_registry((ROOT / prose_ids.REGISTRY).read_text(encoding="utf-8"))
 
     for commit in commits:
-        show = ["git", "show", f"{commit}:{prose.REGISTRY}"]
+        show = ["git", "show", f"{commit}:{prose_ids.REGISTRY}"]
         done = subprocess.run(show, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode == 0:  # not in the commit that removed a file
-            assert [] == prose.check_append_only(prose.load_registry(done.stdout), now), commit
+            assert [] == prose_ids.check_append_only(prose_ids.load_registry(done.stdout), now), commit
 
 
 def test_the_readme_block_follows_the_records():
-    readme = f"before\n{prose.START}\nold\n{prose.END}\nafter\n"
+    readme = f"before\n{prose_readme.START}\nold\n{prose_readme.END}\nafter\n"
 
-    made = prose.with_numbers(readme, prose.committed_evidence())
+    made = prose_readme.with_numbers(readme, prose_readme.committed_evidence())
 
-    assert made.startswith(f"before\n{prose.START}\n| | CPU |") and made.endswith(f"{prose.END}\nafter\n")
+    assert made.startswith(f"before\n{prose_readme.START}\n| | CPU |") and made.endswith(f"{prose_readme.END}\nafter\n")
     assert "old" not in made
-    assert made == prose.with_numbers(made, prose.committed_evidence())
+    assert made == prose_readme.with_numbers(made, prose_readme.committed_evidence())
 
 
 def test_a_readme_without_markers_is_refused():
     with pytest.raises(ValueError, match="numbers:start"):
-        prose.with_numbers("# Title\n", prose.committed_evidence())
+        prose_readme.with_numbers("# Title\n", prose_readme.committed_evidence())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.report import published
+from bench.report.published import figures as published
 from bench.schema import SLUG
 
 ROOT = Path(__file__).parents[1]

@@ -11,13 +11,15 @@ import pytest
 import yaml
 
 from bench.records import store
+from bench.report.pages import build
+from bench.report.prose import coverage, questions
+from bench.report.prose import source as prose_source
 
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
 from bench.records.store import Results
-from bench.report import pages, questions
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
 from tests.factories import make_gpu, make_machine, make_record, make_session, make_session_results
 from tests.sites import ROOT, write_results
@@ -96,7 +98,7 @@ def test_every_answer_has_at_most_one_number(register):
 def test_facts_cite_their_sources(register, sources):
     for question in register.questions:
         if question.where == "fact":
-            assert any(questions.sources_of(sources[page]) for page in question.pages), question.number
+            assert any(coverage.sources_of(sources[page]) for page in question.pages), question.number
             assert not question.workloads, question.number
 
 
@@ -106,12 +108,12 @@ def test_contributors_are_named(register):
 
 
 def test_no_measurable_question_is_empty(register, committed):
-    bearing = questions.Bearing(register, committed)
+    bearing = coverage.Bearing(register, committed)
     empty = {
         question.number
         for question in register.questions
         if question.where in questions.MEASURABLE
-        and not questions.count(bearing.of_question(question).values()).cpu
+        and not coverage.count(bearing.of_question(question).values()).cpu
         and not bearing.gpu_only(question)
     }
 
@@ -119,7 +121,7 @@ def test_no_measurable_question_is_empty(register, committed):
 
 
 def test_no_sweep_is_empty_but_those_for_other_machines(register, committed):
-    bearing = questions.Bearing(register, committed)
+    bearing = coverage.Bearing(register, committed)
     empty = {
         sweep.id
         for sweep in register.sweeps
@@ -196,8 +198,8 @@ def test_a_wrong_entry_stops_the_build_of_the_site(tmp_path: Path):
     (docs / "faq/q.md").write_text("---\ntitle: Why?\nid: q\n---\n\nBecause.\n", encoding="utf-8")
     (docs / questions.FILE).write_text(SWEEP + QUESTION.replace("q.md", "p.md"), encoding="utf-8")
 
-    with pytest.raises(pages.PageError, match=r"docs/_questions\.toml:9: unknown page 'faq/p\.md'"):
-        pages.build(docs, write_results(tmp_path / "results", Results(())))
+    with pytest.raises(prose_source.PageError, match=r"docs/_questions\.toml:9: unknown page 'faq/p\.md'"):
+        build.build(docs, write_results(tmp_path / "results", Results(())))
 
 
 def test_a_list_that_fits_is_taken():
@@ -214,7 +216,7 @@ def test_a_list_that_fits_is_taken():
 def of_part(part: questions.Part, *sessions) -> set[str]:
     evidence = Evidence(Results(sessions), registry.workloads())
     sweep = questions.Sweep(id="S", name="", varies="", measured=(part,))
-    found = questions.Bearing(questions.Register(), evidence).of_sweep(sweep)
+    found = coverage.Bearing(questions.Register(), evidence).of_sweep(sweep)
     return {record.cell.id for record in found.values()}
 
 
@@ -287,15 +289,15 @@ def test_a_tag_is_that_of_the_variant():
 def shown_by(text: str, head: str = "", **meta) -> str:
     register = questions.read(text, questions.FILE)
     pages = {"faq/q.md": SimpleNamespace(path="faq/q.md", meta={"title": "Why?"} | meta, head=head, body="")}
-    page = questions.Page(
+    page = coverage.Page(
         link=lambda path: f"../{path}",
         facts=lambda names: f"{len(names)} numbers",
         badge=str,
-        rests_on=lambda name: questions.Counted(3, 0),
+        rests_on=lambda name: coverage.Counted(3, 0),
     )
     session = make_session_results((make_record("resnet50"), make_record("matmul")))
     evidence = Evidence(Results((session,)), registry.workloads())
-    return questions.tables(register, evidence, pages, page)
+    return coverage.tables(register, evidence, pages, page)
 
 
 def test_a_question_shows_its_page_sweep_and_records():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report import rooflines, tables
+from bench.report.evidence import rooflines
+from bench.report.stats import quantities
+from bench.report.tables import make
 from bench.schema import Cell, Record
 from bench.workloads import registry
 from tests.factories import make_cell, make_conditions, make_evidence, make_record, make_run, make_session_results
@@ -107,7 +109,7 @@ def test_the_lower_ceiling_is_the_roof(bandwidth: float, is_memory: bool):
 
     roof = rooflines.roof(net, product, band)
 
-    flat = rooflines.stats.flop_rate(product)
+    flat = quantities.flop_rate(product)
     expected = rooflines.intensity(net) * bandwidth if is_memory else flat.value
     assert (is_memory, pytest.approx(expected)) == (roof.is_memory, roof.rate.value)
     shares = [rooflines.share(net, product), rooflines.memory_share(net, band)]
@@ -132,8 +134,8 @@ def test_the_tables_name_both_ceilings_and_the_lower():
     net, product = make_record("resnet50"), make_record("matmul")
     evidence = make_evidence(make_session_results([net, product, bandwidth_record(1e9)]))
 
-    ceilings = tables.make("rooflines", evidence, workload="resnet50")
-    lower = tables.make("roofs", evidence, workload="resnet50")
+    ceilings = make.make("rooflines", evidence, workload="resnet50")
+    lower = make.make("roofs", evidence, workload="resnet50")
 
     assert {"matrix product", "of the matrix product", "bandwidth", "of the bandwidth"} <= set(ceilings.columns)
     at = lower.columns.index("lower ceiling")

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from bench.records.store import Results
-from bench.report import stats
-from bench.report.rows import FRAME_COLUMNS, CellRef, Evidence, fastest, is_headline, is_older_method, variant_key
-from bench.report.stats import ComparisonError
+from bench.report.evidence.cells import CellRef, fastest, is_headline, is_older_method, variant_key
+from bench.report.evidence.evidence import FRAME_COLUMNS, Evidence
+from bench.report.stats import quantities
+from bench.report.stats.estimate import ComparisonError
 from bench.schema import METHOD_VERSIONS, PHASES, Block
 from bench.workloads import registry
 from tests.factories import (
@@ -235,7 +236,7 @@ def test_best_prefers_what_is_better_known_where_the_two_overlap():
     lucky = make_record(jit="on", runs=[make_run(cell=cell, step_s=(0.9, 0.95, 1.0))])
     surely = make_record(step_s=0.5, jit="on", n_runs=1, jitter_frac=0.01)
 
-    assert stats.throughput(lucky).value > stats.throughput(known).value
+    assert quantities.throughput(lucky).value > quantities.throughput(known).value
     assert known is fastest([lucky, known])
     assert surely is fastest([surely, known])
 
@@ -567,7 +568,7 @@ def test_trainings_of_the_first_method_stay_where_few_blocks_held_a_new_epoch(n_
     newer = msgspec.structs.replace(record, method_version=METHOD_VERSIONS["train"])
     refused = pytest.raises(ComparisonError, match="method version: 1 and 3") if is_older else contextlib.nullcontext()
     with refused:
-        stats.check_comparable(record, newer)
+        quantities.check_comparable(record, newer)
 
 
 def test_records_of_other_methods_or_other_code_are_older():
@@ -608,15 +609,15 @@ def test_frame_rows_agree_with_the_estimates(gpu_evidence: Evidence):
     rows = gpu_evidence.frame().to_dicts()
     row = next(r for r in rows if r["cell_id"] == record.cell.id and r["is_lead"])
 
-    rate, job = stats.throughput(record), stats.job_time(record)
+    rate, job = quantities.throughput(record), quantities.job_time(record)
     assert (rate.value, rate.low, rate.high) == (
         row["samples_per_s"],
         row["samples_per_s_low"],
         row["samples_per_s_high"],
     )
     assert job.value == row["job_s"]
-    assert stats.start_up(record).value == row["start_up_s"]
-    assert [stats.phase_time(record, p).value for p in PHASES] == [row[f"{p}_s"] for p in PHASES]
+    assert quantities.start_up(record).value == row["start_up_s"]
+    assert [quantities.phase_time(record, p).value for p in PHASES] == [row[f"{p}_s"] for p in PHASES]
     assert {"width": 128} == json.loads(row["params"])
     assert "width 128" == row["params_text"]
     assert (5, True, "rows") == (row["n_runs"], row["headline"], row["sample_noun"])

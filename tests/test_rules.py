@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bench.records.store import Results
-from bench.report import rules
-from bench.report.rows import Evidence
-from bench.report.rules import Belief, Case, Part, Statement, Test, decide
+from bench.report.claims import case as claims_case
+from bench.report.claims import rule
+from bench.report.claims.case import Case, Part
+from bench.report.claims.rule import Belief, Statement, Test, decide
+from bench.report.evidence.evidence import Evidence
 
 EMPTY = Evidence(Results(()), {})
 TWICE = Test(at_least=2.0)
@@ -99,16 +101,16 @@ def test_without_cases_the_sentence_says_what_is_missing():
     assert ("not measured", "Nothing is known yet.") == (found.outcome, found.sentence)
 
 
-@pytest.mark.parametrize("needs", rules.NEEDS)
+@pytest.mark.parametrize("needs", rule.NEEDS)
 def test_a_rule_is_words_with_its_reason(needs: str):
-    on_records = rules.rule_text("the measure", needs, "at least 2x", "Because.")
-    on_published = rules.rule_text("the measure", needs, "at least 2x", "Because.", basis="published")
+    on_records = rule.rule_text("the measure", needs, "at least 2x", "Because.")
+    on_published = rule.rule_text("the measure", needs, "at least 2x", "Because.", basis="published")
 
     assert "at least 2x" in on_records and on_records.endswith("Because.")
     assert "interval" in on_records and "interval" not in on_published
 
 
-def statement(begins: str) -> rules.Verdict:
+def statement(begins: str) -> claims_case.Verdict:
     return Statement(id="a-statement", text="It is.", row="tf-gpu-removed", begins=begins, reason="Why.").judge(EMPTY)
 
 
@@ -121,5 +123,5 @@ def test_a_statement_is_false_while_its_row_begins_with_the_words():
 
 
 def test_an_id_is_registered_once():
-    with pytest.raises(rules.VerdictError, match="twice"):
-        rules.add(belief([], id="always-requires-gpu"))
+    with pytest.raises(claims_case.VerdictError, match="twice"):
+        rule.add(belief([], id="always-requires-gpu"))

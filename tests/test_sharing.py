@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.report import sharing
+from bench.report.pages import sharing
 
 NUMBER = sharing.Cited(
     what="ResNet-50, training",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report import pages, tables
+from bench.report.pages import cell_pages
+from bench.report.tables import make
 from bench.schema import Control
 from tests.factories import (
     make_evidence,
@@ -21,7 +22,7 @@ FLAT = [0.5, 0.51, 0.505] * 8
 
 
 def test_a_runs_trace_has_its_name_and_the_steady_part_is_marked():
-    text = pages._run_text(make_run(step_s=[1.0, 1.01, 0.99, 1.0, *FLAT], warmup=()))
+    text = cell_pages._run_text(make_run(step_s=[1.0, 1.01, 0.99, 1.0, *FLAT], warmup=()))
 
     (line,) = [line for line in text.splitlines() if line.startswith("trace")]
     assert "warm-up, steady from block 5" in line
@@ -29,20 +30,20 @@ def test_a_runs_trace_has_its_name_and_the_steady_part_is_marked():
 
 
 def test_a_trace_too_short_to_tell_has_no_name():
-    assert "trace" not in pages._run_text(make_run(step_s=[0.5, 0.5], warmup=()))
+    assert "trace" not in cell_pages._run_text(make_run(step_s=[0.5, 0.5], warmup=()))
 
 
 def test_traces_are_counted_over_runs():
     runs = [make_run(0, step_s=FLAT, warmup=()), make_run(1, step_s=[*FLAT, *[0.9] * 12], warmup=())]
 
-    assert "flat in 1 of 2 runs, slow-down in 1 of 2 runs" == pages._traces(make_record(runs=runs))
-    assert "" == pages._traces(make_record(status="failed"))
+    assert "flat in 1 of 2 runs, slow-down in 1 of 2 runs" == cell_pages._traces(make_record(runs=runs))
+    assert "" == cell_pages._traces(make_record(status="failed"))
 
 
 def test_drift_of_the_control_kernel_is_shown():
     run = make_run(control_before=Control(n=64, seconds=(1.0,)), control_after=Control(n=64, seconds=(1.25,)))
 
-    assert "after over before: 1.250" in pages._run_text(run)
+    assert "after over before: 1.250" in cell_pages._run_text(run)
 
 
 @pytest.mark.parametrize(("n_runs", "note"), [(5, ""), (1, "not tested against itself")])
@@ -55,6 +56,6 @@ def test_a_machine_that_was_not_tested_against_itself_says_so_beside_its_name(n_
     evidence = make_evidence(lead, other)
     assert evidence.lead is lead
 
-    rows = tables.make("headline", evidence, workload="resnet50").rows
+    rows = make.make("headline", evidence, workload="resnet50").rows
 
     assert [note, ""] == [row[0].note for row in rows]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench.report import studies
+from bench.report.evidence import view
+from bench.report.stats import studies
 from bench.schema import Block
 from bench.workloads import registry
 from tests.factories import CALL_STYLES, make_evidence, make_record, make_run, make_session_results, make_workload
@@ -77,7 +78,7 @@ def test_the_usual_cell_is_the_headline_one_that_finished(status: str):
     other = make_record("call-styles", batch_size=64, n_samples=64)
     evidence = make_evidence(make_session_results([record, other]))
 
-    found = studies.usual(evidence, evidence.lead, "call-styles", "cpu", "tensorflow")
+    found = view.usual(evidence, evidence.lead, "call-styles", "cpu", "tensorflow")
 
     assert wide.headline
     assert found is (record if status == "ok" else None)

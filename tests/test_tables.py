@@ -8,9 +8,13 @@ import msgspec
 import pytest
 
 from bench.records.store import Results
-from bench.report import facts, stats, tables
-from bench.report import format as fmt
-from bench.report.rows import OLDER, Evidence
+from bench.report.evidence.cells import OLDER
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import lookup
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities
+from bench.report.tables import make
+from bench.report.tables import table as tables_table
 from bench.schema import Block, Cell, Record
 from bench.workloads import registry
 from tests.factories import (
@@ -41,27 +45,27 @@ def evidence() -> Evidence:
     return make_evidence(gpu=True)
 
 
-def text_rows(table: tables.Table) -> list[list[str]]:
+def text_rows(table: tables_table.Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
 
-def column(table: tables.Table, name: str) -> list[str]:
+def column(table: tables_table.Table, name: str) -> list[str]:
     at = table.columns.index(name)
     return [row[at].text for row in table.rows]
 
 
 def test_every_promised_table_exists():
-    assert set(tables.ids()) == EXPECTED
+    assert set(make.ids()) == EXPECTED
 
 
 def test_unknown_table_names_the_nearest(evidence: Evidence):
-    with pytest.raises(tables.TableError, match="start-up"):
-        tables.make("startup", evidence)
+    with pytest.raises(tables_table.TableError, match="start-up"):
+        make.make("startup", evidence)
 
 
 @pytest.mark.parametrize("table_id", sorted(EXPECTED))
 def test_a_table_of_nothing_has_no_rows(table_id: str):
-    made = tables.make(table_id, Evidence(Results(()), {}))
+    made = make.make(table_id, Evidence(Results(()), {}))
 
     assert () == made.rows
     assert made.caption.endswith(".")
@@ -74,7 +78,7 @@ ALONE = {"scaling", "real-caps", "target-by-batch", "overhead"}
 
 @pytest.mark.parametrize("table_id", sorted(EXPECTED - ALONE))
 def test_rows_have_one_cell_per_column_and_no_column_twice(table_id: str, evidence: Evidence):
-    made = tables.make(table_id, evidence)
+    made = make.make(table_id, evidence)
 
     assert made.rows
     assert {len(made.columns)} == {len(row) for row in made.rows}
@@ -83,7 +87,7 @@ def test_rows_have_one_cell_per_column_and_no_column_twice(table_id: str, eviden
 
 @pytest.mark.parametrize("table_id", sorted(EXPECTED))
 def test_every_estimate_names_records_that_exist(table_id: str, evidence: Evidence):
-    cells = [cell for row in tables.make(table_id, evidence).rows for cell in row]
+    cells = [cell for row in make.make(table_id, evidence).rows for cell in row]
 
     assert [] == [cell.text for cell in cells if ESTIMATE.search(cell.text) and not (cell.cells and cell.estimate)]
     assert all(cell_id in s.records for cell in cells for s, cell_id in evidence.resolve(cell.cells))
@@ -94,7 +98,7 @@ def test_no_number_appears_where_nothing_was_measured(table_id: str):
     failed = make_session_results([make_record("lstm-text"), *(
         make_record(w, status="failed", reason="loss is not finite")
         for w in ("resnet50", "matmul", "mlp-tabular", "cnn-digits"))])  # fmt: skip
-    made = tables.make(table_id, make_evidence(failed))
+    made = make.make(table_id, make_evidence(failed))
 
     cells = [cell for row in made.rows for cell in row]
 
@@ -103,7 +107,7 @@ def test_no_number_appears_where_nothing_was_measured(table_id: str):
 
 @pytest.mark.parametrize("table_id", sorted(EXPECTED - ALONE))
 def test_plain_rows_are_rectangular(table_id: str, evidence: Evidence):
-    header, *lines = tables.make(table_id, evidence).plain_rows()
+    header, *lines = make.make(table_id, evidence).plain_rows()
 
     assert "evidence" == header[-1]
     assert {len(header)} == {len(line) for line in lines}
@@ -112,12 +116,12 @@ def test_plain_rows_are_rectangular(table_id: str, evidence: Evidence):
 def test_plain_rows_hold_unrounded_numbers_and_the_evidence():
     record = make_record("resnet50")
     session = make_session_results([record])
-    made = tables.make("speed-by-workload", make_evidence(session), workload="resnet50")
+    made = make.make("speed-by-workload", make_evidence(session), workload="resnet50")
 
     header, line, _ = made.plain_rows()  # training, then inference
     found = dict(zip(header, line, strict=True))
 
-    rate = stats.throughput(record)
+    rate = quantities.throughput(record)
     names = ("TensorFlow", "TensorFlow low", "TensorFlow high", "TensorFlow n", "TensorFlow unit")
     assert [rate.value, rate.low, rate.high, 5, "samples_per_s"] == [found[name] for name in names]
     assert "" == found["JAX"], "nothing of this session ran on it"
@@ -127,22 +131,22 @@ def test_plain_rows_hold_unrounded_numbers_and_the_evidence():
 def test_a_machine_column_of_one_machine_moves_into_the_caption(evidence: Evidence):
     one, both = make_evidence(), evidence
 
-    assert "machine" not in tables.make("speed-by-workload", one).columns
-    assert "Example CPU 2.1 GHz, 2 cores" in tables.make("speed-by-workload", one).caption
-    assert "machine" == tables.make("speed-by-workload", both).columns[0]
+    assert "machine" not in make.make("speed-by-workload", one).columns
+    assert "Example CPU 2.1 GHz, 2 cores" in make.make("speed-by-workload", one).caption
+    assert "machine" == make.make("speed-by-workload", both).columns[0]
 
 
 def test_tables_can_be_narrowed_to_a_workload_and_a_session(evidence: Evidence):
     cpu_only = evidence.sessions[0]
 
-    made = tables.make("jit-arms", evidence, workload="lstm-text", session=cpu_only)
+    made = make.make("jit-arms", evidence, workload="lstm-text", session=cpu_only)
 
     assert {"LSTM on text"} == set(column(made, "workload"))
     assert {ref.machine for row in made.rows for cell in row for ref in cell.cells} == {"example-2c"}
 
 
 def test_headline_without_a_gpu_says_so_once():
-    made = tables.make("headline", make_evidence())
+    made = make.make("headline", make_evidence())
 
     assert ("workload", "CPU", "a job on the CPU") == made.columns
     assert "GPU: not measured yet." in made.caption
@@ -151,7 +155,7 @@ def test_headline_without_a_gpu_says_so_once():
 
 
 def test_headline_with_a_gpu_divides_within_one_session(evidence: Evidence):
-    made = tables.make("headline", evidence)
+    made = make.make("headline", evidence)
     at = made.columns.index("GPU over CPU")
 
     for row in made.rows:
@@ -163,7 +167,7 @@ OWN, WITH_GPU = "this machine (Reader's CPU, 4 cores)", "gpu-16c (Example GPU be
 
 
 def test_headline_of_a_machine_without_gpu_begins_with_a_machine_that_has_one():
-    made = tables.make("headline", make_evidence(gpu=True, local=True))
+    made = make.make("headline", make_evidence(gpu=True, local=True))
 
     n = column(made, "machine").index(OWN)
     assert [WITH_GPU] * n == column(made, "machine")[:n] and {OWN} == set(column(made, "machine")[n:])
@@ -175,7 +179,7 @@ def test_headline_shows_a_gpu_whose_session_was_not_tested_against_itself():
     own = make_session_results([make_record("resnet50", threads=4, n_runs=2)], is_local=True)
     machine = make_machine("gpu-16c", gpus=(make_gpu(),))
     once = [make_record("resnet50", device=d, threads=16, n_runs=1) for d in ("cpu", "gpu")]
-    made = tables.make("headline", make_evidence(own, make_session_results(once, machine=machine)))
+    made = make.make("headline", make_evidence(own, make_session_results(once, machine=machine)))
 
     assert ["not tested against itself", ""] == list(dict.fromkeys(row[0].note for row in made.rows))
     assert made.rows[0][0].text.startswith("gpu-16c (Example GPU beside")
@@ -184,7 +188,7 @@ def test_headline_shows_a_gpu_whose_session_was_not_tested_against_itself():
 def test_headline_names_batch_and_precision_of_a_ratio():
     records = [make_record("resnet50"), make_record("resnet50", device="gpu", precision="tf32", batch_size=32)]
     machine = make_machine(gpus=(make_gpu(),))
-    made = tables.make("headline", make_evidence(make_session_results(records, machine=machine)))
+    made = make.make("headline", make_evidence(make_session_results(records, machine=machine)))
 
     ratio = dict(zip(column(made, "workload"), column(made, "GPU over CPU"), strict=True))["ResNet-50, 224 px"]
     assert "x (batch 32, TF32, against batch 8, float32; " in ratio
@@ -193,7 +197,7 @@ def test_headline_names_batch_and_precision_of_a_ratio():
 @pytest.mark.parametrize("table_id", ["phase-times", "job-by-steps", "speed-by-workload", "first-step", "matmul-rate"])
 def test_a_backend_that_a_machine_does_not_run_has_no_row(table_id: str):
     records = [make_record(w, backend=b) for w in ("resnet50", "matmul") for b in ("jax", "torch")]
-    made = tables.make(table_id, make_evidence(make_session_results(records)))
+    made = make.make(table_id, make_evidence(make_session_results(records)))
 
     assert not any("TensorFlow" in cell.text for row in made.rows for cell in row)
     if "TensorFlow" in made.columns:
@@ -201,7 +205,7 @@ def test_a_backend_that_a_machine_does_not_run_has_no_row(table_id: str):
 
 
 def test_a_failed_cell_shows_its_status_and_reason(evidence: Evidence):
-    made = tables.make("speed-by-workload", evidence)
+    made = make.make("speed-by-workload", evidence)
     at = made.columns.index("JAX")
 
     cells = [row[at] for row in made.rows if "Inception-v3, 299 px" in [cell.text for cell in row]]
@@ -211,7 +215,7 @@ def test_a_failed_cell_shows_its_status_and_reason(evidence: Evidence):
 
 
 def test_speed_ups_name_cpu_and_cores_and_every_gpu_precision(evidence: Evidence):
-    made = tables.make("cpu-gpu-speedup", evidence)
+    made = make.make("cpu-gpu-speedup", evidence)
 
     assert {"Example Server CPU, 16 cores", "Example CPU 2.1 GHz, 2 cores"} == set(column(made, "CPU and cores"))
     assert {"strict float32 on both", "TF32 against float32", ""} <= {
@@ -228,7 +232,7 @@ def test_speed_ups_name_cpu_and_cores_and_every_gpu_precision(evidence: Evidence
 
 
 def test_surface_has_a_row_for_each_width_and_batch(evidence: Evidence):
-    made = tables.make("mlp-surface", evidence, session=evidence.lead)
+    made = make.make("mlp-surface", evidence, session=evidence.lead)
 
     sizes = list(zip(column(made, "width"), column(made, "batch size"), strict=True))
     assert 9 == len(sizes) == len(set(sizes))
@@ -238,7 +242,7 @@ def test_surface_has_a_row_for_each_width_and_batch(evidence: Evidence):
 
 def test_batches_are_compared_within_one_size_of_a_workload():
     records = [make_record("resnet50", batch_size=b) for b in (2, 8, 32)] + [make_record("lstm-text")]
-    made = tables.make("throughput-by-batch", make_evidence(make_session_results(records)))
+    made = make.make("throughput-by-batch", make_evidence(make_session_results(records)))
 
     assert ["2", "8", "32"] == column(made, "batch size")
 
@@ -247,7 +251,7 @@ def test_a_precision_stands_beside_the_same_cell_in_float32():
     strict = [make_record(step_s=2.0, jitter_frac=0), make_record(step_s=1.0, jitter_frac=0, jit="on")]
     mixed = make_record(step_s=4.0, jitter_frac=0, precision="mixed_bfloat16")
     alone = make_record(step_s=4.0, precision="mixed_float16", batch_size=64)
-    made = tables.make("precisions", make_evidence(make_session_results([*strict, mixed, alone])))
+    made = make.make("precisions", make_evidence(make_session_results([*strict, mixed, alone])))
 
     assert ["mixed_bfloat16, emulated"] == column(made, "precision")
     assert ["0.500x (0.500 to 0.500, n = 5)"] == column(made, "times as fast")
@@ -268,12 +272,12 @@ def test_a_precision_without_instructions_is_marked_on_a_cpu_and_not_on_a_gpu(fl
 
     assert ["float32-strict", *sorted(expected)] == sorted(map(evidence.precision_text, arms))
     assert ["float32-strict", "mixed_float16"] == list(map(evidence.precision_text, gpu))
-    assert {*expected, "mixed_float16"} == set(column(tables.make("precisions", evidence), "precision"))
+    assert {*expected, "mixed_float16"} == set(column(make.make("precisions", evidence), "precision"))
 
 
 def test_jit_table_says_slower_in_words():
     records = [make_record(step_s=1.0, jitter_frac=0), make_record(step_s=2.0, jitter_frac=0, jit="on")]
-    made = tables.make("jit-arms", make_evidence(make_session_results(records)))
+    made = make.make("jit-arms", make_evidence(make_session_results(records)))
 
     assert ["slower"] == column(made, "with jit it is")
     assert ["0.500x (0.500 to 0.500, n = 5)"] == column(made, "with over without")
@@ -282,13 +286,13 @@ def test_jit_table_says_slower_in_words():
 def test_first_step_is_told_in_steady_steps():
     phases = {"import": 1.0, "device_start": 0.1, "data": 0.1, "build": 0.1, "first_step": 30.0}
     record = make_record(step_s=0.5, jitter_frac=0, run_fields={"phases_s": phases})
-    made = tables.make("first-step", make_evidence(make_session_results([record])), workload="resnet50")
+    made = make.make("first-step", make_evidence(make_session_results([record])), workload="resnet50")
 
     assert ["60 steps"] == column(made, "the first costs as much as")
 
 
 def test_target_table_shows_the_share_of_runs_that_met_it():
-    made = tables.make("time-to-target", make_evidence(make_session_results([make_record("cnn-digits")])))
+    made = make.make("time-to-target", make_evidence(make_session_results([make_record("cnn-digits")])))
 
     assert column(made, "runs that met it")[0].startswith("100 % (57 to 100")
     assert ["97 % accuracy"] == column(made, "target")
@@ -302,7 +306,7 @@ def test_batch_sizes_are_set_beside_each_other_by_what_they_learn():
 
     all_met, none_met = ((0.98,), (0.5, 0.98)), ((0.5, 0.6), (0.5, 0.9))
     records = [record(8, *all_met), record(480, *none_met), record(8, *all_met, backend="jax", jit="on")]
-    made = tables.make("target-by-batch", make_evidence(make_session_results(records)))
+    made = make.make("target-by-batch", make_evidence(make_session_results(records)))
 
     assert ["8", "480"] == column(made, "batch size"), "JAX has one batch size, which is no comparison"
     assert ["1 to 2", "not reached"] == column(made, "epochs")
@@ -314,7 +318,7 @@ def test_batch_sizes_are_set_beside_each_other_by_what_they_learn():
 
 def test_start_up_pools_the_processes_of_all_headline_cells():
     records = [make_record("resnet50"), make_record("lstm-text")]
-    made = tables.make("start-up", make_evidence(make_session_results(records)))
+    made = make.make("start-up", make_evidence(make_session_results(records)))
 
     assert ["4.30 s (4.30 to 4.30, n = 10)"] == column(made, "both")
 
@@ -322,7 +326,7 @@ def test_start_up_pools_the_processes_of_all_headline_cells():
 def test_fairness_prints_what_was_asked_and_what_ran():
     slow, fast = make_record(jit="on"), make_record("lstm-text")
     other = make_record(backend="torch")
-    made = tables.make("fairness", make_evidence(make_session_results([slow, fast, other])))
+    made = make.make("fairness", make_evidence(make_session_results([slow, fast, other])))
 
     rows = {row[0].text: [cell.text for cell in row[1:]] for row in made.rows}
 
@@ -341,7 +345,7 @@ def test_failures_list_what_was_planned_and_never_ran():
     ran, failed = make_record("lstm-text"), make_record(status="timeout")
     lost = make_record("mobilenet-v2")
     session = make_session([ran, failed, lost])
-    made = tables.make("failures", make_evidence(make_session_results([ran, failed], session=session)))
+    made = make.make("failures", make_evidence(make_session_results([ran, failed], session=session)))
 
     by_cell = dict(zip(column(made, "cell"), column(made, "what happened"), strict=True))
 
@@ -351,20 +355,20 @@ def test_failures_list_what_was_planned_and_never_ran():
 def test_machines_and_sessions_cover_everything():
     evidence = make_evidence(gpu=True, local=True)
 
-    assert ["example-2c", "gpu-16c", "this machine"] == column(tables.make("machines", evidence), "machine")
-    assert ["not published", "published", "published"] == column(tables.make("sessions", evidence), "state")
+    assert ["example-2c", "gpu-16c", "this machine"] == column(make.make("machines", evidence), "machine")
+    assert ["not published", "published", "published"] == column(make.make("sessions", evidence), "state")
 
 
 def test_unknown_core_count_is_not_a_zero():
     machine = make_machine(n_physical_cores=None)
-    made = tables.make("machines", make_evidence(make_session_results([make_record()], machine=machine)))
+    made = make.make("machines", make_evidence(make_session_results([make_record()], machine=machine)))
 
     assert ["not measured yet"] == column(made, "physical cores")
 
 
 def test_a_noisy_number_carries_its_warning():
     record = make_record(n_runs=2, jitter_frac=0.9)
-    made = tables.make("speed-by-workload", make_evidence(make_session_results([record])), workload="resnet50")
+    made = make.make("speed-by-workload", make_evidence(make_session_results([record])), workload="resnet50")
 
     note = made.rows[0][made.columns.index("TensorFlow")].note
 
@@ -377,7 +381,7 @@ def test_deleting_a_workloads_records_leaves_a_gap_that_says_so():
     before, after = (make_evidence(make_session_results(found)) for found in (records, records[:1]))
 
     for table_id, name in (("headline", "CPU"), ("speed-by-workload", "TensorFlow"), ("first-step", "first step")):
-        full, short = (tables.make(table_id, found, workload="resnet50") for found in (before, after))
+        full, short = (make.make(table_id, found, workload="resnet50") for found in (before, after))
         assert "n = 5" in column(full, name)[0]
         assert "not measured yet" == column(short, name)[0]
 
@@ -387,32 +391,32 @@ def test_backends_that_overlap_share_a_place():
         make_record("resnet50", backend=backend, step_s=step_s)
         for backend, step_s in (("tensorflow", 2.0), ("jax", 2.01), ("torch", 4.0))
     ]
-    made = tables.make("speed-by-workload", make_evidence(make_session_results(records)), workload="resnet50")
+    made = make.make("speed-by-workload", make_evidence(make_session_results(records)), workload="resnet50")
 
-    assert "1. TensorFlow, 1. JAX, 3. PyTorch" == column(made, tables.PLACES)[0]
+    assert "1. TensorFlow, 1. JAX, 3. PyTorch" == column(made, tables_table.PLACES)[0]
     (places,) = [row[-1] for row in made.rows[:1]]
     assert {r.cell.id for r in records} == {ref.cell for ref in places.cells}
 
 
 def test_places_of_single_runs_say_so():
     records = [make_record("resnet50", backend=backend, n_runs=1) for backend in ("tensorflow", "torch")]
-    made = tables.make("speed-by-workload", make_evidence(make_session_results(records)), workload="resnet50")
+    made = make.make("speed-by-workload", make_evidence(make_session_results(records)), workload="resnet50")
 
-    assert column(made, tables.PLACES)[0].endswith(" (by single runs)")
+    assert column(made, tables_table.PLACES)[0].endswith(" (by single runs)")
 
 
 def test_a_job_grows_by_its_steady_step():
     record = make_record("resnet50")
-    made = tables.make("job-by-steps", make_evidence(make_session_results([record])), workload="resnet50")
+    made = make.make("job-by-steps", make_evidence(make_session_results([record])), workload="resnet50")
 
-    one, ten, *_ = (cell.estimate.value for cell in made.rows[0][-len(stats.JOB_STEPS) :])
-    assert ten - one == pytest.approx(9 * stats.step_time(record).value, rel=0.02)
+    one, ten, *_ = (cell.estimate.value for cell in made.rows[0][-len(quantities.JOB_STEPS) :])
+    assert ten - one == pytest.approx(9 * quantities.step_time(record).value, rel=0.02)
 
 
 def test_one_backend_alone_has_no_place():
-    made = tables.make("speed-by-workload", make_evidence(make_session_results([make_record("resnet50")])))
+    made = make.make("speed-by-workload", make_evidence(make_session_results([make_record("resnet50")])))
 
-    assert {""} == set(column(made, tables.PLACES))
+    assert {""} == set(column(made, tables_table.PLACES))
 
 
 def test_a_disturbed_cell_is_named_and_chosen_only_where_there_is_no_other():
@@ -421,7 +425,7 @@ def test_a_disturbed_cell_is_named_and_chosen_only_where_there_is_no_other():
     calm = make_record("resnet50", step_s=2.0, jit="off")
     both, alone = (make_evidence(make_session_results(records)) for records in ([fast, calm], [fast]))
 
-    chosen, only = (tables.make("headline", e, workload="resnet50").rows[0][1] for e in (both, alone))
+    chosen, only = (make.make("headline", e, workload="resnet50").rows[0][1] for e in (both, alone))
 
     assert ([calm.cell.id], False) == ([ref.cell for ref in chosen.cells], chosen.is_disturbed)
     assert ([fast.cell.id], True) == ([ref.cell for ref in only.cells], only.is_disturbed)
@@ -432,8 +436,8 @@ def test_a_disturbed_cell_is_named_and_chosen_only_where_there_is_no_other():
 def test_a_number_of_an_older_method_says_so_in_tables_and_facts(fields: dict[str, str], is_older: bool):
     evidence = make_evidence(make_session_results([make_record("resnet50", **fields)]))
 
-    rate = tables.make("headline", evidence, workload="resnet50").rows[0][1]
-    fact = facts.lookup("resnet50-train-cpu-throughput", evidence)
+    rate = make.make("headline", evidence, workload="resnet50").rows[0][1]
+    fact = lookup.lookup("resnet50-train-cpu-throughput", evidence)
 
     assert (is_older, is_older, is_older) == (rate.is_older, OLDER in rate.note, OLDER in fact.note)
 
@@ -459,7 +463,7 @@ def test_several_gpus_show_their_gain_and_the_share_of_the_ideal():
         runs=(),
     )
 
-    made = tables.make("scaling", Evidence(Results((make_session_results([record, skipped]),)), {spec.id: spec}))
+    made = make.make("scaling", Evidence(Results((make_session_results([record, skipped]),)), {spec.id: spec}))
 
     first, second = ([cell.text.split(" (")[0] for cell in row[-4:]] for row in made.rows)
     assert ["100 ms", "1.60x", "80.0 %", "80.0 %"] == first
@@ -469,7 +473,7 @@ def test_several_gpus_show_their_gain_and_the_share_of_the_ideal():
 def test_ways_to_do_the_same_work_have_places_within_a_backend():
     records = [make_record("call-styles", backend=backend) for backend in ("tensorflow", "torch")]
 
-    made = tables.make("study", make_evidence(make_session_results(records)), workload="call-styles")
+    made = make.make("study", make_evidence(make_session_results(records)), workload="call-styles")
 
     told = dict(zip(column(made, "what"), column(made, "place"), strict=True))
     assert "1. in TensorFlow, 1. in PyTorch" == told["model by compiled"]
@@ -483,7 +487,7 @@ def test_a_study_without_alternatives_has_no_places():
     record = msgspec.structs.replace(make_record("call-styles"), spec=spec)
     record = msgspec.structs.replace(record, cell=msgspec.structs.replace(record.cell, workload="other-study"))
 
-    made = tables.make("study", Evidence(Results((make_session_results([record]),)), {spec.id: spec}))
+    made = make.make("study", Evidence(Results((make_session_results([record]),)), {spec.id: spec}))
 
     assert made.rows and "place" not in made.columns and "share a place" not in made.caption
 
@@ -494,7 +498,7 @@ def test_cells_that_differ_in_their_rows_only_say_how_many():
     noun = record.spec.sample_noun
 
     def sizes(*records) -> set[str]:
-        made = tables.make("study", make_evidence(make_session_results(records)), workload="call-styles")
+        made = make.make("study", make_evidence(make_session_results(records)), workload="call-styles")
         return set(column(made, "size")) if "size" in made.columns else set()
 
     assert {f"{record.cell.n_samples} {noun}", f"4,096 {noun}"} == sizes(record, more)
@@ -507,7 +511,7 @@ def test_the_warm_up_is_counted_over_all_runs():
     runs = [make_run(i, cell=cell, step_s=0.1, warmup=w, steady=i > 0) for i, w in enumerate((short, long, long))]
     record = make_record("cnn-digits", runs=runs)
 
-    (row,) = text_rows(tables.make("warm-up", make_evidence(make_session_results([record])), workload="cnn-digits"))
+    (row,) = text_rows(make.make("warm-up", make_evidence(make_session_results([record])), workload="cnn-digits"))
 
     expected = ["3 to 5", fmt.ratio(2.0), "criterion met in 2 of 3 runs", "too short for a name"]
     assert expected == [row[i] for i in (2, 4, 6, 7)]

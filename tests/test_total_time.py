@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.records import store
-from bench.report import total_time
+from bench.report.stats import total_time
 from bench.schema import Block, Epoch, Job
 from tests.factories import make_cell, make_record, make_run
 

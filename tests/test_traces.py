@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report import traces
+from bench.report.stats import traces
 from bench.schema import Block
 from tests.factories import make_cell, make_record, make_run
 

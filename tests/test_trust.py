@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bench.records import store
-from bench.report import stats, trust
+from bench.report.evidence import disturbed, self_test
+from bench.report.stats import bootstrap, estimate, traces
 from bench.schema import Block, Control, Reading, Series
 from tests.factories import make_cell, make_conditions, make_record, make_run
 
@@ -56,7 +57,7 @@ def test_synthetic_traces_get_their_name_95_times_in_100(shape, kind):
     rng = np.random.default_rng(21)
     found = []
     for _ in range(N_TRACES):
-        trace = trust.classify_trace(noisy(rng, shape(rng, int(rng.integers(30, 61)))))
+        trace = traces.classify_trace(noisy(rng, shape(rng, int(rng.integers(30, 61)))))
         found.append(trace.kind)
 
     assert found.count(kind) >= 0.95 * N_TRACES, {name: found.count(name) for name in set(found)}
@@ -66,7 +67,7 @@ def test_the_steady_part_begins_where_the_level_changes():
     rng = np.random.default_rng(5)
 
     level = np.where(np.arange(40) < 12, 1.6, 1.0)
-    found = trust.classify_trace(blocks_of(level * (1 + 0.01 * rng.standard_normal(40))))
+    found = traces.classify_trace(blocks_of(level * (1 + 0.01 * rng.standard_normal(40))))
 
     assert ("warm-up", 12) == (found.kind, found.steady_from)
     assert [0, 12] == [start for start, _ in found.levels]
@@ -74,27 +75,27 @@ def test_the_steady_part_begins_where_the_level_changes():
 
 
 def test_a_trace_without_steady_part_says_so():
-    late = trust.classify_trace(blocks_of([1.0] * 27 + [2.0] * 4))
+    late = traces.classify_trace(blocks_of([1.0] * 27 + [2.0] * 4))
 
     assert ("no steady state", None) == (late.kind, late.steady_from)
 
 
 def test_constant_and_single_outlier_traces_are_flat():
     for seconds in ([1.0] * 20, [1.0] * 10 + [9.0] + [1.0] * 10):
-        found = trust.classify_trace(blocks_of(seconds))
+        found = traces.classify_trace(blocks_of(seconds))
         assert ("flat", 0) == (found.kind, found.steady_from)
 
 
 def test_a_step_below_the_limit_is_no_level():
-    size = 1 + trust.LEVEL_FRAC
-    assert "flat" == trust.classify_trace(blocks_of([size - 0.01] * 15 + [1.0] * 15)).kind
-    assert "warm-up" == trust.classify_trace(blocks_of([size + 0.01] * 15 + [1.0] * 15)).kind
+    size = 1 + traces.LEVEL_FRAC
+    assert "flat" == traces.classify_trace(blocks_of([size - 0.01] * 15 + [1.0] * 15)).kind
+    assert "warm-up" == traces.classify_trace(blocks_of([size + 0.01] * 15 + [1.0] * 15)).kind
 
 
 def test_short_traces_have_no_name():
-    assert trust.classify_trace(blocks_of([1.0] * (trust.MIN_TRACE - 1))) is None
-    assert trust.classify_trace(blocks_of([1.0] * trust.MIN_TRACE)) is not None
-    assert trust.classify_trace(()) is None
+    assert traces.classify_trace(blocks_of([1.0] * (traces.MIN_TRACE - 1))) is None
+    assert traces.classify_trace(blocks_of([1.0] * traces.MIN_TRACE)) is not None
+    assert traces.classify_trace(()) is None
 
 
 def test_names_do_not_depend_on_the_unit_of_time():
@@ -103,14 +104,14 @@ def test_names_do_not_depend_on_the_unit_of_time():
 
     scaled = tuple(Block(n_steps=block.n_steps, seconds=1000 * block.seconds) for block in blocks)
 
-    one, other = trust.classify_trace(blocks), trust.classify_trace(scaled)
+    one, other = traces.classify_trace(blocks), traces.classify_trace(scaled)
     assert (one.kind, one.steady_from) == (other.kind, other.steady_from)
 
 
 def test_a_runs_trace_is_its_warm_up_and_then_its_blocks():
     run = make_run(step_s=(1.0, 2.0))
 
-    assert (*run.warmup, *run.blocks) == trust.trace_of(run)
+    assert (*run.warmup, *run.blocks) == traces.trace_of(run)
 
 
 # Flags.
@@ -148,28 +149,28 @@ CALM = {
 
 @pytest.mark.parametrize("sign", DISTURBED)
 def test_every_sign_of_disturbance_is_seen(sign):
-    assert [sign] == list(trust.run_flags(make_run(**QUIET | DISTURBED[sign]), n_cores=2))
+    assert [sign] == list(disturbed.run_flags(make_run(**QUIET | DISTURBED[sign]), n_cores=2))
 
 
 @pytest.mark.parametrize("sign", CALM)
 def test_what_stays_within_its_limit_is_no_sign(sign):
-    assert {} == trust.run_flags(make_run(**QUIET | CALM[sign]), n_cores=2)
+    assert {} == disturbed.run_flags(make_run(**QUIET | CALM[sign]), n_cores=2)
 
 
 def test_a_control_kernel_that_got_faster_is_a_sign_too():
     run = make_run(**QUIET | {"control_before": control(1.6)})
 
-    assert ["control"] == list(trust.run_flags(run))
-    assert 1 / 1.6 == pytest.approx(trust.control_factor(run))
+    assert ["control"] == list(disturbed.run_flags(run))
+    assert 1 / 1.6 == pytest.approx(disturbed.control_factor(run))
 
 
 def test_what_the_machine_does_not_tell_is_no_sign():
     nothing = make_conditions(**dict.fromkeys(make_conditions().__struct_fields__))
     run = make_run(before=nothing, after=nothing, control_before=None, control_after=None)
 
-    assert {} == trust.run_flags(run, n_cores=2)
-    assert {} == trust.run_flags(make_run(before=None, after=None), n_cores=2)
-    assert {} == trust.run_flags(make_run(**QUIET | DISTURBED["load"]))  # without cores the load is not judged
+    assert {} == disturbed.run_flags(run, n_cores=2)
+    assert {} == disturbed.run_flags(make_run(before=None, after=None), n_cores=2)
+    assert {} == disturbed.run_flags(make_run(**QUIET | DISTURBED["load"]))  # without cores the load is not judged
 
 
 @pytest.mark.parametrize(("n_disturbed", "expected"), [(0, ()), (1, ()), (2, ("2 of 4",)), (4, ("4 of 4",))])
@@ -177,7 +178,7 @@ def test_a_cell_is_flagged_when_half_of_its_runs_are(n_disturbed, expected):
     runs = [make_run(i, **QUIET | (DISTURBED["control"] if i < n_disturbed else {})) for i in range(4)]
     runs.append(make_run(4, status="failed", **DISTURBED["control"]))  # did not finish: is in no estimate either
 
-    found = trust.flags(make_record(runs=runs), n_cores=2)
+    found = disturbed.flags(make_record(runs=runs), n_cores=2)
 
     assert len(expected) == len(found)
     assert all(words in text for words, text in zip(expected, found, strict=True))
@@ -192,11 +193,11 @@ def study(*units: str, series: tuple[Series, ...] = ()):
 
 
 def test_bytes_do_not_wait_for_a_core_but_share_the_memory_of_a_gpu():
-    in_bytes = trust.flags(study("bytes", "count"), n_cores=2)
+    in_bytes = disturbed.flags(study("bytes", "count"), n_cores=2)
 
     assert 1 == len(in_bytes) and "another process used the GPU" in in_bytes[0]
     for timed in (study("bytes", "s"), study("bytes", series=(Series(id="predict", label="predict"),)), study("ratio")):
-        assert 2 == len(trust.flags(timed, n_cores=2))
+        assert 2 == len(disturbed.flags(timed, n_cores=2))
 
 
 # A cell against itself.
@@ -210,7 +211,7 @@ def split(even: float, odd: float, n: int, spread: float = 0.01):
 
 
 def test_halves_of_one_cell_agree():
-    found = trust.against_itself(split(1.0, 1.0, 10))
+    found = self_test.against_itself(split(1.0, 1.0, 10))
 
     assert (5, 5, False, False) == (found.n_even, found.n_odd, found.differs, found.is_weak)
     assert 1.0 == pytest.approx(found.ratio.value, rel=0.01)
@@ -218,22 +219,22 @@ def test_halves_of_one_cell_agree():
 
 
 def test_halves_that_differ_are_found_out():
-    found = trust.against_itself(split(1.0, 1.2, 10))
+    found = self_test.against_itself(split(1.0, 1.2, 10))
 
     assert found.differs
     assert 1.2 == pytest.approx(found.ratio.value, rel=0.01)  # even runs took less time: more throughput
 
 
 def test_two_against_three_is_weak_and_sees_less():
-    weak, full = trust.against_itself(split(1.0, 1.0, 5)), trust.against_itself(split(1.0, 1.0, 10))
+    weak, full = self_test.against_itself(split(1.0, 1.0, 5)), self_test.against_itself(split(1.0, 1.0, 10))
 
     assert (3, 2, True) == (weak.n_even, weak.n_odd, weak.is_weak)
     assert weak.sees_frac > full.sees_frac
 
 
 def test_fewer_than_two_runs_in_a_half_tell_nothing():
-    assert trust.against_itself(split(1.0, 1.0, 3)) is None
-    assert trust.against_itself(make_record(status="failed")) is None
+    assert self_test.against_itself(split(1.0, 1.0, 3)) is None
+    assert self_test.against_itself(make_record(status="failed")) is None
 
 
 def test_false_differences_between_halves_are_as_rare_as_promised():
@@ -241,8 +242,8 @@ def test_false_differences_between_halves_are_as_rare_as_promised():
     n_draws, false = 300, 0
     for trial in range(n_draws):
         centers = np.exp(0.05 * rng.standard_normal(10))
-        halves = [stats._draws_of([[c] for c in centers[parity::2]], seed=2 * trial + parity) for parity in (0, 1)]
-        false += stats.side(stats._ratio_of(*halves)) != "overlaps"
+        halves = [bootstrap.draws_of([[c] for c in centers[parity::2]], seed=2 * trial + parity) for parity in (0, 1)]
+        false += estimate.side(bootstrap.ratio_of(*halves)) != "overlaps"
 
     # Three standard errors of 300 draws are 4 %.
     assert false / n_draws <= 0.09
@@ -259,44 +260,44 @@ def dated(center: float, n: int = 5, date: str = "2026-11-03", **fields):
 
 
 def test_a_real_change_is_found_with_its_direction():
-    found = trust.changed(dated(1.0), dated(1.2))
+    found = disturbed.changed(dated(1.0), dated(1.2))
 
     assert "larger" == found.kind
     assert 1.2 == pytest.approx(found.factor, rel=0.02)
     # All five new values above all five old ones: two of the 252 orders are that extreme.
     assert 2 / 252 == pytest.approx(found.p)
-    assert "smaller" == trust.changed(dated(1.2), dated(1.0)).kind
-    assert "smaller" == trust.changed(dated(1.0), dated(1.2), "throughput").kind
+    assert "smaller" == disturbed.changed(dated(1.2), dated(1.0)).kind
+    assert "smaller" == disturbed.changed(dated(1.0), dated(1.2), "throughput").kind
 
 
 def test_a_sure_but_small_change_is_none():
-    found = trust.changed(dated(1.0), dated(1.03))
+    found = disturbed.changed(dated(1.0), dated(1.03))
 
     assert "no change" == found.kind
-    assert found.p < trust.CHANGE_P
+    assert found.p < disturbed.CHANGE_P
 
 
 def test_a_large_but_unsure_change_is_none():
     def spread(seconds):
         return make_record(runs=[make_run(i, step_s=s) for i, s in enumerate(seconds)])
 
-    found = trust.changed(spread((1.0, 1.1, 1.2, 2.0, 2.2)), spread((1.05, 1.15, 1.4, 1.9, 2.1)))
+    found = disturbed.changed(spread((1.0, 1.1, 1.2, 2.0, 2.2)), spread((1.05, 1.15, 1.4, 1.9, 2.1)))
 
     assert "no change" == found.kind
-    assert found.factor > 1 + trust.CHANGE_MIN_FRAC
+    assert found.factor > 1 + disturbed.CHANGE_MIN_FRAC
 
 
 def test_too_few_runs_can_show_no_change():
-    found = trust.changed(dated(1.0, n=3), dated(3.0, n=5))
+    found = disturbed.changed(dated(1.0, n=3), dated(3.0, n=5))
 
     assert ("too few runs", None) == (found.kind, found.p)
-    assert trust.changed(dated(1.0, n=4), dated(3.0, n=4)).kind == "larger"
-    assert trust.changed(dated(1.0), make_record(status="failed")) is None
+    assert disturbed.changed(dated(1.0, n=4), dated(3.0, n=4)).kind == "larger"
+    assert disturbed.changed(dated(1.0), make_record(status="failed")) is None
 
 
 def test_changes_of_the_method_are_no_changes_of_the_machine():
-    with pytest.raises(stats.ComparisonError, match="source of the workload"):
-        trust.changed(dated(1.0), dated(1.2, source_hash="f" * 16))
+    with pytest.raises(estimate.ComparisonError, match="source of the workload"):
+        disturbed.changed(dated(1.0), dated(1.2, source_hash="f" * 16))
 
 
 def test_equal_machines_seldom_seem_to_change():
@@ -307,7 +308,7 @@ def test_equal_machines_seldom_seem_to_change():
             make_record(runs=[make_run(i, step_s=float(np.exp(0.1 * rng.standard_normal()))) for i in range(5)])
             for _ in range(2)
         )
-        false += trust.changed(old, new).kind in ("larger", "smaller")
+        false += disturbed.changed(old, new).kind in ("larger", "smaller")
 
     # At most 5 %; three standard errors of 200 draws are 4.6 %.
     assert false / n_draws <= 0.096
@@ -320,7 +321,7 @@ def test_few_committed_cells_are_flagged():
     """Limits that flag most of a published session would say nothing; those that flag none might not work."""
     for session in store.load().sessions:
         measured = [record for record in session.records.values() if record.status == "ok"]
-        flagged = [r for r in measured if trust.flags(r, n_cores=session.session.n_cores_effective)]
+        flagged = [r for r in measured if disturbed.flags(r, n_cores=session.session.n_cores_effective)]
         assert len(flagged) < 0.25 * len(measured), session.path
 
 
@@ -328,6 +329,6 @@ def test_flags_do_not_change_a_record():
     record = make_record(runs=[make_run(**QUIET | DISTURBED["control"])])
     before = msgspec.json.encode(record)
 
-    trust.flags(record, n_cores=2)
+    disturbed.flags(record, n_cores=2)
 
     assert before == msgspec.json.encode(record)

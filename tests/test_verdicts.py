@@ -8,8 +8,11 @@ import msgspec
 import pytest
 
 from bench.records.store import Results
-from bench.report import published, rules, stats, verdicts
-from bench.report.rows import Evidence
+from bench.report.claims import case, rule
+from bench.report.evidence import jobs
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
+from bench.report.stats import quantities
 from bench.schema import Block, Record
 from tests.factories import (
     make_cell,
@@ -41,9 +44,9 @@ def slowed(record: Record, factor: float) -> Record:
     return msgspec.structs.replace(record, runs=tuple(runs))
 
 
-def judged(verdict_id: str, *records: Record, **session_fields) -> verdicts.Verdict:
+def judged(verdict_id: str, *records: Record, **session_fields) -> case.Verdict:
     session = make_session(records, **session_fields)
-    return verdicts.lookup(verdict_id, make_evidence(make_session_results(records, session=session)))
+    return rule.lookup(verdict_id, make_evidence(make_session_results(records, session=session)))
 
 
 def reaching(*qualities: float, seconds: float = 60.0) -> Record:
@@ -55,19 +58,19 @@ def reaching(*qualities: float, seconds: float = 60.0) -> Record:
 
 # All of them.
 
-ON_RECORDS = tuple(id_ for id_, entry in rules.ALL.items() if entry.basis == "records")
-ON_PUBLISHED = tuple(id_ for id_, entry in rules.ALL.items() if entry.basis == "published")
+ON_RECORDS = tuple(id_ for id_, entry in rule.ALL.items() if entry.basis == "records")
+ON_PUBLISHED = tuple(id_ for id_, entry in rule.ALL.items() if entry.basis == "published")
 PAGES = {path.stem for path in (ROOT / "docs" / "misconceptions").glob("*.md")} - {"index"}
 
 
 def test_at_least_thirty_beliefs_are_judged_and_each_has_its_page():
-    assert len(verdicts.IDS) >= 30
-    assert set(verdicts.IDS) == PAGES
+    assert len(rule.ALL) >= 30
+    assert set(rule.ALL) == PAGES
 
 
 @pytest.mark.parametrize("verdict_id", ON_RECORDS)
 def test_without_records_nothing_is_decided(verdict_id: str):
-    found = verdicts.lookup(verdict_id, Evidence(Results(()), {}))
+    found = rule.lookup(verdict_id, Evidence(Results(()), {}))
 
     assert "not measured" == found.outcome
     assert found.sentence.endswith(".")
@@ -83,7 +86,7 @@ def test_smoke_runs_decide_nothing(verdict_id: str):
 
 @pytest.mark.parametrize("verdict_id", ON_PUBLISHED)
 def test_a_verdict_on_published_figures_cites_them_and_says_so(verdict_id: str):
-    found = verdicts.lookup(verdict_id, Evidence(Results(()), {}))
+    found = rule.lookup(verdict_id, Evidence(Results(()), {}))
 
     assert "published" == found.basis
     assert found.outcome in ("true", "false", "depends")
@@ -101,12 +104,12 @@ def on_a_gpu() -> Evidence:
 @pytest.mark.parametrize("verdict_id", ON_RECORDS)
 def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str, on_a_gpu: Evidence):
     evidence = on_a_gpu
-    found = verdicts.lookup(verdict_id, evidence)
+    found = rule.lookup(verdict_id, evidence)
 
     resolved = evidence.resolve(found.cells)
 
     assert verdict_id == found.id
-    assert found.outcome in verdicts.OUTCOMES
+    assert found.outcome in case.OUTCOMES
     assert all(cell in session.records for session, cell in resolved)
     assert found.sentence == "".join(part.text for part in found.parts)
     assert found.belief.endswith(".") and found.rule.endswith(".")
@@ -133,12 +136,12 @@ def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str, on_a
     ],
 )
 def test_a_machine_with_a_gpu_decides(verdict_id: str, on_a_gpu: Evidence):
-    assert "not measured" != verdicts.lookup(verdict_id, on_a_gpu).outcome
+    assert "not measured" != rule.lookup(verdict_id, on_a_gpu).outcome
 
 
 def test_unknown_verdict_names_the_nearest():
-    with pytest.raises(verdicts.VerdictError, match="only-for-training"):
-        verdicts.lookup("only-for-trainin", make_evidence())
+    with pytest.raises(case.VerdictError, match="only-for-training"):
+        rule.lookup("only-for-trainin", make_evidence())
 
 
 # Always requires a GPU.
@@ -217,15 +220,15 @@ def test_a_local_session_is_called_this_machine():
     records = [make_record(workload) for workload in COURSE]
     evidence = make_evidence(make_session_results(records, machine=make_machine("own"), is_local=True))
 
-    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in verdicts.lookup("always-requires-gpu", evidence).sentence
+    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in rule.lookup("always-requires-gpu", evidence).sentence
 
 
 # Jobs.
 
 
-def jobs_of(*records: Record, sweeps: bool = False) -> dict[str, verdicts.Job]:
+def jobs_of(*records: Record, sweeps: bool = False) -> dict[str, jobs.Job]:
     evidence = make_evidence(session := make_session_results(records))
-    return {job.name: job for job in verdicts.jobs(evidence, session, sweeps=sweeps)}
+    return {job.name: job for job in jobs.jobs(evidence, session, sweeps=sweeps)}
 
 
 def test_a_workload_that_times_no_job_is_computed_from_its_parts():
@@ -245,14 +248,14 @@ def test_a_timed_job_counts_from_starting_python():
     job = jobs_of(record)["Dense net on rows"]
 
     assert job.is_measured
-    assert stats.whole_job_time(record) == job.time
+    assert quantities.whole_job_time(record) == job.time
     assert "measured, 49,152 rows" == job.arithmetic
 
 
 def test_a_job_shortened_by_its_profile_is_computed_at_reference_size():
     record = make_record("transfer-2000", profile="quick", n_samples=100, step_s=1.0, jitter_frac=0)
 
-    assert 2000 == verdicts.job_samples(record, make_evidence().workloads["transfer-2000"])
+    assert 2000 == jobs.job_samples(record, make_evidence().workloads["transfer-2000"])
     job = next(iter(jobs_of(record, sweeps=True).values()))
     assert not job.is_measured
     assert "2,000 images / 25 = 80 steps" in job.arithmetic
@@ -327,7 +330,7 @@ def test_gpu_and_cpu_of_different_sessions_are_never_compared():
     one = make_session_results([cpu], machine=make_machine("one"))
     two = make_session_results([gpu], machine=make_machine("two"))
 
-    assert "not measured" == verdicts.lookup("only-for-training", make_evidence(one, two)).outcome
+    assert "not measured" == rule.lookup("only-for-training", make_evidence(one, two)).outcome
 
 
 def test_sentence_names_the_denominator_and_what_falls_short():

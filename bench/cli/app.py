@@ -39,7 +39,7 @@ from bench.doctor import collect as vitals
 from bench.doctor import cpu, rules
 from bench.machine import cores, describe
 from bench.records import files, store
-from bench.report import against
+from bench.report.evidence import against
 from bench.schema import BACKENDS, Record
 from bench.session import launch
 from bench.session import run as refresh

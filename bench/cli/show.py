@@ -15,8 +15,9 @@ from rich.table import Table
 
 from bench.doctor import facts as doctor_facts
 from bench.records import files, spool, store
-from bench.report import against, stats, studies
-from bench.report import format as text
+from bench.report.evidence import against
+from bench.report.stats import format as text
+from bench.report.stats import quantities, studies
 from bench.schema import Record, encode
 from bench.session import launch, plan
 from bench.session import run as refresh
@@ -103,7 +104,7 @@ def cell_line(record: Record, width: int = 0) -> str:
     head = f"{record.cell.id:<{width}}  {record.status:<8}"
     if record.status != "ok":
         return f"{head}  {record.reason}"
-    estimate = stats.throughput(record)
+    estimate = quantities.throughput(record)
     shown = main_quantity(record)
     n = sum(run.status == "ok" for run in record.runs)
     line = f"{head}  {n} {'run ' if n == 1 else 'runs'}  {shown}"
@@ -118,7 +119,7 @@ def main_quantity(record: Record) -> str:
     """
     if record.spec.kind == "study":
         return _study_words(record)
-    estimate = stats.flop_rate(record) if record.spec.kind == "probe" else stats.throughput(record)
+    estimate = quantities.flop_rate(record) if record.spec.kind == "probe" else quantities.throughput(record)
     return text.interval(estimate, record.spec.sample_noun)
 
 
@@ -171,7 +172,7 @@ def print_summary(prepared: refresh.Prepared) -> None:
     if pairs:
         table = new_table("workload", "CPU", "GPU", "GPU / CPU")
         for cpu, gpu in pairs:
-            ratio = stats.ratio(gpu, cpu)
+            ratio = quantities.ratio(gpu, cpu)
             label = f"{cpu.cell.workload} {cpu.cell.mode}, batch {cpu.cell.batch_size}, {cpu.cell.backend}"
             table.add_row(label, main_quantity(cpu), main_quantity(gpu), text.interval(ratio))
     else:
@@ -182,11 +183,11 @@ def print_summary(prepared: refresh.Prepared) -> None:
             cell = record.cell
             params = " ".join(f"{key} {value}" for key, value in sorted(cell.params.items()))
             label = f"{cell.workload} {cell.mode}, batch {cell.batch_size}, {cell.backend} jit {cell.jit} {params}"
-            job = stats.job_time(record)
+            job = quantities.job_time(record)
             table.add_row(
                 label.strip(),
                 main_quantity(record),
-                text.estimate(stats.first_step(record), noun[cell.workload]),
+                text.estimate(quantities.first_step(record), noun[cell.workload]),
                 "" if job is None else text.estimate(job),
             )
     if table.row_count:
@@ -202,8 +203,8 @@ def gpu_pairs(records: Iterable[Record]) -> Iterable[tuple[Record, Record]]:
         params = tuple(sorted(cell.params.items()))
         key = (cell.workload, cell.mode, cell.backend, cell.batch_size, cell.n_samples, params)
         arms = best.setdefault(key, {})
-        rival, own = arms.get(cell.device), stats.throughput(record)
-        if own is not None and (rival is None or own.value > stats.throughput(rival).value):
+        rival, own = arms.get(cell.device), quantities.throughput(record)
+        if own is not None and (rival is None or own.value > quantities.throughput(rival).value):
             arms[cell.device] = record
     for arms in best.values():
         if len(arms) == 2:

@@ -65,7 +65,7 @@ print(f"Keras is {'here' if importlib.util.find_spec('keras') else 'not here'}, 
 import polars as pl
 
 from bench.records import store
-from bench.report.rows import Evidence
+from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
 
 stored = store.load()

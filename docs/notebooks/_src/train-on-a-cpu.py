@@ -159,17 +159,17 @@ if root is None:
 else:
     sys.path.insert(0, str(root))
     from bench.records import store
-    from bench.report import facts
-    from bench.report.rows import Evidence
+    from bench.report.evidence.evidence import Evidence
+    from bench.report.facts import lookup
     from bench.workloads import registry
 
     stored = store.load()
     published = stored._replace(sessions=tuple(s for s in stored.sessions if not s.is_local))
     evidence = Evidence(published, registry.workloads())
     print(f"you, once, {backend}:      {seconds:.2f} s")
-    print(f"our CPU, {backend}:        {facts.lookup(f'cnn-digits-time-to-target-{backend}', evidence).text}")
-    print(f"our GPU, {backend}:        {facts.lookup(f'cnn-digits-gpu-time-to-target-{backend}', evidence).text}")
-    print(f"our machine:               {facts.lookup('machine-cpu', evidence).text}")
+    print(f"our CPU, {backend}:        {lookup.lookup(f'cnn-digits-time-to-target-{backend}', evidence).text}")
+    print(f"our GPU, {backend}:        {lookup.lookup(f'cnn-digits-gpu-time-to-target-{backend}', evidence).text}")
+    print(f"our machine:               {lookup.lookup('machine-cpu', evidence).text}")
 
 # %% [markdown]
 # ## Next

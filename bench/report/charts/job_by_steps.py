@@ -1,0 +1,67 @@
+"""Chart and table: how long a job takes by its number of steps, and where the GPU overtakes."""
+
+from __future__ import annotations
+
+from bench.report.charts import chart, marks
+from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.paint import axes, curves
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities
+from bench.report.tables import cells, select, table
+from bench.report.tables.cells import NOTHING
+from bench.report.tables.table import MACHINE, Draft, TableScope
+
+
+@table.table("job-by-steps")
+def job_by_steps_table(scope: TableScope) -> Draft:
+    """Time from starting Python to the end of a number of training steps: start-up, first step, steady steps."""
+    rows = []
+    for session, workload, mode, device in select.arms(scope, modes=("train",)):
+        for backend, record, failure in select.by_backend(scope, session, workload, mode, device):
+            start = (
+                scope.machine(session),
+                cells.text(scope.evidence.title(workload)),
+                cells.text(cells.arm_text(backend, device)),
+            )
+            if record is None:
+                rows.append((*start, cells.failed(scope, failure), *[NOTHING] * (len(quantities.JOB_STEPS) - 1)))
+                continue
+            rows.append((
+                *start,
+                *(cells.estimate(scope, quantities.projected_time(record, n), record) for n in quantities.JOB_STEPS),
+            ))  # fmt: skip
+    steps = (f"{fmt.count(n)} step{'s' if n > 1 else ''}" for n in quantities.JOB_STEPS)
+    return Draft(
+        caption="Seconds from starting Python to the end of so many training steps, without evaluation (lower is "
+        "better): import, device, data, model, first step, and the steady step for each of the others.",
+        columns=(MACHINE, "workload", "arm", *steps),
+        rows=rows,
+    )
+
+
+@chart.chart("job-by-steps")
+def job_by_steps(scope: Scope) -> Picture:
+    """Seconds from starting Python to the end of a number of training steps, by backend and device."""
+    workload = scope.workload or marks.most_batches(scope)
+    found = []
+    for device, backend in marks.arms(scope):
+        record = marks.best_record(scope, workload, "train", device, backend)
+        for n in quantities.JOB_STEPS if record is not None else ():
+            time = quantities.projected_time(record, n)
+            if time is not None:
+                mark = marks.estimated(scope.title_of(workload), axes.series(device, backend), time)
+                found.append(mark | {"x": n, "cell": record.cell.id})
+    title = scope.title_of(workload) if workload else "training"
+    return Picture(
+        title=f"Whole job by its number of steps: {title}",
+        description=marks.in_words(f"Seconds from start to last step, {title}{scope.place()}", found, fmt.seconds),
+        rows=found,
+        paint=lambda narrow: curves.curves(
+            found,
+            "training steps (log scale)",
+            "seconds from starting Python (log scale, lower is better)",
+            marks.missing_arms(scope, found),
+            narrow=narrow,
+            base=10,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Painters: from rows to Altair charts."""

@@ -1,0 +1,143 @@
+"""Colours, legends, scales and axes that all painters share."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from bench.schema import BACKENDS, DEVICES
+
+WIDE_PX = 720
+NARROW_PX = 340
+LINE_PX = 14.5  # height of a line of an axis label
+NOT_MEASURED = "not measured yet"
+# Our ratios of the two devices: each at its own best, and both alike.
+OURS = ("each at its best", "same batch, strict float32")
+
+BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
+DASHES = {"tensorflow": [1, 0], "jax": [7, 3], "torch": [2, 3]}
+
+_ROLES = (
+    "ink ink-soft grid surface missing published rule "
+    "cpu-tensorflow cpu-jax cpu-torch gpu-tensorflow gpu-jax gpu-torch "
+    "phase-import phase-device phase-data phase-build phase-first "
+    "seq-1 seq-2 seq-3 seq-4 seq-5 seq-6 seq-7 "
+    "seq-ink-1 seq-ink-2 seq-ink-3 seq-ink-4 seq-ink-5 seq-ink-6 seq-ink-7 "
+    "div-1 div-2 div-3 div-4 div-5 div-6 div-7 "
+    "div-ink-1 div-ink-2 div-ink-3 div-ink-4 div-ink-5 div-ink-6 div-ink-7"
+).split()
+# Role -> sentinel. The shades are absurd on purpose: one that survives into a page is a bug a test finds.
+COLOURS: dict[str, str] = {role: f"#fa{number:02x}af" for number, role in enumerate(_ROLES)}
+
+
+def series(device: str, backend: str) -> str:
+    """Name of an arm as legends show it."""
+    return f"{BACKEND_NAMES[backend]}, {device.upper()}"
+
+
+# Painters: from rows to an Altair chart, for a desk or a phone.
+
+
+def styles(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str, list[int]]]:
+    """Colour, shape and dash of each series in the rows, in a fixed order."""
+    known = {series(d, b): (f"{d}-{b}", SHAPES[b], DASHES[b]) for d in DEVICES for b in BACKENDS}
+    known |= {OURS[0]: ("gpu-tensorflow", "circle", [1, 0]), OURS[1]: ("gpu-jax", "square", [1, 0])}
+    known["published elsewhere"] = ("published", "diamond", [2, 2])
+    used = {row["series"] for row in rows}
+    return {name: (COLOURS[role], shape, dash) for name, (role, shape, dash) in known.items() if name in used}
+
+
+def legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
+    """A legend above the plot; None where there is one series."""
+    if len(styles) < 2:
+        return None
+    columns = (1 if any(len(name) > 20 for name in styles) else 2) if narrow else min(len(styles), 3)
+    return alt.Legend(orient="top", title=None, columns=columns, symbolOpacity=1)
+
+
+# Scales and axes.
+
+
+def domain(rows: Sequence[Mapping[str, Any]], *, log: bool, include: float | None = None) -> tuple[float, float]:
+    """Ends of an axis that holds all values and intervals."""
+    ends = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
+    if include is not None:
+        ends.append(include)
+    if not ends or (len(ends) == 1 and include is not None):
+        return (0.5, 200.0) if include is not None else (1.0, 1000.0) if log else (0.0, 60.0)
+    low, high = min(ends), max(ends)
+    if not log:
+        return (0.0, high * 1.08)
+    return (low / 1.35, max(high, low * 4) * 1.35)
+
+
+def scale(domain: tuple[float, float], log: bool) -> alt.Scale:
+    """A scale over these ends, logarithmic or linear."""
+    if log:
+        return alt.Scale(type="log", domain=list(domain), nice=False)
+    return alt.Scale(type="linear", domain=list(domain), nice=False, zero=False)
+
+
+def axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
+    """Ticks that fit the width; none on an axis without values."""
+    if not any(row["value"] is not None for row in rows):
+        return alt.Axis(labels=False, ticks=False, grid=False)  # numbers on an empty chart would look like results
+    if not log:
+        return alt.Axis(tickCount=5 if narrow else 8)
+    decades = math.log10(domain[1] / domain[0])
+    steps = (1,) if decades > (3 if narrow else 5) else (1, 3) if decades > 1.7 else (1, 2, 5)
+    exponents = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)
+    values = [step * 10.0**e for e in exponents for step in steps if domain[0] <= step * 10.0**e <= domain[1]]
+    label = "datum.value < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
+    return alt.Axis(values=values, labelExpr=label)
+
+
+def axis_title(title: str, narrow: bool) -> str | list[str]:
+    """Title of an axis, in two lines on a phone."""
+    return wrapped(title, 42).split("|") if narrow else title
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text in lines of about that many characters, joined by bars."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) + 1 > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "|".join(lines)
+
+
+def choose(names: Mapping[Any, str]) -> str:
+    """Vega expression that maps an axis value to its lines of text."""
+    known = {f"{key:g}" if isinstance(key, float) else key: text for key, text in names.items()}
+    return f"split({json.dumps(known)}[toString(datum.value)], '|')"
+
+
+def with_values(part: Any) -> Any:
+    """The specification with values in the place of their names."""
+    if isinstance(part, list):
+        return [with_values(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: {"values": VALUES[value["name"]]} if key == "data" and "name" in value else with_values(value)
+        for key, value in part.items()
+    }
+
+
+# Values that a painter has handed over since the last finished drawing, by name. Altair copies a chart, its data
+# included, at every step of its making; a name is copied faster, and the values are put in at the end.
+VALUES: dict[str, list[dict[str, Any]]] = {}
+
+
+def data(values: list[dict[str, Any]]) -> alt.NamedData:
+    """Data of a chart, by name until the drawing is finished."""
+    name = f"values-{len(VALUES)}"
+    VALUES[name] = values
+    return alt.NamedData(name=name)

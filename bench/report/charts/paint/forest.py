@@ -1,0 +1,225 @@
+"""Painter of forest plots: one row per thing compared, a mark with its interval per series."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+
+from bench.report.charts.chart import EVERY
+from bench.report.charts.paint import axes
+from bench.report.charts.paint.axes import COLOURS, LINE_PX, NARROW_PX, OURS, WIDE_PX
+
+
+class _Strip(NamedTuple):
+    """The plot of a forest in pixels from its left edge, known well enough to place texts in it.
+
+    ``width`` is what it has at least; a place is given back as the value that stands there, so that it stays right in
+    a wider plot.
+    """
+
+    domain: tuple[float, float]
+    log: bool
+    width: float
+    char_px: float
+    rule_at: float | None
+
+    def px(self, value: float) -> float:
+        """Place of a value."""
+        low, high = self.domain
+        share = math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
+        return share * self.width
+
+    def value(self, px: float) -> float:
+        """Value at a place."""
+        low, high = self.domain
+        share = px / self.width
+        return low * (high / low) ** share if self.log else low + share * (high - low)
+
+    @property
+    def left(self) -> float:
+        """Where texts may begin: right of the rule, else at the edge."""
+        return 4.0 if self.rule_at is None else self.px(self.rule_at) + 6
+
+    def beside(self, row: Mapping[str, Any]) -> float | None:
+        """Where a mark's label begins right of it; None where it would leave the plot."""
+        start = max(self.px(row["high"] or row["value"]) + 9, self.left)
+        return start if start + len(row["label"]) * self.char_px <= self.width else None
+
+    def below(self, row: Mapping[str, Any], max_lines: int) -> tuple[float, str]:
+        """Where a mark's label begins below it, and the label in as many lines as it may have, cut to fit."""
+        n_chars = int((self.width - self.left) / self.char_px)
+        lines = axes.wrapped(row["label"], n_chars).split("|")
+        if len(lines) > max_lines:
+            lines = [*lines[: max_lines - 1], _cut(" ".join(lines[max_lines - 1 :]), n_chars)]
+        wide = max(map(len, lines)) * self.char_px
+        start = max(self.left, min(self.px(row["value"]) - wide / 2, self.width - wide))
+        return start, "|".join(lines)
+
+    def note(self, text: str) -> tuple[float, str]:
+        """Where the text in place of a mark begins, and the text cut to what fits on the wider side of the rule."""
+        start, room = self.left, self.width - self.left
+        if self.rule_at is not None and self.px(self.rule_at) > room:
+            start, room = 4.0, self.px(self.rule_at) - 8
+        return start, _cut(text, int(room / self.char_px))
+
+
+def _cut(text: str, n_chars: int) -> str:
+    return text if len(text) <= n_chars else f"{text[: max(n_chars - 1, 1)]}…"
+
+
+class _Lines(NamedTuple):
+    """A forest's marks, texts and names of rows, each with its height on an axis that counts lines from the top."""
+
+    data: list[dict[str, Any]]
+    texts: list[dict[str, Any]]
+    names: dict[float, str]
+    n_lines: float
+
+
+def _lines(rows: Sequence[dict[str, Any]], strip: _Strip, row_px: float, *, narrow: bool) -> _Lines:
+    """Every row of a forest at its height; a label that does not fit right of its mark has room below it."""
+    data, texts, names, at = [], [], {}, 0.0
+    text_lines = 13 / row_px
+    for label in dict.fromkeys(row["row"] for row in rows):
+        slots: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            if row["row"] == label:
+                slots.setdefault(row["slot"], []).append(row)
+        places, below, used = {}, {}, 0.0
+        for slot, same in slots.items():
+            places[slot] = used + 0.5
+            used += 1
+            first = same[0]
+            if first["value"] is not None and first["label"] and strip.beside(first) is None:
+                start, text = strip.below(first, 2 if narrow else 1)
+                below[slot] = {"start": start, "text": text, "y": used + 0.35 * text_lines}
+                used += (text.count("|") + 1) * text_lines
+        name = axes.wrapped(label, 17 if narrow else 27)
+        n_lines = name.count("|") + 1
+        room = max(used, n_lines * LINE_PX / row_px)
+        top = at + (room - used) / 2
+        for slot, same in slots.items():
+            data += [row | {"y": top + places[slot]} for row in same]
+            texts += _texts(same[0], strip, top, places[slot], below.get(slot), narrow=narrow)
+        # A name hangs from its first line; it is lifted so that its middle meets the middle of its rows.
+        names[round(at + room / 2 - (n_lines - 1) / 2 * LINE_PX / row_px, 3)] = name
+        at += room + 0.6
+    return _Lines(data, texts, names, at)
+
+
+def _texts(
+    row: Mapping[str, Any], strip: _Strip, top: float, place: float, below: Mapping[str, Any] | None, *, narrow: bool
+) -> list[dict[str, Any]]:
+    """What is written about a mark: its label, or why it is missing."""
+    if row["value"] is None:
+        start, text = strip.note(_said(row, narrow=narrow))
+        return [{"text_x": strip.value(start), "y": top + place, "text": text, "role": "missing"}]
+    role = "published" if row["series"] == "published elsewhere" else "ink-soft"
+    if below is not None:
+        return [{"text_x": strip.value(below["start"]), "y": top + below["y"], "text": below["text"], "role": role}]
+    if row["label"]:
+        return [{"text_x": strip.value(strip.beside(row)), "y": top + place, "text": row["label"], "role": role}]
+    return []
+
+
+def forest(
+    rows: list[dict[str, Any]],
+    title: str,
+    *,
+    narrow: bool,
+    log: bool = True,
+    rule_at: float | None = None,
+    row_px: int = 17,
+) -> alt.LayerChart:
+    """One line per result: point, interval, or the reason why there is none."""
+    slots: dict[str, set[str]] = {}
+    for row in rows:
+        slots.setdefault(row["row"], set()).add(row["slot"])
+    row_px = min(row_px, 14) if any(len(found) > 4 for found in slots.values()) else row_px
+    domain = axes.domain(rows, log=log, include=rule_at)
+    names_px = max(
+        (len(line) for row in slots for line in axes.wrapped(row, 17 if narrow else 27).split("|")), default=0
+    )
+    width = (NARROW_PX if narrow else WIDE_PX) - names_px * 6.2 - 30
+    strip = _Strip(domain, log, width, 5.4 if narrow else 5.8, rule_at)
+    lines = _lines(rows, strip, row_px, narrow=narrow)
+    styles = axes.styles([row for row in rows if row["value"] is not None])
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
+        axis=alt.Axis(
+            values=list(lines.names),
+            labelExpr=axes.choose(lines.names),
+            title=None,
+            grid=False,
+            ticks=False,
+            domain=False,
+            labelPadding=8,
+            labelOverlap=False,
+        ),
+    )
+    layers = _marks(lines.data, styles, y, title, domain, narrow=narrow, log=log, rule_at=rule_at)
+    for role in ("ink-soft", "published", "missing"):
+        texts = alt.Chart(axes.data([text for text in lines.texts if text["role"] == role])).encode(y=y)
+        font = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
+        mark = texts.mark_text(align="left", fontSize=10 if narrow else 11, color=COLOURS[role], **font)
+        layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text="text:N"))
+    return alt.layer(*layers, height=max(60, int(lines.n_lines * row_px)))
+
+
+def _marks(
+    data: list[dict[str, Any]],
+    styles: Mapping[str, tuple[str, str, list[int]]],
+    y: alt.Y,
+    title: str,
+    domain: tuple[float, float],
+    *,
+    narrow: bool,
+    log: bool,
+    rule_at: float | None,
+) -> list[alt.Chart]:
+    """Points and intervals of a forest over its rule."""
+    x = alt.X(
+        "value:Q",
+        title=axes.axis_title(title, narrow),
+        scale=axes.scale(domain, log),
+        axis=axes.axis(domain, log, narrow, data),
+    )
+    base = alt.Chart(axes.data(data)).encode(y=y)
+    colour, shape = (
+        channel(
+            "series:N",
+            scale=alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]),
+            legend=axes.legend(styles, narrow=narrow),
+        )
+        for k, channel in enumerate((alt.Color, alt.Shape))
+    )
+    layers: list[alt.Chart] = []
+    if rule_at is not None:
+        mark = alt.Chart(axes.data([{"at": rule_at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
+        layers.append(mark.encode(x=alt.X("at:Q", scale=axes.scale(domain, log))))
+    drawn = base.transform_filter("datum.value != null")
+    spread = base.transform_filter("datum.low != null && datum.high != null")
+    layers.append(
+        spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
+            x=alt.X("low:Q", scale=axes.scale(domain, log), title=axes.axis_title(title, narrow)),
+            x2=alt.X2("high:Q"),
+            color=colour,
+        )
+    )
+    for end in ("low", "high"):
+        layers.append(spread.mark_tick(thickness=2, size=9).encode(x=alt.X(f"{end}:Q"), color=colour))
+    layers.append(drawn.mark_point(filled=True, size=64, opacity=1).encode(x=x, color=colour, shape=shape))
+    return layers
+
+
+def _said(row: Mapping[str, Any], *, narrow: bool) -> str:
+    """What stands where a mark is missing: which arm, and why."""
+    if row["note"] is None:
+        return ""
+    if row["series"] in ("GPU", "measured here", EVERY, *OURS):
+        return row["note"]
+    return f"{row['series'].split(',')[0] if narrow else row['series']}: {row['note']}"

@@ -1,0 +1,100 @@
+"""Painter of small panels: the steps of a run, one panel per arm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import altair as alt
+
+from bench.report.charts.paint import axes
+from bench.report.charts.paint.axes import COLOURS
+from bench.report.stats import format as fmt
+from bench.report.stats import traces
+
+
+def trace_panels(panels: Sequence[tuple[str, traces.Shown | str]], *, narrow: bool) -> alt.LayerChart:
+    """A strip for each arm: its blocks over time, a shade over those that are measured; a line for one without."""
+    strip_px, head_px, bare_px, gap_px = 62.0, 20.0, 22.0, 12.0
+    drawn = [trace for _, trace in panels if not isinstance(trace, str)]
+    factors = [point.factor for trace in drawn for point in trace.points] or [1.0]
+    low, high = min([*factors, 0.8]) / 1.1, max([*factors, 1.5]) * 1.1
+    end_s = max([trace.to_s for trace in drawn], default=1.0)
+
+    def down(factor: float) -> float:
+        """Pixels from the upper edge of a strip."""
+        return strip_px * (1 - math.log(factor / low) / math.log(high / low))
+
+    ticks = [1.0]
+    for tick in (100, 50, 20, 10, 5, 2, 1.5, 0.5, 0.2):
+        if low < tick < high and all(abs(down(tick) - down(other)) > 15 for other in ticks):
+            ticks.append(float(tick))
+    points, shades, heads, names, top = [], [], [], {}, 0.0
+    for series, trace in panels:
+        if isinstance(trace, str):
+            heads.append({"y": top + 8, "text": f"{series}: {trace}", "role": "missing"})
+            top += bare_px
+            continue
+        step = f"{series}: {'steady ' if trace.settled else ''}step {fmt.seconds(trace.step_s)}"
+        step += "" if trace.settled else ", never settled"
+        heads.append({"y": top + 8, "text": step, "role": "ink"})
+        top += head_px
+        shades.append({"x": trace.from_s, "end": trace.to_s, "y": top, "foot": top + strip_px})
+        shades[-1]["at"] = min(trace.from_s, 0.8 * end_s)  # of its word, which must not leave the plot
+        for tick in ticks:
+            names[round(top + down(tick), 2)] = f"{tick:g}x"
+        points += [
+            {"x": point.at_s, "y": top + down(point.factor), "series": series, "steady": point.is_steady}
+            for point in trace.points
+        ]
+        top += strip_px + gap_px
+    height = max(top, 40.0)
+    styles = axes.styles(points)
+    x, word = (
+        alt.X(
+            f"{name}:Q",
+            title="seconds since the first step ended",
+            scale=alt.Scale(domain=[0, end_s], nice=False),
+            axis=alt.Axis(grid=False, labels=bool(drawn), ticks=bool(drawn), tickCount=5 if narrow else 8),
+        )
+        for name in ("x", "at")
+    )
+    scale = alt.Scale(domain=[0, height], reverse=True, nice=False, zero=False)
+    axis = alt.Axis(
+        values=list(names),
+        labelExpr=axes.choose(names) if names else "''",
+        grid=False,
+        ticks=False,
+        domain=False,
+        labelOverlap=False,
+        labelPadding=6,
+    )
+    y = alt.Y("y:Q", scale=scale, axis=axis, title=axes.axis_title("times the measured step (log scale)", narrow))
+    shades_of = alt.Scale(domain=list(styles), range=[style[0] for style in styles.values()])
+    colour = alt.Color("series:N", scale=shades_of, legend=None)
+    strips = alt.Chart(axes.data(shades))
+    rules = alt.Chart(axes.data([{"y": at} for at, text in names.items() if text == "1x"]))
+    marks = alt.Chart(axes.data(points))
+    layers = [
+        strips.mark_rect(color=COLOURS["grid"], opacity=0.65).encode(x=x, x2="end:Q", y=y, y2="foot:Q"),
+        rules.mark_rule(color=COLOURS["rule"], strokeWidth=1, strokeDash=[2, 3]).encode(y=y),
+        strips.mark_rule(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y, y2="foot:Q"),
+        strips.mark_text(align="left", baseline="top", dx=5, dy=3, fontSize=10, color=COLOURS["ink-soft"]).encode(
+            x=word, y=y, text=alt.value("measured")
+        ),
+        marks.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail="series:N"),
+        marks.transform_filter("!datum.steady")
+        .mark_point(filled=True, fill=COLOURS["surface"], size=26, strokeWidth=1.5, opacity=1)
+        .encode(x=x, y=y, stroke=alt.Stroke("series:N", scale=shades_of, legend=None)),
+        marks.transform_filter("datum.steady")
+        .mark_point(filled=True, size=26, opacity=1)
+        .encode(x=x, y=y, color=colour),
+    ]
+    for role in ("ink", "missing"):
+        texts = alt.Chart(axes.data([head for head in heads if head["role"] == role]))
+        style = {"fontStyle": "italic"} if role == "missing" else {"fontWeight": 600}
+        layers.append(
+            texts.mark_text(align="left", fontSize=11 if role == "missing" else 12, color=COLOURS[role], **style)
+            .encode(x=alt.value(0), y=y, text="text:N")
+        )  # fmt: skip
+    return alt.layer(*layers, height=height)

@@ -1,0 +1,176 @@
+"""Chart and table: rates under the two roofs of the machine, arithmetic and memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from bench.report.charts import chart, marks
+from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.paint import axes, curves, labels
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, WIDE_PX
+from bench.report.charts.paint.labels import Plane
+from bench.report.evidence import rooflines
+from bench.report.stats import estimate, quantities
+from bench.report.stats import format as fmt
+from bench.report.tables import cells, select, table
+from bench.report.tables.cells import MISSING
+from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
+
+
+@table.table("roofs")
+def roof_table(scope: TableScope) -> Draft:
+    """Operations per byte of each network, the rate that the lower ceiling then allows, and the share achieved."""
+    rows = []
+    for session, workload, mode, device, backend, record in select.with_counts(scope):
+        best = rooflines.ceiling(scope.evidence, session, device)
+        band = rooflines.bandwidth(scope.evidence, session, device)
+        steep = rooflines.intensity(record)
+        roof = None if best is None or band is None else rooflines.roof(record, best, band)
+        part = None if best is None or band is None else rooflines.roof_share(record, best, band)
+        rests = () if roof is None else (record, band.record if roof.is_memory else best)
+        rows.append((
+            scope.machine(session),
+            cells.text(scope.evidence.title(workload)),
+            cells.text(fmt.MODE_NAMES[mode]),
+            cells.text(cells.arm_text(backend, device)),
+            MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
+            cells.estimate(scope, rooflines.achieved(record), record),
+            MISSING if roof is None else cells.estimate(scope, roof.rate, *rests),
+            cells.text("" if roof is None else "memory" if roof.is_memory else "arithmetic"),
+            MISSING if part is None else cells.estimate(scope, part, *rests),
+        ))  # fmt: skip
+    return Draft(
+        caption="Operations for each byte that must be moved, counted from the layers; the rate that the measured "
+        "matrix product and bandwidth then allow, and what is reached of it (higher is better).",
+        columns=(
+            MACHINE, "workload", "mode", "arm", "operations per byte", "achieved", "attainable", "lower ceiling",
+            "of the attainable",
+        ),
+        rows=rows,
+    )  # fmt: skip
+
+
+@chart.chart("roofs")
+def roofs(scope: Scope) -> Picture:
+    """Arithmetic achieved against operations per byte, below the measured ceilings of arithmetic and of memory.
+
+    All workloads in training; of one workload inference, too.
+    """
+    found, lines = [], []
+    for device in scope.devices():
+        best = rooflines.ceiling(scope.evidence, scope.session, device)
+        band = rooflines.bandwidth(scope.evidence, scope.session, device)
+        flat = None if best is None else quantities.flop_rate(best)
+        if flat is not None and band is not None:
+            lines.append({"device": device.upper(), "flat": flat.value, "slope": band.rate.value})
+        for workload in marks.models(scope):
+            for mode in ("train", "infer") if scope.workload else ("train",):
+                label = fmt.MODE_NAMES[mode] if scope.workload else scope.title_of(workload).partition(", ")[0]
+                short = label if scope.workload else workload
+                for backend in scope.backends():
+                    mark = _below_a_roof(scope, workload, mode, device, backend)
+                    if mark is not None:
+                        found.append(
+                            marks.estimated(label, axes.series(device, backend), mark[1])
+                            | {"x": mark[0], "short": short}
+                        )
+    name = scope.title_of(scope.workload) if scope.workload else "training"
+    return Picture(
+        title=f"Arithmetic against memory traffic: {name}",
+        description=_roofs_in_words(
+            f"Operations per second by operations per byte, {name}{scope.place()}", found, lines
+        ),
+        rows=found,
+        paint=lambda narrow: _roofs(found, lines, marks.missing_arms(scope, found), narrow=narrow),
+        says_enough=any(line["device"] == "GPU" for line in lines),
+    )
+
+
+def _below_a_roof(
+    scope: Scope, workload: str, mode: str, device: str, backend: str
+) -> tuple[float, estimate.Estimate] | None:
+    """Operations per byte and operations per second of an arm's best cell."""
+    record = marks.best_record(scope, workload, mode, device, backend)
+    steep = None if record is None else rooflines.intensity(record)
+    rate = None if record is None else rooflines.achieved(record)
+    return None if steep is None or rate is None else (steep, rate)
+
+
+def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[Mapping[str, Any]]) -> str:
+    text = marks.in_words(what, [{k: v for k, v in row.items() if k != "x"} for row in rows], fmt.flop_rate)
+    for line in lines:
+        ridge = line["flat"] / line["slope"]
+        text += (
+            f" {line['device']} ceilings: {fmt.flop_rate(line['flat'])} for arithmetic, "
+            f"{fmt.bytes_(line['slope'])}/s for memory; they meet at {ridge:.3g} operations per byte."
+        )
+    return text
+
+
+def _roofs(
+    rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Sequence[str], *, narrow: bool
+) -> alt.LayerChart:
+    """Points below the two ceilings of each device, both axes logarithmic; a name once for each group of points."""
+    height = 330 if narrow else 400
+    corners = [line["flat"] / line["slope"] for line in lines]
+    across = [row["x"] for row in rows] + corners or [1.0, 100.0]
+    up = [row[key] for row in rows for key in ("low", "high")] + [line["flat"] for line in lines] or [1.0, 100.0]
+    x_domain, y_domain = (min(across) / 2, max(across) * 2), (min(up) / 2, max(up) * 2)
+    plane = Plane(x_domain, y_domain, ((NARROW_PX if narrow else WIDE_PX) - 66, height))
+    styles = axes.styles(rows)
+    known: Sequence[Mapping[str, Any]] = rows or [{"value": None}]
+    x = alt.X(
+        "x:Q",
+        title=axes.axis_title("operations per byte that must be moved (log scale)", narrow),
+        scale=axes.scale(x_domain, True),
+        axis=axes.axis(x_domain, True, narrow, known),
+    )
+    y_title, y_axis = axes.axis_title(FLOP_TITLE, narrow), axes.axis(y_domain, True, narrow, known)
+    y, low = (
+        alt.Y(f"{name}:Q", title=y_title, scale=axes.scale(y_domain, True), axis=y_axis) for name in ("value", "low")
+    )
+    colour, shape = (
+        channel(
+            "series:N",
+            scale=alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]),
+            legend=axes.legend(styles, narrow=narrow),
+        )
+        for k, channel in enumerate((alt.Color, alt.Shape))
+    )
+    layers: list[alt.Chart] = []
+    for line in lines:
+        ridge, left = line["flat"] / line["slope"], max(x_domain[0], y_domain[0] / line["slope"])
+        path = [(left, left * line["slope"]), (ridge, line["flat"]), (x_domain[1], line["flat"])]
+        drawn = alt.Chart(axes.data([{"x": a, "value": b} for a, b in path]))
+        layers.append(drawn.mark_line(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y))
+        for (a, b), (c, d) in itertools.pairwise(path):
+            for k in range(33):
+                plane.take(a * (c / a) ** (k / 32), b * (d / b) ** (k / 32), 4)
+    for row in rows:
+        plane.take(row["x"], row["value"], 6)
+        for k in range(9):
+            plane.take(row["x"], row["low"] * (row["high"] / row["low"]) ** (k / 8), 4)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
+    joined = [
+        {"x": row["x"], "value": row["value"], "group": " ".join(key)} for key, same in groups.items() for row in same
+    ]
+    threads = alt.Chart(axes.data(joined)).mark_line(color=COLOURS["missing"], strokeWidth=1, opacity=0.6)
+    layers.append(threads.encode(x=x, y=y, detail="group:N"))
+    base = alt.Chart(axes.data(rows))
+    layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2="high:Q", color=colour))
+    layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
+    roofs = alt.Chart(axes.data(labels.roof_names(plane, lines, x_domain, y_domain)))
+    layers.append(roofs.mark_text(fontSize=11, color=COLOURS["ink-soft"]).encode(x=x, y=y, text="text:N"))
+    names = alt.Chart(axes.data(labels.group_names(plane, groups)))
+    layers.append(names.mark_text(fontSize=11, color=COLOURS["ink"]).encode(x=x, y=y, text="text:N"))
+    layers += curves.notes(missing, narrow=narrow)
+    return alt.layer(*layers, height=height)
+
+
+FLOP_TITLE = "operations per second (FLOP/s, log scale, higher is better)"

@@ -1,0 +1,102 @@
+"""Cases and verdicts: what a rule is decided on, and what comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import msgspec
+
+from bench.report.stats import format as fmt
+from bench.report.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    from bench.report.evidence.cells import CellRef
+    from bench.report.published.figures import Figure
+
+Outcome = Literal["true", "false", "depends", "not measured"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+Basis = Literal["records", "published"]
+
+
+class VerdictError(LookupError):
+    """A verdict that does not exist; the message names near ones."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A piece of a sentence; ``cells`` is not empty when it shows a measured number, ``figures`` for published ones."""
+
+    text: str
+    cells: tuple[CellRef, ...] = ()
+    figures: tuple[str, ...] = ()  # row ids of bench/published/
+    fact: str = ""  # id of the fact that it is, where it is one
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A case of a verdict, and the side on which it counts."""
+
+    name: str
+    part: Part
+    side: Literal["agrees", "disagrees", "open"]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A belief, what the records or the published figures say about it, and the rule that decided."""
+
+    id: str
+    belief: str
+    outcome: Outcome
+    parts: tuple[Part, ...]
+    rule: str
+    basis: Basis = "records"
+    compares_devices: bool = False  # whether the rule sets a GPU against a CPU
+    cases: tuple[Decided, ...] = ()  # what a rule over many cases counted, lowest first
+
+    @property
+    def sentence(self) -> str:
+        """The answer as plain text, numbers included."""
+        return "".join(part.text for part in self.parts)
+
+    @property
+    def numbers(self) -> tuple[Part, ...]:
+        """The parts that show numbers."""
+        return tuple(part for part in self.parts if part.cells or part.figures)
+
+    @property
+    def cells(self) -> tuple[CellRef, ...]:
+        """Every cell the sentence rests on, without repeats."""
+        return tuple(dict.fromkeys(cell for part in self.parts for cell in part.cells))
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Every published row the sentence rests on, without repeats."""
+        return tuple(dict.fromkeys(row for part in self.parts for row in part.figures))
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One number with its interval; low and high equal the value where the source gives none."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    part: Part  # the number as it is shown, with its evidence
+
+
+def case_of(name: str, estimate: Estimate, refs: tuple[CellRef, ...], noun: str = "samples") -> Case:
+    """A measured case."""
+    part = Part(fmt.interval(estimate, noun), refs)
+    return Case(name=name, value=estimate.value, low=estimate.low, high=estimate.high, part=part)
+
+
+def published_case(name: str, value: float, text: str, *figures: Figure) -> Case:
+    """A case made of published figures; the text names the number and nothing else."""
+    sources = "; ".join(dict.fromkeys(f"{short_source(figure.source)}, {figure.date}" for figure in figures))
+    ids = tuple(figure.id for figure in figures)
+    return Case(name=name, value=value, low=value, high=value, part=Part(f"{text} ({sources})", figures=ids))
+
+
+def short_source(source: str) -> str:
+    """A source's name without its remarks."""
+    for mark in (" (", "; ", ", "):
+        source = source.partition(mark)[0]
+    return source[:60]

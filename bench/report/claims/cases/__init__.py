@@ -1,0 +1,1 @@
+"""Cases that rules are decided on, by kind of evidence."""

@@ -1,0 +1,65 @@
+"""Verdicts that changed when a session came in: before, after, and what was new about it. Pure.
+
+The published sessions are taken in the order in which they were measured; the records of each are added to those
+before it, and every rule is asked again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.records.store import Results, SessionResults
+from bench.report.claims import rule
+from bench.report.claims.case import Verdict
+from bench.report.evidence.evidence import Evidence
+from bench.schema import Workload
+
+BACKEND_PACKAGES = ("keras", "tensorflow", "jax", "torch")
+
+
+class Flip(msgspec.Struct, frozen=True, kw_only=True):
+    """One verdict that a session changed."""
+
+    session: SessionResults
+    before: Verdict
+    after: Verdict
+    cause: str
+
+
+def flips(evidence: Evidence) -> tuple[Flip, ...]:
+    """Changes of outcome over the published sessions, newest first; empty with fewer than two sessions."""
+    sessions = sorted((s for s in evidence.sessions if not s.is_local), key=lambda s: s.session.started_at)
+    found: list[Flip] = []
+    before: dict[str, Verdict] = {}
+    for number, session in enumerate(sessions):
+        after = _verdicts(sessions[: number + 1], evidence.workloads)
+        for id_, verdict in after.items() if before else ():
+            if verdict.outcome != before[id_].outcome:
+                why = cause(session, sessions[:number])
+                found.append(Flip(session=session, before=before[id_], after=verdict, cause=why))
+        before = after
+    return tuple(reversed(found))
+
+
+def cause(session: SessionResults, earlier: list[SessionResults]) -> str:
+    """What is new about a session beside those before it: hardware, method, versions, or only more records."""
+    same = [other for other in earlier if other.machine.id == session.machine.id]
+    if not same:
+        gpus = ", ".join(gpu.name for gpu in session.machine.gpus)
+        return f"hardware: a new machine, {session.machine.cpu_model}{f' with {gpus}' if gpus else ''}"
+    last = same[-1].session
+    if last.method_version != session.session.method_version:
+        return f"method: version {last.method_version} became {session.session.method_version}"
+    changed = [
+        f"{name} {last.versions[name]} became {session.session.versions[name]}"
+        for name in BACKEND_PACKAGES
+        if name in last.versions
+        and name in session.session.versions
+        and last.versions[name] != session.session.versions[name]
+    ]
+    return f"version: {', '.join(changed)}" if changed else "more records of a known machine"
+
+
+def _verdicts(sessions: list[SessionResults], workloads: dict[str, Workload]) -> dict[str, Verdict]:
+    evidence = Evidence(Results(tuple(sessions)), workloads)
+    return {id_: rule.lookup(id_, evidence) for id_ in rule.ALL}  # verdicts registers them all

@@ -1,0 +1,1 @@
+"""Records as evidence: which cell speaks, how far it can be trusted."""

@@ -1,0 +1,143 @@
+"""Whether a measurement can be trusted: its trace, the machine around it, a cell against itself. Pure.
+
+Nothing is corrected here and nothing is thrown away: a reading that looks disturbed is named, so that pages can say so
+and choose another cell for a headline.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from bench.report.stats import quantities
+from bench.report.stats.estimate import Quantity
+from bench.schema import Record, Run
+
+# Contention and throttling. A run that crosses a limit is disturbed; a cell is, when at least half of its runs are,
+# because the median over runs forgives fewer. Shown, never corrected.
+LOAD_LIMIT = 1.25  # times the cores: our own runs, back to back, keep the load average of a minute near the cores
+GIVEN_WAY_FRAC = 0.05  # of the run's quota periods in which the kernel stopped it
+QUOTA_PERIOD_S = 0.1  # the kernel's usual cpu.max period
+CLOCK_DROP_FRAC = 0.10
+CPU_HOT_C, GPU_HOT_C = 95.0, 85.0  # near where chips start to slow themselves down
+CONTROL_LIMIT = 1.5  # the control kernel slower or faster after the run than before; small virtual machines move by 1.3
+# What holds a GPU back at full load by design: its power limit is where its makers want it to work.
+USUAL_LIMITS = ("software power cap",)
+SHARE_OF_RUNS = 0.5
+UNTIMED_UNITS = ("bytes", "count")
+UNTIMED_SIGNS = ("gpu shared",)  # another process takes memory, too
+
+# Changes between two dates.
+CHANGE_P = 0.05
+CHANGE_MIN_FRAC = 0.05  # smaller differences are not worth a sentence, however sure
+MIN_CHANGE_RUNS = 4  # of each date: with three against three no outcome has p below 0.1
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell on two dates. ``factor`` is the new median over the old, ``p`` of a two-sided Mann-Whitney test.
+
+    The kind is "too few runs" where the test could not have found anything.
+    """
+
+    kind: Literal["larger", "smaller", "no change", "too few runs"]
+    factor: float
+    p: float | None
+
+
+# The machine around a run.
+
+
+def run_flags(run: Run, *, n_cores: int | None = None) -> dict[str, str]:
+    """What disturbed a run, by name of the sign, in words; empty when nothing was seen.
+
+    ``n_cores`` are the cores that the session could use; without them the load is not judged.
+    """
+    before, after = run.before, run.after
+    found: dict[str, str] = {}
+    if n_cores and before and before.load_1min is not None and before.load_1min > LOAD_LIMIT * n_cores:
+        found["load"] = "the load before the start was above the cores"
+    for when in (before, after):
+        if when and when.n_gpu_processes:
+            found["gpu shared"] = "another process used the GPU"
+        if when and (held := held_back(when.gpu_throttle)):
+            found["gpu throttled"] = f"the GPU was held back ({held})"
+        if when and when.cpu_temperature_c is not None and when.cpu_temperature_c >= CPU_HOT_C:
+            found["cpu hot"] = "the CPU was near its temperature limit"
+        if when and when.gpu_temperature_c is not None and when.gpu_temperature_c >= GPU_HOT_C:
+            found["gpu hot"] = "the GPU was near its temperature limit"
+    if before and after:
+        periods = (before.n_throttled_periods, after.n_throttled_periods)
+        if None not in periods and run.total_s > 0:
+            share = (periods[1] - periods[0]) * QUOTA_PERIOD_S / run.total_s
+            if share > GIVEN_WAY_FRAC:
+                found["quota"] = "the container's CPU quota stopped the process"
+        for name, label in (("cpu_clock_hz", "CPU"), ("gpu_clock_hz", "GPU")):
+            start, end = getattr(before, name), getattr(after, name)
+            if start and end and end < (1 - CLOCK_DROP_FRAC) * start:
+                found[f"{label.lower()} clock"] = f"the {label}'s clock fell during the run"
+    drift = control_factor(run)
+    if drift is not None and max(drift, 1 / drift) > CONTROL_LIMIT:
+        found["control"] = "the control kernel's speed changed during the run"
+    return found
+
+
+def held_back(throttle: str | None) -> str:
+    """Of what limited a GPU, what is no usual state at full load; empty where nothing did."""
+    return ", ".join(limit for limit in (throttle or "").split(", ") if limit not in USUAL_LIMITS)
+
+
+def control_factor(run: Run) -> float | None:
+    """Median time of the control kernel after the run over that before it; None where it was not timed."""
+    if run.control_before is None or run.control_after is None:
+        return None
+    before, after = (control.seconds for control in (run.control_before, run.control_after))
+    return float(np.median(after) / np.median(before)) if before and after else None
+
+
+def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:
+    """What disturbed a cell: signs seen in at least half of its finished runs, in words with their count.
+
+    Fewer runs than half are forgiven, because the value is a median over runs; what they did is in ``run_flags``.
+    A cell that holds no time is disturbed only by what shares its memory: bytes and counts do not wait for a core.
+    """
+    by_run = [run_flags(run, n_cores=n_cores) for run in quantities.ok_runs(record)]
+    timed = is_timed(record)
+    names = dict.fromkeys(name for found in by_run for name in found if timed or name in UNTIMED_SIGNS)
+    said = []
+    for name in names:
+        texts = [found[name] for found in by_run if name in found]
+        if len(texts) >= SHARE_OF_RUNS * len(by_run):
+            said.append(f"{texts[0]} ({len(texts)} of {len(by_run)} runs)")
+    return tuple(said)
+
+
+def is_timed(record: Record) -> bool:
+    """Whether anything published of a cell depends on time: all but studies that read only bytes and counts."""
+    spec = record.spec
+    return spec.kind != "study" or bool(spec.series) or any(item.unit not in UNTIMED_UNITS for item in spec.readings)
+
+
+def changed(old: Record, new: Record, quantity: Quantity = "step_time") -> Change | None:
+    """Whether a cell's quantity changed between two sessions, or None where one did not measure it.
+
+    Each process counts once, by its median. A change is one that a two-sided Mann-Whitney test finds
+    (``CHANGE_P``) and that is large enough to matter (``CHANGE_MIN_FRAC``).
+
+    Raises:
+        ComparisonError: the records differ in method, workload, mode or source.
+    """
+    from scipy.stats import mannwhitneyu
+
+    quantities.check_comparable(old, new)
+    before, after = quantities.run_values(old, quantity), quantities.run_values(new, quantity)
+    if not before or not after:
+        return None
+    factor = float(np.median(after) / np.median(before))
+    if min(len(before), len(after)) < MIN_CHANGE_RUNS:
+        return Change(kind="too few runs", factor=factor, p=None)
+    p = float(mannwhitneyu(before, after, alternative="two-sided").pvalue)
+    if p >= CHANGE_P or max(factor, 1 / factor) < 1 + CHANGE_MIN_FRAC:
+        return Change(kind="no change", factor=factor, p=p)
+    return Change(kind="larger" if factor > 1 else "smaller", factor=factor, p=p)

@@ -1,0 +1,190 @@
+"""Memory: how a network's peak grows with its batch, and which real cards it fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from bench.records.store import SessionResults
+from bench.report.evidence.evidence import Evidence
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities, studies
+from bench.report.stats.estimate import Estimate
+from bench.schema import BACKENDS, DEVICES, Backend, Device, Record, Scalar
+
+# Studies that read memory by batch, and the one that finds the largest batch under a cap by trying.
+READ_BY, TRIED_BY = ("memory", "memory-nets"), "memory-caps"
+# Nets that are no workload of their own.
+SMALL_NETS = {"cnn": "Small image network", "mlp": "Small dense network"}
+# A peak that grows by less than this share between the two batches read tells no line: something else than the layers'
+# outputs sets it, the optimizer's step say, and takes turns with them at some larger batch.
+FLAT_FRAC = 0.25
+# Sizes of cards, in bytes. A card of "8 GB" has 8 * 2^30, so that counting 10^9 leaves about 7 % for the driver.
+CARD_SIZES_GB = (4, 6, 8, 12, 16, 24, 40, 80)
+CARDS_BYTES = tuple(size * 10**9 for size in CARD_SIZES_GB)
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory of training as a straight line through the smallest and the largest batch that were read."""
+
+    title: str
+    session: SessionResults
+    backend: Backend
+    device: Device
+    precision: str
+    small: Record
+    large: Record
+    per_sample_bytes: float
+    fixed_bytes: float  # what the line has at batch zero
+    growth_frac: float  # of the smaller batch's peak, what the larger one took more
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the peak grew too little for a line through it to say anything of other batches."""
+        return self.growth_frac < FLAT_FRAC
+
+    def largest_batch(self, card_bytes: float) -> int:
+        """Largest power of two whose line stays within the card; 0 where not even one sample fits."""
+        n = int((card_bytes - self.fixed_bytes) // self.per_sample_bytes)
+        return 2 ** int(math.log2(n)) if n >= 1 else 0
+
+
+class Capped(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest batch that was found by trying under a cap; of several runs the smallest."""
+
+    title: str
+    session: SessionResults
+    record: Record
+    cap_bytes: float
+    room_bytes: float | None  # what the cap leaves for the net; None where every try ended before that was known
+    largest: int  # 0 where not even one sample fitted
+    too_large: int | None  # the next batch, which did not fit; None where all that were tried did
+    growth: Growth | None  # the line of the same net in the same session
+
+    @property
+    def computed(self) -> int | None:
+        """The largest batch that the line has for the same room; None without a line that tells."""
+        if self.growth is None or self.growth.is_flat or self.room_bytes is None:
+            return None
+        return self.growth.largest_batch(self.room_bytes)
+
+
+def growths(evidence: Evidence, session: SessionResults) -> tuple[Growth, ...]:
+    """Memory by batch of every training cell of a session that was read at two batches or more, all else the same.
+
+    A workload whose net a study read on the same arm is left out: the study reads the net without the libraries.
+    """
+    groups: dict[tuple, list[tuple[Record, Estimate]]] = {}
+    for record in evidence.records(session, status="ok"):
+        peak = _peak(record)
+        if peak is not None:
+            groups.setdefault(_all_but_batch(record), []).append((record, peak))
+    found = []
+    for points in groups.values():
+        points.sort(key=lambda point: point[0].cell.batch_size)
+        (small, low), (large, high) = points[0], points[-1]
+        n_more = large.cell.batch_size - small.cell.batch_size
+        per_sample = (high.value - low.value) / n_more if n_more else 0.0
+        if per_sample <= 0:  # one batch only, or too small a net for the allocator to show it
+            continue
+        cell = small.cell
+        found.append(
+            Growth(
+                title=_net_title(evidence, small),
+                session=session,
+                backend=cell.backend,
+                device=cell.device,
+                precision=cell.precision,
+                small=small,
+                large=large,
+                per_sample_bytes=per_sample,
+                fixed_bytes=max(low.value - per_sample * cell.batch_size, 0.0),
+                growth_frac=high.value / low.value - 1,
+            )
+        )
+    read = {(_net(g.small), g.backend, g.device) for g in found if g.small.cell.workload in READ_BY}
+    found = [
+        g for g in found if g.small.cell.workload in READ_BY or (g.small.cell.workload, g.backend, g.device) not in read
+    ]
+    return tuple(sorted(found, key=lambda g: (DEVICES.index(g.device), g.title, BACKENDS.index(g.backend))))
+
+
+def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
+    """What a session found under caps, by net, cap and backend, each beside the line of its net."""
+    lines = {_line_key(growth.small, growth.small.cell.params): growth for growth in growths(evidence, session)}
+    found = []
+    for record in evidence.records(session, workload=TRIED_BY, status="ok"):
+        params = {name: value for name, value in record.cell.params.items() if name != "cap_gb"}
+        readings = [run.readings for run in quantities.ok_runs(record)]
+
+        def least(name: str, readings: list[Mapping[str, float]] = readings) -> float | None:
+            return min((r[name] for r in readings if name in r), default=None)
+
+        too_large = least("too-large")
+        found.append(
+            Capped(
+                title=_net_title(evidence, record),
+                session=session,
+                record=record,
+                cap_bytes=least("cap") or 0.0,
+                room_bytes=least("room"),
+                largest=int(least("largest") or 0),
+                too_large=None if too_large is None else int(too_large),
+                growth=lines.get(_line_key(record, params)),
+            )
+        )
+    return tuple(
+        sorted(
+            found,
+            key=lambda c: (
+                DEVICES.index(c.record.cell.device),
+                c.title,
+                c.cap_bytes,
+                BACKENDS.index(c.record.cell.backend),
+            ),
+        )
+    )
+
+
+def _net(record: Record) -> str:
+    return str(record.cell.params.get("net", ""))
+
+
+def _net_title(evidence: Evidence, record: Record) -> str:
+    """A net in words; of a study's nets with what tells it from others of the same name in its session."""
+    cell, net = record.cell, _net(record)
+    if net:
+        like = evidence.records(evidence.session_of(record), workload=cell.workload, params={"net": net})
+        own = {k: v for k, v in cell.params.items() if k != "cap_gb" and any(r.cell.params.get(k) != v for r in like)}
+        title = SMALL_NETS.get(net) or evidence.title(net)
+    else:
+        own, title = evidence.distinct_params(record), evidence.title(cell.workload)
+    is_whole = cell.device == "cpu" and cell.workload not in (*READ_BY, TRIED_BY)  # libraries are in it
+    words = [part for part in (fmt.params(own), "whole process" if is_whole else "") if part]
+    return title + (f" ({', '.join(words)})" if words else "")
+
+
+def _line_key(record: Record, params: Mapping[str, Scalar]) -> tuple:
+    cell = record.cell
+    return (cell.backend, cell.device, cell.precision, tuple(sorted((k, str(v)) for k, v in params.items())))
+
+
+def _peak(record: Record) -> Estimate | None:
+    cell = record.cell
+    if cell.workload in READ_BY:  # their data grow with the batch, and are read before the net is built
+        if cell.n_samples != 2 * cell.batch_size:
+            return None
+        return studies.reading(record, "peak") or studies.reading(record, "peak-first")
+    if cell.mode != "train":
+        return None
+    return quantities.peak_device_bytes(record) if cell.device == "gpu" else quantities.peak_host_bytes(record)
+
+
+def _all_but_batch(record: Record) -> tuple:
+    cell = record.cell
+    data = 0 if cell.workload in READ_BY else cell.n_samples  # the data lie in the process's memory
+    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    has_job = any(run.job is not None for run in record.runs)  # a whole job keeps more than its steps do
+    return (cell.workload, params, cell.backend, cell.device, cell.precision, cell.jit, cell.threads, data, has_job)

@@ -1,0 +1,175 @@
+"""How much of a machine a network gets: achieved rates over the measured ceilings of arithmetic and of memory. Pure.
+
+The ceilings are the best rate of a matrix product and the best bandwidth in the same session on the same device, never
+a data sheet's. What a network's arithmetic is, and the bytes it must move at least, stand in ``bench/flops.json``,
+counted from its layers by ``bench.workloads.count_flops``; a record whose workload has changed since has no count.
+
+Source of the model of two ceilings: Williams, Waterman and Patterson, Roofline: An Insightful Visual Performance Model
+for Multicore Architectures, Communications of the ACM 52 (2009).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from bench import ROOT
+from bench.report.stats import quantities, studies
+from bench.report.stats.estimate import Estimate, Unit
+from bench.schema import Device, Precision, Record
+from bench.workloads import registry
+
+if TYPE_CHECKING:
+    from bench.records.store import SessionResults
+    from bench.report.evidence.evidence import Evidence
+
+FILE = ROOT / "flops.json"
+FLOAT32: tuple[Precision, ...] = ("float32-strict", "tf32")  # arrays of four bytes a number, as bytes are counted
+
+
+class Band(NamedTuple):
+    """The cell of the session's fastest pass over memory, and its rate in bytes per second."""
+
+    record: Record
+    rate: Estimate
+
+
+class Roof(NamedTuple):
+    """What a network can reach: operations per second, the lower of two ceilings, and whether memory sets it."""
+
+    rate: Estimate
+    is_memory: bool
+
+
+@cache
+def counts() -> dict[str, dict[str, Any]]:
+    """Operations and least bytes by network, as counted."""
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def _counted(record: Record) -> dict[str, Any] | None:
+    """The counts of a record's network; None where it is not counted or the workload has changed."""
+    known = counts().get(registry.network(record.cell.workload, record.cell.params))
+    return known if known is not None and known["source"] == record.source_hash else None
+
+
+def _half(record: Record) -> str:
+    return "training" if record.cell.mode == "train" else "forward"
+
+
+def flop_per_sample(record: Record) -> float | None:
+    """Operations of one sample in the record's mode; None where they are not counted or the workload has changed."""
+    known = _counted(record)
+    return None if known is None else known[_half(record)]
+
+
+def bytes_per_sample(record: Record) -> float | None:
+    """Least bytes moved for one sample, its share of the step's included; None where flop_per_sample is None.
+
+    None too in half precision: bytes are counted in float32.
+    """
+    known, half = _counted(record), _half(record)
+    if known is None or record.cell.precision not in FLOAT32 or f"{half}_step_bytes" not in known:
+        return None
+    return known[f"{half}_step_bytes"] / record.cell.batch_size + known[f"{half}_sample_bytes"]
+
+
+def intensity(record: Record) -> float | None:
+    """Operations per byte: those counted over the least bytes, so the network's own is this or less."""
+    work, moved = flop_per_sample(record), bytes_per_sample(record)
+    return None if work is None or moved is None else work / moved
+
+
+def achieved(record: Record) -> Estimate | None:
+    """Operations per second of the steady steps, by count; for a probe, by its formula."""
+    if record.spec.kind == "probe":
+        return quantities.flop_rate(record)
+    rate, work = quantities.throughput(record), flop_per_sample(record)
+    return None if rate is None or work is None else _times(rate, work, "flop_per_s")
+
+
+def moved(record: Record) -> Estimate | None:
+    """Least bytes per second of the steady steps, by count."""
+    rate, work = quantities.throughput(record), bytes_per_sample(record)
+    return None if rate is None or work is None else _times(rate, work, "bytes_per_s")
+
+
+def _times(rate: Estimate, work: float, unit: Unit) -> Estimate:
+    low, high = rate.low * work, rate.high * work
+    return msgspec.structs.replace(rate, value=rate.value * work, low=low, high=high, unit=unit)
+
+
+def ceiling(
+    evidence: Evidence, session: SessionResults | None, device: Device, precision: Precision = "float32-strict"
+) -> Record | None:
+    """The cell of the session's fastest matrix product on a device, any size and backend, at most threads.
+
+    A disturbed cell is the ceiling only where no other was measured.
+    """
+    found = evidence.records(session, workload="matmul", device=device, precision=precision, status="ok")
+    n_threads = max((record.cell.threads for record in found), default=0)
+    found = evidence.undisturbed([record for record in found if record.cell.threads == n_threads])
+    rated = [(rate.value, record) for record in found if (rate := quantities.flop_rate(record)) is not None]
+    return max(rated, key=lambda pair: (pair[0], pair[1].cell.id))[1] if rated else None
+
+
+def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device) -> Band | None:
+    """The session's fastest pass over its largest arrays on a device, any operation and backend, at most threads.
+
+    A disturbed cell is the ceiling only where no other was measured.
+    """
+    found = evidence.records(session, workload="bandwidth", device=device, precision=FLOAT32[0], status="ok")
+    for size in (lambda record: record.cell.params.get("mib", 0), lambda record: record.cell.threads):
+        most = max(map(size, found), default=0)
+        found = [record for record in found if size(record) == most]
+    bands = [
+        Band(record, rate)
+        for record in evidence.undisturbed(found)
+        for item in studies.readings_of(record)
+        if item.unit == "bytes_per_s" and (rate := studies.reading(record, item.id)) is not None
+    ]
+    return max(bands, key=lambda band: (band.rate.value, band.record.cell.id), default=None)
+
+
+def share(record: Record, best: Record) -> Estimate | None:
+    """Achieved rate as a share of the ceiling's; the interval goes from the worst to the best of both ends."""
+    return _over(achieved(record), quantities.flop_rate(best))
+
+
+def memory_share(record: Record, band: Band) -> Estimate | None:
+    """Least bytes moved as a share of the bandwidth, ends as in ``share``; above 1 where caches hold a part."""
+    return _over(moved(record), band.rate)
+
+
+def roof(record: Record, best: Record, band: Band) -> Roof | None:
+    """The lower of the two ceilings at a record's operations per byte."""
+    flat, steep = quantities.flop_rate(best), intensity(record)
+    if flat is None or steep is None:
+        return None
+    slope = _times(band.rate, steep, "flop_per_s")
+    lower = min(slope, flat, key=lambda estimate: estimate.value)
+    ends = {"low": min(slope.low, flat.low), "high": min(slope.high, flat.high), "n": min(slope.n, flat.n)}
+    return Roof(msgspec.structs.replace(lower, **ends), lower is slope)
+
+
+def roof_share(record: Record, best: Record, band: Band) -> Estimate | None:
+    """Achieved rate as a share of what the lower ceiling lets through, ends as in ``share``."""
+    lower = roof(record, best, band)
+    return None if lower is None else _over(achieved(record), lower.rate)
+
+
+def _over(mine: Estimate | None, top: Estimate | None) -> Estimate | None:
+    if mine is None or top is None:
+        return None
+    return Estimate(
+        value=mine.value / top.value,
+        low=mine.low / top.high,
+        high=mine.high / top.low,
+        n=min(mine.n, top.n),
+        n_samples=mine.n_samples,
+        unit="frac",
+        spread_frac=max(mine.spread_frac, top.spread_frac),
+    )

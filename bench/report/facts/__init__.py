@@ -1,0 +1,1 @@
+"""Facts: numbers by name, each with the records it rests on."""

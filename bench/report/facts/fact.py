@@ -1,0 +1,114 @@
+"""A fact: a number by name, how it is made, and the cells it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from bench.records.store import SessionResults
+from bench.report.evidence.evidence import Evidence
+from bench.report.stats import format as fmt
+from bench.report.stats.estimate import Estimate
+from bench.schema import Record
+
+NOT_MEASURED = fmt.NOT_MEASURED
+CellKey = tuple[SessionResults, str]  # a session and the id of a cell in it
+
+
+class FactError(LookupError):
+    """A fact that does not exist; the message names near ones."""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """A number in words, with all that it rests on."""
+
+    id: str
+    title: str  # what the number is
+    text: str  # plain text, "12.4x (11.9 to 12.8, n = 5)" or "not measured yet"
+    how: str  # how it follows from the records, one sentence
+    measured: bool
+    estimate: Estimate | None = None
+    cells: tuple[CellKey, ...] = ()
+    note: str = ""  # backend, settings and machine, where they are not said in the text
+
+
+class Found(NamedTuple):
+    """What a fact's function returns: its text and the cells it rests on."""
+
+    text: str
+    cells: tuple[CellKey, ...] = ()
+    estimate: Estimate | None = None
+    note: str = ""
+    is_place: bool = False  # names a machine itself
+
+
+Make = Callable[[Evidence, SessionResults], Found | None]
+
+
+class Entry(NamedTuple):
+    """How a fact is made."""
+
+    title: str
+    how: str
+    make: Make
+    of_all: bool = False  # about all sessions at once; made with the leading one, whichever that is
+
+
+DERIVED: dict[str, Entry] = {}
+
+
+def fact(name: str, title: str, how: str, *, of_all: bool = False) -> Callable[[Make], Make]:
+    """Register a function as a fact under a permanent name."""
+
+    def register(make: Make) -> Make:
+        DERIVED[name] = Entry(title, how, make, of_all)
+        return make
+
+    return register
+
+
+def placed(text: str, machine: str) -> str:
+    """The text with the machine in it: "3.1 s (3.0 to 3.2, n = 5; on other-machine)"."""
+    return f"{text[:-1]}; on {machine})" if text.endswith(")") else f"{text} (on {machine})"
+
+
+# Small parts.
+
+
+def cells(evidence: Evidence, *records: Record | None) -> tuple[CellKey, ...]:
+    """Session and id of each record's cell, each once."""
+    found = {id(record): record for record in records if record is not None}
+    return tuple((evidence.session_of(record), record.cell.id) for record in found.values())
+
+
+def over(first: Estimate, second: Estimate) -> Estimate:
+    """Ratio of two estimates of different things; the interval spans the ends of both, so it is rather too wide."""
+    return Estimate(
+        value=first.value / second.value,
+        low=first.low / second.high,
+        high=first.high / second.low,
+        n=min(first.n, second.n),
+        n_samples=min(first.n_samples, second.n_samples),
+        unit="ratio",
+        spread_frac=max(first.spread_frac, second.spread_frac),
+    )
+
+
+def times(estimate: Estimate, factor: float) -> Estimate:
+    """An estimate times a known number."""
+    return msgspec.structs.replace(
+        estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor
+    )
+
+
+def named(text: str, name: str) -> str:
+    """The text with what it is about: "12.4x (ResNet-50; 11.9 to 12.8, n = 5)"."""
+    return text.replace("(", f"({name}; ", 1) if "(" in text else f"{text} ({name})"
+
+
+def arm(record: Record) -> str:
+    """An arm in words: backend, XLA, precision, batch."""
+    cell = record.cell
+    return f"{fmt.backend(cell.backend)}, XLA {cell.jit}, {cell.precision}, batch {cell.batch_size}"

@@ -1,0 +1,410 @@
+"""Facts that every workload has: rate, step time, memory, speed-up, time to target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from bench.records.store import SessionResults
+from bench.report.evidence import view
+from bench.report.evidence.cells import Contrast
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import fact
+from bench.report.facts.fact import Entry, Found, Make
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities, studies
+from bench.report.stats.estimate import Estimate, Quantity
+from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record, Scalar, Workload
+
+# Variants with facts of their own beside the headline's: workload, name in the fact's id, how to recognise them.
+EXTRA_VARIANTS = (
+    ("transfer-2000", "all", "tuned", "all", "all layers trained"),
+    ("transformer-text", "large", "width", 768, "of BERT-base size"),
+    ("endurance", "long", "minutes", 10, "ten minutes"),
+    ("layout", "depthwise", "net", "depthwise", "depthwise convolutions"),
+    ("request-gap", "cnn", "net", "cnn", "convolutions"),
+    ("matmul-copy", "one-row", "rows", 1, "one row"),
+    ("matmul-copy", "thin", "rows", 32, "32 rows"),
+    ("matmul-copy", "square", "rows", 2048, "2,048 rows"),
+    ("matmul-copy", "tiny", "rows", 16, "16 rows"),
+    *(
+        ("memory-optimizers", name, "optimizer", name, f"optimizer {name}")
+        for name in ("sgd", "momentum", "rmsprop", "adafactor")
+    ),
+    ("onednn", "dense", "net", "dense", "dense layers"),
+    ("onednn", "look-ups", "net", "look-ups", "look-ups in a table"),
+    ("side-by-side", "dense", "net", "dense", "dense layers"),
+    ("resnet50", "one-image", "batch_size", 1, "one image at a time"),
+    ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
+    ("raw-models", "mobilenet-v2", "net", "mobilenet-v2", "MobileNetV2"),
+    ("raw-models", "lstm-text", "net", "lstm-text", "LSTM"),
+    ("raw-models", "transformer-text", "net", "transformer-text", "transformer"),
+)
+
+
+# Families: one fact per workload, mode, device, backend and quantity.
+
+
+class Signature(NamedTuple):
+    """What the names of a workload's facts follow from."""
+
+    id: str
+    title: str
+    noun: str
+    modes: tuple[Mode, ...]
+    is_model: bool
+    has_job: bool
+    has_target: bool
+    series: tuple[tuple[str, str], ...] = ()  # id and label
+    readings: tuple[tuple[str, str], ...] = ()
+
+
+def signature(workloads: Mapping[str, Workload]) -> tuple[Signature, ...]:
+    """What the names of facts follow from; the same for workloads that differ in nothing else."""
+    return tuple(
+        Signature(
+            id=spec.id,
+            title=spec.title,
+            noun=spec.sample_noun,
+            modes=tuple(dict.fromkeys(v.mode for variants in spec.variants.values() for v in variants)),
+            is_model=spec.kind == "model",
+            has_job=spec.target is not None or any(v.n_job_epochs for vs in spec.variants.values() for v in vs),
+            has_target=spec.target is not None,
+            series=tuple((item.id, item.label) for item in spec.series),
+            readings=tuple((item.id, item.label) for item in spec.readings),
+        )
+        for spec in workloads.values()
+    )
+
+
+def study_family(spec: Signature, prefix: str, title: str, only: Mapping[str, Scalar] | None) -> dict[str, Entry]:
+    """Time per call, first call and ratio to the first series of each series of a study; each of its readings."""
+    entries: dict[str, Entry] = {}
+    for backend in BACKENDS:
+        for device in ("cpu", "gpu"):
+            arm = f"with {fmt.backend(backend)} on the {device.upper()}"
+            for series, label in spec.series:
+                name, baseline = f"{prefix}-{series}-{backend}-{device}", spec.series[0][0]
+                for suffix, what, how, make in (
+                    ("", "time per call", "Median over processes of the median time per call.",
+                     lambda record, s=series: studies.call_time(record, s)),
+                    ("-first", "first call", "Seconds of the first call; median over processes.",
+                     lambda record, s=series: studies.first_call(record, s)),
+                    ("-ratio", f"time per call over that of {spec.series[0][1]}",
+                     "Ratio of two series timed in turn, round by round; median over rounds and processes.",
+                     lambda record, s=series, b=baseline: studies.call_ratio(record, s, b)),
+                ):  # fmt: skip
+                    value = _of_study(spec.id, device, backend, only, make)
+                    entries[name + suffix] = Entry(f"{title}: {label}, {what} {arm}", how, value)
+            for reading, label in spec.readings:
+                entries[f"{prefix}-{reading}-{backend}-{device}"] = Entry(
+                    f"{title}: {label}, {arm}",
+                    "Read once per run; median over processes.",
+                    _of_study(spec.id, device, backend, only, lambda record, r=reading: studies.reading(record, r)),
+                )
+    return entries
+
+
+def _of_study(
+    workload: str,
+    device: Device,
+    backend: Backend,
+    only: Mapping[str, Scalar] | None,
+    value: Callable[[Record], Estimate | None],
+) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = view.usual(evidence, session, workload, device, backend, only)
+        found = None if record is None else value(record)
+        if record is None or found is None:
+            return None
+        return Found(fmt.interval(found), fact.cells(evidence, record), found, fmt.cores(record.cell.threads))
+
+    return make
+
+
+def family(spec: Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, Entry]:
+    """Facts of one workload in one mode, by id."""
+    entries: dict[str, Entry] = {}
+
+    def add(name: str, what: str, how: str, make: Make, *, of_all: bool = False) -> None:
+        entries[name] = Entry(title + what, how, make, of_all)
+
+    for mode in spec.modes:
+        work = "training" if mode == "train" else "inference"
+        for backend in (None, *BACKENDS):
+            tail = f"-{backend}" if backend else ""
+            arm = f" with {fmt.backend(backend)}" if backend else ", fastest backend"
+            for device in ("cpu", "gpu"):
+                pick = _Pick(spec.id, mode, device, backend, only)
+                on = f"on the {device.upper()}{arm}"
+                lead = "" if device == "cpu" else "gpu-"
+                add(
+                    f"{prefix}-{mode}-{device}-throughput{tail}",
+                    f"{work} throughput {on}",
+                    "Batch size over the median time of a steady step, XLA on or off, whichever is faster.",
+                    _quantity(pick, "throughput", spec.noun),
+                )
+                add(
+                    f"{prefix}-{mode}-{lead}step{tail}",
+                    f"steady step of {work} {on}",
+                    "Median over processes of the median time per step in blocks of steps.",
+                    _quantity(pick, "step_time"),
+                )
+                add(
+                    f"{prefix}-{mode}-{lead}latency{tail}",
+                    f"latency of one step of {work} {on}",
+                    "Median over processes of single steps, each waited for.",
+                    _quantity(pick, "latency"),
+                )
+                if backend:
+                    add(
+                        f"{prefix}-{mode}-{lead}first-step-{backend}",
+                        f"first step of {work} {on}",
+                        "Time of the first step: tracing, compilation, tuning and the step itself.",
+                        _quantity(pick, "first_step"),
+                    )
+                    add(
+                        f"{prefix}-{mode}-{lead}first-step-share-{backend}",
+                        f"first step of {work} over a steady one, {on}",
+                        "First step divided by steady step of the same cell; interval from the ends of both.",
+                        _first_step_share(pick),
+                    )
+                if mode == "train" and spec.has_job:
+                    add(
+                        f"{prefix}-{lead}job-time{tail}",
+                        f"whole training job {on}",
+                        "From the call of fit to the end of its last epoch, compilation and evaluation included.",
+                        _quantity(pick, "job_time"),
+                    )
+                    add(
+                        f"{prefix}-{lead}job-samples{tail}",
+                        f"samples in one epoch of the job {on}",
+                        "Read from the cell, or declared by the workload where none was measured.",
+                        _samples(pick, spec.noun),
+                        of_all=True,
+                    )
+        if mode == "train":
+            add(
+                f"{prefix}-{mode}-gpu-utilisation",
+                f"utilisation that the driver reads during {work} on the GPU, fastest backend",
+                "Median over processes of the median of its samples, one a second while steady.",
+                _utilisation(_Pick(spec.id, mode, "gpu", None, only)),
+            )
+        if only is None:
+            entries |= _speedup_family(spec, mode, f"{title}{work}")
+    return entries
+
+
+def _speedup_family(spec: Signature, mode: Mode, title: str) -> dict[str, Entry]:
+    """How many times faster the GPU is, both sides of that ratio, and the ratio at equal settings."""
+
+    def best(evidence: Evidence, session: SessionResults) -> Contrast | None:
+        return evidence.best_contrast(session, spec.id, mode)
+
+    def same(evidence: Evidence, session: SessionResults) -> Contrast | None:
+        return evidence.contrast(session, spec.id, mode)
+
+    name = f"{spec.id}-{mode}-speedup"
+    found = {
+        name: Entry(
+            f"{title}: GPU over CPU of the same machine, each at its fastest batch and usual precision",
+            "Samples per second of the fastest cell on the GPU over those of the fastest on the CPU, over all batches, "
+            "backends and precisions that the device computes in; both of one network and one session.",
+            _speedup(best),
+        ),
+        f"{name}-factor": Entry(
+            f"{title}: GPU over CPU, for a table that names the batch and precision of both beside it",
+            f"The ratio of {name}.",
+            _speedup(best, is_named=False),
+        ),
+        f"{name}-same-batch": Entry(
+            f"{title}: GPU over CPU of the same machine, same batch and strict float32 on both",
+            "Throughput on the GPU over throughput on the CPU, both of one variant and one session, fastest backend of "
+            "each.",
+            _speedup(same),
+        ),
+    }
+    for device in DEVICES:
+        found[f"{name}-{device}"] = Entry(
+            f"{title}: throughput on the {device.upper()} in the ratio of the two devices",
+            f"Of the cell of {name} that ran on the {device.upper()}.",
+            _side_of(best, device, spec.noun),
+        )
+    return found
+
+
+def target_family(spec: Signature) -> dict[str, Entry]:
+    """Facts about reaching a workload's target, by id."""
+    entries = {
+        f"{spec.id}-target": Entry(
+            f"{spec.title}, the quality at which it counts as done",
+            "Declared by the workload.",
+            lambda evidence, session: _target(evidence, spec.id),
+            of_all=True,
+        )
+    }
+    for backend in (None, *BACKENDS):
+        tail, arm = (f"-{backend}", f" with {fmt.backend(backend)}") if backend else ("", ", fastest backend")
+        for device in ("cpu", "gpu"):
+            pick = _Pick(spec.id, "train", device, backend, None)
+            lead = "" if device == "cpu" else "gpu-"
+            entries[f"{spec.id}-{lead}time-to-target{tail}"] = Entry(
+                f"{spec.title}, time to its target on the {device.upper()}{arm}",
+                "From the call of fit to the end of the first epoch whose held-out quality meets the target.",
+                _quantity(pick, "time_to_target"),
+            )
+    entries[f"{spec.id}-reached"] = Entry(
+        f"{spec.title}, share of runs that met the target on the CPU",
+        "Runs that met it over all runs of the cell; Wilson's interval.",
+        _reached(_Pick(spec.id, "train", "cpu", None, None)),
+    )
+    return entries
+
+
+class _Pick(NamedTuple):
+    """Which cell a fact takes: the best of a workload, or of one of its other variants."""
+
+    workload: str
+    mode: Mode
+    device: Device
+    backend: Backend | None
+    only: tuple[str, object] | None
+
+    def record(self, evidence: Evidence, session: SessionResults, by: Quantity = "throughput") -> Record | None:
+        """The record, or None when nothing was measured; among several the best by a quantity."""
+        only = {} if self.only is None else dict([self.only])
+        batch_size = only.pop("batch_size", None)
+        return evidence.best(
+            session,
+            self.workload,
+            self.mode,
+            self.device,
+            backend=self.backend,
+            params=only or None,
+            batch_size=batch_size,
+            by=by,
+        )
+
+
+# Of these the fastest arm is the one that is fastest in them; the others belong to the arm of the best throughput.
+OWN_CHOICE: frozenset[Quantity] = frozenset({"job_time", "time_to_target"})
+
+
+def _quantity(pick: _Pick, quantity: Quantity, noun: str = "samples") -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session, quantity if quantity in OWN_CHOICE else "throughput")
+        value = None if record is None else getattr(quantities, quantity)(record)
+        if record is None or value is None:
+            return None
+        return Found(fmt.interval(value, noun), fact.cells(evidence, record), value, fact.arm(record))
+
+    return make
+
+
+def _utilisation(pick: _Pick) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session)
+        if record is None:
+            return None
+        value = quantities.nested_estimate(
+            record, ("utilisation",), lambda run: list(run.utilisation_frac or ()), "frac"
+        )
+        return (
+            None if value is None else Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
+        )
+
+    return make
+
+
+def _reached(pick: _Pick) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session, "time_to_target")
+        value = None if record is None else quantities.reached_frac(record)
+        if record is None or value is None:
+            return None
+        return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
+
+    return make
+
+
+def _samples(pick: _Pick, noun: str) -> Make:
+    """Samples of the job whose time the sentence gives; before it was measured, as the reference variant has them."""
+
+    def make(evidence: Evidence, session: SessionResults | None) -> Found | None:
+        for shown in evidence.shown:
+            record = pick.record(evidence, shown, "job_time")
+            if record is not None:
+                return Found(f"{fmt.count(record.cell.n_samples)} {noun}", fact.cells(evidence, record))
+        declared = evidence.workloads[pick.workload].variants.get("reference", ())
+        n = next((variant.n_samples for variant in declared if variant.mode == pick.mode), None)
+        return None if n is None else Found(f"{fmt.count(n)} {noun}")
+
+    return make
+
+
+def _first_step_share(pick: _Pick) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        record = pick.record(evidence, session)
+        if record is None:
+            return None
+        first, steady = quantities.first_step(record), quantities.step_time(record)
+        if first is None or steady is None:
+            return None
+        value = fact.over(first, steady)
+        return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
+
+    return make
+
+
+def _speedup(contrast: Callable[[Evidence, SessionResults], Contrast | None], *, is_named: bool = True) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = contrast(evidence, session)
+        if found is None:
+            return None
+        note = f"GPU: {fact.arm(found.gpu)}; CPU: {fact.arm(found.cpu)}, {evidence.cpu_text(session, found.cpu)}"
+        text = fmt.interval(found.speedup)
+        text = fact.named(text, found.arms) if is_named else text
+        return Found(text, fact.cells(evidence, found.gpu, found.cpu), found.speedup, note)
+
+    return make
+
+
+def _side_of(contrast: Callable[[Evidence, SessionResults], Contrast | None], device: Device, noun: str) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = contrast(evidence, session)
+        if found is None:
+            return None
+        record = found.gpu if device == "gpu" else found.cpu
+        value = quantities.throughput(record)
+        cell = record.cell
+        text = fact.named(
+            fmt.interval(value, noun), f"batch {cell.batch_size}, {fmt.precision(cell.precision, device)}"
+        )
+        return Found(text, fact.cells(evidence, record), value, fact.arm(record))
+
+    return make
+
+
+def start_up(backend: Backend) -> Entry:
+    """Fact: how long a backend takes to start."""
+
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        records = evidence.records(session, backend=backend, device="cpu", status="ok")
+        value = quantities.pooled_phase_time(records)
+        if value is None:
+            return None
+        return Found(fmt.interval(value), fact.cells(evidence, *records), value)
+
+    return Entry(
+        f"start-up of {fmt.backend(backend)}: import and device start",
+        "Median over all processes of the session that used this backend on the CPU.",
+        make,
+    )
+
+
+def _target(evidence: Evidence, workload: str) -> Found | None:
+    target = evidence.workloads[workload].target
+    if target is None:
+        return None
+    record = evidence.best(evidence.lead, workload, "train", "cpu")
+    return Found(f"{fmt.percent(target.at_least)} {target.metric} on held-out data", fact.cells(evidence, record))

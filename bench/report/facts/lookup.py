@@ -1,0 +1,156 @@
+"""Facts: estimates, and what follows from them, as text inside a sentence. Pure: evidence in, words out.
+
+A fact is looked up by a permanent name. Families of names follow from the workloads; the others are functions with
+the decorator ``@fact``. A fact without a record reads "not measured yet"; an unknown name is an error.
+
+``lookup`` asks the leading session first, then the others, and says which machine when it is not the leading one, so
+that a machine with few records does not hide what others measured.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import fact, families, machines, networks
+from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError
+from bench.report.facts.families import EXTRA_VARIANTS, Signature
+from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
+from bench.schema import BACKENDS, Workload
+
+
+def lookup(name: str, evidence: Evidence) -> Fact:
+    """The fact of that name.
+
+    Raises:
+        FactError: no such fact; the message names near ones.
+    """
+    entries = _entries_of(evidence)
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
+        hint = f"; near ones: {', '.join(near)}" if near else ""
+        raise FactError(f"no fact {name!r}{hint}; python scripts/check_prose.py --facts TEXT lists them")
+    entry = entries[name]
+    for session in evidence.shown or ((None,) if entry.of_all else ()):
+        found = entry.make(evidence, session)
+        if found is not None:
+            elsewhere = not entry.of_all and session is not evidence.lead
+            return Fact(
+                id=name,
+                title=entry.title,
+                text=fact.placed(found.text, evidence.label(session))
+                if elsewhere and not found.is_place
+                else found.text,
+                how=entry.how,
+                measured=True,
+                estimate=found.estimate,
+                cells=found.cells,
+                note="; ".join(part for part in (found.note, *_doubts(evidence, found.cells)) if part),
+            )
+        if entry.of_all:
+            break
+    return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, measured=False)
+
+
+def _doubts(evidence: Evidence, cells: Sequence[CellKey]) -> tuple[str, ...]:
+    """What disturbed the cells behind a number, whether they are old or hours apart; nothing for more than two."""
+    if len(cells) > 2:
+        return ()
+    records = [session.records[cell_id] for session, cell_id in cells]
+    return evidence.disturbance(records), evidence.age(records), evidence.distance(records)
+
+
+def measured(name: str, evidence: Evidence) -> bool:
+    """Whether the fact has a record.
+
+    Raises:
+        FactError: no such fact.
+    """
+    return lookup(name, evidence).measured
+
+
+def names(workloads: Mapping[str, Workload]) -> tuple[str, ...]:
+    """Names of all facts, sorted."""
+    return tuple(sorted(_entries(families.signature(workloads))))
+
+
+_KNOWN: dict[int, tuple[Evidence, dict[str, Entry]]] = {}
+
+
+def _entries_of(evidence: Evidence) -> dict[str, Entry]:
+    """All facts of these results; kept for the last ones asked about."""
+    if id(evidence) not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[id(evidence)] = (evidence, _entries(families.signature(evidence.workloads)))
+    return _KNOWN[id(evidence)][1]
+
+
+@cache
+def _entries(workloads: tuple[Signature, ...]) -> dict[str, Entry]:
+    entries = dict(DERIVED)
+    for backend in BACKENDS:
+        entries[f"start-up-{backend}"] = families.start_up(backend)
+    for spec in workloads:
+        if spec.is_model:
+            entries |= families.family(spec, spec.id, f"{spec.title}, ", None)
+            for workload, suffix, key, value, words in EXTRA_VARIANTS:
+                if workload == spec.id:
+                    entries |= families.family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}, ", (key, value))
+            if spec.has_target:
+                entries |= families.target_family(spec)
+        entries |= families.study_family(spec, spec.id, spec.title, None)
+        for workload, suffix, key, value, words in EXTRA_VARIANTS:
+            if workload == spec.id:
+                entries |= families.study_family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}", {key: value})
+    return entries
+
+
+networks.images(
+    "resnet50-imagenet-epoch",
+    "one pass over the training images of ImageNet",
+    IMAGENET_IMAGES,
+    f"Steady step times the {IMAGENET_IMAGES:,} images over the batch size; reading the images is left out.",
+)
+networks.images(
+    "resnet50-imagenet-90-epochs",
+    "ninety passes over the training images of ImageNet",
+    IMAGENET_IMAGES * IMAGENET_EPOCHS,
+    f"Steady step times {IMAGENET_EPOCHS} x {IMAGENET_IMAGES:,} images over the batch size; evaluation is left out.",
+)
+networks.images(
+    "resnet50-2000-images",
+    "one pass over two thousand images",
+    ARTICLE_IMAGES,
+    f"Steady step times {ARTICLE_IMAGES:,} images over the batch size; start-up and first step are left out.",
+)
+
+
+networks.extreme("speedup-smallest", "smallest", lambda n: 0)
+networks.extreme("speedup-largest", "largest", lambda n: n - 1)
+networks.extreme("speedup-median", "middle", lambda n: (n - 1) // 2)
+
+
+machines.probe_rate("cpu")
+machines.probe_rate("gpu")
+
+
+for _precision in ("mixed_bfloat16", "mixed_float16"):
+    machines.sixteen_bits(_precision, "matmul", "best")
+    machines.sixteen_bits(_precision, "train", "best")
+    machines.sixteen_bits(_precision, "train", "worst")
+
+
+networks.grid_end("mlp-smallest-step", "smallest", 0)
+networks.grid_end("mlp-largest-step", "largest", -1)
+
+
+machines.overhead("harness-overhead", "clock", "what the clock of this benchmark adds to a step of fit")
+machines.overhead(
+    "harness-overhead-again", "again", "what a second fit adds to a step of the first, though nothing differs"
+)
+
+
+for _backend in BACKENDS:
+    machines.late_jobs(_backend)

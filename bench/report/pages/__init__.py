@@ -1,0 +1,1 @@
+"""The site's pages, from sources and evidence."""

@@ -1,0 +1,490 @@
+"""What a source may call: numbers, charts, tables, verdicts, as Markdown or HTML."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from bench import schema
+from bench.records.store import SessionResults
+from bench.report.claims import answers, flipped, ledger
+from bench.report.claims import case as claims_case
+from bench.report.evidence import beside, view
+from bench.report.evidence.cells import OLDER, CellRef
+from bench.report.facts import fact as facts_fact
+from bench.report.pages import addresses, cache, forms, markup, plain
+from bench.report.pages.context import Site
+from bench.report.pages.drawings import VEGA
+from bench.report.pages.markup import MISSING, e
+from bench.report.prose import coverage as prose_coverage
+from bench.report.prose import problem
+from bench.report.prose.source import PageError
+from bench.report.published import figures as published
+from bench.report.published import freshness, prices
+from bench.report.stats import estimate as stats_estimate
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities, studies
+from bench.report.tables import table as tables_table
+from bench.schema import Record, Workload
+from bench.workloads import registry
+
+PER_MACHINE = ("machines", "sessions")  # tables whose rows are machines, or what one of them did
+# Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
+QUIET_KINDS = ("derived", "secondary")
+
+
+def _by_machine(table: tables_table.Table, rows: Iterable[Sequence[str]]) -> tuple[list[str], list[list[str]]] | None:
+    """Columns and rows of a table without its machines, each of which heads its rows instead.
+
+    None where the table has no machines, or a row is about one.
+    """
+    if table.columns[:1] != (tables_table.MACHINE,) or table.id in PER_MACHINE:
+        return None
+    found: list[list[str]] = []
+    before = None
+    for row, cells in zip(rows, table.rows, strict=True):
+        machine = cells[0]
+        if machine != before:
+            note = f' <span class="note">{e(machine.note)}</span>' if machine.note else ""
+            found.append([e(machine.text) + note])
+        found.append(list(row[1:]))
+        before = machine
+    return list(table.columns[1:]), found
+
+
+class Voice:
+    """What a page can call: each call returns HTML with addresses as seen from that page."""
+
+    def __init__(self, site: Site, page: str) -> None:
+        """For one page of a site."""
+        self.site = site
+        self.page = page
+        self.evidence = site.evidence
+        self.facts: list[facts_fact.Fact] = []
+        self.verdicts: list[claims_case.Verdict | answers.Answer] = []
+        self.figures: set[str] = set()
+        self.in_tables: set[CellRef] = set()
+        self._drawn: dict[str, int] = {}
+
+    def calls(self) -> dict[str, Callable[..., Any]]:
+        """The names available in a source."""
+        return {
+            "fact": self.fact,
+            "measured": self.measured,
+            "chart": self.chart,
+            "table": self.table,
+            "verdict": self.verdict,
+            "cases": self.cases,
+            "published": self.published,
+            "published_beside": self.published_beside,
+            "rerun": self.rerun,
+            "coverage": self.coverage,
+            "flips": self.flips,
+            "article_titles": self.article_titles,
+            "claims_table": self.claims_table,
+            "named_table": self.named_table,
+            "calculator": self.calculator,
+            "ours_and_theirs": self.ours_and_theirs,
+            "agreement": self.agreement,
+        }
+
+    def fact(self, name: str) -> str:
+        """A number of ours."""
+        fact = self.site.fact(name)
+        self.facts.append(fact)
+        self.site.used.facts[name] = fact
+        if not fact.measured:
+            return MISSING
+        return self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact))
+
+    def sessions(self) -> Iterable[SessionResults]:
+        """Sessions of the page's own numbers: its facts, what its verdicts name, and its tables and charts."""
+        yield from (session for fact in self.facts for session, _ in fact.cells)
+        refs = [ref for verdict in self.verdicts for part in verdict.parts for ref in part.cells]
+        yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
+
+    def measured(self, name: str) -> bool:
+        """Whether a fact has a record."""
+        return self.site.fact(name).measured
+
+    def estimate(
+        self,
+        session: SessionResults | None,
+        record: Record | None,
+        make: Callable[[Record], stats_estimate.Estimate | None],
+        hint: str,
+    ) -> str:
+        """One quantity of one record."""
+        if session is None or record is None:
+            return MISSING
+        found = make(record)
+        if found is None:
+            return "–"
+        noun = record.spec.sample_noun
+        return self.site.number(self.page, fmt.interval(found, noun=noun), (markup.ref(session, record),), hint=hint)
+
+    def best(self, spec: Workload, mode: schema.Mode, device: schema.Device, session: SessionResults | None) -> str:
+        """Speed of a workload's best headline cell in a session."""
+        if spec.kind == "study":
+            return self._first_of_study(spec, device, session)
+        make = quantities.flop_rate if spec.kind == "probe" else quantities.throughput
+        return self.estimate(session, self.evidence.best(session, spec.id, mode, device), make, spec.title)
+
+    def _first_of_study(self, spec: Workload, device: schema.Device, session: SessionResults | None) -> str:
+        """The first series, or the first reading, of a study on the first backend that has it."""
+        for backend in schema.BACKENDS:
+            record = view.usual(self.evidence, session, spec.id, device, backend)
+            if session is None or record is None:
+                continue
+            found = [(item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
+            found += [(item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
+            item, estimate = found[0]
+            shown = self.site.number(self.page, fmt.interval(estimate), (markup.ref(session, record),), hint=spec.title)
+            return f"{shown} {e(item.label)}, {fmt.backend(backend)}"
+        return MISSING
+
+    def chart(self, chart_id: str, workload: str = "") -> str:
+        """A chart with its table."""
+        drawing = self.site.draw(chart_id, workload)
+        count = self._drawn[drawing.key] = self._drawn.get(drawing.key, 0) + 1
+        anchor = f"chart-{drawing.key}" + (f"-{count}" if count > 1 else "")
+        wide, narrow = (self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow"))
+        here = functools.partial(addresses.href, self.page)
+        files = f"data/charts/{drawing.key}"
+        note = f'<p class="chart-note">{e(self._chart_note(drawing.session))}</p>' if drawing.session else ""
+        title = e(drawing.title)
+        link = (
+            f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
+        )
+        return markup.block(
+            f'<figure class="chart" id="{anchor}">'
+            f'<figcaption><p class="chart-title">{title}{link}</p>{note}</figcaption>'
+            f'<div class="chart-drawing" data-search-exclude tabindex="0" role="group" aria-label="{title}">'
+            f"{wide}{narrow}</div>"
+            f'<details class="twin"><summary>The same numbers as a table</summary>'
+            f"{self.table(drawing.id, drawing.workload, first=drawing.session)}</details>"
+            f'<div class="chart-foot"><a href="{e(here(files + ".csv"))}" download>CSV</a>'
+            f'<a href="{e(here(files + ".vl.json"))}" download>Vega-Lite</a>'
+            f'<button type="button" data-spec="{e(here(files + ".vl.json"))}" data-bundle="{e(here(VEGA))}">'
+            f"Make it interactive</button></div></figure>"
+        )
+
+    def table(
+        self,
+        table_id: str,
+        workload: str = "",
+        session: SessionResults | None = None,
+        first: SessionResults | None = None,
+    ) -> str:
+        """A table by id, every number a link; a machine stands above its rows."""
+        made = self.site.make_table(table_id, workload, session, first)
+        if not made.rows:
+            return f"<p>{MISSING}</p>"
+        self.in_tables.update(ref for row in made.rows for cell in row for ref in markup.refs(cell.cells))
+        rows = [[self._cell(cell) for cell in row] for row in made.rows]
+        columns, rows = _by_machine(made, rows) or (made.columns, rows)
+        return markup.block(markup.table(columns, rows, made.caption, label=made.caption or table_id))
+
+    def _cell(self, cell: tables_table.Cellv) -> str:
+        if cell.text == facts_fact.NOT_MEASURED:
+            return MISSING
+        # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
+        loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
+        loud += ["disturbed"] if cell.is_disturbed else []
+        loud += [OLDER] if cell.is_older else []
+        note = f'<span class="note">{e(", ".join(loud))}</span>' if loud else ""
+        if not cell.cells:
+            return e(cell.text) + note
+        return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
+
+    def _chart_note(self, session: SessionResults) -> str:
+        """Where and when a chart was measured, and a warning where that session does not agree with itself."""
+        whose = "This machine" if session.is_local else session.machine.id
+        passed = self.evidence.has_passed_self_test(session)
+        warning = {True: "", False: " It differs from itself.", None: " It was not tested against itself."}[passed]
+        where = f"{whose}: {self.site.machine_words(session)}, {markup.finished_at(session)}"
+        return f"{where}. Medians with 95 % intervals.{warning}"
+
+    def verdict(self, verdict_id: str) -> str:
+        """What a rule says today: badge, sentence, rule."""
+        verdict = self.site.judge(verdict_id)
+        self.verdicts.append(verdict)
+        outcome = verdict.outcome.replace(" ", "-")
+        return markup.block(
+            f'<div class="verdict verdict-{outcome}">{markup.badge(verdict.outcome)}{markup.basis(verdict)}'
+            f"<p>{self.sentence(verdict)}</p>"
+            f'<p class="rule">Rule: {e(verdict.rule)}</p><p class="rule">{e(self._tried(verdict))}</p></div>'
+        )
+
+    def opening(self, answer: answers.Answer) -> str:
+        """The sentence of an answer's outcome, as Markdown."""
+        self.verdicts.append(answer)
+        return "".join(self._part(p) if p.cells or p.figures or p.fact else p.text for p in answer.parts)
+
+    def _tried(self, verdict: claims_case.Verdict) -> str:
+        """What a verdict rests on, and what is not among it."""
+        if verdict.basis == "published":
+            return "Not tried: any of it. The figures are those of others."
+        refs = {ref: None for part in (*verdict.parts, *(case.part for case in verdict.cases)) for ref in part.cells}
+        found = [(session, session.records[cell]) for session, cell in self.evidence.resolve(refs)]
+        if not found:
+            return "Not tried: anything that the rule asks for."
+        cells = [record.cell for _, record in found]
+        n_machines = len({session.machine.id for session, _ in found})
+        machines = f"{n_machines} machine{'s' if n_machines != 1 else ''}"
+        tried = {fmt.backend(cell.backend) for cell in cells}
+        left = [fmt.backend(name) for name in schema.BACKENDS if fmt.backend(name) not in tried]
+        left += [f"a {fmt.device(name)}" for name in schema.DEVICES if name not in {cell.device for cell in cells}]
+        left.append("machines of other makers")
+        n_cells = f"{fmt.count(len(found))} cell{'s' if len(found) != 1 else ''}"
+        return f"Rests on {n_cells} of {machines}. Not among them: {', '.join(left)}."
+
+    def cases(self, verdict_id: str) -> str:
+        """Everything that a rule over many cases counted, with the side on which it counts."""
+        verdict = self.site.judge(verdict_id)
+        if not verdict.cases:
+            return f"<p>{MISSING}</p>"
+        sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
+        rows = [(e(case.name), self._part(case.part), sides[case.side]) for case in verdict.cases]
+        return markup.block(markup.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}"))
+
+    def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> str:
+        """A verdict's or claim's sentence."""
+        return "".join(self._part(part) for part in verdict.parts)
+
+    def _part(self, part: claims_case.Part) -> str:
+        """A piece of a sentence: a link to our records, to the published rows, or plain words."""
+        if part.fact:
+            return self.fact(part.fact)
+        if part.cells:
+            return self.site.number(self.page, part.text, part.cells)
+        if not part.figures:
+            return e(part.text)
+        for row_id in part.figures:
+            self.figures.add(row_id)
+            self.site.used.figures[row_id] = published.lookup(row_id)
+        detail = e(addresses.href(self.page, "evidence/published.md", part.figures[0]))
+        return f'<span class="pub"><a class="pub-value" href="{detail}">{e(part.text)}</a></span>'
+
+    def published(self, row_id: str) -> str:
+        """A number from elsewhere: value, source, date."""
+        figure = published.lookup(row_id)
+        self.figures.add(row_id)
+        self.site.used.figures[row_id] = figure
+        value = e(figure.text).replace("|", "&#124;")  # a bar would end the cell of a Markdown table
+        shown = f'<a class="pub-value" href="{e(figure.url)}">{value}</a>' if figure.url else f"<span>{value}</span>"
+        detail = addresses.href(self.page, "evidence/published.md", row_id)
+        doubt = (
+            "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
+        )
+        about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
+        day = freshness.price_day(figure)
+        age = f' data-day="{day}" data-old-at-days="{freshness.PRICE_OLD_AT_DAYS}" data-what="price"' if day else ""
+        return (
+            f'<span class="pub" title="{e(figure.what)}"{age}>{shown} '
+            f'<a class="pub-src" href="{e(detail)}">({e(about)})</a></span>'
+        )
+
+    def published_beside(self, *row_ids: str) -> str:
+        """A list of numbers from elsewhere, each with what it is about."""
+        items = "".join(f"<li>{e(published.lookup(row_id).what)}: {self.published(row_id)}</li>" for row_id in row_ids)
+        return f'<ul class="beside">{items}</ul>'
+
+    def rerun(self, workload: str) -> str:
+        """The command that measures a workload on the reader's machine."""
+        size = "" if registry.workload(workload).variants.get("quick") else " --profile reference"
+        return f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```"
+
+    def calculator(self, kind: str) -> str:
+        """A form that works with this page's numbers; shown by its script, and nothing without records."""
+        if kind not in problem.CALCULATORS:
+            raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.CALCULATORS)}")
+        if kind == "how-long":
+            return forms.how_long(self.evidence)
+        for figure in (*prices.cards(), *prices.rents()):
+            self.site.used.figures[figure.id] = figure
+            self.figures.add(figure.id)
+        words, rows = prices.worked_break_even()
+        shown = " and ".join(self.published(row.id) for row in rows)
+        worked = f"<p>Worked out for the first pair: <code>{e(words)}</code>, from {shown}.</p>"
+        return forms.buy_or_rent() + worked
+
+    def ours_and_theirs(self) -> str:
+        """Published ratios beside ours, pair by pair, and the order of the networks in each source."""
+        rows = []
+        for pair in beside.pairs(self.evidence):
+            figures = tuple(figure.id for figure in pair.figures)
+            words = f"{fmt.ratio(pair.theirs)}, from {pair.figures[0].text} and {pair.figures[1].text}"
+            ours, gap, said = MISSING, MISSING, "not measured yet"
+            if pair.ours is not None:
+                cells = self.evidence.refs(*pair.ours.records)
+                where = "" if pair.is_like else f", on a {fmt.device(pair.ours.records[0].cell.device)}"
+                ours = self.number(pair.ours.ratio, cells) + e(where)
+                gap = self.site.number(self.page, fmt.ratio(pair.ours.ratio.value / pair.theirs), cells)
+                said = {"near": "near", "apart": f"apart: theirs is from {pair.source.why}"}.get(
+                    pair.place, "neither near nor apart: our interval crosses the limit"
+                )
+            device = f"{fmt.MODE_NAMES[pair.source.mode]}, {fmt.device(pair.source.device)}"
+            name = self.evidence.title(pair.network).partition(",")[0]
+            theirs = self._part(claims_case.Part(words, figures=figures))
+            rows.append((f"{e(name)}, {device}", e(pair.source.name), theirs, ours, gap, e(said)))
+        columns = ("Network", "Source", "Theirs, times ResNet-50", "Ours", "Ours over theirs", "Near or apart")
+        return markup.block(markup.table(columns, rows, label="Ours and theirs")) + "\n\n" + self._orders()
+
+    def agreement(self) -> str:
+        """How many of the published ratios that can be compared lie near ours: "5 of 8"."""
+        found = [(pair, pair.ours) for pair in beside.pairs(self.evidence)]
+        measured = [(pair, mine) for pair, mine in found if mine is not None]
+        if not measured:
+            return MISSING
+        n_near = sum(pair.place == "near" for pair, _ in measured)
+        cells = dict.fromkeys(ref for _, mine in measured for ref in self.evidence.refs(*mine.records))
+        return self.site.number(self.page, f"{n_near} of {len(measured)}", tuple(cells))
+
+    def _orders(self) -> str:
+        """The networks from fast to slow, by source, and whether ours come in the same order."""
+        rows = []
+        for source in beside.SOURCES:
+            theirs, mine = beside.orders(self.evidence, source)
+            names = [[self.evidence.title(name).partition(",")[0] for name in found] for found in (theirs, mine or ())]
+            same = "not measured yet" if mine is None else "the same" if mine == theirs else "another"
+            rows.append((e(source.name), e(", ".join(names[0])), e(", ".join(names[1])) or MISSING, same))
+        return markup.block(
+            markup.table(("Source", "Theirs, fastest first", "Ours", "Order"), rows, label="Order of the networks")
+        )
+
+    def number(self, estimate: stats_estimate.Estimate, cells: Iterable[CellRef]) -> str:
+        """An estimate as a number that opens its evidence."""
+        return self.site.number(self.page, fmt.interval(estimate), cells)
+
+    def coverage(self) -> str:
+        """Sweeps, questions and beliefs, each with the records that bear on it and how many of its numbers exist."""
+        page = prose_coverage.Page(
+            link=functools.partial(addresses.href, self.page),
+            facts=self._facts_called,
+            badge=lambda name: markup.badge(self.site.judge(name).outcome) + markup.basis(self.site.judge(name)),
+            rests_on=lambda name: self._n_records(ref for part in self.site.judge(name).parts for ref in part.cells),
+        )
+        return prose_coverage.tables(self.site.numbered, self.evidence, self.site.sources, page)
+
+    def _facts_called(self, names: Sequence[str]) -> str:
+        """How many of a page's facts exist; folded below it their names, each with its place among all numbers."""
+        found = {name: self.site.fact(name) for name in names}
+        for name, fact in found.items():
+            self.site.used.facts[name] = fact
+        items = "".join(
+            f'<li><a href="{e(addresses.href(self.page, "evidence/facts.md", name))}">{e(name)}</a>'
+            f"{'' if fact.measured else ': not measured yet'}</li>"
+            for name, fact in found.items()
+        )
+        count = f"{sum(fact.measured for fact in found.values())} of {len(found)}"
+        return f'<details class="plain"><summary>{count}</summary><ul>{items}</ul></details>' if items else count
+
+    def flips(self) -> str:
+        """Verdicts that a newer session changed, newest first."""
+        found = cache.keep(self.evidence, "flips", lambda: flipped.flips(self.evidence))
+        published_ones = [session for session in self.evidence.sessions if not session.is_local]
+        if not found:
+            n = len(published_ones)
+            compared = f"{fmt.count(n)} sessions were compared" if n > 1 else "there is only one session so far"
+            return markup.block(f"<p>No verdict has changed yet: {compared}.</p>")
+        paths = {str(source.meta.get("verdict")): path for path, source in self.site.sources.items()}
+        rows = []
+        for flip in found:
+            path = paths.get(flip.after.id)
+            belief = e(flip.after.belief)
+            slug = addresses.machine_slug(flip.session)
+            rows.append(
+                (
+                    f'<a href="{e(addresses.href(self.page, path))}">{belief}</a>' if path else belief,
+                    f"{markup.badge(flip.before.outcome)}<p>{self.sentence(flip.before)}</p>",
+                    f"{markup.badge(flip.after.outcome)}<p>{self.sentence(flip.after)}</p>",
+                    e(flip.cause),
+                    f'<a href="{e(addresses.href(self.page, f"machines/{slug}.md"))}">{e(slug)}</a>, '
+                    f"{flip.session.session.id}",
+                )
+            )
+        return markup.block(
+            markup.table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped")
+        )
+
+    def _n_records(self, cells: Iterable[CellRef]) -> prose_coverage.Counted:
+        """How many different records these are, by device."""
+        return prose_coverage.count(
+            session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells))
+        )
+
+    def article_titles(self) -> str:
+        """The two articles' titles, quoted."""
+        return " and ".join(f"“{e(article.title)}”" for article in published.articles().values())
+
+    def claims_table(self) -> str:
+        """Every claim of the articles with its verdict, and the numbers of each verdict above them."""
+        found = self.site.claims()
+        chips = "".join(
+            f'<li data-word="{e(word)}">{markup.badge(word)} <strong>{n}</strong></li>'
+            for word, n in ledger.counts(found).items()
+        )
+        entries = "".join(self._claim(item) for item in found)
+        return markup.block(
+            f'<ul class="ledger-counts" aria-label="Claims by verdict">{chips}</ul>'
+            f'<ul class="ledger" id="ledger">{entries}</ul>'
+        )
+
+    def _claim(self, item: ledger.Item) -> str:
+        claim = item.claim
+        data = {"word": item.word, "article": claim.article, "kind": claim.kind, "basis": item.basis}
+        marks = " ".join(f'data-{name}="{e(value)}"' for name, value in data.items())
+        resting = "" if item.basis == "none" else f", resting on {item.basis}"
+        where = f"Article {claim.article.upper()}, {claim.section.lower()}{resting}"
+        source = self.site.sources.get(claim.page)
+        title = source.meta.get("title", claim.page) if source else claim.page
+        rule = f"<p>Rule: {e(item.rule)}</p>" if item.rule else ""
+        bearing = "".join(f"<li>{e(published.lookup(row).what)}: {self.published(row)}</li>" for row in claim.evidence)
+        figures = f"<p>Published figures that bear on it:</p><ul>{bearing}</ul>" if bearing else ""
+        return (
+            f'<li id="{e(claim.id)}" {marks}><p class="ledger-claim">{markup.badge(item.word)} <strong>{e(claim.claim)}'
+            f'</strong> <a class="headerlink" href="#{e(claim.id)}" title="Link to this claim" '
+            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{e(where)}. Explained: '
+            f'<a href="{e(addresses.href(self.page, claim.page))}">{e(title)}</a></p><p>{self.sentence(item)}</p>'
+            f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
+            f"{e(claim.test)}.</p>{figures}</details></li>"
+        )
+
+    def named_table(self) -> str:
+        """Everything the articles name, and how things stand with it."""
+        items = []
+        for state in self.site.named():
+            entry = state.named
+            where = {"": "in neither article", "ab": "in both articles"}.get(
+                entry.articles, f"in article {entry.articles.upper()}"
+            )
+            source = self.site.sources.get(entry.page)
+            title = source.meta.get("title", entry.page) if source else entry.page
+            items.append(
+                f'<li id="{e(entry.id)}"><p class="ledger-claim">{markup.badge(state.word)} '
+                f'<strong>{e(entry.name)}</strong></p><p class="ledger-where">{e(entry.type.capitalize())}, {where}. '
+                f'More: <a href="{e(addresses.href(self.page, entry.page))}">{e(title)}</a></p>'
+                f"<p>{self.sentence(state)}.</p></li>"
+            )
+        return markup.block(f'<ul class="ledger">{"".join(items)}</ul>')
+
+
+class PlainVoice(Voice):
+    """The same calls in front matter, where only plain text can stand."""
+
+    def fact(self, name: str) -> str:
+        """A number of ours, as text."""
+        found = self.site.fact(name)
+        self.site.used.facts[name] = found
+        return found.text
+
+    def published(self, row_id: str) -> str:
+        """A number from elsewhere, as text."""
+        figure = published.lookup(row_id)
+        return f"{figure.text} ({figure.source}, {figure.date})"
+
+
+def _hint(fact: facts_fact.Fact) -> str:
+    return "; ".join(part for part in (fact.title[:1].upper() + fact.title[1:], fact.note) if part)

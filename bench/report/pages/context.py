@@ -1,0 +1,200 @@
+"""The site in the making: evidence, sources, what pages have used so far."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from bench.records.store import SessionResults
+from bench.report.charts import chart
+from bench.report.charts import draw as charts_draw
+from bench.report.claims import answers, case, ledger
+from bench.report.claims import rule as claims_rule
+from bench.report.evidence.cells import CellRef
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import fact as facts_fact
+from bench.report.facts import lookup
+from bench.report.pages import addresses, cache, markup
+from bench.report.pages import drawings as pages_drawings
+from bench.report.pages import plain as pages_plain
+from bench.report.pages.drawings import ANCHOR
+from bench.report.pages.markup import e
+from bench.report.prose import groups as prose_groups
+from bench.report.prose import heads, questions
+from bench.report.prose import source as prose_source
+from bench.report.prose.source import PageError, Source
+from bench.report.published import figures as published
+from bench.report.stats import format as fmt
+from bench.report.tables import make as tables_make
+from bench.report.tables import table as tables_table
+
+
+@dataclass(slots=True, kw_only=True)
+class Used:
+    """What the pages referred to while they were rendered."""
+
+    facts: dict[str, facts_fact.Fact] = field(default_factory=dict)
+    figures: dict[str, published.Figure] = field(default_factory=dict)
+    groups: dict[str, tuple[list[str], tuple[CellRef, ...]]] = field(default_factory=dict)
+    drawings: dict[str, chart.Drawing] = field(default_factory=dict)
+
+
+class Site:
+    """The pages of one build: sources, evidence, and what the pages refer to."""
+
+    def __init__(self, docs: Path, evidence: Evidence, *, address: str = "", summary: str = "") -> None:
+        """Reads the sources."""
+        self.evidence = evidence
+        self.address, self.summary = address, summary
+        self.sources = prose_source.read(docs)
+        self.docs = docs
+        self.numbered = questions.Register()
+        self.used = Used()
+        self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self.voices: dict[str, Any] = {}
+        self._decided: dict[str, answers.Answer | None] = {}
+        self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.sessions}
+
+    def check_heads(self) -> None:
+        """Refuses sources whose front matter or ids are wrong.
+
+        Raises:
+            PageError: every problem, each with file, line and what to do.
+        """
+        path = self.docs / heads.REGISTRY
+        try:
+            registered = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            at = re.search(r"at line (\d+)", str(error))
+            told = f"{error}; an id stands there once, as: name = {{ page = ..., since = ... }}"
+            raise PageError(f"docs/{heads.REGISTRY}:{at.group(1) if at else 1}: {told}") from error
+        found = heads.problems(
+            self.sources.values(),
+            verdicts=claims_rule.ALL,
+            workloads=self.evidence.workloads,
+            groups=prose_groups.GROUPS,
+            registered=registered,
+        )
+        known = {
+            "verdicts": claims_rule.ALL,
+            "facts": lookup.names(self.evidence.workloads),
+            "figures": published.figures(),
+        }
+        of_answers = (
+            f"{source.shown}:{line}: {told}"
+            for source in self.sources.values()
+            for line, told in answers.problems(source.meta, source.head, source.body, **known)
+        )
+        if wrong := [*found, *of_answers]:
+            raise PageError("\n".join(wrong))
+        self.numbered = self._numbered()
+
+    def _numbered(self) -> questions.Register:
+        """The numbered questions; none where a checkout has no list of them."""
+        path = self.docs / questions.FILE
+        if not path.is_file():
+            return questions.Register()
+        heads_of = {name: source.meta for name, source in self.sources.items()}
+        try:
+            text = path.read_text(encoding="utf-8")
+            return questions.checked(text, f"docs/{path.name}", pages=heads_of, specs=self.evidence.workloads)
+        except questions.QuestionsError as error:
+            raise PageError(str(error)) from error
+
+    # Rendering of sources.
+
+    def decide(self, source: Source) -> answers.Answer | None:
+        """The answer that the records decide; None for a page whose answer is plain text."""
+        if source.path not in self._decided:
+            spec = answers.spec_of(source.meta)
+            found = answers.decide(str(source.meta.get("id")), spec, self.evidence) if spec else None
+            self._decided[source.path] = found
+        return self._decided[source.path]
+
+    def machine_words(self, session: SessionResults) -> str:
+        """A machine's GPU, where one was measured, its CPU and the cores used."""
+        beside = f"{self.evidence.gpu_text(session)} beside " if self.evidence.has_gpu(session) else ""
+        return f"{beside}{session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}"
+
+    # Numbers.
+
+    def number(
+        self, page: str, text: str, cells: Iterable[CellRef | facts_fact.CellKey], *, anchor: str = "", hint: str = ""
+    ) -> str:
+        """A displayed number: a link to the one record behind it, or to the list of all of them."""
+        refs = markup.refs(cells)
+        if len(refs) == 1:
+            target = addresses.href(page, addresses.evidence_of(refs[0]), refs[0].cell)
+        else:
+            if not anchor:
+                anchor = markup.group_id(refs)
+                shown, _ = self.used.groups.setdefault(anchor, ([], refs))
+                if text not in shown:
+                    shown.append(text)
+            target = addresses.href(page, "evidence/facts.md", anchor)
+        names = " ".join(map(markup.key_of, refs))
+        title = f"{hint}: open the evidence" if hint else "Open the evidence"
+        shown = pages_plain.small(text)
+        return f'<a class="num" href="{e(target)}" data-cells="{e(names)}" title="{e(title)}">{shown}</a>'
+
+    def fact(self, name: str) -> facts_fact.Fact:
+        """A fact, looked up once for each state of the records."""
+        return cache.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence))
+
+    def judge(self, verdict_id: str) -> case.Verdict:
+        """A verdict, reached once for each state of the records."""
+        return cache.keep(self.evidence, f"verdict {verdict_id}", lambda: claims_rule.lookup(verdict_id, self.evidence))
+
+    def claims(self) -> tuple[ledger.Item, ...]:
+        """Every claim of the articles with its verdict, worked out once for each state of the records."""
+        return cache.keep(self.evidence, "claims", lambda: ledger.items(self.evidence))
+
+    def named(self) -> tuple[ledger.State, ...]:
+        """Everything the articles name, with its state."""
+        return cache.keep(self.evidence, "named", lambda: ledger.states(self.evidence))
+
+    # Charts.
+
+    def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> str:
+        """Inline SVG of a drawing under the given anchor."""
+        spec = drawing.wide if kind == "wide" else drawing.narrow
+        text = cache.keep(
+            self.evidence, f"svg {drawing.key} {kind}", lambda: pages_drawings.svg(spec, drawing, ANCHOR, kind)
+        )
+        return text.replace(ANCHOR, anchor)
+
+    def draw(self, chart_id: str, workload: str = "") -> chart.Drawing:
+        """A chart of the leading session, drawn once per build."""
+        key = f"{chart_id}--{workload}" if workload else chart_id
+        if key not in self.used.drawings:
+            self.used.drawings[key] = cache.keep(
+                self.evidence,
+                f"drawing {key}",
+                lambda: charts_draw.draw(
+                    chart_id, self.evidence, workload=workload, others=pages_drawings.others(chart_id)
+                ),
+            )
+        return self.used.drawings[key]
+
+    def make_table(
+        self,
+        table_id: str,
+        workload: str = "",
+        session: SessionResults | None = None,
+        first: SessionResults | None = None,
+    ) -> tables_table.Table:
+        """A table, made once for each state of the records; ``first`` begins it, else the leading session."""
+        key = f"table {table_id} {workload} {session.path if session else ''} {first.path if first else ''}"
+        options = {"workload": workload, "session": session, "first": first}
+        return cache.keep(self.evidence, key, functools.partial(tables_make.make, table_id, self.evidence, **options))
+
+    # Generated pages.
+
+    # Evidence of facts and published figures.

@@ -1,0 +1,247 @@
+"""A page for each workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench import schema
+from bench.records.store import SessionResults
+from bench.report.charts.paint import axes
+from bench.report.evidence import rooflines
+from bench.report.pages import addresses, markup
+from bench.report.pages.addresses import Pages
+from bench.report.pages.calls import Voice
+from bench.report.pages.context import Site
+from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, QUANTITIES, e
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities, studies, total_time, traces
+from bench.report.tables import table as tables_table
+from bench.schema import Record, Workload
+from bench.workloads import registry
+
+
+def workload_pages(site: Site) -> Pages:
+    """One page per workload, and their index."""
+    lead, gpu = site.evidence.lead, site.evidence.gpu_session()
+    measured: list[tuple[str, SessionResults | None, schema.Device]] = [("CPU", lead, "cpu"), ("GPU", lead, "gpu")]
+    beside = ""
+    if gpu is not None and gpu is not lead:
+        measured = [("CPU", lead, "cpu"), ("CPU beside the GPU", gpu, "cpu"), ("GPU", gpu, "gpu")]
+        beside = f" Beside them those{speaker_words(site, gpu)}."
+    pages: Pages = {}
+    rows = []
+    for spec in site.evidence.workloads.values():
+        path = f"workloads/{spec.id}.md"
+        pages[path] = _workload_page(site, path, spec)
+        voice = Voice(site, "workloads/index.md")
+        mode = MAIN_MODE[spec.kind]
+        rows.append(
+            (
+                f'<a href="{e(addresses.href("workloads/index.md", path))}">{e(spec.title)}</a>',
+                e(spec.summary),
+                *(voice.best(spec, mode, device, session) for _, session, device in measured),
+            )
+        )
+    intro = (
+        "Each workload is a fixed task: the same data, the same model, the same stopping rule on every machine.\n"
+        f"The numbers below are training speed{speaker_words(site, lead)}; "
+        f"the fastest backend of each device.{beside}\n\n"
+    )
+    columns = ("Workload", "What is done", *(name for name, _, _ in measured))
+    pages["workloads/index.md"] = (
+        markup.front(
+            "Measurements", "Every workload this site measures, with the newest numbers of the leading machine."
+        )
+        + intro
+        + markup.table(columns, rows, label="Workloads")
+        + "\n"
+    )
+    return pages
+
+
+def speaker_words(site: Site, session: SessionResults | None) -> str:
+    """Where and when a session was measured, to end a sentence or a heading."""
+    if session is None:
+        return ""
+    beside = f"{site.evidence.gpu_text(session)} beside " if site.evidence.has_gpu(session) else ""
+    machine = "this machine" if session.is_local else f"{beside}{session.machine.cpu_model}"
+    return f" on {machine}, measured {markup.finished_at(session)}"
+
+
+def _speakers(site: Site, workload: str) -> list[SessionResults | None]:
+    """Sessions that a workload's page is about: the leading one, then the first that ran it on a GPU."""
+    lead, gpu = site.evidence.lead, site.evidence.gpu_session(workload)
+    found = [lead] if gpu is None or gpu is lead else [lead, gpu]
+    return [session for session in found if site.evidence.records(session, workload=workload)] or [lead]
+
+
+def _workload_page(site: Site, path: str, spec: Workload) -> str:
+    voice = Voice(site, path)
+    parts = [markup.front(spec.title, spec.summary, hide=()), spec.summary, ""]
+    about = [("Data", e(spec.data_source)), ("Counted in", e(spec.sample_noun))]
+    if spec.target is not None:
+        goal = f"{spec.target.metric} of at least {spec.target.at_least:g} on held-out data"
+        about.append(("Done when", e(f"{goal}, at most {spec.target.max_epochs} epochs")))
+    about.append(("Weights", "pretrained" if spec.pretrained else "random at the start"))
+    about.append(("Source hash", f"<code>{registry.source_hash(spec.id)}</code>"))
+    parts += [markup.facts_list(about), ""]
+    if spec.kind == "study":
+        drawn = site.draw("study", spec.id).session if spec.series else site.evidence.lead
+        parts += [f"## What was measured{speaker_words(site, drawn)}", ""]
+        parts += [voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id), ""]
+    else:
+        for session in _speakers(site, spec.id):
+            shown = _headline_table(site, voice, spec, session)
+            parts += [f"## Headline numbers{speaker_words(site, session)}", "", shown, ""]
+    for chart_id in _charts_of(site, spec):
+        parts += [voice.chart(chart_id, workload=spec.id), ""]
+    parts += _whole_jobs(site, path, spec)
+    parts += ["## All results", "", all_results(site, path, _of_workload(site, spec.id), with_machine=True), ""]
+    parts += ["## What did not finish", "", _failures(site, path, spec.id), ""]
+    parts += ["## Measure it yourself", "", voice.rerun(spec.id), ""]
+    return "\n".join(parts)
+
+
+def _whole_jobs(site: Site, page: str, spec: Workload) -> list[str]:
+    """Whether start-up, first step and steady steps add up to the job that was timed, cell by cell."""
+    lead = site.evidence.lead
+    rows = []
+    for record in site.evidence.records(lead, workload=spec.id, mode="train", status="ok"):
+        found = total_time.check(record)
+        if found is not None:
+            rows.append(
+                (
+                    e(markup.cell_words(record)),
+                    site.number(page, fmt.seconds(found.measured_s), (site.evidence.ref(record),)),
+                    site.number(page, fmt.seconds(found.predicted_s), (site.evidence.ref(record),)),
+                    e(total_time.in_words(found)),
+                )
+            )
+    if not rows:
+        return []
+    table = markup.table(("Cell", "Measured", "Sum of the parts", "In words"), rows, label="Whole jobs")
+    return ["## Does the whole equal its parts?", "", table, ""]
+
+
+def _charts_of(site: Site, spec: Workload) -> list[str]:
+    if spec.kind != "model":
+        return ["matmul-rate"] if spec.id == "matmul" else []
+    found = ["phase-times", "job-by-steps"]
+    speakers = _speakers(site, spec.id)
+    measured = [r for s in speakers for r in site.evidence.records(s, workload=spec.id, status="ok")]
+    if any(r.cell.mode == "train" and traces.shown(r) is not None for r in measured):
+        found.append("warm-up")
+    if any(rooflines.intensity(record) is not None for record in measured):
+        found.append("roofs")
+    if spec.target is not None:
+        found.append("time-to-target")
+    if spec.id == "mlp-tabular":
+        found.append("mlp-surface")
+    for session in speakers:
+        trained = site.evidence.records(session, workload=spec.id, mode="train")
+        if len({record.cell.batch_size for record in trained}) > 1:
+            found.append("throughput-by-batch")
+            break
+    return found
+
+
+def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionResults | None) -> str:
+    """Every arm of one session: on a GPU also the faster precisions."""
+    modes = ["probe"] if spec.kind == "probe" else ["train", "infer"]
+    modes = [m for m in modes if any(v.mode == m for vs in spec.variants.values() for v in vs)] or modes[:1]
+    columns = [(title, make) for _, title, make in QUANTITIES[:8]]
+    if spec.kind == "probe":
+        columns = [(title, make) for name, title, make in QUANTITIES if name in ("rate", "step", "first-step")]
+    rows = []
+    for mode in modes:
+        arms = _headline_arms(site, spec, session, mode)
+        has_gpu = session is not None and bool(session.machine.gpus)
+        lacks_gpu = not any(record and record.cell.device == "gpu" for _, record in arms)
+        is_gap = lacks_gpu and (has_gpu or site.evidence.gpu_session(spec.id) is None)
+        if len(modes) > 1 and (arms or is_gap):
+            rows.append([MEASURED_HERE[mode].capitalize()])
+        rows += [[name, *(voice.estimate(session, record, make, title) for title, make in columns)]
+                 for name, record in arms]  # fmt: skip
+        if is_gap:
+            rows.append(["GPU", MISSING, *("" for _ in columns[1:])])
+    full = [row for row in rows if len(row) > 1]
+    keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in full)] or [0]
+    return markup.table(
+        ["Arm", *(columns[k][0] for k in keep)],
+        [[e(row[0]), *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
+        "Medians over processes with 95 % intervals; n counts processes.",
+        label=f"Headline numbers of {spec.title}{speaker_words(site, session)}",
+    )
+
+
+def _headline_arms(
+    site, spec: Workload, session: SessionResults | None, mode: schema.Mode
+) -> list[tuple[str, Record | None]]:
+    """Name and best record of each arm of a mode: of the leading session also the CPU arms it lacks."""
+    found: list[tuple[str, Record | None]] = []
+    for device in schema.DEVICES:
+        for backend in site.evidence.backends(session):
+            for precision in tables_table.PRECISIONS[: 1 if device == "cpu" else None]:
+                record = site.evidence.best(session, spec.id, mode, device, backend=backend, precision=precision)
+                if record is None and (device == "gpu" or session is not site.evidence.lead):
+                    continue
+                name = f"{axes.BACKEND_NAMES[backend]}, {device.upper()}"
+                found.append((f"{name}, {fmt.precision(precision, device)}" if device == "gpu" else name, record))
+    return found
+
+
+def _of_workload(site: Site, workload: str) -> list[tuple[SessionResults, Record]]:
+    return [(s, r) for s in site.evidence.sessions for r in s.records.values() if r.cell.workload == workload]
+
+
+def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Record]], *, with_machine: bool) -> str:
+    """Table of all records found, best first."""
+    if not found:
+        return MISSING
+    rows = []
+    for session, record in found:
+        first = f"{e(addresses.machine_slug(session))}, {session.session.id}" if with_machine else e(record.spec.title)
+        rate = quantities.flop_rate(record) or quantities.throughput(record)
+        step = quantities.step_time(record)
+        cells = (markup.ref(session, record),)
+        noun = record.spec.sample_noun
+        shown = site.number(page, fmt.interval(rate, noun=noun), cells) if rate else ""
+        if record.status == "ok" and record.spec.kind == "study":
+            n_series, n_readings = len(studies.series_of(record)), len(studies.readings_of(record))
+            words = [f"{n_series} series"] if n_series else []
+            words += [f"{n_readings} reading{'s' if n_readings != 1 else ''}"] if n_readings else []
+            shown = site.number(page, ", ".join(words), cells)
+        rows.append(
+            (
+                first,
+                e(markup.cell_words(record)),
+                shown or _status(site, page, session, record),
+                site.number(page, fmt.interval(step), cells) if step else "",
+            )
+        )
+    first = "Machine, session" if with_machine else "Workload"
+    table = markup.table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
+    n = len(rows)
+    return (
+        f'<details class="plain"{" open" if n <= 12 else ""}><summary>{n} result{"s" if n != 1 else ""}</summary>'
+        f"{table}</details>"
+    )
+
+
+def _status(site: Site, page: str, session: SessionResults, record: Record) -> str:
+    target = addresses.href(page, addresses.evidence_path(session, record.cell.workload), record.cell.id)
+    return f'{markup.badge(record.status)} <a href="{e(target)}">{e(record.reason or "no reason recorded")}</a>'
+
+
+def _failures(site: Site, page: str, workload: str) -> str:
+    bad = [(s, r) for s, r in _of_workload(site, workload) if r.status != "ok"]
+    if not bad:
+        return "Every cell that ran has finished." if _of_workload(site, workload) else MISSING
+    return markup.table(
+        ("Machine, session", "Cell", "What happened"),
+        (
+            (f"{addresses.machine_slug(s)}, {s.session.id}", e(markup.cell_words(r)), _status(site, page, s, r))
+            for s, r in bad
+        ),
+        label="Cells that did not finish",
+    )

@@ -1,0 +1,1 @@
+"""What people write: sources, their heads, and the checks on them."""

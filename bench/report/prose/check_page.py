@@ -1,0 +1,182 @@
+"""Checks pages: heads, calls, numbers, links, ids. Says file, line and remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench import REPOSITORY as ROOT
+from bench.report.claims import answers, rule
+from bench.report.facts import lookup
+from bench.report.prose import groups, links, numbers, problem, shape
+from bench.report.prose import ids as prose_ids
+from bench.report.prose import readme as prose_readme
+from bench.report.prose.ids import REGISTRY
+from bench.report.prose.problem import CALCULATORS, CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
+from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
+from bench.report.published import figures as published
+from bench.workloads import registry
+
+KEYS = frozenset(
+    "title short_title id description answer workloads where verdict asks order group redirect_from hide search".split()
+)
+DESCRIPTION_LIMIT = 170  # search engines cut longer ones
+
+
+def known(root: Path = ROOT) -> Known:
+    """What this checkout offers."""
+    return Known(
+        facts=frozenset(lookup.names(registry.workloads())),
+        charts=_decorated(root / "bench/report/charts", "chart"),
+        tables=_decorated(root / "bench/report", "table"),
+        verdicts=frozenset(rule.ALL),
+        figures=frozenset(published.figures()),
+        workloads=frozenset(registry.workloads()),
+        claims=frozenset(entry.id for entry in (*published.claims(), *published.named())),
+    )
+
+
+def _decorated(folder: Path, decorator: str) -> frozenset[str]:
+    """Ids given to a decorator below a folder; read as text, because importing charts needs the drawing packages."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
+    return frozenset(re.findall(rf"^@(?:\w+\.)?{decorator}\(\s*\"([^\"]+)\"", text, re.M))
+
+
+def check_page(path: str, text: str, names: Known, root: Path = ROOT) -> list[Problem]:
+    """Problems of one page; ``path`` is relative to the repository."""
+    head, n_head = shape.front_matter(text)
+    problems = list(_check_head(path, head, names))
+    lines = text.splitlines(keepends=True)
+    problems += _check_decided(path, head, "".join(lines[:n_head]), "".join(lines[n_head:]), names)
+    in_fence = False
+    for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
+        if FENCE.match(line):
+            in_fence = not in_fence
+        problems += [Problem(path, number, found) for found in _check_calls(line, names)]
+        if not in_fence and not FENCE.match(line):
+            problems += [Problem(path, number, found) for found in numbers.check_numbers(line, names, root)]
+            alone = (f'"faster" without "than": {sentence!r}; say than what' for sentence in numbers.unlike(line))
+            problems += [Problem(path, number, found) for found in alone]
+    plain = EXPRESSION.sub("", text)
+    if LIMITS in text and not UNTRIED.search(plain):
+        at = text.splitlines().index(LIMITS) + 1
+        problems.append(Problem(path, at, "the page does not say what was not tried; add a sentence on it below"))
+    return problems
+
+
+def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Problem]:
+    folder = Path(path).parent.name
+    is_answer = folder in ("faq", "misconceptions") and Path(path).name != "index.md"
+    wanted = ["title", "id", *(() if answers.KEY in head else ("description",))]
+    wanted += ["workloads"] if is_answer else []
+    wanted += ["verdict"] if is_answer and folder == "misconceptions" else []
+    for key in wanted:
+        if not head.get(key):
+            yield Problem(path, 1, f"front matter has no {key!r}; add it as {HOW_TO_ADD} shows")
+    for key in sorted(head.keys() - KEYS):
+        yield Problem(path, 1, f"front matter has an unknown key {key!r}; known are {', '.join(sorted(KEYS))}")
+    if not ID.fullmatch(str(head.get("id", "x"))):
+        yield Problem(path, 1, f"id {head['id']!r} is not lower-case words joined by hyphens; write it so")
+    title = str(head.get("title", ""))
+    if is_answer and folder == "misconceptions" and title.endswith(("?", ".", "!")):
+        yield Problem(path, 1, "the title of a misconception is a claim and ends without a mark; write it as believed")
+    for sentence in numbers.unlike(str(head.get("description", ""))):
+        yield Problem(path, 1, f'"faster" without "than" in description: {sentence!r}; say than what')
+    for workload in head.get("workloads") or []:
+        if workload not in names.workloads:
+            yield Problem(path, 1, problem.unknown("workload", workload, names.workloads))
+    if "verdict" in head and head["verdict"] not in names.verdicts:
+        yield Problem(path, 1, problem.unknown("verdict", str(head["verdict"]), names.verdicts))
+    if "group" in head and head["group"] not in groups.GROUPS:
+        yield Problem(path, 1, problem.unknown("group", str(head["group"]), groups.GROUPS))
+    if "where" in head and head["where"] not in groups.WHERE:
+        yield Problem(path, 1, problem.unknown("where", str(head["where"]), groups.WHERE))
+    description = str(head.get("description", ""))
+    if len(description) > DESCRIPTION_LIMIT:
+        yield Problem(path, 1, f"description has {len(description)} characters; shorten it to {DESCRIPTION_LIMIT}")
+    for key in ("title", "description"):
+        for found in numbers.naked_numbers(str(head.get(key, ""))):
+            yield Problem(path, 1, f"naked number {found!r} in {key}; say it in words or call fact()")
+
+
+def _check_decided(path: str, head: Mapping[str, object], raw: str, body: str, names: Known) -> Iterator[Problem]:
+    """Problems of the answer in a page's front matter: its rule, its sentences, and what stands in them."""
+    known_ones = {"verdicts": names.verdicts, "facts": names.facts, "figures": names.figures}
+    yield from (Problem(path, line, told) for line, told in answers.problems(head, raw, body, **known_ones))
+    given = head.get(answers.KEY)
+    for key, text in (answers.named(given) if isinstance(given, dict) else {}).items():
+        if key not in (*answers.SENTENCES, "says", "measure", "reason"):
+            continue
+        line = answers.line_in(raw, key, answers.KEY)
+        for one in answers.listed(text):
+            for found in numbers.naked_numbers(one):
+                yield Problem(path, line, f"naked number {found!r} in {key}; say it in words or call fact()")
+            for sentence in numbers.unlike(one):
+                yield Problem(path, line, f'"faster" without "than" in {key}: {sentence!r}; say than what')
+
+
+def _check_calls(line: str, names: Known) -> Iterator[str]:
+    offers = {
+        "answer": frozenset(),
+        "fact": names.facts,
+        "measured": names.facts,
+        "chart": names.charts,
+        "table": names.tables,
+        "verdict": names.verdicts,
+        "cases": names.verdicts,
+        "published": names.figures,
+        "published_beside": names.figures,
+        "rerun": names.workloads,
+        "generated_index": frozenset({"faq", "misconceptions"}),
+        "claims_table": frozenset(),
+        "calculator": frozenset(CALCULATORS),
+        "coverage": frozenset(),
+        "flips": frozenset(),
+        "named_table": frozenset(),
+        "article_titles": frozenset(),
+        "ours_and_theirs": frozenset(),
+        "agreement": frozenset(),
+    }
+    for expression in EXPRESSION.finditer(line):
+        for call in CALL.finditer(expression.group(1) or expression.group(2)):
+            name, arguments = call.groups()
+            if name not in offers:
+                yield problem.unknown("call", name, offers)
+                continue
+            for place, argument in enumerate(STRING.findall(arguments)):
+                of_workload = place == 1 and name in ("chart", "table")
+                if argument not in (names.workloads if of_workload else offers[name]):
+                    kind = "workload" if of_workload else f"{name} id"
+                    yield problem.unknown(kind, argument, names.workloads if of_workload else offers[name])
+
+
+def page_sources(root: Path = ROOT) -> dict[str, str]:
+    """Text of every page source, by path relative to the repository."""
+    paths = sorted((root / "docs").rglob("*.md"))
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def check(root: Path = ROOT) -> list[Problem]:
+    """All problems of the pages, the registry and the README's numbers."""
+    names = known(root)
+    sources = page_sources(root)
+    problems = [found for path, text in sources.items() for found in check_page(path, text, names, root)]
+    for path, text in sources.items():
+        if path.startswith("docs/faq/") and not path.endswith("/index.md"):
+            problems += shape.check_answer(path, text)
+        elif path.startswith("docs/guides/"):
+            problems += shape.check_opening(path, text)
+        problems += links.check_links(path, text, sources, names, root)
+    for figure in published.figures().values():
+        if figure.url and (wrong := links.foreign(figure.url)):
+            problems.append(Problem(figure.file, 1, f"row {figure.id!r}, {figure.url!r}: {wrong}"))
+    ids = {path.removeprefix("docs/"): str(shape.front_matter(text)[0].get("id", "")) for path, text in sources.items()}
+    ids |= prose_ids.notebook_ids(root)
+    problems += prose_ids.check_registry(
+        ids, prose_ids.load_registry((root / REGISTRY).read_text(encoding="utf-8")), names, root
+    )
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    if readme != prose_readme.with_numbers(readme, prose_readme.committed_evidence()):
+        problems.append(Problem("README.md", 1, "numbers differ from the records; run check_prose.py --write-readme"))
+    return problems

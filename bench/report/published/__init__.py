@@ -1,0 +1,1 @@
+"""Figures from elsewhere, each with its source, and prices."""

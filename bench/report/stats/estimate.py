@@ -1,0 +1,154 @@
+"""An estimate with its interval, and how two compare or divide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+
+import msgspec
+
+CONFIDENCE_FRAC = 0.95
+SPREAD_LIMIT_FRAC = 0.10  # runs that differ by more of their median are warned about; pyperf warns at the same share
+MIN_RUNS = 5  # the smallest number of runs whose range covers the median with about 95 %
+Z_95 = 1.959963984540054  # standard normal quantile at 0.975
+
+Unit = Literal["s", "samples_per_s", "flop_per_s", "bytes_per_s", "per_s", "ratio", "bytes", "frac", "count", "j"]
+Order = Literal["faster", "slower", "overlaps"]
+Quantity = Literal[
+    "throughput",
+    "step_time",
+    "latency",
+    "first_step",
+    "start_up",
+    "job_time",
+    "whole_job_time",
+    "time_to_target",
+    "flop_rate",
+    "peak_host_bytes",
+    "peak_device_bytes",
+    "energy",
+]
+T = TypeVar("T")
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+TIMED_UNITS = ("s", "samples_per_s", "flop_per_s")  # of two values in one of these, one is the faster
+
+
+class ComparisonError(ValueError):
+    """Two results that must not meet in one ratio; the message names both and says why."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A value with its 95 % interval.
+
+    ``n`` counts processes, ``n_samples`` the blocks (or single values) in them. ``spread_frac`` is the distance
+    between the smallest and the largest process median as a share of the value; with one process, the
+    interquartile range of its samples.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_samples: int
+    unit: Unit
+    spread_frac: float
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the spread is above the limit from which it is said in words."""
+        return self.spread_frac > SPREAD_LIMIT_FRAC
+
+
+def compare(first: Estimate, second: Estimate) -> Order:
+    """Whether the first is faster or slower than the second, or cannot be told apart because intervals overlap.
+
+    Raises:
+        ComparisonError: the units differ, or have no notion of fast.
+    """
+    if first.unit != second.unit:
+        raise ComparisonError(f"cannot compare {first.unit} with {second.unit}")
+    if first.unit not in TIMED_UNITS:
+        raise ComparisonError(f"neither of two values in {first.unit} is faster")
+    if first.low <= second.high and second.low <= first.high:
+        return "overlaps"
+    return "faster" if (first.value > second.value) == (first.unit != "s") else "slower"
+
+
+def side(estimate: Estimate) -> Order:
+    """Where a speed-up stands against 1: "overlaps" when its interval contains 1.
+
+    Raises:
+        ComparisonError: not a ratio.
+    """
+    if estimate.unit != "ratio":
+        raise ComparisonError(f"expected a ratio, got a value in {estimate.unit}")
+    if estimate.low <= 1 <= estimate.high:
+        return "overlaps"
+    return "faster" if estimate.low > 1 else "slower"
+
+
+def ranks(items: Sequence[T | None], order: Callable[[T, T], Order] = compare) -> tuple[int | None, ...]:
+    """Place of each item, in the order given: 1 plus the number of those that are certainly better.
+
+    "Certainly better" means that the whole interval lies on the better side (``compare``), so equals share a place
+    and the place after them is skipped, as in sport: 1, 1, 3. Overlap does not carry over: of three, the first and
+    the last may be apart while the middle one overlaps both; the middle one then has place 1, too. The order in which
+    items are given never changes a place. None has no place.
+
+    Args:
+        order: how the first of two stands to the second; of estimates, which are the usual items, ``compare``.
+
+    Raises:
+        ComparisonError: the units differ, or have no notion of fast.
+    """
+    measured = [item for item in items if item is not None]
+    return tuple(None if own is None else 1 + sum(order(other, own) == "faster" for other in measured) for own in items)
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % score interval of a share of ``hits`` among ``n``."""
+    share, z2 = hits / n, Z_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return (0.0 if hits == 0 else middle - half), (1.0 if hits == n else middle + half)
+
+
+def attainable_coverage(n: int) -> float:
+    """Largest probability with which the range of ``n`` independent runs covers the true median: 1 - 2 x (1/2)^n."""
+    return 1 - 2 * 0.5**n
+
+
+if TYPE_CHECKING:
+    pass
+
+
+# Small parts.
+
+
+def quotient(first: Estimate | None, second: Estimate | None, unit: str = "ratio") -> Estimate | None:
+    """Ratio of two estimates of different things; the interval spans the ends of both, so it is rather too wide."""
+    if first is None or second is None or second.low <= 0:
+        return None
+    return Estimate(
+        value=first.value / second.value,
+        low=first.low / second.high,
+        high=first.high / second.low,
+        n=min(first.n, second.n),
+        n_samples=min(first.n_samples, second.n_samples),
+        unit=unit,
+        spread_frac=max(first.spread_frac, second.spread_frac),
+    )
+
+
+def mapped(estimate: Estimate, change: Callable[[float], float], unit: str | None = None) -> Estimate:
+    """An estimate after a monotonic change of its value and ends."""
+    return Estimate(
+        value=change(estimate.value), low=change(estimate.low), high=change(estimate.high), n=estimate.n,
+        n_samples=estimate.n_samples, unit=unit or estimate.unit, spread_frac=estimate.spread_frac,
+    )  # fmt: skip
+
+
+def single(value: float, unit: str, n: int) -> Estimate:
+    """An estimate without an interval."""
+    return Estimate(value=value, low=value, high=value, n=n, n_samples=n, unit=unit, spread_frac=0.0)

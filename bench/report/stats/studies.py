@@ -1,0 +1,129 @@
+"""Estimates of studies: series timed in turn within one process, and values read once per run. Pure.
+
+A ratio of two series is taken round by round, since their blocks alternate: round k of one over round k of the other,
+then the median over rounds and over processes. What slows the machine for a while slows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.report.stats import estimate, quantities
+from bench.report.stats.estimate import Estimate
+from bench.schema import Block, Reading, Record, Run, Series
+
+if TYPE_CHECKING:
+    pass
+
+# Series that do the same work, so that a reader may choose one for another: by study, groups of them. In the other
+# studies, and in series left out here, what is timed differs by more than the way it is done.
+ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "call-styles": (("predict", "predict-on-batch", "call", "compiled"),),
+    "compile-tax": (("eager", "graph", "compiled"),),
+    "copy": (("to-device", "keras-to-device", "to-device-pinned"), ("to-host", "keras-to-host", "to-host-pinned")),
+    "dispatch": (("numpy", "operation", "keras-operation", "compiled"),),
+    "fit-overhead": (("fit", "execution-10", "execution-100", "train-on-batch", "bare"),),
+    "input-pipeline": (("workers-0", "workers-1", "workers-2", "workers-4", "tf-data"),),
+    "layout": (("train-last", "train-first"), ("infer-last", "infer-first")),
+    "lstm-switches": (("plain", "unroll", "no-cudnn"),),
+    "onednn": (("on", "off"),),
+    "raw-framework": (("raw", "fit", "train-on-batch"),),
+    "raw-models": (("raw", "raw-compiled", "fit", "fit-compiled"),),
+    "resident-data": (("resident", "fed"),),
+    "side-by-side": (("alone", "alone-asleep"), ("beside", "beside-asleep")),
+}
+
+
+def series_of(record: Record) -> tuple[Series, ...]:
+    """Series that at least one finished run has, in the workload's order."""
+    return tuple(
+        item for item in record.spec.series if any(item.id in run.series for run in quantities.ok_runs(record))
+    )
+
+
+def readings_of(record: Record) -> tuple[Reading, ...]:
+    """Readings that at least one finished run has, in the workload's order."""
+    return tuple(
+        item for item in record.spec.readings if any(item.id in run.readings for run in quantities.ok_runs(record))
+    )
+
+
+def call_time(record: Record, series: str) -> Estimate | None:
+    """Seconds per call of a series."""
+    return quantities.nested_estimate(record, ("series", series), lambda run: _seconds(run.series.get(series, ())), "s")
+
+
+def call_tail(record: Record, series: str, share: float = 0.99) -> Estimate | None:
+    """Seconds that the given share of a series' blocks stays within; of single calls where a block is one call."""
+    return quantities.nested_estimate(
+        record, ("series-tail", series, share), lambda run: _seconds(run.series.get(series, ())), "s", share=share
+    )
+
+
+def first_call(record: Record, series: str) -> Estimate | None:
+    """Seconds of a series' first call: tracing and compilation included."""
+
+    def values(run: Run) -> list[float]:
+        return [run.first_s[series]] if series in run.first_s else []
+
+    return quantities.nested_estimate(record, ("series-first", series), values, "s")
+
+
+def call_ratio(record: Record, series: str, baseline: str) -> Estimate | None:
+    """How many times the baseline's seconds a call of the series takes, paired by round."""
+    values = partial(_ratios, series, baseline)
+    return quantities.nested_estimate(record, ("series-ratio", series, baseline), values, "ratio")
+
+
+def pooled_ratio(records: Sequence[Record], series: str, baseline: str) -> Estimate | None:
+    """The same over the runs of several cells: the ratio that is typical of them; ``n`` counts their runs."""
+    return quantities.pooled_estimate(records, partial(_ratios, series, baseline), "ratio")
+
+
+def places(record: Record) -> dict[str, int]:
+    """Place of each series among its alternatives, 1 for the fastest; what overlaps shares a place (``stats.ranks``).
+
+    Compared are ratios to the workload's first series, paired by round, since two series share each slow moment.
+    """
+    found: dict[str, int] = {}
+    if not record.spec.series:
+        return found
+    baseline = record.spec.series[0].id
+    for group in ALTERNATIVES.get(record.spec.id, ()):
+        # As times in units of the first series' call: a ratio alone has no notion of fast.
+        relative = {name: _as_time(call_ratio(record, name, baseline)) for name in group}
+        measured = {name: time for name, time in relative.items() if time is not None}
+        if len(measured) > 1:
+            ranks = estimate.ranks(tuple(measured.values()))
+            found |= {name: rank for name, rank in zip(measured, ranks, strict=True) if rank is not None}
+    return found
+
+
+def _as_time(ratio: Estimate | None) -> Estimate | None:
+    return None if ratio is None else msgspec.structs.replace(ratio, unit="s")
+
+
+def reading(record: Record, reading_id: str) -> Estimate | None:
+    """A reading over runs, in the unit that its workload declares."""
+    unit = next((item.unit for item in record.spec.readings if item.id == reading_id), None)
+    if unit is None:
+        return None
+
+    def values(run: Run) -> list[float]:
+        return [run.readings[reading_id]] if reading_id in run.readings else []
+
+    return quantities.nested_estimate(record, ("reading", reading_id), values, unit)
+
+
+def _ratios(series: str, baseline: str, run: Run) -> list[float]:
+    """Of each round of a run, the series' seconds over the baseline's."""
+    mine, other = _seconds(run.series.get(series, ())), _seconds(run.series.get(baseline, ()))
+    return [a / b for a, b in zip(mine, other, strict=False)]
+
+
+def _seconds(blocks: tuple[Block, ...]) -> list[float]:
+    return [block.seconds / block.n_steps for block in blocks]

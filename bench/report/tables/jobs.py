@@ -1,0 +1,193 @@
+"""Tables of jobs and waits: headline rates, course jobs, first steps, latency."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.report.evidence import jobs, thresholds, waits
+from bench.report.evidence.cells import is_headline
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities
+from bench.report.tables import cells, select, table
+from bench.report.tables.cells import MISSING, NOTHING
+from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
+from bench.schema import BACKENDS, DEVICES, Record
+
+CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
+
+
+@table.table("headline")
+def headline(scope: TableScope) -> Draft:
+    """Training on CPU and GPU, and how long a whole job takes: of the lead and of the first machine with a GPU."""
+    evidence = scope.evidence
+    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s)][:1]
+    rows = []
+    for session in sorted((*scope.sessions[:1], *others), key=lambda s: not evidence.has_gpu(s)):
+        timed = {job.record.cell.workload: job for job in reversed(jobs.jobs(evidence, session))}
+        start = scope.machine(session)
+        if session in others:
+            start = msgspec.structs.replace(start, note=cells.doubt(evidence, session))
+        for workload in scope.models():
+            job = timed.get(workload)
+            shown = (*cells.both_devices(scope, session, workload), MISSING if job is None else _job_time(scope, job))
+            if session is scope.sessions[0] or any(cell.cells for cell in shown):
+                rows.append((start, cells.text(evidence.title(workload)), *shown))
+    columns = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
+    has_gpu = any(map(evidence.has_gpu, scope.sessions))
+    ratio = ", beside a ratio at its fastest batch and usual precision, else in float32" if has_gpu else ""
+    caption = (
+        f"Training, each device with its best backend and compiler setting{ratio}. A job runs from starting Python to "
+        "the quality target or the workload's last epoch; where neither is timed, it is computed for "
+        f"{fmt.count(thresholds.COURSE_SAMPLES)} samples and marked so."
+    )
+    if not has_gpu:
+        columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
+        caption += f" GPU: {fmt.NOT_MEASURED}."
+    return Draft(caption=caption, columns=columns, rows=rows)
+
+
+@table.table("patience")
+def patience(scope: TableScope) -> Draft:
+    """A course-sized amount of training on each number of cores and on the GPU, with the word for the wait."""
+    evidence, n_samples = scope.evidence, thresholds.COURSE_SAMPLES
+    columns = [*CORES, "GPU"]
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            arms: dict[int | str, Record] = dict(waits.by_threads(evidence, session, workload))
+            if (gpu := evidence.best(session, workload, "train", "gpu")) is not None:
+                arms["GPU"] = gpu
+            times = {key: waits.time_for(record, n_samples) for key, record in arms.items()}
+            shown = []
+            for key in columns:
+                if times.get(key) is None:
+                    shown.append(MISSING)
+                    continue
+                cell = cells.estimate(scope, times[key], arms[key])
+                word = waits.patience(times[key].value)
+                shown.append(msgspec.structs.replace(cell, text=f"{word}: {cell.text}"))
+            if any(cell is not MISSING for cell in shown):
+                rows.append((scope.machine(session), cells.text(evidence.title(workload)), *shown))
+    names = [fmt.cores(key) if isinstance(key, int) else key for key in columns]
+    return Draft(
+        caption=f"Training on {fmt.count(n_samples)} samples once, computed from the steady step (lower is better).",
+        columns=(MACHINE, "workload", *names),
+        rows=rows,
+    )
+
+
+@table.table("first-step")
+def first_step(scope: TableScope) -> Draft:
+    """The first step beside a steady one."""
+    rows = []
+    for session, workload, mode, device in select.arms(scope, modes=("train",)):
+        for backend, record, failure in select.by_backend(scope, session, workload, mode, device):
+            arm = (
+                cells.arm_text(backend, device)
+                if record is None
+                else f"{cells.arm_text(backend, device)}, jit {record.cell.jit}"
+            )
+            start = (scope.machine(session), cells.text(scope.evidence.title(workload)), cells.text(arm))
+            if record is None:
+                rows.append((*start, cells.failed(scope, failure), NOTHING, NOTHING))
+                continue
+            first, steady = quantities.first_step(record), quantities.step_time(record)
+            steps = MISSING
+            if first is not None and steady is not None:
+                text = f"{fmt.number(first.value / steady.value)} steps"
+                steps = Cellv(text=text, cells=scope.evidence.refs(record))
+            rows.append((*start, cells.estimate(scope, first, record), cells.estimate(scope, steady, record), steps))
+    return Draft(
+        caption="Seconds of the first step, which traces and compiles, and of a steady step of the same cell.",
+        columns=(MACHINE, "workload", "arm", "first step", "steady step", "the first costs as much as"),
+        rows=rows,
+    )
+
+
+@table.table("latency")
+def latency(scope: TableScope) -> Draft:
+    """Time of one inference step on its own, by batch size: its median and what 95 % of steps stay within."""
+    rows = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            found = select.strict(scope, session, workload, mode="infer")
+            for records in select.groups(found, lambda r: (*select.all_but_batch(r), r.cell.batch_size)):
+                best = select.fastest(scope, records, "latency") or records[0]
+                rows.append((
+                    scope.machine(session),
+                    cells.text(cells.sized(scope, best)),
+                    cells.text(fmt.count(best.cell.batch_size)),
+                    cells.text(cells.arm_text(best.cell.backend, best.cell.device)),
+                    cells.or_failed(scope, best, quantities.latency),
+                    cells.or_failed(scope, best, quantities.latency_tail),
+                ))  # fmt: skip
+    return Draft(
+        caption="Seconds of one inference step, synchronised before and after (lower is better).",
+        columns=(MACHINE, "workload", "batch size", "arm", "median", "95 % of steps within"),
+        rows=rows,
+    )
+
+
+@table.table("start-up")
+def start_up(scope: TableScope) -> Draft:
+    """Import and device start of each backend, over all processes of the session."""
+    rows = []
+    for session in scope.sessions:
+        for device in DEVICES:
+            for backend in BACKENDS:
+                every = scope.evidence.records(session, backend=backend, device=device, status="ok")
+                # Other workloads import more than the backend; the headline cells are the same for every backend.
+                records = [r for r in every if is_headline(r) and r.cell.workload in scope.workloads]
+                if not records:
+                    continue
+                both = quantities.pooled_phase_time(records)
+                times = [quantities.pooled_phase_time(records, (phase,)) for phase in quantities.START_UP_PHASES]
+                rows.append((
+                    scope.machine(session),
+                    cells.text(cells.arm_text(backend, device)),
+                    cells.text(session.session.versions.get(backend, "")),
+                    *(cells.estimate(scope, time, *records) for time in (*times, both)),
+                ))  # fmt: skip
+    return Draft(
+        caption="Seconds until a backend is ready, over all processes that used it (lower is better).",
+        columns=(MACHINE, "arm", "version", "import", "device start", "both"),
+        rows=rows,
+    )
+
+
+@table.table("course-jobs")
+def course_jobs(scope: TableScope) -> Draft:
+    """Whole jobs on the CPU, shortest first, each with how its time was found."""
+    evidence = scope.evidence
+    rows = [
+        (
+            scope.machine(session),
+            cells.text(job.name),
+            _job_time(scope, job),
+            Cellv(text=job.arithmetic or job.note, cells=evidence.refs(job.record)),
+            cells.text(cells.arm_text(job.record.cell.backend, "cpu")),
+            Cellv(text=_limit_text(job), cells=evidence.refs(job.record)),
+        )
+        for session in scope.sessions
+        for job in jobs.jobs(evidence, session)
+        if job.record.cell.workload in scope.workloads
+    ]
+    return Draft(
+        caption="Jobs of the size that courses ask for, from starting Python to the end.",
+        columns=(MACHINE, "job", "time", "how", "arm", "done within"),
+        rows=rows,
+    )
+
+
+def _job_time(scope: TableScope, job: jobs.Job) -> Cellv:
+    if job.time is None:
+        return Cellv(text=job.note, cells=scope.evidence.refs(job.record))
+    cell = cells.estimate(scope, job.time, job.record)
+    return cell if job.is_measured else msgspec.structs.replace(cell, text=f"{cell.text}, computed")
+
+
+def _limit_text(job: jobs.Job) -> str:
+    for limit_s in (thresholds.COFFEE_BREAK_S, thresholds.OVERNIGHT_S):
+        if job.ends_within(limit_s):
+            return fmt.seconds(limit_s)
+    return "no limit we use"

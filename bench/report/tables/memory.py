@@ -1,0 +1,78 @@
+"""Tables of memory: the largest batch, and caps that were tried."""
+
+from __future__ import annotations
+
+from bench.report.evidence import memory
+from bench.report.stats import format as fmt
+from bench.report.tables import cells, table
+from bench.report.tables.cells import MISSING
+from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
+
+
+@table.table("largest-batch")
+def largest_batch(scope: TableScope) -> Draft:
+    """Largest batch under the memory of common cards, from a straight line through peaks at two batches.
+
+    Left out are half precision on a CPU, which has no memory to save by it, and small nets that compute nothing.
+    """
+    rows = []
+    for session in scope.sessions:
+        for growth in memory.growths(scope.evidence, session):
+            workload = growth.small.cell.workload
+            is_idle = (growth.device == "cpu" and growth.precision != "float32-strict") or (
+                growth.is_flat and workload == "memory"
+            )
+            if workload not in scope.workloads or is_idle:
+                continue
+            refs = scope.evidence.refs(growth.small, growth.large)
+            batches = [_batch_text(growth.largest_batch(card)) for card in memory.CARDS_BYTES]
+            batches = ["not computed"] * len(batches) if growth.is_flat else batches
+            read = [fmt.count(record.cell.batch_size) for record in (growth.small, growth.large)]
+            fixed = fmt.bytes_(growth.fixed_bytes) if growth.fixed_bytes else "too small to tell"
+            precision = "" if growth.precision == "float32-strict" else f", {growth.precision}"
+            rows.append((
+                scope.machine(session),
+                cells.text(growth.title),
+                cells.text(f"{cells.arm_text(growth.backend, growth.device)}{precision}"),
+                *(Cellv(text=words, cells=refs) for words in batches),
+                Cellv(text=fixed, cells=refs),
+                Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
+                cells.text(" and ".join(read)),
+            ))  # fmt: skip
+    sizes = (f"{size} GB" for size in memory.CARD_SIZES_GB)
+    return Draft(
+        caption="Largest batch, rounded down to a power of two: (card - fixed part) / part of each sample.",
+        columns=(MACHINE, "network", "read on", *sizes, "fixed part", "of each sample", "batches read"),
+        rows=rows,
+    )
+
+
+@table.table("real-caps")
+def real_caps(scope: TableScope) -> Draft:
+    """The largest batch found by trying under a real cap, beside the one that readings at two batches compute."""
+    rows = []
+    for session in scope.sessions:
+        for capped in memory.caps(scope.evidence, session) if memory.TRIED_BY in scope.workloads else ():
+            cell, line = capped.record.cell, capped.growth
+            found = scope.evidence.refs(capped.record)
+            read = scope.evidence.refs(capped.record, line.small, line.large) if line else ()
+            rows.append((
+                scope.machine(session),
+                cells.text(capped.title),
+                cells.text(f"{cells.arm_text(cell.backend, cell.device)}, {cell.precision}"),
+                Cellv(text=fmt.bytes_(capped.cap_bytes), cells=found),
+                MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
+                MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
+                Cellv(text=_batch_text(capped.largest), cells=found),
+                cells.text("none tried") if capped.too_large is None else Cellv(
+                    text=fmt.count(capped.too_large), cells=found),
+            ))  # fmt: skip
+    return Draft(
+        caption="Largest batch under a real cap, doubled until it failed, beside the one computed for the same room.",
+        columns=(MACHINE, "network", "tried on", "cap", "left for the net", "computed", "found", "did not fit"),
+        rows=rows,
+    )
+
+
+def _batch_text(n: int) -> str:
+    return fmt.count(n) if n else "does not fit"

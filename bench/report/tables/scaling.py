@@ -1,0 +1,50 @@
+"""Table: published speed-ups of several GPUs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.report.stats import format as fmt
+from bench.report.stats import studies
+from bench.report.stats.estimate import Estimate
+from bench.report.tables import cells, table
+from bench.report.tables.cells import NOTHING
+from bench.report.tables.table import MACHINE, Draft, TableScope
+
+
+@table.table("scaling")
+def scaling(scope: TableScope) -> Draft:
+    """Several GPUs against one: the gain with the same total batch, and the share of the ideal gain in both ways."""
+    workload, evidence = "multi-gpu", scope.evidence
+    rows = []
+    for session in scope.sessions if workload in scope.workloads else ():
+        for record in evidence.records(session, workload=workload, mode="study"):
+            cell, n = record.cell, int(record.cell.params["gpus"])
+            words = (str(cell.params["net"]), cells.arm_text(cell.backend, cell.device), fmt.count(cell.batch_size))
+            start = (scope.machine(session), *map(cells.text, words), cells.text(fmt.count(n)))
+            if record.status != "ok":
+                rows.append((*start, cells.failed(scope, record), *[NOTHING] * 3))
+                continue
+            gain, same_step = (studies.call_ratio(record, "one", name) for name in ("strong", "weak"))
+            rows.append((
+                *start,
+                cells.estimate(scope, studies.call_time(record, "one"), record),
+                cells.estimate(scope, gain, record),
+                cells.estimate(scope, _as_share(gain, n), record),
+                cells.estimate(scope, _as_share(same_step, 1), record),
+            ))  # fmt: skip
+    columns = ("net", "arm", "batch of one GPU", "GPUs", "a step on one", "gain, same total batch")
+    return Draft(
+        caption="One GPU against several, steps timed in turn: the gain where they share one GPU's batch, and what "
+        "arrives of the ideal gain there and where each has a full batch (higher is better).",
+        columns=(MACHINE, *columns, "of the ideal", "of the ideal, full batches"),
+        rows=rows,
+    )
+
+
+def _as_share(gain: Estimate | None, ideal: int) -> Estimate | None:
+    """A gain as a share of the ideal one."""
+    if gain is None:
+        return None
+    value, low, high = (end / ideal for end in (gain.value, gain.low, gain.high))
+    return msgspec.structs.replace(gain, value=value, low=low, high=high, unit="frac")
