@@ -22,52 +22,24 @@ SPEC = Workload(
     data_source="pixels and classes drawn by a seeded generator: only speed is asked, and it does not depend on them",
     variants={
         "smoke": (
-            Variant(
-                mode="infer",  # another net of this make is trained; its graph of a step takes TensorFlow long
-                batch_size=2,
-                n_samples=4,
-                params={"image_px": 64},
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=9.0,
-            ),
+            # Not trained: another net of this make is, and its graph of a step takes TensorFlow long.
+            Variant(mode="infer", batch_size=2, n_samples=4, params={"image_px": 64}, n_blocks=2, steady_limit_s=0.5,
+                    headline=True, estimate_s=9.0),
         ),
         "quick": (
-            Variant(
-                batch_size=16,
-                n_samples=256,
-                params={"image_px": 224},
-                n_blocks=3,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=15.0,
-            ),
-            Variant(
-                mode="infer",
-                batch_size=16,
-                n_samples=64,
-                params={"image_px": 224},
-                n_blocks=3,
-                steady_limit_s=1.0,
-                estimate_s=10.0,
-            ),
+            Variant(batch_size=16, n_samples=256, params={"image_px": 224}, n_blocks=3, steady_limit_s=1.0,
+                    headline=True, estimate_s=15.0),
+            Variant(mode="infer", batch_size=16, n_samples=64, params={"image_px": 224}, n_blocks=3,
+                    steady_limit_s=1.0, estimate_s=10.0),
         ),
         "reference": (
-            Variant(
-                batch_size=16,
-                n_samples=256,
-                params={"image_px": 224},
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=18.0,
-            ),
-            Variant(
-                mode="infer", batch_size=16, n_samples=32, params={"image_px": 224}, steady_limit_s=3.0, estimate_s=12.0
-            ),
+            Variant(batch_size=16, n_samples=256, params={"image_px": 224}, steady_limit_s=3.0, headline=True,
+                    estimate_s=18.0),
+            Variant(mode="infer", batch_size=16, n_samples=32, params={"image_px": 224}, steady_limit_s=3.0,
+                    estimate_s=12.0),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

@@ -29,27 +29,13 @@ SPEC = Workload(
         Series(id="fit-step", label="one step of fit, one neuron"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study", batch_size=1, n_samples=1, n_blocks=3, steady_limit_s=0.3, headline=True, estimate_s=9.0
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=3, steady_limit_s=0.3, headline=True,
+                          estimate_s=9.0),),
         "quick": (),
-        "reference": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                n_blocks=30,
-                steady_limit_s=8.0,
-                headline=True,
-                estimate_s=40.0,
-                more_threads=(1,),
-                sweep="threads",
-            ),
-        ),
+        "reference": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=30, steady_limit_s=8.0,
+                              headline=True, estimate_s=40.0, more_threads=(1,), sweep="threads"),),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -37,31 +37,13 @@ SPEC = Workload(
         Series(id="bare", label="a loop without Keras"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=640,
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=32, n_samples=640, n_blocks=3, steady_limit_s=0.3,
+                          headline=True, estimate_s=10.0),),
         "quick": (),
-        "reference": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=6_400,
-                n_blocks=20,
-                steady_limit_s=8.0,
-                headline=True,
-                estimate_s=24.0,
-            ),
-        ),
+        "reference": (Variant(mode="study", batch_size=32, n_samples=6_400, n_blocks=20, steady_limit_s=8.0,
+                              headline=True, estimate_s=24.0),),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -49,44 +49,17 @@ SPEC = Workload(
         Reading(id="jpeg-size", label="mean size of a JPEG file", unit="bytes"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=32,
-                params={"pixels": 64, "crop": 32},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=8, n_samples=32, params={"pixels": 64, "crop": 32}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=10.0),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=512,
-                params={"pixels": 128, "crop": 64},
-                n_blocks=12,
-                steady_limit_s=8.0,
-                headline=True,
-                estimate_s=45.0,
-                sweep="pipeline",
-            ),
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=384,
-                params={"pixels": 384, "crop": 160},
-                n_blocks=5,
-                steady_limit_s=10.0,
-                estimate_s=90.0,
-                sweep="pipeline",
-            ),
+            Variant(mode="study", batch_size=32, n_samples=512, params={"pixels": 128, "crop": 64}, n_blocks=12,
+                    steady_limit_s=8.0, headline=True, estimate_s=45.0, sweep="pipeline"),
+            Variant(mode="study", batch_size=32, n_samples=384, params={"pixels": 384, "crop": 160}, n_blocks=5,
+                    steady_limit_s=10.0, estimate_s=90.0, sweep="pipeline"),
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

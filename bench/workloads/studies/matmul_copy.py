@@ -46,25 +46,15 @@ SPEC = Workload(
         Reading(id="per-byte", label="operations for each byte of the three matrices", unit="ratio"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=2,
-                n_samples=2,
-                params={"rows": 2, "n": 32},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=2, n_samples=2, params={"rows": 2, "n": 32}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=7.0),),
         "quick": (),
         "reference": (
             *(_variant(rows, n) for rows, n in SHAPES),
             *(_variant(rows, n, ("gpu",)) for rows, n in GPU_SHAPES),
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -77,16 +77,8 @@ SPEC = Workload(
         Reading(id="room", label="left by the libraries for the net", unit="bytes"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=64,
-                params={"net": "cnn", "cap_gb": 1},
-                headline=True,
-                estimate_s=25.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=64, n_samples=64, params={"net": "cnn", "cap_gb": 1},
+                          headline=True, estimate_s=25.0),),
         "quick": (),
         "reference": (
             _variant("cnn", 2, 128, "cpu", 35.0),
@@ -103,7 +95,7 @@ SPEC = Workload(
             ),
         ),
     },
-)
+)  # fmt: skip
 
 
 class Trial(NamedTuple):

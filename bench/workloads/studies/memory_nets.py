@@ -75,18 +75,10 @@ SPEC = Workload(
     ),
     variants={
         "smoke": tuple(
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=16,
-                params={"net": net, **params},
-                headline=net == "mlp-tabular",
-                estimate_s=8.0,
-            )
-            for net, params in (
-                ("mlp-tabular", {"width": 16}),
-                ("transformer-text", {"width": 32, "layers": 1, "heads": 2, "length": 16}),
-            )
+            Variant(mode="study", batch_size=8, n_samples=16, params={"net": net, **params},
+                    headline=net == "mlp-tabular", estimate_s=8.0)
+            for net, params in (("mlp-tabular", {"width": 16}),
+                                ("transformer-text", {"width": 32, "layers": 1, "heads": 2, "length": 16}))
         ),
         "quick": (),
         "reference": (
@@ -101,7 +93,7 @@ SPEC = Workload(
             *_variants("mlp-tabular", {"width": 128}, (4096, 32_768), (8192, 65_536), 8.0),
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -31,35 +31,14 @@ SPEC = Workload(
         Series(id="gap-1s", label="a second after another call"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"net": "dense"},
-                n_blocks=2,
-                steady_limit_s=0.1,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"net": "dense"}, n_blocks=2,
+                          steady_limit_s=0.1, headline=True, estimate_s=10.0),),
         "quick": (),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"net": net},
-                n_blocks=30,
-                steady_limit_s=8.0,
-                headline=net == "dense",
-                estimate_s=60.0,
-                sweep="gap",
-            )
-            for net in SHAPES
-        ),
+        "reference": tuple(Variant(mode="study", batch_size=1, n_samples=1, params={"net": net}, n_blocks=30,
+                                   steady_limit_s=8.0, headline=net == "dense", estimate_s=60.0, sweep="gap")
+                           for net in SHAPES),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -42,35 +42,20 @@ SPEC = Workload(
     ),
     variants={
         "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=16,
-                params={"net": "dense", "settings": 1},  # a setting more is two processes more
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=12.0,
-                devices=("cpu",),
-            ),
+            # One setting: another is two processes more.
+            Variant(mode="study", batch_size=8, n_samples=16, params={"net": "dense", "settings": 1}, n_blocks=3,
+                    steady_limit_s=0.3, headline=True, estimate_s=12.0, devices=("cpu",)),
         ),
         "quick": (),
+        # Short epochs: beside another, a step may take many times as long.
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=n_steps * batch_size,  # short epochs: beside another, a step may take many times as long
-                params={"net": net},
-                n_blocks=20,
-                steady_limit_s=12.0,
-                headline=net == "convolutions",
-                estimate_s=75.0,
-                devices=("cpu",),
-            )
+            Variant(mode="study", batch_size=batch_size, n_samples=n_steps * batch_size, params={"net": net},
+                    n_blocks=20, steady_limit_s=12.0, headline=net == "convolutions", estimate_s=75.0,
+                    devices=("cpu",))
             for net, batch_size, n_steps in (("convolutions", 32, 4), ("dense", 128, 32))
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:
