@@ -103,12 +103,18 @@ def modules_at(commit):
     return {f.stem.replace("_", "-"): ".".join(f.with_suffix("").parts) for f in files if f.suffix == ".py"}
 
 
-@pytest.mark.skipif(not (launch.REPOSITORY / ".git").exists(), reason="not a git checkout")
+def has_history():
+    """Whether this is a git checkout with all its commits."""
+    return (launch.REPOSITORY / ".git").exists() and git("rev-parse", "--is-shallow-repository") == "false"
+
+
+needs_history = pytest.mark.skipif(not has_history(), reason="the history is not here")
+
+
+@needs_history
 def test_fingerprints_that_stand_for_the_same_code_are_those_of_the_history(monkeypatch):
     before_rooms = ("bench.fits", "bench.served", "bench.by_hand", "bench.cgroups", "bench.clock")
     monkeypatch.setattr(registry, "COUNTED", (*registry.COUNTED, *before_rooms))
-    if git("rev-parse", "--is-shallow-repository") == "true":
-        pytest.skip("the history was not fetched")
     for change in codec.changes():
         before, after = (
             change["commit"],
@@ -122,3 +128,32 @@ def test_fingerprints_that_stand_for_the_same_code_are_those_of_the_history(monk
         for workload, ends in change["same"].items():
             found = [kind(then[workload], old), registry.fingerprint(now[workload], new)]
             assert ends == found, workload
+
+
+def change_for(why):
+    return next(change for change in codec.changes() if why in change["why"])
+
+
+def without(names, source):
+    """As `source`, but for functions of these names; says so if anything but SPEC used them."""
+
+    def cut(module):
+        text = source(module)
+        if text is None:
+            return None
+        body = [node for node in ast.parse(text).body if getattr(node, "name", None) not in names]
+        left = ast.Module(body=[node for node in body if not registry._assigns(node, "SPEC")], type_ignores=[])
+        assert not [node for node in ast.walk(left) if isinstance(node, ast.Name) and node.id in names], module
+        return ast.unparse(ast.Module(body=body, type_ignores=[]))
+
+    return cut
+
+
+@needs_history
+def test_without_the_functions_that_only_made_spec_the_code_is_the_same():
+    change = change_for("functions that only made SPEC")
+    old, then = without({"_variant", "_variants"}, sources(change["commit"])), modules_at(change["commit"])
+
+    assert {workload: registry.fingerprint(then[workload], old) for workload in change["same"]} == {
+        workload: after for workload, (_, after) in change["same"].items()
+    }
