@@ -70,9 +70,9 @@ WALL = {
     "bench.workloads": layer(),
     "bench.workloads.registry": layer("schema workloads"),
     "bench.workloads.count_flops": layer("schema workloads", "keras numpy"),
-    "bench.workloads.models.*": layer("schema", MODELS),
-    "bench.workloads.parts.by_hand.*": layer("workloads.parts", MODELS),
-    "bench.workloads.parts.*": layer("workloads.parts", MODELS),
+    "bench.workloads.models.*": layer("schema workloads.parts", MODELS),
+    "bench.workloads.parts.by_hand.*": layer("schema workloads.parts", MODELS),
+    "bench.workloads.parts.*": layer("schema workloads.parts", MODELS),
     # The clock is what one of them measures.
     "bench.workloads.studies.*": layer("schema machine workloads measure.clock", f"{MODELS} PIL"),
     # Apart, since it must see what the user's environment shows.

@@ -5,14 +5,10 @@ Made for telephones: depthwise convolutions do little arithmetic for the memory 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
-from bench.schema import Data, Variant, Workload
-
-if TYPE_CHECKING:
-    import keras
-
-N_CLASSES = 1_000
+from bench.schema import Variant, Workload
+from bench.workloads.parts import images
 
 SPEC = Workload(
     id="mobilenet-v2",
@@ -41,31 +37,5 @@ SPEC = Workload(
     },
 )  # fmt: skip
 
-
-def load_data(variant: Variant, seed: int) -> Data:
-    """Images of shape (n_samples, px, px, 3), float32 from -1 to 1, and class numbers of shape (n_samples,), int32."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    image_px = int(variant.params["image_px"])
-    x = rng.random((variant.n_samples, image_px, image_px, 3), dtype=np.float32) * 2 - 1
-    y = rng.integers(0, N_CLASSES, variant.n_samples, dtype=np.int32)
-    return Data(x, y)
-
-
-def build_model(variant: Variant) -> keras.Model:
-    """MobileNetV2 with its read-out. Input (batch, px, px, 3), output (batch, 1000), probabilities."""
-    import keras
-
-    image_px = int(variant.params["image_px"])
-    return keras.applications.MobileNetV2(weights=None, input_shape=(image_px, image_px, 3), classes=N_CLASSES)
-
-
-def compile_arguments(variant: Variant) -> dict[str, Any]:
-    """Stochastic gradient descent with momentum, the optimizer such nets are trained with; cross-entropy."""
-    import keras
-
-    return {
-        "optimizer": keras.optimizers.SGD(learning_rate=0.01, momentum=0.9),
-        "loss": keras.losses.SparseCategoricalCrossentropy(),
-    }
+load_data, compile_arguments = images.load_data, images.compile_arguments
+build_model = partial(images.build_model, "MobileNetV2")
