@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.schema import Variant, Workload
+from bench.schema import Names, Part, Variant, Workload
 from bench.workloads.parts import images
 
 SPEC = Workload(
@@ -52,6 +52,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(parts=(Part("one-image", "one image at a time", "batch_size", 1),))
 
 load_data, compile_arguments = images.load_data, images.compile_arguments
 build_model = partial(images.build_model, "ResNet50")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.schema import Data, Variant, Workload
+from bench.schema import Data, Names, Part, Variant, Workload
 
 if TYPE_CHECKING:
     import keras
@@ -35,6 +35,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(parts=(Part("all", "all layers trained", "tuned", "all"),))
 
 
 def load_data(variant: Variant, seed: int) -> Data:

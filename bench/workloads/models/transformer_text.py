@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.schema import Data, Variant, Workload
+from bench.schema import Data, Names, Part, Variant, Workload
 
 if TYPE_CHECKING:
     import keras
@@ -50,6 +50,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(parts=(Part("large", "of BERT-base size", "width", 768),))
 
 
 def load_data(variant: Variant, seed: int) -> Data:

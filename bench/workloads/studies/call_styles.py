@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Series, Variant, Workload
+from bench.schema import Names, Series, Variant, Workload
 
 WIDTH, N_FEATURES = 256, 32
 
@@ -33,6 +33,8 @@ SPEC = Workload(
                            for batch_size in (1, 8, 64, 1024)),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("predict", "predict-on-batch", "call", "compiled"),))
 
 
 def measure(study: Any) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Reading, Series, Variant, Workload
 
 N_CLASSES = 10
 SIDE = 32  # pixels; the other shapes have about as many in all, so that the arithmetic hardly changes
@@ -51,6 +51,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("eager", "graph", "compiled"),))
 
 # Filters of each convolution by net; an image is halved before the filters grow.
 FILTERS = {"tiny": (8,), "small": (32, 64), "mid": (32, 32, 64, 64, 128, 128, 256, 256)}

@@ -12,7 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Reading, Series, Variant, Workload
 
 KIBIBYTE = 2**10
 BLOCK_BYTES = 256 * 2**20  # copied in one block at most, or one array where that is larger
@@ -57,6 +57,10 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    alternatives=(("to-device", "keras-to-device", "to-device-pinned"), ("to-host", "keras-to-host", "to-host-pinned"))
+)
 
 
 def measure(study: Any) -> None:

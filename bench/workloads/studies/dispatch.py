@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.schema import Series, Variant, Workload
+from bench.schema import Names, Series, Variant, Workload
 
 N_STEPS = 200  # of one epoch of fit: enough for its start to vanish in the mean
 
@@ -36,6 +36,8 @@ SPEC = Workload(
                               headline=True, estimate_s=40.0, more_threads=(1,), sweep="threads"),),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("numpy", "operation", "keras-operation", "compiled"),))
 
 
 def measure(study: Any) -> None:

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Reading, Series, Variant, Workload
 from bench.workloads.parts import fits
 
 N_PIXELS, N_CLASSES = 32, 10
@@ -43,6 +43,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(parts=(Part("long", "ten minutes", "minutes", 10),))
 
 
 def measure(study: Any) -> None:

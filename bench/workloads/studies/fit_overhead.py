@@ -12,7 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Series, Variant, Workload
 
 N_FEATURES, WIDTH = 16, 32
 LEARNING_RATE = 1e-3
@@ -44,6 +44,8 @@ SPEC = Workload(
                               headline=True, estimate_s=24.0),),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("fit", "execution-10", "execution-100", "train-on-batch", "bare"),))
 
 
 def measure(study: Any) -> None:

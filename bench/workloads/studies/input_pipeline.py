@@ -14,7 +14,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, DataUnavailableError, Reading, Series, Variant, Workload
+from bench.schema import Block, DataUnavailableError, Names, Reading, Series, Variant, Workload
 
 N_CLASSES = 10
 WORKERS = (0, 1, 2, 4)
@@ -60,6 +60,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("workers-0", "workers-1", "workers-2", "workers-4", "tf-data"),))
 
 
 def measure(study: Any) -> None:

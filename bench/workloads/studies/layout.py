@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Series, Variant, Workload
+from bench.schema import Names, Part, Reading, Series, Variant, Workload
 
 N_CLASSES = 10
 N_CHANNELS = 3
@@ -58,6 +58,11 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=(Part("depthwise", "depthwise convolutions", "net", "depthwise"),),
+    alternatives=(("train-last", "train-first"), ("infer-last", "infer-first")),
+)
 
 
 def measure(study: Any) -> None:

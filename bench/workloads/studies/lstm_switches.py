@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Series, Variant, Workload
+from bench.schema import Names, Reading, Series, Variant, Workload
 
 N_FEATURES = 64
 RATE = 1e-4  # small, so that no arm's loss runs away; speed does not depend on it
@@ -80,6 +80,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("plain", "unroll", "no-cudnn"),))
 
 
 def measure(study: Any) -> None:

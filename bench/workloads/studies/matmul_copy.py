@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Series, Variant, Workload
+from bench.schema import Names, Part, Reading, Series, Variant, Workload
 
 SHAPES = ((16, 16), (128, 128), (512, 512), (2048, 2048), (1, 2048), (32, 2048))  # rows, n
 GPU_SHAPES = ((8192, 8192), (1, 8192), (32, 8192), (16_384, 16_384))  # too large to be timed often on a CPU
@@ -42,6 +42,15 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=(
+        Part("one-row", "one row", "rows", 1),
+        Part("thin", "32 rows", "rows", 32),
+        Part("square", "2,048 rows", "rows", 2048),
+        Part("tiny", "16 rows", "rows", 16),
+    )
+)
 
 
 def measure(study: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Precision, Reading, Variant, Workload
+from bench.schema import Names, Precision, Reading, Variant, Workload
 
 N_CLASSES = 100
 N_STEPS = 3  # measured steps, after a first one that compiles
@@ -48,6 +48,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(nets={"cnn": "Small image network", "mlp": "Small dense network"}, memory="by-batch")
 
 
 def measure(study: Any) -> None:

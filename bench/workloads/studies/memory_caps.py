@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from bench import REPOSITORY
 from bench.machine import cgroups
-from bench.schema import DataUnavailableError, Reading, Variant, Workload
+from bench.schema import DataUnavailableError, Names, Reading, Variant, Workload
 from bench.workloads.studies import memory, memory_nets
 
 N_STEPS = 2  # of one try
@@ -84,6 +84,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(memory="under-cap")
 
 
 class Trial(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Variant, Workload
+from bench.schema import Names, Reading, Variant, Workload
 from bench.workloads.models import (
     detector,
     gpt_small,
@@ -72,6 +72,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(memory="by-batch")
 
 
 def measure(study: Any) -> None:

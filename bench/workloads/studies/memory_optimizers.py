@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Variant, Workload
+from bench.schema import Names, Part, Reading, Variant, Workload
 from bench.workloads.studies import memory
 
 N_FEATURES, N_CLASSES = 512, 100
@@ -45,6 +45,10 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=tuple(Part(n, f"optimizer {n}", "optimizer", n) for n in ("sgd", "momentum", "rmsprop", "adafactor"))
+)
 
 
 def measure(study: Any) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import IO, Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Reading, Series, Variant, Workload
 from bench.workloads.parts import fits, served
 
 SETTINGS = {"on": "1", "off": "0"}
@@ -49,6 +49,11 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=(Part("dense", "dense layers", "net", "dense"), Part("look-ups", "look-ups in a table", "net", "look-ups")),
+    alternatives=(("on", "off"),),
+)
 
 
 def measure(study: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Data, Series, Variant, Workload
+from bench.schema import Block, Data, Names, Series, Variant, Workload
 
 N_CLASSES = 10
 N_FEATURES = 32
@@ -42,6 +42,8 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("raw", "fit", "train-on-batch"),))
 
 
 def measure(study: Any) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Series, Variant, Workload
 from bench.workloads.models import lstm_text, mobilenet_v2, resnet50, transformer_text
 
 NETS = {module.SPEC.id: module for module in (resnet50, mobilenet_v2, lstm_text, transformer_text)}
@@ -60,6 +60,16 @@ SPEC = Workload(
         )
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=(
+        Part("resnet50", "ResNet-50", "net", "resnet50"),
+        Part("mobilenet-v2", "MobileNetV2", "net", "mobilenet-v2"),
+        Part("lstm-text", "LSTM", "net", "lstm-text"),
+        Part("transformer-text", "transformer", "net", "transformer-text"),
+    ),
+    alternatives=(("raw", "raw-compiled", "fit", "fit-compiled"),),
+)
 
 
 def measure(study: Any) -> None:

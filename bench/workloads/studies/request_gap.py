@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Series, Variant, Workload
 from bench.workloads.studies import call_styles
 
 GAPS_S = {"gap-0": 0.0, "gap-10ms": 0.01, "gap-100ms": 0.1, "gap-1s": 1.0}
@@ -39,6 +39,8 @@ SPEC = Workload(
                            for net in SHAPES),
     },
 )  # fmt: skip
+
+NAMES = Names(parts=(Part("cnn", "convolutions", "net", "cnn"),))
 
 
 def measure(study: Any) -> None:

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Reading, Series, Variant, Workload
 
 N_PIXELS, N_CLASSES = 32, 10
 BATCH = 128
@@ -39,6 +39,8 @@ SPEC = Workload(
                            for model in ("linear", "conv")),
     },
 )  # fmt: skip
+
+NAMES = Names(alternatives=(("resident", "fed"),))
 
 
 def measure(study: Any) -> None:

@@ -18,7 +18,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import IO, Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Series, Variant, Workload
 from bench.workloads.parts import served
 from bench.workloads.studies import onednn
 
@@ -56,6 +56,11 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=(Part("dense", "dense layers", "net", "dense"),),
+    alternatives=(("alone", "alone-asleep"), ("beside", "beside-asleep")),
+)
 
 
 def measure(study: Any) -> None:
