@@ -159,6 +159,24 @@ class Workload(Struct, kw_only=True):
         return next(v for v in self.variants[profile] if v.mode == "train" and v.headline)
 
 
+class Part(Struct):
+    """Variants of a workload that have facts of their own, beside those of its headline."""
+
+    id: str  # in a fact's id: "large"
+    label: str  # in a fact's title: "of BERT-base size"
+    param: str  # of the variant, or "batch_size": how they are recognised
+    value: Scalar
+
+
+class Names(Struct, kw_only=True):
+    """What the report calls the parts of a workload (a workload file's NAMES). No record holds it."""
+
+    parts: tuple[Part, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()  # groups of a study's series that do the same work: one may choose
+    nets: dict[str, str] = {}  # titles of nets that are no workload of their own, by the parameter ``net``
+    memory: Literal["", "by-batch", "under-cap"] = ""  # what a study finds: the memory of a batch, or the largest batch
+
+
 class Cell(Struct, kw_only=True):
     """One combination of workload, mode, backend, device, precision, jit, batch size, threads, parameters."""
 

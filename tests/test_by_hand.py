@@ -174,8 +174,8 @@ def test_every_net_has_facts_of_its_own():
 
 def test_a_change_of_a_net_written_by_hand_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch):
     before = registry.source_hash("raw-models")
-    source, changed = registry._source, "bench.workloads.parts.by_hand.on_jax"
-    monkeypatch.setattr(registry, "_source", lambda name: "A = 1" if name == changed else source(name))
+    source, changed = registry.source_text, "bench.workloads.parts.by_hand.on_jax"
+    monkeypatch.setattr(registry, "source_text", lambda name: "A = 1" if name == changed else source(name))
     registry.source_hash.cache_clear()
     after = registry.source_hash("raw-models")
     registry.source_hash.cache_clear()

@@ -1,9 +1,6 @@
 """Stored files of every version are read as those of today, and a fingerprint's stand-in is what the history says."""
 
-import ast
-import hashlib
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,6 @@ import pytest
 from bench.records import codec
 from bench.records import files as records_files
 from bench.schema import SCHEMA_VERSION, Machine, Record, Session
-from bench.session import launch
 from bench.workloads import registry
 
 DATA = Path(__file__).parent / "data"
@@ -57,68 +53,3 @@ def test_a_fingerprint_of_unknown_code_stays_as_it_is():
     raw = json.loads((DATA / "schema-2" / "record.json").read_bytes()) | {"source_hash": "0" * 16}
 
     assert "0" * 16 == codec.upgrade(raw)["source_hash"]
-
-
-# Both ends of every row, from the history.
-
-
-def git(*words):
-    return subprocess.run(
-        ["git", *words], cwd=launch.REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def sources(commit):
-    """The text of a module at a commit, by dotted name; None where there was none."""
-    files = set(git("ls-tree", "-r", "--name-only", commit, "bench").splitlines())
-
-    def source(name):
-        base = name.replace(".", "/")
-        file = next((file for file in (f"{base}.py", f"{base}/__init__.py") if file in files), None)
-        return None if file is None else git("show", f"{commit}:{file}")
-
-    return source
-
-
-def fingerprint_1(name, source):
-    """The fingerprint until schema 3: import statements counted, and parts were those that PARTS named."""
-
-    def code(module):
-        body = ast.parse(source(module)).body
-        body = [node for node in body if not registry._assigns(node, "SPEC") and not registry._is_docstring(node)]
-        for node in ast.walk(ast.Module(body=body, type_ignores=[])):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and registry._is_docstring(node.body[0]):
-                node.body = node.body[1:] or node.body
-        return body
-
-    own = code(name)
-    parts = next((ast.literal_eval(node.value) for node in own if registry._assigns(node, "PARTS")), ())
-    text = "\n".join(registry._dump(node) for body in (own, *map(code, parts)) for node in body)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def modules_at(commit):
-    """Dotted name of each workload's module at a commit."""
-    files = [Path(file) for file in git("ls-tree", "-r", "--name-only", commit, "bench/workloads").splitlines()]
-    return {f.stem.replace("_", "-"): ".".join(f.with_suffix("").parts) for f in files if f.suffix == ".py"}
-
-
-@pytest.mark.skipif(not (launch.REPOSITORY / ".git").exists(), reason="not a git checkout")
-def test_fingerprints_that_stand_for_the_same_code_are_those_of_the_history(monkeypatch):
-    before_rooms = ("bench.fits", "bench.served", "bench.by_hand", "bench.cgroups", "bench.clock")
-    monkeypatch.setattr(registry, "COUNTED", (*registry.COUNTED, *before_rooms))
-    if git("rev-parse", "--is-shallow-repository") == "true":
-        pytest.skip("the history was not fetched")
-    for change in codec.changes():
-        before, after = (
-            change["commit"],
-            git("log", "-1", "--format=%H", "-S", change["why"], "--", str(codec.SAME_CODE)),
-        )
-        if not after:
-            pytest.skip("the newest change is not committed yet")
-        old, new = sources(before), sources(after)
-        kind = fingerprint_1 if "PARTS" in (old("bench.registry") or "") else registry.fingerprint
-        then, now = modules_at(before), modules_at(after)
-        for workload, ends in change["same"].items():
-            found = [kind(then[workload], old), registry.fingerprint(now[workload], new)]
-            assert ends == found, workload

@@ -178,9 +178,9 @@ def test_a_process_above_its_cap_is_killed_and_counted(n_bytes: int, n_kills: in
 
 def test_fingerprint_follows_the_nets(monkeypatch: pytest.MonkeyPatch):
     before = registry.source_hash("memory-caps"), registry.source_hash("memory-nets")
-    source = registry._source
+    source = registry.source_text
     changed = {"bench.workloads.models.resnet50": source("bench.workloads.models.resnet50") + "\nA = 1\n"}
-    monkeypatch.setattr(registry, "_source", lambda name: changed.get(name) or source(name))
+    monkeypatch.setattr(registry, "source_text", lambda name: changed.get(name) or source(name))
     registry.source_hash.cache_clear()
 
     after = registry.source_hash("memory-caps"), registry.source_hash("memory-nets")

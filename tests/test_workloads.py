@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from bench.report import calculators, facts, studies
 from bench.schema import BACKENDS, PROFILES, Cell, DataUnavailableError, Mode, Profile, Variant, Workload
 from bench.workloads import registry
 
@@ -557,3 +559,37 @@ print(sum(host(value).size for value in drawn) - module.n_weights(variant.params
 
     assert error < 1e-4 * size
     assert 0 == int(left_over)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_what_has_a_name_of_its_own_is_there(name: str):
+    spec, names = SPECS[name], registry.names(name)
+    variants = [variant for profile in PROFILES for variant in spec.variants[profile]]
+
+    for part in names.parts:
+        assert part.value in [v.params.get(part.param, getattr(v, part.param, None)) for v in variants], part
+    for group in names.alternatives:
+        assert len(group) > 1 and set(group) <= {item.id for item in spec.series}
+    assert set(names.nets) <= {v.params.get("net") for v in variants} - set(SPECS)
+    assert not names.memory or {"peak", "largest"} & {reading.id for reading in spec.readings}
+
+
+def test_names_are_those_that_the_report_uses():
+    names = {name: registry.names(name) for name in SPECS}
+
+    parts = {(name, p.id, p.param, p.value, p.label) for name, own in names.items() for p in own.parts}
+    assert set(facts.EXTRA_VARIANTS) == parts
+    assert studies.ALTERNATIVES == {name: own.alternatives for name, own in names.items() if own.alternatives}
+    assert set(calculators.READ_BY) == {name for name, own in names.items() if own.memory == "by-batch"}
+    assert [calculators.TRIED_BY] == [name for name, own in names.items() if own.memory == "under-cap"]
+    assert calculators.SMALL_NETS == {net: title for own in names.values() for net, title in own.nets.items()}
+
+
+def test_names_take_no_part_in_the_fingerprint():
+    name = registry.module_name("resnet50")
+    unnamed = re.sub(r"^NAMES = .*\n", "", registry.source_text(name), flags=re.MULTILINE)
+
+    assert "NAMES" not in unnamed
+    assert registry.source_hash("resnet50") == registry.fingerprint(
+        name, lambda module: unnamed if module == name else registry.source_text(module)
+    )

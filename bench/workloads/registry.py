@@ -12,11 +12,12 @@ from functools import cache
 from types import ModuleType
 
 from bench import REPOSITORY, ROOT
-from bench.schema import SLUG, Scalar, Workload
+from bench.schema import SLUG, Names, Scalar, Workload
 
 # Where code lies whose change is a change of what a workload computes or how its own clock reads.
 COUNTED = ("bench.workloads.", "bench.machine.cgroups", "bench.measure.clock")
 FOLDERS = ("models", "studies")
+DECLARED = ("SPEC", "NAMES")  # what a workload's file says of itself
 
 
 class UnknownNameError(ValueError):
@@ -67,6 +68,15 @@ def workload(workload_id: str) -> Workload:
     return workloads()[workload_id]
 
 
+def names(workload_id: str) -> Names:
+    """What the report calls the parts of a workload: its file's NAMES; empty where it has none.
+
+    Raises:
+        UnknownNameError: no such workload.
+    """
+    return getattr(module(workload_id), "NAMES", Names())
+
+
 def module(workload_id: str) -> ModuleType:
     """The module that declares a workload; its functions import a framework when called."""
     return importlib.import_module(module_name(workload_id))
@@ -81,11 +91,11 @@ def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
 def source_hash(workload_id: str) -> str:
     """Fingerprint of a workload's functions: 16 hex digits of SHA-256 over their syntax trees.
 
-    Comments, docstrings, layout, import statements and SPEC (of which every record keeps a copy) do not count, so that
-    only a change of what is computed makes two results incomparable. What the file imports from COUNTED counts with
-    it, and what that imports, by content and not by name: files may move.
+    Comments, docstrings, layout, import statements, SPEC (of which every record keeps a copy) and NAMES do not count,
+    so that only a change of what is computed makes two results incomparable. What the file imports from COUNTED counts
+    with it, and what that imports, by content and not by name: files may move.
     """
-    return fingerprint(module_name(workload_id), _source)
+    return fingerprint(module_name(workload_id), source_text)
 
 
 def fingerprint(name: str, source: Callable[[str], str | None]) -> str:
@@ -112,7 +122,8 @@ def module_name(workload_id: str) -> str:
     return _files()[workload_id]
 
 
-def _source(name: str) -> str | None:
+def source_text(name: str) -> str | None:
+    """Text of a module of this repository by dotted name; None where there is none."""
     path = REPOSITORY.joinpath(*name.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
@@ -139,32 +150,34 @@ class _NoImports(ast.NodeTransformer):
 
 
 def _text(body: list[ast.stmt]) -> str:
-    """Syntax trees of a module's statements as text, without SPEC, imports and docstrings."""
-    kept = [node for node in body if not _assigns(node, "SPEC") and not _is_docstring(node)]
+    """Syntax trees of a module's statements as text, without what DECLARED names, imports and docstrings."""
+    kept = [node for node in body if not assigns(node, *DECLARED) and not is_docstring(node)]
     tree = _NoImports().visit(ast.Module(body=kept, type_ignores=[]))
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.body and _is_docstring(node.body[0]):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.body and is_docstring(node.body[0]):
             node.body = node.body[1:]
-    return "\n".join(map(_dump, tree.body))
+    return "\n".join(map(dump, tree.body))
 
 
-def _dump(node: object) -> str:
+def dump(node: object) -> str:
     """A syntax tree as text, the same in every version of Python: absent and empty fields are left out.
 
     ``ast.dump`` itself shows fields that only some versions have.
     """
     if isinstance(node, list):
-        return "[" + ",".join(_dump(item) for item in node) + "]"
+        return "[" + ",".join(dump(item) for item in node) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = ((name, value) for name, value in ast.iter_fields(node) if name != "kind")
-    shown = (f"{name}={_dump(value)}" for name, value in fields if value is not None and value != [])
+    shown = (f"{name}={dump(value)}" for name, value in fields if value is not None and value != [])
     return f"{type(node).__name__}({','.join(shown)})"
 
 
-def _is_docstring(node: ast.stmt) -> bool:
+def is_docstring(node: ast.stmt) -> bool:
+    """Whether a statement is a string and nothing else."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _assigns(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+def assigns(node: ast.stmt, *names: str) -> bool:
+    """Whether a statement gives one of these names a value."""
+    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in names for t in node.targets)

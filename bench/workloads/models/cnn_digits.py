@@ -25,61 +25,21 @@ SPEC = Workload(
     data_source="the 1,797 digits that ship with scikit-learn; 357 of them, chosen once by a fixed seed, are held out",
     target=Target(metric="accuracy", at_least=0.97, max_epochs=30),
     variants={
-        "smoke": tuple(
-            Variant(
-                mode=mode,
-                batch_size=32,
-                n_samples=N_TRAIN,
-                n_blocks=3,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=8.0,
-            )
-            for mode in ("train", "infer")
-        ),
-        "quick": tuple(
-            Variant(
-                mode=mode,
-                batch_size=32,
-                n_samples=N_TRAIN,
-                n_blocks=10,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=8.0,
-            )
-            for mode in ("train", "infer")
-        ),
+        "smoke": tuple(Variant(mode=mode, batch_size=32, n_samples=N_TRAIN, n_blocks=3, steady_limit_s=0.5,
+                               headline=True, estimate_s=8.0) for mode in ("train", "infer")),
+        "quick": tuple(Variant(mode=mode, batch_size=32, n_samples=N_TRAIN, n_blocks=10, steady_limit_s=1.0,
+                               headline=True, estimate_s=8.0) for mode in ("train", "infer")),
         "reference": (
-            *(
-                Variant(
-                    mode=mode,
-                    batch_size=32,
-                    n_samples=N_TRAIN,
-                    n_blocks=30,
-                    steady_limit_s=3.0,
-                    headline=True,
-                    estimate_s=8.0,
-                    more_threads=(1, 2, 4, 8) if mode == "train" else (),
-                    more_precisions=("mixed_bfloat16", "mixed_float16") if mode == "train" else (),
-                    sweep="batch" if mode == "train" else "",
-                )
-                for mode in ("train", "infer")
-            ),
+            *(Variant(mode=mode, batch_size=32, n_samples=N_TRAIN, n_blocks=30, steady_limit_s=3.0, headline=True,
+                      estimate_s=8.0, more_threads=(1, 2, 4, 8) if mode == "train" else (),
+                      more_precisions=("mixed_bfloat16", "mixed_float16") if mode == "train" else (),
+                      sweep="batch" if mode == "train" else "") for mode in ("train", "infer")),
             # All divide the 1,440 images, so that every batch size learns from the same ones.
-            *(
-                Variant(
-                    batch_size=batch_size,
-                    n_samples=N_TRAIN,
-                    n_blocks=15,
-                    steady_limit_s=2.0,
-                    estimate_s=10.0,
-                    sweep="batch",
-                )
-                for batch_size in (8, 16, 96, 240, 480)
-            ),
+            *(Variant(batch_size=batch_size, n_samples=N_TRAIN, n_blocks=15, steady_limit_s=2.0, estimate_s=10.0,
+                      sweep="batch") for batch_size in (8, 16, 96, 240, 480)),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

@@ -23,52 +23,21 @@ SPEC = Workload(
     data_source="Fashion-MNIST through keras.datasets, downloaded on first use; skipped where that fails",
     target=Target(metric="accuracy", at_least=0.9, max_epochs=15),
     variants={
-        "smoke": (
-            Variant(
-                batch_size=32,
-                n_samples=512,
-                n_job_epochs=1,
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=9.0,
-            ),
-        ),
-        "quick": (
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=1_024,
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=32, n_samples=512, n_job_epochs=1, n_blocks=2, steady_limit_s=0.5,
+                          headline=True, estimate_s=9.0),),
+        "quick": (Variant(mode="infer", batch_size=32, n_samples=1_024, n_blocks=5, steady_limit_s=0.5,
+                          headline=True, estimate_s=7.0),),
         "reference": (
-            Variant(
-                batch_size=32,
-                n_samples=60_000,
-                n_blocks=15,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=120.0,
-                sweep="batch",
-            ),
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=1_024,
-                n_blocks=15,
-                steady_limit_s=2.0,
-                headline=True,
-                estimate_s=9.0,
-            ),
+            Variant(batch_size=32, n_samples=60_000, n_blocks=15, steady_limit_s=3.0, headline=True,
+                    estimate_s=120.0, sweep="batch"),
+            Variant(mode="infer", batch_size=32, n_samples=1_024, n_blocks=15, steady_limit_s=2.0, headline=True,
+                    estimate_s=9.0),
             # 250 divides the 60,000 images, so that every step has one shape.
-            Variant(batch_size=250, n_samples=60_000, n_blocks=15, steady_limit_s=3.0, estimate_s=120.0, sweep="batch"),
+            Variant(batch_size=250, n_samples=60_000, n_blocks=15, steady_limit_s=3.0, estimate_s=120.0,
+                    sweep="batch"),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

@@ -29,42 +29,17 @@ SPEC = Workload(
     data_source="up to four shapes an image, drawn over noise by a generator of fixed seed; 512 more are held out",
     target=Target(metric="overlap", at_least=0.7, max_epochs=25),
     variants={
-        "smoke": (
-            Variant(
-                batch_size=16,
-                n_samples=64,
-                n_job_epochs=1,
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=9.0,
-            ),
-        ),
-        "quick": (
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=256,
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=16, n_samples=64, n_job_epochs=1, n_blocks=2, steady_limit_s=0.5,
+                          headline=True, estimate_s=9.0),),
+        "quick": (Variant(mode="infer", batch_size=32, n_samples=256, n_blocks=5, steady_limit_s=0.5,
+                          headline=True, estimate_s=7.0),),
         "reference": (
             Variant(batch_size=32, n_samples=4_096, n_blocks=15, steady_limit_s=3.0, headline=True, estimate_s=38.0),
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=256,
-                n_blocks=15,
-                steady_limit_s=2.0,
-                headline=True,
-                estimate_s=9.0,
-            ),
+            Variant(mode="infer", batch_size=32, n_samples=256, n_blocks=15, steady_limit_s=2.0, headline=True,
+                    estimate_s=9.0),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

@@ -24,66 +24,22 @@ SPEC = Workload(
     sample_noun="samples",
     data_source="ids drawn by a seeded generator, few often and most rarely; a label from a hidden score of each",
     variants={
-        "smoke": (
-            Variant(
-                batch_size=64,
-                n_samples=256,
-                params={"rows": 1_000, "optimizer": "adam"},
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
-        "quick": (
-            Variant(
-                batch_size=1024,
-                n_samples=65_536,
-                params={"rows": 100_000, "optimizer": "adam"},
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=64, n_samples=256, params={"rows": 1_000, "optimizer": "adam"}, n_blocks=2,
+                          steady_limit_s=0.5, headline=True, estimate_s=7.0),),
+        "quick": (Variant(batch_size=1024, n_samples=65_536, params={"rows": 100_000, "optimizer": "adam"},
+                          n_blocks=5, steady_limit_s=0.5, headline=True, estimate_s=7.0),),
         "reference": (
-            *(
-                Variant(
-                    mode=mode,
-                    batch_size=1024,
-                    n_samples=65_536,
-                    params={"rows": rows, "optimizer": "adam"},
-                    n_blocks=15,
-                    steady_limit_s=2.0,
-                    headline=rows == 100_000,
-                    estimate_s=12.0,
-                )
-                for rows in (10_000, 100_000, 1_000_000)
-                for mode in ("train", "infer")
-            ),
+            *(Variant(mode=mode, batch_size=1024, n_samples=65_536, params={"rows": rows, "optimizer": "adam"},
+                      n_blocks=15, steady_limit_s=2.0, headline=rows == 100_000, estimate_s=12.0)
+              for rows in (10_000, 100_000, 1_000_000) for mode in ("train", "infer")),
             # Adam keeps two more tables: 2 GB for ten million rows, and as much again while a step computes.
-            Variant(
-                batch_size=1024,
-                n_samples=65_536,
-                params={"rows": 10_000_000, "optimizer": "adam"},
-                n_blocks=5,
-                steady_limit_s=4.0,
-                estimate_s=20.0,
-            ),
-            *(
-                Variant(
-                    batch_size=1024,
-                    n_samples=65_536,
-                    params={"rows": rows, "optimizer": "sgd"},
-                    n_blocks=10,
-                    steady_limit_s=2.0,
-                    estimate_s=12.0,
-                )
-                for rows in (100_000, 1_000_000, 10_000_000)
-            ),
+            Variant(batch_size=1024, n_samples=65_536, params={"rows": 10_000_000, "optimizer": "adam"}, n_blocks=5,
+                    steady_limit_s=4.0, estimate_s=20.0),
+            *(Variant(batch_size=1024, n_samples=65_536, params={"rows": rows, "optimizer": "sgd"}, n_blocks=10,
+                      steady_limit_s=2.0, estimate_s=12.0) for rows in (100_000, 1_000_000, 10_000_000)),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

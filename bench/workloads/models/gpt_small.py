@@ -30,53 +30,18 @@ SPEC = Workload(
     data_source="the help texts that ship with Python (pydoc_data.topics); two of the topics are held out",
     target=Target(metric="accuracy", at_least=0.5, max_epochs=12),
     variants={
-        "smoke": (
-            Variant(
-                batch_size=16,
-                n_samples=64,
-                params=TINY,
-                n_job_epochs=1,
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
-        "quick": (
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=64,
-                params=SIZE,
-                n_blocks=5,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=16, n_samples=64, params=TINY, n_job_epochs=1, n_blocks=2, steady_limit_s=0.5,
+                          headline=True, estimate_s=8.0),),
+        "quick": (Variant(mode="infer", batch_size=32, n_samples=64, params=SIZE, n_blocks=5, steady_limit_s=0.5,
+                          headline=True, estimate_s=7.0),),
         "reference": (
-            Variant(
-                batch_size=32,
-                n_samples=6_400,
-                params=SIZE,
-                n_blocks=15,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=40.0,
-            ),
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=64,
-                params=SIZE,
-                n_blocks=15,
-                steady_limit_s=2.0,
-                headline=True,
-                estimate_s=9.0,
-            ),
+            Variant(batch_size=32, n_samples=6_400, params=SIZE, n_blocks=15, steady_limit_s=3.0, headline=True,
+                    estimate_s=40.0),
+            Variant(mode="infer", batch_size=32, n_samples=64, params=SIZE, n_blocks=15, steady_limit_s=2.0,
+                    headline=True, estimate_s=9.0),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

@@ -24,90 +24,36 @@ SPEC = Workload(
     sample_noun="rows",
     data_source="drawn by a seeded generator: 32 correlated features, a rule with interactions, 5 % of labels flipped",
     variants={
-        "smoke": (
-            Variant(
-                batch_size=32,
-                n_samples=512,
-                params={"width": 16},
-                n_job_epochs=1,
-                n_blocks=3,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=6.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=32, n_samples=512, params={"width": 16}, n_job_epochs=1, n_blocks=3,
+                          steady_limit_s=0.5, headline=True, estimate_s=6.0),),
         "quick": (
-            Variant(
-                batch_size=32,
-                n_samples=16_384,
-                params={"width": 128},
-                n_job_epochs=3,
-                n_blocks=10,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=8.0,
-            ),
-            *(
-                Variant(
-                    batch_size=batch_size,
-                    n_samples=n_samples,
-                    params={"width": width},
-                    n_blocks=10,
-                    steady_limit_s=1.0,
-                    estimate_s=6.0,
-                )
-                for width in (16, 1024)
-                for batch_size, n_samples in ((32, 16_384), (2048, 262_144))
-            ),
+            Variant(batch_size=32, n_samples=16_384, params={"width": 128}, n_job_epochs=3, n_blocks=10,
+                    steady_limit_s=1.0, headline=True, estimate_s=8.0),
+            *(Variant(batch_size=batch_size, n_samples=n_samples, params={"width": width}, n_blocks=10,
+                      steady_limit_s=1.0, estimate_s=6.0)
+              for width in (16, 1024) for batch_size, n_samples in ((32, 16_384), (2048, 262_144))),
         ),
         "reference": (
-            Variant(
-                batch_size=32,
-                n_samples=16_384,
-                params={"width": 128},
-                n_job_epochs=3,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=10.0,
-                more_threads=(1, 2, 4, 8),
-                more_precisions=("mixed_bfloat16", "mixed_float16"),
-                sweep="crossover",
-            ),
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=16_384,
-                params={"width": 128},
-                n_blocks=10,
-                steady_limit_s=2.0,
-                estimate_s=8.0,
-            ),
+            Variant(batch_size=32, n_samples=16_384, params={"width": 128}, n_job_epochs=3, steady_limit_s=3.0,
+                    headline=True, estimate_s=10.0, more_threads=(1, 2, 4, 8),
+                    more_precisions=("mixed_bfloat16", "mixed_float16"), sweep="crossover"),
+            Variant(mode="infer", batch_size=32, n_samples=16_384, params={"width": 128}, n_blocks=10,
+                    steady_limit_s=2.0, estimate_s=8.0),
+            # The last corner would take a CPU minutes and says nothing that its neighbours do not.
             *(
-                Variant(
-                    batch_size=batch_size,
-                    n_samples=n_samples,
-                    params={"width": width},
-                    n_blocks=10,
-                    steady_limit_s=1.5,
-                    estimate_s=20.0 if width == 4096 and batch_size >= 2048 else 7.0,
-                    # The last corner would take a CPU minutes and says nothing that its neighbours do not.
-                    devices=("gpu",) if (width, batch_size) == (4096, 8192) else (),
-                    more_precisions=("tf32", "mixed_bfloat16") if (width, batch_size) == (4096, 8192) else (),
-                    sweep="crossover",
-                )
+                Variant(batch_size=batch_size, n_samples=n_samples, params={"width": width}, n_blocks=10,
+                        steady_limit_s=1.5, estimate_s=20.0 if width == 4096 and batch_size >= 2048 else 7.0,
+                        devices=("gpu",) if (width, batch_size) == (4096, 8192) else (),
+                        more_precisions=("tf32", "mixed_bfloat16") if (width, batch_size) == (4096, 8192) else (),
+                        sweep="crossover")
                 for width in (16, 64, 128, 256, 1024, 4096)
-                for batch_size, n_samples in (
-                    (8, 16_384),
-                    (32, 16_384),
-                    (256, 65_536),
-                    (2048, 262_144),
-                    (8192, 262_144),
-                )
+                for batch_size, n_samples in ((8, 16_384), (32, 16_384), (256, 65_536), (2048, 262_144),
+                                              (8192, 262_144))
                 if (width, batch_size) != (128, 32)
             ),
         ),
     },
-)
+)  # fmt: skip
 
 
 def load_data(variant: Variant, seed: int) -> Data:

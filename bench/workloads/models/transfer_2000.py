@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.schema import Data, Variant, Workload
+from bench.schema import Data, Names, Part, Variant, Workload
 
 if TYPE_CHECKING:
     import keras
@@ -23,53 +23,20 @@ SPEC = Workload(
     sample_noun="images",
     data_source="pixels and classes drawn by a seeded generator: only speed is asked, and it does not depend on them",
     variants={
-        "smoke": (
-            Variant(
-                batch_size=2,
-                n_samples=4,
-                params={"tuned": "head", "image_px": 64},
-                n_job_epochs=1,
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
-        "quick": (
-            Variant(
-                batch_size=25,
-                n_samples=100,
-                params={"tuned": "head", "image_px": 224},
-                n_job_epochs=1,
-                n_blocks=3,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=2, n_samples=4, params={"tuned": "head", "image_px": 64}, n_job_epochs=1,
+                          n_blocks=2, steady_limit_s=0.5, headline=True, estimate_s=7.0),),
+        "quick": (Variant(batch_size=25, n_samples=100, params={"tuned": "head", "image_px": 224}, n_job_epochs=1,
+                          n_blocks=3, steady_limit_s=0.5, headline=True, estimate_s=8.0),),
         "reference": (
-            Variant(
-                batch_size=25,
-                n_samples=2_000,
-                params={"tuned": "head", "image_px": 224},
-                n_job_epochs=1,
-                n_blocks=5,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=20.0,
-            ),
-            Variant(
-                batch_size=25,
-                n_samples=2_000,
-                params={"tuned": "all", "image_px": 224},
-                n_job_epochs=1,
-                n_blocks=5,
-                steady_limit_s=1.0,
-                estimate_s=85.0,
-            ),
+            Variant(batch_size=25, n_samples=2_000, params={"tuned": "head", "image_px": 224}, n_job_epochs=1,
+                    n_blocks=5, steady_limit_s=1.0, headline=True, estimate_s=20.0),
+            Variant(batch_size=25, n_samples=2_000, params={"tuned": "all", "image_px": 224}, n_job_epochs=1,
+                    n_blocks=5, steady_limit_s=1.0, estimate_s=85.0),
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(parts=(Part("all", "all layers trained", "tuned", "all"),))
 
 
 def load_data(variant: Variant, seed: int) -> Data:

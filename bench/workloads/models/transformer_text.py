@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.schema import Data, Variant, Workload
+from bench.schema import Data, Names, Part, Variant, Workload
 
 if TYPE_CHECKING:
     import keras
@@ -27,76 +27,31 @@ SPEC = Workload(
     sample_noun="passages",
     data_source="eight of the help texts that ship with Python (pydoc_data.topics); passages start at seeded places",
     variants={
-        "smoke": (
-            Variant(
-                batch_size=4,
-                n_samples=16,
-                params={"width": 32, "layers": 1, "heads": 2, "length": 16},
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=6.0,
-            ),
-        ),
+        "smoke": (Variant(batch_size=4, n_samples=16, params={"width": 32, "layers": 1, "heads": 2, "length": 16},
+                          n_blocks=2, steady_limit_s=0.5, headline=True, estimate_s=6.0),),
         "quick": (
-            Variant(
-                batch_size=32,
-                n_samples=1_024,
-                params=COURSE_SIZE,
-                n_blocks=10,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=9.0,
-            ),
-            Variant(
-                mode="infer",
-                batch_size=32,
-                n_samples=512,
-                params=COURSE_SIZE,
-                n_blocks=10,
-                steady_limit_s=1.0,
-                estimate_s=8.0,
-            ),
+            Variant(batch_size=32, n_samples=1_024, params=COURSE_SIZE, n_blocks=10, steady_limit_s=1.0,
+                    headline=True, estimate_s=9.0),
+            Variant(mode="infer", batch_size=32, n_samples=512, params=COURSE_SIZE, n_blocks=10, steady_limit_s=1.0,
+                    estimate_s=8.0),
         ),
         "reference": (
-            Variant(
-                batch_size=32,
-                n_samples=1_024,
-                params=COURSE_SIZE,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=12.0,
-                more_threads=(1, 2, 4, 8),
-                more_precisions=("mixed_bfloat16", "mixed_float16"),
-                sweep="threads",
-            ),
-            Variant(
-                mode="infer", batch_size=32, n_samples=512, params=COURSE_SIZE, steady_limit_s=3.0, estimate_s=11.0
-            ),
-            Variant(batch_size=4, n_samples=32, params=BERT_BASE_SIZE, n_blocks=3, steady_limit_s=1.5, estimate_s=25.0),
-            Variant(
-                mode="infer",
-                batch_size=4,
-                n_samples=32,
-                params=BERT_BASE_SIZE,
-                n_blocks=3,
-                steady_limit_s=1.5,
-                estimate_s=25.0,
-            ),
-            Variant(
-                batch_size=64,
-                n_samples=640,
-                params=BERT_BASE_SIZE,
-                n_blocks=10,
-                steady_limit_s=3.0,
-                estimate_s=40.0,
-                devices=("gpu",),
-                more_precisions=("tf32", "mixed_bfloat16"),
-                sweep="batch",
-            ),
+            Variant(batch_size=32, n_samples=1_024, params=COURSE_SIZE, steady_limit_s=3.0, headline=True,
+                    estimate_s=12.0, more_threads=(1, 2, 4, 8), more_precisions=("mixed_bfloat16", "mixed_float16"),
+                    sweep="threads"),
+            Variant(mode="infer", batch_size=32, n_samples=512, params=COURSE_SIZE, steady_limit_s=3.0,
+                    estimate_s=11.0),
+            Variant(batch_size=4, n_samples=32, params=BERT_BASE_SIZE, n_blocks=3, steady_limit_s=1.5,
+                    estimate_s=25.0),
+            Variant(mode="infer", batch_size=4, n_samples=32, params=BERT_BASE_SIZE, n_blocks=3, steady_limit_s=1.5,
+                    estimate_s=25.0),
+            Variant(batch_size=64, n_samples=640, params=BERT_BASE_SIZE, n_blocks=10, steady_limit_s=3.0,
+                    estimate_s=40.0, devices=("gpu",), more_precisions=("tf32", "mixed_bfloat16"), sweep="batch"),
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(parts=(Part("large", "of BERT-base size", "width", 768),))
 
 
 def load_data(variant: Variant, seed: int) -> Data:

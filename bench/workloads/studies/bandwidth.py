@@ -39,37 +39,18 @@ SPEC = Workload(
     series=tuple(Series(id=name, label=label) for name, label in LABELS.items()),
     readings=tuple(Reading(id=f"{name}-rate", label=label, unit="bytes_per_s") for name, label in LABELS.items()),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"mib": 2},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"mib": 2}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=8.0),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"mib": mib},
-                n_blocks=20,
-                steady_limit_s=4.0,
-                headline=mib == 256,
-                estimate_s=22.0 if mib == 256 else 30.0,
-                devices=("gpu",) if mib == 2048 else (),
-                more_threads=(1,) if mib == 256 else (),
-                sweep="threads" if mib == 256 else "size",
-            )
+            Variant(mode="study", batch_size=1, n_samples=1, params={"mib": mib}, n_blocks=20, steady_limit_s=4.0,
+                    headline=mib == 256, estimate_s=22.0 if mib == 256 else 30.0,
+                    devices=("gpu",) if mib == 2048 else (), more_threads=(1,) if mib == 256 else (),
+                    sweep="threads" if mib == 256 else "size")
             for mib in (1, 16, 256, 2048)
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Series, Variant, Workload
+from bench.schema import Names, Series, Variant, Workload
 
 WIDTH, N_FEATURES = 256, 32
 
@@ -28,20 +28,13 @@ SPEC = Workload(
     variants={
         "smoke": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=5, steady_limit_s=1.0, headline=True),),
         "quick": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=30, steady_limit_s=2.0, headline=True),),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=batch_size,
-                n_blocks=200,
-                steady_limit_s=8.0,
-                headline=batch_size == 1,
-                estimate_s=11.0,
-            )
-            for batch_size in (1, 8, 64, 1024)
-        ),
+        "reference": tuple(Variant(mode="study", batch_size=batch_size, n_samples=batch_size, n_blocks=200,
+                                   steady_limit_s=8.0, headline=batch_size == 1, estimate_s=11.0)
+                           for batch_size in (1, 8, 64, 1024)),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("predict", "predict-on-batch", "call", "compiled"),))
 
 
 def measure(study: Any) -> None:

@@ -33,38 +33,17 @@ SPEC = Workload(
         *(Reading(id=f"{name}-accuracy", label=f"{label}, accuracy", unit="frac") for name, label in METHODS.items()),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"task": "digits", "rows": 128},
-                n_blocks=1,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"task": "digits", "rows": 128},
+                          n_blocks=1, headline=True, estimate_s=10.0),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"task": task, "rows": rows},
-                n_blocks=1,
-                headline=rows in (320, 1_440, 16_384),
-                estimate_s=estimate_s,
-            )
-            for task, rows, estimate_s in (
-                ("digits", 320, 6.0),
-                ("digits", 1_440, 7.0),
-                ("tabular", 1_024, 6.0),
-                ("tabular", 16_384, 7.5),
-                ("tabular", 131_072, 30.0),
-            )
+            Variant(mode="study", batch_size=1, n_samples=1, params={"task": task, "rows": rows}, n_blocks=1,
+                    headline=rows in (320, 1_440, 16_384), estimate_s=estimate_s)
+            for task, rows, estimate_s in (("digits", 320, 6.0), ("digits", 1_440, 7.0), ("tabular", 1_024, 6.0),
+                                           ("tabular", 16_384, 7.5), ("tabular", 131_072, 30.0))
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

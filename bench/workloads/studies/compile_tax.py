@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Reading, Series, Variant, Workload
 
 N_CLASSES = 10
 SIDE = 32  # pixels; the other shapes have about as many in all, so that the arithmetic hardly changes
@@ -41,35 +41,18 @@ SPEC = Workload(
         Reading(id="first-cache-warm", label="first step, cache on disk filled", unit="s"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=4,
-                n_samples=4,
-                params={"net": "tiny", "shapes": 2},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=20.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=4, n_samples=4, params={"net": "tiny", "shapes": 2}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=20.0),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=16,
-                n_samples=16,
-                params={"net": net, "shapes": 10},
-                n_blocks=10,
-                steady_limit_s=3.0,
-                headline=net == "small",
-                estimate_s=estimate_s,
-                sweep="compilation",
-            )
+            Variant(mode="study", batch_size=16, n_samples=16, params={"net": net, "shapes": 10}, n_blocks=10,
+                    steady_limit_s=3.0, headline=net == "small", estimate_s=estimate_s, sweep="compilation")
             for net, estimate_s in (("small", 36.0), ("mid", 75.0))
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("eager", "graph", "compiled"),))
 
 # Filters of each convolution by net; an image is halved before the filters grow.
 FILTERS = {"tiny": (8,), "small": (32, 64), "mid": (32, 32, 64, 64, 128, 128, 256, 256)}

@@ -12,7 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Reading, Series, Variant, Workload
 
 KIBIBYTE = 2**10
 BLOCK_BYTES = 256 * 2**20  # copied in one block at most, or one array where that is larger
@@ -47,34 +47,19 @@ SPEC = Workload(
         Reading(id="numpy-copy-rate", label="NumPy array to NumPy array", unit="bytes_per_s"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"kib": 64},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=6.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"kib": 64}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=6.0),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"kib": kib},
-                n_blocks=30,
-                steady_limit_s=4.0,
-                headline=kib == 16_384,
-                estimate_s=estimate_s,
-                sweep="size",
-            )
+            Variant(mode="study", batch_size=1, n_samples=1, params={"kib": kib}, n_blocks=30, steady_limit_s=4.0,
+                    headline=kib == 16_384, estimate_s=estimate_s, sweep="size")
             for kib, estimate_s in ((4, 7.0), (64, 7.0), (1_024, 14.0), (16_384, 9.5), (262_144, 24.0))
         ),
     },
+)  # fmt: skip
+
+NAMES = Names(
+    alternatives=(("to-device", "keras-to-device", "to-device-pinned"), ("to-host", "keras-to-host", "to-host-pinned"))
 )
 
 

@@ -34,37 +34,16 @@ SPEC = Workload(
         for values, what in VALUES.items()
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n": 64},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=8.0,
-                devices=("cpu",),
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"n": 64}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=8.0, devices=("cpu",)),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n": 512},
-                n_blocks=20,
-                steady_limit_s=2.5,
-                headline=True,
-                estimate_s=24.0,
-                devices=("cpu",),
-                more_threads=(1,),  # PyTorch's switch acts on the thread that sets it, so one thread shows it whole
-                sweep="denormals",
-            ),
+            # PyTorch's switch acts on the thread that sets it, so one thread shows it whole.
+            Variant(mode="study", batch_size=1, n_samples=1, params={"n": 512}, n_blocks=20, steady_limit_s=2.5,
+                    headline=True, estimate_s=24.0, devices=("cpu",), more_threads=(1,), sweep="denormals"),
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -37,37 +37,18 @@ SPEC = Workload(
         Reading(id="time-ratio", label="step with the switches on over step with them off", unit="ratio"),
     ),
     variants={
-        "smoke": tuple(
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=80,
-                params={"net": net},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=net == "cnn",
-                estimate_s=10.0,
-            )
-            for net in ("cnn", "embedding")
-        ),
+        "smoke": tuple(Variant(mode="study", batch_size=8, n_samples=80, params={"net": net}, n_blocks=3,
+                               steady_limit_s=0.2, headline=net == "cnn", estimate_s=10.0)
+                       for net in ("cnn", "embedding")),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=N_STEPS * batch_size,
-                params={"net": net},
-                n_blocks=20,
-                steady_limit_s=4.0,
-                headline=batch_size == 32,
-                estimate_s=16.0 if batch_size == 32 else 60.0,
-                sweep="determinism",
-            )
-            for net in ("cnn", "embedding")
-            for batch_size in (32, 256)
+            Variant(mode="study", batch_size=batch_size, n_samples=N_STEPS * batch_size, params={"net": net},
+                    n_blocks=20, steady_limit_s=4.0, headline=batch_size == 32,
+                    estimate_s=16.0 if batch_size == 32 else 60.0, sweep="determinism")
+            for net in ("cnn", "embedding") for batch_size in (32, 256)
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

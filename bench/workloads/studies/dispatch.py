@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.schema import Series, Variant, Workload
+from bench.schema import Names, Series, Variant, Workload
 
 N_STEPS = 200  # of one epoch of fit: enough for its start to vanish in the mean
 
@@ -29,27 +29,15 @@ SPEC = Workload(
         Series(id="fit-step", label="one step of fit, one neuron"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study", batch_size=1, n_samples=1, n_blocks=3, steady_limit_s=0.3, headline=True, estimate_s=9.0
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=3, steady_limit_s=0.3, headline=True,
+                          estimate_s=9.0),),
         "quick": (),
-        "reference": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                n_blocks=30,
-                steady_limit_s=8.0,
-                headline=True,
-                estimate_s=40.0,
-                more_threads=(1,),
-                sweep="threads",
-            ),
-        ),
+        "reference": (Variant(mode="study", batch_size=1, n_samples=1, n_blocks=30, steady_limit_s=8.0,
+                              headline=True, estimate_s=40.0, more_threads=(1,), sweep="threads"),),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("numpy", "operation", "keras-operation", "compiled"),))
 
 
 def measure(study: Any) -> None:

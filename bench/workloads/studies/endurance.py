@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Reading, Series, Variant, Workload
 from bench.workloads.parts import fits
 
 N_PIXELS, N_CLASSES = 32, 10
@@ -32,43 +32,19 @@ SPEC = Workload(
         Reading(id="last-to-first-rate", label="pace of the last minute, relative to the first", unit="ratio"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=16,
-                n_samples=64,
-                params={"block-s": 0.2, "minutes": 0.02},
-                n_blocks=10_000,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=16, n_samples=64, params={"block-s": 0.2, "minutes": 0.02},
+                          n_blocks=10_000, steady_limit_s=1.0, headline=True, estimate_s=8.0),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=256,
-                params={"block-s": 0.5, "minutes": 0.05},
-                n_blocks=10_000,
-                steady_limit_s=3.0,
-                headline=True,
-                estimate_s=11.0,
-            ),
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=2_048,
-                params={"block-s": 5.0, "minutes": 10},
-                n_blocks=10_000,
-                steady_limit_s=600.0,
-                estimate_s=620.0,
-                sweep="endurance",
-            ),
+            Variant(mode="study", batch_size=64, n_samples=256, params={"block-s": 0.5, "minutes": 0.05},
+                    n_blocks=10_000, steady_limit_s=3.0, headline=True, estimate_s=11.0),
+            Variant(mode="study", batch_size=64, n_samples=2_048, params={"block-s": 5.0, "minutes": 10},
+                    n_blocks=10_000, steady_limit_s=600.0, estimate_s=620.0, sweep="endurance"),
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(parts=(Part("long", "ten minutes", "minutes", 10),))
 
 
 def measure(study: Any) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Series, Variant, Workload
 
 N_FEATURES, WIDTH = 16, 32
 LEARNING_RATE = 1e-3
@@ -37,31 +37,15 @@ SPEC = Workload(
         Series(id="bare", label="a loop without Keras"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=640,
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=32, n_samples=640, n_blocks=3, steady_limit_s=0.3,
+                          headline=True, estimate_s=10.0),),
         "quick": (),
-        "reference": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=6_400,
-                n_blocks=20,
-                steady_limit_s=8.0,
-                headline=True,
-                estimate_s=24.0,
-            ),
-        ),
+        "reference": (Variant(mode="study", batch_size=32, n_samples=6_400, n_blocks=20, steady_limit_s=8.0,
+                              headline=True, estimate_s=24.0),),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("fit", "execution-10", "execution-100", "train-on-batch", "bare"),))
 
 
 def measure(study: Any) -> None:

@@ -19,20 +19,6 @@ from bench.workloads.parts import fits
 LATE_FRAC = 0.1  # of the time that the work took: a call that comes back later than that is late
 
 
-def _variant(profile: str, n_steps: int, n_blocks: int, estimate_s: float) -> Variant:
-    """The transformer at the size and batch of its workload's headline training variant."""
-    own = transformer_text.SPEC.headline_training(profile)
-    return Variant(
-        mode="study",
-        batch_size=own.batch_size,
-        n_samples=n_steps * own.batch_size,
-        params=own.params,
-        n_blocks=n_blocks,
-        headline=True,
-        estimate_s=estimate_s,
-    )
-
-
 SPEC = Workload(
     id="fit-return",
     title="When fit comes back",
@@ -65,12 +51,16 @@ SPEC = Workload(
         Reading(id="late-share-epoch-untuned", label="on tf.data without autotuning: late epochs", unit="frac"),
         Reading(id="lost-share-epoch-untuned", label="on tf.data without autotuning: share before steps", unit="frac"),
     ),
+    # The transformer at the size and batch of its workload's headline training.
     variants={
-        "smoke": (_variant("smoke", 2, 3, 10.0),),
-        "quick": (),
-        "reference": (_variant("reference", 4, 60, 60.0),),
+        profile: tuple(
+            Variant(mode="study", batch_size=own.batch_size, n_samples=n_steps * own.batch_size, params=own.params,
+                    n_blocks=n_blocks, headline=True, estimate_s=estimate_s)
+            for n_steps, n_blocks, estimate_s in sizes for own in [transformer_text.SPEC.headline_training(profile)]
+        )
+        for profile, sizes in (("smoke", [(2, 3, 10.0)]), ("quick", []), ("reference", [(4, 60, 60.0)]))
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -17,23 +17,6 @@ NETS = {module.SPEC.id: module for module in (cnn_digits, mlp_tabular, lstm_text
 PART_S = 0.3  # one timed fit lasts about this long: short, so that a slow neighbour meets every part of a round
 
 
-def _variant(net: str, n_steps: int, estimate_s: float, profile: str = "reference") -> Variant:
-    """The net at the size and batch of its workload's headline training variant, with ``n_steps`` in an epoch."""
-    own = next(v for v in NETS[net].SPEC.variants[profile] if v.mode == "train" and v.headline)
-    is_small = profile == "smoke"
-    return Variant(
-        mode="study",
-        batch_size=own.batch_size,
-        n_samples=n_steps * own.batch_size,
-        params={"net": net, **own.params},
-        n_blocks=3 if is_small else 61,
-        steady_limit_s=0.3 if is_small else 45.0,
-        headline=net == "mlp-tabular",
-        estimate_s=estimate_s,
-        sweep="" if is_small else "nets",
-    )
-
-
 SPEC = Workload(
     id="harness-overhead",
     title="What our own clock costs",
@@ -46,18 +29,23 @@ SPEC = Workload(
         Series(id="clock", label="model.fit under the clock"),
         Series(id="again", label="model.fit as it comes, a second time"),
     ),
+    # Each net at the size and batch of its workload's headline training, with so many steps in an epoch.
     variants={
-        "smoke": (_variant("mlp-tabular", 16, 9.0, "smoke"),),
-        "quick": (),
-        "reference": (
-            _variant("mlp-tabular", 512, 75.0),
-            _variant("cnn-digits", 45, 75.0),
-            _variant("lstm-text", 10, 80.0),
-            _variant("transformer-text", 4, 80.0),
-            _variant("resnet50", 3, 190.0),
-        ),
+        profile: tuple(
+            Variant(mode="study", batch_size=own.batch_size, n_samples=n_steps * own.batch_size,
+                    params={"net": net, **own.params}, n_blocks=n_blocks, steady_limit_s=limit_s,
+                    headline=net == "mlp-tabular", estimate_s=estimate_s, sweep=sweep)
+            for net, n_steps, estimate_s in nets for own in [NETS[net].SPEC.headline_training(profile)]
+        )
+        for profile, n_blocks, limit_s, sweep, nets in (
+            ("smoke", 3, 0.3, "", [("mlp-tabular", 16, 9.0)]),
+            ("quick", 0, 0.0, "", []),
+            ("reference", 61, 45.0, "nets", [("mlp-tabular", 512, 75.0), ("cnn-digits", 45, 75.0),
+                                             ("lstm-text", 10, 80.0), ("transformer-text", 4, 80.0),
+                                             ("resnet50", 3, 190.0)]),
+        )
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, DataUnavailableError, Reading, Series, Variant, Workload
+from bench.schema import Block, DataUnavailableError, Names, Reading, Series, Variant, Workload
 
 N_CLASSES = 10
 WORKERS = (0, 1, 2, 4)
@@ -49,44 +49,19 @@ SPEC = Workload(
         Reading(id="jpeg-size", label="mean size of a JPEG file", unit="bytes"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=32,
-                params={"pixels": 64, "crop": 32},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=8, n_samples=32, params={"pixels": 64, "crop": 32}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=10.0),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=512,
-                params={"pixels": 128, "crop": 64},
-                n_blocks=12,
-                steady_limit_s=8.0,
-                headline=True,
-                estimate_s=45.0,
-                sweep="pipeline",
-            ),
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=384,
-                params={"pixels": 384, "crop": 160},
-                n_blocks=5,
-                steady_limit_s=10.0,
-                estimate_s=90.0,
-                sweep="pipeline",
-            ),
+            Variant(mode="study", batch_size=32, n_samples=512, params={"pixels": 128, "crop": 64}, n_blocks=12,
+                    steady_limit_s=8.0, headline=True, estimate_s=45.0, sweep="pipeline"),
+            Variant(mode="study", batch_size=32, n_samples=384, params={"pixels": 384, "crop": 160}, n_blocks=5,
+                    steady_limit_s=10.0, estimate_s=90.0, sweep="pipeline"),
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("workers-0", "workers-1", "workers-2", "workers-4", "tf-data"),))
 
 
 def measure(study: Any) -> None:

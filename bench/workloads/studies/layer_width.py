@@ -35,49 +35,20 @@ SPEC = Workload(
         for name, label in (("multiple-8", "8 narrower"), ("multiple-4", "12 narrower"), ("odd", "7 narrower"))
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=8,
-                params={"width": 64},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=9.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=8, n_samples=8, params={"width": 64}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=9.0),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=256,
-                n_samples=256,
-                params={"width": 1024},
-                n_blocks=30,
-                steady_limit_s=6.0,
-                headline=True,
-                estimate_s=45.0,
-                devices=("cpu",),
-                more_precisions=("mixed_bfloat16",),
-                sweep="width",
-            ),
-            Variant(
-                mode="study",
-                batch_size=4096,  # of a size that keeps a GPU busy
-                n_samples=4096,
-                params={"width": 4096},
-                n_blocks=30,
-                steady_limit_s=6.0,
-                headline=True,
-                estimate_s=45.0,
-                devices=("gpu",),
-                more_precisions=("tf32", *SIXTEEN_BITS),
-                sweep="width",
-            ),
+            Variant(mode="study", batch_size=256, n_samples=256, params={"width": 1024}, n_blocks=30,
+                    steady_limit_s=6.0, headline=True, estimate_s=45.0, devices=("cpu",),
+                    more_precisions=("mixed_bfloat16",), sweep="width"),
+            # Of a size that keeps a GPU busy.
+            Variant(mode="study", batch_size=4096, n_samples=4096, params={"width": 4096}, n_blocks=30,
+                    steady_limit_s=6.0, headline=True, estimate_s=45.0, devices=("gpu",),
+                    more_precisions=("tf32", *SIXTEEN_BITS), sweep="width"),
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Series, Variant, Workload
+from bench.schema import Names, Part, Reading, Series, Variant, Workload
 
 N_CLASSES = 10
 N_CHANNELS = 3
@@ -42,53 +42,26 @@ SPEC = Workload(
         Reading(id="difference", label="largest difference of the two outputs, as a share of the largest", unit="frac"),
     ),
     variants={
-        "smoke": tuple(
-            Variant(
-                mode="study",
-                batch_size=4,
-                n_samples=4,
-                params={"net": net, "pixels": 16},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=net == "plain",
-                estimate_s=9.0,
-            )
-            for net in ("plain", "depthwise")
-        ),
+        "smoke": tuple(Variant(mode="study", batch_size=4, n_samples=4, params={"net": net, "pixels": 16}, n_blocks=3,
+                               steady_limit_s=0.2, headline=net == "plain", estimate_s=9.0)
+                       for net in ("plain", "depthwise")),
         "quick": (),
         "reference": (
-            *(
-                Variant(
-                    mode="study",
-                    batch_size=32,
-                    n_samples=32,
-                    params={"net": net, "pixels": 64},
-                    n_blocks=15,
-                    steady_limit_s=4.0,
-                    headline=net == "plain",
-                    estimate_s=20.0,
-                    sweep="layout",
-                )
-                for net in ("plain", "depthwise")
-            ),
-            *(
-                Variant(
-                    mode="study",
-                    batch_size=256,  # of a size that keeps a GPU busy
-                    n_samples=256,
-                    params={"net": net, "pixels": 64},
-                    n_blocks=15,
-                    steady_limit_s=4.0,
-                    headline=net == "plain",
-                    estimate_s=40.0,
-                    devices=("gpu",),
-                    more_precisions=("tf32", "mixed_bfloat16", "mixed_float16"),
-                    sweep="layout",
-                )
-                for net in ("plain", "depthwise")
-            ),
+            *(Variant(mode="study", batch_size=32, n_samples=32, params={"net": net, "pixels": 64}, n_blocks=15,
+                      steady_limit_s=4.0, headline=net == "plain", estimate_s=20.0, sweep="layout")
+              for net in ("plain", "depthwise")),
+            # Of a size that keeps a GPU busy.
+            *(Variant(mode="study", batch_size=256, n_samples=256, params={"net": net, "pixels": 64}, n_blocks=15,
+                      steady_limit_s=4.0, headline=net == "plain", estimate_s=40.0, devices=("gpu",),
+                      more_precisions=("tf32", "mixed_bfloat16", "mixed_float16"), sweep="layout")
+              for net in ("plain", "depthwise")),
         ),
     },
+)  # fmt: skip
+
+NAMES = Names(
+    parts=(Part("depthwise", "depthwise convolutions", "net", "depthwise"),),
+    alternatives=(("train-last", "train-first"), ("infer-last", "infer-first")),
 )
 
 

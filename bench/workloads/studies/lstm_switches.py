@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Series, Variant, Workload
+from bench.schema import Names, Reading, Series, Variant, Workload
 
 N_FEATURES = 64
 RATE = 1e-4  # small, so that no arm's loss runs away; speed does not depend on it
@@ -67,55 +67,21 @@ SPEC = Workload(
         Reading(id=f"refused-{REFUSABLE}", label=f"ends with an error: {LABELS[REFUSABLE]}", unit="count"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=8,
-                params={"units": 8, "length": 4},
-                n_blocks=3,
-                steady_limit_s=0.05,
-                headline=True,
-                estimate_s=15.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=8, n_samples=8, params={"units": 8, "length": 4}, n_blocks=3,
+                          steady_limit_s=0.05, headline=True, estimate_s=15.0),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=64,
-                params={"units": 128, "length": 64},
-                n_blocks=10,
-                steady_limit_s=1.5,
-                headline=True,
-                estimate_s=40.0,
-                sweep="recurrent",
-            ),
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=32,
-                params={"units": 32, "length": 16},
-                n_blocks=10,
-                steady_limit_s=1.0,
-                headline=True,
-                estimate_s=40.0,
-                sweep="recurrent",
-            ),
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=64,
-                params={"units": 512, "length": 64},
-                n_blocks=5,
-                steady_limit_s=1.5,
-                estimate_s=100.0,
-                sweep="recurrent",
-            ),
+            Variant(mode="study", batch_size=64, n_samples=64, params={"units": 128, "length": 64}, n_blocks=10,
+                    steady_limit_s=1.5, headline=True, estimate_s=40.0, sweep="recurrent"),
+            Variant(mode="study", batch_size=32, n_samples=32, params={"units": 32, "length": 16}, n_blocks=10,
+                    steady_limit_s=1.0, headline=True, estimate_s=40.0, sweep="recurrent"),
+            Variant(mode="study", batch_size=64, n_samples=64, params={"units": 512, "length": 64}, n_blocks=5,
+                    steady_limit_s=1.5, estimate_s=100.0, sweep="recurrent"),
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("plain", "unroll", "no-cudnn"),))
 
 
 def measure(study: Any) -> None:

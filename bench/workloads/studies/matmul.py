@@ -22,66 +22,24 @@ SPEC = Workload(
     sample_noun="products",
     data_source="normal random numbers from a fixed seed, already in the device's memory",
     variants={
-        "smoke": tuple(
-            Variant(
-                mode="probe",
-                batch_size=1,
-                n_samples=1,
-                params={"n": n},
-                n_blocks=2,
-                steady_limit_s=0.5,
-                headline=n == 256,
-                estimate_s=5.0,
-            )
-            for n in (64, 256)
-        ),
-        "quick": tuple(
-            Variant(
-                mode="probe",
-                batch_size=1,
-                n_samples=1,
-                params={"n": n},
-                n_blocks=10,
-                steady_limit_s=1.0,
-                headline=n == 4096,
-                estimate_s=7.0 if n == 4096 else 5.5,
-            )
-            for n in (128, 1024, 4096)
-        ),
+        "smoke": tuple(Variant(mode="probe", batch_size=1, n_samples=1, params={"n": n}, n_blocks=2,
+                               steady_limit_s=0.5, headline=n == 256, estimate_s=5.0) for n in (64, 256)),
+        "quick": tuple(Variant(mode="probe", batch_size=1, n_samples=1, params={"n": n}, n_blocks=10,
+                               steady_limit_s=1.0, headline=n == 4096, estimate_s=7.0 if n == 4096 else 5.5)
+                       for n in (128, 1024, 4096)),
         "reference": (
-            *(
-                Variant(
-                    mode="probe",
-                    batch_size=1,
-                    n_samples=1,
-                    params={"n": n},
-                    n_blocks=30 if n == 4096 else 10,
-                    steady_limit_s=3.0 if n == 4096 else 1.5,
-                    headline=n == 4096,
-                    estimate_s=10.0 if n == 4096 else 6.0,
-                    more_threads=(1, 2, 4, 8) if n == 4096 else (),
-                    more_precisions=("mixed_bfloat16", "mixed_float16") if n == 4096 else (),
-                    sweep="threads" if n == 4096 else "",
-                )
-                for n in (64, 128, 256, 512, 1024, 2048, 4096)
-            ),
-            *(
-                Variant(
-                    mode="probe",
-                    batch_size=1,
-                    n_samples=1,
-                    params={"n": n},
-                    n_blocks=10,
-                    steady_limit_s=3.0,
-                    estimate_s=estimate_s,  # most of it for drawing the numbers
-                    devices=("gpu",),
-                    more_precisions=("tf32", "mixed_bfloat16"),
-                )
-                for n, estimate_s in ((8192, 15.0), (16_384, 25.0))
-            ),
+            *(Variant(mode="probe", batch_size=1, n_samples=1, params={"n": n}, n_blocks=30 if n == 4096 else 10,
+                      steady_limit_s=3.0 if n == 4096 else 1.5, headline=n == 4096,
+                      estimate_s=10.0 if n == 4096 else 6.0, more_threads=(1, 2, 4, 8) if n == 4096 else (),
+                      more_precisions=("mixed_bfloat16", "mixed_float16") if n == 4096 else (),
+                      sweep="threads" if n == 4096 else "") for n in (64, 128, 256, 512, 1024, 2048, 4096)),
+            # Most of the estimate is for drawing the numbers.
+            *(Variant(mode="probe", batch_size=1, n_samples=1, params={"n": n}, n_blocks=10, steady_limit_s=3.0,
+                      estimate_s=estimate_s, devices=("gpu",), more_precisions=("tf32", "mixed_bfloat16"))
+              for n, estimate_s in ((8192, 15.0), (16_384, 25.0))),
         ),
     },
-)
+)  # fmt: skip
 
 
 def build_probe(variant: Variant, dtype: str) -> Callable[[], Any]:

@@ -8,25 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Device, Reading, Series, Variant, Workload
+from bench.schema import Names, Part, Reading, Series, Variant, Workload
 
 SHAPES = ((16, 16), (128, 128), (512, 512), (2048, 2048), (1, 2048), (32, 2048))  # rows, n
 GPU_SHAPES = ((8192, 8192), (1, 8192), (32, 8192), (16_384, 16_384))  # too large to be timed often on a CPU
-
-
-def _variant(rows: int, n: int, devices: tuple[Device, ...] = ()) -> Variant:
-    return Variant(
-        mode="study",
-        batch_size=rows,
-        n_samples=rows,
-        params={"rows": rows, "n": n},
-        n_blocks=30,
-        steady_limit_s=4.0,
-        headline=(rows, n) == (512, 512),
-        estimate_s=14.0,
-        devices=devices,
-        sweep="shape",
-    )
 
 
 SPEC = Workload(
@@ -46,24 +31,25 @@ SPEC = Workload(
         Reading(id="per-byte", label="operations for each byte of the three matrices", unit="ratio"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=2,
-                n_samples=2,
-                params={"rows": 2, "n": 32},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=2, n_samples=2, params={"rows": 2, "n": 32}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=7.0),),
         "quick": (),
-        "reference": (
-            *(_variant(rows, n) for rows, n in SHAPES),
-            *(_variant(rows, n, ("gpu",)) for rows, n in GPU_SHAPES),
+        "reference": tuple(
+            Variant(mode="study", batch_size=rows, n_samples=rows, params={"rows": rows, "n": n}, n_blocks=30,
+                    steady_limit_s=4.0, headline=(rows, n) == (512, 512), estimate_s=14.0, devices=devices,
+                    sweep="shape")
+            for shapes, devices in ((SHAPES, ()), (GPU_SHAPES, ("gpu",))) for rows, n in shapes
         ),
     },
+)  # fmt: skip
+
+NAMES = Names(
+    parts=(
+        Part("one-row", "one row", "rows", 1),
+        Part("thin", "32 rows", "rows", 32),
+        Part("square", "2,048 rows", "rows", 2048),
+        Part("tiny", "16 rows", "rows", 16),
+    )
 )
 
 

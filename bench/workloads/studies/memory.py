@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Precision, Reading, Variant, Workload
+from bench.schema import Names, Precision, Reading, Variant, Workload
 
 N_CLASSES = 100
 N_STEPS = 3  # measured steps, after a first one that compiles
@@ -32,57 +32,24 @@ SPEC = Workload(
         Reading(id="device", label="memory of the GPU", unit="bytes"),
     ),
     variants={
-        "smoke": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=2 * batch_size,
-                params={"net": net},
-                headline=net == "mlp",
-                estimate_s=8.0,
-                devices=devices,
-            )
-            for net, batch_size, devices in (("mlp", 8, ()), ("none", 1, ("gpu",)))
-        ),
+        "smoke": tuple(Variant(mode="study", batch_size=batch_size, n_samples=2 * batch_size, params={"net": net},
+                               headline=net == "mlp", estimate_s=8.0, devices=devices)
+                       for net, batch_size, devices in (("mlp", 8, ()), ("none", 1, ("gpu",)))),
         "quick": (),
         "reference": (
-            *(
-                Variant(
-                    mode="study",
-                    batch_size=batch_size,
-                    n_samples=2 * batch_size,
-                    params={"net": net},
-                    headline=(net, batch_size) == ("cnn", 16),
-                    more_precisions=MIXED if batch_size in (16, 64) else (),
-                    estimate_s=4.0 + batch_size / 6,
-                    sweep="memory",
-                )
-                for net in ("cnn", "mlp")
-                for batch_size in (1, 4, 16, 64)
-            ),
-            *(
-                Variant(
-                    mode="study",
-                    batch_size=16,
-                    n_samples=n_samples,
-                    params={"net": "mlp"},
-                    estimate_s=12.0,
-                    sweep="memory-rows",
-                )
-                for n_samples in (16_384, 131_072)
-            ),
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=2,
-                params={"net": "none"},
-                estimate_s=8.0,
-                devices=("gpu",),
-                sweep="memory",
-            ),
+            *(Variant(mode="study", batch_size=batch_size, n_samples=2 * batch_size, params={"net": net},
+                      headline=(net, batch_size) == ("cnn", 16),
+                      more_precisions=MIXED if batch_size in (16, 64) else (), estimate_s=4.0 + batch_size / 6,
+                      sweep="memory") for net in ("cnn", "mlp") for batch_size in (1, 4, 16, 64)),
+            *(Variant(mode="study", batch_size=16, n_samples=n_samples, params={"net": "mlp"}, estimate_s=12.0,
+                      sweep="memory-rows") for n_samples in (16_384, 131_072)),
+            Variant(mode="study", batch_size=1, n_samples=2, params={"net": "none"}, estimate_s=8.0,
+                    devices=("gpu",), sweep="memory"),
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(nets={"cnn": "Small image network", "mlp": "Small dense network"}, memory="by-batch")
 
 
 def measure(study: Any) -> None:

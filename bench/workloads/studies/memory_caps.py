@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from bench import REPOSITORY
 from bench.machine import cgroups
-from bench.schema import DataUnavailableError, Reading, Variant, Workload
+from bench.schema import DataUnavailableError, Names, Reading, Variant, Workload
 from bench.workloads.studies import memory, memory_nets
 
 N_STEPS = 2  # of one try
@@ -47,21 +47,6 @@ FILES = {
 }
 
 
-def _variant(net: str, cap_gb: int, start: int, device: str, estimate_s: float) -> Variant:
-    """A net under a cap; the batch is the one that is tried first."""
-    return Variant(
-        mode="study",
-        batch_size=start,
-        n_samples=start,
-        params={"net": net, "cap_gb": cap_gb, **({"image_px": 224} if net == "resnet50" else {})},
-        headline=(net, cap_gb, device) == ("cnn", 12, "gpu"),
-        estimate_s=estimate_s,
-        backends=("tensorflow", "torch") if device == "cpu" else (),
-        devices=(device,),
-        sweep="memory-caps",
-    )
-
-
 SPEC = Workload(
     id="memory-caps",
     title="Largest batch under a cap",
@@ -77,33 +62,30 @@ SPEC = Workload(
         Reading(id="room", label="left by the libraries for the net", unit="bytes"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=64,
-                n_samples=64,
-                params={"net": "cnn", "cap_gb": 1},
-                headline=True,
-                estimate_s=25.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=64, n_samples=64, params={"net": "cnn", "cap_gb": 1},
+                          headline=True, estimate_s=25.0),),
         "quick": (),
-        "reference": (
-            _variant("cnn", 2, 128, "cpu", 35.0),
-            _variant("cnn", 4, 256, "cpu", 45.0),
-            _variant("resnet50", 4, 16, "cpu", 55.0),
-            _variant("resnet50", 8, 32, "cpu", 75.0),
-            *(
-                _variant(net, cap_gb, start, "gpu", 60.0)
-                for net, starts in (
-                    ("cnn", (1024, 2048, 2048, 4096, 4096, 8192, 16_384)),
-                    ("resnet50", (32, 64, 64, 128, 128, 256, 512)),
-                )
-                for cap_gb, start in zip((4, 8, 12, 16, 24, 48, 80), starts, strict=True)
-            ),
+        # The batch is the one that is tried first.
+        "reference": tuple(
+            Variant(mode="study", batch_size=start, n_samples=start,
+                    params={"net": net, "cap_gb": cap_gb, **({"image_px": 224} if net == "resnet50" else {})},
+                    headline=(net, cap_gb, device) == ("cnn", 12, "gpu"), estimate_s=estimate_s,
+                    backends=("tensorflow", "torch") if device == "cpu" else (), devices=(device,),
+                    sweep="memory-caps")
+            for device, net, sizes in (
+                ("cpu", "cnn", ((2, 128, 35.0), (4, 256, 45.0))),
+                ("cpu", "resnet50", ((4, 16, 55.0), (8, 32, 75.0))),
+                ("gpu", "cnn", ((4, 1024, 60.0), (8, 2048, 60.0), (12, 2048, 60.0), (16, 4096, 60.0),
+                                (24, 4096, 60.0), (48, 8192, 60.0), (80, 16_384, 60.0))),
+                ("gpu", "resnet50", ((4, 32, 60.0), (8, 64, 60.0), (12, 64, 60.0), (16, 128, 60.0), (24, 128, 60.0),
+                                     (48, 256, 60.0), (80, 512, 60.0))),
+            )
+            for cap_gb, start, estimate_s in sizes
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(memory="under-cap")
 
 
 class Trial(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Backend, Device, Reading, Scalar, Variant, Workload
+from bench.schema import Names, Reading, Variant, Workload
 from bench.workloads.models import (
     detector,
     gpt_small,
@@ -28,36 +28,6 @@ NETS = {
 N_STEPS = 2  # measured steps, after a first one that compiles
 
 
-def _variants(
-    net: str,
-    params: dict[str, Scalar],
-    on_cpu: tuple[int, int],
-    on_gpu: tuple[int, int],
-    estimate_s: float,
-    cpu_backends: tuple[Backend, ...] = ("tensorflow", "torch"),
-) -> tuple[Variant, ...]:
-    """A net at two batches on each device; the line through their peaks is what the guide computes from."""
-    sizes: tuple[tuple[Device, tuple[int, int], tuple[Backend, ...]], ...] = (
-        ("cpu", on_cpu, cpu_backends),
-        ("gpu", on_gpu, ()),
-    )
-    return tuple(
-        Variant(
-            mode="study",
-            batch_size=batch_size,
-            n_samples=2 * batch_size,
-            params={"net": net, **params},
-            headline=net == "lstm-text" and batch_size == batches[0],
-            estimate_s=estimate_s,
-            backends=backends,
-            devices=(device,),
-            sweep="memory",
-        )
-        for device, batches, backends in sizes
-        for batch_size in batches
-    )
-
-
 SPEC = Workload(
     id="memory-nets",
     title="Memory of training, whole networks",
@@ -75,33 +45,35 @@ SPEC = Workload(
     ),
     variants={
         "smoke": tuple(
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=16,
-                params={"net": net, **params},
-                headline=net == "mlp-tabular",
-                estimate_s=8.0,
-            )
-            for net, params in (
-                ("mlp-tabular", {"width": 16}),
-                ("transformer-text", {"width": 32, "layers": 1, "heads": 2, "length": 16}),
-            )
+            Variant(mode="study", batch_size=8, n_samples=16, params={"net": net, **params},
+                    headline=net == "mlp-tabular", estimate_s=8.0)
+            for net, params in (("mlp-tabular", {"width": 16}),
+                                ("transformer-text", {"width": 32, "layers": 1, "heads": 2, "length": 16}))
         ),
         "quick": (),
-        "reference": (
-            *_variants("resnet50", {"image_px": 224}, (2, 8), (4, 16), 20.0),
-            *_variants("mobilenet-v2", {"image_px": 224}, (2, 8), (4, 16), 16.0, ()),
-            *_variants("inception-v3", {"image_px": 299}, (2, 8), (4, 16), 25.0),
-            *_variants("lstm-text", {"units": 128, "length": 64}, (64, 512), (128, 1024), 8.0, ()),
-            *_variants("transformer-text", transformer_text.COURSE_SIZE, (16, 128), (32, 256), 10.0, ()),
-            *_variants("transformer-text", transformer_text.BERT_BASE_SIZE, (1, 8), (4, 16), 30.0),
-            *_variants("gpt-small", gpt_small.SIZE, (32, 256), (64, 512), 10.0),
-            *_variants("detector", {}, (32, 256), (64, 512), 8.0),
-            *_variants("mlp-tabular", {"width": 128}, (4096, 32_768), (8192, 65_536), 8.0),
+        # A net at two batches on each device; the line through their peaks is what the guide computes from.
+        "reference": tuple(
+            Variant(mode="study", batch_size=batch_size, n_samples=2 * batch_size, params={"net": net, **params},
+                    headline=net == "lstm-text" and batch_size == batches[0], estimate_s=estimate_s,
+                    backends=backends, devices=(device,), sweep="memory")
+            for net, params, on_cpu, on_gpu, estimate_s, cpu_backends in (
+                ("resnet50", {"image_px": 224}, (2, 8), (4, 16), 20.0, ("tensorflow", "torch")),
+                ("mobilenet-v2", {"image_px": 224}, (2, 8), (4, 16), 16.0, ()),
+                ("inception-v3", {"image_px": 299}, (2, 8), (4, 16), 25.0, ("tensorflow", "torch")),
+                ("lstm-text", {"units": 128, "length": 64}, (64, 512), (128, 1024), 8.0, ()),
+                ("transformer-text", transformer_text.COURSE_SIZE, (16, 128), (32, 256), 10.0, ()),
+                ("transformer-text", transformer_text.BERT_BASE_SIZE, (1, 8), (4, 16), 30.0, ("tensorflow", "torch")),
+                ("gpt-small", gpt_small.SIZE, (32, 256), (64, 512), 10.0, ("tensorflow", "torch")),
+                ("detector", {}, (32, 256), (64, 512), 8.0, ("tensorflow", "torch")),
+                ("mlp-tabular", {"width": 128}, (4096, 32_768), (8192, 65_536), 8.0, ("tensorflow", "torch")),
+            )
+            for device, batches, backends in (("cpu", on_cpu, cpu_backends), ("gpu", on_gpu, ()))
+            for batch_size in batches
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(memory="by-batch")
 
 
 def measure(study: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Variant, Workload
+from bench.schema import Names, Part, Reading, Variant, Workload
 from bench.workloads.studies import memory
 
 N_FEATURES, N_CLASSES = 512, 100
@@ -35,30 +35,19 @@ SPEC = Workload(
         Reading(id="peak-first", label="peak with the first step, which compiles", unit="bytes"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=16,
-                params={"optimizer": "momentum", "width": 256},
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=8, n_samples=16, params={"optimizer": "momentum", "width": 256},
+                          headline=True, estimate_s=8.0),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=16,
-                n_samples=64,
-                params={"optimizer": name, "width": 4096},
-                headline=name == "adam",
-                estimate_s=12.0,
-                sweep="memory",
-            )
+            Variant(mode="study", batch_size=16, n_samples=64, params={"optimizer": name, "width": 4096},
+                    headline=name == "adam", estimate_s=12.0, sweep="memory")
             for name in OPTIMIZERS
         ),
     },
+)  # fmt: skip
+
+NAMES = Names(
+    parts=tuple(Part(n, f"optimizer {n}", "optimizer", n) for n in ("sgd", "momentum", "rmsprop", "adafactor"))
 )
 
 

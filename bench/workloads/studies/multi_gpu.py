@@ -35,38 +35,17 @@ SPEC = Workload(
     ),
     readings=(Reading(id="devices", label="GPUs that hold the weights", unit="count"),),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=320,
-                params={"net": "small", "gpus": 2},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=20.0,
-                devices=("gpu",),
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=32, n_samples=320, params={"net": "small", "gpus": 2},
+                          n_blocks=3, steady_limit_s=0.3, headline=True, estimate_s=20.0, devices=("gpu",)),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=batch_size * n_steps,
-                params={"net": net, "gpus": n},
-                n_blocks=10,
-                steady_limit_s=10.0 if net == "resnet50" else 4.0,
-                headline=n == 2,
-                estimate_s=120.0 if net == "resnet50" else 40.0,
-                devices=("gpu",),
-                sweep="gpus",
-            )
-            for n in COUNTS
-            for net, (_, _, batch_size, n_steps) in reversed(NETS.items())
+            Variant(mode="study", batch_size=batch_size, n_samples=batch_size * n_steps,
+                    params={"net": net, "gpus": n}, n_blocks=10, steady_limit_s=10.0 if net == "resnet50" else 4.0,
+                    headline=n == 2, estimate_s=120.0 if net == "resnet50" else 40.0, devices=("gpu",), sweep="gpus")
+            for n in COUNTS for net, (_, _, batch_size, n_steps) in reversed(NETS.items())
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

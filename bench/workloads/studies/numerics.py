@@ -29,27 +29,14 @@ SPEC = Workload(
         Reading(id="product-rel", label="matrix product: largest difference over largest entry", unit="ratio"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study", batch_size=4, n_samples=4, params={"net": "cnn", "size": 8}, headline=True, estimate_s=6.0
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=4, n_samples=4, params={"net": "cnn", "size": 8}, headline=True,
+                          estimate_s=6.0),),
         "quick": (),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=16,
-                n_samples=16,
-                params={"net": net, "size": size},
-                headline=True,
-                more_precisions=MORE,
-                estimate_s=4.5,
-                sweep="precision",
-            )
-            for net, size in (("cnn", 32), ("mlp", 1024))
-        ),
+        "reference": tuple(Variant(mode="study", batch_size=16, n_samples=16, params={"net": net, "size": size},
+                                   headline=True, more_precisions=MORE, estimate_s=4.5, sweep="precision")
+                           for net, size in (("cnn", 32), ("mlp", 1024))),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import IO, Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Reading, Series, Variant, Workload
 from bench.workloads.parts import fits, served
 
 SETTINGS = {"on": "1", "off": "0"}
@@ -36,39 +36,23 @@ SPEC = Workload(
     readings=(Reading(id="loss-gap", label="first loss without oneDNN, apart from the one with it", unit="frac"),),
     variants={
         "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=16,
-                params={"net": "dense"},
-                n_blocks=3,
-                steady_limit_s=0.5,
-                headline=True,
-                estimate_s=20.0,
-                backends=("tensorflow",),
-                devices=("cpu",),
-            ),
+            Variant(mode="study", batch_size=8, n_samples=16, params={"net": "dense"}, n_blocks=3,
+                    steady_limit_s=0.5, headline=True, estimate_s=20.0, backends=("tensorflow",), devices=("cpu",)),
         ),
         "quick": (),
+        # Steps of an epoch: enough that what fit does between epochs does not count.
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=n_steps * batch_size,
-                params={"net": net},
-                n_blocks=20,
-                steady_limit_s=8.0,
-                headline=net == "convolutions",
-                estimate_s=35.0,
-                backends=("tensorflow",),
-                devices=("cpu",),
-                more_threads=(1,),
-                sweep="onednn",
-            )
-            # Steps of an epoch: enough that what fit does between epochs does not count.
+            Variant(mode="study", batch_size=batch_size, n_samples=n_steps * batch_size, params={"net": net},
+                    n_blocks=20, steady_limit_s=8.0, headline=net == "convolutions", estimate_s=35.0,
+                    backends=("tensorflow",), devices=("cpu",), more_threads=(1,), sweep="onednn")
             for net, batch_size, n_steps in (("convolutions", 32, 16), ("dense", 32, 128), ("look-ups", 1024, 32))
         ),
     },
+)  # fmt: skip
+
+NAMES = Names(
+    parts=(Part("dense", "dense layers", "net", "dense"), Part("look-ups", "look-ups in a table", "net", "look-ups")),
+    alternatives=(("on", "off"),),
 )
 
 

@@ -60,36 +60,16 @@ SPEC = Workload(
         ),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=32,
-                params={"block_s": 0.25},
-                n_blocks=3,
-                steady_limit_s=0.2,
-                headline=True,
-                estimate_s=15.0,
-                devices=("cpu",),
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=32, n_samples=32, params={"block_s": 0.25}, n_blocks=3,
+                          steady_limit_s=0.2, headline=True, estimate_s=15.0, devices=("cpu",)),),
         "quick": (),
         "reference": (
-            Variant(
-                mode="study",
-                batch_size=256,
-                n_samples=256,
-                params={"block_s": 0.5},  # five periods: a share of a period more or less does not show
-                n_blocks=8,
-                steady_limit_s=14.0,
-                headline=True,
-                estimate_s=60.0,
-                devices=("cpu",),
-                sweep="threads",
-            ),
+            # A block is five periods: a share of a period more or less does not show.
+            Variant(mode="study", batch_size=256, n_samples=256, params={"block_s": 0.5}, n_blocks=8,
+                    steady_limit_s=14.0, headline=True, estimate_s=60.0, devices=("cpu",), sweep="threads"),
         ),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Data, Series, Variant, Workload
+from bench.schema import Block, Data, Names, Series, Variant, Workload
 
 N_CLASSES = 10
 N_FEATURES = 32
@@ -31,36 +31,19 @@ SPEC = Workload(
         Series(id="train-on-batch", label="model.train_on_batch in a loop"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=32,
-                n_samples=640,
-                params={"net": "cnn"},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=9.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=32, n_samples=640, params={"net": "cnn"}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=9.0),),
         "quick": (),
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=(100 if batch_size == 32 else 30) * batch_size,
-                params={"net": net},
-                n_blocks=20,
-                steady_limit_s=4.0,
-                headline=batch_size == 32,
-                estimate_s={"cnn": 19.0, "mlp": 9.0}[net] * (1 if batch_size == 32 else 2),
-                sweep="backends",
-            )
-            for net in ("cnn", "mlp")
-            for batch_size in (32, 512)
+            Variant(mode="study", batch_size=batch_size, n_samples=(100 if batch_size == 32 else 30) * batch_size,
+                    params={"net": net}, n_blocks=20, steady_limit_s=4.0, headline=batch_size == 32,
+                    estimate_s={"cnn": 19.0, "mlp": 9.0}[net] * (1 if batch_size == 32 else 2), sweep="backends")
+            for net in ("cnn", "mlp") for batch_size in (32, 512)
         ),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("raw", "fit", "train-on-batch"),))
 
 
 def measure(study: Any) -> None:

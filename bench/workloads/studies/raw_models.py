@@ -16,7 +16,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Series, Variant, Workload
 from bench.workloads.models import lstm_text, mobilenet_v2, resnet50, transformer_text
 
 NETS = {module.SPEC.id: module for module in (resnet50, mobilenet_v2, lstm_text, transformer_text)}
@@ -29,23 +29,6 @@ ROUNDING = 1e-5  # of the loss
 # A deep net with random weights makes much of little: at its own learning rate, weights that differ by rounding have
 # other losses after one step, in Keras alone as well. The image nets are compared in small steps.
 COMPARED_RATE = {"resnet50": 1e-6, "mobilenet-v2": 1e-5}
-
-
-def _variant(net: str, n_steps: int, estimate_s: float, profile: str = "reference") -> Variant:
-    """The net at the size and batch of its workload's headline training variant."""
-    own = next(v for v in NETS[net].SPEC.variants[profile] if v.mode == "train" and v.headline)
-    is_small = profile == "smoke"
-    return Variant(
-        mode="study",
-        batch_size=own.batch_size,
-        n_samples=n_steps * own.batch_size,
-        params={"net": net, **own.params},
-        n_blocks=3 if is_small else 12,
-        steady_limit_s=0.3 if is_small else 6.0,
-        headline=True,
-        estimate_s=estimate_s,
-        sweep="" if is_small else "backends",
-    )
 
 
 SPEC = Workload(
@@ -61,16 +44,31 @@ SPEC = Workload(
         Series(id="fit", label="model.fit, steps within an epoch"),
         Series(id="fit-compiled", label="model.fit with jit_compile (torch.compile)"),
     ),
+    # Each net at the size and batch of its workload's headline training, with so many steps in an epoch.
     variants={
-        "smoke": (_variant("lstm-text", 8, 9.0, "smoke"), _variant("transformer-text", 6, 11.0, "smoke")),
-        "quick": (),
-        "reference": (
-            _variant("resnet50", 3, 55.0),
-            _variant("mobilenet-v2", 2, 60.0),
-            _variant("lstm-text", 15, 20.0),
-            _variant("transformer-text", 8, 25.0),
-        ),
+        profile: tuple(
+            Variant(mode="study", batch_size=own.batch_size, n_samples=n_steps * own.batch_size,
+                    params={"net": net, **own.params}, n_blocks=n_blocks, steady_limit_s=limit_s, headline=True,
+                    estimate_s=estimate_s, sweep=sweep)
+            for net, n_steps, estimate_s in nets for own in [NETS[net].SPEC.headline_training(profile)]
+        )
+        for profile, n_blocks, limit_s, sweep, nets in (
+            ("smoke", 3, 0.3, "", [("lstm-text", 8, 9.0), ("transformer-text", 6, 11.0)]),
+            ("quick", 0, 0.0, "", []),
+            ("reference", 12, 6.0, "backends", [("resnet50", 3, 55.0), ("mobilenet-v2", 2, 60.0),
+                                                ("lstm-text", 15, 20.0), ("transformer-text", 8, 25.0)]),
+        )
     },
+)  # fmt: skip
+
+NAMES = Names(
+    parts=(
+        Part("resnet50", "ResNet-50", "net", "resnet50"),
+        Part("mobilenet-v2", "MobileNetV2", "net", "mobilenet-v2"),
+        Part("lstm-text", "LSTM", "net", "lstm-text"),
+        Part("transformer-text", "transformer", "net", "transformer-text"),
+    ),
+    alternatives=(("raw", "raw-compiled", "fit", "fit-compiled"),),
 )
 
 

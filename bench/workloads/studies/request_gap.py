@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Series, Variant, Workload
 from bench.workloads.studies import call_styles
 
 GAPS_S = {"gap-0": 0.0, "gap-10ms": 0.01, "gap-100ms": 0.1, "gap-1s": 1.0}
@@ -31,35 +31,16 @@ SPEC = Workload(
         Series(id="gap-1s", label="a second after another call"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"net": "dense"},
-                n_blocks=2,
-                steady_limit_s=0.1,
-                headline=True,
-                estimate_s=10.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"net": "dense"}, n_blocks=2,
+                          steady_limit_s=0.1, headline=True, estimate_s=10.0),),
         "quick": (),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"net": net},
-                n_blocks=30,
-                steady_limit_s=8.0,
-                headline=net == "dense",
-                estimate_s=60.0,
-                sweep="gap",
-            )
-            for net in SHAPES
-        ),
+        "reference": tuple(Variant(mode="study", batch_size=1, n_samples=1, params={"net": net}, n_blocks=30,
+                                   steady_limit_s=8.0, headline=net == "dense", estimate_s=60.0, sweep="gap")
+                           for net in SHAPES),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(parts=(Part("cnn", "convolutions", "net", "cnn"),))
 
 
 def measure(study: Any) -> None:

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schema import Block, Reading, Series, Variant, Workload
+from bench.schema import Block, Names, Reading, Series, Variant, Workload
 
 N_PIXELS, N_CLASSES = 32, 10
 BATCH = 128
@@ -31,34 +31,16 @@ SPEC = Workload(
         Reading(id="resident-speedup", label="step fed from NumPy, relative to one on resident data", unit="ratio"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=32,
-                params={"model": "linear"},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=7.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=8, n_samples=32, params={"model": "linear"}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=7.0),),
         "quick": (),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=BATCH,
-                n_samples=8 * BATCH,
-                params={"model": model},
-                n_blocks=30,
-                steady_limit_s=8.0,
-                headline=model == "conv",
-                estimate_s=19.0,
-            )
-            for model in ("linear", "conv")
-        ),
+        "reference": tuple(Variant(mode="study", batch_size=BATCH, n_samples=8 * BATCH, params={"model": model},
+                                   n_blocks=30, steady_limit_s=8.0, headline=model == "conv", estimate_s=19.0)
+                           for model in ("linear", "conv")),
     },
-)
+)  # fmt: skip
+
+NAMES = Names(alternatives=(("resident", "fed"),))
 
 
 def measure(study: Any) -> None:

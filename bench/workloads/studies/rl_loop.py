@@ -42,45 +42,15 @@ SPEC = Workload(
         Reading(id="loop-steps-per-s", label="steps per second, updates included", unit="per_s"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n_envs": 8},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
-        "quick": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n_envs": 1},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=8.0,
-            ),
-        ),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n_envs": n_envs},
-                n_blocks=20,
-                steady_limit_s=3.0,
-                headline=n_envs == 1,
-                estimate_s=16.0,
-            )
-            for n_envs in (1, 8, 64, 512)
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"n_envs": 8}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=8.0),),
+        "quick": (Variant(mode="study", batch_size=1, n_samples=1, params={"n_envs": 1}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=8.0),),
+        "reference": tuple(Variant(mode="study", batch_size=1, n_samples=1, params={"n_envs": n_envs}, n_blocks=20,
+                                   steady_limit_s=3.0, headline=n_envs == 1, estimate_s=16.0)
+                           for n_envs in (1, 8, 64, 512)),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:

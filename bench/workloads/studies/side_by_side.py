@@ -18,7 +18,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import IO, Any
 
-from bench.schema import Block, Series, Variant, Workload
+from bench.schema import Block, Names, Part, Series, Variant, Workload
 from bench.workloads.parts import served
 from bench.workloads.studies import onednn
 
@@ -42,34 +42,24 @@ SPEC = Workload(
     ),
     variants={
         "smoke": (
-            Variant(
-                mode="study",
-                batch_size=8,
-                n_samples=16,
-                params={"net": "dense", "settings": 1},  # a setting more is two processes more
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=12.0,
-                devices=("cpu",),
-            ),
+            # One setting: another is two processes more.
+            Variant(mode="study", batch_size=8, n_samples=16, params={"net": "dense", "settings": 1}, n_blocks=3,
+                    steady_limit_s=0.3, headline=True, estimate_s=12.0, devices=("cpu",)),
         ),
         "quick": (),
+        # Short epochs: beside another, a step may take many times as long.
         "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=batch_size,
-                n_samples=n_steps * batch_size,  # short epochs: beside another, a step may take many times as long
-                params={"net": net},
-                n_blocks=20,
-                steady_limit_s=12.0,
-                headline=net == "convolutions",
-                estimate_s=75.0,
-                devices=("cpu",),
-            )
+            Variant(mode="study", batch_size=batch_size, n_samples=n_steps * batch_size, params={"net": net},
+                    n_blocks=20, steady_limit_s=12.0, headline=net == "convolutions", estimate_s=75.0,
+                    devices=("cpu",))
             for net, batch_size, n_steps in (("convolutions", 32, 4), ("dense", 128, 32))
         ),
     },
+)  # fmt: skip
+
+NAMES = Names(
+    parts=(Part("dense", "dense layers", "net", "dense"),),
+    alternatives=(("alone", "alone-asleep"), ("beside", "beside-asleep")),
 )
 
 

@@ -40,34 +40,14 @@ SPEC = Workload(
         Reading(id="slowest-single-ratio", label="unluckiest single warm call, relative to right", unit="ratio"),
     ),
     variants={
-        "smoke": (
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n": 128},
-                n_blocks=3,
-                steady_limit_s=0.3,
-                headline=True,
-                estimate_s=6.0,
-            ),
-        ),
+        "smoke": (Variant(mode="study", batch_size=1, n_samples=1, params={"n": 128}, n_blocks=3,
+                          steady_limit_s=0.3, headline=True, estimate_s=6.0),),
         "quick": (),
-        "reference": tuple(
-            Variant(
-                mode="study",
-                batch_size=1,
-                n_samples=1,
-                params={"n": n},
-                n_blocks=30,
-                steady_limit_s=10.0,
-                headline=n == 512,
-                estimate_s=estimate_s,
-            )
-            for n, estimate_s in ((128, 5.0), (512, 7.0), (2048, 18.0))
-        ),
+        "reference": tuple(Variant(mode="study", batch_size=1, n_samples=1, params={"n": n}, n_blocks=30,
+                                   steady_limit_s=10.0, headline=n == 512, estimate_s=estimate_s)
+                           for n, estimate_s in ((128, 5.0), (512, 7.0), (2048, 18.0))),
     },
-)
+)  # fmt: skip
 
 
 def measure(study: Any) -> None:
