@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def spooled_runs(folder: Path, cell_id: str) -> tuple[Run, ...]:
     paths = (folder / SPOOL).glob(f"{cell_id}.*.json")
     runs = (msgspec.json.decode(path.read_bytes(), type=Run) for path in paths)
     return tuple(sorted(runs, key=lambda run: run.index))
+
+
+def n_spooled(folder: Path) -> dict[str, int]:
+    """How many runs of each incomplete cell are finished, by cell id."""
+    return dict(Counter(path.name.partition(".")[0] for path in (folder / SPOOL).glob("*.*.json")))
 
 
 def fit(record: Record) -> Record:
