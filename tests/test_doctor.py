@@ -13,7 +13,8 @@ from bench.doctor import facts as doctor_facts
 from bench.doctor import probe, rules
 from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.machine import software
-from bench.schema import BACKENDS, encode
+from bench.records.codec import encode
+from bench.schema import BACKENDS
 from tests.test_machine import FakeNvml, FakeNvmlError
 
 H200 = GpuFacts(name="NVIDIA H200", memory_bytes=150 * 10**9, free_bytes=149 * 10**9, compute_capability="9.0")

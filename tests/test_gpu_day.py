@@ -13,7 +13,8 @@ import pytest
 
 from bench.machine import cores, describe, software
 from bench.records import files, pack, store
-from bench.schema import Block, Session, encode
+from bench.records.codec import encode
+from bench.schema import Block, Session
 from bench.session import gpu_day, launch
 from bench.session.prepare import Options
 from bench.workloads import registry

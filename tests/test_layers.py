@@ -78,7 +78,7 @@ WALL = {
     # Apart, since it must see what the user's environment shows.
     "bench.doctor.probe": layer(others="keras tensorflow jax torch"),
     "bench.doctor.*": layer("schema doctor machine", "psutil pynvml"),
-    "bench.measure.*": layer("schema measure machine workloads doctor.probe", f"msgspec {MODELS}"),
+    "bench.measure.*": layer("schema measure machine records.codec workloads doctor.probe", f"msgspec {MODELS}"),
     "bench.session.*": layer("schema session machine records workloads", "msgspec"),
     "bench.cli.*": layer(
         "schema cli session doctor machine records workloads report.stats report.studies report.format report.against",

@@ -10,7 +10,7 @@ import pytest
 
 from bench.machine import cores as machine_cores
 from bench.machine import describe, nvml, software
-from bench.schema import encode
+from bench.records.codec import encode
 
 
 class FakeNvmlError(Exception):

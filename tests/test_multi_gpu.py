@@ -77,7 +77,8 @@ import importlib, json, os
 import keras
 from bench.workloads import registry
 from tests.factories import make_plan
-from bench.schema import Cell, DataUnavailableError, Request, encode
+from bench.schema import Cell, DataUnavailableError, Request
+from bench.records.codec import encode
 from bench.measure.study import Study
 
 backend = os.environ["KERAS_BACKEND"]

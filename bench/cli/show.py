@@ -16,9 +16,10 @@ from rich.table import Table
 from bench import REPOSITORY
 from bench.doctor import facts as doctor_facts
 from bench.records import files, spool, store
+from bench.records.codec import encode
 from bench.report import against, stats, studies
 from bench.report import format as text
-from bench.schema import Record, encode
+from bench.schema import Record
 from bench.session import plan
 from bench.session.prepare import Prepared
 

@@ -21,7 +21,8 @@ from bench.machine import meters
 from bench.measure import backend, control, observe, study, train
 from bench.measure import probe as measure_probe
 from bench.measure.clock import CLOCK_DIGITS, Clock
-from bench.schema import DataUnavailableError, Request, Run, encode
+from bench.records.codec import encode
+from bench.schema import DataUnavailableError, Request, Run
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # How the frameworks and their libraries say that memory ran out, in lower case and without underscores.

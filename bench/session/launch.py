@@ -19,7 +19,8 @@ from time import perf_counter, time
 import msgspec
 
 from bench import REPOSITORY
-from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
+from bench.records.codec import encode
+from bench.schema import Cell, Request, Run, Status, n_gpus_of
 
 WORKER = (sys.executable, "-m", "bench.measure.child")
 STOPPED_S = 10.0  # a process has ended by so long after its result
