@@ -373,8 +373,8 @@ def test_openmp_libraries_are_counted_by_file(tmp_path):
         "7f08-7f09 r-xp 0000 08:01 4 /x/lib/libomptarget_no.txt\n"
     )
 
-    assert ["libgomp", "libgomp", "libiomp5"] == probe.openmp_runtimes(maps)
-    assert [] == probe.openmp_runtimes(tmp_path / "absent")
+    assert ["libgomp", "libgomp", "libiomp5"] == software.openmp_runtimes(maps)
+    assert [] == software.openmp_runtimes(tmp_path / "absent")
 
 
 def test_variables_with_paths_are_only_said_to_be_set(monkeypatch):

@@ -10,10 +10,9 @@ import pytest
 
 from bench.doctor import probe
 from bench.machine import cpu, meters, nvml, software
-from bench.measure import backend
 from bench.measure import control as measure_control
 from bench.measure import study as measure_study
-from bench.measure.backend import NotAsAskedError
+from bench.measure.backend import Jax, NotAsAskedError, Torch
 from bench.records import plausible
 from bench.records.codec import encode
 from bench.report import trust
@@ -42,11 +41,11 @@ def no_driver():
     ],
 )
 def test_a_backend_that_fell_back_to_the_cpu_is_refused_with_its_own_reason(framework, why):
-    cell = make_cell(backend="torch", device="gpu")
+    cell, backend = make_cell(backend="torch", device="gpu"), Torch(framework)
 
-    backend.check_device(cell, framework, ON_GPU)
+    backend.check_device(cell, ON_GPU)
     with pytest.raises(NotAsAskedError, match="asked for gpu, torch computes on the cpu: " + why):
-        backend.check_device(cell, framework, ON_CPU)
+        backend.check_device(cell, ON_CPU)
 
 
 @pytest.mark.keras
@@ -69,6 +68,13 @@ def test_a_fall_back_is_found_before_any_data_is_loaded(tmp_path):
     assert "asked for gpu, tensorflow computes on the cpu: it lists no GPU" in run.reason
 
 
+class Idle(Torch):
+    """A backend whose device is never busy."""
+
+    def wait(self, value=None):
+        pass
+
+
 class Products:
     """keras.ops whose products take the seconds given, in turn, by a clock of their own; then always the last."""
 
@@ -88,10 +94,9 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
     """An idle GPU's clock takes a while: products that would look three times as slow are not counted."""
     slow = [0.06] * 8
     products = Products(*slow, 0.01)
-    monkeypatch.setattr(backend, "wait", lambda *_: None)
     monkeypatch.setattr(measure_control, "perf_counter", lambda: products.now)
 
-    control = measure_control.time_control(SimpleNamespace(ops=products), None, make_cell(device=device))
+    control = measure_control.time_control(SimpleNamespace(ops=products), Idle(None), make_cell(device=device))
 
     assert {(side, side)} == products.sides
     assert side == control.n
@@ -127,7 +132,7 @@ def test_jax_computes_float32_as_the_record_says(device, precision, expected):
     )
     cell = make_cell(backend="jax", device=device, precision=precision, jit="on")
 
-    backend.configure(keras, framework, SimpleNamespace(cell=cell, seed=0, index=0))
+    Jax(framework).configure(keras, SimpleNamespace(cell=cell, seed=0, index=0))
 
     assert expected == asked["jax_default_matmul_precision"]
 
@@ -138,11 +143,10 @@ def jax_with(peak):
 
 
 def test_a_peak_that_is_only_the_control_kernels_is_not_the_models():
-    cell = make_cell(backend="jax", device="gpu", jit="on")
-    held = backend.forget_peak(cell, jax_with(10**8))
+    held = Jax(jax_with(10**8)).forget_peak()
 
-    assert (2 * 10**8, "the backend does not tell") == backend.peak_device_bytes(cell, jax_with(2 * 10**8), held)
-    peak, why = backend.peak_device_bytes(cell, jax_with(10**8), held)
+    assert (2 * 10**8, "the backend does not tell") == Jax(jax_with(2 * 10**8)).peak_device_bytes(held)
+    peak, why = Jax(jax_with(10**8)).peak_device_bytes(held)
     assert peak is None
     assert "control kernel" in why
 
@@ -169,7 +173,7 @@ def test_a_study_is_metered_while_its_series_take_turns(monkeypatch):
     variant = SimpleNamespace(n_blocks=3, steady_limit_s=1.0)
     request = SimpleNamespace(cell=cell, variant=variant, seed=0, index=0)
 
-    measure_study.measure_study(None, None, request, {}, Meter(None, "gpu"))
+    measure_study.measure_study(None, Torch(None), request, {}, Meter(None, "gpu"))
 
     assert "compiles" == events[0]
     assert ["start", *["block"] * 3, "stop"] == events[events.index("start") :]

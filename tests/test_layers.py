@@ -76,9 +76,9 @@ WALL = {
     # The clock is what one of them measures.
     "bench.workloads.studies.*": layer("schema machine workloads measure.clock", f"{MODELS} PIL"),
     # Apart, since it must see what the user's environment shows.
-    "bench.doctor.probe": layer(others="keras tensorflow jax torch"),
+    "bench.doctor.probe": layer("machine.software", "keras tensorflow jax torch"),
     "bench.doctor.*": layer("schema doctor machine", "psutil pynvml"),
-    "bench.measure.*": layer("schema measure machine records.codec workloads doctor.probe", f"msgspec {MODELS}"),
+    "bench.measure.*": layer("schema measure machine records.codec workloads", f"msgspec {MODELS}"),
     "bench.session.*": layer("schema session machine records workloads", "msgspec"),
     "bench.cli.*": layer(
         "schema cli session doctor machine records workloads report.stats report.studies report.format report.against",

@@ -73,16 +73,17 @@ def test_a_process_sees_the_gpus_of_its_cell_and_no_other(visible: dict[str, str
 
 
 ON_VIRTUAL_DEVICES = """
-import importlib, json, os
+import json, os
 import keras
 from bench.workloads import registry
-from tests.factories import make_plan
 from bench.schema import Cell, DataUnavailableError, Request
 from bench.records.codec import encode
+from bench.measure import backend as backends
 from bench.measure.study import Study
 
 backend = os.environ["KERAS_BACKEND"]
-framework = importlib.import_module(backend)
+adapter = backends.load(backend)
+framework = adapter.framework
 if backend == "tensorflow":
     cpu = framework.config.list_physical_devices("CPU")[0]
     framework.config.set_logical_device_configuration(cpu, [framework.config.LogicalDeviceConfiguration()] * N_DEVICES)
@@ -91,7 +92,7 @@ module = registry.module("multi-gpu")
 cell = Cell(workload="multi-gpu", mode="study", backend=backend, device="cpu", jit="off", threads=2,
             params=variant.params, batch_size=variant.batch_size, n_samples=variant.n_samples)
 request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
-study = Study(keras, framework, request, {})
+study = Study(keras, adapter, request, {})
 try:
     module.measure(study)
     n_steps = {name: sorted({block.n_steps for block in blocks}) for name, blocks in study.series.items()}

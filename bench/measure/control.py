@@ -7,7 +7,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 from bench.machine import cores, meters
-from bench.measure import backend
+from bench.measure.backend import Adapter
 from bench.measure.clock import CLOCK_DIGITS
 from bench.schema import Cell, Control
 
@@ -31,14 +31,14 @@ def pin(threads: int) -> int | None:
     return len(os.sched_getaffinity(0))
 
 
-def time_control(keras: Any, framework: Any, cell: Cell) -> Control:
+def time_control(keras: Any, backend: Adapter, cell: Cell) -> Control:
     """Time the control kernel after an uncounted product or, on a GPU, WAKE_S of them."""
     n = CONTROL_N[cell.device]
     x = keras.ops.full((n, n), 0.5, dtype="float32")
 
     def once() -> float:
         start = perf_counter()
-        backend.wait(cell.backend, framework, keras.ops.matmul(x, x))
+        backend.wait(keras.ops.matmul(x, x))
         return round(perf_counter() - start, CLOCK_DIGITS)
 
     once()
