@@ -13,6 +13,7 @@ from bench.doctor import facts as doctor_facts
 from bench.doctor import probe, rules
 from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.machine import software
+from bench.machine.nvml import Nvml
 from bench.records.codec import encode
 from bench.schema import BACKENDS
 from tests.test_machine import FakeNvml, FakeNvmlError
@@ -345,10 +346,10 @@ class FakeDriver(FakeNvml):
 
 
 def test_what_the_driver_tells_becomes_facts():
-    facts = vitals.nvml_facts(FakeDriver())
+    nvml = Nvml(FakeDriver())
 
-    assert ("580.159.03", "12.8") == (facts["driver"], facts["driver_cuda"])
-    first, second = facts["gpus"]
+    assert ("580.159.03", "12.8") == (nvml.driver(), nvml.driver_cuda())
+    first, second = vitals.gpu_facts(nvml)
     assert ("NVIDIA H200", 2, None) == (first.name, first.n_processes, first.throttle)
     assert (None, "hardware thermal slowdown") == (second.n_processes, second.throttle)
 

@@ -107,9 +107,9 @@ def test_the_idle_power_of_a_gpu_is_never_the_cpus(monkeypatch):
     monkeypatch.setattr(measure_control, "sleep", lambda _: None)
     monkeypatch.setattr(meters, "read_rapl", lambda: {"package": (1_000_000, 10**9)})
 
-    assert measure_control.idle_power(meters.GpuMeter(), "gpu") is None
-    assert 120.0 == measure_control.idle_power(meters.GpuMeter(FakeNvml(), 0), "gpu")
-    assert measure_control.idle_power(meters.GpuMeter(), "cpu") is not None
+    assert measure_control.idle_power(nvml.GpuMeter(), "gpu") is None
+    assert 120.0 == measure_control.idle_power(nvml.GpuMeter(nvml.Nvml(FakeNvml()), 0), "gpu")
+    assert measure_control.idle_power(nvml.GpuMeter(), "cpu") is not None
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def gpu_run(**fields):
 
 def test_a_power_limit_that_is_reached_is_no_disturbance(monkeypatch):
     def conditions(throttle):
-        return meters.conditions(meters.NO_GPU._replace(throttle=throttle))
+        return meters.conditions(nvml.NO_GPU._replace(throttle=throttle))
 
     usual, hot = (gpu_run(after=conditions(text)) for text in ("software power cap", "hardware thermal slowdown"))
 
@@ -198,8 +198,8 @@ def test_a_power_limit_that_is_reached_is_no_disturbance(monkeypatch):
 
 def test_an_ordinary_gpu_run_is_not_flagged():
     """Idle before the control kernel, at its limit after the run: what every cell of a GPU looks like."""
-    before = meters.conditions(meters.NO_GPU._replace(clock_hz=1.98e9, throttle="", n_processes=0))
-    after = meters.conditions(meters.NO_GPU._replace(clock_hz=1.98e9, throttle="software power cap", n_processes=0))
+    before = meters.conditions(nvml.NO_GPU._replace(clock_hz=1.98e9, throttle="", n_processes=0))
+    after = meters.conditions(nvml.NO_GPU._replace(clock_hz=1.98e9, throttle="software power cap", n_processes=0))
     control = Control(n=4096, seconds=(0.0025,) * 5)
 
     assert {} == trust.run_flags(gpu_run(before=before, after=after, control_before=control, control_after=control))
@@ -225,17 +225,17 @@ def test_a_call_of_predict_with_two_steps_is_no_forward_pass_on_a_gpu():
 def test_gpus_are_told_as_far_as_the_driver_tells():
     refused = ("nvmlDeviceGetName", "nvmlDeviceGetMemoryInfo", "nvmlSystemGetDriverVersion")
 
-    (gpu,) = nvml.parse_nvml(FakeNvml(refused=refused, absent=("nvmlDeviceGetCudaComputeCapability",)))
+    gpu = nvml.Nvml(FakeNvml(refused=refused, absent=("nvmlDeviceGetCudaComputeCapability",))).describe(0)
 
     assert ("NVIDIA GPU", None, "unknown", None) == (gpu.name, gpu.memory_bytes, gpu.driver, gpu.compute_capability)
-    assert () == nvml.parse_nvml(FakeNvml(refused=("*",)))
+    assert [] == nvml.Nvml(FakeNvml(refused=("*",))).handles()
 
 
 def test_a_peak_above_an_unknown_memory_is_no_contradiction():
-    gpu = nvml.parse_nvml(FakeNvml(refused=("nvmlDeviceGetMemoryInfo",)))
+    gpu = nvml.Nvml(FakeNvml(refused=("nvmlDeviceGetMemoryInfo",))).describe(0)
     record = make_record(device="gpu", runs=(gpu_run(peak_device_bytes=2**34),))
 
-    assert [] == list(plausible.more_memory_than_the_machine(record, make_machine(gpus=gpu)))
+    assert [] == list(plausible.more_memory_than_the_machine(record, make_machine(gpus=(gpu,))))
 
 
 def test_memory_that_grows_while_it_is_used_can_be_told(monkeypatch):

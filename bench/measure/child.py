@@ -17,7 +17,7 @@ from time import perf_counter
 
 import msgspec
 
-from bench.machine import meters
+from bench.machine import meters, nvml
 from bench.measure import backend as backends
 from bench.measure import control, observe, study, train
 from bench.measure import probe as measure_probe
@@ -60,7 +60,7 @@ def execute(request: Request) -> Run:
     phases["device_start"] = perf_counter() - start
     backend.check_device(cell, first)
 
-    with meters.gpu_meter(cell.device) as gpu:
+    with nvml.gpu_meter(cell.device) as gpu:
         idle_w = control.idle_power(gpu, cell.device)
         before = meters.conditions(gpu())
         control_before = control.time_control(keras, backend, cell)
