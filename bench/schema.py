@@ -7,10 +7,9 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, dataclass_transform, get_args
 
 import msgspec
 
@@ -21,9 +20,6 @@ import msgspec
 #      epochs, an observed run's physical cores and OpenMP libraries, a GPU's memory that its driver does not tell;
 #      fingerprint 2 of workloads (registry.source_hash)
 SCHEMA_VERSION = 3
-
-# Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
-RECORD_LIMIT_BYTES = 20_000
 
 Backend = Literal["tensorflow", "jax", "torch"]
 Device = Literal["cpu", "gpu"]
@@ -57,6 +53,7 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of everything that is stored: immutable, strict about unknown keys (kw_only is not inherited)."""
 
@@ -423,25 +420,6 @@ class Request(Struct, kw_only=True):
     index: int
     order: int
     seed: int
-
-
-def encode(value: Struct) -> bytes:
-    """JSON of a struct: keys sorted, indented by two, lists of plain values on one line, a newline at the end.
-
-    Raises:
-        ValueError: a float is NaN or infinite, which JSON does not have.
-    """
-    return (_json(msgspec.to_builtins(value), "") + "\n").encode()
-
-
-def _json(value: Any, indent: str) -> str:
-    inner = indent + "  "
-    if isinstance(value, dict) and value:
-        lines = (f"{inner}{json.dumps(key, ensure_ascii=False)}: {_json(value[key], inner)}" for key in sorted(value))
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list | tuple) and any(isinstance(item, dict | list | tuple) for item in value):
-        return "[\n" + ",\n".join(inner + _json(item, inner) for item in value) + f"\n{indent}]"
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def json_schema() -> dict[str, Any]:

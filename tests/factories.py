@@ -6,7 +6,7 @@ Times are invented but plausible; jitter comes from a generator seeded by the ce
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.schema import (
     BACKENDS,
     METHOD_VERSIONS,
+    Backend,
     Block,
     Cell,
     Conditions,
@@ -38,7 +39,28 @@ from bench.schema import (
     Variant,
     Workload,
 )
+from bench.session.arms import Host, Selection
+from bench.session.cost import guess
+from bench.session.plan import Plan, plan
 from bench.workloads import registry
+
+INSTALLED: Mapping[Backend, str | None] = {"tensorflow": "2", "jax": "1", "torch": "2"}
+
+
+def make_plan(
+    specs: Mapping[str, Workload] | None = None,
+    *,
+    installed: Mapping[Backend, str | None] = INSTALLED,
+    n_gpus: int = 0,
+    n_cores: int = 2,
+    estimate: Callable[[Cell, Variant], float] = guess,
+    done: Mapping[str, int] | None = None,
+    **selected: Any,
+) -> Plan:
+    """The smoke profile's plan on an invented machine; further names are fields of a selection."""
+    selection = Selection(**{"profile": "smoke"} | selected)
+    host = Host(installed=installed, n_gpus=n_gpus, n_cores=n_cores)
+    return plan(specs or registry.workloads(), selection, host, estimate=estimate, done=done)
 
 
 class Invented(NamedTuple):

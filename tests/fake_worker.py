@@ -10,7 +10,8 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.schema import Request, encode
+from bench.records.codec import encode
+from bench.schema import Request
 from tests.factories import make_run
 
 if __name__ == "__main__":

@@ -36,10 +36,18 @@ from bench.schema import (
     Run,
     Workload,
 )
-from bench.session import plan
 from bench.workloads import count_flops as flops
 from bench.workloads import registry
-from tests.factories import _job_of, make_conditions, make_gpu, make_machine, make_observed, make_run, make_session
+from tests.factories import (
+    _job_of,
+    make_conditions,
+    make_gpu,
+    make_machine,
+    make_observed,
+    make_plan,
+    make_run,
+    make_session,
+)
 
 MACHINE = "nvidia-h200-16c"
 N_CORES = 16
@@ -71,10 +79,9 @@ def gpu_session(
 ) -> SessionResults:
     """The planned cells of a profile on one H200 and 16 cores, each with an invented record."""
     specs = registry.workloads()
-    planned = plan.plan(
-        specs, profile=profile, installed=dict.fromkeys(backends, "1"), n_gpus=1, n_cores=N_CORES,
-        backends=backends, only=only, repeats=repeats,
-    )  # fmt: skip
+    planned = make_plan(
+        specs, profile=profile, n_gpus=1, n_cores=N_CORES, backends=tuple(backends), only=tuple(only), repeats=repeats
+    )
     orders: dict[str, list[int]] = {}
     for run in planned.runs:
         orders.setdefault(run.cell.id, []).append(run.order)

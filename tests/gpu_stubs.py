@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 from bench.measure import backend as measure_backend
-from bench.measure import child, control, observe
+from bench.measure import child, control
 
 NAME, MEMORY_BYTES, POWER_LIMIT_W = "Rehearsal GPU", 150_754_820_096, 700.0
 UUID = "GPU-2f0bdb4f-0000-0000-0000-000000000000"
@@ -152,7 +152,8 @@ def install_backend(backend: str) -> None:
 
     if f"{backend}-on-cpu" in faults():
         return
-    measure_backend.device_of = lambda backend, value: "gpu"
+    adapter = measure_backend.ADAPTERS[backend]
+    adapter.device_of = lambda self, value: "gpu"
     if backend == "torch":
         import torch
 
@@ -165,7 +166,7 @@ def install_backend(backend: str) -> None:
 
         config.experimental.get_memory_info = lambda _: {"peak": 2**30}
         config.experimental.reset_memory_stats = lambda _: None
-        observe._device_name = lambda *_: NAME
+        adapter.gpu_name = lambda self: NAME
     elif backend == "jax":
         import jax
 

@@ -19,10 +19,10 @@ from bench.doctor import facts as doctor_facts
 from bench.machine import cores, describe, software
 from bench.records import files, store
 from bench.schema import METHOD_VERSIONS, Record
-from bench.session import launch, plan
-from bench.session import run as refresh
+from bench.session import launch
+from bench.session import run as session_run
 from bench.workloads import registry
-from tests.factories import make_gpu, make_machine, make_record, make_run, make_session
+from tests.factories import make_gpu, make_machine, make_plan, make_record, make_run, make_session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPT = REPOSITORY / "scripts" / "refresh_benchmarks.py"
@@ -119,7 +119,7 @@ def fake_launch(monkeypatch):
         return make_run(request.index, cell=request.cell, order=request.order)
 
     monkeypatch.setattr(launch, "launch", fake)
-    monkeypatch.setattr(refresh.execute, "__kwdefaults__", {**refresh.execute.__kwdefaults__, "launcher": fake})
+    monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
     return ends
 
 
@@ -269,14 +269,7 @@ def published(monkeypatch, tmp_path):
 
 def a_cell():
     """A cell of the smoke profile as the registry has it, and its id."""
-    chosen = plan.plan(
-        registry.workloads(),
-        profile="smoke",
-        installed={"tensorflow": "1.0"},
-        n_gpus=0,
-        n_cores=2,
-        only=("cnn-digits",),
-    )
+    chosen = make_plan(only=("cnn-digits",))
     return next(cell for cell in chosen.cells.values() if cell.mode == "train")
 
 
@@ -304,7 +297,7 @@ def runs_that_take(monkeypatch):
         step_s = steps["s"] * (1 + 0.001 * request.index)
         return make_run(request.index, cell=request.cell, order=request.order, step_s=step_s)
 
-    monkeypatch.setattr(refresh.execute, "__kwdefaults__", {**refresh.execute.__kwdefaults__, "launcher": fake})
+    monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
     return steps
 
 
@@ -476,7 +469,7 @@ def test_a_cell_that_the_budget_cut_short_is_named(fake_launch, tmp_path, monkey
     """Runs that take ten times what was expected: the first cell stays behind with one of its three runs."""
     clock = iter(float(100 * i) for i in range(1000))
     monkeypatch.setattr(
-        refresh.execute, "__kwdefaults__", {**refresh.execute.__kwdefaults__, "now": lambda: next(clock)}
+        session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "now": lambda: next(clock)}
     )
 
     exit_code, text = invoke(

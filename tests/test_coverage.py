@@ -14,9 +14,7 @@ from bench.report.stats import estimate as stats_estimate
 from bench.report.stats.coverage import NOISES, Noise, estimate_coverage, ratio_coverage
 from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Block, Record
-from bench.session.plan import plan
-from bench.workloads.registry import workloads
-from tests.factories import make_cell, make_record, make_run
+from tests.factories import make_cell, make_plan, make_record, make_run
 
 
 def record_of(blocks: np.ndarray, workload: str = "mlp-tabular", **fields) -> Record:
@@ -80,10 +78,7 @@ def ratio_under_drift(order: list[tuple[str, int]], drift_frac: float) -> float:
 
 
 def planned_order(seed: int) -> list[tuple[str, int]]:
-    chosen = plan(
-        workloads(), profile="reference", installed=dict.fromkeys(BACKENDS, "1"), n_gpus=0, n_cores=2,
-        only=("mobilenet-v2",), backends=BACKENDS, repeats=5, seed=seed,
-    )  # fmt: skip
+    chosen = make_plan(profile="reference", only=("mobilenet-v2",), backends=BACKENDS, repeats=5, seed=seed)
     return [(run.cell.id, run.index) for run in chosen.runs if run.variant.headline]
 
 

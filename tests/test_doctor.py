@@ -13,7 +13,9 @@ from bench.doctor import facts as doctor_facts
 from bench.doctor import probe, rules
 from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.machine import software
-from bench.schema import BACKENDS, encode
+from bench.machine.nvml import Nvml
+from bench.records.codec import encode
+from bench.schema import BACKENDS
 from tests.test_machine import FakeNvml, FakeNvmlError
 
 H200 = GpuFacts(name="NVIDIA H200", memory_bytes=150 * 10**9, free_bytes=149 * 10**9, compute_capability="9.0")
@@ -344,10 +346,10 @@ class FakeDriver(FakeNvml):
 
 
 def test_what_the_driver_tells_becomes_facts():
-    facts = vitals.nvml_facts(FakeDriver())
+    nvml = Nvml(FakeDriver())
 
-    assert ("580.159.03", "12.8") == (facts["driver"], facts["driver_cuda"])
-    first, second = facts["gpus"]
+    assert ("580.159.03", "12.8") == (nvml.driver(), nvml.driver_cuda())
+    first, second = vitals.gpu_facts(nvml)
     assert ("NVIDIA H200", 2, None) == (first.name, first.n_processes, first.throttle)
     assert (None, "hardware thermal slowdown") == (second.n_processes, second.throttle)
 
@@ -372,8 +374,8 @@ def test_openmp_libraries_are_counted_by_file(tmp_path):
         "7f08-7f09 r-xp 0000 08:01 4 /x/lib/libomptarget_no.txt\n"
     )
 
-    assert ["libgomp", "libgomp", "libiomp5"] == probe.openmp_runtimes(maps)
-    assert [] == probe.openmp_runtimes(tmp_path / "absent")
+    assert ["libgomp", "libgomp", "libiomp5"] == software.openmp_runtimes(maps)
+    assert [] == software.openmp_runtimes(tmp_path / "absent")
 
 
 def test_variables_with_paths_are_only_said_to_be_set(monkeypatch):

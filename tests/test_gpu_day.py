@@ -13,9 +13,10 @@ import pytest
 
 from bench.machine import cores, describe, software
 from bench.records import files, pack, store
-from bench.schema import Block, Session, encode
+from bench.records.codec import encode
+from bench.schema import Block, Session
 from bench.session import gpu_day, launch
-from bench.session import run as refresh
+from bench.session.prepare import Options
 from bench.workloads import registry
 from tests.factories import make_gpu, make_machine, make_run
 
@@ -66,7 +67,7 @@ def lab(monkeypatch):
 
 
 def options(tmp_path, **fields):
-    return refresh.Options(profile="reference", backends=BOTH, results=tmp_path / "results", timeout_s=120.0, **fields)
+    return Options(profile="reference", backends=BOTH, results=tmp_path / "results", timeout_s=120.0, **fields)
 
 
 def run_day(lab, tmp_path, seconds):

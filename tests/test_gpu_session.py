@@ -7,18 +7,14 @@ from pathlib import Path
 import pytest
 
 from bench.records import files, store
-from bench.session import plan
-from bench.workloads import registry
 from tests import gpu_session
+from tests.factories import make_plan
 
 
 @pytest.mark.parametrize("profile", ["quick", "reference"])
 def test_the_store_accepts_every_planned_cell(tmp_path: Path, profile: str) -> None:
     session = gpu_session.gpu_session(profile, repeats=1)
-    planned = plan.plan(
-        registry.workloads(), profile=profile, installed={"jax": "1", "torch": "1"}, n_gpus=1, n_cores=16,
-        backends=("jax", "torch"), repeats=1,
-    )  # fmt: skip
+    planned = make_plan(profile=profile, n_gpus=1, n_cores=16, backends=("jax", "torch"), repeats=1)
     assert set(planned.cells) == set(session.records)
     gpu_session.add_to(tmp_path, session)
     assert [] == store.check(tmp_path)

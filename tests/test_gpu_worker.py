@@ -10,13 +10,18 @@ import pytest
 
 from bench.doctor import probe
 from bench.machine import cpu, meters, nvml, software
-from bench.measure import backend
 from bench.measure import control as measure_control
 from bench.measure import study as measure_study
-from bench.measure.backend import NotAsAskedError
+from bench.measure.backend import Jax, NotAsAskedError, Torch
 from bench.records import plausible
+<<<<<<< HEAD
 from bench.report.evidence import disturbed
 from bench.schema import Block, Control, Request, Run, encode
+=======
+from bench.records.codec import encode
+from bench.report import trust
+from bench.schema import Block, Control, Request, Run
+>>>>>>> meas
 from bench.session import launch
 from tests.factories import make_cell, make_machine, make_record, make_run
 from tests.gpu_stubs import FakeNvml
@@ -41,11 +46,11 @@ def no_driver():
     ],
 )
 def test_a_backend_that_fell_back_to_the_cpu_is_refused_with_its_own_reason(framework, why):
-    cell = make_cell(backend="torch", device="gpu")
+    cell, backend = make_cell(backend="torch", device="gpu"), Torch(framework)
 
-    backend.check_device(cell, framework, ON_GPU)
+    backend.check_device(cell, ON_GPU)
     with pytest.raises(NotAsAskedError, match="asked for gpu, torch computes on the cpu: " + why):
-        backend.check_device(cell, framework, ON_CPU)
+        backend.check_device(cell, ON_CPU)
 
 
 @pytest.mark.keras
@@ -68,6 +73,13 @@ def test_a_fall_back_is_found_before_any_data_is_loaded(tmp_path):
     assert "asked for gpu, tensorflow computes on the cpu: it lists no GPU" in run.reason
 
 
+class Idle(Torch):
+    """A backend whose device is never busy."""
+
+    def wait(self, value=None):
+        pass
+
+
 class Products:
     """keras.ops whose products take the seconds given, in turn, by a clock of their own; then always the last."""
 
@@ -87,10 +99,9 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
     """An idle GPU's clock takes a while: products that would look three times as slow are not counted."""
     slow = [0.06] * 8
     products = Products(*slow, 0.01)
-    monkeypatch.setattr(backend, "wait", lambda *_: None)
     monkeypatch.setattr(measure_control, "perf_counter", lambda: products.now)
 
-    control = measure_control.time_control(SimpleNamespace(ops=products), None, make_cell(device=device))
+    control = measure_control.time_control(SimpleNamespace(ops=products), Idle(None), make_cell(device=device))
 
     assert {(side, side)} == products.sides
     assert side == control.n
@@ -101,9 +112,9 @@ def test_the_idle_power_of_a_gpu_is_never_the_cpus(monkeypatch):
     monkeypatch.setattr(measure_control, "sleep", lambda _: None)
     monkeypatch.setattr(meters, "read_rapl", lambda: {"package": (1_000_000, 10**9)})
 
-    assert measure_control.idle_power(meters.GpuMeter(), "gpu") is None
-    assert 120.0 == measure_control.idle_power(meters.GpuMeter(FakeNvml(), 0), "gpu")
-    assert measure_control.idle_power(meters.GpuMeter(), "cpu") is not None
+    assert measure_control.idle_power(nvml.GpuMeter(), "gpu") is None
+    assert 120.0 == measure_control.idle_power(nvml.GpuMeter(nvml.Nvml(FakeNvml()), 0), "gpu")
+    assert measure_control.idle_power(nvml.GpuMeter(), "cpu") is not None
 
 
 @pytest.mark.parametrize(
@@ -126,7 +137,7 @@ def test_jax_computes_float32_as_the_record_says(device, precision, expected):
     )
     cell = make_cell(backend="jax", device=device, precision=precision, jit="on")
 
-    backend.configure(keras, framework, SimpleNamespace(cell=cell, seed=0, index=0))
+    Jax(framework).configure(keras, SimpleNamespace(cell=cell, seed=0, index=0))
 
     assert expected == asked["jax_default_matmul_precision"]
 
@@ -137,11 +148,10 @@ def jax_with(peak):
 
 
 def test_a_peak_that_is_only_the_control_kernels_is_not_the_models():
-    cell = make_cell(backend="jax", device="gpu", jit="on")
-    held = backend.forget_peak(cell, jax_with(10**8))
+    held = Jax(jax_with(10**8)).forget_peak()
 
-    assert (2 * 10**8, "the backend does not tell") == backend.peak_device_bytes(cell, jax_with(2 * 10**8), held)
-    peak, why = backend.peak_device_bytes(cell, jax_with(10**8), held)
+    assert (2 * 10**8, "the backend does not tell") == Jax(jax_with(2 * 10**8)).peak_device_bytes(held)
+    peak, why = Jax(jax_with(10**8)).peak_device_bytes(held)
     assert peak is None
     assert "control kernel" in why
 
@@ -168,7 +178,7 @@ def test_a_study_is_metered_while_its_series_take_turns(monkeypatch):
     variant = SimpleNamespace(n_blocks=3, steady_limit_s=1.0)
     request = SimpleNamespace(cell=cell, variant=variant, seed=0, index=0)
 
-    measure_study.measure_study(None, None, request, {}, Meter(None, "gpu"))
+    measure_study.measure_study(None, Torch(None), request, {}, Meter(None, "gpu"))
 
     assert "compiles" == events[0]
     assert ["start", *["block"] * 3, "stop"] == events[events.index("start") :]
@@ -183,7 +193,7 @@ def gpu_run(**fields):
 
 def test_a_power_limit_that_is_reached_is_no_disturbance(monkeypatch):
     def conditions(throttle):
-        return meters.conditions(meters.NO_GPU._replace(throttle=throttle))
+        return meters.conditions(nvml.NO_GPU._replace(throttle=throttle))
 
     usual, hot = (gpu_run(after=conditions(text)) for text in ("software power cap", "hardware thermal slowdown"))
 
@@ -193,8 +203,8 @@ def test_a_power_limit_that_is_reached_is_no_disturbance(monkeypatch):
 
 def test_an_ordinary_gpu_run_is_not_flagged():
     """Idle before the control kernel, at its limit after the run: what every cell of a GPU looks like."""
-    before = meters.conditions(meters.NO_GPU._replace(clock_hz=1.98e9, throttle="", n_processes=0))
-    after = meters.conditions(meters.NO_GPU._replace(clock_hz=1.98e9, throttle="software power cap", n_processes=0))
+    before = meters.conditions(nvml.NO_GPU._replace(clock_hz=1.98e9, throttle="", n_processes=0))
+    after = meters.conditions(nvml.NO_GPU._replace(clock_hz=1.98e9, throttle="software power cap", n_processes=0))
     control = Control(n=4096, seconds=(0.0025,) * 5)
 
     assert {} == disturbed.run_flags(gpu_run(before=before, after=after, control_before=control, control_after=control))
@@ -220,17 +230,17 @@ def test_a_call_of_predict_with_two_steps_is_no_forward_pass_on_a_gpu():
 def test_gpus_are_told_as_far_as_the_driver_tells():
     refused = ("nvmlDeviceGetName", "nvmlDeviceGetMemoryInfo", "nvmlSystemGetDriverVersion")
 
-    (gpu,) = nvml.parse_nvml(FakeNvml(refused=refused, absent=("nvmlDeviceGetCudaComputeCapability",)))
+    gpu = nvml.Nvml(FakeNvml(refused=refused, absent=("nvmlDeviceGetCudaComputeCapability",))).describe(0)
 
     assert ("NVIDIA GPU", None, "unknown", None) == (gpu.name, gpu.memory_bytes, gpu.driver, gpu.compute_capability)
-    assert () == nvml.parse_nvml(FakeNvml(refused=("*",)))
+    assert [] == nvml.Nvml(FakeNvml(refused=("*",))).handles()
 
 
 def test_a_peak_above_an_unknown_memory_is_no_contradiction():
-    gpu = nvml.parse_nvml(FakeNvml(refused=("nvmlDeviceGetMemoryInfo",)))
+    gpu = nvml.Nvml(FakeNvml(refused=("nvmlDeviceGetMemoryInfo",))).describe(0)
     record = make_record(device="gpu", runs=(gpu_run(peak_device_bytes=2**34),))
 
-    assert [] == list(plausible.more_memory_than_the_machine(record, make_machine(gpus=gpu)))
+    assert [] == list(plausible.more_memory_than_the_machine(record, make_machine(gpus=(gpu,))))
 
 
 def test_memory_that_grows_while_it_is_used_can_be_told(monkeypatch):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.measure import backend as measure_backend
 from bench.measure import study
+from bench.measure.backend import Torch
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
@@ -77,8 +77,11 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block,
 
     def call(is_clocked: bool) -> tuple[Model, Block, int]:
         waits: list[Any] = []
-        monkeypatch.setattr(measure_backend, "wait", lambda *arguments: waits.append(arguments))
-        monkeypatch.setattr(measure_backend, "_state", lambda model, backend: model)
+
+        class Counted(Torch):
+            def wait_for_training(self, model: Any) -> None:
+                waits.append(model)
+
         keras = SimpleNamespace(callbacks=SimpleNamespace(CallbackList=CallbackList, Callback=Callback))
         variant = Variant(mode="study", batch_size=4, n_samples=12)
         cell = make_cell(workload="call-styles", mode="study", batch_size=4, n_samples=12)
@@ -86,7 +89,7 @@ def fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[Model, Block,
         model = Model()
         for module in (study, study.fits):
             monkeypatch.setattr(module, "perf_counter", lambda: model.now_s)
-        block = study.Study(keras, None, request, {}).fit(
+        block = study.Study(keras, Counted(None), request, {}).fit(
             model, Data(list(range(12)), list(range(12))), 5, is_clocked=is_clocked
         )
         return model, block, len(waits)

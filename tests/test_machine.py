@@ -10,7 +10,7 @@ import pytest
 
 from bench.machine import cores as machine_cores
 from bench.machine import describe, nvml, software
-from bench.schema import encode
+from bench.records.codec import encode
 
 
 class FakeNvmlError(Exception):
@@ -47,7 +47,8 @@ class FakeNvml:
 
 
 def test_what_nvml_returns_becomes_gpus():
-    first, second = nvml.parse_nvml(FakeNvml())
+    told = nvml.Nvml(FakeNvml())
+    first, second = map(told.describe, told.handles())
 
     assert ("NVIDIA H200", 150_754_820_096, 700.0, "580.159.03", "9.0") == (
         first.name,
@@ -172,7 +173,7 @@ def test_an_id_follows_from_the_hardware(model, expected):
 
 
 def test_a_gpu_names_its_machine():
-    gpus = nvml.parse_nvml(FakeNvml())
+    gpus = tuple(map(nvml.Nvml(FakeNvml()).describe, (0, 1)))
 
     assert "nvidia-h200-16c" == describe.suggest_id("whatever", gpus[:1], 16)
     assert "nvidia-h200-tesla-t4-16c" == describe.suggest_id("whatever", gpus, 16)

@@ -6,14 +6,14 @@ from time import sleep
 
 import pytest
 
-from bench.machine import meters
+from bench.machine import meters, nvml
 from tests.gpu_stubs import UUID, FakeNvml
 
 THROTTLED = 0x1 | 0x4 | 0x20
 
 
 @pytest.fixture
-def nvml(monkeypatch):
+def driver(monkeypatch):
     """A fake driver in the place of pynvml."""
 
     def install(*gpus, **options):
@@ -30,7 +30,7 @@ def test_a_reading_is_in_base_units_and_counts_other_processes(monkeypatch):
     monkeypatch.setattr(FakeNvml, "nvmlDeviceGetCurrentClocksThrottleReasons", lambda *_: THROTTLED)
     monkeypatch.setattr(FakeNvml, "nvmlDeviceGetTotalEnergyConsumption", lambda *_: 12_345)
 
-    assert meters.GpuReading(
+    assert nvml.GpuReading(
         clock_hz=1.98e9,
         temperature_c=41.0,
         throttle="software power cap, software thermal slowdown",
@@ -38,13 +38,13 @@ def test_a_reading_is_in_base_units_and_counts_other_processes(monkeypatch):
         energy_j=12.345,
         power_w=120.0,
         utilisation_frac=0.93,
-    ) == meters.read_gpu(fake, 0)
+    ) == nvml.Nvml(fake).read(0)
 
 
 @pytest.mark.parametrize("how", ["refused", "absent"])
 def test_what_the_driver_refuses_or_the_bindings_lack_is_none_and_the_rest_is_kept(how):
     calls = ("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetComputeRunningProcesses")
-    reading = meters.read_gpu(FakeNvml(**{how: calls}), 0)
+    reading = nvml.Nvml(FakeNvml(**{how: calls})).read(0)
 
     assert reading.energy_j is None
     assert reading.n_processes is None
@@ -53,25 +53,25 @@ def test_what_the_driver_refuses_or_the_bindings_lack_is_none_and_the_rest_is_ke
 
 @pytest.mark.parametrize(("pids", "expected"), [([7], 0), ([7, 8], 1), ([4242], 0), ([4242, 4243], 1), ([], 0)])
 def test_a_container_that_numbers_processes_otherwise_is_no_other_process(pids, expected):
-    assert expected == meters.n_others(pids, own=7)
+    assert expected == nvml.n_others(pids, own=7)
 
 
 @pytest.mark.parametrize(("visible", "expected"), [("1", "B"), (UUID, "B"), ("0,1", "A"), ("", "A")])
-def test_the_meter_reads_the_gpu_that_the_process_sees(monkeypatch, nvml, visible, expected):
-    fake = nvml("A", "B")
+def test_the_meter_reads_the_gpu_that_the_process_sees(monkeypatch, driver, visible, expected):
+    fake = driver("A", "B")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    with meters.gpu_meter("gpu") as meter:
+    with nvml.gpu_meter("gpu") as meter:
         assert expected == fake.gpus[meter.handle]
 
 
 @pytest.mark.parametrize("visible", ["5", "GPU-nobody", "MIG-2f0bdb4f"])
-def test_a_gpu_that_nvml_does_not_know_is_not_read_as_another(monkeypatch, nvml, visible):
-    nvml("A", "B")
+def test_a_gpu_that_nvml_does_not_know_is_not_read_as_another(monkeypatch, driver, visible):
+    driver("A", "B")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    with meters.gpu_meter("gpu") as meter:
-        assert meters.NO_GPU == meter()
+    with nvml.gpu_meter("gpu") as meter:
+        assert nvml.NO_GPU == meter()
         assert meter.utilisation() is None
 
 
@@ -79,7 +79,7 @@ def metered(nvml_, seconds_of, monkeypatch, n_windows=1):
     """A steady meter of a GPU after windows of that many seconds each, by a clock that stands still."""
     times = iter([t for i in range(n_windows) for t in (10.0 * i, 10.0 * i + seconds_of)])
     monkeypatch.setattr(meters, "perf_counter", lambda: next(times))
-    meter = meters.SteadyMeter(meters.GpuMeter(nvml_, 0), "gpu")
+    meter = meters.SteadyMeter(nvml.GpuMeter(nvml.Nvml(nvml_), 0), "gpu")
     for _ in range(n_windows):
         meter.start()
         nvml_.energy_mj += 144_658
@@ -89,8 +89,8 @@ def metered(nvml_, seconds_of, monkeypatch, n_windows=1):
 
 
 @pytest.mark.parametrize(("seconds", "n_windows", "joules"), [(3.0, 1, 144.658), (1.0, 1, None), (1.0, 2, 289.316)])
-def test_energy_of_a_time_shorter_than_the_counters_steps_is_not_told(nvml, monkeypatch, seconds, n_windows, joules):
-    fake = nvml()
+def test_energy_of_a_time_shorter_than_the_counters_steps_is_not_told(driver, monkeypatch, seconds, n_windows, joules):
+    fake = driver()
     fake.start = float("inf")  # no energy but what the test adds
     monkeypatch.setattr(FakeNvml, "nvmlDeviceGetTotalEnergyConsumption", lambda self, _: self.energy_mj)
 
@@ -100,9 +100,9 @@ def test_energy_of_a_time_shorter_than_the_counters_steps_is_not_told(nvml, monk
     assert joules is not None or "too short" in meter.why_no_joules
 
 
-def test_a_counter_that_is_refused_at_the_end_loses_the_energy_and_nothing_else(nvml, monkeypatch):
-    fake = nvml()
-    meter = meters.SteadyMeter(meters.GpuMeter(fake, 0), "gpu")
+def test_a_counter_that_is_refused_at_the_end_loses_the_energy_and_nothing_else(driver, monkeypatch):
+    fake = driver()
+    meter = meters.SteadyMeter(nvml.GpuMeter(nvml.Nvml(fake), 0), "gpu")
     meter.start()
     fake.refused = ("*",)
     meter.stop()
@@ -111,10 +111,10 @@ def test_a_counter_that_is_refused_at_the_end_loses_the_energy_and_nothing_else(
     assert "no readable energy counter" in meter.why_no_joules
 
 
-def test_utilisation_is_sampled_while_steady_and_asks_nothing_else(nvml, monkeypatch):
-    fake = nvml()
+def test_utilisation_is_sampled_while_steady_and_asks_nothing_else(driver, monkeypatch):
+    fake = driver()
     monkeypatch.setattr(meters, "SAMPLE_EVERY_S", 0.001)
-    meter = meters.SteadyMeter(meters.GpuMeter(fake, 0), "gpu")
+    meter = meters.SteadyMeter(nvml.GpuMeter(nvml.Nvml(fake), 0), "gpu")
     before = len(fake.calls)
     meter.start()
     started = len(fake.calls)
@@ -130,8 +130,8 @@ def test_utilisation_is_sampled_while_steady_and_asks_nothing_else(nvml, monkeyp
 
 
 def test_a_cpu_run_asks_no_gpu():
-    with meters.gpu_meter("cpu") as read:
-        assert meters.NO_GPU == read()
+    with nvml.gpu_meter("cpu") as read:
+        assert nvml.NO_GPU == read()
 
 
 def rapl(tmp_path, microjoules):

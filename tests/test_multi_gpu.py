@@ -15,22 +15,15 @@ import pytest
 
 from bench.schema import Cell
 from bench.session import launch
-from bench.session.plan import plan
 from bench.workloads import registry
+from tests.factories import make_plan
 
 REPOSITORY = Path(__file__).parent.parent
-INSTALLED = {"tensorflow": "2", "jax": "1", "torch": "2"}
 
 
-def make_plan(n_gpus: int, profile: str = "reference"):
-    return plan(
-        {"multi-gpu": registry.workload("multi-gpu")},
-        profile=profile,
-        installed=INSTALLED,
-        n_gpus=n_gpus,
-        n_cores=4,
-        backends=("tensorflow", "jax"),
-    )
+def planned_for(n_gpus: int, profile: str = "reference"):
+    specs = {"multi-gpu": registry.workload("multi-gpu")}
+    return make_plan(specs, profile=profile, n_gpus=n_gpus, n_cores=4, backends=("tensorflow", "jax"))
 
 
 def make_cell(n_gpus: int) -> Cell:
@@ -42,13 +35,13 @@ def make_cell(n_gpus: int) -> Cell:
 
 @pytest.mark.parametrize("profile", ["smoke", "reference"])
 def test_a_machine_without_a_gpu_is_not_asked(profile: str):
-    planned = make_plan(0, profile)
+    planned = planned_for(0, profile)
 
     assert () == (*planned.runs, *planned.skipped)
 
 
 def test_one_gpu_is_too_few_and_says_so():
-    planned = make_plan(1)
+    planned = planned_for(1)
 
     assert () == planned.runs
     reasons = {cell.params["gpus"]: reason for cell, reason in planned.skipped}
@@ -57,7 +50,7 @@ def test_one_gpu_is_too_few_and_says_so():
 
 
 def test_as_many_gpus_as_there_are_take_part():
-    planned = make_plan(5)
+    planned = planned_for(5)
 
     assert {2, 4} == {run.cell.params["gpus"] for run in planned.runs}
     assert {8} == {cell.params["gpus"] for cell, _ in planned.skipped}
@@ -80,14 +73,17 @@ def test_a_process_sees_the_gpus_of_its_cell_and_no_other(visible: dict[str, str
 
 
 ON_VIRTUAL_DEVICES = """
-import importlib, json, os
+import json, os
 import keras
 from bench.workloads import registry
-from bench.schema import Cell, DataUnavailableError, Request, encode
+from bench.schema import Cell, DataUnavailableError, Request
+from bench.records.codec import encode
+from bench.measure import backend as backends
 from bench.measure.study import Study
 
 backend = os.environ["KERAS_BACKEND"]
-framework = importlib.import_module(backend)
+adapter = backends.load(backend)
+framework = adapter.framework
 if backend == "tensorflow":
     cpu = framework.config.list_physical_devices("CPU")[0]
     framework.config.set_logical_device_configuration(cpu, [framework.config.LogicalDeviceConfiguration()] * N_DEVICES)
@@ -96,7 +92,7 @@ module = registry.module("multi-gpu")
 cell = Cell(workload="multi-gpu", mode="study", backend=backend, device="cpu", jit="off", threads=2,
             params=variant.params, batch_size=variant.batch_size, n_samples=variant.n_samples)
 request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
-study = Study(keras, framework, request, {})
+study = Study(keras, adapter, request, {})
 try:
     module.measure(study)
     n_steps = {name: sorted({block.n_steps for block in blocks}) for name, blocks in study.series.items()}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from bench.measure import observe
-
-KERAS = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "torch"))
+from bench.measure.backend import Torch
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, lstm: object, kernel: object) -> tuple[list[str], ModuleType]:
@@ -21,8 +20,11 @@ def watched(monkeypatch: pytest.MonkeyPatch, lstm: object, kernel: object) -> tu
     monkeypatch.setitem(sys.modules, "pretended", parent)
     monkeypatch.setitem(sys.modules, "pretended.kernels", kernels)
     monkeypatch.setitem(sys.modules, "keras.src.backend", backend)
-    monkeypatch.setitem(observe.FUSED_KERNELS, "torch", ("pretended.kernels", ("lstm", "gru")))
-    return observe.watch_recurrent_path(KERAS), backend
+
+    class Pretended(Torch):
+        fused_kernels = ("pretended.kernels", ("lstm", "gru"))
+
+    return observe.watch_recurrent_path(Pretended(None)), backend
 
 
 def refuse(*_: object) -> None:

@@ -10,8 +10,8 @@ import pytest
 from bench.machine import cores, describe, software
 from bench.records import files, store
 from bench.schema import METHOD_VERSION, Run
-from bench.session import run as refresh
-from bench.session.run import Options
+from bench.session import run as session_run
+from bench.session.prepare import Options, prepare
 from tests.factories import INVENTED, make_gpu, make_machine, make_run
 
 
@@ -34,7 +34,7 @@ def launcher(request):
 
 
 def run_all(prepared, launcher=launcher, **fields):
-    return list(refresh.execute(prepared, launcher=launcher, **fields))
+    return list(session_run.execute(prepared, launcher=launcher, **fields))
 
 
 def records_of(prepared, root):
@@ -42,7 +42,7 @@ def records_of(prepared, root):
 
 
 def test_a_session_leaves_a_record_of_every_cell_and_no_spool(tmp_path):
-    prepared = refresh.prepare(options(tmp_path))
+    prepared = prepare(options(tmp_path))
 
     steps = run_all(prepared)
 
@@ -56,11 +56,11 @@ def test_a_session_leaves_a_record_of_every_cell_and_no_spool(tmp_path):
 
 def test_a_kill_loses_at_most_the_run_in_flight_and_resume_goes_on(tmp_path):
     """Whatever run is in flight when the process dies, the resumed session is the one that was never killed."""
-    n_runs = len(refresh.prepare(options(tmp_path / "whole")).plan.runs)
+    n_runs = len(prepare(options(tmp_path / "whole")).plan.runs)
 
     for n_before_kill in range(n_runs):
         root = tmp_path / f"killed-{n_before_kill}"
-        first = refresh.prepare(options(root))
+        first = prepare(options(root))
         calls = itertools.count()
 
         def dying(request, calls=calls, limit=n_before_kill):
@@ -70,7 +70,7 @@ def test_a_kill_loses_at_most_the_run_in_flight_and_resume_goes_on(tmp_path):
 
         with pytest.raises(KeyboardInterrupt):
             run_all(first, dying)
-        resumed = refresh.prepare(options(root, resume=True))
+        resumed = prepare(options(root, resume=True))
 
         assert first.folder == resumed.folder
         assert n_runs - n_before_kill == len(resumed.plan.runs)
@@ -81,42 +81,42 @@ def test_a_kill_loses_at_most_the_run_in_flight_and_resume_goes_on(tmp_path):
 
 
 def test_a_kill_between_the_last_run_and_its_record_is_mended(tmp_path, monkeypatch):
-    first = refresh.prepare(options(tmp_path, only=("matmul",)))
+    first = prepare(options(tmp_path, only=("matmul",)))
     with monkeypatch.context() as patch:
-        patch.setattr(refresh, "close", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(session_run, "close", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run_all(first)
 
-    resumed = refresh.prepare(options(tmp_path, only=("matmul",), resume=True))
+    resumed = prepare(options(tmp_path, only=("matmul",), resume=True))
     run_all(resumed)
 
     assert set(first.plan.cells) == set(records_of(resumed, tmp_path))
 
 
 def test_resuming_a_complete_session_starts_nothing(tmp_path):
-    run_all(refresh.prepare(options(tmp_path)))
+    run_all(prepare(options(tmp_path)))
 
-    again = refresh.prepare(options(tmp_path, resume=True))
+    again = prepare(options(tmp_path, resume=True))
 
     assert not again.is_new
     assert () == again.plan.runs
 
 
 def test_without_resume_a_new_session_begins(tmp_path):
-    first = refresh.prepare(options(tmp_path))
+    first = prepare(options(tmp_path))
     run_all(first)
 
-    second = refresh.prepare(options(tmp_path))
+    second = prepare(options(tmp_path))
 
     assert second.is_new
     assert f"{first.session.id}-2" == second.session.id
 
 
 def test_another_environment_begins_a_new_session_and_says_why(tmp_path, monkeypatch):
-    run_all(refresh.prepare(options(tmp_path)))
+    run_all(prepare(options(tmp_path)))
     monkeypatch.setattr(software, "versions", lambda: {"keras": "3.1.0", "tensorflow": "2.0.0"})
 
-    again = refresh.prepare(options(tmp_path, resume=True))
+    again = prepare(options(tmp_path, resume=True))
 
     assert again.is_new
     assert "keras was 3.0.0 in the latest session and is 3.1.0 now" == again.note
@@ -131,21 +131,21 @@ def test_runs_of_an_older_method_are_never_closed_under_todays(tmp_path, monkeyp
         return launcher(request)
 
     with pytest.raises(KeyboardInterrupt):
-        run_all(refresh.prepare(options(tmp_path)), dying)
-    monkeypatch.setattr(refresh, "METHOD_VERSION", METHOD_VERSION + 1)
+        run_all(prepare(options(tmp_path)), dying)
+    monkeypatch.setattr("bench.session.prepare.METHOD_VERSION", METHOD_VERSION + 1)
 
-    again = refresh.prepare(options(tmp_path, resume=True))
+    again = prepare(options(tmp_path, resume=True))
 
     assert again.is_new
     assert "has runs left of method" in again.note
 
 
 def test_a_session_without_runs_left_goes_on_under_another_method(tmp_path, monkeypatch):
-    first = refresh.prepare(options(tmp_path))
+    first = prepare(options(tmp_path))
     run_all(first)
-    monkeypatch.setattr(refresh, "METHOD_VERSION", METHOD_VERSION + 1)
+    monkeypatch.setattr("bench.session.prepare.METHOD_VERSION", METHOD_VERSION + 1)
 
-    assert first.folder == refresh.prepare(options(tmp_path, resume=True)).folder
+    assert first.folder == prepare(options(tmp_path, resume=True)).folder
 
 
 def test_failing_is_a_record_and_stops_nothing(tmp_path):
@@ -161,7 +161,7 @@ def test_failing_is_a_record_and_stops_nothing(tmp_path):
             )
         return launcher(request)
 
-    prepared = refresh.prepare(options(tmp_path))
+    prepared = prepare(options(tmp_path))
     run_all(prepared, failing)
 
     status = {record.cell.workload: record.status for record in records_of(prepared, tmp_path).values()}
@@ -182,7 +182,7 @@ def test_a_cell_with_one_good_run_keeps_it_and_names_the_bad_ones(tmp_path):
             )
         return launcher(request)
 
-    prepared = refresh.prepare(options(tmp_path, only=("matmul",)))
+    prepared = prepare(options(tmp_path, only=("matmul",)))
     run_all(prepared, flaky)
 
     for record in records_of(prepared, tmp_path).values():
@@ -190,7 +190,7 @@ def test_a_cell_with_one_good_run_keeps_it_and_names_the_bad_ones(tmp_path):
 
 
 def test_a_backend_that_is_not_installed_leaves_skipped_records(tmp_path):
-    prepared = refresh.prepare(options(tmp_path, backends=("torch",)))
+    prepared = prepare(options(tmp_path, backends=("torch",)))
     run_all(prepared)
 
     records = records_of(prepared, tmp_path)
@@ -199,8 +199,8 @@ def test_a_backend_that_is_not_installed_leaves_skipped_records(tmp_path):
 
 
 def test_runs_at_once_meet_and_leave_the_records_of_runs_in_turn(tmp_path):
-    prepared = refresh.prepare(options(tmp_path / "at-once", repeats=2))
-    alone = refresh.prepare(options(tmp_path / "in-turn", repeats=2))
+    prepared = prepare(options(tmp_path / "at-once", repeats=2))
+    alone = prepare(options(tmp_path / "in-turn", repeats=2))
     two = threading.Barrier(2, timeout=60)
 
     def meeting(request):
@@ -227,17 +227,17 @@ def test_waiting_threads_sleep_only_where_runs_share_the_machine(tmp_path, monke
         return launcher(request)
 
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.setattr(refresh.launch, "launch", recording)
-    prepared = refresh.prepare(options(tmp_path))
+    monkeypatch.setattr(session_run.launch, "launch", recording)
+    prepared = prepare(options(tmp_path))
 
-    assert list(refresh.execute(prepared, n_at_once=n_at_once))
+    assert list(session_run.execute(prepared, n_at_once=n_at_once))
     assert {expected} == set(policies)
 
 
 def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
     ended = threading.Event()
-    monkeypatch.setattr(refresh.launch, "end_all", ended.set)
-    prepared = refresh.prepare(options(tmp_path))
+    monkeypatch.setattr(session_run.launch, "end_all", ended.set)
+    prepared = prepare(options(tmp_path))
     n_launched = itertools.count()
 
     def first_returns(request):
@@ -245,7 +245,7 @@ def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
             assert ended.wait(timeout=60)
         return launcher(request)
 
-    steps = refresh.execute(prepared, launcher=first_returns, n_at_once=2)
+    steps = session_run.execute(prepared, launcher=first_returns, n_at_once=2)
     next(steps)
     steps.close()
 
@@ -255,7 +255,7 @@ def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
 
 def test_only_the_smoke_size_on_a_cpu_shares_the_machine(tmp_path):
     n_at_once = {
-        profile: refresh.at_once(refresh.prepare(options(tmp_path, profile=profile, only=("matmul",))))
+        profile: session_run.at_once(prepare(options(tmp_path, profile=profile, only=("matmul",))))
         for profile in ("smoke", "quick", "reference")
     }
 
@@ -264,29 +264,29 @@ def test_only_the_smoke_size_on_a_cpu_shares_the_machine(tmp_path):
 
 def test_smoke_runs_on_a_gpu_stay_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("example-2c", gpus=(make_gpu(),)))
-    prepared = refresh.prepare(options(tmp_path))
+    prepared = prepare(options(tmp_path))
 
     assert "gpu" in {cell.device for cell in prepared.plan.cells.values()}
-    assert 1 == refresh.at_once(prepared)
+    assert 1 == session_run.at_once(prepared)
 
 
 def test_a_time_budget_that_runs_out_leaves_the_rest_for_resume(tmp_path):
     clock = itertools.count(step=40.0)
-    prepared = refresh.prepare(options(tmp_path, only=("cnn-digits",), time_budget_s=10_000.0))
-    tight = refresh.prepare(options(tmp_path / "tight", only=("cnn-digits",), time_budget_s=100.0))
+    prepared = prepare(options(tmp_path, only=("cnn-digits",), time_budget_s=10_000.0))
+    tight = prepare(options(tmp_path / "tight", only=("cnn-digits",), time_budget_s=100.0))
 
     assert len(run_all(prepared, now=lambda: 0.0)) == len(prepared.plan.runs)
     assert len(run_all(tight, now=lambda: float(next(clock)))) < len(prepared.plan.runs)
 
 
 def test_seal_stores_unfinished_cells_with_the_runs_they_have(tmp_path):
-    prepared = refresh.prepare(options(tmp_path, only=("matmul",)))
-    steps = refresh.execute(prepared, launcher=launcher)
+    prepared = prepare(options(tmp_path, only=("matmul",)))
+    steps = session_run.execute(prepared, launcher=launcher)
     for _ in range(len(prepared.plan.cells)):
         next(steps)
     steps.close()
 
-    sealed = refresh.seal(prepared)
+    sealed = session_run.seal(prepared)
 
     assert sealed
     assert all(0 < len(record.runs) < 3 for record in sealed)
@@ -294,14 +294,14 @@ def test_seal_stores_unfinished_cells_with_the_runs_they_have(tmp_path):
 
 
 def test_earlier_records_teach_the_plan_what_a_run_takes(tmp_path):
-    prepared = refresh.prepare(options(tmp_path))
+    prepared = prepare(options(tmp_path))
     run_all(prepared)
     took = {
         cell_id: statistics.median(run.total_s for run in record.runs)
         for cell_id, record in records_of(prepared, tmp_path).items()
     }
 
-    again = refresh.prepare(options(tmp_path))
+    again = prepare(options(tmp_path))
 
     assert took == {run.cell.id: run.estimate_s for run in again.plan.runs}
     assert took != {run.cell.id: run.estimate_s for run in prepared.plan.runs}
@@ -324,7 +324,7 @@ class Clock:
 def test_a_time_budget_is_filled_and_overrun_by_one_run_at_most(tmp_path, off_by, budget_s):
     """Runs that take up to three times longer or shorter than expected, and far more to do than there is time."""
     wanted = options(tmp_path, only=tuple(INVENTED), profile="reference", repeats=2, time_budget_s=budget_s)
-    prepared = refresh.prepare(replace(wanted, backends=("tensorflow", "jax")))
+    prepared = prepare(replace(wanted, backends=("tensorflow", "jax")))
     runs = (*prepared.plan.runs, *prepared.plan.spare)
     expected = {run.cell.id: run.estimate_s for run in runs}
     assert sum(run.estimate_s for run in runs) * off_by > budget_s, "there must be enough to do"
@@ -336,7 +336,7 @@ def test_a_time_budget_is_filled_and_overrun_by_one_run_at_most(tmp_path, off_by
 
 
 def test_time_that_is_left_goes_to_cells_that_the_plan_had_left_out(tmp_path):
-    prepared = refresh.prepare(options(tmp_path, time_budget_s=60.0))
+    prepared = prepare(options(tmp_path, time_budget_s=60.0))
     left_out = {cell.id for cell, _ in prepared.plan.left_out}
     assert left_out
 

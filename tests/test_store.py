@@ -7,7 +7,9 @@ import os
 import pytest
 
 from bench.records import files, spool, store
-from bench.schema import RECORD_LIMIT_BYTES, Record, Run, encode
+from bench.records.codec import encode
+from bench.records.spool import RECORD_LIMIT_BYTES
+from bench.schema import Record, Run
 from tests.factories import make_machine, make_record, make_run, make_session
 
 

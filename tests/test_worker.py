@@ -225,7 +225,7 @@ def test_another_compilation_than_asked_for_is_refused():
     ],
 )
 def test_the_device_is_read_from_where_an_array_lies(backend, value, expected):
-    assert expected == measure_backend.device_of(backend, value)
+    assert expected == measure_backend.ADAPTERS[backend](None).device_of(value)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +267,11 @@ def run_in(backend, code):
 
 WAITS = """
 import json
-from bench.measure import backend as backends, predict
+from bench.measure import backend as backends
 from bench.workloads import registry
 from bench.measure.clock import Clock, step_callbacks
 import keras
-framework = backends.framework({backend!r})
+adapter = backends.load({backend!r})
 module = registry.module("cnn-digits")
 variant = module.SPEC.variants["smoke"][0]
 data = module.load_data(variant, 0)
@@ -279,9 +279,9 @@ model = module.build_model(variant)
 model.compile(**module.compile_arguments(variant), jit_compile={jit})
 ready = []
 def sync():
-    backends.wait({backend!r}, framework, backends._state(model, {backend!r}))
+    adapter.wait_for_training(model)
     if {backend!r} == "jax":
-        ready.extend(leaf.is_ready() for leaf in backends._state(model, "jax"))
+        ready.extend(leaf.is_ready() for leaf in adapter.training_state(model))
     else:
         ready.append(True)
 class Counting(Clock):
@@ -316,7 +316,7 @@ def test_the_clock_waits_for_the_devices_last_step_and_stands_still_between_epoc
 
 PREDICTS = """
 import json
-from bench.measure import backend as backends, predict
+from bench.measure import predict
 from bench.workloads import registry
 import keras
 module = registry.module("cnn-digits")
@@ -368,7 +368,7 @@ def make_study(n_blocks):
     variant = Variant(mode="study", batch_size=1, n_samples=1, n_blocks=n_blocks, steady_limit_s=1.0)
     cell = make_cell(workload="call-styles", mode="study")
     request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
-    return measure_study.Study(None, None, request, {})
+    return measure_study.Study(None, measure_backend.Torch(None), request, {})
 
 
 def test_blocks_that_arms_time_themselves_come_in_rounds_after_the_first_and_the_warm_up():
@@ -418,11 +418,10 @@ import keras
 from bench.measure import backend as backends
 from bench.workloads.studies.determinism import is_same_order
 
-backend = keras.backend.backend()
-framework = backends.framework(backend)
+adapter = backends.load(keras.backend.backend())
 firsts = []
 for _ in range(2):
-    backends._seed(framework, backend, 7)
+    adapter.seed(7)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     firsts.append(model.get_weights()[0].tolist())
 print(firsts[0] == firsts[1], is_same_order(keras))

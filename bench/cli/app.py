@@ -39,10 +39,17 @@ from bench.doctor import collect as vitals
 from bench.doctor import cpu, rules
 from bench.machine import cores, describe
 from bench.records import files, store
+<<<<<<< HEAD
 from bench.report.evidence import against
 from bench.schema import BACKENDS, Record
+=======
+from bench.report import against
+from bench.schema import DEVICES, Record
+>>>>>>> meas
 from bench.session import launch
-from bench.session import run as refresh
+from bench.session import run as session_run
+from bench.session.arms import DEFAULT_BACKENDS
+from bench.session.prepare import Options, Prepared, prepare
 from bench.workloads import registry
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Executable benchmarks behind the site.")
@@ -74,14 +81,12 @@ def run(
         doctor()
         return
     try:
-        options = refresh.Options(
-            profile=profile,
+        options = Options(
+            profile=cli_options.profile(profile),
             only=cli_options.split_names(only),
             sweeps=cli_options.split_names(sweep),
-            backends=BACKENDS
-            if "all" in cli_options.split_names(backend)
-            else cli_options.split_names(backend) or refresh.DEFAULT_BACKENDS,
-            devices=cli_options.split_names(device),
+            backends=cli_options.backends(backend) or DEFAULT_BACKENDS,
+            devices=cli_options.one_of("device", cli_options.split_names(device), DEVICES),
             threads=cli_options.threads(threads),
             repeats=repeats,
             seed=seed,
@@ -94,7 +99,7 @@ def run(
         )
         if cell:
             options = cli_options.with_profile_of(options)
-        prepared = refresh.prepare(options)
+        prepared = prepare(options)
     except (registry.UnknownNameError, ValueError) as error:
         show.fail(error)
     if prepared.note:
@@ -190,16 +195,9 @@ def repro(
         show.fail(error)
     if record.status != "ok":
         show.conclude("not comparable", f"it gave no number in {there.path}: {record.status}, {record.reason}")
-    options = refresh.Options(
-        profile=record.profile,
-        cell_ids=(cell,),
-        repeats=repeats,
-        results=results,
-        machine_id=machine_id,
-        **cli_options.filters_of([record.cell]),
-    )
+    options = Options(profile=record.profile, cell_ids=(cell,), repeats=repeats, results=results, machine_id=machine_id)
     try:
-        prepared = refresh.prepare(options)
+        prepared = prepare(cli_options.for_cells(options, [record.cell]))
     except registry.UnknownNameError:
         show.conclude("not comparable", "this version of the benchmarks has no such cell on this machine")
     except (files.RecordError, ValueError) as error:
@@ -280,7 +278,7 @@ def _disturbance(record: Record) -> str:
     return f"disturbed: the load was {loads[0]:.2f} when the first run began; measure again on a quiet machine"
 
 
-def _run(prepared: refresh.Prepared, *, seal: bool) -> int:
+def _run(prepared: Prepared, *, seal: bool) -> int:
     """Run the plan; the number of cells that did not end well. Exits with 1 when interrupted or out of disk."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C: the child ends too
     try:
@@ -293,9 +291,9 @@ def _run(prepared: refresh.Prepared, *, seal: bool) -> int:
         raise typer.Exit(SOME_FAILED) from None
 
 
-def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
+def _execute(prepared: Prepared, *, seal: bool) -> int:
     """Run the plan with a progress bar; the number of cells that did not end well."""
-    failed, n_at_once = 0, refresh.at_once(prepared)
+    failed, n_at_once = 0, session_run.at_once(prepared)
     runs = prepared.plan.runs
     if n_at_once > 1:
         show.progress_console.print(f"smoke: {n_at_once} runs at once, to see that they work; their times say nothing")
@@ -314,7 +312,7 @@ def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
         task = bar.add_task("", total=len(runs), left=show.left(prepared.plan.estimate_s))
         if runs:
             bar.update(task, description=show.describe(runs[0]), refresh=True)
-        for step in refresh.execute(prepared, n_at_once=n_at_once):
+        for step in session_run.execute(prepared, n_at_once=n_at_once):
             bar.update(
                 task,
                 total=step.n_total,
@@ -327,13 +325,13 @@ def _execute(prepared: refresh.Prepared, *, seal: bool) -> int:
                 failed += step.record.status not in ("ok", "skipped")
                 bar.console.print(show.cell_line(step.record, width), markup=False, soft_wrap=True)
     if seal:
-        for record in refresh.seal(prepared):
+        for record in session_run.seal(prepared):
             failed += record.status not in ("ok", "skipped")
             show.out.print(show.cell_line(record, width), markup=False)
     return failed
 
 
-def _keep(prepared: refresh.Prepared) -> None:
+def _keep(prepared: Prepared) -> None:
     if prepared.options.results is not None:
         show.fail(ValueError("--keep files a session of bench/results/local; with --results it is where you put it"))
     try:

@@ -17,7 +17,7 @@ from bench.doctor import collect, rules
 from bench.machine import software
 from bench.records import files, pack
 from bench.session import gpu_day as day
-from bench.session import run as refresh
+from bench.session.prepare import Options, Prepared
 from bench.workloads import registry
 
 Backends = Annotated[
@@ -38,11 +38,11 @@ def measure(
 ) -> None:
     """A GPU for some minutes: what answers most comes first; again to go on. Exit code 9: not on the GPU."""
     start = monotonic()
-    backends = cli_options.split_names(backend) or day.default_backends()
     try:
+        backends = cli_options.backends(backend) or day.default_backends()
         seconds = cli_options.duration_s(time_budget, "--time-budget")
-        options = refresh.Options(
-            profile=profile,
+        options = Options(
+            profile=cli_options.profile(profile),
             backends=backends,
             timeout_s=cli_options.duration_s(timeout, "--timeout"),
             results=results,
@@ -81,7 +81,7 @@ def _look(out_dir: Path, backends: tuple[str, ...], start: float) -> None:
         show.out.print(f"{monotonic() - start:6.1f} s  doctor: {finding.seen}", markup=False, soft_wrap=True)
 
 
-def _run(prepared: refresh.Prepared, rows: Mapping[str, int], start: float, seconds: float, out_dir: Path) -> int:
+def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: float, out_dir: Path) -> int:
     """Run the rows, a line per run, packing after each cell; the number of cells that did not end well.
 
     Raises:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 
 from bench.machine import cores
 from bench.schema import BACKENDS, DEVICES, PROFILES, SLUG, Cell
-from bench.session import plan
-from bench.session import run as refresh
+from bench.schema import Backend as BackendName
+from bench.schema import Profile as ProfileName
+from bench.session import arms
+from bench.session.plan import plan
+from bench.session.prepare import Options
 from bench.workloads import registry
 
+T = TypeVar("T", bound=str)
+OTHER_PROFILES: tuple[ProfileName, ...] = ("reference", "smoke")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
 
@@ -63,39 +68,57 @@ def duration_s(value: str, option: str) -> float:
     return float(match[1]) * UNIT_S[match[2]]
 
 
-def with_profile_of(options: refresh.Options) -> refresh.Options:
+def with_profile_of(options: Options) -> Options:
     """The options with the profile in which the asked-for cells exist: a rerun line needs no profile."""
-    for profile in (options.profile, "reference", "smoke"):
-        known = _cell_ids(options, profile)
+    for profile in (options.profile, *OTHER_PROFILES):
+        known = _cells(options, profile)
         if set(options.cell_ids) <= set(known):
-            return replace(options, profile=profile, **filters_of([known[cell_id] for cell_id in options.cell_ids]))
+            return for_cells(replace(options, profile=profile), [known[cell_id] for cell_id in options.cell_ids])
     return options
 
 
-def filters_of(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Filters under which these cells, and few others, are planned."""
-    return {
-        "only": tuple(dict.fromkeys(cell.workload for cell in cells)),
-        "backends": tuple(dict.fromkeys(cell.backend for cell in cells)),
-        "devices": tuple(dict.fromkeys(cell.device for cell in cells)),
-        "threads": tuple(dict.fromkeys(cell.threads for cell in cells)),
-    }
+def for_cells(options: Options, cells: Sequence[Cell]) -> Options:
+    """The options under which these cells, and few others, are planned."""
+    return replace(
+        options,
+        only=tuple(dict.fromkeys(cell.workload for cell in cells)),
+        backends=tuple(dict.fromkeys(cell.backend for cell in cells)),
+        devices=tuple(dict.fromkeys(cell.device for cell in cells)),
+        threads=tuple(dict.fromkeys(cell.threads for cell in cells)),
+    )
 
 
-def _cell_ids(options: refresh.Options, profile: str) -> dict[str, Cell]:
+def _cells(options: Options, profile: ProfileName) -> dict[str, Cell]:
     """Every cell of a profile on any backend and device, at any number of threads that the asked-for ids name."""
     named = {int(found[1]) for cell_id in options.cell_ids if (found := re.search(r"-t(\d+)(?:-|$)", cell_id))}
-    everything = plan.plan(
-        registry.workloads(),
-        profile=profile,
-        installed=dict.fromkeys(BACKENDS, "any"),
-        n_gpus=1,
-        n_cores=max(named, default=1),
-        backends=BACKENDS,
-        devices=DEVICES,
-        threads=tuple(sorted(named)),
-    )
-    return everything.cells
+    selection = arms.Selection(profile=profile, backends=BACKENDS, devices=DEVICES, threads=tuple(sorted(named)))
+    return plan(registry.workloads(), selection, arms.any_host(max(named, default=1))).cells
+
+
+def one_of(kind: str, names: Iterable[str], known: Sequence[T]) -> tuple[T, ...]:
+    """The names as words of a vocabulary.
+
+    Raises:
+        UnknownNameError: one is not among the known ones.
+    """
+    found = []
+    for name in names:
+        word = next((word for word in known if word == name), None)
+        if word is None:
+            raise registry.unknown(kind, name, tuple(known))
+        found.append(word)
+    return tuple(found)
+
+
+def profile(name: str) -> ProfileName:
+    """A profile by its name."""
+    return one_of("profile", (name,), PROFILES)[0]
+
+
+def backends(values: list[str] | None) -> tuple[BackendName, ...]:
+    """Names of backends; "all" stands for every one."""
+    names = split_names(values)
+    return BACKENDS if "all" in names else one_of("backend", names, BACKENDS)
 
 
 def machine_name(value: str) -> str:

@@ -13,14 +13,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench import REPOSITORY
 from bench.doctor import facts as doctor_facts
 from bench.records import files, spool, store
+<<<<<<< HEAD
 from bench.report.evidence import against
 from bench.report.stats import format as text
 from bench.report.stats import quantities, studies
 from bench.schema import Record, encode
 from bench.session import launch, plan
 from bench.session import run as refresh
+=======
+from bench.records.codec import encode
+from bench.report import against, stats, studies
+from bench.report import format as text
+from bench.schema import Record
+from bench.session import plan
+from bench.session.prepare import Prepared
+>>>>>>> meas
 
 OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
 EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
@@ -129,7 +139,7 @@ def _study_words(record: Record) -> str:
     return ", ".join(words)
 
 
-def print_plan(prepared: refresh.Prepared) -> None:
+def print_plan(prepared: Prepared) -> None:
     """Cells in order of their first run, then what does not run, then the time."""
     estimate_s: dict[str, float] = {}
     for planned in prepared.plan.runs:
@@ -147,10 +157,11 @@ def print_plan(prepared: refresh.Prepared) -> None:
     out.print(f"{len(prepared.plan.runs)} runs of {len(estimate_s)} cells, about {minutes:.1f} minutes")
 
 
-def print_left_out(prepared: refresh.Prepared) -> None:
+def print_left_out(prepared: Prepared) -> None:
     """Cells that the time budget had no room for, and those that it cut short."""
     planned = prepared.plan.cells | {run.cell.id: run.cell for run in prepared.plan.spare}
-    n_done = {cell_id: len(spool.spooled_runs(prepared.folder, cell_id)) for cell_id in planned}
+    spooled = spool.n_spooled(prepared.folder)
+    n_done = {cell_id: spooled.get(cell_id, 0) for cell_id in planned}
     for cell, seconds in prepared.plan.left_out:
         if not n_done[cell.id] and not (prepared.folder / f"{cell.id}.json").exists():
             out.print(f"not in the time budget: {cell.id} (about {text.seconds(seconds)})", markup=False)
@@ -162,7 +173,7 @@ def print_left_out(prepared: refresh.Prepared) -> None:
             )
 
 
-def print_summary(prepared: refresh.Prepared) -> None:
+def print_summary(prepared: Prepared) -> None:
     """CPU against GPU where both were measured, else what this CPU can do."""
     root = prepared.options.results or files.RESULTS
     stored = store.load_session(prepared.folder, root)
@@ -214,7 +225,7 @@ def gpu_pairs(records: Iterable[Record]) -> Iterable[tuple[Record, Record]]:
 def relative(path: Path) -> str:
     """A path as seen from the repository; from the working folder where it lies outside."""
     try:
-        return path.resolve().relative_to(launch.REPOSITORY.resolve()).as_posix()
+        return path.resolve().relative_to(REPOSITORY.resolve()).as_posix()
     except ValueError:
         return os.path.relpath(path)
 

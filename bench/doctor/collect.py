@@ -15,14 +15,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from bench import REPOSITORY
 from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.machine import cores as machine_cores
-from bench.machine import describe, software
+from bench.machine import describe, meters, processes, software
 from bench.machine import nvml as machine_nvml
-from bench.machine.meters import attempt, throttle_reason
+from bench.machine.nvml import Nvml
 from bench.schema import BACKENDS
 
 PROBE_LIMIT_S = 120.0  # importing TensorFlow from a cold disk takes a minute on a slow one
@@ -88,7 +87,8 @@ def ask(
     try:
         out, err = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
-        _end(process)
+        processes.end_with_children(process.pid)
+        process.communicate()
         return BackendFacts(error=f"no answer within the time limit of {limit_s:g} s", **known)
     log = " | ".join(dict.fromkeys(_clean(line) for line in err.splitlines() if TELLING.search(line)))[:400]
     try:
@@ -116,21 +116,11 @@ def _clean(line: str) -> str:
     return re.sub(r"(/[\w.+-]+)+/|\b[A-Za-z]:\\(?:[^\\\s'\"]+\\)*", "", line)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except ProcessLookupError:
-        pass
-    process.communicate()
-
-
 def host() -> HostFacts:
     """The machine as it is now."""
     cores, described = machine_cores.cores(), describe.describe()
-    gpu = _nvidia()
+    with machine_nvml.opened() as nvml:
+        gpus, driver, driver_cuda = gpu_facts(nvml), nvml.driver(), nvml.driver_cuda()
     release = platform.release().lower()
     return HostFacts(
         system=platform.system(),
@@ -145,7 +135,7 @@ def host() -> HostFacts:
         n_effective=cores.effective,
         n_physical=described.n_physical_cores,
         load_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        n_throttled=_throttled(),
+        n_throttled=meters.throttled_periods(),
         memory_bytes=described.memory_bytes,
         free_bytes=_free_memory(),
         memory_limit_bytes=_number(Path("/sys/fs/cgroup/memory.max")),
@@ -154,7 +144,10 @@ def host() -> HostFacts:
         power_profile=_power_profile(),
         pci_gpus=pci_gpus(),
         has_kfd=Path("/dev/kfd").exists(),
-        **gpu,
+        driver=driver,
+        driver_cuda=driver_cuda,
+        driver_error=nvml.error,
+        gpus=gpus,
     )
 
 
@@ -208,56 +201,22 @@ def pci_gpus(root: Path = Path("/sys/bus/pci/devices")) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _nvidia() -> dict[str, Any]:
-    """Driver and GPUs through NVML; the reason where a driver should answer and does not."""
-    try:
-        import pynvml
-    except ImportError:
-        return {}
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        absent = isinstance(error, pynvml.NVMLError_LibraryNotFound)
-        return {} if absent else {"driver_error": str(error)}
-    try:
-        return nvml_facts(pynvml)
-    finally:
-        attempt(pynvml, pynvml.nvmlShutdown)
-
-
-def nvml_facts(nvml: Any) -> dict[str, Any]:
-    """Fields of HostFacts that a pynvml-like module tells; what the driver refuses is left out."""
-
-    gpus = []
-    for handle, described in zip(machine_nvml.gpu_handles(nvml), machine_nvml.parse_nvml(nvml), strict=True):
-        memory = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetMemoryInfo(h))
-        processes = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetComputeRunningProcesses(h))
-        bits = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(h))
-        gpus.append(
+def gpu_facts(nvml: Nvml) -> tuple[GpuFacts, ...]:
+    """Every GPU as its driver tells now."""
+    found = []
+    for handle in nvml.handles():
+        gpu, pids = nvml.describe(handle), nvml.pids(handle)
+        found.append(
             GpuFacts(
-                name=described.name,
-                memory_bytes=described.memory_bytes,
-                free_bytes=getattr(memory, "free", None),
-                compute_capability=described.compute_capability,
-                n_processes=None if processes is None else sum(p.pid != os.getpid() for p in processes),
-                throttle=None if bits is None else throttle_reason(bits) or None,
+                name=gpu.name,
+                memory_bytes=gpu.memory_bytes,
+                free_bytes=nvml.free_bytes(handle),
+                compute_capability=gpu.compute_capability,
+                n_processes=None if pids is None else sum(pid != os.getpid() for pid in pids),
+                throttle=nvml.throttle(handle) or None,
             )
         )
-    newest = attempt(nvml, nvml.nvmlSystemGetCudaDriverVersion)
-    driver = attempt(nvml, nvml.nvmlSystemGetDriverVersion) or ""
-    return {
-        "gpus": tuple(gpus),
-        "driver": driver.decode() if isinstance(driver, bytes) else driver,
-        "driver_cuda": "" if newest is None else f"{newest // 1000}.{newest % 1000 // 10}",
-    }
-
-
-def _throttled() -> int | None:
-    try:
-        found = re.search(r"^nr_throttled (\d+)", Path("/sys/fs/cgroup/cpu.stat").read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found[1]) if found else None
+    return tuple(found)
 
 
 def _free_memory() -> int | None:

@@ -10,10 +10,9 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-OPENMP = re.compile(r"/lib(gomp|iomp5|omp)[^/]*\.(?:so|dylib)[^/]*$")
+from bench.machine.software import openmp_runtimes
 
 
 def tensorflow() -> dict[str, Any]:
@@ -88,16 +87,6 @@ def keras() -> dict[str, Any]:
         return {"keras": keras.__version__, "keras_placed": "cpu" if "cpu" in text else "gpu"}
     except Exception as error:  # noqa: BLE001  a backend without Keras still has an answer
         return {"keras_error": f"{type(error).__name__}: {error}"[:300]}
-
-
-def openmp_runtimes(maps: Path = Path("/proc/self/maps")) -> list[str]:
-    """OpenMP libraries loaded into this process, one entry per file; empty where the system does not tell."""
-    try:
-        lines = maps.read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-    files = {line.split(maxsplit=5)[-1] for line in lines}
-    return sorted(f"lib{found[1]}" for file in files if (found := OPENMP.search(file)))
 
 
 def main(backend: str) -> None:

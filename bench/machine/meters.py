@@ -5,15 +5,15 @@ Every reader returns ``None`` where the host does not tell, never a guess from a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
+from bench.machine.nvml import GpuMeter, GpuReading
 from bench.schema import Conditions
 
 RAPL_ROOT = Path("/sys/class/powercap")
@@ -21,123 +21,6 @@ SAMPLE_EVERY_S = 0.1
 MOST_SAMPLES = 60  # of a run that are kept, evenly over it
 # A GPU's energy counter may not tick for a tenth of a second: over less than this its steps are a part of the reading.
 SHORTEST_ENERGY_S = 2.0
-
-
-class GpuReading(NamedTuple):
-    """What NVML says of one GPU at one instant; None where the driver refuses."""
-
-    clock_hz: float | None
-    temperature_c: float | None
-    throttle: str | None
-    n_processes: int | None
-    energy_j: float | None
-    power_w: float | None
-    utilisation_frac: float | None
-
-
-NO_GPU = GpuReading(None, None, None, None, None, None, None)
-
-# Bits of nvmlDeviceGetCurrentClocksThrottleReasons that mean "held back", from NVML's header nvml.h.
-# Idle (bit 0), application clocks (1) and sync boost (4) are states, not limits.
-THROTTLE_BITS = {
-    0x4: "software power cap",
-    0x8: "hardware slowdown",
-    0x20: "software thermal slowdown",
-    0x40: "hardware thermal slowdown",
-    0x80: "hardware power brake",
-}
-
-
-def throttle_reason(bits: int) -> str:
-    """NVML's bit mask in words; an empty text when nothing holds the GPU back."""
-    return ", ".join(text for bit, text in THROTTLE_BITS.items() if bits & bit)
-
-
-def read_gpu(nvml: Any, handle: Any) -> GpuReading:
-    """One reading through a pynvml-like module; a call that the driver refuses yields None, nothing else is lost."""
-    bits = attempt(nvml, lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
-    clock = attempt(nvml, lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
-    energy = attempt(nvml, lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-    power = attempt(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
-    temperature = attempt(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
-    processes = attempt(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    return GpuReading(
-        clock_hz=None if clock is None else clock * 1e6,  # MHz
-        temperature_c=None if temperature is None else float(temperature),
-        throttle=None if bits is None else throttle_reason(bits),
-        n_processes=None if processes is None else n_others([process.pid for process in processes], os.getpid()),
-        energy_j=None if energy is None else energy / 1e3,  # mJ since the driver was loaded
-        power_w=None if power is None else power / 1e3,  # mW
-        utilisation_frac=_utilisation(nvml, handle),
-    )
-
-
-def attempt(nvml: Any, read: Callable[[], Any]) -> Any:
-    """What a call of a pynvml-like module gives; None where the driver refuses or these bindings do not have it."""
-    try:
-        return read()
-    except (nvml.NVMLError, AttributeError):
-        return None
-
-
-def n_others(pids: list[int], own: int) -> int:
-    """Processes on a GPU beside this one, which has a context there.
-
-    A container shows processes by their numbers outside, where this one is listed under a number it does not know.
-    """
-    return max(0, len(pids) - 1) if own not in pids else sum(pid != own for pid in pids)
-
-
-def _utilisation(nvml: Any, handle: Any) -> float | None:
-    percent = attempt(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-    return None if percent is None else percent / 100
-
-
-class GpuMeter(NamedTuple):
-    """Reads one GPU; without bindings, everything it reads is None."""
-
-    nvml: Any = None
-    handle: Any = None
-
-    def __call__(self) -> GpuReading:
-        """All that the driver tells, at this instant."""
-        return NO_GPU if self.nvml is None else read_gpu(self.nvml, self.handle)
-
-    def utilisation(self) -> float | None:
-        """The utilisation alone: one call, since it is sampled while the device is measured."""
-        return None if self.nvml is None else _utilisation(self.nvml, self.handle)
-
-
-@contextlib.contextmanager
-def gpu_meter(device: str) -> Iterator[GpuMeter]:
-    """A meter of the first visible GPU; on a CPU, without NVML or where NVML has no such GPU, it reads nothing."""
-    nvml = None
-    if device == "gpu":
-        with contextlib.suppress(Exception):  # no bindings, no library, no driver: all mean "not readable"
-            import pynvml
-
-            pynvml.nvmlInit()
-            nvml = pynvml
-    if nvml is None:
-        yield GpuMeter()
-        return
-    try:
-        handle = attempt(nvml, lambda: visible_handle(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", "0")))
-        yield GpuMeter() if handle is None else GpuMeter(nvml, handle)
-    finally:
-        attempt(nvml, nvml.nvmlShutdown)
-
-
-def visible_handle(nvml: Any, visible: str) -> Any:
-    """NVML's handle of the first GPU of CUDA_VISIBLE_DEVICES: a number in the order of the bus, or a UUID (MIG too).
-
-    Raises:
-        NVMLError: there is none; another GPU's readings would be those of no one.
-    """
-    first = visible.split(",")[0].strip() or "0"
-    if first.isdigit():
-        return nvml.nvmlDeviceGetHandleByIndex(int(first))
-    return nvml.nvmlDeviceGetHandleByUUID(first)
 
 
 class SteadyMeter:

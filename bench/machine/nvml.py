@@ -1,55 +1,199 @@
-"""GPUs as their driver describes them: NVIDIA's through NVML, Apple's by platform."""
+"""The one reader of GPUs: NVIDIA's through NVML, Apple's by platform. Asks the driver; imports no framework.
+
+What the driver refuses is None, never a guess.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 import sys
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from bench.machine import cpu
-from bench.machine.meters import attempt
 from bench.schema import Gpu
 
+# Bits of nvmlDeviceGetCurrentClocksThrottleReasons that mean "held back", from NVML's header nvml.h.
+# Idle (bit 0), application clocks (1) and sync boost (4) are states, not limits.
+THROTTLE_BITS = {
+    0x4: "software power cap",
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "hardware power brake",
+}
 
-def describe_gpus() -> tuple[Gpu, ...]:
-    """GPUs of this host: NVIDIA through NVML, Apple's by platform; empty where there is none."""
+
+class GpuReading(NamedTuple):
+    """What NVML says of one GPU at one instant; None where the driver refuses."""
+
+    clock_hz: float | None
+    temperature_c: float | None
+    throttle: str | None
+    n_processes: int | None
+    energy_j: float | None
+    power_w: float | None
+    utilisation_frac: float | None
+
+
+NO_GPU = GpuReading(None, None, None, None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Nvml:
+    """A pynvml-like module that is initialised; without one, whatever is asked gives None."""
+
+    module: Any = None
+    error: str = ""  # what a driver says that should answer and does not
+
+    def ask(self, name: str, *arguments: Any) -> Any:
+        """What a call gives; None where the driver refuses or these bindings do not have it."""
+        if self.module is None:
+            return None
+        try:
+            return getattr(self.module, name)(*arguments)
+        except (self.module.NVMLError, AttributeError):
+            return None
+
+    def driver(self) -> str:
+        """The driver's version; empty where it does not tell."""
+        return _text(self.ask("nvmlSystemGetDriverVersion") or "")
+
+    def driver_cuda(self) -> str:
+        """The newest CUDA that the driver runs, as "12.8"; empty where it does not tell."""
+        newest = self.ask("nvmlSystemGetCudaDriverVersion")
+        return "" if newest is None else f"{newest // 1000}.{newest % 1000 // 10}"
+
+    def handles(self) -> list[Any]:
+        """The GPUs, but for those that the driver lists and cannot open, fallen off the bus."""
+        found = [self.ask("nvmlDeviceGetHandleByIndex", i) for i in range(self.ask("nvmlDeviceGetCount") or 0)]
+        return [handle for handle in found if handle is not None]
+
+    def visible_handle(self, visible: str) -> Any:
+        """The first GPU of CUDA_VISIBLE_DEVICES: a number in the order of the bus, or a UUID (MIG too).
+
+        None where there is none: another GPU's readings would be those of no one.
+        """
+        first = visible.split(",")[0].strip() or "0"
+        if first.isdigit():
+            return self.ask("nvmlDeviceGetHandleByIndex", int(first))
+        return self.ask("nvmlDeviceGetHandleByUUID", first)
+
+    def describe(self, handle: Any) -> Gpu:
+        """A GPU's hardware; one without a name is an "NVIDIA GPU"."""
+        limit = self.ask("nvmlDeviceGetPowerManagementLimit", handle)
+        capability = self.ask("nvmlDeviceGetCudaComputeCapability", handle)
+        memory = self.ask("nvmlDeviceGetMemoryInfo", handle)
+        return Gpu(
+            name=_text(self.ask("nvmlDeviceGetName", handle) or "NVIDIA GPU"),
+            memory_bytes=None if memory is None else int(memory.total),
+            power_limit_w=None if limit is None else limit / 1e3,  # mW
+            driver=self.driver() or "unknown",
+            compute_capability=None if capability is None else ".".join(map(str, capability)),
+        )
+
+    def read(self, handle: Any) -> GpuReading:
+        """A GPU's state now."""
+        clock = self.ask("nvmlDeviceGetClockInfo", handle, getattr(self.module, "NVML_CLOCK_SM", None))
+        sensor = getattr(self.module, "NVML_TEMPERATURE_GPU", None)
+        temperature = self.ask("nvmlDeviceGetTemperature", handle, sensor)
+        energy = self.ask("nvmlDeviceGetTotalEnergyConsumption", handle)
+        power = self.ask("nvmlDeviceGetPowerUsage", handle)
+        pids = self.pids(handle)
+        return GpuReading(
+            clock_hz=None if clock is None else clock * 1e6,  # MHz
+            temperature_c=None if temperature is None else float(temperature),
+            throttle=self.throttle(handle),
+            n_processes=None if pids is None else n_others(pids, os.getpid()),
+            energy_j=None if energy is None else energy / 1e3,  # mJ since the driver was loaded
+            power_w=None if power is None else power / 1e3,  # mW
+            utilisation_frac=self.utilisation(handle),
+        )
+
+    def pids(self, handle: Any) -> list[int] | None:
+        """Processes that compute on a GPU."""
+        found = self.ask("nvmlDeviceGetComputeRunningProcesses", handle)
+        return None if found is None else [process.pid for process in found]
+
+    def free_bytes(self, handle: Any) -> int | None:
+        """Memory of a GPU that nobody holds."""
+        memory = self.ask("nvmlDeviceGetMemoryInfo", handle)
+        return getattr(memory, "free", None)
+
+    def throttle(self, handle: Any) -> str | None:
+        """What holds a GPU back, in words; an empty text when nothing does."""
+        bits = self.ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
+        return None if bits is None else ", ".join(text for bit, text in THROTTLE_BITS.items() if bits & bit)
+
+    def utilisation(self, handle: Any) -> float | None:
+        """Share of the last moments in which a GPU computed."""
+        rates = self.ask("nvmlDeviceGetUtilizationRates", handle)
+        return None if rates is None else float(rates.gpu) / 100
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Nvml]:
+    """NVML as long as it is needed; where there are no bindings, no library or no driver, one that tells nothing."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # noqa: BLE001  no bindings, no library, no driver: all mean "no NVIDIA GPU"
-        return _apple_gpu()
+    except ImportError:
+        yield Nvml()
+        return
+    except Exception as error:  # noqa: BLE001  whatever it is, there is no GPU to read
+        is_absent = isinstance(error, pynvml.NVMLError_LibraryNotFound)
+        yield Nvml(error="" if is_absent else str(error))
+        return
+    nvml = Nvml(pynvml)
     try:
-        return parse_nvml(pynvml)
+        yield nvml
     finally:
-        attempt(pynvml, pynvml.nvmlShutdown)
+        nvml.ask("nvmlShutdown")
 
 
-def parse_nvml(nvml: Any) -> tuple[Gpu, ...]:
-    """What a pynvml-like module tells of every GPU; what the driver refuses is None, a name "NVIDIA GPU"."""
-    driver = _text(attempt(nvml, nvml.nvmlSystemGetDriverVersion) or "unknown")
-    gpus = []
-    for handle in gpu_handles(nvml):
-        limit = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetPowerManagementLimit(h))
-        capability = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetCudaComputeCapability(h))
-        memory = attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetMemoryInfo(h))
-        gpus.append(
-            Gpu(
-                name=_text(attempt(nvml, lambda h=handle: nvml.nvmlDeviceGetName(h)) or "NVIDIA GPU"),
-                memory_bytes=None if memory is None else int(memory.total),
-                power_limit_w=None if limit is None else limit / 1e3,  # mW
-                driver=driver,
-                compute_capability=None if capability is None else ".".join(map(str, capability)),
-            )
-        )
-    return tuple(gpus)
+class GpuMeter(NamedTuple):
+    """Reads one GPU; without one, everything it reads is None."""
+
+    nvml: Nvml = Nvml()
+    handle: Any = None
+
+    def __call__(self) -> GpuReading:
+        """All that the driver tells, at this instant."""
+        return NO_GPU if self.handle is None else self.nvml.read(self.handle)
+
+    def utilisation(self) -> float | None:
+        """The utilisation alone: one call, since it is sampled while the device is measured."""
+        return None if self.handle is None else self.nvml.utilisation(self.handle)
 
 
-def gpu_handles(nvml: Any) -> list[Any]:
-    """A pynvml-like module's handles; a GPU that the driver lists and cannot open, fallen off the bus, is left out."""
-    indices = range(attempt(nvml, nvml.nvmlDeviceGetCount) or 0)
-    found = [attempt(nvml, lambda i=index: nvml.nvmlDeviceGetHandleByIndex(i)) for index in indices]
-    return [handle for handle in found if handle is not None]
+@contextlib.contextmanager
+def gpu_meter(device: str) -> Iterator[GpuMeter]:
+    """A meter of the first visible GPU; on a CPU, without NVML or where NVML has no such GPU, it reads nothing."""
+    if device != "gpu":
+        yield GpuMeter()
+        return
+    with opened() as nvml:
+        yield GpuMeter(nvml, nvml.visible_handle(os.environ.get("CUDA_VISIBLE_DEVICES", "0")))
+
+
+def describe_gpus() -> tuple[Gpu, ...]:
+    """GPUs of this host: NVIDIA through NVML, Apple's by platform; empty where there is none."""
+    with opened() as nvml:
+        if nvml.module is not None:
+            return tuple(map(nvml.describe, nvml.handles()))
+    return _apple_gpu()
+
+
+def n_others(pids: list[int], own: int) -> int:
+    """Processes on a GPU beside this one, which has a context there.
+
+    A container shows processes by their numbers outside, where this one is listed under a number it does not know.
+    """
+    return max(0, len(pids) - 1) if own not in pids else sum(pid != own for pid in pids)
 
 
 def _text(value: str | bytes) -> str:

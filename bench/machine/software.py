@@ -57,6 +57,7 @@ VARIABLES = (
 
 # Parts of bench/ that a measurement does not depend on.
 NOT_MEASURING = ("report", "published", "results")
+OPENMP = re.compile(r"/lib(gomp|iomp5|omp)[^/]*\.(?:so|dylib)[^/]*$")
 COMMIT_TEXT = re.compile(r"([0-9a-f]{40})-([0-9a-f]{16})")
 
 
@@ -77,6 +78,16 @@ def backend_version(backend: str) -> str | None:
     if importlib.util.find_spec(backend) is None:
         return None
     return next((v for name in DISTRIBUTIONS[backend] if (v := _version(name))), "unknown")
+
+
+def openmp_runtimes(maps: Path = Path("/proc/self/maps")) -> list[str]:
+    """OpenMP libraries loaded into this process, one entry per file; empty where the system does not tell."""
+    try:
+        lines = maps.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    files = {line.split(maxsplit=5)[-1] for line in lines}
+    return sorted(f"lib{found[1]}" for file in files if (found := OPENMP.search(file)))
 
 
 def variables() -> dict[str, str]:

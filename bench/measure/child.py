@@ -17,11 +17,13 @@ from time import perf_counter
 
 import msgspec
 
-from bench.machine import meters
-from bench.measure import backend, control, observe, study, train
+from bench.machine import meters, nvml
+from bench.measure import backend as backends
+from bench.measure import control, observe, study, train
 from bench.measure import probe as measure_probe
 from bench.measure.clock import CLOCK_DIGITS, Clock
-from bench.schema import DataUnavailableError, Request, Run, encode
+from bench.records.codec import encode
+from bench.schema import DataUnavailableError, Request, Run
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
@@ -39,6 +41,7 @@ OUT_OF_MEMORY = (
 def execute(request: Request) -> Run:
     """Do one run and describe it. Raises whatever the framework raises; ``main`` turns that into a run."""
     cell = request.cell
+    on_gpu = cell.device == "gpu"
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     cores = control.pin(cell.threads)
     unmeasured: dict[str, str] = {}
@@ -47,26 +50,26 @@ def execute(request: Request) -> Run:
     start = perf_counter()
     import keras
 
-    framework = backend.framework(cell.backend)
+    backend = backends.load(cell.backend)
     phases["import"] = perf_counter() - start
-    backend.configure(keras, framework, request)
+    backend.configure(keras, request)
 
     start = perf_counter()
     first = keras.ops.ones((1,)) + 1.0
-    backend.wait(cell.backend, framework, first)
+    backend.wait(first)
     phases["device_start"] = perf_counter() - start
-    backend.check_device(cell, framework, first)
+    backend.check_device(cell, first)
 
-    with meters.gpu_meter(cell.device) as gpu:
+    with nvml.gpu_meter(cell.device) as gpu:
         idle_w = control.idle_power(gpu, cell.device)
         before = meters.conditions(gpu())
-        control_before = control.time_control(keras, framework, cell)
-        if cell.device == "gpu":  # the clock of an idle one says nothing of the run
+        control_before = control.time_control(keras, backend, cell)
+        if on_gpu:  # the clock of an idle one says nothing of the run
             before = meters.conditions(gpu())
-        held_bytes = backend.forget_peak(cell, framework)
+        held_bytes = backend.forget_peak() if on_gpu else 0
         steady = meters.SteadyMeter(gpu, cell.device)
-        measured = MEASURE[request.kind](keras, framework, request, phases, steady)
-        control_after = control.time_control(keras, framework, cell)
+        measured = MEASURE[request.kind](keras, backend, request, phases, steady)
+        control_after = control.time_control(keras, backend, cell)
         after = meters.conditions(gpu())
     clock: Clock | None = measured.get("clock")
     if clock is not None:
@@ -74,16 +77,13 @@ def execute(request: Request) -> Run:
     if clock is not None and clock.first_step_s is not None:
         phases["first_step"] = clock.first_step_s
 
-    observed = observe.observe(keras, framework, request, measured, cores, unmeasured)
+    observed = observe.observe(keras, backend, request, measured, cores, unmeasured)
     observe.check_as_asked(request, observed)
-    peak_device, why_no_peak = backend.peak_device_bytes(cell, framework, held_bytes)
+    peak_device, why_no_peak = backend.peak_device_bytes(held_bytes) if on_gpu else (None, "a CPU run uses host memory")
     why = {
         "energy_j": (steady.joules, steady.why_no_joules),
         "idle_w": (idle_w, "no readable power counter (NVML, RAPL)"),
-        "utilisation_frac": (
-            steady.utilisation or None,
-            "GPU only" if cell.device == "cpu" else "no sample from NVML while steady",
-        ),
+        "utilisation_frac": (steady.utilisation or None, "no sample from NVML while steady" if on_gpu else "GPU only"),
         "peak_device_bytes": (peak_device, why_no_peak),
         "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
         "flop_per_step": (measured.get("flop"), "counted for probes only"),

@@ -7,7 +7,8 @@ from time import perf_counter, sleep
 from typing import Any
 
 from bench.machine import cores, meters
-from bench.measure import backend
+from bench.machine.nvml import GpuMeter
+from bench.measure.backend import Adapter
 from bench.measure.clock import CLOCK_DIGITS
 from bench.schema import Cell, Control
 
@@ -31,14 +32,14 @@ def pin(threads: int) -> int | None:
     return len(os.sched_getaffinity(0))
 
 
-def time_control(keras: Any, framework: Any, cell: Cell) -> Control:
+def time_control(keras: Any, backend: Adapter, cell: Cell) -> Control:
     """Time the control kernel after an uncounted product or, on a GPU, WAKE_S of them."""
     n = CONTROL_N[cell.device]
     x = keras.ops.full((n, n), 0.5, dtype="float32")
 
     def once() -> float:
         start = perf_counter()
-        backend.wait(cell.backend, framework, keras.ops.matmul(x, x))
+        backend.wait(keras.ops.matmul(x, x))
         return round(perf_counter() - start, CLOCK_DIGITS)
 
     once()
@@ -49,10 +50,10 @@ def time_control(keras: Any, framework: Any, cell: Cell) -> Control:
     return Control(n=n, seconds=tuple(once() for _ in range(N_CONTROLS)))
 
 
-def idle_power(gpu: meters.GpuMeter, device: str) -> float | None:
+def idle_power(gpu: GpuMeter, device: str) -> float | None:
     """Watts of the device while this process does nothing for IDLE_S: NVML's reading of a GPU, RAPL's of a CPU."""
     if device == "gpu":
-        if gpu.nvml is not None:
+        if gpu.handle is not None:
             sleep(IDLE_S)
         return gpu().power_w
     begin = meters.read_rapl()

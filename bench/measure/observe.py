@@ -8,28 +8,20 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bench.doctor import probe
 from bench.machine import cores as machine_cores
-from bench.measure import backend as measure_backend
-from bench.measure.backend import NotAsAskedError
-from bench.schema import Jit, Observed, Request
-
-# What walks a whole sequence as one operation, by backend: a module and its functions.
-FUSED_KERNELS = {
-    "tensorflow": ("tensorflow.raw_ops", ("CudnnRNNV3", "CudnnRNN")),
-    "jax": ("jax.experimental.rnn", ("lstm",)),
-    "torch": ("torch._VF", ("lstm", "gru")),
-}
+from bench.machine import software
+from bench.measure.backend import Adapter, NotAsAskedError
+from bench.schema import Cell, Jit, Observed, Request
 
 
-def watch_recurrent_path(keras: Any) -> list[str]:
+def watch_recurrent_path(backend: Adapter) -> list[str]:
     """A list that tells which path recurrent layers take: "loop" when a layer asks for one, "fused" when a kernel runs.
 
     The backend's own function does not tell: PyTorch's walks step by step where there is no fused kernel.
     """
     paths: list[str] = []
     _tell(sys.modules["keras.src.backend"], ("lstm", "gru"), on_call=lambda: paths.append("loop"))
-    module, names = FUSED_KERNELS[keras.backend.backend()]
+    module, names = backend.fused_kernels
     parent, _, last = module.rpartition(".")
     owner = getattr(importlib.import_module(parent), last, None) or importlib.import_module(module)
     _tell(owner, names, on_return=lambda: paths.append("fused"))
@@ -59,62 +51,56 @@ def _tell(
 
 def observe(
     keras: Any,
-    framework: Any,
+    backend: Adapter,
     request: Request,
     measured: dict[str, Any],
     cores: int | None,
     unmeasured: dict[str, str],
 ) -> Observed:
-    """What really ran, read from the arrays and from the frameworks' own settings."""
+    """What really ran, read from the arrays and from the frameworks' own settings.
+
+    Raises:
+        NotAsAskedError: weights and output lie on different devices.
+    """
     cell = request.cell
     weight, output = measured["weight"], measured["output"]
-    devices = {measure_backend.device_of(cell.backend, value) for value in (weight, output)}
-    if len(devices) > 1:
-        raise NotAsAskedError(f"weights and output lie on different devices: {sorted(devices)}")
-    device = devices.pop()
-    model = measured.get("model")
+    device = backend.device_of(weight)
+    if (other := backend.device_of(output)) != device:
+        raise NotAsAskedError(f"weights and output lie on different devices: {sorted((device, other))}")
     on_gpu = device == "gpu"
-    n_threads: int | None
-    if cell.backend == "tensorflow":
-        tf32 = framework.config.experimental.tensor_float_32_execution_enabled()
-        n_threads = framework.config.threading.get_intra_op_parallelism_threads() or None
-        autotune = "cuDNN autotune: on (TensorFlow's default)"
-    elif cell.backend == "jax":
-        tf32 = framework.config.jax_default_matmul_precision == "tensorfloat32"
-        n_threads = None
-        unmeasured["n_threads"] = "JAX does not tell the size of its pool; it follows the affinity"
-        is_off = "--xla_gpu_autotune_level=0" in os.environ.get("XLA_FLAGS", "")
-        autotune = "XLA autotune: off" if is_off else "XLA autotune: JAX's default"
-    else:
-        tf32 = bool(framework.backends.cuda.matmul.allow_tf32)
-        n_threads = framework.get_num_threads()
-        autotune = f"cuDNN benchmark: {'on' if framework.backends.cudnn.benchmark else 'off'}"
+    n_threads = backend.n_threads()
+    if n_threads is None and backend.why_no_n_threads:
+        unmeasured["n_threads"] = backend.why_no_n_threads
     n_physical = None if cores is None else machine_cores.n_physical(os.sched_getaffinity(0))
     if n_physical is None:
         unmeasured["n_physical_cores"] = "the operating system does not tell"
     if cores is None:
         unmeasured["n_cores_affinity"] = "this operating system has no core affinity"
-    jit: Jit = cell.jit if model is None else ("on" if model.jit_compile else "off")
-    if model is None and cell.backend != "jax":
-        jit = "off"  # a probe is one eager operation; what a study compiles, it says itself
     paths = measured.get("paths", [])
     return Observed(
         device=device,
-        device_name=_device_name(cell.backend, framework, device),
+        device_name=backend.gpu_name() if on_gpu else "CPU",
         weight_dtype=_dtype(weight),
         output_dtype=_dtype(output),
-        jit=jit,
-        tf32=bool(tf32) if on_gpu else None,
+        jit=_jit(cell, backend, measured.get("model")),
+        tf32=backend.allows_tf32() if on_gpu else None,
         layout=keras.config.image_data_format(),
         recurrent_path="none" if not paths else ("fused" if "fused" in paths else "loop"),
-        autotune=autotune if on_gpu else "none on a CPU",
+        autotune=backend.autotune() if on_gpu else "none on a CPU",
         n_threads=n_threads,
         n_cores_affinity=cores,
         n_physical_cores=n_physical,
-        openmp=tuple(probe.openmp_runtimes()),
+        openmp=tuple(software.openmp_runtimes()),
         caches="cold: compilation caches point to an empty folder for every run",
         data_feed=_data_feed(cell.mode),
     )
+
+
+def _jit(cell: Cell, backend: Adapter, model: Any) -> Jit:
+    """What Keras resolved for a model; a probe is one eager operation, and what a study compiles, it says itself."""
+    if model is not None:
+        return "on" if model.jit_compile else "off"
+    return cell.jit if backend.always_compiles else "off"
 
 
 def _data_feed(mode: str) -> str:
@@ -124,17 +110,6 @@ def _data_feed(mode: str) -> str:
     if mode == "study":
         return "as each series of the study says"
     return f"numpy arrays through {'model.fit, in a new order each epoch' if mode == 'train' else 'model.predict'}"
-
-
-def _device_name(backend: str, framework: Any, device: str) -> str:
-    if device == "cpu":
-        return "CPU"
-    if backend == "tensorflow":
-        gpu = framework.config.list_physical_devices("GPU")[0]
-        return str(framework.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
-    if backend == "jax":
-        return str(framework.devices()[0].device_kind)
-    return framework.cuda.get_device_name(0) if framework.cuda.is_available() else "Apple GPU (MPS)"
 
 
 def _dtype(value: Any) -> str:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from bench.machine import meters
+from bench.measure.backend import Adapter
 from bench.measure.clock import CLOCK_DIGITS, N_LATENCIES, Clock
 from bench.schema import Block, Data, Request
 
@@ -60,7 +61,7 @@ def predict_callbacks(keras: Any, model: Any, watch: Stopwatch, seen: dict[str, 
 
 def infer(
     keras: Any,
-    framework: Any,  # noqa: ARG001  as of train
+    backend: Adapter,  # noqa: ARG001  as of train
     request: Request,
     model: Any,
     data: Data,

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from bench.machine import meters
-from bench.measure import backend
+from bench.measure.backend import Adapter
 from bench.measure.clock import Clock
 from bench.schema import Request
 from bench.workloads import registry
@@ -14,7 +14,7 @@ from bench.workloads import registry
 
 def measure_probe(
     keras: Any,  # noqa: ARG001  as of the other kinds
-    framework: Any,
+    backend: Adapter,
     request: Request,
     phases: dict[str, float],
     steady: meters.SteadyMeter,
@@ -28,7 +28,7 @@ def measure_probe(
     phases["build"] = perf_counter() - start
     last: list[Any] = [None]
     clock = Clock(
-        lambda: backend.wait(cell.backend, framework, last[0]),
+        lambda: backend.wait(last[0]),
         n_blocks=variant.n_blocks,
         limit_s=variant.steady_limit_s,
         on_steady=steady.start,

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from bench.machine import meters
-from bench.measure import backend
+from bench.measure.backend import Adapter
 from bench.measure.clock import BLOCK_S, CLOCK_DIGITS, MIN_BLOCKS, Clock, is_steady, step_callbacks
 from bench.schema import Block, Data, Request
 from bench.workloads import registry
@@ -28,9 +28,10 @@ class Study:
         phases: seconds by phase; a study may add "data", "build" and "first_step".
     """
 
-    def __init__(self, keras: Any, framework: Any, request: Request, phases: dict[str, float]) -> None:
+    def __init__(self, keras: Any, backend: Adapter, request: Request, phases: dict[str, float]) -> None:
         """An empty study of one run."""
-        self.keras, self.framework, self.phases = keras, framework, phases
+        self.keras, self.framework, self.phases = keras, backend.framework, phases
+        self._backend = backend
         self.cell, self.variant, self.seed = request.cell, request.variant, request.seed + request.index
         self.series: dict[str, list[Block]] = {}
         self.first_s: dict[str, float] = {}
@@ -44,8 +45,7 @@ class Study:
 
     def sync(self, value: Any = None) -> None:
         """Return when the device has finished; ``value`` is a tensor (JAX: any tree) computed last."""
-        is_host = value is None or type(value).__module__.split(".")[0] in ("builtins", "numpy")
-        backend.wait(self.cell.backend, self.framework, value if self.cell.backend == "jax" or not is_host else None)
+        self._backend.wait_for_result(value)
 
     def observe(self, weight: Any, output: Any | None = None) -> None:
         """Tensors whose device and types the record keeps; a run on another device than asked for is refused."""
@@ -121,7 +121,7 @@ class Study:
         batch_size, callbacks = self.cell.batch_size, [marks]
         start = perf_counter()
         if is_clocked:
-            sync = partial(backend.wait_for_training, self.cell.backend, self.framework, model)
+            sync = partial(self._backend.wait_for_training, model)
             clock = Clock(sync, n_blocks=sys.maxsize, limit_s=math.inf, started=True)
             callbacks = step_callbacks(
                 self.keras, model, clock, {}, n_steps=len(data.x) // batch_size, others=callbacks
@@ -143,7 +143,7 @@ class Study:
 
     def marks(self, model: Any) -> Any:
         """A callback for one fit of that model that keeps when its epochs began and ended, see ``fits.marks``."""
-        return fits.marks(self.keras, partial(backend.wait_for_training, self.cell.backend, self.framework, model))
+        return fits.marks(self.keras, partial(self._backend.wait_for_training, model))
 
     def median_s(self, name: str) -> float:
         """Median seconds of a step or call in a series' blocks so far."""
@@ -194,13 +194,13 @@ class Study:
 
 
 def measure_study(
-    keras: Any, framework: Any, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
+    keras: Any, backend: Adapter, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
 ) -> dict:
     """Let a study measure what it declares, under this process's threads, precision and device.
 
     A GPU is metered while series take turns; before that it compiles. A CPU's energy is that of the whole study.
     """
-    study = Study(keras, framework, request, phases)
+    study = Study(keras, backend, request, phases)
     if request.cell.device == "gpu":
         study.meter = steady
         registry.module(request.cell.workload).measure(study)

@@ -9,14 +9,15 @@ from time import perf_counter
 from typing import Any
 
 from bench.machine import meters
-from bench.measure import backend, observe, predict
+from bench.measure import observe, predict
+from bench.measure.backend import Adapter
 from bench.measure.clock import CLOCK_DIGITS, ENDLESS_EPOCHS, Clock, step_callbacks
 from bench.schema import Data, Epoch, Job, Request
 from bench.workloads import registry
 
 
 def measure_model(
-    keras: Any, framework: Any, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
+    keras: Any, backend: Adapter, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
 ) -> dict:
     """Build and compile the model, then train it or predict with it under the clock."""
     cell, variant = request.cell, request.variant
@@ -26,7 +27,7 @@ def measure_model(
     phases["data"] = perf_counter() - start
     if len(data.x) != cell.n_samples:
         raise ValueError(f"{cell.workload}: load_data gave {len(data.x)} rows, the cell says {cell.n_samples}")
-    paths = observe.watch_recurrent_path(keras)
+    paths = observe.watch_recurrent_path(backend)
     start = perf_counter()
     model = workload.build_model(variant)
     model.compile(**workload.compile_arguments(variant), jit_compile=cell.jit == "on")
@@ -34,14 +35,14 @@ def measure_model(
     seen: dict[str, Any] = {"paths": paths, "model": model, "n_params": model.count_params()}
     seen["n_samples_per_step"] = cell.batch_size
     measure = _train if cell.mode == "train" else predict.infer
-    measure(keras, framework, request, model, data, phases, steady, seen)
-    seen["weight"] = model.weights[0].value if cell.backend != "torch" else model.weights[0].value.data
+    measure(keras, backend, request, model, data, phases, steady, seen)
+    seen["weight"] = backend.array_of(model.weights[0])
     return seen
 
 
 def _train(
     keras: Any,
-    framework: Any,
+    backend: Adapter,
     request: Request,
     model: Any,
     data: Data,
@@ -51,7 +52,7 @@ def _train(
 ) -> None:
     """Whole job first where the variant asks for one, then steady blocks through one endless fit."""
     cell, variant = request.cell, request.variant
-    sync = partial(backend.wait_for_training, cell.backend, framework, model)
+    sync = partial(backend.wait_for_training, model)
     if variant.n_job_epochs or (request.target and cell.mode == "train"):
         seen["job"] = _train_job(keras, request, model, data, sync, phases)
     clock = Clock(

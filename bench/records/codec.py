@@ -1,14 +1,20 @@
-"""From stored JSON of any version to that of today. Pure, but for the table of fingerprints that it reads once."""
+"""Structs to JSON, and stored JSON of any version to that of today.
+
+Pure, but for the table of fingerprints that it reads once.
+"""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from bench import ROOT
-from bench.schema import SCHEMA_VERSION
+from bench.schema import SCHEMA_VERSION, Struct
 
 SAME_CODE = ROOT / "workloads" / "same_code.toml"
 Json = dict[str, Any]
@@ -64,3 +70,22 @@ def upgrade(raw: Json) -> Json:
         raw = UPGRADES[version](raw)
         version = raw["schema_version"]
     return raw
+
+
+def encode(value: Struct) -> bytes:
+    """JSON of a struct: keys sorted, indented by two, lists of plain values on one line, a newline at the end.
+
+    Raises:
+        ValueError: a float is NaN or infinite, which JSON does not have.
+    """
+    return (_json(msgspec.to_builtins(value), "") + "\n").encode()
+
+
+def _json(value: Any, indent: str) -> str:
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = (f"{inner}{json.dumps(key, ensure_ascii=False)}: {_json(value[key], inner)}" for key in sorted(value))
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list | tuple) and any(isinstance(item, dict | list | tuple) for item in value):
+        return "[\n" + ",\n".join(inner + _json(item, inner) for item in value) + f"\n{indent}]"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -14,7 +14,8 @@ import msgspec
 
 from bench import ROOT
 from bench.records import codec
-from bench.schema import Struct, encode
+from bench.records.codec import encode
+from bench.schema import Struct
 
 RESULTS = ROOT / "results"
 LOCAL = "local"  # sub-folder of results/ that git ignores: this machine, not yet published

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bench.records import files
+from bench.records.codec import encode
 from bench.records.files import SPOOL
-from bench.schema import RECORD_LIMIT_BYTES, Record, Run, encode
+from bench.schema import Record, Run
+
+# Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
+RECORD_LIMIT_BYTES = 20_000
 
 
 def write_run(folder: Path, cell_id: str, run: Run) -> None:
@@ -27,6 +32,11 @@ def spooled_runs(folder: Path, cell_id: str) -> tuple[Run, ...]:
     paths = (folder / SPOOL).glob(f"{cell_id}.*.json")
     runs = (msgspec.json.decode(path.read_bytes(), type=Run) for path in paths)
     return tuple(sorted(runs, key=lambda run: run.index))
+
+
+def n_spooled(folder: Path) -> dict[str, int]:
+    """How many runs of each incomplete cell are finished, by cell id."""
+    return dict(Counter(path.name.partition(".")[0] for path in (folder / SPOOL).glob("*.*.json")))
 
 
 def fit(record: Record) -> Record:

@@ -18,10 +18,12 @@ import msgspec
 
 from bench.machine import cores, software
 from bench.records import spool
-from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Precision, Profile, Record, Request, Run, Scalar
-from bench.session import launch, plan
-from bench.session import run as refresh
-from bench.session.plan import PlannedRun
+from bench.schema import DEVICES, Backend, Device, Mode, Precision, Profile, Record, Request, Run, Scalar
+from bench.session import arms, launch
+from bench.session import prepare as session_prepare
+from bench.session import run as session_run
+from bench.session.plan import PlannedRun, plan
+from bench.session.prepare import Options, Prepared
 from bench.workloads import registry
 
 PREFERRED: tuple[Backend, ...] = ("torch", "jax", "tensorflow")  # the first two that are installed
@@ -143,7 +145,7 @@ def default_backends() -> tuple[Backend, ...]:
     return found
 
 
-def check_gpu(prepared: refresh.Prepared) -> None:
+def check_gpu(prepared: Prepared) -> None:
     """Refuse a machine on which no driver shows a GPU.
 
     Raises:
@@ -153,7 +155,7 @@ def check_gpu(prepared: refresh.Prepared) -> None:
         raise NoGpuError("no driver shows a GPU here; `python -m bench.cli doctor` says why")
 
 
-def prepare(options: refresh.Options, *, n_rows: int = len(ROWS)) -> tuple[refresh.Prepared, dict[str, int]]:
+def prepare(options: Options, *, n_rows: int = len(ROWS)) -> tuple[Prepared, dict[str, int]]:
     """The session with its runs in the order of the first rows, and the row of each cell by id.
 
     Goes on with this machine's latest session where that is one of the same profile, versions and hardware.
@@ -172,9 +174,13 @@ def prepare(options: refresh.Options, *, n_rows: int = len(ROWS)) -> tuple[refre
         cell_ids=tuple(rows),
         resume=True,
     )
-    prepared = refresh.prepare(options, estimate=lambda cell, variant: 0.0)
+    prepared = session_prepare.prepare(options, estimate=lambda cell, variant: 0.0)
     skipped = {cell.id for cell, _ in prepared.plan.skipped}
-    done = {cell_id: n_done(prepared.folder, cell_id, repeats[cell_id]) for cell_id in rows}
+    spooled = spool.n_spooled(prepared.folder)
+    done = {
+        cell_id: n if (prepared.folder / f"{cell_id}.json").exists() else spooled.get(cell_id, 0)
+        for cell_id, n in repeats.items()
+    }
     runs = [
         replace(run, index=index, order=order, estimate_s=choice.seconds)
         for order, (choice, run, index) in enumerate(
@@ -193,11 +199,6 @@ def prepare(options: refresh.Options, *, n_rows: int = len(ROWS)) -> tuple[refre
     return replace(prepared, plan=ready, session=session, unclosed=()), rows
 
 
-def n_done(folder: Path, cell_id: str, n_repeats: int) -> int:
-    """Runs of a cell that a session has: all of them where a record is stored."""
-    return n_repeats if (folder / f"{cell_id}.json").exists() else len(spool.spooled_runs(folder, cell_id))
-
-
 def choose(
     profile: Profile, backends: Sequence[Backend], n_cores: int, n_rows: int = len(ROWS)
 ) -> list[tuple[int, Choice, PlannedRun]]:
@@ -205,17 +206,14 @@ def choose(
 
     With one backend, rows lack what is for the second.
     """
-    known = plan.plan(
-        registry.workloads(),
+    selection = arms.Selection(
         profile=profile,
-        installed=dict.fromkeys(BACKENDS, "any"),
-        n_gpus=1,
-        n_cores=n_cores,
         only=tuple({choice.workload for row in ROWS for choice in row.choices}),
         backends=tuple(backends),
         devices=DEVICES,
         repeats=1,
     )
+    known = plan(registry.workloads(), selection, arms.any_host(n_cores))
     found: dict[str, tuple[int, Choice, PlannedRun]] = {}
     for number, row in enumerate(ROWS[:n_rows]):
         for choice in (choice for choice in row.choices if choice.backend < len(backends)):
@@ -228,7 +226,7 @@ def choose(
 def _match(choice: Choice, backend: Backend, runs: Sequence[PlannedRun], profile: Profile) -> PlannedRun | None:
     """The run of a choice; in a smaller profile of the nearest size that it has, or None."""
     spec = registry.workload(choice.workload)
-    jit = plan.PROBE_JIT[backend] if spec.kind != "model" else plan.JIT_ARMS[backend, choice.device][0]
+    jit = arms.usual_jit(spec, backend, choice.device)
     like = [
         run
         for run in runs
@@ -258,10 +256,10 @@ def gate(backends: Sequence[Backend], *, limit_s: float = GATE_S, now: Callable[
     """
     end = now() + limit_s
     with tempfile.TemporaryDirectory(prefix="gate-") as scratch:
-        options = refresh.Options(
+        options = Options(
             profile="smoke", only=(GATE_WORKLOAD,), backends=tuple(backends), devices=("gpu",), results=Path(scratch)
         )
-        prepared = refresh.prepare(options, estimate=lambda cell, variant: 0.0)
+        prepared = session_prepare.prepare(options, estimate=lambda cell, variant: 0.0)
         runs = tuple({run.cell.backend: run for run in reversed(prepared.plan.runs)}.values())
         for cell, reason in prepared.plan.skipped:
             raise NoGpuError(f"{cell.backend}: {reason}")
@@ -270,13 +268,13 @@ def gate(backends: Sequence[Backend], *, limit_s: float = GATE_S, now: Callable[
             return launch.launch(request, timeout_s=max(end - now(), 1.0))
 
         only_those = replace(prepared, plan=replace(prepared.plan, runs=runs))
-        for step in refresh.execute(only_those, launcher=launcher):
+        for step in session_run.execute(only_those, launcher=launcher):
             if step.run.status != "ok":
                 raise NoGpuError(f"{step.planned.cell.backend}: {step.run.reason}")
 
 
 def execute(
-    prepared: refresh.Prepared, rows: Mapping[str, int], seconds: float, *, now: Callable[[], float] = monotonic
+    prepared: Prepared, rows: Mapping[str, int], seconds: float, *, now: Callable[[], float] = monotonic
 ) -> Iterator[Step]:
     """Run what is left of the day within so many seconds; a run that would not end in time is not started.
 
@@ -296,5 +294,5 @@ def execute(
         return run
 
     within = replace(prepared, options=replace(prepared.options, time_budget_s=seconds))
-    for step in refresh.execute(within, launcher=launcher, now=now):
+    for step in session_run.execute(within, launcher=launcher, now=now):
         yield Step(rows[step.planned.cell.id], step.planned, step.run, step.record)

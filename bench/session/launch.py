@@ -19,7 +19,9 @@ from time import perf_counter, time
 import msgspec
 
 from bench import REPOSITORY
-from bench.schema import Cell, Request, Run, Status, encode, n_gpus_of
+from bench.machine import processes
+from bench.records.codec import encode
+from bench.schema import Cell, Request, Run, Status, n_gpus_of
 
 WORKER = (sys.executable, "-m", "bench.measure.child")
 STOPPED_S = 10.0  # a process has ended by so long after its result
@@ -125,13 +127,13 @@ def launch(
             )
             RUNNING.add(process)
             timed_out = threading.Event()
-            timer = threading.Timer(timeout_s, _kill, (process, timed_out))
+            timer = threading.Timer(timeout_s, _time_out, (process.pid, timed_out))
             timer.daemon = True
             timer.start()
             try:
                 code = process.wait()
             except BaseException:  # Ctrl-C: the run in flight is lost, and must not go on alone
-                _kill(process)
+                processes.end_with_children(process.pid)
                 process.wait()
                 raise
             finally:
@@ -154,7 +156,7 @@ def launch(
 def end_all() -> None:
     """End every run under way, in whatever thread it was launched."""
     for process in tuple(RUNNING):
-        _kill(process)
+        processes.end_with_children(process.pid)
 
 
 def without_stop(total_s: float, until_result_s: float) -> float:
@@ -176,14 +178,6 @@ def _died(code: int, log: Path) -> tuple[Status, str]:
     return "failed", f"the process ended with exit code {code} and no result: {last[:200]}"
 
 
-def _kill(process: subprocess.Popen[bytes], event: threading.Event | None = None) -> None:
-    """End the child and all it started."""
-    if event is not None:
-        event.set()
-    try:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except (ProcessLookupError, PermissionError):
-        process.kill()
+def _time_out(pid: int, event: threading.Event) -> None:
+    event.set()
+    processes.end_with_children(pid)

@@ -1,11 +1,10 @@
-"""Drives a session: plan, launch, store; yields what happened. Starts processes and writes results."""
+"""Runs a prepared session: launch, store; yields what happened. Starts processes and writes results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 from os import environ
 from pathlib import Path
@@ -13,64 +12,16 @@ from time import monotonic
 
 import msgspec
 
-from bench.machine import cores as machine_cores
-from bench.machine import describe, software
-from bench.records import files, spool, store
-from bench.schema import (
-    BACKENDS,
-    METHOD_VERSION,
-    METHOD_VERSIONS,
-    Cell,
-    Machine,
-    PlannedCell,
-    Profile,
-    Record,
-    Request,
-    Run,
-    Session,
-    Status,
-    Variant,
-)
-from bench.session import cost, launch
-from bench.session.plan import Plan, PlannedRun, plan
+from bench import REPOSITORY
+from bench.machine import software
+from bench.records import spool, store
+from bench.schema import METHOD_VERSIONS, Cell, Record, Request, Run, Status
+from bench.session import launch
+from bench.session.plan import PlannedRun
+from bench.session.prepare import Prepared
 from bench.workloads import registry
 
-DEFAULT_BACKENDS = ("tensorflow",)
 MOST_AT_ONCE = 4  # smoke runs: each starts a framework of about a GB, and a laptop has eight
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the user asked for."""
-
-    profile: Profile = "quick"
-    only: tuple[str, ...] = ()
-    sweeps: tuple[str, ...] = ()
-    backends: tuple[str, ...] = DEFAULT_BACKENDS
-    devices: tuple[str, ...] = ()
-    threads: tuple[int, ...] = ()
-    repeats: int | None = None
-    seed: int = 0
-    cell_ids: tuple[str, ...] = ()
-    resume: bool = False
-    time_budget_s: float | None = None
-    timeout_s: float = launch.TIMEOUT_S  # of one run
-    results: Path | None = None  # None: bench/results/local of this checkout
-    machine_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A session that is ready to run: nothing has been written or started yet."""
-
-    options: Options
-    machine: Machine
-    session: Session
-    folder: Path
-    is_new: bool
-    plan: Plan
-    note: str  # why a session is not resumed, or empty
-    unclosed: tuple[Cell, ...] = ()  # all runs are spooled, but a kill came before the record was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,84 +35,6 @@ class Progress:
     left_s: float
     record: Record | None
     following: PlannedRun | None = None  # what starts next, as far as it is known
-
-
-def prepare(options: Options, *, estimate: Callable[[Cell, Variant], float] | None = None) -> Prepared:
-    """Describe the machine, find or name the session, plan what is missing.
-
-    Args:
-        estimate: seconds of one run; by default what all stored records tell, which takes seconds to read.
-
-    Raises:
-        UnknownNameError: a name on the command line does not exist.
-        RecordError: stored results that the plan builds on are broken.
-    """
-    root = options.results or files.RESULTS
-    local = options.results is None
-    host = describe.describe(machine_id=options.machine_id)
-    cores = machine_cores.cores()
-    found = software.versions()
-    folder, note = None, ""
-    if options.resume:
-        folder = store.latest_session_folder(root, host.id, local=local)
-        if folder is not None:
-            note = _why_not_resumed(folder, root, host, found, options.profile)
-            folder = None if note else folder
-    done: dict[str, int] = {}
-    if folder is not None:
-        stored = store.load_session(folder, root)
-        done = dict.fromkeys(stored.records, 10**6)
-    specs = registry.workloads()
-    arguments = {
-        "profile": options.profile,
-        "installed": {backend: software.backend_version(backend) for backend in BACKENDS},
-        "n_gpus": len(host.gpus),
-        "n_cores": cores.effective,
-        "only": options.only,
-        "sweeps": options.sweeps,
-        "backends": options.backends,
-        "devices": options.devices,
-        "threads": options.threads,
-        "repeats": options.repeats,
-        "seed": options.seed,
-        "cell_ids": options.cell_ids,
-        "install": software.INSTALL,
-    }
-    unclosed: tuple[Cell, ...] = ()
-    if folder is not None:
-        everything = plan(specs, **arguments)
-        spooled = {cell_id: len(spool.spooled_runs(folder, cell_id)) for cell_id in everything.cells}
-        done = spooled | done
-        unclosed = tuple(
-            cell
-            for cell_id, cell in everything.cells.items()
-            if cell_id not in stored.records and spooled[cell_id] >= everything.n_repeats[cell_id]
-        )
-    chosen = plan(
-        specs,
-        **arguments,
-        estimate=estimate or estimator(root, host.id, options.profile),
-        time_budget_s=options.time_budget_s,
-        done=done,
-    )
-    if folder is not None:
-        session = stored.session
-        # A record of a skipped cell may exist already, and is never written twice.
-        skipped = tuple(item for item in chosen.skipped if item[0].id not in stored.records)
-        chosen = replace(chosen, skipped=skipped)
-    else:
-        session = _new_session(root, local, host, cores, found, options, chosen)
-    target = folder or store.session_folder(root, host.id, session.id, local=local)
-    return Prepared(
-        options=options,
-        machine=host,
-        session=session,
-        folder=target,
-        is_new=folder is None,
-        plan=chosen,
-        note=note,
-        unclosed=unclosed,
-    )
 
 
 def at_once(prepared: Prepared) -> int:
@@ -313,15 +186,6 @@ def seal(prepared: Prepared) -> list[Record]:
     ]
 
 
-def estimator(root: Path, machine_id: str, profile: Profile) -> Callable[[Cell, Variant], float]:
-    """Seconds that a run of a cell will take on this machine, learned from all stored records."""
-    sessions = store.load(root, only_plausible=False).sessions
-    pairs = ((session.machine.id, session.records.values()) for session in sessions)
-    known = cost.known(pairs, registry.workloads())
-    costs = cost.Costs(known, machine_id)
-    return lambda cell, variant: costs.of(cell, variant, profile).seconds
-
-
 def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: Sequence[Run]) -> Record:
     spec = registry.workload(cell.workload)
     profile = prepared.options.profile
@@ -337,71 +201,8 @@ def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: S
         spec=msgspec.structs.replace(spec, variants={profile: own}),
         profile=profile,
         source_hash=registry.source_hash(cell.workload),
-        commit=software.commit(launch.REPOSITORY)[0],
+        commit=software.commit(REPOSITORY)[0],
         status=status,
         reason=reason,
         runs=tuple(runs),
     )
-
-
-def _new_session(
-    root: Path,
-    local: bool,
-    host: Machine,
-    cores: machine_cores.Cores,
-    found: Mapping[str, str],
-    options: Options,
-    chosen: Plan,
-) -> Session:
-    now = datetime.now(UTC)
-    commit, dirty = software.commit(launch.REPOSITORY)
-    unmeasured = {}
-    if commit is None:
-        unmeasured |= {"commit": "not a git checkout", "dirty": "not a git checkout"}
-    if cores.affinity is None:
-        unmeasured["n_cores_affinity"] = "this operating system has no core affinity"
-    if cores.quota is None:
-        unmeasured["cgroup_quota_cores"] = "no quota is set"
-    cells = [PlannedCell(cell_id=cell_id, n_repeats=chosen.n_repeats[cell_id]) for cell_id in chosen.cells]
-    cells += [PlannedCell(cell_id=cell.id, n_repeats=0, skip=reason) for cell, reason in chosen.skipped]
-    cells += [
-        PlannedCell(cell_id=cell.id, n_repeats=0, skip="did not fit into the time budget")
-        for cell, _ in chosen.left_out
-    ]
-    return Session(
-        id=store.new_session_id(root, host.id, now.date().isoformat(), local=local),
-        machine_id=host.id,
-        profile=options.profile,
-        started_at=now.isoformat(timespec="seconds"),
-        seed=options.seed,
-        n_repeats=max(chosen.n_repeats.values(), default=0),
-        versions=dict(found),
-        environment=software.variables(),
-        n_cores_visible=cores.visible,
-        n_cores_affinity=cores.affinity,
-        cgroup_quota_cores=cores.quota,
-        n_cores_effective=cores.effective,
-        commit=commit,
-        dirty=dirty,
-        plan=tuple(cells),
-        unmeasured=unmeasured,
-    )
-
-
-def _why_not_resumed(folder: Path, root: Path, host: Machine, found: Mapping[str, str], profile: Profile) -> str:
-    """Why the latest session cannot go on, or an empty text: one session is one machine in one environment."""
-    stored = store.load_session(folder, root)
-    session = stored.session
-    if session.profile != profile:
-        return f"the latest session has the profile {session.profile}"
-    if session.method_version != METHOD_VERSION and spool.has_spooled_runs(folder):
-        # A run does not name its method: the record made of it would say that of today.
-        return f"the latest session has runs left of method {session.method_version}, this is {METHOD_VERSION}"
-    for name in sorted({*session.versions, *found}):
-        before, now = session.versions.get(name, "absent"), found.get(name, "absent")
-        if before != now:
-            return f"{name} was {before} in the latest session and is {now} now"
-    # The memory that a virtual machine shows may grow while it is used.
-    before, now = (msgspec.structs.replace(m, unmeasured={}, memory_bytes=0) for m in (stored.machine, host))
-    changed = [name for name in now.__struct_fields__ if getattr(before, name) != getattr(now, name)]
-    return f"the machine's {' and '.join(changed)} changed since the latest session" if changed else ""
