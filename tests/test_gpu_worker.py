@@ -14,14 +14,9 @@ from bench.measure import control as measure_control
 from bench.measure import study as measure_study
 from bench.measure.backend import Jax, NotAsAskedError, Torch
 from bench.records import plausible
-<<<<<<< HEAD
-from bench.report.evidence import disturbed
-from bench.schema import Block, Control, Request, Run, encode
-=======
 from bench.records.codec import encode
-from bench.report import trust
+from bench.report.evidence import disturbed
 from bench.schema import Block, Control, Request, Run
->>>>>>> meas
 from bench.session import launch
 from tests.factories import make_cell, make_machine, make_record, make_run
 from tests.gpu_stubs import FakeNvml

@@ -39,13 +39,8 @@ from bench.doctor import collect as vitals
 from bench.doctor import cpu, rules
 from bench.machine import cores, describe
 from bench.records import files, store
-<<<<<<< HEAD
 from bench.report.evidence import against
-from bench.schema import BACKENDS, Record
-=======
-from bench.report import against
 from bench.schema import DEVICES, Record
->>>>>>> meas
 from bench.session import launch
 from bench.session import run as session_run
 from bench.session.arms import DEFAULT_BACKENDS

@@ -16,21 +16,13 @@ from rich.table import Table
 from bench import REPOSITORY
 from bench.doctor import facts as doctor_facts
 from bench.records import files, spool, store
-<<<<<<< HEAD
+from bench.records.codec import encode
 from bench.report.evidence import against
 from bench.report.stats import format as text
 from bench.report.stats import quantities, studies
-from bench.schema import Record, encode
-from bench.session import launch, plan
-from bench.session import run as refresh
-=======
-from bench.records.codec import encode
-from bench.report import against, stats, studies
-from bench.report import format as text
 from bench.schema import Record
 from bench.session import plan
 from bench.session.prepare import Prepared
->>>>>>> meas
 
 OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
 EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
