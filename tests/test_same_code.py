@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from bench import REPOSITORY
 from bench.records import codec
+from bench.schema import BACKENDS
 from bench.workloads import registry
 
 
@@ -141,12 +143,12 @@ print(json.dumps(found))
 """
 
 
-def said_at(commit, folder, code, *words):
+def said_at(commit, folder, code, *words, backend="tensorflow"):
     """The last line, as JSON, that code prints in a process of its own with the `bench` of a commit."""
     folder.mkdir()
     tree = subprocess.run(["git", "archive", commit, "bench"], cwd=REPOSITORY, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x"], cwd=folder, input=tree, check=True)
-    env = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=600
     )
@@ -176,3 +178,67 @@ def test_what_imports_the_image_nets_is_itself_unchanged():
         name = modules_at(change["commit"])[workload]
 
         assert old(name) == new(name), workload
+
+
+# What the study trains in two rounds of its arms: losses each time that the clock is read, and steps of each block.
+TRAINED = """
+import importlib, json, os
+from types import SimpleNamespace
+import keras
+import msgspec
+from bench.workloads.studies import raw_framework
+
+backend, found = os.environ["KERAS_BACKEND"], []
+
+def sync(loss=None):
+    found.append(None if loss is None else float(loss))
+
+def take(arms):
+    for name, arm in (*arms.items(), *arms.items()):
+        found.append([name, arm().n_steps])
+
+def fit(model, data, n_epochs, *, is_clocked):
+    model.fit(data.x, data.y, epochs=n_epochs, batch_size=32, verbose=0)
+    return SimpleNamespace(seconds=0.0)
+
+for net in ("cnn", "mlp"):
+    keras.utils.set_random_seed(3)
+    variant = msgspec.structs.replace(raw_framework.SPEC.variants["smoke"][0], params={"net": net})
+    raw_framework.measure(SimpleNamespace(
+        keras=keras, framework=importlib.import_module(backend), variant=variant, seed=3, sync=sync, take=take, fit=fit,
+        cell=SimpleNamespace(backend=backend, device="cpu", batch_size=32),
+        first=lambda name, seconds: found.append(name), observe=lambda *seen: None,
+    ))
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.keras
+@needs_history
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_small_nets_take_the_same_steps_as_before_their_epochs_were_shared(tmp_path, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    change = change_for("how they time an epoch")
+
+    before, after = (
+        said_at(commit, tmp_path / commit, TRAINED, backend=backend) for commit in (change["commit"], brought(change))
+    )
+
+    losses = [[found for found in side if isinstance(found, float)] for side in (before, after)]
+    assert len(losses[0]) > 20
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    steps = [[found for found in side if not isinstance(found, float)] for side in (before, after)]
+    assert steps[0] == steps[1]
+
+
+@needs_history
+def test_whole_models_time_an_epoch_by_the_functions_that_moved():
+    change = change_for("how they time an epoch")
+    name, part = modules_at(change["commit"])["raw-models"], "bench.workloads.parts.epochs"
+
+    def statements(source, *modules):
+        trees = [node for module in modules for node in ast.parse(source(module)).body]
+        return sorted(registry.dump(n) for n in trees if not isinstance(n, ast.ImportFrom | ast.Import | ast.Expr))
+
+    assert statements(sources(change["commit"]), name) == statements(sources(brought(change)), name, part)

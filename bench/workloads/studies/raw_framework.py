@@ -6,10 +6,12 @@ before anything is timed. What differs is all that Keras does around a step.
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Block, Data, Names, Series, Variant, Workload
+from bench.schema import Data, Names, Series, Variant, Workload
+from bench.workloads.parts.epochs import epoch_by_hand, epoch_of_fit
 
 N_CLASSES = 10
 N_FEATURES = 32
@@ -65,7 +67,12 @@ def measure(study: Any) -> None:
     first_s = check_equal_work(study, models["train-on-batch"].train_on_batch, raw, (x, rows, y))
     batch = slice(0, study.cell.batch_size)
     first_s["fit"] = study.fit(models["fit"], Data(x[batch], y[batch]), 1, is_clocked=False).seconds
-    time_epochs(study, models, raw, (x, rows, y))
+    rng = np.random.default_rng(study.seed)
+    study.take({
+        "raw": partial(epoch_by_hand, study, raw, rows, y, N_SKIPPED, rng),
+        "fit": partial(epoch_of_fit, study, models["fit"], x, y, N_SKIPPED),
+        "train-on-batch": partial(epoch_by_hand, study, models["train-on-batch"].train_on_batch, x, y, N_SKIPPED, rng),
+    })  # fmt: skip
     for name, seconds in first_s.items():
         study.first(name, seconds)  # of a step; the clock's own first block was a whole epoch
     model = models["train-on-batch"]
@@ -90,59 +97,6 @@ def check_equal_work(study: Any, by_keras: Any, raw: Any, data: tuple[Any, Any, 
         if abs(losses["raw"] - losses["train-on-batch"]) > TOLERANCE * abs(losses["train-on-batch"]):
             raise ArithmeticError(f"the losses of step {index + 1} differ: {losses}")
     return first_s
-
-
-def time_epochs(study: Any, models: dict[str, Any], raw: Any, data: tuple[Any, Any, Any]) -> None:
-    """Time blocks of steps, an epoch each, in shuffled batches; the first steps of an epoch are left out.
-
-    Args:
-        models: the Keras model of each Keras series.
-        raw: the step written by hand.
-        data: inputs as Keras takes them, the same as the raw step takes them, and classes.
-    """
-    import numpy as np
-
-    x, rows, y = data
-    rng = np.random.default_rng(study.seed)
-
-    def by_hand(step: Any, inputs: Any) -> Any:
-        batches = rng.permutation(len(y)).reshape(-1, study.cell.batch_size)
-        loss = None
-        for index, chosen in enumerate(batches):
-            if index == N_SKIPPED:
-                study.sync(loss)
-                start = perf_counter()
-            loss = step(inputs[chosen], y[chosen])
-        study.sync(loss)
-        return Block(n_steps=len(batches) - N_SKIPPED, seconds=perf_counter() - start)
-
-    study.take(
-        {
-            "raw": lambda: by_hand(raw, rows),
-            "fit": lambda: fit_epoch(study, models["fit"], x, y),
-            "train-on-batch": lambda: by_hand(models["train-on-batch"].train_on_batch, x),
-        }
-    )
-
-
-def fit_epoch(study: Any, model: Any, x: Any, y: Any) -> Block:
-    """One epoch of fit without its first steps. A per-step callback would make Keras fetch the loss each time."""
-    n_steps = len(x) // study.cell.batch_size
-    times: list[float] = []
-
-    class StepList(study.keras.callbacks.CallbackList):
-        n_done = 0
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            super().on_train_batch_end(batch, logs)
-            self.n_done += 1
-            if self.n_done in (N_SKIPPED, n_steps):
-                study.sync(logs["loss"])
-                times.append(perf_counter())
-
-    callbacks = StepList(add_history=True, model=model, epochs=1, verbose=0, steps=n_steps)
-    model.fit(x, y, batch_size=study.cell.batch_size, epochs=1, verbose=0, callbacks=callbacks)
-    return Block(n_steps=n_steps - N_SKIPPED, seconds=times[1] - times[0])
 
 
 def build(keras: Any, net: str, backend: str) -> Any:
