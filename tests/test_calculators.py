@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.records.store import Results
 from bench.report.evidence import memory, waits
 from bench.report.evidence.evidence import Evidence

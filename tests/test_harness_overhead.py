@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.measure import study
 from bench.measure.backend import Torch
 from bench.records.store import Results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.report.evidence import rooflines
 from bench.report.stats import quantities
 from bench.report.tables import make

@@ -114,8 +114,8 @@ def test_what_does_other_work_has_no_place():
 
 
 def test_alternatives_are_series_of_their_study():
-    for study, groups in studies.ALTERNATIVES.items():
-        spec = registry.workload(study)
+    for study, spec in registry.workloads().items():
+        groups = registry.names(study).alternatives
         known = [item.id for item in spec.series]
         for group in groups:
             assert len(group) > 1 and [] == [name for name in group if name not in known], study

@@ -7,6 +7,7 @@ import re
 import msgspec
 import pytest
 
+import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.records.store import Results
 from bench.report.evidence.cells import OLDER
 from bench.report.evidence.evidence import Evidence

@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench.report import calculators, facts, studies
 from bench.schema import BACKENDS, PROFILES, Cell, DataUnavailableError, Mode, Profile, Variant, Workload
 from bench.workloads import registry
 
@@ -572,17 +571,6 @@ def test_what_has_a_name_of_its_own_is_there(name: str):
         assert len(group) > 1 and set(group) <= {item.id for item in spec.series}
     assert set(names.nets) <= {v.params.get("net") for v in variants} - set(SPECS)
     assert not names.memory or {"peak", "largest"} & {reading.id for reading in spec.readings}
-
-
-def test_names_are_those_that_the_report_uses():
-    names = {name: registry.names(name) for name in SPECS}
-
-    parts = {(name, p.id, p.param, p.value, p.label) for name, own in names.items() for p in own.parts}
-    assert set(facts.EXTRA_VARIANTS) == parts
-    assert studies.ALTERNATIVES == {name: own.alternatives for name, own in names.items() if own.alternatives}
-    assert set(calculators.READ_BY) == {name for name, own in names.items() if own.memory == "by-batch"}
-    assert [calculators.TRIED_BY] == [name for name, own in names.items() if own.memory == "under-cap"]
-    assert calculators.SMALL_NETS == {net: title for own in names.values() for net, title in own.nets.items()}
 
 
 def test_names_take_no_part_in_the_fingerprint():

@@ -69,12 +69,8 @@ def workload(workload_id: str) -> Workload:
 
 
 def names(workload_id: str) -> Names:
-    """What the report calls the parts of a workload: its file's NAMES; empty where it has none.
-
-    Raises:
-        UnknownNameError: no such workload.
-    """
-    return getattr(module(workload_id), "NAMES", Names())
+    """What the report calls the parts of a workload: its file's NAMES; empty without one, or without that workload."""
+    return getattr(module(workload_id), "NAMES", Names()) if workload_id in workloads() else Names()
 
 
 def module(workload_id: str) -> ModuleType:

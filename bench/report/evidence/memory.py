@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 
@@ -13,11 +14,8 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Record, Scalar
+from bench.workloads import registry
 
-# Studies that read memory by batch, and the one that finds the largest batch under a cap by trying.
-READ_BY, TRIED_BY = ("memory", "memory-nets"), "memory-caps"
-# Nets that are no workload of their own.
-SMALL_NETS = {"cnn": "Small image network", "mlp": "Small dense network"}
 # A peak that grows by less than this share between the two batches read tells no line: something else than the layers'
 # outputs sets it, the optimizer's step say, and takes turns with them at some larger batch.
 FLAT_FRAC = 0.25
@@ -104,9 +102,9 @@ def growths(evidence: Evidence, session: SessionResults) -> tuple[Growth, ...]:
                 growth_frac=high.value / low.value - 1,
             )
         )
-    read = {(_net(g.small), g.backend, g.device) for g in found if g.small.cell.workload in READ_BY}
+    read = {(_net(g.small), g.backend, g.device) for g in found if _by_batch(g.small.cell.workload)}
     found = [
-        g for g in found if g.small.cell.workload in READ_BY or (g.small.cell.workload, g.backend, g.device) not in read
+        g for g in found if _by_batch(g.small.cell.workload) or (g.small.cell.workload, g.backend, g.device) not in read
     ]
     return tuple(sorted(found, key=lambda g: (DEVICES.index(g.device), g.title, BACKENDS.index(g.backend))))
 
@@ -115,7 +113,9 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
     """What a session found under caps, by net, cap and backend, each beside the line of its net."""
     lines = {_line_key(growth.small, growth.small.cell.params): growth for growth in growths(evidence, session)}
     found = []
-    for record in evidence.records(session, workload=TRIED_BY, status="ok"):
+    for record in evidence.records(session, status="ok"):
+        if registry.names(record.cell.workload).memory != "under-cap":
+            continue
         params = {name: value for name, value in record.cell.params.items() if name != "cap_gb"}
         readings = [run.readings for run in quantities.ok_runs(record)]
 
@@ -148,6 +148,17 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
     )
 
 
+def _by_batch(workload: str) -> bool:
+    """Whether a workload is a study that reads memory by batch."""
+    return registry.names(workload).memory == "by-batch"
+
+
+@cache
+def _net_titles() -> dict[str, str]:
+    """Titles of nets that are no workload of their own."""
+    return {net: title for workload in registry.workloads() for net, title in registry.names(workload).nets.items()}
+
+
 def _net(record: Record) -> str:
     return str(record.cell.params.get("net", ""))
 
@@ -158,10 +169,10 @@ def _net_title(evidence: Evidence, record: Record) -> str:
     if net:
         like = evidence.records(evidence.session_of(record), workload=cell.workload, params={"net": net})
         own = {k: v for k, v in cell.params.items() if k != "cap_gb" and any(r.cell.params.get(k) != v for r in like)}
-        title = SMALL_NETS.get(net) or evidence.title(net)
+        title = _net_titles().get(net) or evidence.title(net)
     else:
         own, title = evidence.distinct_params(record), evidence.title(cell.workload)
-    is_whole = cell.device == "cpu" and cell.workload not in (*READ_BY, TRIED_BY)  # libraries are in it
+    is_whole = cell.device == "cpu" and not registry.names(cell.workload).memory  # libraries are in it
     words = [part for part in (fmt.params(own), "whole process" if is_whole else "") if part]
     return title + (f" ({', '.join(words)})" if words else "")
 
@@ -173,7 +184,7 @@ def _line_key(record: Record, params: Mapping[str, Scalar]) -> tuple:
 
 def _peak(record: Record) -> Estimate | None:
     cell = record.cell
-    if cell.workload in READ_BY:  # their data grow with the batch, and are read before the net is built
+    if _by_batch(cell.workload):  # their data grow with the batch, and are read before the net is built
         if cell.n_samples != 2 * cell.batch_size:
             return None
         return studies.reading(record, "peak") or studies.reading(record, "peak-first")
@@ -184,7 +195,7 @@ def _peak(record: Record) -> Estimate | None:
 
 def _all_but_batch(record: Record) -> tuple:
     cell = record.cell
-    data = 0 if cell.workload in READ_BY else cell.n_samples  # the data lie in the process's memory
+    data = 0 if _by_batch(cell.workload) else cell.n_samples  # the data lie in the process's memory
     params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
     has_job = any(run.job is not None for run in record.runs)  # a whole job keeps more than its steps do
     return (cell.workload, params, cell.backend, cell.device, cell.precision, cell.jit, cell.threads, data, has_job)

@@ -16,32 +16,6 @@ from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record, Scalar, Workload
 
-# Variants with facts of their own beside the headline's: workload, name in the fact's id, how to recognise them.
-EXTRA_VARIANTS = (
-    ("transfer-2000", "all", "tuned", "all", "all layers trained"),
-    ("transformer-text", "large", "width", 768, "of BERT-base size"),
-    ("endurance", "long", "minutes", 10, "ten minutes"),
-    ("layout", "depthwise", "net", "depthwise", "depthwise convolutions"),
-    ("request-gap", "cnn", "net", "cnn", "convolutions"),
-    ("matmul-copy", "one-row", "rows", 1, "one row"),
-    ("matmul-copy", "thin", "rows", 32, "32 rows"),
-    ("matmul-copy", "square", "rows", 2048, "2,048 rows"),
-    ("matmul-copy", "tiny", "rows", 16, "16 rows"),
-    *(
-        ("memory-optimizers", name, "optimizer", name, f"optimizer {name}")
-        for name in ("sgd", "momentum", "rmsprop", "adafactor")
-    ),
-    ("onednn", "dense", "net", "dense", "dense layers"),
-    ("onednn", "look-ups", "net", "look-ups", "look-ups in a table"),
-    ("side-by-side", "dense", "net", "dense", "dense layers"),
-    ("resnet50", "one-image", "batch_size", 1, "one image at a time"),
-    ("raw-models", "resnet50", "net", "resnet50", "ResNet-50"),
-    ("raw-models", "mobilenet-v2", "net", "mobilenet-v2", "MobileNetV2"),
-    ("raw-models", "lstm-text", "net", "lstm-text", "LSTM"),
-    ("raw-models", "transformer-text", "net", "transformer-text", "transformer"),
-)
-
-
 # Families: one fact per workload, mode, device, backend and quantity.
 
 

@@ -16,9 +16,10 @@ from functools import cache
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact, families, machines, networks
 from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError
-from bench.report.facts.families import EXTRA_VARIANTS, Signature
+from bench.report.facts.families import Signature
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
 from bench.schema import BACKENDS, Workload
+from bench.workloads import registry
 
 
 def lookup(name: str, evidence: Evidence) -> Fact:
@@ -93,17 +94,18 @@ def _entries(workloads: tuple[Signature, ...]) -> dict[str, Entry]:
     for backend in BACKENDS:
         entries[f"start-up-{backend}"] = families.start_up(backend)
     for spec in workloads:
+        parts = registry.names(spec.id).parts
         if spec.is_model:
             entries |= families.family(spec, spec.id, f"{spec.title}, ", None)
-            for workload, suffix, key, value, words in EXTRA_VARIANTS:
-                if workload == spec.id:
-                    entries |= families.family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}, ", (key, value))
+            for part in parts:
+                title = f"{spec.title}, {part.label}, "
+                entries |= families.family(spec, f"{spec.id}-{part.id}", title, (part.param, part.value))
             if spec.has_target:
                 entries |= families.target_family(spec)
         entries |= families.study_family(spec, spec.id, spec.title, None)
-        for workload, suffix, key, value, words in EXTRA_VARIANTS:
-            if workload == spec.id:
-                entries |= families.study_family(spec, f"{spec.id}-{suffix}", f"{spec.title}, {words}", {key: value})
+        for part in parts:
+            title = f"{spec.title}, {part.label}"
+            entries |= families.study_family(spec, f"{spec.id}-{part.id}", title, {part.param: part.value})
     return entries
 
 

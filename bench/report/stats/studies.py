@@ -6,7 +6,7 @@ then the median over rounds and over processes. What slows the machine for a whi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,27 +15,10 @@ import msgspec
 from bench.report.stats import estimate, quantities
 from bench.report.stats.estimate import Estimate
 from bench.schema import Block, Reading, Record, Run, Series
+from bench.workloads import registry
 
 if TYPE_CHECKING:
     pass
-
-# Series that do the same work, so that a reader may choose one for another: by study, groups of them. In the other
-# studies, and in series left out here, what is timed differs by more than the way it is done.
-ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "call-styles": (("predict", "predict-on-batch", "call", "compiled"),),
-    "compile-tax": (("eager", "graph", "compiled"),),
-    "copy": (("to-device", "keras-to-device", "to-device-pinned"), ("to-host", "keras-to-host", "to-host-pinned")),
-    "dispatch": (("numpy", "operation", "keras-operation", "compiled"),),
-    "fit-overhead": (("fit", "execution-10", "execution-100", "train-on-batch", "bare"),),
-    "input-pipeline": (("workers-0", "workers-1", "workers-2", "workers-4", "tf-data"),),
-    "layout": (("train-last", "train-first"), ("infer-last", "infer-first")),
-    "lstm-switches": (("plain", "unroll", "no-cudnn"),),
-    "onednn": (("on", "off"),),
-    "raw-framework": (("raw", "fit", "train-on-batch"),),
-    "raw-models": (("raw", "raw-compiled", "fit", "fit-compiled"),),
-    "resident-data": (("resident", "fed"),),
-    "side-by-side": (("alone", "alone-asleep"), ("beside", "beside-asleep")),
-}
 
 
 def series_of(record: Record) -> tuple[Series, ...]:
@@ -93,7 +76,7 @@ def places(record: Record) -> dict[str, int]:
     if not record.spec.series:
         return found
     baseline = record.spec.series[0].id
-    for group in ALTERNATIVES.get(record.spec.id, ()):
+    for group in registry.names(record.spec.id).alternatives:
         # As times in units of the first series' call: a ratio alone has no notion of fast.
         relative = {name: _as_time(call_ratio(record, name, baseline)) for name in group}
         measured = {name: time for name, time in relative.items() if time is not None}

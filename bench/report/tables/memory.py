@@ -52,8 +52,10 @@ def real_caps(scope: TableScope) -> Draft:
     """The largest batch found by trying under a real cap, beside the one that readings at two batches compute."""
     rows = []
     for session in scope.sessions:
-        for capped in memory.caps(scope.evidence, session) if memory.TRIED_BY in scope.workloads else ():
+        for capped in memory.caps(scope.evidence, session):
             cell, line = capped.record.cell, capped.growth
+            if cell.workload not in scope.workloads:
+                continue
             found = scope.evidence.refs(capped.record)
             read = scope.evidence.refs(capped.record, line.small, line.large) if line else ()
             rows.append((
