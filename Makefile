@@ -34,6 +34,7 @@ refresh: .venv/.installed
 test: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lock: .venv/.installed

@@ -77,7 +77,7 @@ WALL = {
     "bench.workloads.studies.*": layer("schema machine workloads measure.clock", f"{MODELS} PIL"),
     # Apart, since it must see what the user's environment shows.
     "bench.doctor.probe": layer("machine.software", "keras tensorflow jax torch"),
-    "bench.doctor.*": layer("schema doctor machine", "psutil"),
+    "bench.doctor.*": layer("schema doctor machine", "msgspec psutil"),
     "bench.measure.*": layer("schema measure machine records.codec workloads", f"msgspec {MODELS}"),
     "bench.session.*": layer("schema session machine records workloads", "msgspec"),
     "bench.cli.*": layer(
