@@ -83,29 +83,26 @@ def test_any_json_is_read_or_refused(kind):
     holds()
 
 
-def places(value, at=()):
-    """Every place in a JSON value, as the keys that lead there."""
-    yield at
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from places(inner, (*at, key))
+@st.composite
+def mutations(draw, stored):
+    """The stored JSON with something else or nothing at one place; as often near the root as below."""
+    raw = json.loads(stored)
+    inner, key = raw, draw(st.sampled_from(sorted(raw)))
+    while isinstance(inner[key], dict | list) and inner[key] and draw(st.booleans()):
+        inner = inner[key]
+        key = draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
+    if draw(st.integers(0, 4)) == 0:
+        del inner[key]
+    else:
+        inner[key] = draw(JSON)
+    return raw
 
 
 @pytest.mark.parametrize(("path", "kind"), STORED, ids=[f"{path.parent.name}/{path.name}" for path, _ in STORED])
 def test_a_stored_file_with_anything_anywhere_is_read_or_refused(path, kind):
-    every = [at for at in places(json.loads(path.read_bytes())) if at]
-
-    @FEW
-    @given(st.sampled_from(every), JSON, st.booleans())
-    def holds(at, value, is_removed):
-        raw = json.loads(path.read_bytes())
-        inner = raw
-        for key in at[:-1]:
-            inner = inner[key]
-        if is_removed:
-            del inner[at[-1]]
-        else:
-            inner[at[-1]] = value
+    @settings(FEW, max_examples=200)
+    @given(mutations(path.read_text(encoding="utf-8")))
+    def holds(raw):
         is_read_or_refused(json.dumps(raw).encode(), kind)
 
     holds()
