@@ -40,7 +40,7 @@ from bench.doctor import cpu, rules
 from bench.machine import cores, describe
 from bench.records import files, store
 from bench.report.evidence import against
-from bench.schema import DEVICES, Record
+from bench.schema import DEVICES, Machine, Record
 from bench.session import launch
 from bench.session import run as session_run
 from bench.session.arms import DEFAULT_BACKENDS
@@ -246,7 +246,7 @@ def _chosen_sessions(
 
 
 def _published(
-    sessions: Sequence[store.SessionResults], cell_id: str, path: str, host: describe.Machine
+    sessions: Sequence[store.SessionResults], cell_id: str, path: str, host: Machine
 ) -> store.SessionResults:
     """The published session to hold a cell against: this machine's if there is one, with a number if there is one."""
     if path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,7 +20,7 @@ from bench.records.codec import encode
 from bench.report.evidence import against
 from bench.report.stats import format as text
 from bench.report.stats import quantities, studies
-from bench.schema import Record
+from bench.schema import Device, Record
 from bench.session import plan
 from bench.session.prepare import Prepared
 
@@ -200,18 +200,18 @@ def print_summary(prepared: Prepared) -> None:
 
 def gpu_pairs(records: Iterable[Record]) -> Iterable[tuple[Record, Record]]:
     """CPU and GPU records of one session that differ in device, threads, precision and jit only: the best of each."""
-    best: dict[tuple, dict[str, Record]] = {}
+    best: dict[tuple[Hashable, ...], dict[Device, tuple[float, Record]]] = {}
     for record in records:
         cell = record.cell
         params = tuple(sorted(cell.params.items()))
         key = (cell.workload, cell.mode, cell.backend, cell.batch_size, cell.n_samples, params)
         arms = best.setdefault(key, {})
-        rival, own = arms.get(cell.device), quantities.throughput(record)
-        if own is not None and (rival is None or own.value > quantities.throughput(rival).value):
-            arms[cell.device] = record
+        own = quantities.throughput(record)
+        if own is not None and (cell.device not in arms or own.value > arms[cell.device][0]):
+            arms[cell.device] = own.value, record
     for arms in best.values():
         if len(arms) == 2:
-            yield arms["cpu"], arms["gpu"]
+            yield arms["cpu"][1], arms["gpu"][1]
 
 
 def relative(path: Path) -> str:

@@ -21,43 +21,7 @@ MIN_DRIVER = {11: "450.80", 12: "525.60", 13: "580.65"}
 
 def installed(facts: Facts) -> Iterator[Finding]:
     """Which backends are installed."""
-    for backend in facts.backends:
-        name = NAMES[backend.name]
-        if not backend.installed:
-            yield Finding(
-                id=f"{backend.name}-absent",
-                severity="note",
-                seen=f"{name} is not installed",
-                means="its cells are skipped",
-                fix=f"pip install {backend.name}" if backend.name != "torch" else TORCH_INSTALL,
-            )
-        elif backend.error:
-            yield _broken(facts, backend)
-        elif backend.keras_error:
-            yield Finding(
-                id=f"{backend.name}-keras",
-                severity="problem",
-                seen=f"Keras does not start on {name}: {backend.keras_error}",
-                means="the backend works alone, but not under Keras",
-                fix=f"pip install -U keras {backend.name}",
-            )
-        elif backend.gpus:
-            where = {"gpu": "the GPU", "cpu": "the CPU"}
-            seen = f"{name} {backend.version} sees {', '.join(backend.gpus)}"
-            placed = backend.keras_placed or backend.placed
-            yield Finding(
-                id=f"{backend.name}-gpu",
-                severity="ok" if placed != "cpu" else "note",
-                seen=seen,
-                means=f"Keras puts arrays on {where.get(placed, placed)} without any code",
-            )
-        else:
-            yield Finding(
-                id=f"{backend.name}-cpu",
-                severity="ok",
-                seen=f"{name} {backend.version} sees no GPU",
-                means="it computes on the CPU",
-            )
+    yield from (_state(facts, backend) for backend in facts.backends)
     if facts.backends and not any(backend.installed for backend in facts.backends):
         yield Finding(
             id="no-backend",
@@ -84,6 +48,45 @@ def installed(facts: Facts) -> Iterator[Finding]:
             means="import keras fails",
             fix=f"export KERAS_BACKEND={there}",
         )
+
+
+def _state(facts: Facts, backend: BackendFacts) -> Finding:
+    """Whether a backend is installed, starts, and sees a GPU."""
+    name = NAMES[backend.name]
+    if not backend.installed:
+        return Finding(
+            id=f"{backend.name}-absent",
+            severity="note",
+            seen=f"{name} is not installed",
+            means="its cells are skipped",
+            fix=f"pip install {backend.name}" if backend.name != "torch" else TORCH_INSTALL,
+        )
+    if backend.error:
+        return _broken(facts, backend)
+    if backend.keras_error:
+        return Finding(
+            id=f"{backend.name}-keras",
+            severity="problem",
+            seen=f"Keras does not start on {name}: {backend.keras_error}",
+            means="the backend works alone, but not under Keras",
+            fix=f"pip install -U keras {backend.name}",
+        )
+    if backend.gpus:
+        where = {"gpu": "the GPU", "cpu": "the CPU"}
+        seen = f"{name} {backend.version} sees {', '.join(backend.gpus)}"
+        placed = backend.keras_placed or backend.placed
+        return Finding(
+            id=f"{backend.name}-gpu",
+            severity="ok" if placed != "cpu" else "note",
+            seen=seen,
+            means=f"Keras puts arrays on {where.get(placed, placed)} without any code",
+        )
+    return Finding(
+        id=f"{backend.name}-cpu",
+        severity="ok",
+        seen=f"{name} {backend.version} sees no GPU",
+        means="it computes on the CPU",
+    )
 
 
 def _broken(facts: Facts, backend: BackendFacts) -> Finding:

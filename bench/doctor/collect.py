@@ -16,6 +16,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from bench import REPOSITORY
 from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.machine import cores as machine_cores
@@ -68,9 +70,10 @@ def ask(
     command: tuple[str, ...] = (sys.executable, "-m", "bench.doctor.probe"),
 ) -> BackendFacts:
     """What one backend says of itself; an error text where it crashes, hangs or prints nonsense."""
-    if software.backend_version(backend) is None:
+    version = software.backend_version(backend)
+    if version is None:
         return BackendFacts(name=backend)
-    known = {"name": backend, "installed": True, "version": software.backend_version(backend) or ""}
+    known = BackendFacts(name=backend, installed=True, version=version)
     process = subprocess.Popen(
         [*command, backend],
         cwd=REPOSITORY,
@@ -89,17 +92,17 @@ def ask(
     except subprocess.TimeoutExpired:
         processes.end_with_children(process.pid)
         process.communicate()
-        return BackendFacts(error=f"no answer within the time limit of {limit_s:g} s", **known)
+        return msgspec.structs.replace(known, error=f"no answer within the time limit of {limit_s:g} s")
     log = " | ".join(dict.fromkeys(_clean(line) for line in err.splitlines() if TELLING.search(line)))[:400]
     try:
         seen = json.loads(out.strip().splitlines()[-1])
     except (IndexError, ValueError):
-        return BackendFacts(error=_why(process.returncode, err), log=log, **known)
+        return msgspec.structs.replace(known, error=_why(process.returncode, err), log=log)
     seen = {name: value for name, value in seen.items() if value is not None and name != "keras"}
     if "keras_error" in seen:
         seen["keras_error"] = _clean(seen["keras_error"])
     lists = {name: tuple(seen.pop(name, ())) for name in ("gpus", "architectures", "openmp")}
-    return BackendFacts(log=log, **known | lists | seen)
+    return msgspec.structs.replace(known, log=log, **lists | seen)
 
 
 def _why(code: int, err: str) -> str:

@@ -109,8 +109,8 @@ def _quota(folder: Path) -> float | None:
     except (OSError, ValueError):
         pass
     try:
-        granted = int((folder / "cpu.cfs_quota_us").read_text())
-        return None if granted < 0 else granted / int((folder / "cpu.cfs_period_us").read_text())
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if quota < 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
     except (OSError, ValueError):
         return None
 
@@ -120,6 +120,7 @@ def count_physical() -> int | None:
     try:
         import psutil
 
-        return psutil.cpu_count(logical=False)
+        n: int | None = psutil.cpu_count(logical=False)
     except ImportError:
         return None
+    return n

@@ -51,7 +51,7 @@ def memory_bytes() -> int:
     import psutil
 
     granted = os.environ.get("BENCH_MEMORY_BYTES", "")
-    return max(psutil.virtual_memory().total, int(granted) if granted.isdigit() else 0)
+    return max(int(psutil.virtual_memory().total), int(granted) if granted.isdigit() else 0)
 
 
 def is_virtual() -> bool | None:

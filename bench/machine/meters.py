@@ -162,7 +162,7 @@ def peak_host_bytes() -> int | None:
     try:
         import psutil
 
-        return psutil.Process().memory_info().peak_wset
+        return int(psutil.Process().memory_info().peak_wset)
     except (ImportError, AttributeError):
         return None
 

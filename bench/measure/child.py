@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from bench.measure import control, observe, study, train
 from bench.measure import probe as measure_probe
 from bench.measure.clock import CLOCK_DIGITS, Clock
 from bench.records.codec import encode
-from bench.schema import DataUnavailableError, Request, Run
+from bench.schema import DataUnavailableError, Phase, Request, Run, Status
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
@@ -41,32 +42,19 @@ OUT_OF_MEMORY = (
 def execute(request: Request) -> Run:
     """Do one run and describe it. Raises whatever the framework raises; ``main`` turns that into a run."""
     cell = request.cell
-    on_gpu = cell.device == "gpu"
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     cores = control.pin(cell.threads)
     unmeasured: dict[str, str] = {}
-    phases: dict[str, float] = {}
-
-    start = perf_counter()
-    import keras
-
-    backend = backends.load(cell.backend)
-    phases["import"] = perf_counter() - start
-    backend.configure(keras, request)
-
-    start = perf_counter()
-    first = keras.ops.ones((1,)) + 1.0
-    backend.wait(first)
-    phases["device_start"] = perf_counter() - start
-    backend.check_device(cell, first)
+    phases: dict[Phase, float] = {}
+    keras, backend = _start(request, phases)
 
     with nvml.gpu_meter(cell.device) as gpu:
         idle_w = control.idle_power(gpu, cell.device)
         before = meters.conditions(gpu())
         control_before = control.time_control(keras, backend, cell)
-        if on_gpu:  # the clock of an idle one says nothing of the run
+        if cell.device == "gpu":  # the clock of an idle one says nothing of the run
             before = meters.conditions(gpu())
-        held_bytes = backend.forget_peak() if on_gpu else 0
+        held_bytes = backend.forget_peak() if cell.device == "gpu" else 0
         steady = meters.SteadyMeter(gpu, cell.device)
         measured = MEASURE[request.kind](keras, backend, request, phases, steady)
         control_after = control.time_control(keras, backend, cell)
@@ -79,19 +67,10 @@ def execute(request: Request) -> Run:
 
     observed = observe.observe(keras, backend, request, measured, cores, unmeasured)
     observe.check_as_asked(request, observed)
-    peak_device, why_no_peak = backend.peak_device_bytes(held_bytes) if on_gpu else (None, "a CPU run uses host memory")
-    why = {
-        "energy_j": (steady.joules, steady.why_no_joules),
-        "idle_w": (idle_w, "no readable power counter (NVML, RAPL)"),
-        "utilisation_frac": (steady.utilisation or None, "no sample from NVML while steady" if on_gpu else "GPU only"),
-        "peak_device_bytes": (peak_device, why_no_peak),
-        "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
-        "flop_per_step": (measured.get("flop"), "counted for probes only"),
-        "n_params": (measured.get("n_params"), f"a {request.kind} has no model of its own"),
-        "final_loss": (measured.get("loss"), "no training step in this run"),
-        "job": (measured.get("job"), "this cell times steps, not a whole job"),
+    read = _quantities(request, backend, measured, steady, held_bytes) | {
+        "idle_w": (idle_w, "no readable power counter (NVML, RAPL)")
     }
-    unmeasured |= {name: reason for name, (value, reason) in why.items() if value is None}
+    unmeasured |= {name: reason for name, (value, reason) in read.items() if value is None}
     return Run(
         index=request.index,
         order=request.order,
@@ -114,14 +93,49 @@ def execute(request: Request) -> Run:
         before=before,
         after=after,
         unmeasured=unmeasured,
-        **{name: value for name, (value, _) in why.items()},
+        **{name: value for name, (value, _) in read.items()},
     )
+
+
+def _start(request: Request, phases: dict[Phase, float]) -> tuple[Any, backends.Adapter]:
+    """Keras and its backend, imported, set up and found to compute on the device that was asked for."""
+    start = perf_counter()
+    import keras
+
+    backend = backends.load(request.cell.backend)
+    phases["import"] = perf_counter() - start
+    backend.configure(keras, request)
+    start = perf_counter()
+    first = keras.ops.ones((1,)) + 1.0
+    backend.wait(first)
+    phases["device_start"] = perf_counter() - start
+    backend.check_device(request.cell, first)
+    return keras, backend
+
+
+def _quantities(
+    request: Request, backend: backends.Adapter, measured: dict[str, Any], steady: meters.SteadyMeter, held_bytes: int
+) -> dict[str, tuple[Any, str]]:
+    """By field of a run, what may not be known, and the reason where it is None."""
+    on_gpu = request.cell.device == "gpu"
+    return {
+        "energy_j": (steady.joules, steady.why_no_joules),
+        "utilisation_frac": (steady.utilisation or None, "no sample from NVML while steady" if on_gpu else "GPU only"),
+        "peak_device_bytes": (
+            backend.peak_device_bytes(held_bytes) if on_gpu else (None, "a CPU run uses host memory")
+        ),
+        "peak_host_bytes": (meters.peak_host_bytes(), "the operating system does not tell"),
+        "flop_per_step": (measured.get("flop"), "counted for probes only"),
+        "n_params": (measured.get("n_params"), f"a {request.kind} has no model of its own"),
+        "final_loss": (measured.get("loss"), "no training step in this run"),
+        "job": (measured.get("job"), "this cell times steps, not a whole job"),
+    }
 
 
 MEASURE = {"model": train.measure_model, "probe": measure_probe.measure_probe, "study": study.measure_study}
 
 
-def describe_failure(error: BaseException) -> tuple[str, str]:
+def describe_failure(error: BaseException) -> tuple[Status, str]:
     """Status and reason of a run that ended with an error: its type and first line, without paths of this machine.
 
     Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.

@@ -9,7 +9,7 @@ from typing import Any
 from bench.machine import meters
 from bench.measure.backend import Adapter
 from bench.measure.clock import CLOCK_DIGITS, N_LATENCIES, Clock
-from bench.schema import Block, Data, Request
+from bench.schema import Block, Data, Phase, Request
 
 
 class Stopwatch:
@@ -65,7 +65,7 @@ def infer(
     request: Request,
     model: Any,
     data: Data,
-    phases: dict[str, float],
+    phases: dict[Phase, float],
     steady: meters.SteadyMeter,
     seen: dict[str, Any],
 ) -> None:

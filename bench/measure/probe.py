@@ -8,7 +8,7 @@ from typing import Any
 from bench.machine import meters
 from bench.measure.backend import Adapter
 from bench.measure.clock import Clock
-from bench.schema import Request
+from bench.schema import Phase, Request
 from bench.workloads import registry
 
 
@@ -16,9 +16,9 @@ def measure_probe(
     keras: Any,  # noqa: ARG001  as of the other kinds
     backend: Adapter,
     request: Request,
-    phases: dict[str, float],
+    phases: dict[Phase, float],
     steady: meters.SteadyMeter,
-) -> dict:
+) -> dict[str, Any]:
     """Run a probe's step in a loop until the clock has what it needs."""
     cell, variant = request.cell, request.variant
     workload = registry.module(cell.workload)

@@ -14,7 +14,7 @@ from typing import Any
 from bench.machine import meters
 from bench.measure.backend import Adapter
 from bench.measure.clock import BLOCK_S, CLOCK_DIGITS, MIN_BLOCKS, Clock, is_steady, step_callbacks
-from bench.schema import Block, Data, Request
+from bench.schema import Block, Data, Phase, Request
 from bench.workloads import registry
 from bench.workloads.parts import fits
 
@@ -28,7 +28,7 @@ class Study:
         phases: seconds by phase; a study may add "data", "build" and "first_step".
     """
 
-    def __init__(self, keras: Any, backend: Adapter, request: Request, phases: dict[str, float]) -> None:
+    def __init__(self, keras: Any, backend: Adapter, request: Request, phases: dict[Phase, float]) -> None:
         """An empty study of one run."""
         self.keras, self.framework, self.phases = keras, backend.framework, phases
         self._backend = backend
@@ -194,8 +194,8 @@ class Study:
 
 
 def measure_study(
-    keras: Any, backend: Adapter, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
-) -> dict:
+    keras: Any, backend: Adapter, request: Request, phases: dict[Phase, float], steady: meters.SteadyMeter
+) -> dict[str, Any]:
     """Let a study measure what it declares, under this process's threads, precision and device.
 
     A GPU is metered while series take turns; before that it compiles. A CPU's energy is that of the whole study.

@@ -12,13 +12,13 @@ from bench.machine import meters
 from bench.measure import observe, predict
 from bench.measure.backend import Adapter
 from bench.measure.clock import CLOCK_DIGITS, ENDLESS_EPOCHS, Clock, step_callbacks
-from bench.schema import Data, Epoch, Job, Request
+from bench.schema import Data, Epoch, Job, Phase, Request
 from bench.workloads import registry
 
 
 def measure_model(
-    keras: Any, backend: Adapter, request: Request, phases: dict[str, float], steady: meters.SteadyMeter
-) -> dict:
+    keras: Any, backend: Adapter, request: Request, phases: dict[Phase, float], steady: meters.SteadyMeter
+) -> dict[str, Any]:
     """Build and compile the model, then train it or predict with it under the clock."""
     cell, variant = request.cell, request.variant
     workload = registry.module(cell.workload)
@@ -46,7 +46,7 @@ def _train(
     request: Request,
     model: Any,
     data: Data,
-    phases: dict[str, float],
+    phases: dict[Phase, float],
     steady: meters.SteadyMeter,
     seen: dict[str, Any],
 ) -> None:
@@ -74,11 +74,15 @@ def _train(
 
 
 def _train_job(
-    keras: Any, request: Request, model: Any, data: Data, sync: Callable[[], None], phases: dict[str, float]
+    keras: Any, request: Request, model: Any, data: Data, sync: Callable[[], None], phases: dict[Phase, float]
 ) -> Job:
     """Fit to the target, or for the variant's number of epochs; the first step is timed on the way."""
     cell, variant, target = request.cell, request.variant, request.target
     epochs: list[Epoch] = []
+
+    def is_reached(quality: float | None) -> bool:
+        return target is not None and quality is not None and quality >= target.at_least
+
     start = perf_counter()
 
     class JobList(keras.callbacks.CallbackList):
@@ -102,14 +106,14 @@ def _train_job(
             now = perf_counter()
             at_s, evaluation_s = round(now - start, CLOCK_DIGITS), round(now - before, CLOCK_DIGITS)
             epochs.append(Epoch(loss=float(logs["loss"]), quality=quality, at_s=at_s, evaluation_s=evaluation_s))
-            if target is not None and quality >= target.at_least:
+            if is_reached(quality):
                 model.stop_training = True
 
-    n_epochs = variant.n_job_epochs or target.max_epochs
+    n_epochs = variant.n_job_epochs or (target.max_epochs if target is not None else 0)
     callbacks = JobList(add_history=True, model=model, epochs=n_epochs, verbose=0, steps=None)
     model.fit(data.x, data.y, batch_size=cell.batch_size, epochs=n_epochs, verbose=0, callbacks=callbacks)
     seconds = perf_counter() - start
     if target is not None:
         phases["evaluation"] = sum(epoch.evaluation_s for epoch in epochs)
-    reached = None if target is None else bool(epochs[-1].quality >= target.at_least)
+    reached = None if target is None else is_reached(epochs[-1].quality)
     return Job(epochs=tuple(epochs), seconds=round(seconds, CLOCK_DIGITS), reached=reached)

@@ -26,7 +26,8 @@ class VersionError(ValueError):
 
 def changes() -> list[Json]:
     """The table of fingerprints that stand for the same code, as it is stored."""
-    return tomllib.loads(SAME_CODE.read_text(encoding="utf-8"))["change"]
+    found: list[Json] = tomllib.loads(SAME_CODE.read_text(encoding="utf-8"))["change"]
+    return found
 
 
 @cache
@@ -42,8 +43,11 @@ def same_code() -> Mapping[tuple[str, str], str]:
 
 def _to_3(raw: Json) -> Json:
     """Every new key has a default; a record's fingerprint becomes one of today's kind where its code is known."""
-    workload = raw.get("cell", {}).get("workload") if isinstance(raw.get("cell"), dict) else None
-    found = same_code().get((workload, raw.get("source_hash")))
+    cell, source_hash = raw.get("cell"), raw.get("source_hash")
+    workload = cell.get("workload") if isinstance(cell, dict) else None
+    found = None
+    if isinstance(workload, str) and isinstance(source_hash, str):
+        found = same_code().get((workload, source_hash))
     return raw | {"schema_version": 3} | ({"source_hash": found} if found else {})
 
 

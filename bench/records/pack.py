@@ -97,7 +97,9 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 if len(seen) > MOST_MEMBERS or member.size > MOST_BYTES or total > MOST_TOTAL_BYTES:
                     limits = f"{MOST_MEMBERS} files of {MOST_BYTES} bytes, {MOST_TOTAL_BYTES} together"
                     raise RecordError(f"{path.name}: expected at most {limits}, found more in {member.name}")
-                yield member.name, archive.extractfile(member).read()
+                file = archive.extractfile(member)
+                assert file is not None, "a regular file has contents"
+                yield member.name, file.read()
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a pack, found no such file") from error
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:

@@ -39,8 +39,8 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
             for at, text in more_memory_than_the_machine(record, machine):
                 yield cell_id, f"{at}: {text}"
     alone = {cell_id: record for cell_id, record in records.items() if record.profile != "smoke"}
-    for rule in SESSION_RULES:
-        for cell_id, text in rule(alone):
+    for session_rule in SESSION_RULES:
+        for cell_id, text in session_rule(alone):
             yield cell_id, f"$: {text}"
 
 

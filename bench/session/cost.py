@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from bench.schema import Backend, Cell, Profile, Record, Run, Variant, Workload
 
@@ -203,21 +203,21 @@ def _is_of(cell: Cell, variant: Variant) -> bool:
     )
 
 
-def _sibling_key(cell: Cell) -> tuple[Any, ...]:
+def _sibling_key(cell: Cell) -> tuple[Hashable, ...]:
     return (cell.workload, cell.mode, cell.backend, cell.device)
 
 
-def _work_key(cell: Cell) -> tuple[Any, ...]:
+def _work_key(cell: Cell) -> tuple[Hashable, ...]:
     return (cell.workload, cell.mode, cell.device)
 
 
-def _twin_key(cell: Cell, profile: Profile) -> tuple[Any, ...]:
+def _twin_key(cell: Cell, profile: Profile) -> tuple[Hashable, ...]:
     """What makes two cells of two machines the same work, however many cores each of them has."""
     params = tuple(sorted(cell.params.items()))
     return (profile, *_sibling_key(cell), cell.precision, cell.jit, cell.batch_size, cell.n_samples, params)
 
 
-def _closest(cell: Cell, items: Iterable[Known], key: Callable[[Cell], tuple[Any, ...]]) -> list[Known]:
+def _closest(cell: Cell, items: Iterable[Known], key: Callable[[Cell], tuple[Hashable, ...]]) -> list[Known]:
     """Items with the cell's key: those that differ from it in the fewest of size, parameters, jit and precision."""
     found = [item for item in items if key(item.cell) == key(cell)]
 
@@ -236,7 +236,8 @@ def _thread_factor(item: Known, cell: Cell) -> float:
     """How many times as long a run takes with the cell's threads as with the item's."""
     if cell.device != "cpu" or item.cell.threads == cell.threads:
         return 1.0
-    return 1 - item.work_frac + item.work_frac * (item.cell.threads / cell.threads) ** THREADS_POWER
+    ratio: float = (item.cell.threads / cell.threads) ** THREADS_POWER
+    return 1 - item.work_frac + item.work_frac * ratio
 
 
 def _middle(ratios: Iterable[float]) -> float:

@@ -140,14 +140,12 @@ def launch(
                 timer.cancel()
                 RUNNING.discard(process)
         total_s = perf_counter() - start
-        status, reason = "failed", ""
         if result_path.exists() and not timed_out.is_set():
             run = msgspec.json.decode(result_path.read_bytes(), type=Run)
             return msgspec.structs.replace(run, total_s=without_stop(total_s, result_path.stat().st_mtime - spawned_at))
+        status, reason = _died(code, Path(scratch, "log"))
         if timed_out.is_set():
             status, reason = "timeout", f"no result after {timeout_s:g} s"
-        else:
-            status, reason = _died(code, Path(scratch, "log"))
     return Run(
         index=request.index, order=request.order, status=status, reason=reason, started_at=started_at, total_s=total_s
     )

@@ -183,7 +183,7 @@ def _self_tests(
     """Of each device the cell that the session sets against itself: the first backend's usual arm."""
     found = {
         cell.device: cell.id
-        for cell, variant in reversed(chosen.values())
+        for cell, variant in reversed(list(chosen.values()))
         if (cell.workload, cell.mode, cell.backend) == (*SELF_TEST, first_backend)
         and is_headline(specs[cell.workload], cell, variant)
         and not is_further(cell, counts)

@@ -122,7 +122,7 @@ def _new_session(
 ) -> Session:
     now = datetime.now(UTC)
     commit, dirty = software.commit(REPOSITORY)
-    unmeasured = {}
+    unmeasured: dict[str, str] = {}
     if commit is None:
         unmeasured |= {"commit": "not a git checkout", "dirty": "not a git checkout"}
     if cores.affinity is None:

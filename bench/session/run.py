@@ -80,18 +80,7 @@ def execute(
     start, n_done = now(), 0
 
     def run_of(planned: PlannedRun) -> Run:
-        spec = registry.workload(planned.cell.workload)
-        return launcher(
-            Request(
-                cell=planned.cell,
-                variant=planned.variant,
-                target=spec.target,
-                kind=spec.kind,
-                index=planned.index,
-                order=planned.order,
-                seed=prepared.plan.seed,
-            )
-        )
+        return launcher(_request(planned, prepared.plan.seed))
 
     for planned, following, run in _finished(_due(prepared, lambda: now() - start), run_of, n_at_once):
         spool.write_run(folder, planned.cell.id, run)
@@ -109,6 +98,19 @@ def execute(
             record=record,
             following=following[0] if following else None,
         )
+
+
+def _request(planned: PlannedRun, seed: int) -> Request:
+    spec = registry.workload(planned.cell.workload)
+    return Request(
+        cell=planned.cell,
+        variant=planned.variant,
+        target=spec.target,
+        kind=spec.kind,
+        index=planned.index,
+        order=planned.order,
+        seed=seed,
+    )
 
 
 def _finished(
