@@ -112,7 +112,10 @@ def _json_problem(error: Exception) -> str:
 def _validation_problem(error: msgspec.ValidationError, raw: Any) -> str:
     """msgspec's message as 'JSON path: expected, found'."""
     message, _, at = str(error).partition(" - at `")
-    path = at.rstrip("`") or "$"
+    is_key = at.startswith("key` in `")  # how msgspec names a key that is none of the known ones
+    path = at.removeprefix("key` in `").rstrip("`") or "$"
+    if is_key:
+        return f"{path}: a key is none of the known ones: {message[0].lower()}{message[1:]}"
     if message.startswith("Object contains unknown field"):
         return f"{path}: expected only known keys, found {message.removeprefix('Object contains unknown field ')}"
     if message.startswith("Object missing required field"):
