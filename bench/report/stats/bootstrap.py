@@ -16,7 +16,8 @@ N_RESAMPLES = 1000  # the ends of the interval then rest on 25 resamples each
 
 # Factors by which the ends of an interval move away from its value, on a logarithmic scale, so that it covers 95 %
 # where nothing but differences between processes is left, normal on that scale: the least favourable of the cases
-# tried. Rounded up; `python -m bench.coverage` prints what they cover. By number of processes; more take the last.
+# tried. Rounded up; `python -m bench.report.stats.coverage` prints what they cover. By number of processes; more take
+# the last.
 WIDENING = {5: 1.15, 6: 1.1, 7: 1.5, 8: 1.2, 9: 1.1, 10: 1.2}
 # Of a ratio, by the smaller and the larger number of processes; five or more count as five, and need none.
 RATIO_WIDENING = {

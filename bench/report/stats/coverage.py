@@ -1,7 +1,8 @@
 """How often the intervals of ``bench.report.stats`` hold the truth, by simulation. Prints; measures and writes nothing.
 
-``python -m bench.coverage`` prints a line per case: estimates of five to ten processes under several kinds of noise,
-then ratios of two to five processes. The factors in ``stats.WIDENING`` and ``stats.RATIO_WIDENING`` come from here.
+``python -m bench.report.stats.coverage`` prints a line per case: estimates of five to ten processes under
+several kinds of noise, then ratios of two to five processes. The factors in ``bootstrap.WIDENING`` and
+``bootstrap.RATIO_WIDENING`` come from here.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), sec
 
 What the interval is worth: with five processes the ends of the bootstrap lie near the smallest and largest process
 median, which cover the true median with probability 1 - 2 x (1/2)^5 = 94 %, and with seven they cover it in 88 %.
-``WIDENING`` moves them away from the value until they cover it in 95 % (``python -m bench.coverage``). With two to
-four processes an estimate's interval stays what ``attainable_coverage`` says, near the range of the runs: a factor
-that made it cover 95 % would be 13 for two. With one process only the noise inside that process is seen. ``n`` says
-which it was. The interval of a ratio covers 95 % from two runs on each side (``RATIO_WIDENING``), since claims rest on
-ratios.
+``WIDENING`` moves them away from the value until they cover it in 95 % (``python -m bench.report.stats.coverage``).
+With two to four processes an estimate's interval stays what ``attainable_coverage`` says, near the range of the runs:
+a factor that made it cover 95 % would be 13 for two. With one process only the noise inside that process is seen.
+``n`` says which it was. The interval of a ratio covers 95 % from two runs on each side (``RATIO_WIDENING``), since
+claims rest on ratios.
 """
 
 from __future__ import annotations
