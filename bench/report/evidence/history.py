@@ -163,24 +163,11 @@ def change_words(row: against.Row) -> str:
     """What became of a cell since the entry before, as a short verdict with the factor of its speed."""
     if row.ratio is None:
         return row.problem or "not compared"
-    factor = fmt.interval(_inverse(row.ratio))
+    factor = fmt.interval(estimate.inverse(row.ratio))  # the later speed over the earlier one
     if row.change is None or row.change.verdict == "too few runs":
         order = {"faster": "faster", "slower": "slower", "overlaps": "no difference seen", None: "not compared"}
         return f"{order[row.order]}, too few runs for the test: {factor}"
     return f"{row.change.verdict} (p = {row.change.p:.2g}): {factor}"
-
-
-def _inverse(ratio: Estimate) -> Estimate:
-    """The later speed over the earlier one; ``Row.ratio`` is the other way round."""
-    return Estimate(
-        value=1 / ratio.value,
-        low=1 / ratio.high,
-        high=1 / ratio.low,
-        n=ratio.n,
-        n_samples=ratio.n_samples,
-        unit=ratio.unit,
-        spread_frac=ratio.spread_frac,
-    )
 
 
 def _series(record: Record) -> tuple[str, ...]:

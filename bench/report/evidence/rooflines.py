@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from bench import ROOT
-from bench.report.stats import quantities, studies
-from bench.report.stats.estimate import Estimate, Unit
+from bench.report.stats import estimate, quantities, studies
+from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Precision, Record
 from bench.workloads import registry
 
@@ -88,18 +88,13 @@ def achieved(record: Record) -> Estimate | None:
     if record.spec.kind == "probe":
         return quantities.flop_rate(record)
     rate, work = quantities.throughput(record), flop_per_sample(record)
-    return None if rate is None or work is None else _times(rate, work, "flop_per_s")
+    return None if rate is None or work is None else estimate.times(rate, work, "flop_per_s")
 
 
 def moved(record: Record) -> Estimate | None:
     """Least bytes per second of the steady steps, by count."""
     rate, work = quantities.throughput(record), bytes_per_sample(record)
-    return None if rate is None or work is None else _times(rate, work, "bytes_per_s")
-
-
-def _times(rate: Estimate, work: float, unit: Unit) -> Estimate:
-    low, high = rate.low * work, rate.high * work
-    return msgspec.structs.replace(rate, value=rate.value * work, low=low, high=high, unit=unit)
+    return None if rate is None or work is None else estimate.times(rate, work, "bytes_per_s")
 
 
 def ceiling(
@@ -136,12 +131,12 @@ def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device
 
 def share(record: Record, best: Record) -> Estimate | None:
     """Achieved rate as a share of the ceiling's; the interval goes from the worst to the best of both ends."""
-    return _over(achieved(record), quantities.flop_rate(best))
+    return estimate.quotient(achieved(record), quantities.flop_rate(best), "frac")
 
 
 def memory_share(record: Record, band: Band) -> Estimate | None:
     """Least bytes moved as a share of the bandwidth, ends as in ``share``; above 1 where caches hold a part."""
-    return _over(moved(record), band.rate)
+    return estimate.quotient(moved(record), band.rate, "frac")
 
 
 def roof(record: Record, best: Record, band: Band) -> Roof | None:
@@ -149,8 +144,8 @@ def roof(record: Record, best: Record, band: Band) -> Roof | None:
     flat, steep = quantities.flop_rate(best), intensity(record)
     if flat is None or steep is None:
         return None
-    slope = _times(band.rate, steep, "flop_per_s")
-    lower = min(slope, flat, key=lambda estimate: estimate.value)
+    slope = estimate.times(band.rate, steep, "flop_per_s")
+    lower = min(slope, flat, key=lambda one: one.value)
     ends = {"low": min(slope.low, flat.low), "high": min(slope.high, flat.high), "n": min(slope.n, flat.n)}
     return Roof(msgspec.structs.replace(lower, **ends), lower is slope)
 
@@ -158,18 +153,4 @@ def roof(record: Record, best: Record, band: Band) -> Roof | None:
 def roof_share(record: Record, best: Record, band: Band) -> Estimate | None:
     """Achieved rate as a share of what the lower ceiling lets through, ends as in ``share``."""
     lower = roof(record, best, band)
-    return None if lower is None else _over(achieved(record), lower.rate)
-
-
-def _over(mine: Estimate | None, top: Estimate | None) -> Estimate | None:
-    if mine is None or top is None:
-        return None
-    return Estimate(
-        value=mine.value / top.value,
-        low=mine.low / top.high,
-        high=mine.high / top.low,
-        n=min(mine.n, top.n),
-        n_samples=mine.n_samples,
-        unit="frac",
-        spread_frac=max(mine.spread_frac, top.spread_frac),
-    )
+    return None if lower is None else estimate.quotient(achieved(record), lower.rate, "frac")

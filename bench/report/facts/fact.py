@@ -83,26 +83,6 @@ def cells(evidence: Evidence, *records: Record | None) -> tuple[CellKey, ...]:
     return tuple((evidence.session_of(record), record.cell.id) for record in found.values())
 
 
-def over(first: Estimate, second: Estimate) -> Estimate:
-    """Ratio of two estimates of different things; the interval spans the ends of both, so it is rather too wide."""
-    return Estimate(
-        value=first.value / second.value,
-        low=first.low / second.high,
-        high=first.high / second.low,
-        n=min(first.n, second.n),
-        n_samples=min(first.n_samples, second.n_samples),
-        unit="ratio",
-        spread_frac=max(first.spread_frac, second.spread_frac),
-    )
-
-
-def times(estimate: Estimate, factor: float) -> Estimate:
-    """An estimate times a known number."""
-    return msgspec.structs.replace(
-        estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor
-    )
-
-
 def named(text: str, name: str) -> str:
     """The text with what it is about: "12.4x (ResNet-50; 11.9 to 12.8, n = 5)"."""
     return text.replace("(", f"({name}; ", 1) if "(" in text else f"{text} ({name})"

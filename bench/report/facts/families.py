@@ -11,8 +11,8 @@ from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact
 from bench.report.facts.fact import Entry, Found, Make
+from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate, Quantity
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record, Scalar, Workload
 
@@ -324,7 +324,7 @@ def _first_step_share(pick: _Pick) -> Make:
         first, steady = quantities.first_step(record), quantities.step_time(record)
         if first is None or steady is None:
             return None
-        value = fact.over(first, steady)
+        value = estimate.over(first, steady)
         return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
 
     return make

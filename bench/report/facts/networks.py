@@ -10,7 +10,7 @@ from bench.report.evidence.cells import fastest
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact, machines
 from bench.report.facts.fact import Found
-from bench.report.stats import break_even, quantities
+from bench.report.stats import break_even, estimate, quantities
 from bench.report.stats import format as fmt
 from bench.schema import BACKENDS, Backend, Device, Record, n_gpus_of
 
@@ -81,7 +81,7 @@ def images(name: str, title: str, n_images: int, how: str) -> None:
         step = None if record is None else quantities.step_time(record)
         if record is None or step is None:
             return None
-        value = fact.times(step, n_images / record.cell.batch_size)
+        value = estimate.times(step, n_images / record.cell.batch_size)
         return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
 
 
@@ -97,7 +97,7 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     first, second = quantities.throughput(small), quantities.throughput(large)
     if first is None or second is None:
         return None
-    value = fact.over(first, second)
+    value = estimate.over(first, second)
     return Found(fmt.interval(value), fact.cells(evidence, small, large), value)
 
 

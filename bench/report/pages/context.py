@@ -194,7 +194,3 @@ class Site:
         key = f"table {table_id} {workload} {session.path if session else ''} {first.path if first else ''}"
         options = {"workload": workload, "session": session, "first": first}
         return cache.keep(self.evidence, key, functools.partial(tables_make.make, table_id, self.evidence, **options))
-
-    # Generated pages.
-
-    # Evidence of facts and published figures.

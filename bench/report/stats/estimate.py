@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
@@ -119,17 +119,13 @@ def attainable_coverage(n: int) -> float:
     return 1 - 2 * 0.5**n
 
 
-if TYPE_CHECKING:
-    pass
-
-
-# Small parts.
-
-
-def quotient(first: Estimate | None, second: Estimate | None, unit: str = "ratio") -> Estimate | None:
+def quotient(first: Estimate | None, second: Estimate | None, unit: Unit = "ratio") -> Estimate | None:
     """Ratio of two estimates of different things; the interval spans the ends of both, so it is rather too wide."""
-    if first is None or second is None or second.low <= 0:
-        return None
+    return None if first is None or second is None or second.low <= 0 else over(first, second, unit)
+
+
+def over(first: Estimate, second: Estimate, unit: Unit = "ratio") -> Estimate:
+    """Ratio of two estimates of different things, which are positive; see ``quotient``."""
     return Estimate(
         value=first.value / second.value,
         low=first.low / second.high,
@@ -141,14 +137,22 @@ def quotient(first: Estimate | None, second: Estimate | None, unit: str = "ratio
     )
 
 
-def mapped(estimate: Estimate, change: Callable[[float], float], unit: str | None = None) -> Estimate:
+def inverse(ratio: Estimate) -> Estimate:
+    """The other way round."""
+    return msgspec.structs.replace(ratio, value=1 / ratio.value, low=1 / ratio.high, high=1 / ratio.low)
+
+
+def times(estimate: Estimate, factor: float, unit: Unit | None = None) -> Estimate:
+    """An estimate times a known number."""
+    return mapped(estimate, lambda value: value * factor, unit)
+
+
+def mapped(estimate: Estimate, change: Callable[[float], float], unit: Unit | None = None) -> Estimate:
     """An estimate after a monotonic change of its value and ends."""
-    return Estimate(
-        value=change(estimate.value), low=change(estimate.low), high=change(estimate.high), n=estimate.n,
-        n_samples=estimate.n_samples, unit=unit or estimate.unit, spread_frac=estimate.spread_frac,
-    )  # fmt: skip
+    value, low, high = map(change, (estimate.value, estimate.low, estimate.high))
+    return msgspec.structs.replace(estimate, value=value, low=low, high=high, unit=unit or estimate.unit)
 
 
-def single(value: float, unit: str, n: int) -> Estimate:
+def single(value: float, unit: Unit, n: int) -> Estimate:
     """An estimate without an interval."""
     return Estimate(value=value, low=value, high=value, n=n, n_samples=n, unit=unit, spread_frac=0.0)

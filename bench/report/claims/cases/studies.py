@@ -83,7 +83,7 @@ def share_of_best(workload: str, share: str, ceiling: str) -> Cases:
                 value, mine = studies.reading(record, share), own[id(record)]
                 if value is None or mine is None or best is None:
                     continue
-                scaled = estimate.mapped(value, lambda v, factor=mine.value / best.value: v * factor)
+                scaled = estimate.times(value, mine.value / best.value)
                 refs = evidence.refs(record, *(r for _, r in group if own[id(r)] is best))
                 found.append(case_of(_study_name(evidence, record, session), scaled, refs))
         return found
