@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.records.store import Results
+from bench.report.charts import make_table as tables_make
 from bench.report.evidence import memory, waits
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
@@ -18,7 +18,6 @@ from bench.report.published import figures as published
 from bench.report.published import prices
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.tables import make as tables_make
 from bench.schema import Cell, Record
 from bench.workloads import registry
 from tests.factories import make_cell, make_evidence, make_record, make_run, make_session_results

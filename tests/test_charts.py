@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from bench.report.charts import chart, draw
+from bench.report.charts import make_table as make
 from bench.report.charts.paint import axes
 from bench.report.charts.paint import labels as paint_labels
 from bench.report.pages import drawings
-from bench.report.tables import make
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")

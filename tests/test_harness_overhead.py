@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.measure import study
 from bench.measure.backend import Torch
 from bench.records.store import Results
+from bench.report.charts import make_table as make
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
-from bench.report.tables import make
 from bench.schema import Block, Cell, Data, Record, Request, Variant
 from bench.workloads import registry
 from tests.factories import INVENTED, make_cell, make_run, make_session_results

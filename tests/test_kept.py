@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.report.charts import draw
+from bench.report.charts import make_table as make
 from bench.report.pages import build, cache
-from bench.report.tables import make
 
 pytest.importorskip("altair")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import bench.report.charts  # noqa: F401  registers the tables that belong to charts
+from bench.report.charts import make_table as make
 from bench.report.evidence import rooflines
 from bench.report.stats import quantities
-from bench.report.tables import make
 from bench.schema import Cell, Record
 from bench.workloads import registry
 from tests.factories import make_cell, make_conditions, make_evidence, make_record, make_run, make_session_results

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import bench.report.charts  # noqa: F401  registers the tables that belong to charts
+from bench.report.charts import make_table as make
 from bench.report.pages import cell_pages
-from bench.report.tables import make
 from bench.schema import Control
 from tests.factories import (
     make_evidence,

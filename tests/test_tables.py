@@ -7,14 +7,13 @@ import re
 import msgspec
 import pytest
 
-import bench.report.charts  # noqa: F401  registers the tables that belong to charts
 from bench.records.store import Results
+from bench.report.charts import make_table as make
 from bench.report.evidence.cells import OLDER
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.tables import make
 from bench.report.tables import table as tables_table
 from bench.schema import Block, Cell, Record
 from bench.workloads import registry

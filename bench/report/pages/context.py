@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from bench.records.store import SessionResults
-from bench.report.charts import chart
+from bench.report.charts import chart, make_table
 from bench.report.charts import draw as charts_draw
 from bench.report.claims import answers, case, ledger
 from bench.report.claims import rule as claims_rule
@@ -32,7 +32,6 @@ from bench.report.prose import source as prose_source
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
-from bench.report.tables import make as tables_make
 from bench.report.tables import table as tables_table
 
 
@@ -193,4 +192,4 @@ class Site:
         """A table, made once for each state of the records; ``first`` begins it, else the leading session."""
         key = f"table {table_id} {workload} {session.path if session else ''} {first.path if first else ''}"
         options = {"workload": workload, "session": session, "first": first}
-        return cache.keep(self.evidence, key, functools.partial(tables_make.make, table_id, self.evidence, **options))
+        return cache.keep(self.evidence, key, functools.partial(make_table.make, table_id, self.evidence, **options))

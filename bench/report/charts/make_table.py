@@ -1,6 +1,6 @@
-"""Tables: functions from evidence to cells of text, each with the records it rests on. Pure.
+"""A table by id, of a chart or one that stands alone. Pure.
 
-``make`` builds a table by id, of the leading session and, where it makes sense, of the other machines, which are then
+``make`` builds it of the leading session and, where it makes sense, of the other machines, which are then
 named in a column. What was not measured says so; what failed shows its status and reason where the number would be.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 
 from bench.records.store import SessionResults
+from bench.report import tables  # noqa: F401  registers those that stand alone; this room registers its own
 from bench.report.evidence.evidence import Evidence
 from bench.report.tables.table import MACHINE, TABLES, Table, TableError, TableScope
 
