@@ -420,9 +420,3 @@ class Request(Struct, kw_only=True):
     index: int
     order: int
     seed: int
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of the three stored files, for contributors' editors."""
-    _, components = msgspec.json.schema_components((Record, Machine, Session), ref_template="#/$defs/{name}")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": components}

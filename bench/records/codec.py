@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bench import ROOT
-from bench.schema import SCHEMA_VERSION, Struct
+from bench.schema import SCHEMA_VERSION, Machine, Record, Session, Struct
 
 SAME_CODE = ROOT / "workloads" / "same_code.toml"
 Json = dict[str, Any]
@@ -83,6 +83,12 @@ def encode(value: Struct) -> bytes:
         ValueError: a float is NaN or infinite, which JSON does not have.
     """
     return (_json(msgspec.to_builtins(value), "") + "\n").encode()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the three stored files, for contributors' editors."""
+    _, components = msgspec.json.schema_components((Record, Machine, Session), ref_template="#/$defs/{name}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": components}
 
 
 def _json(value: Any, indent: str) -> str:

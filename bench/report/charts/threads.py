@@ -9,7 +9,6 @@ from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PRECISIONS, Draft, TableScope
@@ -20,31 +19,24 @@ def threads_table(scope: TableScope) -> Draft:
     """Each CPU cell that was measured on several numbers of cores, and how much faster than on the fewest it is."""
     evidence = scope.evidence
     rows = []
-    for session in scope.sessions:
-        for workload in scope.workloads:
-            kind = evidence.workloads[workload].kind
-            if kind == "study":
-                continue
-            quantity, make = (
-                ("flop_rate", quantities.flop_rate) if kind == "probe" else ("throughput", quantities.throughput)
-            )
-            records = evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
-            for same in select.groups(records, select.all_but_threads):
-                by_count = sorted(same, key=lambda record: record.cell.threads)
-                for record in by_count if len(by_count) > 1 else ():
-                    few = by_count[0]
-                    both = record is not few and "ok" == record.status == few.status
-                    gain = evidence.record_speedup(record, few, quantity) if both else None
-                    rows.append((
-                        scope.machine(session),
-                        cells.text(cells.sized(scope, record)),
-                        cells.text(fmt.MODE_NAMES[record.cell.mode]),
-                        cells.text(cells.arm_text(record.cell.backend, record.cell.device)),
-                        cells.text(fmt.count(record.cell.batch_size)),
-                        cells.text(fmt.count(record.cell.threads)),
-                        cells.or_failed(scope, record, make),
-                        NOTHING if gain is None else cells.estimate(scope, gain, record, few),
-                    ))  # fmt: skip
+    for session, workload, quantity, make in select.speeds(scope):
+        records = evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
+        for same in select.groups(records, select.all_but_threads):
+            by_count = sorted(same, key=lambda record: record.cell.threads)
+            for record in by_count if len(by_count) > 1 else ():
+                few = by_count[0]
+                both = record is not few and "ok" == record.status == few.status
+                gain = evidence.record_speedup(record, few, quantity) if both else None
+                rows.append((
+                    scope.machine(session),
+                    cells.text(cells.sized(scope, record)),
+                    cells.text(fmt.MODE_NAMES[record.cell.mode]),
+                    cells.text(cells.arm_text(record.cell.backend, record.cell.device)),
+                    cells.text(fmt.count(record.cell.batch_size)),
+                    cells.text(fmt.count(record.cell.threads)),
+                    cells.or_failed(scope, record, make),
+                    NOTHING if gain is None else cells.estimate(scope, gain, record, few),
+                ))  # fmt: skip
     columns = ("workload", "mode", "arm", "batch size", "cores", "speed", "times the fewest cores")
     return Draft(
         caption="Speed by the number of cores that the process may use (higher is better), all else the same.",

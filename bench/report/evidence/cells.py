@@ -64,6 +64,11 @@ def network_of(record: Record) -> str:
     return registry.network(record.cell.workload, record.cell.params)
 
 
+def params_key(record: Record) -> tuple[tuple[str, str], ...]:
+    """A cell's parameters as a key that sorts, whatever their types."""
+    return tuple((name, str(value)) for name, value in sorted(record.cell.params.items()))
+
+
 def is_of_headline(record: Record) -> bool:
     """Whether the cell's network is that of a headline variant of its mode, or of its first variant without one."""
     variants = [v for v in variants_of(record) if v.mode == record.cell.mode]

@@ -9,6 +9,7 @@ from functools import cache
 import msgspec
 
 from bench.records.store import SessionResults
+from bench.report.evidence import cells
 from bench.report.evidence.evidence import Evidence
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
@@ -196,6 +197,6 @@ def _peak(record: Record) -> Estimate | None:
 def _all_but_batch(record: Record) -> tuple:
     cell = record.cell
     data = 0 if _by_batch(cell.workload) else cell.n_samples  # the data lie in the process's memory
-    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    params = cells.params_key(record)
     has_job = any(run.job is not None for run in record.runs)  # a whole job keeps more than its steps do
     return (cell.workload, params, cell.backend, cell.device, cell.precision, cell.jit, cell.threads, data, has_job)

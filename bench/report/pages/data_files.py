@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import schema
+from bench.records import codec
 from bench.report.charts.paint import axes
 from bench.report.claims import ledger
 from bench.report.evidence.evidence import Evidence
@@ -89,7 +89,7 @@ def data_files(evidence: Evidence, results: Path) -> Pages:
             folder = results / session.path
             for name in ("machine", "session", *session.records):
                 pages[addresses.data_path(session, name)] = (folder / f"{name}.json").read_bytes()
-        pages["data/schema.json"] = json.dumps(schema.json_schema(), indent=1, sort_keys=True) + "\n"
+        pages["data/schema.json"] = json.dumps(codec.json_schema(), indent=1, sort_keys=True) + "\n"
         return pages
 
     return cache.keep(evidence, "data files", make)

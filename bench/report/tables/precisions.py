@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, PRECISIONS, Draft, TableScope
@@ -14,31 +13,24 @@ def precisions(scope: TableScope) -> Draft:
     """Each cell measured in another precision beside the same cell in strict float32, and the ratio of the two."""
     evidence = scope.evidence
     rows = []
-    for session in scope.sessions:
-        for workload in scope.workloads:
-            kind = evidence.workloads[workload].kind
-            if kind == "study":
-                continue
-            quantity, make = (
-                ("flop_rate", quantities.flop_rate) if kind == "probe" else ("throughput", quantities.throughput)
-            )
-            for same in select.groups(evidence.records(session, workload=workload), select.all_but_precision):
-                strict = next((record for record in same if record.cell.precision == PRECISIONS[0]), None)
-                for record in sorted(same, key=lambda record: PRECISIONS.index(record.cell.precision)):
-                    if record is strict or strict is None:
-                        continue
-                    gain = evidence.record_speedup(record, strict, quantity) if record.status == "ok" else None
-                    rows.append((
-                        scope.machine(session),
-                        cells.text(cells.sized(scope, record)),
-                        cells.text(fmt.MODE_NAMES[record.cell.mode]),
-                        cells.text(cells.arm_text(record.cell.backend, record.cell.device)),
-                        cells.text(fmt.count(record.cell.batch_size)),
-                        cells.or_failed(scope, strict, make),
-                        cells.text(evidence.precision_text(record)),
-                        cells.or_failed(scope, record, make),
-                        MISSING if gain is None else cells.estimate(scope, gain, record, strict),
-                    ))  # fmt: skip
+    for session, workload, quantity, make in select.speeds(scope):
+        for same in select.groups(evidence.records(session, workload=workload), select.all_but_precision):
+            strict = next((record for record in same if record.cell.precision == PRECISIONS[0]), None)
+            for record in sorted(same, key=lambda record: PRECISIONS.index(record.cell.precision)):
+                if record is strict or strict is None:
+                    continue
+                gain = evidence.record_speedup(record, strict, quantity) if record.status == "ok" else None
+                rows.append((
+                    scope.machine(session),
+                    cells.text(cells.sized(scope, record)),
+                    cells.text(fmt.MODE_NAMES[record.cell.mode]),
+                    cells.text(cells.arm_text(record.cell.backend, record.cell.device)),
+                    cells.text(fmt.count(record.cell.batch_size)),
+                    cells.or_failed(scope, strict, make),
+                    cells.text(evidence.precision_text(record)),
+                    cells.or_failed(scope, record, make),
+                    MISSING if gain is None else cells.estimate(scope, gain, record, strict),
+                ))  # fmt: skip
     columns = ("workload", "mode", "arm", "batch size", PRECISIONS[0], "precision", "in it", "times as fast")
     return Draft(
         caption="Speed in strict float32 and in another precision (higher is better), all else the same. Emulated: the "

@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, rooflines
-from bench.report.stats.estimate import Quantity
+from bench.report.stats import quantities
+from bench.report.stats.estimate import Estimate, Quantity
 from bench.report.tables.table import MODES, TableScope
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
 
@@ -15,7 +16,7 @@ from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
 def study_size(record: Record) -> tuple[Any, ...]:
     """Sort key of a study's size."""
     cell = record.cell
-    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    params = cells.params_key(record)
     return (DEVICES.index(cell.device), -cell.threads, cell.precision, cell.batch_size, cell.n_samples, params)
 
 
@@ -30,7 +31,7 @@ def with_counts(scope: TableScope) -> Iterator[tuple[SessionResults, str, Mode, 
 def all_but_threads(record: Record) -> tuple[Any, ...]:
     """What stays equal along a sweep of threads."""
     cell = record.cell
-    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
+    params = cells.params_key(record)
     return (cell.mode, params, BACKENDS.index(cell.backend), cell.jit, cell.batch_size, cell.n_samples)
 
 
@@ -39,7 +40,15 @@ def fastest(scope: TableScope, records: Sequence[Record], by: Quantity = "throug
     return cells.fastest(scope.evidence.undisturbed(records), by)
 
 
-# Rows.
+def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, Quantity, Callable[[Record], Estimate | None]]]:
+    """Session, workload, and the quantity that is its speed, by name and as a function; a study has none."""
+    for session in scope.sessions:
+        for workload in scope.workloads:
+            kind = scope.evidence.workloads[workload].kind
+            if kind == "probe":
+                yield session, workload, "flop_rate", quantities.flop_rate
+            elif kind == "model":
+                yield session, workload, "throughput", quantities.throughput
 
 
 def arms(
@@ -101,8 +110,7 @@ def best_by_batch(scope: TableScope, records: Iterable[Record]) -> Iterator[Reco
 def all_but_batch(record: Record) -> tuple[Any, ...]:
     """What stays equal along a sweep of batches."""
     cell = record.cell
-    params = tuple((name, str(value)) for name, value in sorted(cell.params.items()))
-    return (cell.mode, params, DEVICES.index(cell.device), BACKENDS.index(cell.backend))
+    return (cell.mode, cells.params_key(record), DEVICES.index(cell.device), BACKENDS.index(cell.backend))
 
 
 def all_but_precision(record: Record) -> tuple[Any, ...]:
