@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.charts import draw
-from bench.report.pages import calls, context, drawings, markup
+from bench.report.pages import calls, context, drawings, ledger_calls, markup
 
 pytest.importorskip("altair")
 
@@ -117,11 +117,11 @@ def test_the_page_links_ours_and_cites_theirs():
     site = context.Site(Path("docs"), evidence)
     voice = calls.Voice(site, "method/ours-and-theirs.md")
 
-    text = voice.ours_and_theirs()
+    text = ledger_calls.ours_and_theirs(voice)
 
     assert "timm-train-mobilenetv2-100-train-amp-nhwc-pt112-cu113-rtx3090" in voice.figures
     assert "apart: theirs is from a GPU in half precision" in text and ", on a CPU" in text
     assert 'class="num"' in text and 'class="pub"' in text
     assert "the same" in text and "not measured yet" in text
-    assert ">2 of 4</a>" in voice.agreement()  # both of MobileNet-v2 are near, both of Inception-v3 apart
-    assert markup.MISSING == calls.Voice(context.Site(Path("docs"), NOTHING), "x.md").agreement()
+    assert ">2 of 4</a>" in ledger_calls.agreement(voice)  # both of MobileNet-v2 are near, both of Inception-v3 apart
+    assert markup.MISSING == ledger_calls.agreement(calls.Voice(context.Site(Path("docs"), NOTHING), "x.md"))

@@ -131,12 +131,12 @@ def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device
 
 def share(record: Record, best: Record) -> Estimate | None:
     """Achieved rate as a share of the ceiling's; the interval goes from the worst to the best of both ends."""
-    return estimate.quotient(achieved(record), quantities.flop_rate(best), "frac")
+    return _share(achieved(record), quantities.flop_rate(best))
 
 
 def memory_share(record: Record, band: Band) -> Estimate | None:
     """Least bytes moved as a share of the bandwidth, ends as in ``share``; above 1 where caches hold a part."""
-    return estimate.quotient(moved(record), band.rate, "frac")
+    return _share(moved(record), band.rate)
 
 
 def roof(record: Record, best: Record, band: Band) -> Roof | None:
@@ -153,4 +153,10 @@ def roof(record: Record, best: Record, band: Band) -> Roof | None:
 def roof_share(record: Record, best: Record, band: Band) -> Estimate | None:
     """Achieved rate as a share of what the lower ceiling lets through, ends as in ``share``."""
     lower = roof(record, best, band)
-    return None if lower is None else estimate.quotient(achieved(record), lower.rate, "frac")
+    return None if lower is None else _share(achieved(record), lower.rate)
+
+
+def _share(mine: Estimate | None, top: Estimate | None) -> Estimate | None:
+    """Share of a ceiling; its samples are the record's own, however few the ceiling's reading has."""
+    found = estimate.quotient(mine, top, "frac")
+    return None if mine is None or found is None else msgspec.structs.replace(found, n_samples=mine.n_samples)

@@ -8,12 +8,12 @@ from typing import Any
 
 from bench import schema
 from bench.records.store import SessionResults
-from bench.report.claims import answers, flipped, ledger
+from bench.report.claims import answers, ledger
 from bench.report.claims import case as claims_case
-from bench.report.evidence import beside, view
+from bench.report.evidence import view
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, cache, forms, markup, plain
+from bench.report.pages import addresses, forms, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING, e
@@ -80,13 +80,7 @@ class Voice:
             "published_beside": self.published_beside,
             "rerun": self.rerun,
             "coverage": self.coverage,
-            "flips": self.flips,
-            "article_titles": self.article_titles,
-            "claims_table": self.claims_table,
-            "named_table": self.named_table,
             "calculator": self.calculator,
-            "ours_and_theirs": self.ours_and_theirs,
-            "agreement": self.agreement,
         }
 
     def fact(self, name: str) -> str:
@@ -220,7 +214,7 @@ class Voice:
     def opening(self, answer: answers.Answer) -> str:
         """The sentence of an answer's outcome, as Markdown."""
         self.verdicts.append(answer)
-        return "".join(self._part(p) if p.cells or p.figures or p.fact else p.text for p in answer.parts)
+        return "".join(self.part(p) if p.cells or p.figures or p.fact else p.text for p in answer.parts)
 
     def _tried(self, verdict: claims_case.Verdict) -> str:
         """What a verdict rests on, and what is not among it."""
@@ -246,14 +240,14 @@ class Voice:
         if not verdict.cases:
             return f"<p>{MISSING}</p>"
         sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
-        rows = [(e(case.name), self._part(case.part), sides[case.side]) for case in verdict.cases]
+        rows = [(e(case.name), self.part(case.part), sides[case.side]) for case in verdict.cases]
         return markup.block(markup.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}"))
 
     def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> str:
         """A verdict's or claim's sentence."""
-        return "".join(self._part(part) for part in verdict.parts)
+        return "".join(self.part(part) for part in verdict.parts)
 
-    def _part(self, part: claims_case.Part) -> str:
+    def part(self, part: claims_case.Part) -> str:
         """A piece of a sentence: a link to our records, to the published rows, or plain words."""
         if part.fact:
             return self.fact(part.fact)
@@ -310,50 +304,6 @@ class Voice:
         worked = f"<p>Worked out for the first pair: <code>{e(words)}</code>, from {shown}.</p>"
         return forms.buy_or_rent() + worked
 
-    def ours_and_theirs(self) -> str:
-        """Published ratios beside ours, pair by pair, and the order of the networks in each source."""
-        rows = []
-        for pair in beside.pairs(self.evidence):
-            figures = tuple(figure.id for figure in pair.figures)
-            words = f"{fmt.ratio(pair.theirs)}, from {pair.figures[0].text} and {pair.figures[1].text}"
-            ours, gap, said = MISSING, MISSING, "not measured yet"
-            if pair.ours is not None:
-                cells = self.evidence.refs(*pair.ours.records)
-                where = "" if pair.is_like else f", on a {fmt.device(pair.ours.records[0].cell.device)}"
-                ours = self.number(pair.ours.ratio, cells) + e(where)
-                gap = self.site.number(self.page, fmt.ratio(pair.ours.ratio.value / pair.theirs), cells)
-                said = {"near": "near", "apart": f"apart: theirs is from {pair.source.why}"}.get(
-                    pair.place, "neither near nor apart: our interval crosses the limit"
-                )
-            device = f"{fmt.MODE_NAMES[pair.source.mode]}, {fmt.device(pair.source.device)}"
-            name = self.evidence.title(pair.network).partition(",")[0]
-            theirs = self._part(claims_case.Part(words, figures=figures))
-            rows.append((f"{e(name)}, {device}", e(pair.source.name), theirs, ours, gap, e(said)))
-        columns = ("Network", "Source", "Theirs, times ResNet-50", "Ours", "Ours over theirs", "Near or apart")
-        return markup.block(markup.table(columns, rows, label="Ours and theirs")) + "\n\n" + self._orders()
-
-    def agreement(self) -> str:
-        """How many of the published ratios that can be compared lie near ours: "5 of 8"."""
-        found = [(pair, pair.ours) for pair in beside.pairs(self.evidence)]
-        measured = [(pair, mine) for pair, mine in found if mine is not None]
-        if not measured:
-            return MISSING
-        n_near = sum(pair.place == "near" for pair, _ in measured)
-        cells = dict.fromkeys(ref for _, mine in measured for ref in self.evidence.refs(*mine.records))
-        return self.site.number(self.page, f"{n_near} of {len(measured)}", tuple(cells))
-
-    def _orders(self) -> str:
-        """The networks from fast to slow, by source, and whether ours come in the same order."""
-        rows = []
-        for source in beside.SOURCES:
-            theirs, mine = beside.orders(self.evidence, source)
-            names = [[self.evidence.title(name).partition(",")[0] for name in found] for found in (theirs, mine or ())]
-            same = "not measured yet" if mine is None else "the same" if mine == theirs else "another"
-            rows.append((e(source.name), e(", ".join(names[0])), e(", ".join(names[1])) or MISSING, same))
-        return markup.block(
-            markup.table(("Source", "Theirs, fastest first", "Ours", "Order"), rows, label="Order of the networks")
-        )
-
     def number(self, estimate: stats_estimate.Estimate, cells: Iterable[CellRef]) -> str:
         """An estimate as a number that opens its evidence."""
         return self.site.number(self.page, fmt.interval(estimate), cells)
@@ -381,94 +331,11 @@ class Voice:
         count = f"{sum(fact.measured for fact in found.values())} of {len(found)}"
         return f'<details class="plain"><summary>{count}</summary><ul>{items}</ul></details>' if items else count
 
-    def flips(self) -> str:
-        """Verdicts that a newer session changed, newest first."""
-        found = cache.keep(self.evidence, "flips", lambda: flipped.flips(self.evidence))
-        published_ones = [session for session in self.evidence.sessions if not session.is_local]
-        if not found:
-            n = len(published_ones)
-            compared = f"{fmt.count(n)} sessions were compared" if n > 1 else "there is only one session so far"
-            return markup.block(f"<p>No verdict has changed yet: {compared}.</p>")
-        paths = {str(source.meta.get("verdict")): path for path, source in self.site.sources.items()}
-        rows = []
-        for flip in found:
-            path = paths.get(flip.after.id)
-            belief = e(flip.after.belief)
-            slug = addresses.machine_slug(flip.session)
-            rows.append(
-                (
-                    f'<a href="{e(addresses.href(self.page, path))}">{belief}</a>' if path else belief,
-                    f"{markup.badge(flip.before.outcome)}<p>{self.sentence(flip.before)}</p>",
-                    f"{markup.badge(flip.after.outcome)}<p>{self.sentence(flip.after)}</p>",
-                    e(flip.cause),
-                    f'<a href="{e(addresses.href(self.page, f"machines/{slug}.md"))}">{e(slug)}</a>, '
-                    f"{flip.session.session.id}",
-                )
-            )
-        return markup.block(
-            markup.table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped")
-        )
-
     def _n_records(self, cells: Iterable[CellRef]) -> prose_coverage.Counted:
         """How many different records these are, by device."""
         return prose_coverage.count(
             session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells))
         )
-
-    def article_titles(self) -> str:
-        """The two articles' titles, quoted."""
-        return " and ".join(f"“{e(article.title)}”" for article in published.articles().values())
-
-    def claims_table(self) -> str:
-        """Every claim of the articles with its verdict, and the numbers of each verdict above them."""
-        found = self.site.claims()
-        chips = "".join(
-            f'<li data-word="{e(word)}">{markup.badge(word)} <strong>{n}</strong></li>'
-            for word, n in ledger.counts(found).items()
-        )
-        entries = "".join(self._claim(item) for item in found)
-        return markup.block(
-            f'<ul class="ledger-counts" aria-label="Claims by verdict">{chips}</ul>'
-            f'<ul class="ledger" id="ledger">{entries}</ul>'
-        )
-
-    def _claim(self, item: ledger.Item) -> str:
-        claim = item.claim
-        data = {"word": item.word, "article": claim.article, "kind": claim.kind, "basis": item.basis}
-        marks = " ".join(f'data-{name}="{e(value)}"' for name, value in data.items())
-        resting = "" if item.basis == "none" else f", resting on {item.basis}"
-        where = f"Article {claim.article.upper()}, {claim.section.lower()}{resting}"
-        source = self.site.sources.get(claim.page)
-        title = source.meta.get("title", claim.page) if source else claim.page
-        rule = f"<p>Rule: {e(item.rule)}</p>" if item.rule else ""
-        bearing = "".join(f"<li>{e(published.lookup(row).what)}: {self.published(row)}</li>" for row in claim.evidence)
-        figures = f"<p>Published figures that bear on it:</p><ul>{bearing}</ul>" if bearing else ""
-        return (
-            f'<li id="{e(claim.id)}" {marks}><p class="ledger-claim">{markup.badge(item.word)} <strong>{e(claim.claim)}'
-            f'</strong> <a class="headerlink" href="#{e(claim.id)}" title="Link to this claim" '
-            f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{e(where)}. Explained: '
-            f'<a href="{e(addresses.href(self.page, claim.page))}">{e(title)}</a></p><p>{self.sentence(item)}</p>'
-            f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
-            f"{e(claim.test)}.</p>{figures}</details></li>"
-        )
-
-    def named_table(self) -> str:
-        """Everything the articles name, and how things stand with it."""
-        items = []
-        for state in self.site.named():
-            entry = state.named
-            where = {"": "in neither article", "ab": "in both articles"}.get(
-                entry.articles, f"in article {entry.articles.upper()}"
-            )
-            source = self.site.sources.get(entry.page)
-            title = source.meta.get("title", entry.page) if source else entry.page
-            items.append(
-                f'<li id="{e(entry.id)}"><p class="ledger-claim">{markup.badge(state.word)} '
-                f'<strong>{e(entry.name)}</strong></p><p class="ledger-where">{e(entry.type.capitalize())}, {where}. '
-                f'More: <a href="{e(addresses.href(self.page, entry.page))}">{e(title)}</a></p>'
-                f"<p>{self.sentence(state)}.</p></li>"
-            )
-        return markup.block(f'<ul class="ledger">{"".join(items)}</ul>')
 
 
 class PlainVoice(Voice):

@@ -13,7 +13,7 @@ import yaml
 
 from bench.report.claims import answers
 from bench.report.claims import rule as claims_rule
-from bench.report.pages import addresses, cards, drawings, markup, plain, sharing
+from bench.report.pages import addresses, cards, drawings, ledger_calls, markup, plain, sharing
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import PlainVoice, Voice
 from bench.report.pages.context import Site
@@ -111,7 +111,8 @@ def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> Pages:
 def _fill(site: Site, text: str, voice: Voice, source: Source, n_lines_above: int) -> str:
     try:
         decided = site.decide(source)
-        calls = voice.calls() | {"generated_index": functools.partial(generated_index, voice)}
+        calls = voice.calls() | ledger_calls.calls(voice)
+        calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
         return plain.say_place_once(site.env.from_string(text).render(calls))
