@@ -320,6 +320,8 @@ def test_equal_machines_seldom_seem_to_change():
 def test_few_committed_cells_are_flagged():
     """Limits that flag most of a published session would say nothing; those that flag none might not work."""
     for session in store.load().sessions:
+        if session.is_local:  # of a visitor, whose machine may have been busy: its flags are right
+            continue
         measured = [record for record in session.records.values() if record.status == "ok"]
         flagged = [r for r in measured if disturbed.flags(r, n_cores=session.session.n_cores_effective)]
         assert len(flagged) < 0.25 * len(measured), session.path
