@@ -44,10 +44,10 @@ def test_that_machine_over_this_machine_is_above_one_when_that_one_is_faster():
 def test_cells_of_two_machines_meet_when_each_uses_all_its_cores():
     here, there = make_side(), make_side(machine=other_machine(), threads=16)
 
-    rows = against.compare(here, there).rows
+    twins = against.twins(here, there)
 
-    assert len(NAMES) == len(rows)
-    assert all("-t2" in row.cell_id and "-t16" in row.other_id for row in rows)
+    assert len(NAMES) == len(twins)
+    assert all("-t2" in mine.cell.id and "-t16" in theirs.cell.id for mine, theirs in twins)
 
 
 def test_a_cell_on_some_of_the_cores_has_no_twin_on_another_machine():
@@ -234,7 +234,7 @@ def test_the_tolerance_can_be_chosen():
 
 
 def make_rows(*ratios, problem=""):
-    row = against.Row("cell", "cell", "", "cpu", "images", None, None, None, None, None, problem)
+    row = against.Row("cell", "", "cpu", "images", None, None, None, None, None, problem)
     return [row._replace(ratio=ratio) for ratio in ratios or (None,)]
 
 

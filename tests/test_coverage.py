@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench.report.stats import bootstrap, break_even, quantities
+from bench.report.stats import bootstrap, break_even
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats.coverage import NOISES, Noise, estimate_coverage, ratio_coverage
 from bench.report.stats.estimate import Estimate
@@ -193,14 +193,3 @@ def test_ranks_do_not_depend_on_the_order_in_which_they_are_asked_for():
 def test_ranks_of_nothing():
     assert () == stats_estimate.ranks([])
     assert (None,) == stats_estimate.ranks([None])
-
-
-# Values by run.
-
-
-def test_values_by_run_are_in_the_quantitys_unit():
-    record = record_of(np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]), batch_size=8)
-
-    assert (2.0, 4.0) == quantities.run_values(record, "step_time")
-    assert (4.0, 2.0) == quantities.run_values(record, "throughput")
-    assert () == quantities.run_values(record, "flop_rate")

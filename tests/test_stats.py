@@ -180,7 +180,6 @@ def test_parameters_and_failed_runs_are_counted():
     record = make_record(runs=[make_run(n_params=None), make_run(1, n_params=7), make_run(2, status="timeout")])
 
     assert 7 == quantities.n_params(record)
-    assert 1 == quantities.n_failed_runs(record)
     assert 2 == quantities.step_time(record).n
 
 

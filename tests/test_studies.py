@@ -52,13 +52,6 @@ def test_a_reading_keeps_the_unit_that_was_declared():
     assert studies.reading(record, "other") is None
 
 
-def test_the_tail_of_single_calls():
-    record = record_of({"predict": [float(n) for n in range(1, 101)]})
-
-    assert 99.0 == studies.call_tail(record, "predict").value
-    assert studies.call_tail(record, "call") is None
-
-
 def test_only_series_that_ran_are_listed_in_the_declared_order():
     record = record_of({"compiled": [1.0], "predict": [2.0]})
 

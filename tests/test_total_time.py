@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.records import store
-from bench.report.stats import total_time
+from bench.report.stats import quantities, total_time
 from bench.schema import Block, Epoch, Job
 from tests.factories import make_cell, make_record, make_run
 
@@ -41,8 +41,8 @@ def make_job_record(*runs):
 def test_a_job_is_set_up_first_step_and_the_other_steps():
     record = make_job_record(make_job_run(0, step_s=0.1, seconds=17.0))
 
-    assert 4.0 + 1.0 == pytest.approx(total_time.predict(record, 1).value)
-    assert 4.0 + 1.0 + 999 * 0.1 == pytest.approx(total_time.predict(record, 1000).value)
+    assert 4.0 + 1.0 == pytest.approx(quantities.projected_time(record, 1).value)
+    assert 4.0 + 1.0 + 999 * 0.1 == pytest.approx(quantities.projected_time(record, 1000).value)
 
 
 def test_the_measured_job_is_in_no_part():
@@ -102,7 +102,7 @@ def test_no_job_no_check_and_no_blocks_no_parts():
     assert total_time.check(make_record(status="failed")) is None
     assert total_time.parts_of(make_run(0, cell=make_cell(), blocks=())) is None
     with pytest.raises(ValueError, match="at least 1"):
-        total_time.predict(make_record(), 0)
+        quantities.projected_time(make_record(), 0)
 
 
 def test_most_committed_whole_jobs_are_foretold_by_their_parts():

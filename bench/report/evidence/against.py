@@ -41,7 +41,6 @@ class Row(NamedTuple):
     """One cell, or one series of a study, in both sessions. ``ratio`` is that session's rate over this session's."""
 
     cell_id: str
-    other_id: str  # its twin's id; on a machine with other cores the two differ
     series: str  # of a study, else empty
     device: str
     noun: str
@@ -273,12 +272,7 @@ def _shape(record: Record) -> tuple[Any, ...]:
 
 def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Row]:
     """One cell in both sessions: a row, or of a study a row per series."""
-    common = {
-        "cell_id": here.cell.id,
-        "other_id": there.cell.id,
-        "device": here.cell.device,
-        "noun": here.spec.sample_noun,
-    }
+    common = {"cell_id": here.cell.id, "device": here.cell.device, "noun": here.spec.sample_noun}
     if here.spec.kind == "study":
         return _study_rows(here, there, common, same_machine=same_machine)
     ratio, problem = None, ""

@@ -1,4 +1,4 @@
-"""Whether a measurement can be trusted: its trace, the machine around it, a cell against itself. Pure.
+"""Whether a measurement can be trusted: the machine around it. Pure.
 
 Nothing is corrected here and nothing is thrown away: a reading that looks disturbed is named, so that pages can say so
 and choose another cell for a headline.
@@ -6,13 +6,9 @@ and choose another cell for a headline.
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
 import numpy as np
 
 from bench.report.stats import quantities
-from bench.report.stats.estimate import Quantity
 from bench.schema import Record, Run
 
 # Contention and throttling. A run that crosses a limit is disturbed; a cell is, when at least half of its runs are,
@@ -28,22 +24,6 @@ USUAL_LIMITS = ("software power cap",)
 SHARE_OF_RUNS = 0.5
 UNTIMED_UNITS = ("bytes", "count")
 UNTIMED_SIGNS = ("gpu shared",)  # another process takes memory, too
-
-# Changes between two dates.
-CHANGE_P = 0.05
-CHANGE_MIN_FRAC = 0.05  # smaller differences are not worth a sentence, however sure
-MIN_CHANGE_RUNS = 4  # of each date: with three against three no outcome has p below 0.1
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell on two dates. ``factor`` is the new median over the old, ``p`` of a two-sided Mann-Whitney test.
-
-    The kind is "too few runs" where the test could not have found anything.
-    """
-
-    kind: Literal["larger", "smaller", "no change", "too few runs"]
-    factor: float
-    p: float | None
 
 
 # The machine around a run.
@@ -117,27 +97,3 @@ def is_timed(record: Record) -> bool:
     """Whether anything published of a cell depends on time: all but studies that read only bytes and counts."""
     spec = record.spec
     return spec.kind != "study" or bool(spec.series) or any(item.unit not in UNTIMED_UNITS for item in spec.readings)
-
-
-def changed(old: Record, new: Record, quantity: Quantity = "step_time") -> Change | None:
-    """Whether a cell's quantity changed between two sessions, or None where one did not measure it.
-
-    Each process counts once, by its median. A change is one that a two-sided Mann-Whitney test finds
-    (``CHANGE_P``) and that is large enough to matter (``CHANGE_MIN_FRAC``).
-
-    Raises:
-        ComparisonError: the records differ in method, workload, mode or source.
-    """
-    from scipy.stats import mannwhitneyu
-
-    quantities.check_comparable(old, new)
-    before, after = quantities.run_values(old, quantity), quantities.run_values(new, quantity)
-    if not before or not after:
-        return None
-    factor = float(np.median(after) / np.median(before))
-    if min(len(before), len(after)) < MIN_CHANGE_RUNS:
-        return Change(kind="too few runs", factor=factor, p=None)
-    p = float(mannwhitneyu(before, after, alternative="two-sided").pvalue)
-    if p >= CHANGE_P or max(factor, 1 / factor) < 1 + CHANGE_MIN_FRAC:
-        return Change(kind="no change", factor=factor, p=p)
-    return Change(kind="larger" if factor > 1 else "smaller", factor=factor, p=p)

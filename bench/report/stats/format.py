@@ -64,11 +64,6 @@ def flop_rate(value_per_s: float) -> str:
     return _scaled(value_per_s, "FLOP/s")
 
 
-def flop(value: float) -> str:
-    """4.1e9 becomes "4.1 GFLOP"."""
-    return _scaled(value, "FLOP")
-
-
 def bytes_(value_bytes: float) -> str:
     """1.5e9 becomes "1.5 GB": powers of ten, as on a data sheet of a disk; 2^30 bytes are 1.07 GB."""
     return _scaled(value_bytes, "B")
@@ -77,16 +72,6 @@ def bytes_(value_bytes: float) -> str:
 def gpu(described: Gpu) -> str:
     """A GPU by name and memory: "NVIDIA H200, 151 GB"; its name alone where the driver does not tell the memory."""
     return described.name if described.memory_bytes is None else f"{described.name}, {bytes_(described.memory_bytes)}"
-
-
-def joules(value_j: float) -> str:
-    """29700 becomes "29.7 kJ"."""
-    return _scaled(value_j, "J")
-
-
-def watts(value_w: float) -> str:
-    """350 becomes "350 W"."""
-    return f"{number(value_w)} W"
 
 
 def hertz(value_hz: float) -> str:
@@ -218,12 +203,6 @@ def change(value: Estimate | None) -> str:
     tenths = (round((v - 1) * 100, 1) for v in (value.low, value.value, value.high))
     low, middle, high = (f"{added:+.1f}" if added else "0.0" for added in tenths)
     return f"{middle} % ({low} to {high}{_of_runs(value)})"
-
-
-def bounds(value: Estimate, noun: str = "samples") -> str:
-    """The interval alone, in the unit that ``interval`` shows: "11.9 to 12.8"."""
-    low, _, high = _three(value, noun)
-    return f"{low} to {high}"
 
 
 def warning(value: Estimate) -> str:

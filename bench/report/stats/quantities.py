@@ -53,11 +53,7 @@ def latency(record: Record) -> Estimate | None:
 
 def latency_tail(record: Record, share: float = 0.95) -> Estimate | None:
     """Seconds that the given share of single steps stays within: per process, then the median over processes."""
-    return _memo(
-        record,
-        ("latency_tail", share),
-        lambda: bootstrap.to_estimate(bootstrap.draws(record, _samples_of(record, _latencies), share), "s"),
-    )
+    return nested_estimate(record, ("latency_tail", share), _latencies, "s", share=share)
 
 
 def first_step(record: Record) -> Estimate | None:
@@ -201,11 +197,6 @@ def n_params(record: Record) -> int | None:
     return next((run.n_params for run in _ok_runs(record) if run.n_params is not None), None)
 
 
-def n_failed_runs(record: Record) -> int:
-    """Runs that did not finish, and so are in no estimate."""
-    return sum(run.status != "ok" for run in record.runs)
-
-
 def control_spread_frac(record: Record) -> float | None:
     """How much slower the control kernel was at its slowest than at its fastest, before and after all runs.
 
@@ -254,16 +245,6 @@ def pooled_estimate(records: Sequence[Record], values: Callable[[Run], list[floa
 def ok_runs(record: Record) -> tuple[Run, ...]:
     """The runs that finished."""
     return _ok_runs(record)
-
-
-def run_values(record: Record, quantity: Quantity) -> tuple[float, ...]:
-    """A quantity's median in each finished run that has it, in the quantity's own unit."""
-    rate = quantity in ("throughput", "flop_rate")
-    work = _work_per_step(record, quantity) if rate else None
-    medians = (float(np.median(sample)) for sample in _SAMPLES[quantity](record))
-    if rate:
-        return () if work is None else tuple(work / seconds for seconds in medians)
-    return tuple(medians)
 
 
 # Samples: for each run that finished, the list of values that its median is taken of.

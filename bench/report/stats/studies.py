@@ -40,13 +40,6 @@ def call_time(record: Record, series: str) -> Estimate | None:
     return quantities.nested_estimate(record, ("series", series), lambda run: _seconds(run.series.get(series, ())), "s")
 
 
-def call_tail(record: Record, series: str, share: float = 0.99) -> Estimate | None:
-    """Seconds that the given share of a series' blocks stays within; of single calls where a block is one call."""
-    return quantities.nested_estimate(
-        record, ("series-tail", series, share), lambda run: _seconds(run.series.get(series, ())), "s", share=share
-    )
-
-
 def first_call(record: Record, series: str) -> Estimate | None:
     """Seconds of a series' first call: tracing and compilation included."""
 

@@ -10,7 +10,6 @@ import statistics
 from typing import NamedTuple
 
 from bench.report.stats import quantities
-from bench.report.stats.estimate import Estimate
 from bench.report.stats.quantities import SET_UP_PHASES
 from bench.schema import Record, Run
 
@@ -48,17 +47,6 @@ class Check(NamedTuple):
     def holds(self) -> bool:
         """Whether the prediction is within the limit of what was measured."""
         return abs(self.ratio - 1) <= LIMIT_FRAC
-
-
-def predict(record: Record, n_steps: int) -> Estimate | None:
-    """Seconds from starting Python to the end of ``n_steps`` training steps, without evaluation.
-
-    None where the record has no steps of its own (a study) or lacks a phase.
-
-    Raises:
-        ValueError: ``n_steps`` is below 1.
-    """
-    return quantities.projected_time(record, n_steps)
 
 
 def check(record: Record) -> Check | None:
