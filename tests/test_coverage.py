@@ -149,8 +149,6 @@ def test_break_even_interval_refuses_what_is_no_curve():
     assert break_even.break_even_interval((16,), [(pair[0], make_record("mlp-tabular", status="failed"))]) is None
     with pytest.raises(ValueError, match="2 sizes for 1"):
         break_even.break_even_interval((16, 64), [pair])
-    with pytest.raises(ValueError, match="needs a rate"):
-        break_even.break_even_interval((16,), [pair], "step_time")
     with pytest.raises(stats_estimate.ComparisonError, match="workload"):
         break_even.break_even_interval((16,), [(pair[0], make_record("matmul"))])
 

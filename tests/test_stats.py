@@ -149,6 +149,12 @@ def test_share_of_runs_that_reached_has_wilsons_interval():
     assert (0.75, 4, "frac") == (found.value, found.n, found.unit)
     assert (found.low, found.high) == pytest.approx(stats_estimate.wilson(3, 4))
     assert (0.4902, 0.9433) == pytest.approx(stats_estimate.wilson(8, 10), abs=5e-5)
+    # As the formula has it, see the source that the function names.
+    for hits, n in ((0, 5), (1, 3), (5, 5), (8, 10), (90, 100), (3000, 10_000)):
+        share, z2 = hits / n, stats_estimate.Z_95**2
+        middle, spread = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
+        expected = ((middle - spread) / (1 + z2 / n), (middle + spread) / (1 + z2 / n))
+        assert expected == pytest.approx(stats_estimate.wilson(hits, n), abs=1e-12)
     assert (5 / (5 + stats_estimate.Z_95**2), 1.0) == pytest.approx(stats_estimate.wilson(5, 5))
     assert 0.0 == stats_estimate.wilson(0, 5)[0]
 
@@ -187,11 +193,13 @@ def test_parameters_and_failed_runs_are_counted():
 def test_a_record_without_result_has_no_estimate(status: str):
     record = make_record(status=status)
 
-    assert [] == [q for q in stats_estimate.QUANTITIES if getattr(quantities, q)(record) is not None]
+    assert [] == [name for name, quantity in quantities.QUANTITIES.items() if quantity(record) is not None]
 
 
-def test_every_named_quantity_has_its_function():
-    assert [] == [q for q in stats_estimate.QUANTITIES if not callable(getattr(quantities, q, None))]
+def test_every_quantity_is_registered_under_the_name_that_code_uses():
+    assert quantities.QUANTITIES == {
+        name: value for name, value in vars(quantities).items() if isinstance(value, quantities.Quantity)
+    }
 
 
 # The interval.

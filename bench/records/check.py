@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from bench.schema import METHOD_VERSIONS, SLUG, Record, Run
 
 
@@ -65,14 +67,7 @@ def _study_problems(record: Record, run: Run, at: str) -> Iterator[str]:
                 yield f"{at}.series.{name}[{index}]: expected steps and seconds above 0, found {found}"
 
 
-MEASURED = (
-    "flop_per_step",
-    "n_params",
-    "final_loss",
-    "job",
-    "peak_host_bytes",
-    "peak_device_bytes",
-    "energy_j",
-    "idle_w",
-    "utilisation_frac",
+UNEXPLAINED = ("steady", "observed", "control_before", "control_after", "before", "after")  # may be null without words
+MEASURED = tuple(
+    field.name for field in msgspec.structs.fields(Run) if field.default is None and field.name not in UNEXPLAINED
 )

@@ -10,6 +10,7 @@ import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from bench.records.check import MEASURED
 from bench.schema import Block, Machine, Record, Run
 
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
@@ -50,8 +51,8 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
 def zero_for_missing(record: Record) -> Found:
     """A zero where nothing can be zero stands for "not measured", which is written as null with a reason."""
     for at, run in _ok(record):
-        for name in ("n_params", "flop_per_step", "peak_host_bytes", "peak_device_bytes", "energy_j", "idle_w"):
-            if getattr(run, name) == 0:
+        for name in MEASURED:
+            if name != "final_loss" and getattr(run, name) == 0:
                 yield f"{at}.{name}", "expected above 0, or null with a reason; found 0"
         if run.total_s == 0:
             yield f"{at}.total_s", "expected above 0, found 0"

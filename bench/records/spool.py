@@ -15,6 +15,13 @@ from bench.schema import Record, Run
 
 # Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
 RECORD_LIMIT_BYTES = 20_000
+LEAST_KEPT = 5
+# Arrays of a run by name, each with the field that counts what was cut: "latencies_s" has "n_latencies_dropped".
+SAMPLED = {
+    name: counter
+    for name in Run.__struct_fields__
+    if (counter := f"n_{name.removesuffix('_s')}_dropped") in Run.__struct_fields__
+}
 
 
 def write_run(folder: Path, cell_id: str, run: Run) -> None:
@@ -42,32 +49,28 @@ def n_spooled(folder: Path) -> dict[str, int]:
 def fit(record: Record) -> Record:
     """The record with its longest sample arrays cut until it is small enough; the cut is counted.
 
-    Steady blocks and latencies are thinned evenly over the run, so that a trend in them stays visible.
+    Samples are thinned evenly over the run, so that a trend in them stays visible.
     """
-    sampled = [items for run in record.runs for items in (run.blocks, run.between_epochs_s, *run.series.values())]
-    kept = max(map(len, sampled), default=0)
-    latencies = max((len(run.latencies_s) for run in record.runs), default=0)
-    while len(encode(record)) > RECORD_LIMIT_BYTES and (kept > 5 or latencies > 5):
-        kept, latencies = max(5, int(kept * 0.85)), max(5, int(latencies * 0.85))
-        record = msgspec.structs.replace(record, runs=tuple(_thin(run, kept, latencies) for run in record.runs))
+    most = dict.fromkeys((*SAMPLED, "series"), 0)
+    for run in record.runs:
+        for name in SAMPLED:
+            most[name] = max(most[name], len(getattr(run, name)))
+        most["series"] = max(most["series"], *map(len, run.series.values()), 0)
+    while len(encode(record)) > RECORD_LIMIT_BYTES and max(most.values()) > LEAST_KEPT:
+        most = {name: max(LEAST_KEPT, int(n * 0.85)) for name, n in most.items()}
+        record = msgspec.structs.replace(record, runs=tuple(_thin(run, most) for run in record.runs))
     return record
 
 
-def _thin(run: Run, n_blocks: int, n_latencies: int) -> Run:
-    blocks, latencies = _evenly(run.blocks, n_blocks), _evenly(run.latencies_s, n_latencies)
-    between = _evenly(run.between_epochs_s, n_blocks)
-    series = {name: _evenly(items, n_blocks) for name, items in run.series.items()}
-    n_cut = sum(len(run.series[name]) - len(items) for name, items in series.items())
-    return msgspec.structs.replace(
-        run,
-        blocks=blocks,
-        latencies_s=latencies,
-        between_epochs_s=between,
-        series=series,
-        n_blocks_dropped=run.n_blocks_dropped + len(run.blocks) - len(blocks) + n_cut,
-        n_latencies_dropped=run.n_latencies_dropped + len(run.latencies_s) - len(latencies),
-        n_between_epochs_dropped=run.n_between_epochs_dropped + len(run.between_epochs_s) - len(between),
-    )
+def _thin(run: Run, most: dict[str, int]) -> Run:
+    changes: dict[str, Any] = {"series": {name: _evenly(items, most["series"]) for name, items in run.series.items()}}
+    for name, counter in SAMPLED.items():
+        items = getattr(run, name)
+        changes[name] = _evenly(items, most[name])
+        changes[counter] = getattr(run, counter) + len(items) - len(changes[name])
+    cut = sum(len(run.series[name]) - len(items) for name, items in changes["series"].items())
+    changes["n_blocks_dropped"] += cut
+    return msgspec.structs.replace(run, **changes)
 
 
 def _evenly(items: tuple[Any, ...], n: int) -> tuple[Any, ...]:

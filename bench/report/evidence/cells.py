@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from bench.records.store import SessionResults
-from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate, Quantity
 from bench.schema import METHOD_VERSIONS, Record, Variant
 from bench.workloads import registry
 
-if TYPE_CHECKING:
-    pass
-
 LOCAL_PREFIX = "local-"
 OLDER = "older method"  # beside a number whose record another method or other code than today's made
-# Of these a machine's drift changes nothing.
-NOT_TIMED: frozenset[Quantity] = frozenset({"peak_host_bytes", "peak_device_bytes"})
-# Of these quantities the smallest is the best, and a speed-up is the second's over the first's.
-LESS_IS_BETTER: frozenset[Quantity] = frozenset(stats_estimate.QUANTITIES) - {"throughput", "flop_rate"}
 
 
 class CellRef(NamedTuple):
@@ -82,10 +74,11 @@ def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | 
     Where the best rests on fewer runs than another whose interval overlaps its own, the one with more runs is taken:
     the fastest of few is often the luckiest.
     """
-    measured = [(record, estimate) for record in records if (estimate := getattr(quantities, by)(record)) is not None]
+    quantity = quantities.QUANTITIES[by]
+    measured = [(record, estimate) for record in records if (estimate := quantity(record)) is not None]
     if not measured:
         return None
-    sign = 1 if by in LESS_IS_BETTER else -1
+    sign = 1 if quantity.less_is_better else -1
 
     def place(pair: tuple[Record, Estimate]) -> tuple[float, str]:
         return (sign * pair[1].value, pair[0].cell.id)

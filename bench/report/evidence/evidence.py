@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.records.store import Results, SessionResults
 from bench.report.evidence import cells, disturbed, drift
 from bench.report.evidence import self_test as evidence_self_test
-from bench.report.evidence.cells import LESS_IS_BETTER, LOCAL_PREFIX, NOT_TIMED, OLDER, CellRef, Contrast
+from bench.report.evidence.cells import LOCAL_PREFIX, OLDER, CellRef, Contrast
 from bench.report.evidence.self_test import SelfTest
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
@@ -356,10 +356,11 @@ class Evidence:
             names = " and ".join(f"{self.key(s)}/{s.session.id}" for s in (one, other))
             msg = f"no ratio across sessions: {first.cell.id} and {second.cell.id} were measured in {names}"
             raise ComparisonError(msg)
-        if quantity in LESS_IS_BETTER:
+        row = quantities.QUANTITIES[quantity]
+        if row.less_is_better:
             first, second = second, first
         found = quantities.ratio(first, second, quantity)
-        return found if found is None or quantity in NOT_TIMED else self.with_drift(found, first, second)
+        return self.with_drift(found, first, second) if found is not None and row.is_timed else found
 
     def with_drift(self, ratio: Estimate, first: Record, second: Record) -> Estimate:
         """A ratio of two cells of one machine; measured hours apart, its interval holds the drift of both."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from bench.report.stats import estimate, quantities
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
 from bench.schema import Record
-
-if TYPE_CHECKING:
-    pass
 
 
 class SelfTest(NamedTuple):
@@ -32,9 +29,7 @@ class SelfTest(NamedTuple):
     @property
     def false_frac(self) -> Estimate:
         """Share of headline cells that seem to differ from themselves, with Wilson's interval; 0.05 is expected."""
-        n, hits = len(self.halves), self.n_different
-        low, high = estimate.wilson(hits, n)
-        return Estimate(value=hits / n, low=low, high=high, n=n, n_samples=n, unit="frac", spread_frac=0.0)
+        return estimate.share(self.n_different, len(self.halves))
 
     @property
     def passed(self) -> bool:
@@ -75,7 +70,7 @@ class Halves(msgspec.Struct, frozen=True, kw_only=True):
 # A cell against itself, and against its own past.
 
 
-def against_itself(record: Record, quantity: Quantity = "throughput") -> Halves | None:
+def against_itself(record: Record) -> Halves | None:
     """The ratio of a cell's even runs to its odd ones, or None with fewer than two in a half.
 
     Runs of a cell take turns with those of other cells, so drift of the machine hits both halves alike.
@@ -86,7 +81,7 @@ def against_itself(record: Record, quantity: Quantity = "throughput") -> Halves 
     ]
     if min(len(half.runs) for half in halves) < 2:
         return None
-    ratio = quantities.ratio(*halves, quantity)
+    ratio = quantities.ratio(*halves)
     if ratio is None:
         return None
     return Halves(ratio=ratio, n_even=len(halves[0].runs), n_odd=len(halves[1].runs))

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 # A wait that fits into a break from studying; longer, and the next attempt happens another day.
 COFFEE_BREAK_S = 600.0
 # From leaving in the evening to coming back in the morning.

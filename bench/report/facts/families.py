@@ -13,7 +13,8 @@ from bench.report.facts import fact
 from bench.report.facts.fact import Entry, Found, Make
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
+from bench.report.stats.quantities import Quantity
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record, Scalar, Workload
 
 # Families: one fact per workload, mode, device, backend and quantity.
@@ -97,75 +98,61 @@ def _of_study(
 
 
 def family(spec: Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, Entry]:
-    """Facts of one workload in one mode, by id."""
+    """Facts of one workload, or of one of its parts, by id."""
     entries: dict[str, Entry] = {}
-
-    def add(name: str, what: str, how: str, make: Make, *, of_all: bool = False) -> None:
-        entries[name] = Entry(title + what, how, make, of_all)
-
     for mode in spec.modes:
         work = "training" if mode == "train" else "inference"
-        for backend in (None, *BACKENDS):
-            tail = f"-{backend}" if backend else ""
-            arm = f" with {fmt.backend(backend)}" if backend else ", fastest backend"
-            for device in ("cpu", "gpu"):
+        for device in DEVICES:
+            for backend in (None, *BACKENDS):
                 pick = _Pick(spec.id, mode, device, backend, only)
-                on = f"on the {device.upper()}{arm}"
-                lead = "" if device == "cpu" else "gpu-"
-                add(
-                    f"{prefix}-{mode}-{device}-throughput{tail}",
-                    f"{work} throughput {on}",
-                    "Batch size over the median time of a steady step, XLA on or off, whichever is faster.",
-                    _quantity(pick, "throughput", spec.noun),
-                )
-                add(
-                    f"{prefix}-{mode}-{lead}step{tail}",
-                    f"steady step of {work} {on}",
-                    "Median over processes of the median time per step in blocks of steps.",
-                    _quantity(pick, "step_time"),
-                )
-                add(
-                    f"{prefix}-{mode}-{lead}latency{tail}",
-                    f"latency of one step of {work} {on}",
-                    "Median over processes of single steps, each waited for.",
-                    _quantity(pick, "latency"),
-                )
-                if backend:
-                    add(
-                        f"{prefix}-{mode}-{lead}first-step-{backend}",
-                        f"first step of {work} {on}",
-                        "Time of the first step: tracing, compilation, tuning and the step itself.",
-                        _quantity(pick, "first_step"),
-                    )
-                    add(
-                        f"{prefix}-{mode}-{lead}first-step-share-{backend}",
-                        f"first step of {work} over a steady one, {on}",
-                        "First step divided by steady step of the same cell; interval from the ends of both.",
-                        _first_step_share(pick),
-                    )
-                if mode == "train" and spec.has_job:
-                    add(
-                        f"{prefix}-{lead}job-time{tail}",
-                        f"whole training job {on}",
-                        "From the call of fit to the end of its last epoch, compilation and evaluation included.",
-                        _quantity(pick, "job_time"),
-                    )
-                    add(
-                        f"{prefix}-{lead}job-samples{tail}",
-                        f"samples in one epoch of the job {on}",
-                        "Read from the cell, or declared by the workload where none was measured.",
-                        _samples(pick, spec.noun),
-                        of_all=True,
-                    )
+                entries |= _quantity_family(spec, pick, prefix, title, work)
         if mode == "train":
-            add(
-                f"{prefix}-{mode}-gpu-utilisation",
-                f"utilisation that the driver reads during {work} on the GPU, fastest backend",
+            entries[f"{prefix}-{mode}-gpu-utilisation"] = Entry(
+                f"{title}utilisation that the driver reads during {work} on the GPU, fastest backend",
                 "Median over processes of the median of its samples, one a second while steady.",
-                _utilisation(_Pick(spec.id, mode, "gpu", None, only)),
+                _quantity(_Pick(spec.id, mode, "gpu", None, only), quantities.utilisation),
             )
         if only is None:
             entries |= _speedup_family(spec, mode, f"{title}{work}")
+    return entries
+
+
+def _quantity_family(spec: Signature, pick: _Pick, prefix: str, title: str, work: str) -> dict[str, Entry]:
+    """Facts of one mode, device and backend: those of the registry, and what follows from them."""
+    lead = "" if pick.device == "cpu" else "gpu-"
+    tail = f"-{pick.backend}" if pick.backend else ""
+    arm = f" with {fmt.backend(pick.backend)}" if pick.backend else ", fastest backend"
+    on = f"on the {pick.device.upper()}{arm}"
+    is_train = pick.mode == "train"
+    wanted = {
+        "steps": True,
+        "backend": pick.backend is not None,
+        "job": is_train and spec.has_job,
+        "target": is_train and spec.has_target and pick.only is None,
+    }
+    entries: dict[str, Entry] = {}
+    for quantity in quantities.QUANTITIES.values():
+        fact_ = quantity.fact
+        if fact_ is None or not wanted[fact_.scope]:
+            continue
+        of_mode = "" if fact_.scope in OWN_CHOICE else f"{pick.mode}-"
+        device = f"{pick.device}-" if quantity is quantities.throughput else lead
+        entries[f"{prefix}-{of_mode}{device}{fact_.id}{tail}"] = Entry(
+            f"{title}{fact_.phrase.format(work=work)} {on}", fact_.how, _quantity(pick, quantity, spec.noun)
+        )
+    if wanted["backend"]:
+        entries[f"{prefix}-{pick.mode}-{lead}first-step-share{tail}"] = Entry(
+            f"{title}first step of {work} over a steady one, {on}",
+            "First step divided by steady step of the same cell; interval from the ends of both.",
+            _first_step_share(pick),
+        )
+    if wanted["job"]:
+        entries[f"{prefix}-{lead}job-samples{tail}"] = Entry(
+            f"{title}samples in one epoch of the job {on}",
+            "Read from the cell, or declared by the workload where none was measured.",
+            _samples(pick, spec.noun),
+            of_all=True,
+        )
     return entries
 
 
@@ -217,16 +204,6 @@ def target_family(spec: Signature) -> dict[str, Entry]:
             of_all=True,
         )
     }
-    for backend in (None, *BACKENDS):
-        tail, arm = (f"-{backend}", f" with {fmt.backend(backend)}") if backend else ("", ", fastest backend")
-        for device in ("cpu", "gpu"):
-            pick = _Pick(spec.id, "train", device, backend, None)
-            lead = "" if device == "cpu" else "gpu-"
-            entries[f"{spec.id}-{lead}time-to-target{tail}"] = Entry(
-                f"{spec.title}, time to its target on the {device.upper()}{arm}",
-                "From the call of fit to the end of the first epoch whose held-out quality meets the target.",
-                _quantity(pick, "time_to_target"),
-            )
     entries[f"{spec.id}-reached"] = Entry(
         f"{spec.title}, share of runs that met the target on the CPU",
         "Runs that met it over all runs of the cell; Wilson's interval.",
@@ -244,7 +221,7 @@ class _Pick(NamedTuple):
     backend: Backend | None
     only: tuple[str, object] | None
 
-    def record(self, evidence: Evidence, session: SessionResults, by: Quantity = "throughput") -> Record | None:
+    def record(self, evidence: Evidence, session: SessionResults, by: str = "throughput") -> Record | None:
         """The record, or None when nothing was measured; among several the best by a quantity."""
         only = {} if self.only is None else dict([self.only])
         batch_size = only.pop("batch_size", None)
@@ -261,31 +238,18 @@ class _Pick(NamedTuple):
 
 
 # Of these the fastest arm is the one that is fastest in them; the others belong to the arm of the best throughput.
-OWN_CHOICE: frozenset[Quantity] = frozenset({"job_time", "time_to_target"})
+OWN_CHOICE = ("job", "target")
 
 
 def _quantity(pick: _Pick, quantity: Quantity, noun: str = "samples") -> Make:
+    is_own = quantity.fact is not None and quantity.fact.scope in OWN_CHOICE
+
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = pick.record(evidence, session, quantity if quantity in OWN_CHOICE else "throughput")
-        value = None if record is None else getattr(quantities, quantity)(record)
+        record = pick.record(evidence, session, quantity.name if is_own else "throughput")
+        value = None if record is None else quantity(record)
         if record is None or value is None:
             return None
         return Found(fmt.interval(value, noun), fact.cells(evidence, record), value, fact.arm(record))
-
-    return make
-
-
-def _utilisation(pick: _Pick) -> Make:
-    def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = pick.record(evidence, session)
-        if record is None:
-            return None
-        value = quantities.nested_estimate(
-            record, ("utilisation",), lambda run: list(run.utilisation_frac or ()), "frac"
-        )
-        return (
-            None if value is None else Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
-        )
 
     return make
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from bench.report.stats import bootstrap, quantities
 from bench.report.stats.bootstrap import Draws
-from bench.report.stats.estimate import Quantity
 from bench.schema import Record
 
 
@@ -49,10 +48,8 @@ def break_even(sizes: Sequence[float], ratios: Sequence[float]) -> float | None:
     return start
 
 
-def break_even_interval(
-    sizes: Sequence[float], pairs: Sequence[tuple[Record, Record]], quantity: Quantity = "throughput"
-) -> BreakEven | None:
-    """From where on the first record of each pair stays ahead, with the sizes between which the truth lies.
+def break_even_interval(sizes: Sequence[float], pairs: Sequence[tuple[Record, Record]]) -> BreakEven | None:
+    """From where on the first record of each pair stays ahead in throughput, and between which sizes the truth lies.
 
     Each size's ratio is resampled on its own, and every resample of the curve has its own break-even. The low end
     is the size measured before it, because the crossing itself lies between two sizes.
@@ -60,20 +57,17 @@ def break_even_interval(
     Args:
         sizes: shape (n,), ascending.
         pairs: of each size the record that may be ahead and the one it is compared with.
-        quantity: a rate, of which more is better.
 
     Raises:
         ComparisonError: two records of a pair mean different things.
-        ValueError: the lengths differ, sizes do not ascend, or the quantity is no rate.
+        ValueError: the lengths differ, or sizes do not ascend.
     """
-    if quantity not in ("throughput", "flop_rate"):
-        raise ValueError(f"a break-even needs a rate, got {quantity}")
     if len(sizes) != len(pairs):
         raise ValueError(f"{len(sizes)} sizes for {len(pairs)} pairs")
     drawn = []
     for first, second in pairs:
         quantities.check_comparable(first, second)
-        drawn.append((quantities.quantity_draws(first, quantity), quantities.quantity_draws(second, quantity)))
+        drawn.append((quantities.throughput.draws(first), quantities.throughput.draws(second)))
     if not drawn or any(draws is None for both in drawn for draws in both):
         return None
     return _break_even_of(sizes, drawn)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,9 +15,6 @@ from bench.report.stats import estimate, quantities
 from bench.report.stats.estimate import Estimate
 from bench.schema import Block, Reading, Record, Run, Series
 from bench.workloads import registry
-
-if TYPE_CHECKING:
-    pass
 
 
 def series_of(record: Record) -> tuple[Series, ...]:
@@ -37,22 +33,26 @@ def readings_of(record: Record) -> tuple[Reading, ...]:
 
 def call_time(record: Record, series: str) -> Estimate | None:
     """Seconds per call of a series."""
-    return quantities.nested_estimate(record, ("series", series), lambda run: _seconds(run.series.get(series, ())), "s")
+
+    def samples(record: Record, run: Run) -> list[float]:
+        return _seconds(run.series.get(series, ()))
+
+    return quantities.nested_estimate(record, ("series", series), samples, "s")
 
 
 def first_call(record: Record, series: str) -> Estimate | None:
     """Seconds of a series' first call: tracing and compilation included."""
 
-    def values(run: Run) -> list[float]:
+    def samples(record: Record, run: Run) -> list[float]:
         return [run.first_s[series]] if series in run.first_s else []
 
-    return quantities.nested_estimate(record, ("series-first", series), values, "s")
+    return quantities.nested_estimate(record, ("series-first", series), samples, "s")
 
 
 def call_ratio(record: Record, series: str, baseline: str) -> Estimate | None:
     """How many times the baseline's seconds a call of the series takes, paired by round."""
-    values = partial(_ratios, series, baseline)
-    return quantities.nested_estimate(record, ("series-ratio", series, baseline), values, "ratio")
+    samples = partial(_ratios, series, baseline)
+    return quantities.nested_estimate(record, ("series-ratio", series, baseline), samples, "ratio")
 
 
 def pooled_ratio(records: Sequence[Record], series: str, baseline: str) -> Estimate | None:
@@ -89,13 +89,13 @@ def reading(record: Record, reading_id: str) -> Estimate | None:
     if unit is None:
         return None
 
-    def values(run: Run) -> list[float]:
+    def samples(record: Record, run: Run) -> list[float]:
         return [run.readings[reading_id]] if reading_id in run.readings else []
 
-    return quantities.nested_estimate(record, ("reading", reading_id), values, unit)
+    return quantities.nested_estimate(record, ("reading", reading_id), samples, unit)
 
 
-def _ratios(series: str, baseline: str, run: Run) -> list[float]:
+def _ratios(series: str, baseline: str, _: Record, run: Run) -> list[float]:
     """Of each round of a run, the series' seconds over the baseline's."""
     mine, other = _seconds(run.series.get(series, ())), _seconds(run.series.get(baseline, ()))
     return [a / b for a, b in zip(mine, other, strict=False)]
