@@ -8,7 +8,6 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, dataclass_transform, get_args
 
 import msgspec
@@ -63,11 +62,7 @@ class DataUnavailableError(RuntimeError):
 
 
 class Data(NamedTuple):
-    """Arrays of one workload, on the host.
-
-    ``x`` has shape (n_samples, ...), ``y`` (n_samples, ...) or None; ``x_test`` and ``y_test`` are the
-    held-out part of a workload with a quality target, else None.
-    """
+    """Arrays of one workload, on the host, each of shape (n_samples, ...); a quality target needs the test part."""
 
     x: Any
     y: Any = None
@@ -81,13 +76,6 @@ class Target(Struct, kw_only=True):
     metric: str  # Keras metric name, as in model.evaluate(..., return_dict=True)
     at_least: float
     max_epochs: int
-
-
-# Instruction sets, by /proc/cpuinfo's names, with which a CPU computes in sixteen bits; any one of them is enough.
-SIXTEEN_BIT_FLAGS: Mapping[Precision, frozenset[str]] = {
-    "mixed_bfloat16": frozenset({"avx512_bf16", "amx_bf16", "bf16"}),
-    "mixed_float16": frozenset({"avx512_fp16", "amx_fp16", "asimdhp"}),
-}
 
 
 class Series(Struct, kw_only=True):
@@ -148,11 +136,7 @@ class Workload(Struct, kw_only=True):
     variants: dict[Profile, tuple[Variant, ...]]
 
     def headline_training(self, profile: Profile) -> Variant:
-        """The training of a profile that is measured first: the size that other studies of the same net take.
-
-        Raises:
-            StopIteration: the profile has none.
-        """
+        """The training of a profile that is measured first; studies of the same net take its size."""
         return next(v for v in self.variants[profile] if v.mode == "train" and v.headline)
 
 
@@ -196,10 +180,10 @@ class Cell(Struct, kw_only=True):
         parts += [f"{key}-{value}" for key, value in sorted(self.params.items())]
         return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
-
-def n_gpus_of(cell: Cell) -> int:
-    """GPUs that a cell's process uses: one, unless its parameter ``gpus`` says more; 0 on the CPU."""
-    return int(cell.params.get("gpus", 1)) if cell.device == "gpu" else 0
+    @property
+    def n_gpus(self) -> int:
+        """GPUs that the cell's process uses: one, unless its parameter ``gpus`` says more; 0 on the CPU."""
+        return int(self.params.get("gpus", 1)) if self.device == "gpu" else 0
 
 
 class Block(Struct, kw_only=True, array_like=True):

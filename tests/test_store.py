@@ -9,7 +9,7 @@ import pytest
 from bench.records import files, spool, store
 from bench.records.codec import encode
 from bench.records.spool import RECORD_LIMIT_BYTES
-from bench.schema import Record, Run
+from bench.schema import SCHEMA_VERSION, Record, Run
 from tests.factories import make_machine, make_record, make_run, make_session
 
 
@@ -73,9 +73,12 @@ BROKEN = {
     "deeply nested": (lambda p: p.write_text("[" * 200_000), ["$: expected JSON"]),
     "newer version": (
         edited(lambda d: d.update(schema_version=99)),
-        ["$.schema_version: expected at most 3", "found 99: newer than this checkout; update it"],
+        [f"$.schema_version: expected at most {SCHEMA_VERSION}", "found 99: newer than this checkout; update it"],
     ),
-    "no version": (edited(lambda d: d.pop("schema_version")), ["$.schema_version: expected 3", "found None"]),
+    "no version": (
+        edited(lambda d: d.pop("schema_version")),
+        [f"$.schema_version: expected {SCHEMA_VERSION}", "found None"],
+    ),
     "unknown key": (edited(lambda d: d["cell"].update(colour="red")), ["$.cell: expected only known keys", "colour"]),
     "missing key": (edited(lambda d: d["cell"].pop("backend")), ["$.cell: expected the key", "backend"]),
     "wrong type": (

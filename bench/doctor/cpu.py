@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor.facts import NAMES, Facts, Finding, cores_text, gb
-from bench.schema import SIXTEEN_BIT_FLAGS
+from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 
 BUSY_LOAD = 0.25  # load per usable core from which timings are disturbed
 FULL_LOAD = 1.0  # from here on, every core has other work

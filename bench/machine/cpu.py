@@ -5,8 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
+from bench.schema import Precision
+
+# Instruction sets, by /proc/cpuinfo's names, with which a CPU computes in sixteen bits; any one of them is enough.
+SIXTEEN_BIT_FLAGS: Mapping[Precision, frozenset[str]] = {
+    "mixed_bfloat16": frozenset({"avx512_bf16", "amx_bf16", "bf16"}),
+    "mixed_float16": frozenset({"avx512_fp16", "amx_fp16", "asimdhp"}),
+}
 # Instruction sets that decide how fast a matrix product can be on a CPU, by /proc/cpuinfo's names.
 FLAGS = (
     "sse4_2",

@@ -9,19 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.machine.software import INSTALL
-from bench.schema import (
-    BACKENDS,
-    PROFILES,
-    Backend,
-    Cell,
-    Device,
-    Jit,
-    Precision,
-    Profile,
-    Variant,
-    Workload,
-    n_gpus_of,
-)
+from bench.schema import BACKENDS, PROFILES, Backend, Cell, Device, Jit, Precision, Profile, Variant, Workload
 from bench.workloads.registry import unknown
 
 DEFAULT_BACKENDS: tuple[Backend, ...] = ("tensorflow",)
@@ -194,8 +182,8 @@ def why_not(cell: Cell, host: Host) -> str:
         return f"{cell.backend} is not installed; {INSTALL[cell.backend]}"
     if cell.device == "gpu" and not host.n_gpus:
         return "this machine shows no GPU"
-    if n_gpus_of(cell) > host.n_gpus:
-        return f"{n_gpus_of(cell)} GPUs are needed, this machine shows {host.n_gpus}"
+    if cell.n_gpus > host.n_gpus:
+        return f"{cell.n_gpus} GPUs are needed, this machine shows {host.n_gpus}"
     if cell.threads > host.n_cores:
         return f"{cell.threads} threads asked for, {host.n_cores} cores may be used"
     is_jax_gpu = (cell.backend, cell.device) == ("jax", "gpu")

@@ -21,7 +21,7 @@ import msgspec
 from bench import REPOSITORY
 from bench.machine import processes
 from bench.records.codec import encode
-from bench.schema import Cell, Request, Run, Status, n_gpus_of
+from bench.schema import Cell, Request, Run, Status
 
 WORKER = (sys.executable, "-m", "bench.measure.child")
 STOPPED_S = 10.0  # a process has ended by so long after its result
@@ -82,7 +82,7 @@ def environment(cell: Cell, base: Mapping[str, str], scratch: str) -> dict[str, 
 
 def _on_gpu(cell: Cell, base: Mapping[str, str]) -> dict[str, str]:
     """What a cell on a GPU needs beside: which GPUs it sees, in the order of their driver, and that of its workload."""
-    n_gpus = n_gpus_of(cell)
+    n_gpus = cell.n_gpus
     visible = base.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
     env = {
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # NVML's order, by which the GPU's meters are read

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 from bench.records.store import Results, SessionResults
 from bench.report.evidence import cells, disturbed, drift
 from bench.report.evidence import self_test as evidence_self_test
@@ -20,20 +21,7 @@ from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import ComparisonError, Estimate, Order, Quantity
-from bench.schema import (
-    BACKENDS,
-    PHASES,
-    SIXTEEN_BIT_FLAGS,
-    Backend,
-    Device,
-    Jit,
-    Mode,
-    Precision,
-    Record,
-    Scalar,
-    Workload,
-    n_gpus_of,
-)
+from bench.schema import BACKENDS, PHASES, Backend, Device, Jit, Mode, Precision, Record, Scalar, Workload
 
 if TYPE_CHECKING:
     import polars as pl
@@ -135,9 +123,9 @@ class Evidence:
         names = [gpu.name for gpu in session.machine.gpus]
         if record is not None and len(set(names)) > 1:  # the driver's list does not tell which of unlike ones ran
             seen = [run.observed.device_name for run in record.runs if run.observed is not None]
-            names = seen[:1] * n_gpus_of(record.cell) or names
+            names = seen[:1] * record.cell.n_gpus or names
         elif record is not None:
-            names = names[: n_gpus_of(record.cell)]
+            names = names[: record.cell.n_gpus]
         return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 
     def session_of(self, record: Record) -> SessionResults:

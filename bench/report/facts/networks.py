@@ -12,7 +12,7 @@ from bench.report.facts import fact, machines
 from bench.report.facts.fact import Found
 from bench.report.stats import break_even, estimate, quantities
 from bench.report.stats import format as fmt
-from bench.schema import BACKENDS, Backend, Device, Record, n_gpus_of
+from bench.schema import BACKENDS, Backend, Device, Record
 
 # Training images of ImageNet (ILSVRC 2012): row imagenet-train of bench/published/datasets_and_accuracy.csv.
 IMAGENET_IMAGES = 1_281_167
@@ -44,7 +44,7 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     records = evidence.records(session, device="gpu", status="ok")
     if not records:
         return None
-    fewest = min(records, key=lambda record: n_gpus_of(record.cell))
+    fewest = min(records, key=lambda record: record.cell.n_gpus)
     return Found(fmt.with_article(evidence.gpu_text(session, fewest)), is_place=True)
 
 
