@@ -205,18 +205,19 @@ def rule() -> str:
 
 def normal(comparison: Comparison) -> str:
     """Whether this machine's numbers are normal, as a sentence or two."""
-    rows = [row for row in comparison.rows if row.ratio is not None]
-    if not rows:
+    rated = [(row, row.ratio) for row in comparison.rows if row.ratio is not None]
+    if not rated:
         return "Is my number normal? No cell could be compared: run the same profile."
-    return _normal_here(rows) if comparison.same_machine else _normal_elsewhere(rows)
+    return _normal_here(rated) if comparison.same_machine else _normal_elsewhere(rated)
 
 
-def _normal_here(rows: list[Row]) -> str:
+def _normal_here(rated: list[tuple[Row, Estimate]]) -> str:
+    rows = [row for row, _ in rated]
     slower = [row for row in rows if row.change is not None and row.change.verdict == "slower"]
     faster = [row for row in rows if row.change is not None and row.change.verdict == "faster"]
     # Where a cell has too few runs for the test, the interval of the ratio has to do.
-    untested = [row for row in rows if row.change is None or row.change.verdict == "too few runs"]
-    off = [row for row in untested if agreement(row.ratio, same_machine=True) == "disagrees"]
+    untested = [(row, ratio) for row, ratio in rated if row.change is None or row.change.verdict == "too few runs"]
+    off = [row for row, ratio in untested if agreement(ratio, same_machine=True) == "disagrees"]
     n_tested = len(rows) - len(untested)
     parts = []
     if n_tested:
@@ -234,18 +235,19 @@ def _normal_here(rows: list[Row]) -> str:
     return f"Is my number normal? {answer}: {'; '.join(parts)}." + (f" Look at: {changed}." if changed else "")
 
 
-def _normal_elsewhere(rows: list[Row]) -> str:
+def _normal_elsewhere(rated: list[tuple[Row, Estimate]]) -> str:
     """Another machine: is the ratio of a cell in line with that of the others on the same device?"""
-    words, odd = [], []
-    for device in dict.fromkeys(row.device for row in rows):
-        group = [row for row in rows if row.device == device]
+    words: list[str] = []
+    odd: list[Row] = []
+    for device in dict.fromkeys(row.device for row, _ in rated):
+        group = [(row, ratio) for row, ratio in rated if row.device == device]
         name = fmt.device(device)
         if len(group) < MIN_PATTERN:
             words.append(f"{len(group)} {name} {'cell' if len(group) == 1 else 'cells'} are too few for a pattern")
             continue
-        middle = math.exp(statistics.median(math.log(row.ratio.value) for row in group))
+        middle = math.exp(statistics.median(math.log(ratio.value) for _, ratio in group))
         words.append(f"over {len(group)} {name} cells that machine / this machine is {fmt.ratio(middle)} in the middle")
-        odd += [row for row in group if row.ratio.low > middle * SHAPE_FACTOR or row.ratio.high < middle / SHAPE_FACTOR]
+        odd += [row for row, r in group if r.low > middle * SHAPE_FACTOR or r.high < middle / SHAPE_FACTOR]
     tested = any("in the middle" in word for word in words)
     answer = "Another machine" if not tested else ("Mostly" if odd else "Yes, as far as another machine can tell")
     closing = f" Out of that pattern by more than {fmt.ratio(SHAPE_FACTOR)}: {_named(odd)}." if odd else ""

@@ -48,9 +48,9 @@ def run_flags(run: Run, *, n_cores: int | None = None) -> dict[str, str]:
         if when and when.gpu_temperature_c is not None and when.gpu_temperature_c >= GPU_HOT_C:
             found["gpu hot"] = "the GPU was near its temperature limit"
     if before and after:
-        periods = (before.n_throttled_periods, after.n_throttled_periods)
-        if None not in periods and run.total_s > 0:
-            share = (periods[1] - periods[0]) * QUOTA_PERIOD_S / run.total_s
+        first, last = before.n_throttled_periods, after.n_throttled_periods
+        if first is not None and last is not None and run.total_s > 0:
+            share = (last - first) * QUOTA_PERIOD_S / run.total_s
             if share > GIVEN_WAY_FRAC:
                 found["quota"] = "the container's CPU quota stopped the process"
         for name, label in (("cpu_clock_hz", "CPU"), ("gpu_clock_hz", "GPU")):

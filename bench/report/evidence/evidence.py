@@ -115,8 +115,9 @@ class Evidence:
     def _is_native(self, record: Record) -> bool:
         """Whether the device has instructions for the cell's precision; of GPUs all are taken to have them."""
         native = SIXTEEN_BIT_FLAGS.get(record.cell.precision)
-        on_cpu = record.cell.device == "cpu" and native is not None
-        return not on_cpu or bool(native & set(self.session_of(record).machine.cpu_flags))
+        if record.cell.device == "gpu" or native is None:
+            return True
+        return bool(native & set(self.session_of(record).machine.cpu_flags))
 
     def gpu_text(self, session: SessionResults, record: Record | None = None) -> str:
         """The machine's GPUs by name, of a record those that its cell used; empty when there is none."""
@@ -424,8 +425,10 @@ class Evidence:
         ``precision`` is the GPU's; the CPU's is always float32. How many times faster a GPU is for its owner says
         ``best_contrast``.
         """
-        options = {"backend": backend, "params": params, "batch_size": batch_size}
-        gpu = self.best(session, workload, mode, "gpu", precision=precision, by=quantity, **options)
+        gpu = self.best(
+            session, workload, mode, "gpu", backend=backend, params=params, batch_size=batch_size, precision=precision,
+            by=quantity,
+        )  # fmt: skip
         if session is None or gpu is None:
             return None
         same = [
@@ -470,8 +473,10 @@ class Evidence:
         )  # fmt: skip
         network = self._network(gpus, cpus, only_headline=params is None)
         gpu, cpu = (self._fastest_usual(records, network) for records in (gpus, cpus))
-        speedup = None if gpu is None or cpu is None else self.record_speedup(gpu, cpu)
-        return None if session is None or speedup is None else Contrast(session, gpu, cpu, speedup)
+        if session is None or gpu is None or cpu is None:
+            return None
+        speedup = self.record_speedup(gpu, cpu)
+        return None if speedup is None else Contrast(session, gpu, cpu, speedup)
 
     def _network(self, gpus: Sequence[Record], cpus: Sequence[Record], *, only_headline: bool) -> str | None:
         """The first network in the order of its variants that both devices ran; the headline's before the others."""

@@ -110,14 +110,15 @@ def overlap(one: SessionResults, other: SessionResults) -> Overlap:
     A cell counts when its workload calls it headline in both sessions, and both did the same work by the same method.
     """
     older, newer = sorted((one, other), key=lambda s: (s.session.started_at, s.session.id))
-    together, apart = [], []
+    together: list[tuple[Record, Record]] = []
+    apart: list[tuple[Record, Record]] = []
     for cell_id, record in sorted(newer.records.items()):
         twin = older.records.get(cell_id)
         if twin is None or not (is_headline(record) and is_headline(twin)) or not _same_work(twin, record):
             continue
         series = _series(record)[:1]
-        speeds = [_speed(r, name) for r in (twin, record) for name in series]
-        if len(speeds) == 2 and None not in speeds:
+        speeds = [s for r in (twin, record) for name in series if (s := _speed(r, name)) is not None]
+        if len(speeds) == 2:
             apart_or_not = together if estimate.compare(*speeds) == "overlaps" else apart
             apart_or_not.append((twin, record))
     return Overlap(older, newer, tuple(together), tuple(apart))

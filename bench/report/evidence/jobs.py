@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,28 +77,28 @@ def _job(record: Record, spec: Workload, evidence: Evidence) -> Job:
     from_target = record.spec.target is not None
     distinct = evidence.distinct_params(record)
     name = evidence.title(record.cell.workload) + (f" ({fmt.params(distinct)})" if distinct else "")
-    common = {"name": name, "record": record}
+    job = partial(Job, name=name, record=record)
     if record.status != "ok":
-        return Job(**common, time=None, is_measured=True, arithmetic="", note=fmt.status(record.status, record.reason))
+        return job(time=None, is_measured=True, arithmetic="", note=fmt.status(record.status, record.reason))
     if from_target:
         time = quantities.whole_time_to_target(record)
         note = "" if time is not None else f"target reached in {runs_that_reached(record)}"
-        return Job(**common, time=time, is_measured=True, arithmetic="measured, to the quality target", note=note)
+        return job(time=time, is_measured=True, arithmetic="measured, to the quality target", note=note)
     n_samples = job_samples(record, spec)
     noun, batch = evidence.noun(record.cell.workload), record.cell.batch_size
     if quantities.job_time(record) is not None and n_samples == _timed_samples(record):
         arithmetic = f"measured, {fmt.count(n_samples)} {noun}"
-        return Job(**common, time=quantities.whole_job_time(record), is_measured=True, arithmetic=arithmetic)
+        return job(time=quantities.whole_job_time(record), is_measured=True, arithmetic=arithmetic)
     n_steps = math.ceil(n_samples / batch)
     parts = (quantities.set_up(record), quantities.first_step(record), quantities.step_time(record))
     if any(part is None for part in parts):
-        return Job(**common, time=None, is_measured=False, arithmetic="", note=fmt.NOT_MEASURED)
+        return job(time=None, is_measured=False, arithmetic="", note=fmt.NOT_MEASURED)
     set_up, first, step = (fmt.estimate(part) for part in parts)
     arithmetic = (
         f"{fmt.count(n_samples)} {noun} / {batch} = {fmt.count(n_steps)} steps: "
         f"{set_up} set-up + {first} first step + {fmt.count(n_steps - 1)} x {step}"
     )
-    return Job(**common, time=quantities.projected_time(record, n_steps), is_measured=False, arithmetic=arithmetic)
+    return job(time=quantities.projected_time(record, n_steps), is_measured=False, arithmetic=arithmetic)
 
 
 def _timed_samples(record: Record) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -119,19 +119,15 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
             continue
         params = {name: value for name, value in record.cell.params.items() if name != "cap_gb"}
         readings = [run.readings for run in quantities.ok_runs(record)]
-
-        def least(name: str, readings: list[Mapping[str, float]] = readings) -> float | None:
-            return min((r[name] for r in readings if name in r), default=None)
-
-        too_large = least("too-large")
+        too_large = _least(readings, "too-large")
         found.append(
             Capped(
                 title=_net_title(evidence, record),
                 session=session,
                 record=record,
-                cap_bytes=least("cap") or 0.0,
-                room_bytes=least("room"),
-                largest=int(least("largest") or 0),
+                cap_bytes=_least(readings, "cap") or 0.0,
+                room_bytes=_least(readings, "room"),
+                largest=int(_least(readings, "largest") or 0),
                 too_large=None if too_large is None else int(too_large),
                 growth=lines.get(_line_key(record, params)),
             )
@@ -147,6 +143,10 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
             ),
         )
     )
+
+
+def _least(readings: Sequence[Mapping[str, float]], name: str) -> float | None:
+    return min((found[name] for found in readings if name in found), default=None)
 
 
 def _by_batch(workload: str) -> bool:

@@ -11,6 +11,7 @@ for Multicore Architectures, Communications of the ACM 52 (2009).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,9 +118,13 @@ def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device
     A disturbed cell is the ceiling only where no other was measured.
     """
     found = evidence.records(session, workload="bandwidth", device=device, precision=FLOAT32[0], status="ok")
-    for size in (lambda record: record.cell.params.get("mib", 0), lambda record: record.cell.threads):
+    sizes: tuple[Callable[[Record], float], ...] = (
+        lambda record: float(record.cell.params.get("mib", 0)),
+        lambda record: record.cell.threads,
+    )
+    for size in sizes:
         most = max(map(size, found), default=0)
-        found = [record for record in found if size(record) == most]
+        found = tuple(record for record in found if size(record) == most)
     bands = [
         Band(record, rate)
         for record in evidence.undisturbed(found)

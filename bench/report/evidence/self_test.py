@@ -76,12 +76,10 @@ def against_itself(record: Record) -> Halves | None:
     Runs of a cell take turns with those of other cells, so drift of the machine hits both halves alike.
     """
     runs = sorted(quantities.ok_runs(record), key=lambda run: run.index)
-    halves = [
+    even, odd = (
         msgspec.structs.replace(record, runs=tuple(run for run in runs if run.index % 2 == parity)) for parity in (0, 1)
-    ]
-    if min(len(half.runs) for half in halves) < 2:
+    )
+    if min(len(even.runs), len(odd.runs)) < 2:
         return None
-    ratio = quantities.ratio(*halves)
-    if ratio is None:
-        return None
-    return Halves(ratio=ratio, n_even=len(halves[0].runs), n_odd=len(halves[1].runs))
+    ratio = quantities.ratio(even, odd)
+    return None if ratio is None else Halves(ratio=ratio, n_even=len(even.runs), n_odd=len(odd.runs))

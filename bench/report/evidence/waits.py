@@ -68,16 +68,14 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
 def by_threads(evidence: Evidence, session: SessionResults, workload: str) -> dict[int, Record]:
     """The fastest float32 training record for each number of cores, all of the variant that is fastest on all cores."""
     best = evidence.best(session, workload, "train", "cpu")
-    records = evidence.records(session, workload=workload, mode="train", device="cpu", precision="float32-strict")
+    if best is None:
+        return {}
     by_count: dict[int, list[Record]] = {}
-    for record in records:
-        if (
-            record.status == "ok"
-            and variant_key(record) == variant_key(best)
-            and quantities.throughput(record) is not None
-        ):
+    for record in evidence.records(session, workload=workload, mode="train", device="cpu", precision="float32-strict"):
+        if record.status == "ok" and variant_key(record) == variant_key(best):
             by_count.setdefault(record.cell.threads, []).append(record)
-    return {n: fastest(evidence.undisturbed(same)) for n, same in by_count.items()}
+    found = {n: fastest(evidence.undisturbed(same)) for n, same in by_count.items()}
+    return {n: record for n, record in found.items() if record is not None}
 
 
 def time_for(record: Record, n_samples: int) -> Estimate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Found(NamedTuple):
     is_place: bool = False  # names a machine itself
 
 
-Make = Callable[[Evidence, SessionResults], Found | None]
+Make = Callable[[Evidence, Any], Found | None]  # of a session; of None where a fact of all sessions has none
 
 
 class Entry(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from bench.records.store import SessionResults
@@ -62,12 +63,12 @@ def study_family(spec: Signature, prefix: str, title: str, only: Mapping[str, Sc
                 name, baseline = f"{prefix}-{series}-{backend}-{device}", spec.series[0][0]
                 for suffix, what, how, make in (
                     ("", "time per call", "Median over processes of the median time per call.",
-                     lambda record, s=series: studies.call_time(record, s)),
+                     partial(studies.call_time, series=series)),
                     ("-first", "first call", "Seconds of the first call; median over processes.",
-                     lambda record, s=series: studies.first_call(record, s)),
+                     partial(studies.first_call, series=series)),
                     ("-ratio", f"time per call over that of {spec.series[0][1]}",
                      "Ratio of two series timed in turn, round by round; median over rounds and processes.",
-                     lambda record, s=series, b=baseline: studies.call_ratio(record, s, b)),
+                     partial(studies.call_ratio, series=series, baseline=baseline)),
                 ):  # fmt: skip
                     value = _of_study(spec.id, device, backend, only, make)
                     entries[name + suffix] = Entry(f"{title}: {label}, {what} {arm}", how, value)
@@ -75,7 +76,7 @@ def study_family(spec: Signature, prefix: str, title: str, only: Mapping[str, Sc
                 entries[f"{prefix}-{reading}-{backend}-{device}"] = Entry(
                     f"{title}: {label}, {arm}",
                     "Read once per run; median over processes.",
-                    _of_study(spec.id, device, backend, only, lambda record, r=reading: studies.reading(record, r)),
+                    _of_study(spec.id, device, backend, only, partial(studies.reading, reading_id=reading)),
                 )
     return entries
 
@@ -97,7 +98,7 @@ def _of_study(
     return make
 
 
-def family(spec: Signature, prefix: str, title: str, only: tuple[str, object] | None) -> dict[str, Entry]:
+def family(spec: Signature, prefix: str, title: str, only: tuple[str, Scalar] | None) -> dict[str, Entry]:
     """Facts of one workload, or of one of its parts, by id."""
     entries: dict[str, Entry] = {}
     for mode in spec.modes:
@@ -219,12 +220,12 @@ class _Pick(NamedTuple):
     mode: Mode
     device: Device
     backend: Backend | None
-    only: tuple[str, object] | None
+    only: tuple[str, Scalar] | None
 
     def record(self, evidence: Evidence, session: SessionResults, by: str = "throughput") -> Record | None:
         """The record, or None when nothing was measured; among several the best by a quantity."""
         only = {} if self.only is None else dict([self.only])
-        batch_size = only.pop("batch_size", None)
+        batch_size = int(only.pop("batch_size", 0)) or None
         return evidence.best(
             session,
             self.workload,

@@ -13,9 +13,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact, families, machines, networks
-from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError
+from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError, Found
 from bench.report.facts.families import Signature
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
 from bench.schema import BACKENDS, Workload
@@ -37,13 +38,10 @@ def lookup(name: str, evidence: Evidence) -> Fact:
     for session in evidence.shown or ((None,) if entry.of_all else ()):
         found = entry.make(evidence, session)
         if found is not None:
-            elsewhere = not entry.of_all and session is not evidence.lead
             return Fact(
                 id=name,
                 title=entry.title,
-                text=fact.placed(found.text, evidence.label(session))
-                if elsewhere and not found.is_place
-                else found.text,
+                text=_placed(evidence, session, entry, found),
                 how=entry.how,
                 measured=True,
                 estimate=found.estimate,
@@ -53,6 +51,13 @@ def lookup(name: str, evidence: Evidence) -> Fact:
         if entry.of_all:
             break
     return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, measured=False)
+
+
+def _placed(evidence: Evidence, session: SessionResults | None, entry: Entry, found: Found) -> str:
+    """The text, with its machine where that is not the leading one and the text does not name it."""
+    if session is None or session is evidence.lead or entry.of_all or found.is_place:
+        return found.text
+    return fact.placed(found.text, evidence.label(session))
 
 
 def _doubts(evidence: Evidence, cells: Sequence[CellKey]) -> tuple[str, ...]:

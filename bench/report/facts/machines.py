@@ -15,7 +15,7 @@ from bench.report.facts.fact import CellKey, Found
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
-from bench.schema import Backend, Device, Job, Precision, Record
+from bench.schema import Backend, Device, Job, Mode, Precision, Record
 
 MOST_PAIRS_LISTED = 3  # of two sessions; of more the fewest and the most
 LATE_FRAC = 0.1  # of a job: fit came back late when it took that much longer to do so
@@ -36,7 +36,7 @@ def probe_rate(device: Device) -> None:
         value = None if record is None else quantities.flop_rate(record)
         if record is None or value is None:
             return None
-        text = fact.named(fmt.interval(value), f"{fmt.count(record.cell.params['n'])} wide")
+        text = fact.named(fmt.interval(value), f"{fmt.count(float(record.cell.params['n']))} wide")
         return Found(text, fact.cells(evidence, record), value, fact.arm(record))
 
 
@@ -53,14 +53,18 @@ def sixteen_bits(precision: Precision, what: str, word: str) -> None:
     )
     def make(evidence: Evidence, _: SessionResults) -> Found | None:
         is_product = what == "matmul"
-        quantity, meant = ("flop_rate", {"workload": "matmul"}) if is_product else ("throughput", {"mode": "train"})
+        quantity = "flop_rate" if is_product else "throughput"
+        workload: str | None = "matmul" if is_product else None
+        mode: Mode | None = None if is_product else "train"
         found: list[tuple[Estimate, Record, Record]] = []
         for session in evidence.shown:
-            for record in evidence.records(session, device="cpu", precision=precision, status="ok", **meant):
-                strict = msgspec.structs.replace(record.cell, precision="float32-strict").id
-                ratio = evidence.cell_ratio(session, record.cell.id, strict, quantity)
+            for record in evidence.records(
+                session, workload=workload, mode=mode, device="cpu", precision=precision, status="ok"
+            ):
+                twin = msgspec.structs.replace(record.cell, precision="float32-strict").id
+                ratio = evidence.cell_ratio(session, record.cell.id, twin, quantity)
                 if ratio is not None:
-                    found.append((ratio, record, session.records[strict]))
+                    found.append((ratio, record, session.records[twin]))
         if not found:
             return None
         found = [one for one in found if not any(map(evidence.flags, one[1:]))] or found
@@ -79,11 +83,11 @@ def sixteen_bits(precision: Precision, what: str, word: str) -> None:
     "the one found by trying; both are powers of two.",
 )
 def _caps_agree(evidence: Evidence, session: SessionResults) -> Found | None:
-    both = [capped for capped in memory.caps(evidence, session) if capped.computed is not None]
+    both = [(c, c.growth) for c in memory.caps(evidence, session) if c.computed is not None and c.growth is not None]
     if not both:
         return None
-    n_equal = sum(capped.computed == capped.largest for capped in both)
-    records = [record for c in both for record in (c.record, c.growth.small, c.growth.large)]
+    n_equal = sum(capped.computed == capped.largest for capped, _ in both)
+    records = [record for capped, growth in both for record in (capped.record, growth.small, growth.large)]
     return Found(f"{n_equal} of {len(both)}", fact.cells(evidence, *records))
 
 

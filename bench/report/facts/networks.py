@@ -258,8 +258,8 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     parts = [f"{fmt.backend(backend)} fastest on {wins[backend]}" for backend in seen]
     open_ = len(arms) - sum(wins.values())
     parts += [f"no clear winner on {open_}"] if open_ else []
-    records = [record for records in arms.values() for record in records.values()]
-    return Found(f"{', '.join(parts)} of {len(arms)}", fact.cells(evidence, *records))
+    every = [record for records in arms.values() for record in records.values()]
+    return Found(f"{', '.join(parts)} of {len(arms)}", fact.cells(evidence, *every))
 
 
 @fact.fact(
@@ -270,7 +270,9 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
     gaps = []
     for workload, records in _by_backend(evidence, session).items():
-        first, *_, last = sorted(records.values(), key=lambda record: -quantities.throughput(record).value)
+        rated = [(rate.value, record) for record in records.values() if (rate := quantities.throughput(record))]
+        rated.sort(key=lambda pair: -pair[0])
+        first, last = rated[0][1], rated[-1][1]
         value = evidence.record_speedup(first, last)
         if value is not None:
             gaps.append((value, workload, first, last))

@@ -67,10 +67,10 @@ def break_even_interval(sizes: Sequence[float], pairs: Sequence[tuple[Record, Re
     drawn = []
     for first, second in pairs:
         quantities.check_comparable(first, second)
-        drawn.append((quantities.throughput.draws(first), quantities.throughput.draws(second)))
-    if not drawn or any(draws is None for both in drawn for draws in both):
-        return None
-    return _break_even_of(sizes, drawn)
+        a, b = quantities.throughput.draws(first), quantities.throughput.draws(second)
+        if a is not None and b is not None:
+            drawn.append((a, b))
+    return _break_even_of(sizes, drawn) if drawn and len(drawn) == len(pairs) else None
 
 
 def _break_even_of(sizes: Sequence[float], pairs: Sequence[tuple[Draws, Draws]]) -> BreakEven:

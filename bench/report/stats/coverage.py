@@ -62,7 +62,7 @@ def estimate_coverage(noise: Noise, n: int, *, n_draws: int = N_DRAWS, seed: int
     truth, hits = noise.truth(rng), 0
     for trial in range(n_draws):
         found = bootstrap.to_estimate(bootstrap.draws_of(noise.draw(rng, n).tolist(), seed=trial), "s")
-        hits += found.low <= truth <= found.high
+        hits += found is not None and found.low <= truth <= found.high
     return hits / n_draws
 
 
@@ -73,8 +73,8 @@ def ratio_coverage(noise: Noise, n: int, m: int, *, n_draws: int = N_DRAWS, seed
     for trial in range(n_draws):
         a = bootstrap.draws_of((ratio * noise.draw(rng, n)).tolist(), seed=2 * trial)
         b = bootstrap.draws_of(noise.draw(rng, m).tolist(), seed=2 * trial + 1)
-        found = bootstrap.ratio_of(a, b)
-        hits += found.low <= ratio <= found.high
+        found = None if a is None or b is None else bootstrap.ratio_of(a, b)
+        hits += found is not None and found.low <= ratio <= found.high
     return hits / n_draws
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -73,7 +73,7 @@ def side(estimate: Estimate) -> Order:
     return "faster" if estimate.low > 1 else "slower"
 
 
-def ranks(items: Sequence[T | None], order: Callable[[T, T], Order] = compare) -> tuple[int | None, ...]:
+def ranks(items: Sequence[T | None], order: Callable[[Any, Any], Order] = compare) -> tuple[int | None, ...]:
     """Place of each item, in the order given: 1 plus the number of those that are certainly better.
 
     "Certainly better" means that the whole interval lies on the better side (``compare``), so equals share a place

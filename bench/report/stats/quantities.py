@@ -327,7 +327,7 @@ def check_comparable(first: Record, second: Record) -> None:
     Raises:
         ComparisonError: the records differ in method version, workload, mode or source; the message names both.
     """
-    differing = [
+    differing: list[tuple[str, object, object]] = [
         ("workload", first.cell.workload, second.cell.workload),
         ("mode", first.cell.mode, second.cell.mode),
         ("source of the workload", first.source_hash, second.source_hash),

@@ -159,7 +159,7 @@ def _drawn_in(logs: Any) -> Any:
 
 def _noise(logs: Any) -> float:
     """Standard deviation of the noise, from second differences, so that levels and slow swings do not count."""
-    return float(np.median(np.abs(np.diff(logs, 2)))) / (0.6745 * np.sqrt(6))
+    return float(np.median(np.abs(np.diff(logs, 2))) / (0.6745 * np.sqrt(6)))
 
 
 def _swings(logs: Any) -> bool:
