@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from bench.records.store import SessionResults
-from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import NOT_MEASURED, OURS
+from bench.report.charts.paint.axes import NOT_MEASURED, Layers
 from bench.report.evidence.evidence import Evidence
-from bench.schema import BACKENDS, DEVICES
+from bench.report.tables.table import TableScope
+from bench.schema import DEVICES, Backend, Device
 
-# One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
-N_STEADY_STEPS = 100
 NO_GPU = "none in this machine"
-
-EVERY = "every arm"
 
 
 class ChartError(LookupError):
@@ -62,29 +56,24 @@ class Scope:
     workload: str = ""
     others: tuple[Other, ...] = ()
 
-    def rows(self, **equal: Any) -> list[dict[str, Any]]:
-        """Rows of the session's frame whose columns have these values."""
-        if self.session is None:
-            return []
-        machine, session = self.session.machine.id, self.session.session.id
-        return [
-            row
-            for row in _frame_rows(self.evidence)
-            if row["machine_id"] == machine
-            and row["session_id"] == session
-            and row["is_local"] == self.session.is_local
-            and all(row[key] == value for key, value in equal.items())
-        ]
+    @property
+    def of_table(self) -> TableScope:
+        """The same as the scope of a table, for the rows that both show."""
+        return TableScope(
+            evidence=self.evidence,
+            sessions=() if self.session is None else (self.session,),
+            workloads=(self.workload,) if self.workload else tuple(self.evidence.workloads),
+        )
 
     def has_gpu(self) -> bool:
         """Whether any cell of the session was meant for a GPU."""
-        return bool(self.rows(device="gpu"))
+        return bool(self.evidence.records(self.session, device="gpu"))
 
-    def devices(self) -> tuple[str, ...]:
+    def devices(self) -> tuple[Device, ...]:
         """The CPU always, the GPU where the session has one."""
         return DEVICES if self.has_gpu() else DEVICES[:1]
 
-    def backends(self) -> tuple[str, ...]:
+    def backends(self) -> tuple[Backend, ...]:
         """The backends that the session ran."""
         return self.evidence.backends(self.session)
 
@@ -107,37 +96,55 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What a chart function returns: its words, its rows, and a painter for a width."""
+    """What a chart function returns: its words, its marks, and a painter for a width.
+
+    Each mark is the row of a table of data, with the addresses of the cells behind it under ``cells``.
+    """
 
     title: str
     description: str
     rows: list[dict[str, Any]]
-    paint: Callable[[bool], alt.Chart | alt.LayerChart]
+    paint: Callable[[bool], Layers]
     says_enough: bool = True  # of a machine that is drawn for its GPU: whether it has what the chart is about
 
-    def n_on_gpu(self) -> int:
-        """Marks measured on a GPU."""
-        return sum(is_on_gpu(row) for row in self.rows)
+    def shows_gpu(self, evidence: Evidence) -> bool:
+        """Whether a mark rests on a cell of a GPU."""
+        refs = dict.fromkeys(ref for row in self.rows for ref in row["cells"])
+        return any(session.records[cell].cell.device == "gpu" for session, cell in evidence.resolve(refs))
 
 
-def is_on_gpu(row: Mapping[str, Any]) -> bool:
-    """Whether a row of any chart holds a value of a GPU."""
-    if "phase" in row:
-        return row["start"] is not None and row["phase"] == STEADY["gpu"]
-    if "compares" in row:
-        return row["compares"] and row["value"] is not None
-    known = (*OURS, *(axes.series("gpu", backend) for backend in BACKENDS))
-    return row["value"] is not None and row["series"] in known
+Maker = Callable[[Scope], Picture]
 
 
-CHARTS: dict[str, Callable[[Scope], Picture]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A registered chart function.
+
+    ``about_gpu`` says that its point is what a GPU changes: it is drawn of a machine with one wherever that has the
+    records, whichever machine leads. The page of a workload for which ``of_workload`` holds shows the chart of that
+    workload, those with a lower ``place`` first.
+    """
+
+    make: Maker
+    about_gpu: bool
+    of_workload: Callable[[TableScope], bool]
+    place: int
 
 
-def chart(chart_id: str) -> Callable[[Callable[[Scope], Picture]], Callable[[Scope], Picture]]:
-    """Register a chart function under a permanent id."""
+CHARTS: dict[str, Chart] = {}
 
-    def register(function: Callable[[Scope], Picture]) -> Callable[[Scope], Picture]:
-        CHARTS[chart_id] = function
+
+def chart(
+    chart_id: str,
+    *,
+    about_gpu: bool = False,
+    of_workload: Callable[[TableScope], bool] = lambda scope: False,
+    place: int = 0,
+) -> Callable[[Maker], Maker]:
+    """Register a chart function under a permanent id; the rest as for ``Chart``."""
+
+    def register(function: Maker) -> Maker:
+        CHARTS[chart_id] = Chart(make=function, about_gpu=about_gpu, of_workload=of_workload, place=place)
         return function
 
     return register
@@ -148,16 +155,7 @@ def ids() -> tuple[str, ...]:
     return tuple(CHARTS)
 
 
-# Rows: what each chart draws, one dict per mark. A row without a value carries a note, drawn in the mark's place.
-
-
-def _frame_rows(evidence: Evidence) -> list[dict[str, Any]]:
-    cached = _FRAMES.get(id(evidence))
-    if cached is None or cached[0] is not evidence:
-        _FRAMES.clear()
-        cached = _FRAMES[id(evidence)] = (evidence, evidence.frame().to_dicts())
-    return cached[1]
-
-
-_FRAMES: dict[int, tuple[Evidence, list[dict[str, Any]]]] = {}
-STEADY = {device: f"{N_STEADY_STEPS} steady steps, {device.upper()}" for device in DEVICES}
+def of_workload(scope: TableScope) -> list[str]:
+    """Ids of the charts on a workload's page, in their order there; the scope has that workload alone."""
+    shown = [id_ for id_, one in CHARTS.items() if one.of_workload(scope)]
+    return sorted(shown, key=lambda id_: CHARTS[id_].place)

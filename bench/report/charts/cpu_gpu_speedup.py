@@ -2,44 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+
+import msgspec
 
 from bench.records.store import SessionResults
-from bench.report.charts import chart
-from bench.report.charts import marks as charts_marks
+from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import NOT_MEASURED, OURS
 from bench.report.evidence.cells import Contrast
-from bench.report.evidence.evidence import Evidence
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
 from bench.report.tables.cells import MISSING, NOTHING
-from bench.report.tables.table import MACHINE, MODES, NO_GPU, PRECISIONS, Draft, TableScope
-from bench.schema import Mode
+from bench.report.tables.table import MACHINE, MODES, NO_GPU, PRECISIONS, Cellv, Draft, TableScope
+from bench.schema import Mode, Record
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """GPU against CPU on a workload in one mode; without a ratio what the CPU did, and why the GPU did nothing.
+
+    ``series`` is the chart's name for the ratio; empty for the ones that it leaves out.
+    """
+
+    session: SessionResults
+    workload: str
+    mode: Mode
+    series: str = ""
+    contrast: Contrast | None = None
+    cpu: Record | None = None
+    failure: Record | None = None
+
+
+def _rows(scope: TableScope, *, modes: tuple[Mode, ...] = (*MODES, "probe")) -> Iterator[Row]:
+    """First each device at its best, then the same batch on both with the GPU in each precision."""
+    for session in scope.gpus_first():
+        for workload in scope.workloads:
+            for mode in modes:
+                ratios = _ratios(scope, session, workload, mode)
+                for series, contrast in ratios:
+                    yield Row(session=session, workload=workload, mode=mode, series=series, contrast=contrast)
+                cpu = None if ratios else scope.evidence.best(session, workload, mode, "cpu")
+                if cpu is not None:
+                    failure = scope.evidence.failure(session, workload, mode, "gpu")
+                    yield Row(session=session, workload=workload, mode=mode, cpu=cpu, failure=failure)
+
+
+def _ratios(scope: TableScope, session: SessionResults, workload: str, mode: Mode) -> list[tuple[str, Contrast]]:
+    """Ratios of the two devices: the best of each, then one for each precision of the GPU; no pair twice."""
+    evidence = scope.evidence
+    is_model = evidence.workloads[workload].kind == "model"
+    every = [(OURS[0], evidence.best_contrast(session, workload, mode))] if is_model else []
+    for precision in PRECISIONS:
+        series = OURS[1] if precision == PRECISIONS[0] else ""
+        every.append((series, evidence.contrast(session, workload, mode, precision=precision)))
+    found: dict[tuple[str, str], tuple[str, Contrast]] = {}
+    for series, one in every:
+        if one is not None:
+            found.setdefault((one.gpu.cell.id, one.cpu.cell.id), (series, one))
+    return list(found.values())
 
 
 @table.table("cpu-gpu-speedup")
 def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
-    """GPU against CPU of the same session, with what each side is: a speed-up has a denominator.
-
-    First each device at its best, then the same batch on both with the GPU in each precision.
-    """
-    evidence = scope.evidence
-    rows = []
-    for session in scope.gpus_first():
-        for workload in scope.workloads:
-            for mode in (*MODES, "probe"):
-                start = (scope.machine(session), cells.text(evidence.title(workload)), cells.text(fmt.MODE_NAMES[mode]))
-                contrasts = _contrasts(evidence, session, workload, mode)
-                rows += [(*start, *cells.sides(scope, contrast)) for contrast in contrasts]
-                if not contrasts and (cpu := evidence.best(session, workload, mode, "cpu")) is not None:
-                    failure = evidence.failure(session, workload, mode, "gpu")
-                    speed = cells.estimate(scope, quantities.throughput(cpu), cpu, noun=evidence.noun(workload))
-                    no_gpu = MISSING if session.machine.gpus else NO_GPU
-                    missing = no_gpu if failure is None else cells.failed(scope, failure)
-                    rows.append((*start, NOTHING, cells.text(evidence.cpu_text(session, cpu)), speed, missing, NOTHING))
+    """GPU against CPU of the same session, with what each side is: a speed-up has a denominator."""
+    rows: list[tuple[Cellv, ...]] = []
+    for row in _rows(scope):
+        title, mode = scope.evidence.title(row.workload), fmt.MODE_NAMES[row.mode]
+        start = (scope.machine(row.session), cells.text(title), cells.text(mode))
+        if row.contrast is not None:
+            rows.append((*start, *cells.sides(scope, row.contrast)))
+        elif row.cpu is not None:
+            speed = cells.or_failed(scope, row.cpu, quantities.throughput)
+            no_gpu = MISSING if row.session.machine.gpus else NO_GPU
+            missing = no_gpu if row.failure is None else cells.failed(scope, row.failure)
+            cores = cells.text(scope.evidence.cpu_text(row.session, row.cpu))
+            rows.append((*start, NOTHING, cores, speed, missing, NOTHING))
     columns = ("workload", "mode", "batch and precision", "CPU and cores", "on the CPU", "on the GPU", "GPU over CPU")
     return Draft(
         caption="How many times faster the GPU is than the CPU of the same session (above 1x: the GPU): each at its "
@@ -49,36 +89,24 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
     )
 
 
-def _contrasts(evidence: Evidence, session: SessionResults, workload: str, mode: Mode) -> list[Contrast]:
-    """Ratios of the two devices: the best of each, then one for each precision of the GPU; no pair twice."""
-    every = [evidence.best_contrast(session, workload, mode)] if evidence.workloads[workload].kind == "model" else []
-    every += [evidence.contrast(session, workload, mode, precision=precision) for precision in PRECISIONS]
-    found: dict[tuple[str, str], Contrast] = {}
-    for one in filter(None, every):
-        found.setdefault((one.gpu.cell.id, one.cpu.cell.id), one)
-    return list(found.values())
-
-
-@chart.chart("cpu-gpu-speedup")
+@chart.chart("cpu-gpu-speedup", about_gpu=True)
 def cpu_gpu_speedup(scope: Scope) -> Picture:
     """How many times faster the GPU trains than the CPU of the same machine, beside what others published.
 
     First each device as its owner would use it, then both with the same batch in strict float32.
     """
-    found: list[dict[str, Any]] = []
-    rows = {workload: _speedups(scope, workload) for workload in charts_marks.models(scope)}
-    measured = any(mark["value"] is not None for marks in rows.values() for mark in marks)
-    for workload, marks in sorted(rows.items(), key=lambda item: -(item[1][0]["value"] or 0.0)):
+    ours = _ours(scope)
+    measured = any(mark["value"] is not None for same in ours.values() for mark in same)
+    found: list[Mark] = []
+    for workload, same in sorted(ours.items(), key=lambda item: -(item[1][0]["value"] or 0.0)):
         others = [other for other in scope.others if other.workload == workload]
-        if others or marks[0]["value"] is not None or not measured:
-            found += marks
-            found += [
-                charts_marks.published(scope.title_of(workload), number, other)
-                for number, other in enumerate(others, 2)
-            ]
+        if others or same[0]["value"] is not None or not measured:
+            found += same
+            label = scope.title_of(workload)
+            found += [marks.published(label, number, other) for number, other in enumerate(others, 2)]
     return Picture(
         title="GPU speed over CPU speed, training",
-        description=charts_marks.in_words("How many times faster a GPU trains than a CPU", found, fmt.ratio),
+        description=marks.in_words("How many times faster a GPU trains than a CPU", found, fmt.ratio),
         rows=found,
         paint=lambda narrow: forest.forest(
             found,
@@ -90,13 +118,17 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
     )
 
 
-def _speedups(scope: Scope, workload: str) -> list[dict[str, Any]]:
-    """The marks of our ratios of one workload, each with batch and precision; one that says why there is none."""
-    label, evidence = scope.title_of(workload), scope.evidence
-    best, same = (make(scope.session, workload) for make in (evidence.best_contrast, evidence.contrast))
-    marks = []
-    for series, contrast in zip(OURS, (best, same), strict=True):
-        if contrast is not None and (contrast is best or best is None or contrast.arms != best.arms):
-            mark = charts_marks.estimated(label, series, contrast.speedup)
-            marks.append(mark | {"label": f"{fmt.ratio(contrast.speedup.value)}: {contrast.arms}"})
-    return marks or [charts_marks.absent(label, OURS[0], NOT_MEASURED)]
+def _ours(scope: Scope) -> dict[str, list[Mark]]:
+    """By workload the marks of our ratios, each with batch and precision, or one that says why there is none."""
+    found: dict[str, list[Mark]] = {workload: [] for workload in marks.models(scope)}
+    for row in _rows(scope.of_table, modes=("train",)):
+        if row.contrast is not None and row.series and row.workload in found:
+            label = f"{fmt.ratio(row.contrast.speedup.value)}: {row.contrast.arms}"
+            same = found[row.workload]
+            if not any(mark["label"].partition(": ")[2] == row.contrast.arms for mark in same):
+                title, both = scope.title_of(row.workload), (row.contrast.gpu, row.contrast.cpu)
+                same.append(marks.estimated(scope, title, row.series, row.contrast.speedup, *both) | {"label": label})
+    return {
+        workload: same or [marks.absent(scope.title_of(workload), OURS[0], NOT_MEASURED)]
+        for workload, same in found.items()
+    }

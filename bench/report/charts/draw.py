@@ -11,29 +11,15 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 from altair.utils import schemapi
 
 from bench.records.store import SessionResults
 from bench.report.charts.chart import CHARTS, ChartError, Drawing, Other, Picture, Scope
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX, Layers
 from bench.report.evidence.evidence import Evidence
 
 CHECKS_SCHEMA = False
-# Charts whose point is what a GPU changes: drawn of a machine with a GPU wherever that has the records, whichever
-# machine leads; so is every chart of one workload.
-ABOUT_A_GPU = (
-    "cpu-gpu-speedup",
-    "job-by-steps",
-    "matmul-rate",
-    "mlp-surface",
-    "phase-times",
-    "rooflines",
-    "roofs",
-    "study",
-    "throughput-by-batch",
-)
 
 
 def draw(
@@ -44,7 +30,39 @@ def draw(
     session: SessionResults | None = None,
     others: Sequence[Other] = (),
 ) -> Drawing:
-    """One chart of a session, by default of the one the site leads with, or of a GPU machine where it is about one.
+    """One chart of a session, by default of the one that ``picture`` chooses.
+
+    Raises:
+        ChartError: no such chart.
+    """
+    drawn, made = picture(chart_id, evidence, workload=workload, session=session, others=others)
+    # Checking every part against Vega-Lite's schema takes half of the time; the tests do it for every chart.
+    with schemapi.debug_mode(CHECKS_SCHEMA):
+        wide, narrow = _finished(made.paint(False), WIDE_PX), _finished(made.paint(True), NARROW_PX)
+    return Drawing(
+        id=chart_id,
+        workload=workload,
+        title=made.title,
+        description=made.description,
+        wide=wide,
+        narrow=narrow,
+        rows=tuple(made.rows),
+        session=drawn,
+    )
+
+
+def picture(
+    chart_id: str,
+    evidence: Evidence,
+    *,
+    workload: str = "",
+    session: SessionResults | None = None,
+    others: Sequence[Other] = (),
+) -> tuple[SessionResults | None, Picture]:
+    """The session that a chart is of, and its picture before it is painted.
+
+    By default that is the session the site leads with; of one workload, or about a GPU, the first of the shown ones
+    whose picture shows a GPU and says enough.
 
     Raises:
         ChartError: no such chart.
@@ -52,35 +70,17 @@ def draw(
     if chart_id not in CHARTS:
         near = difflib.get_close_matches(chart_id, CHARTS, n=2) or sorted(CHARTS)
         raise ChartError(f"no chart {chart_id!r}; near ones: {', '.join(near)}")
+    chart = CHARTS[chart_id]
     scope = Scope(evidence=evidence, session=session or evidence.lead, workload=workload, others=tuple(others))
-    found = _with_gpu(chart_id, scope) if session is None and (workload or chart_id in ABOUT_A_GPU) else None
-    session, picture = found or (scope.session, CHARTS[chart_id](scope))
-    # Checking every part against Vega-Lite's schema takes half of the time; the tests do it for every chart.
-    with schemapi.debug_mode(CHECKS_SCHEMA):
-        wide, narrow = _finished(picture.paint(False), WIDE_PX), _finished(picture.paint(True), NARROW_PX)
-    return Drawing(
-        id=chart_id,
-        workload=workload,
-        title=picture.title,
-        description=picture.description,
-        wide=wide,
-        narrow=narrow,
-        rows=tuple(picture.rows),
-        session=session,
-    )
+    if session is None and (workload or chart.about_gpu):
+        for one in filter(evidence.has_gpu, evidence.shown):
+            made = chart.make(dataclasses.replace(scope, session=one))
+            if made.says_enough and made.shows_gpu(evidence):
+                return one, made
+    return scope.session, chart.make(scope)
 
 
-def _with_gpu(chart_id: str, scope: Scope) -> tuple[SessionResults, Picture] | None:
-    """The first of the shown sessions whose picture shows a GPU and says enough, with it."""
-    for session in scope.evidence.shown:
-        if scope.evidence.has_gpu(session):
-            picture = CHARTS[chart_id](dataclasses.replace(scope, session=session))
-            if picture.n_on_gpu() and picture.says_enough:
-                return session, picture
-    return None
-
-
-def _finished(drawing: alt.Chart | alt.LayerChart, width: int) -> dict[str, Any]:
+def _finished(drawing: Layers, width: int) -> dict[str, Any]:
     """The specification with the site's type and colours, exactly as wide as asked for."""
     spec = axes.with_values(drawing.to_dict(validate=False))
     spec |= {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}

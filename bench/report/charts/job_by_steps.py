@@ -16,20 +16,14 @@ from bench.report.tables.table import MACHINE, Draft, TableScope
 def job_by_steps_table(scope: TableScope) -> Draft:
     """Time from starting Python to the end of a number of training steps: start-up, first step, steady steps."""
     rows = []
-    for session, workload, mode, device in select.arms(scope, modes=("train",)):
-        for backend, record, failure in select.by_backend(scope, session, workload, mode, device):
-            start = (
-                scope.machine(session),
-                cells.text(scope.evidence.title(workload)),
-                cells.text(cells.arm_text(backend, device)),
-            )
-            if record is None:
-                rows.append((*start, cells.failed(scope, failure), *[NOTHING] * (len(quantities.JOB_STEPS) - 1)))
-                continue
-            rows.append((
-                *start,
-                *(cells.estimate(scope, quantities.projected_time(record, n), record) for n in quantities.JOB_STEPS),
-            ))  # fmt: skip
+    for arm in select.arms(scope, modes=("train",)):
+        machine, workload, _, words = cells.arm(scope, arm)
+        record = arm.measured
+        if record is None:
+            times = [cells.failed(scope, arm.record), *[NOTHING] * (len(quantities.JOB_STEPS) - 1)]
+        else:
+            times = [cells.estimate(scope, quantities.projected_time(record, n), record) for n in quantities.JOB_STEPS]
+        rows.append((machine, workload, words, *times))
     steps = (f"{fmt.count(n)} step{'s' if n > 1 else ''}" for n in quantities.JOB_STEPS)
     return Draft(
         caption="Seconds from starting Python to the end of so many training steps, without evaluation (lower is "
@@ -39,18 +33,19 @@ def job_by_steps_table(scope: TableScope) -> Draft:
     )
 
 
-@chart.chart("job-by-steps")
+@chart.chart("job-by-steps", about_gpu=True, of_workload=lambda scope: bool(scope.models()), place=2)
 def job_by_steps(scope: Scope) -> Picture:
     """Seconds from starting Python to the end of a number of training steps, by backend and device."""
     workload = scope.workload or marks.most_batches(scope)
     found = []
-    for device, backend in marks.arms(scope):
-        record = marks.best_record(scope, workload, "train", device, backend)
-        for n in quantities.JOB_STEPS if record is not None else ():
+    for arm in select.arms(scope.of_table, modes=("train",)):
+        record, series = arm.measured, axes.series(arm.device, arm.backend)
+        if record is None or arm.workload != workload:
+            continue
+        for n in quantities.JOB_STEPS:
             time = quantities.projected_time(record, n)
             if time is not None:
-                mark = marks.estimated(scope.title_of(workload), axes.series(device, backend), time)
-                found.append(mark | {"x": n, "cell": record.cell.id})
+                found.append(marks.estimated(scope, scope.title_of(workload), series, time, record) | {"x": n})
     title = scope.title_of(workload) if workload else "training"
     return Picture(
         title=f"Whole job by its number of steps: {title}",

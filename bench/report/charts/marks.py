@@ -1,30 +1,24 @@
-"""From evidence to marks: which cell speaks for an arm, and the row that is drawn for it."""
+"""Marks: what is drawn for a row, one dict each. One without a value carries a note, drawn in the mark's place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from bench.report.charts.chart import EVERY, Other, Scope
+from bench.report.charts.chart import Other, Scope
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.charts.paint.axes import EVERY, NOT_MEASURED
+from bench.report.evidence.cells import is_headline
 from bench.report.stats import format as fmt
-from bench.schema import DEVICES, Record
+from bench.report.stats.estimate import Estimate
+from bench.schema import Backend, Device, Precision, Record, Scalar
+
+Mark = dict[str, Any]
+T = TypeVar("T")
 
 
-def published(label: str, number: int, other: Other) -> dict[str, Any]:
-    """A published value in its row, below ours."""
-    return {
-        "row": label,
-        "slot": str(number),
-        "series": "published elsewhere",
-        "value": other.value,
-        "low": None,
-        "high": None,
-        "note": None,
-        "label": other.label,
-    }
+# Which arms and workloads a chart shows.
 
 
 def models(scope: Scope) -> list[str]:
@@ -34,84 +28,46 @@ def models(scope: Scope) -> list[str]:
     return [id_ for id_, spec in scope.evidence.workloads.items() if spec.kind == "model"]
 
 
-def arms(scope: Scope) -> list[tuple[str, str]]:
+def arms(scope: Scope) -> list[tuple[Device, Backend]]:
     """Device and backend of every arm of the session."""
     return [(device, backend) for device in scope.devices() for backend in scope.backends()]
 
 
-def best_record(scope: Scope, workload: str, mode: str, device: str, backend: str) -> Record | None:
-    """The cell of the drawn session that speaks for an arm; None without one, or without a session."""
-    if scope.session is None:
-        return None
-    return scope.evidence.best(scope.session, workload, mode, device, backend=backend)
+def every_arm(
+    scope: Scope, known: Mapping[tuple[str, Device, Backend], T]
+) -> Iterator[tuple[Backend, str, str, T | None]]:
+    """Every arm of every workload: its backend, the names of its row and of its series, and what is known of it."""
+    for workload in models(scope):
+        for device, backend in arms(scope):
+            yield (
+                backend,
+                scope.title_of(workload),
+                axes.series(device, backend),
+                known.get((workload, device, backend)),
+            )
 
 
-def headline(scope: Scope, workload: str, device: str, backend: str) -> dict[str, Any] | None:
-    """The row of the arm's best headline cell; else one that says why there is none."""
-    best = best_record(scope, workload, "train", device, backend)
-    rows = scope.rows(workload=workload, mode="train", device=device, backend=backend)
-    if best is not None:
-        return next((row for row in rows if row["cell_id"] == best.cell.id), None)
-    rows.sort(key=lambda row: not row["headline"])
-    return next((row for row in rows if row["status"] != "ok"), None)
+def main_params(scope: Scope, workload: str) -> Mapping[str, Scalar]:
+    """Parameters of the workload's headline network."""
+    trained = scope.evidence.records(scope.session, workload=workload, mode="train")
+    records = [record for record in trained if is_headline(record)] or trained
+    return records[0].cell.params if records else {}
 
 
-def strict_rows(scope: Scope, workload: str, mode: str) -> list[dict[str, Any]]:
-    """Rows in strict float32, on each device those with most threads: the other arms have charts of their own."""
-    return _most_threads(scope.rows(workload=workload, mode=mode, precision="float32-strict"))
+def most_batches(scope: Scope) -> str:
+    """The workload measured at most batch sizes with everything else as in its headline."""
+    counts = {}
+    for workload in models(scope):
+        main = main_params(scope, workload)
+        records = scope.evidence.records(scope.session, workload=workload, mode="train")
+        counts[workload] = len({r.cell.batch_size for r in records if dict(r.cell.params) == dict(main)})
+    return max(counts, key=lambda workload: counts[workload], default="")
 
 
-def _most_threads(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    most = {device: max((row["threads"] for row in rows if row["device"] == device), default=0) for device in DEVICES}
-    return [row for row in rows if row["threads"] == most[row["device"]]]
+# Marks.
 
 
-def collapsed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Marks with one note, of no arm by name, in the place of several equal ones where no arm of a row has a value."""
-    kept = []
-    for label in dict.fromkeys(mark["row"] for mark in found):
-        marks = [mark for mark in found if mark["row"] == label]
-        nothing = all(mark["value"] is None for mark in marks) and len({mark["note"] for mark in marks}) == 1
-        kept += [marks[0] | {"series": EVERY}] if nothing else marks
-    return kept
-
-
-def mark_row(
-    scope: Scope, row: dict[str, Any] | None, workload: str, device: str, backend: str, column: str
-) -> dict[str, Any]:
-    """The mark of an arm: its value with interval, or a note where there is none."""
-    label, series = scope.title_of(workload), axes.series(device, backend)
-    value = None if row is None else row.get(column)
-    if row is None or value is None:
-        return absent(label, series, why(row))
-    return {
-        "row": label,
-        "slot": series,
-        "series": series,
-        "value": value,
-        "low": row[f"{column}_low"],
-        "high": row[f"{column}_high"] if math.isfinite(row[f"{column}_high"]) else None,
-        "note": None,
-        "label": "",
-        "cell": row["cell_id"],
-    }
-
-
-def estimated(label: str, series: str, estimate: Any) -> dict[str, Any]:
-    """The mark of an estimate."""
-    return {
-        "row": label,
-        "slot": series,
-        "series": series,
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "note": None,
-        "label": "",
-    }
-
-
-def absent(label: str, series: str, note: str) -> dict[str, Any]:
+def absent(label: str, series: str, note: str) -> Mark:
     """The mark of an arm without a value."""
     return {
         "row": label,
@@ -122,76 +78,98 @@ def absent(label: str, series: str, note: str) -> dict[str, Any]:
         "high": None,
         "note": note,
         "label": "",
+        "cells": (),
     }
 
 
-def why(row: Mapping[str, Any] | None) -> str:
+def estimated(scope: Scope, label: str, series: str, estimate: Estimate, *records: Record) -> Mark:
+    """The mark of an estimate that rests on these records."""
+    return absent(label, series, "") | {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high if math.isfinite(estimate.high) else None,
+        "note": None,
+        "cells": scope.evidence.refs(*records),
+    }
+
+
+def quantity(
+    scope: Scope, label: str, series: str, record: Record | None, make: Callable[[Record], Estimate | None]
+) -> Mark:
+    """The mark of a record's quantity, or why it has none."""
+    estimate = None if record is None or record.status != "ok" else make(record)
+    if record is None or estimate is None:
+        return absent(label, series, why(record))
+    return estimated(scope, label, series, estimate, record)
+
+
+def published(label: str, number: int, other: Other) -> Mark:
+    """A published value in its row, below ours."""
+    mark = absent(label, "published elsewhere", "")
+    return mark | {"slot": str(number), "value": other.value, "note": None, "label": other.label}
+
+
+def collapsed(found: list[Mark]) -> list[Mark]:
+    """Marks with one note, of no arm by name, in the place of several equal ones where no arm of a row has a value."""
+    kept = []
+    for label in dict.fromkeys(mark["row"] for mark in found):
+        marks = [mark for mark in found if mark["row"] == label]
+        nothing = all(mark["value"] is None for mark in marks) and len({mark["note"] for mark in marks}) == 1
+        kept += [marks[0] | {"series": EVERY}] if nothing else marks
+    return kept
+
+
+def why(record: Record | None) -> str:
     """Why a cell has no value, in words."""
-    if row is None or row["status"] == "ok":
+    if record is None or record.status == "ok":
         return NOT_MEASURED
-    reason = " ".join((row["reason"] or "").split())
-    return f"{row['status'].replace('_', ' ')}: {reason}" if reason else row["status"].replace("_", " ")
-
-
-def most_batches(scope: Scope) -> str:
-    """The workload measured at most batch sizes with everything else as in its headline."""
-    counts = {
-        workload: len(
-            {
-                r["batch_size"]
-                for r in scope.rows(workload=workload, mode="train")
-                if r["params"] == main_params(scope, workload)
-            }
-        )
-        for workload in models(scope)
-    }
-    return max(counts, key=lambda workload: counts[workload], default="")
-
-
-def main_params(scope: Scope, workload: str) -> str:
-    """Parameters of the workload's headline network, as JSON text."""
-    rows = scope.rows(workload=workload, mode="train")
-    return next((row["params"] for row in rows if row["headline"]), rows[0]["params"] if rows else "{}")
-
-
-def curve_rows(scope: Scope, rows: Iterable[dict[str, Any]], x: str, column: str) -> list[dict[str, Any]]:
-    """The best compiler arm of each backend and device at each x; those that did not finish carry a note.
-
-    In strict float32; of the GPU also the faster formats with their names as labels, each on the one backend that is
-    fastest at its largest x.
-    """
-    best: dict[tuple[str, str, str, Any], dict[str, Any]] = {}
-    for row in _most_threads([row for row in rows if row["precision"] in ("float32-strict", *FASTER_FORMATS)]):
-        label = FASTER_FORMATS.get(row["precision"], "")
-        if label and (row["device"] == "cpu" or row[column] is None):
-            continue
-        key = (row["device"], label, row["backend"], row[x])
-        held = best.get(key)
-        if held is None or (row.get(column) or 0.0) > (held.get(column) or 0.0):
-            best[key] = row
-    leading = {row["precision"]: row["backend"] for row in sorted(best.values(), key=lambda r: (r[x], r[column] or 0))}
-    found = []
-    for (device, label, backend, size), row in sorted(best.items(), key=lambda item: item[0]):
-        if not label or backend == leading[row["precision"]]:
-            mark = mark_row(scope, row, row["workload"], device, backend, column)
-            found.append(mark | {"x": size, "line": f"{mark['series']} {label}", "label": label})
-    return found
+    return fmt.status(record.status, " ".join(record.reason.split()))
 
 
 # Formats of a GPU that are faster than strict float32, and their names beside their marks.
-FASTER_FORMATS = {name: fmt.PRECISION_NAMES[name] for name in ("tf32", "mixed_bfloat16")}
+FASTER_FORMATS: dict[Precision, str] = {name: fmt.PRECISION_NAMES[name] for name in ("tf32", "mixed_bfloat16")}
 
 
-def missing_arms(scope: Scope, found: Sequence[dict[str, Any]]) -> list[str]:
+def is_drawn(record: Record) -> bool:
+    """Whether a curve shows a record's precision: strict float32, and of a GPU also the faster formats."""
+    cell = record.cell
+    return cell.precision == "float32-strict" or (
+        cell.device == "gpu" and cell.precision in FASTER_FORMATS and record.status == "ok"
+    )
+
+
+def curve(
+    scope: Scope, records: Sequence[Record], x: Callable[[Record], int], make: Callable[[Record], Estimate | None]
+) -> list[Mark]:
+    """A mark of each record of ``is_drawn`` at its x, with a note where it did not finish.
+
+    Of the faster formats only the backend that is fastest at its largest x, with the format's name as label.
+    """
+
+    def place(record: Record) -> tuple[int, float]:
+        estimate = make(record) if record.status == "ok" else None
+        return x(record), 0.0 if estimate is None else estimate.value
+
+    leading = {record.cell.precision: record.cell.backend for record in sorted(records, key=place)}
+    found = []
+    for record in sorted(records, key=lambda r: (r.cell.device, _format(r), r.cell.backend, x(r))):
+        cell, label = record.cell, _format(record)
+        if not label or cell.backend == leading[cell.precision]:
+            series = axes.series(cell.device, cell.backend)
+            mark = quantity(scope, scope.title_of(cell.workload), series, record, make)
+            found.append(mark | {"x": x(record), "line": f"{series} {label}", "label": label})
+    return found
+
+
+def _format(record: Record) -> str:
+    return FASTER_FORMATS.get(record.cell.precision, "")
+
+
+def missing_arms(scope: Scope, found: Sequence[Mark]) -> list[str]:
     """Notes on the arms that no row shows."""
     drawn = {row["series"] for row in found if row["value"] is not None}
     notes = [f"{axes.series(d, b)}: {NOT_MEASURED}" for d, b in arms(scope) if axes.series(d, b) not in drawn]
     return notes if scope.has_gpu() else [*notes, f"GPU: {scope.without_gpu()}"]
-
-
-def fastest(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The row with the highest rate."""
-    return max(rows, key=lambda row: row["samples_per_s"] or 0.0)
 
 
 # Words.
@@ -202,7 +180,7 @@ def fmt_rate(value: float) -> str:
     return f"{fmt.count(value) if value >= 1000 else f'{value:.3g}'} per second"
 
 
-def in_words(what: str, rows: Sequence[dict[str, Any]], spell: Callable[[float], str]) -> str:
+def in_words(what: str, rows: Sequence[Mark], spell: Callable[[float], str]) -> str:
     """One sentence on the range, one on what is missing."""
     drawn = [row for row in rows if row["value"] is not None]
     missing = sum(1 for row in rows if row["value"] is None)
@@ -213,7 +191,7 @@ def in_words(what: str, rows: Sequence[dict[str, Any]], spell: Callable[[float],
     return f"{text} {missing} of {len(rows)} results are missing." if missing else text
 
 
-def _which(row: Mapping[str, Any]) -> str:
+def _which(row: Mark) -> str:
     if "width" in row:
         return f"width {row['width']}, batch {row['batch']}"
     if "x" in row:

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-import json
-
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import curves
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PLACES, Draft, TableScope
-from bench.schema import BACKENDS
+from bench.schema import BACKENDS, Record
+
+WORKLOAD = "matmul"
+
+
+def _rows(scope: TableScope) -> list[list[Record]]:
+    """For each session, device, precision and size the record of every backend that has one."""
+    found = []
+    for session in scope.sessions if WORKLOAD in scope.workloads else ():
+        every = select.most_threads_by_device(scope.evidence.records(session, workload=WORKLOAD, mode="probe"))
+        for same in select.groups(every, lambda r: (r.cell.device, r.cell.precision, _size(r))):
+            by_backend = ([record for record in same if record.cell.backend == backend] for backend in BACKENDS)
+            found.append([select.speaker(scope, records, "flop_rate") for records in by_backend if records])
+    return found
+
+
+def _size(record: Record) -> int:
+    return int(record.cell.params.get("n", 0))
 
 
 @table.table("matmul-rate")
 def matmul_rate_table(scope: TableScope) -> Draft:
     """Operations per second of a matrix product, by size and precision; one column for each backend."""
     rows = []
-    workload = "matmul"
-    for session in scope.sessions if workload in scope.workloads else ():
-        found = scope.evidence.records(session, workload=workload)
-        for records in select.groups(found, lambda r: (r.cell.device, r.cell.precision, r.cell.params.get("n", 0))):
-            cell = records[0].cell
-            rates = []
-            for backend in BACKENDS:
-                same = select.most_threads([record for record in records if record.cell.backend == backend])
-                rate = cells.best_or_failed(scope, select.fastest(scope, same, "flop_rate"), same, quantities.flop_rate)
-                rates.append(rate if backend in scope.evidence.backends(session) else NOTHING)
-            rows.append((
-                scope.machine(session),
-                cells.text(fmt.device(cell.device)),
-                cells.text(scope.evidence.precision_text(records[0])),
-                cells.text(fmt.count(int(cell.params.get("n", 0)))),
-                *rates,
-                cells.places(scope, cells.backend_names(), rates),
-            ))  # fmt: skip
+    for records in _rows(scope):
+        first, session = records[0], scope.evidence.session_of(records[0])
+        rows.append((
+            scope.machine(session),
+            cells.text(fmt.device(first.cell.device)),
+            cells.text(scope.evidence.precision_text(first)),
+            cells.text(fmt.count(_size(first))),
+            *cells.by_backend(scope, session, {r.cell.backend: r for r in records}, quantities.flop_rate),
+        ))  # fmt: skip
     return Draft(
         caption="Floating-point operations per second of the product of two n x n matrices (higher is better). "
         "Backends whose intervals overlap share a place.",
@@ -45,18 +50,13 @@ def matmul_rate_table(scope: TableScope) -> Draft:
     )
 
 
-@chart.chart("matmul-rate")
+@chart.chart("matmul-rate", about_gpu=True, of_workload=lambda scope: WORKLOAD in scope.workloads)
 def matmul_rate(scope: Scope) -> Picture:
     """Operations per second of a square matrix product, by size."""
-    rows = []
-    for row in scope.rows(workload="matmul", mode="probe"):
-        size = json.loads(row["params"]).get("n")
-        if size is not None:
-            rows.append(row | {"n": size})
-    found = marks.curve_rows(scope, rows, "n", "flop_per_s")
-    for row in found:
-        for key in ("value", "low", "high"):
-            row[key] = None if row[key] is None else row[key] / 1e12
+    records = [record for same in _rows(scope.of_table) for record in same if marks.is_drawn(record)]
+    found = marks.curve(scope, records, _size, quantities.flop_rate)
+    for mark in found:
+        mark |= {key: mark[key] and mark[key] / 1e12 for key in ("value", "low", "high")}
     return Picture(
         title="Rate of a square matrix product by size",
         description=marks.in_words(

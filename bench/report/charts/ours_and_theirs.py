@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
+import msgspec
+
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import beside
+from bench.report.evidence.evidence import Evidence
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
 from bench.report.tables.cells import MISSING
 from bench.report.tables.table import Draft, TableScope
-from bench.schema import DEVICES
+from bench.schema import DEVICES, Device, Mode
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A network in a mode on a device, and our ratio where it was measured."""
+
+    network: str
+    mode: Mode
+    device: Device
+    ours: beside.Ours | None
+
+
+def _rows(evidence: Evidence) -> Iterator[Row]:
+    modes = dict.fromkeys(source.mode for source in beside.SOURCES)
+    for mode, device, network in itertools.product(modes, DEVICES, beside.NETWORKS):
+        mine = beside.ours(evidence, network, mode, device)
+        yield Row(network=network, mode=mode, device=device, ours=mine)
 
 
 @table.table("ours-and-theirs")
 def ours_and_theirs_table(scope: TableScope) -> Draft:
     """How fast each network is beside ResNet-50 in our records; the page sets published ratios beside it."""
-    rows = []
-    arms = [(mode, device) for mode in dict.fromkeys(s.mode for s in beside.SOURCES) for device in DEVICES]
-    for mode, device in arms:
-        for network in beside.NETWORKS:
-            mine = beside.ours(scope.evidence, network, mode, device) if network in scope.workloads else None
-            name = scope.evidence.title(network)
-            ratio = MISSING if mine is None else cells.estimate(scope, mine.ratio, *mine.records)
-            if network in scope.workloads:
-                rows.append((cells.text(name), cells.text(fmt.MODE_NAMES[mode]), cells.text(fmt.device(device)), ratio))
+    rows = [
+        (
+            cells.text(scope.evidence.title(row.network)),
+            cells.text(fmt.MODE_NAMES[row.mode]),
+            cells.text(fmt.device(row.device)),
+            MISSING if row.ours is None else cells.estimate(scope, row.ours.ratio, *row.ours.records),
+        )
+        for row in _rows(scope.evidence)
+        if row.network in scope.workloads
+    ]
     caption = "Speed of a network over that of ResNet-50 on the same machine, fastest backend of each."
     return Draft(caption=caption, columns=("network", "mode", "device", "times ResNet-50, ours"), rows=rows)
 
@@ -34,18 +57,18 @@ def ours_and_theirs_table(scope: TableScope) -> Draft:
 def ours_and_theirs(scope: Scope) -> Picture:
     """How fast each network is beside ResNet-50 on the same machine, by us and by others."""
     found = []
-    titles = {name: scope.title_of(name).partition(",")[0] for name in beside.NETWORKS}
-    for mode in dict.fromkeys(source.mode for source in beside.SOURCES):
-        for network in beside.NETWORKS:
-            label = f"{titles[network]}, {fmt.MODE_NAMES[mode]}"
-            ours = [beside.ours(scope.evidence, network, mode, device) for device in DEVICES]
-            for mine in filter(None, ours):
-                cell = mine.records[0].cell
-                found.append(marks.estimated(label, axes.series(cell.device, cell.backend), mine.ratio))
-            if not any(ours):
-                found.append(marks.absent(label, "measured here", NOT_MEASURED))
-            others = [other for other in scope.others if other.workload == f"{network} {mode}"]
-            found += [marks.published(label, number, other) for number, other in enumerate(others, 1)]
+    every = list(_rows(scope.evidence))
+    for mode, network in dict.fromkeys((row.mode, row.network) for row in every):
+        label = f"{scope.title_of(network).partition(',')[0]}, {fmt.MODE_NAMES[mode]}"
+        ours = [row.ours for row in every if (row.mode, row.network) == (mode, network) and row.ours is not None]
+        for mine in ours:
+            cell = mine.records[0].cell
+            series = axes.series(cell.device, cell.backend)
+            found.append(marks.estimated(scope, label, series, mine.ratio, *mine.records))
+        if not ours:
+            found.append(marks.absent(label, "measured here", NOT_MEASURED))
+        others = [other for other in scope.others if other.workload == f"{network} {mode}"]
+        found += [marks.published(label, number, other) for number, other in enumerate(others, 1)]
     return Picture(
         title="Speed of a network over that of ResNet-50, same machine",
         description=marks.in_words("Speed over that of ResNet-50 on the same machine", found, fmt.ratio),

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.paint import axes, forest
+from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import rooflines
+from bench.report.evidence.rooflines import Band
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING
-from bench.report.tables.table import MACHINE, Draft, TableScope
+from bench.report.tables.select import Arm
+from bench.report.tables.table import MACHINE, MODES, Draft, TableScope
+from bench.schema import Mode, Record
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """An arm whose operations are counted, and the measured ceilings of its device."""
+
+    arm: Arm
+    record: Record
+    best: Record | None  # the fastest matrix product
+    band: Band | None
+
+
+def counted(scope: TableScope, *, modes: Sequence[Mode] = MODES) -> Iterator[Row]:
+    """Every arm whose operations are counted."""
+    for arm in select.arms(scope, modes=modes):
+        if arm.measured is not None and rooflines.achieved(arm.measured) is not None:
+            best = rooflines.ceiling(scope.evidence, arm.session, arm.device)
+            band = rooflines.bandwidth(scope.evidence, arm.session, arm.device)
+            yield Row(arm=arm, record=arm.measured, best=best, band=band)
 
 
 @table.table("rooflines")
 def roofline_table(scope: TableScope) -> Draft:
     """Arithmetic and memory traffic that each network gets, as shares of the session's two measured ceilings."""
     rows = []
-    for session, workload, mode, device, backend, record in select.with_counts(scope):
-        best = rooflines.ceiling(scope.evidence, session, device)
-        band = rooflines.bandwidth(scope.evidence, session, device)
-        refs = (record, band.record) if band else (record,)
+    for row in counted(scope):
+        record, best, band = row.record, row.best, row.band
         part = None if best is None else rooflines.share(record, best)
         memory = None if band is None else rooflines.memory_share(record, band)
         rows.append((
-            scope.machine(session),
-            cells.text(scope.evidence.title(workload)),
-            cells.text(fmt.MODE_NAMES[mode]),
-            cells.text(cells.arm_text(backend, device)),
+            *cells.arm(scope, row.arm),
             cells.estimate(scope, rooflines.achieved(record), record),
             MISSING if best is None else cells.estimate(scope, quantities.flop_rate(best), best),
-            MISSING if part is None else cells.estimate(scope, part, record, best),
+            cells.estimate(scope, part, record, best),
             cells.estimate(scope, rooflines.moved(record), record),
             MISSING if band is None else cells.estimate(scope, band.rate, band.record),
-            MISSING if memory is None else cells.estimate(scope, memory, *refs),
+            MISSING if band is None else cells.estimate(scope, memory, record, band.record),
         ))  # fmt: skip
     return Draft(
         caption="Arithmetic and bytes per second, both counted from the layers, and their shares of the fastest matrix "
@@ -48,19 +68,17 @@ def roofline_table(scope: TableScope) -> Draft:
     )  # fmt: skip
 
 
-@chart.chart("rooflines")
+@chart.chart("rooflines", about_gpu=True)
 def roofline_chart(scope: Scope) -> Picture:
     """Share of the fastest matrix product's rate that training reaches, by workload and backend."""
+    known = {row.arm.key: row for row in counted(scope.of_table, modes=("train",))}
     found = []
-    for workload in marks.models(scope):
-        for device, backend in marks.arms(scope):
-            label, series = scope.title_of(workload), axes.series(device, backend)
-            best = rooflines.ceiling(scope.evidence, scope.session, device)
-            record = marks.best_record(scope, workload, "train", device, backend)
-            part = None if record is None or best is None else rooflines.share(record, best)
-            found.append(
-                marks.absent(label, series, NOT_MEASURED) if part is None else marks.estimated(label, series, part)
-            )
+    for _, label, series, row in marks.every_arm(scope, known):
+        part = None if row is None or row.best is None else rooflines.share(row.record, row.best)
+        if row is None or row.best is None or part is None:
+            found.append(marks.absent(label, series, NOT_MEASURED))
+        else:
+            found.append(marks.estimated(scope, label, series, part, row.record, row.best))
     found = marks.collapsed(found)
     return Picture(
         title="Share of the machine's arithmetic that training gets",

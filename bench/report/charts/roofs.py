@@ -9,34 +9,32 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts import chart, marks
+from bench.report.charts import rooflines as rooflines_chart
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, curves, labels
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, WIDE_PX
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, WIDE_PX, Layers
 from bench.report.charts.paint.labels import Plane
 from bench.report.evidence import rooflines
-from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.tables import cells, select, table
+from bench.report.stats import quantities
+from bench.report.tables import cells, table
 from bench.report.tables.cells import MISSING
-from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
+from bench.report.tables.table import MACHINE, MODES, Cellv, Draft, TableScope
+from bench.schema import DEVICES
 
 
 @table.table("roofs")
 def roof_table(scope: TableScope) -> Draft:
     """Operations per byte of each network, the rate that the lower ceiling then allows, and the share achieved."""
     rows = []
-    for session, workload, mode, device, backend, record in select.with_counts(scope):
-        best = rooflines.ceiling(scope.evidence, session, device)
-        band = rooflines.bandwidth(scope.evidence, session, device)
+    for row in rooflines_chart.counted(scope):
+        record, best, band = row.record, row.best, row.band
         steep = rooflines.intensity(record)
         roof = None if best is None or band is None else rooflines.roof(record, best, band)
         part = None if best is None or band is None else rooflines.roof_share(record, best, band)
-        rests = () if roof is None else (record, band.record if roof.is_memory else best)
+        rests = () if roof is None or band is None else (record, band.record if roof.is_memory else best)
         rows.append((
-            scope.machine(session),
-            cells.text(scope.evidence.title(workload)),
-            cells.text(fmt.MODE_NAMES[mode]),
-            cells.text(cells.arm_text(backend, device)),
+            *cells.arm(scope, row.arm),
             MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
             cells.estimate(scope, rooflines.achieved(record), record),
             MISSING if roof is None else cells.estimate(scope, roof.rate, *rests),
@@ -54,30 +52,31 @@ def roof_table(scope: TableScope) -> Draft:
     )  # fmt: skip
 
 
-@chart.chart("roofs")
+@chart.chart(
+    "roofs", about_gpu=True, of_workload=lambda scope: any(True for _ in rooflines_chart.counted(scope)), place=4
+)
 def roofs(scope: Scope) -> Picture:
     """Arithmetic achieved against operations per byte, below the measured ceilings of arithmetic and of memory.
 
     All workloads in training; of one workload inference, too.
     """
-    found, lines = [], []
+    lines = []
     for device in scope.devices():
         best = rooflines.ceiling(scope.evidence, scope.session, device)
         band = rooflines.bandwidth(scope.evidence, scope.session, device)
         flat = None if best is None else quantities.flop_rate(best)
         if flat is not None and band is not None:
             lines.append({"device": device.upper(), "flat": flat.value, "slope": band.rate.value})
-        for workload in marks.models(scope):
-            for mode in ("train", "infer") if scope.workload else ("train",):
-                label = fmt.MODE_NAMES[mode] if scope.workload else scope.title_of(workload).partition(", ")[0]
-                short = label if scope.workload else workload
-                for backend in scope.backends():
-                    mark = _below_a_roof(scope, workload, mode, device, backend)
-                    if mark is not None:
-                        found.append(
-                            marks.estimated(label, axes.series(device, backend), mark[1])
-                            | {"x": mark[0], "short": short}
-                        )
+    known = list(rooflines_chart.counted(scope.of_table, modes=MODES if scope.workload else MODES[:1]))
+    found = []
+    for row in sorted(known, key=lambda row: DEVICES.index(row.arm.device)):
+        steep, rate = rooflines.intensity(row.record), rooflines.achieved(row.record)
+        if steep is not None and rate is not None:
+            arm = row.arm
+            label = fmt.MODE_NAMES[arm.mode] if scope.workload else scope.title_of(arm.workload).partition(", ")[0]
+            short = label if scope.workload else arm.workload
+            mark = marks.estimated(scope, label, axes.series(arm.device, arm.backend), rate, row.record)
+            found.append(mark | {"x": steep, "short": short})
     name = scope.title_of(scope.workload) if scope.workload else "training"
     return Picture(
         title=f"Arithmetic against memory traffic: {name}",
@@ -88,16 +87,6 @@ def roofs(scope: Scope) -> Picture:
         paint=lambda narrow: _roofs(found, lines, marks.missing_arms(scope, found), narrow=narrow),
         says_enough=any(line["device"] == "GPU" for line in lines),
     )
-
-
-def _below_a_roof(
-    scope: Scope, workload: str, mode: str, device: str, backend: str
-) -> tuple[float, estimate.Estimate] | None:
-    """Operations per byte and operations per second of an arm's best cell."""
-    record = marks.best_record(scope, workload, mode, device, backend)
-    steep = None if record is None else rooflines.intensity(record)
-    rate = None if record is None else rooflines.achieved(record)
-    return None if steep is None or rate is None else (steep, rate)
 
 
 def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[Mapping[str, Any]]) -> str:
@@ -111,9 +100,7 @@ def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[M
     return text
 
 
-def _roofs(
-    rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Sequence[str], *, narrow: bool
-) -> alt.LayerChart:
+def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Sequence[str], *, narrow: bool) -> Layers:
     """Points below the two ceilings of each device, both axes logarithmic; a name once for each group of points."""
     height = 330 if narrow else 400
     corners = [line["flat"] / line["slope"] for line in lines]

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import forest
 from bench.report.stats import format as fmt
-from bench.report.tables import cells as tables_cells
-from bench.report.tables import select, table
+from bench.report.stats import quantities
+from bench.report.tables import cells, select, table
 from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PLACES, Draft, TableScope
-from bench.schema import BACKENDS
 
 
 @table.table("speed-by-workload")
 def speed_by_workload_table(scope: TableScope) -> Draft:
     """Steady throughput by workload, mode and device; one column for each backend."""
     rows = []
-    for session, workload, mode, device in select.arms(scope):
-        ran = scope.evidence.backends(session)
-        cells = [
-            tables_cells.rate(scope, session, workload, mode, device, b) if b in ran else NOTHING for b in BACKENDS
-        ]
-        record = next(iter(scope.evidence.candidates(session, workload, mode, device)), None)
+    for _, same in itertools.groupby(
+        select.arms(scope), key=lambda arm: (arm.session.path, arm.workload, arm.mode, arm.device)
+    ):
+        arms = list(same)
+        machine, workload, mode, _ = cells.arm(scope, arms[0])
+        first, by_backend = arms[0].record, {arm.backend: arm.record for arm in arms}
         rows.append((
-            scope.machine(session),
-            tables_cells.text(scope.evidence.title(workload)),
-            tables_cells.text(fmt.MODE_NAMES[mode]),
-            NOTHING if record is None else tables_cells.text(fmt.count(record.cell.batch_size)),
-            tables_cells.text(fmt.device(device)),
-            *cells,
-            tables_cells.places(scope, tables_cells.backend_names(), cells),
+            machine,
+            workload,
+            mode,
+            NOTHING if first is None else cells.text(fmt.count(first.cell.batch_size)),
+            cells.text(fmt.device(arms[0].device)),
+            *cells.by_backend(scope, arms[0].session, by_backend, quantities.throughput),
         ))  # fmt: skip
     caption = (
         "Samples per second in the steady state (higher is better), each backend with the better of the compiler "
@@ -38,18 +38,18 @@ def speed_by_workload_table(scope: TableScope) -> Draft:
         "itself is in it. "
         "Backends whose intervals overlap share a place."
     )
-    columns = (MACHINE, "workload", "mode", "batch size", "device", *tables_cells.backend_names(), PLACES)
+    columns = (MACHINE, "workload", "mode", "batch size", "device", *cells.backend_names(), PLACES)
     return Draft(caption=caption, columns=columns, rows=rows)
 
 
 @chart.chart("speed-by-workload")
 def speed_by_workload(scope: Scope) -> Picture:
     """Samples per second of training, by workload and backend, with intervals."""
-    found = []
-    for workload in marks.models(scope):
-        for device, backend in marks.arms(scope):
-            row = marks.headline(scope, workload, device, backend)
-            found.append(marks.mark_row(scope, row, workload, device, backend, "samples_per_s"))
+    known = {arm.key: arm.record for arm in select.arms(scope.of_table, modes=("train",))}
+    found = [
+        marks.quantity(scope, label, series, record, quantities.throughput)
+        for _, label, series, record in marks.every_arm(scope, known)
+    ]
     found = marks.collapsed(found)
     if not scope.has_gpu():
         found.append(marks.absent("GPU, all workloads", "GPU", scope.without_gpu()))

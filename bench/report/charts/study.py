@@ -2,49 +2,84 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from bench.records.store import SessionResults
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import view
 from bench.report.evidence.evidence import Evidence
 from bench.report.stats import format as fmt
 from bench.report.stats import studies
+from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells as tables_cells
 from bench.report.tables import select, table
 from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PLACE, Cellv, Draft, TableScope
-from bench.schema import BACKENDS, Backend, Record
+from bench.schema import BACKENDS, Backend, Reading, Record, Series
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A series or a reading of a study at one size, with the record of each backend.
+
+    Where no backend has any there is no item; the records say why.
+    """
+
+    session: SessionResults
+    workload: str
+    size: str  # what tells it from the study's others, in words
+    item: Series | Reading | None
+    by_backend: dict[Backend, Record]
+
+    def value(self, backend: Backend) -> Estimate | None:
+        """Seconds per call of the series, or the reading; None where it was not measured."""
+        record = self.by_backend.get(backend)
+        if record is None or record.status != "ok" or self.item is None:
+            return None
+        read = studies.call_time if isinstance(self.item, Series) else studies.reading
+        return read(record, self.item.id)
+
+
+def _rows(scope: TableScope) -> Iterator[Row]:
+    evidence = scope.evidence
+    for session in scope.sessions:
+        for workload in (w for w in scope.workloads if evidence.workloads[w].kind == "study"):
+            spec, records = evidence.workloads[workload], evidence.records(session, workload=workload)
+            for group in select.groups(records, select.study_size):
+                of = {b: [r for r in group if r.cell.backend == b] for b in BACKENDS}
+                size = _words(evidence, group[0], records)
+                by_backend = {b: _speaker(evidence, same) for b, same in of.items() if same}
+                row = Row(session=session, workload=workload, size=size, item=None, by_backend=by_backend)
+                every = [msgspec.structs.replace(row, item=item) for item in (*spec.series, *spec.readings)]
+                yield from [one for one in every if any(map(one.value, by_backend))] or [row]
+
+
+def _speaker(evidence: Evidence, records: Sequence[Record]) -> Record:
+    """The first that was measured undisturbed, else disturbed, else the first."""
+    return next((record for record in evidence.undisturbed(records) if record.status == "ok"), records[0])
 
 
 @table.table("study")
 def study_table(scope: TableScope) -> Draft:
     """What a study timed and read: a row for each series and reading, time and ratio to the first series by backend."""
     evidence = scope.evidence
+    found = list(_rows(scope))
+    backends = [backend for backend in BACKENDS if any(backend in row.by_backend for row in found)]
     chosen = [w for w in scope.workloads if evidence.workloads[w].kind == "study"]
-    backends = [b for b in BACKENDS if any(evidence.records(s, workload=w, backend=b)
-                for s in scope.sessions for w in chosen)]  # fmt: skip
     has_series = any(evidence.workloads[w].series for w in chosen)
     rows = []
-    for session in scope.sessions:
-        for workload in chosen:
-            records = evidence.records(session, workload=workload)
-            for group in select.groups(records, select.study_size):
-                by_backend = {record.cell.backend: record for record in group}
-                size = _study_words(evidence, group[0], records)
-                ranks = _study_places(scope, by_backend)
-                for label, cells in _study_rows(scope, workload, by_backend, backends, has_series):
-                    start = (
-                        scope.machine(session),
-                        tables_cells.text(evidence.title(workload)),
-                        tables_cells.text(size),
-                        tables_cells.text(label),
-                    )
-                    rows.append((*start, *cells, ranks.pop(label, NOTHING)))  # a reading may have a series' label
+    for row in found:
+        title = evidence.title(row.workload)
+        label = title if row.item is None else row.item.label
+        start = (scope.machine(row.session), *map(tables_cells.text, (title, row.size, label)))
+        values = (cell for b in backends for cell in _cells(scope, row, b)[: 2 if has_series else 1])
+        rows.append((*start, *values, _place(scope, row)))
     columns: list[str] = [MACHINE, "study", "size", "what"]
     for backend in backends:
         name = fmt.backend(backend)
@@ -62,23 +97,20 @@ def study_table(scope: TableScope) -> Draft:
     )
 
 
-def _study_places(scope: TableScope, by_backend: dict[Backend, Record]) -> dict[str, Cellv]:
-    """Place of each series among its alternatives, by backend in words; by the series' label."""
-    said: dict[str, list[tuple[str, Record]]] = {}
+def _place(scope: TableScope, row: Row) -> Cellv:
+    """Place of a series among its alternatives, by backend in words."""
+    if not isinstance(row.item, Series):
+        return NOTHING
+    said = {}
     for backend in BACKENDS:
-        record = by_backend.get(backend)
-        if record is None:
-            continue
-        labels = {item.id: item.label for item in record.spec.series}
-        for name, place in studies.places(record).items():
-            said.setdefault(labels[name], []).append((f"{place}. in {fmt.backend(backend)}", record))
-    return {
-        label: Cellv(text=", ".join(text for text, _ in parts), cells=scope.evidence.refs(*(r for _, r in parts)))
-        for label, parts in said.items()
-    }
+        record = row.by_backend.get(backend)
+        place = None if record is None else studies.places(record).get(row.item.id)
+        if record is not None and place is not None:
+            said[f"{place}. in {fmt.backend(backend)}"] = record
+    return Cellv(text=", ".join(said), cells=scope.evidence.refs(*said.values()))
 
 
-def _study_words(evidence: Evidence, record: Record, among: Sequence[Record]) -> str:
+def _words(evidence: Evidence, record: Record, among: Sequence[Record]) -> str:
     """What tells a study's cell from the others of its session, in words."""
     cell, words = record.cell, []
     for name, value in (
@@ -97,64 +129,40 @@ def _study_words(evidence: Evidence, record: Record, among: Sequence[Record]) ->
     return ", ".join([*words, own] if own else words)
 
 
-def _study_rows(
-    scope: TableScope, workload: str, by_backend: dict[Backend, Record], backends: Sequence[Backend], has_series: bool
-) -> Iterator[tuple[str, list[Cellv]]]:
-    """Label and cells of each series and reading that a backend has; else why there is none."""
-    spec = scope.evidence.workloads[workload]
-    failed = {b: r for b, r in by_backend.items() if r.status != "ok"}
-    baseline = spec.series[0].id if spec.series else ""
-    found = False
-    for item in spec.series:
-        if not any(item in studies.series_of(r) for r in by_backend.values()):
-            continue
-        cells: list[Cellv] = []
-        for backend in backends:
-            record = by_backend.get(backend)
-            time = None if record is None else studies.call_time(record, item.id)
-            if record is None or record.status != "ok" or time is None:
-                cells += [tables_cells.failed(scope, failed.get(backend)) if backend in failed else NOTHING, NOTHING]
-                continue
-            ratio = None if item.id == baseline else studies.call_ratio(record, item.id, baseline)
-            cells += [
-                tables_cells.estimate(scope, time, record),
-                NOTHING if ratio is None else tables_cells.estimate(scope, ratio, record),
-            ]
-        found = True
-        yield item.label, cells
-    for item in spec.readings:
-        values = {b: studies.reading(r, item.id) for b, r in by_backend.items() if r.status == "ok"}
-        if not any(values.values()):
-            continue
-        cells = []
-        for backend in backends:
-            value = values.get(backend)
-            cells.append(NOTHING if value is None else tables_cells.estimate(scope, value, by_backend[backend]))
-            cells += [NOTHING] if has_series else []
-        found = True
-        yield item.label, cells
-    if not found:
-        cells = []
-        for backend in backends:
-            cells += [tables_cells.failed(scope, failed.get(backend)) if backend in failed else NOTHING]
-            cells += [NOTHING] if has_series else []
-        yield spec.title, cells
+def _cells(scope: TableScope, row: Row, backend: Backend) -> tuple[Cellv, Cellv]:
+    """A backend's value in a row, or why there is none, and its ratio to the first series."""
+    record = row.by_backend.get(backend)
+    if record is None:
+        return NOTHING, NOTHING
+    value = row.value(backend)
+    if value is None:
+        is_told = record.status != "ok" and not isinstance(row.item, Reading)
+        return tables_cells.failed(scope, record) if is_told else NOTHING, NOTHING
+    ratio, baseline = None, next(iter(record.spec.series), None)
+    if isinstance(row.item, Series) and baseline is not None and baseline.id != row.item.id:
+        ratio = studies.call_ratio(record, row.item.id, baseline.id)
+    return (
+        tables_cells.estimate(scope, value, record),
+        NOTHING if ratio is None else tables_cells.estimate(scope, ratio, record),
+    )
 
 
-@chart.chart("study")
+@chart.chart("study", about_gpu=True)
 def study(scope: Scope) -> Picture:
     """Seconds per call of each series of a study, by backend and device, with intervals."""
     known = scope.evidence.workloads
     spec = known[scope.workload or next(id_ for id_, spec in known.items() if spec.kind == "study" and spec.series)]
-    found = []
+    arms = {arm: view.usual(scope.evidence, scope.session, spec.id, *arm) for arm in marks.arms(scope)}
+    rows = list(_rows(dataclasses.replace(scope, workload=spec.id).of_table))
+    found: list[Mark] = []
     for item in spec.series:
-        for device, backend in marks.arms(scope):
-            record = view.usual(scope.evidence, scope.session, spec.id, device, backend)
-            time = None if record is None else studies.call_time(record, item.id)
-            if time is not None:
-                found.append(marks.estimated(item.label, axes.series(device, backend), time))
+        for (device, backend), record in arms.items():
+            row = next((r for r in rows if r.item is item and r.by_backend.get(backend) is record), None)
+            time = None if row is None else row.value(backend)
+            if record is not None and time is not None:
+                found.append(marks.estimated(scope, item.label, axes.series(device, backend), time, record))
         if not any(mark["row"] == item.label for mark in found):
-            found.append(marks.absent(item.label, axes.series(*marks.arms(scope)[0]), NOT_MEASURED))
+            found.append(marks.absent(item.label, axes.series(*next(iter(arms))), NOT_MEASURED))
     return Picture(
         title=f"Time per call: {spec.title}",
         description=marks.in_words(f"Seconds per call, {spec.title}{scope.place()}", found, fmt.seconds),

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+
+import msgspec
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.evidence.cells import is_headline
 from bench.report.stats import format as fmt
+from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PRECISIONS, Draft, TableScope
+from bench.schema import Record
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A CPU cell that was measured on several numbers of cores, beside the one that is like it on the fewest."""
+
+    record: Record
+    fewest: Record
+    speed: Callable[[Record], Estimate | None]
+    gain: Estimate | None  # the speed over that on the fewest
+
+
+def _rows(scope: TableScope) -> Iterator[Row]:
+    for session, workload, quantity, make in select.speeds(scope):
+        records = scope.evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
+        for same in select.groups(records, select.all_but_threads):
+            by_count = sorted(same, key=lambda record: record.cell.threads)
+            for record in by_count if len(by_count) > 1 else ():
+                few = by_count[0]
+                gain = None if record is few else select.speedup(scope, record, few, quantity)
+                yield Row(record=record, fewest=few, speed=make, gain=gain)
 
 
 @table.table("threads")
 def threads_table(scope: TableScope) -> Draft:
     """Each CPU cell that was measured on several numbers of cores, and how much faster than on the fewest it is."""
-    evidence = scope.evidence
-    rows = []
-    for session, workload, quantity, make in select.speeds(scope):
-        records = evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
-        for same in select.groups(records, select.all_but_threads):
-            by_count = sorted(same, key=lambda record: record.cell.threads)
-            for record in by_count if len(by_count) > 1 else ():
-                few = by_count[0]
-                both = record is not few and "ok" == record.status == few.status
-                gain = evidence.record_speedup(record, few, quantity) if both else None
-                rows.append((
-                    scope.machine(session),
-                    cells.text(cells.sized(scope, record)),
-                    cells.text(fmt.MODE_NAMES[record.cell.mode]),
-                    cells.text(cells.arm_text(record.cell.backend, record.cell.device)),
-                    cells.text(fmt.count(record.cell.batch_size)),
-                    cells.text(fmt.count(record.cell.threads)),
-                    cells.or_failed(scope, record, make),
-                    NOTHING if gain is None else cells.estimate(scope, gain, record, few),
-                ))  # fmt: skip
+    rows = [
+        (
+            *cells.arm_of(scope, row.record),
+            cells.text(fmt.count(row.record.cell.batch_size)),
+            cells.text(fmt.count(row.record.cell.threads)),
+            cells.or_failed(scope, row.record, row.speed),
+            NOTHING if row.gain is None else cells.estimate(scope, row.gain, row.record, row.fewest),
+        )
+        for row in _rows(scope)
+    ]
     columns = ("workload", "mode", "arm", "batch size", "cores", "speed", "times the fewest cores")
     return Draft(
         caption="Speed by the number of cores that the process may use (higher is better), all else the same.",
@@ -48,16 +63,16 @@ def threads_table(scope: TableScope) -> Draft:
 @chart.chart("threads")
 def threads(scope: Scope) -> Picture:
     """How many times faster training is on each number of cores than on one, by workload and backend."""
+    every = [row for row in _rows(scope.of_table) if _is_drawn(row)]
     found = []
     for workload in marks.models(scope):
         for backend in scope.backends():
-            by_count = _by_threads(scope, workload, backend)
-            most = max(by_count, default=0)
-            if most < 2 or 1 not in by_count or scope.session is None:
-                continue
-            gain = scope.evidence.record_speedup(by_count[most], by_count[1])
-            if gain is not None:
-                found.append(marks.estimated(scope.title_of(workload), axes.series("cpu", backend), gain))
+            of_arm = [r for r in every if (r.record.cell.workload, r.record.cell.backend) == (workload, backend)]
+            # Of several cells the first; its rows go from few cores to many.
+            of_cell = [r for r in of_arm if r.fewest is of_arm[0].fewest]
+            if of_cell and (gain := of_cell[-1].gain) is not None:
+                label, both = scope.title_of(workload), (of_cell[-1].record, of_cell[-1].fewest)
+                found.append(marks.estimated(scope, label, axes.series("cpu", backend), gain, *both))
     n = 0 if scope.session is None else scope.session.session.n_cores_effective
     if not found:
         found = [
@@ -76,18 +91,7 @@ def threads(scope: Scope) -> Picture:
     )
 
 
-def _by_threads(scope: Scope, workload: str, backend: str) -> dict[int, Any]:
-    """Records of a workload's first headline training cell that was measured on one core, by number of cores."""
-    records = scope.evidence.records(
-        scope.session, workload=workload, mode="train", backend=backend, device="cpu", precision="float32-strict",
-        headline=True, status="ok",
-    )  # fmt: skip
-    for first in records:
-        if first.cell.threads == 1:
-            same = (first.cell.jit, first.cell.batch_size, first.cell.n_samples, dict(first.cell.params))
-            return {
-                r.cell.threads: r
-                for r in records
-                if (r.cell.jit, r.cell.batch_size, r.cell.n_samples, dict(r.cell.params)) == same
-            }
-    return {}
+def _is_drawn(row: Row) -> bool:
+    """Whether the chart may show a row: training of a headline cell, against one core."""
+    cell = row.record.cell
+    return row.gain is not None and cell.mode == "train" and row.fewest.cell.threads == 1 and is_headline(row.record)

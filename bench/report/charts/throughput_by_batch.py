@@ -9,38 +9,68 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.table import MACHINE, Draft, TableScope
+from bench.schema import Record
+
+
+def _rows(scope: TableScope) -> list[Record]:
+    """The record of every arm at each batch size, of networks that were measured at several on a device.
+
+    In strict float32; of a GPU also in the faster formats.
+    """
+    found = []
+    for session in scope.sessions:
+        for workload in scope.models():
+            every = filter(marks.is_drawn, scope.evidence.records(session, workload=workload))
+            for network in select.groups(select.most_threads_by_device(every), _network):
+                if len({record.cell.batch_size for record in network}) > 1:
+                    arms = select.groups(network, lambda r: (*select.all_but_batch(r), r.cell.precision, _batch(r)))
+                    found += [select.speaker(scope, arm) for arm in arms]
+    return found
+
+
+def _network(record: Record) -> tuple[object, ...]:
+    mode, params, device, _ = select.all_but_batch(record)
+    return mode, params, device
+
+
+def _batch(record: Record) -> int:
+    return record.cell.batch_size
 
 
 @table.table("throughput-by-batch")
 def throughput_by_batch_table(scope: TableScope) -> Draft:
     """Throughput and step time by batch size, for every size of a workload that was measured at several."""
-    rows = []
-    for session in scope.sessions:
-        for workload in scope.models():
-            for best in select.best_by_batch(scope, select.strict(scope, session, workload)):
-                cell = best.cell
-                rows.append((
-                    scope.machine(session),
-                    cells.text(cells.sized(scope, best)),
-                    cells.text(fmt.MODE_NAMES[cell.mode]),
-                    cells.text(cells.arm_text(cell.backend, cell.device)),
-                    cells.text(fmt.count(cell.batch_size)),
-                    cells.or_failed(scope, best, quantities.throughput),
-                    cells.or_failed(scope, best, quantities.step_time),
-                ))  # fmt: skip
+    found = _rows(scope)
+    rows = [
+        (
+            *cells.arm_of(scope, record),
+            cells.text(record.cell.precision),
+            cells.text(fmt.count(record.cell.batch_size)),
+            cells.or_failed(scope, record, quantities.throughput),
+            cells.or_failed(scope, record, quantities.step_time),
+        )
+        for record in found
+    ]
+    columns = (MACHINE, "workload", "mode", "arm", "precision", "batch size", "throughput", "step")
+    keep = [i for i, name in enumerate(columns) if name != "precision" or len({r.cell.precision for r in found}) > 1]
     return Draft(
         caption="Samples per second (higher is better) and seconds per step, by batch size.",
-        columns=(MACHINE, "workload", "mode", "arm", "batch size", "throughput", "step"),
-        rows=rows,
+        columns=tuple(columns[i] for i in keep),
+        rows=[tuple(row[i] for i in keep) for row in rows],
     )
 
 
-@chart.chart("throughput-by-batch")
+@chart.chart("throughput-by-batch", about_gpu=True, of_workload=lambda scope: bool(_rows(scope)), place=7)
 def throughput_by_batch(scope: Scope) -> Picture:
     """Samples per second by batch size, one workload, backends and devices apart."""
     workload = scope.workload or marks.most_batches(scope)
-    rows = scope.rows(workload=workload, mode="train", params=marks.main_params(scope, workload))
-    found = marks.curve_rows(scope, rows, "batch_size", "samples_per_s")
+    main = dict(marks.main_params(scope, workload))
+    records = [
+        record
+        for record in _rows(scope.of_table)
+        if (record.cell.workload, record.cell.mode, dict(record.cell.params)) == (workload, "train", main)
+    ]
+    found = marks.curve(scope, records, _batch, quantities.throughput)
     title = scope.title_of(workload) if workload else "training"
     return Picture(
         title=f"Throughput by batch size: {title}",
@@ -54,5 +84,4 @@ def throughput_by_batch(scope: Scope) -> Picture:
             narrow=narrow,
             base=2,
         ),
-        says_enough=len({row["x"] for row in found if chart.is_on_gpu(row)}) > 1,
     )

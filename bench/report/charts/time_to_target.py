@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import forest
@@ -10,8 +12,9 @@ from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import NOTHING
+from bench.report.tables.select import Arm
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
-from bench.schema import Record
+from bench.schema import Record, Target
 
 
 @table.table("target-by-batch")
@@ -21,8 +24,10 @@ def target_by_batch(scope: TableScope) -> Draft:
     for session in scope.sessions:
         for workload in scope.models():
             target = scope.evidence.workloads[workload].target
+            if target is None:
+                continue
             found = [r for r in select.strict(scope, session, workload) if quantities.reached_frac(r) is not None]
-            for best in select.best_by_batch(scope, found) if target is not None else ():
+            for best in select.best_by_batch(scope, found):
                 time, epochs, share = _of_target(scope, best)
                 rows.append((
                     scope.machine(session),
@@ -32,7 +37,7 @@ def target_by_batch(scope: TableScope) -> Draft:
                     time,
                     share,
                     cells.text(scope.evidence.title(workload)),
-                    cells.text(f"{fmt.percent(target.at_least)} {target.metric}"),
+                    _aim(target),
                 ))  # fmt: skip
     return Draft(
         caption="Training until the target was met on held-out data, by batch size, all else and the learning rate "
@@ -40,6 +45,10 @@ def target_by_batch(scope: TableScope) -> Draft:
         columns=(MACHINE, "arm", "batch size", "epochs", "training", "runs that met it", "workload", "target"),
         rows=rows,
     )
+
+
+def _aim(target: Target) -> Cellv:
+    return cells.text(f"{fmt.percent(target.at_least)} {target.metric}")
 
 
 def _of_target(scope: TableScope, record: Record) -> tuple[Cellv, Cellv, Cellv]:
@@ -60,24 +69,26 @@ def _or_missed(scope: TableScope, time: Estimate | None, record: Record) -> Cell
     return cells.estimate(scope, time, record)
 
 
+def _rows(scope: TableScope) -> list[tuple[Arm, Target]]:
+    """The arms of every network with a target, each with it."""
+    arms = select.arms(scope, modes=("train",), by="time_to_target")
+    targets = {id_: spec.target for id_, spec in scope.evidence.workloads.items()}
+    return [(arm, target) for arm in arms if (target := targets[arm.workload]) is not None]
+
+
 @table.table("time-to-target")
 def time_to_target_table(scope: TableScope) -> Draft:
     """Time until the quality target was met, with the share of runs that met it."""
-    evidence = scope.evidence
     rows = []
-    for session, workload, mode, device in select.arms(scope, modes=("train",)):
-        target = evidence.workloads[workload].target
-        if target is None:
-            continue
-        for backend, record, failure in select.by_backend(scope, session, workload, mode, device, by="time_to_target"):
-            aim = f"{fmt.percent(target.at_least)} {target.metric}"
-            start = (cells.text(evidence.title(workload)), cells.text(aim), cells.text(cells.arm_text(backend, device)))
-            if record is None:
-                rows.append((scope.machine(session), *start, cells.failed(scope, failure), NOTHING, NOTHING, NOTHING))
-                continue
+    for arm, target in _rows(scope):
+        machine, workload, _, words = cells.arm(scope, arm)
+        record = arm.measured
+        if record is None:
+            times = [cells.failed(scope, arm.record), NOTHING, NOTHING, NOTHING]
+        else:
             time, *rest = _of_target(scope, record)
-            whole = _or_missed(scope, quantities.whole_time_to_target(record), record)
-            rows.append((scope.machine(session), *start, time, whole, *rest))
+            times = [time, _or_missed(scope, quantities.whole_time_to_target(record), record), *rest]
+        rows.append((machine, workload, _aim(target), words, *times))
     return Draft(
         caption="Seconds of training until the target was met on held-out data (lower is better).",
         columns=(
@@ -94,20 +105,21 @@ def time_to_target_table(scope: TableScope) -> Draft:
     )
 
 
-@chart.chart("time-to-target")
+def _has_target(scope: TableScope) -> bool:
+    return any(scope.evidence.workloads[workload].target for workload in scope.models())
+
+
+@chart.chart("time-to-target", of_workload=_has_target, place=5)
 def time_to_target(scope: Scope) -> Picture:
     """Seconds of training until the target's quality was met, by backend and device."""
+    known = {arm.key: arm.record for arm, _ in _rows(scope.of_table)}
     found = []
-    for workload, spec in scope.evidence.workloads.items():
-        if spec.target is None or (scope.workload and workload != scope.workload):
+    for workload in marks.models(scope):
+        if scope.evidence.workloads[workload].target is None:
             continue
-        for device, backend in marks.arms(scope):
-            strict = marks.strict_rows(scope, workload, "train")
-            rows = [r for r in strict if r["device"] == device and r["backend"] == backend and r["headline"]]
-            ok = [r for r in rows if r.get("time_to_target_s") is not None]
-            row = min(ok, key=lambda r: r["time_to_target_s"]) if ok else (rows or [None])[0]
-            mark = marks.mark_row(scope, row, workload, device, backend, "time_to_target_s")
-            if row is not None and row["status"] == "ok" and not ok:
+        for _, label, series, record in marks.every_arm(dataclasses.replace(scope, workload=workload), known):
+            mark = marks.quantity(scope, label, series, record, quantities.time_to_target)
+            if record is not None and record.status == "ok" and mark["value"] is None:
                 mark["note"] = "target not reached"
             found.append(mark)
     found = marks.collapsed(found)

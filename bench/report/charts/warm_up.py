@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
@@ -13,31 +13,37 @@ from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, traces
 from bench.report.tables import cells, fairness, select, table
+from bench.report.tables.select import Arm
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 from bench.schema import Record
+
+
+def _rows(scope: TableScope) -> Iterator[tuple[Arm, Record, traces.Shown]]:
+    """The arms of training with a trace, each with its record and the trace that is shown."""
+    for arm in select.arms(scope, modes=("train",)):
+        trace = None if arm.measured is None else traces.shown(arm.measured)
+        if arm.measured is not None and trace is not None:
+            yield arm, arm.measured, trace
 
 
 @table.table("warm-up")
 def warm_up_table(scope: TableScope) -> Draft:
     """How long training took to settle: blocks and seconds, the first block, whether the criterion was met, traces."""
     rows = []
-    for session, workload, mode, device in select.arms(scope, modes=("train",)):
-        for backend, record, _ in select.by_backend(scope, session, workload, mode, device):
-            trace = None if record is None else traces.shown(record)
-            if trace is None:
-                continue
-            refs = scope.evidence.refs(record)
-            rows.append((
-                scope.machine(session),
-                cells.text(scope.evidence.title(workload)),
-                cells.text(cells.arm_text(backend, device)),
-                Cellv(text=_warm_up_blocks(record), cells=refs),
-                cells.estimate(scope, quantities.phase_time(record, "warmup"), record),
-                Cellv(text=fmt.ratio(trace.first_factor), cells=refs),
-                cells.estimate(scope, quantities.step_time(record), record),
-                Cellv(text=fairness.warm_up_cell(record), cells=refs),
-                Cellv(text=_counted_words(traces.kinds(record)), cells=refs),
-            ))  # fmt: skip
+    for arm, record, trace in _rows(scope):
+        machine, workload, _, words = cells.arm(scope, arm)
+        refs = scope.evidence.refs(record)
+        rows.append((
+            machine,
+            workload,
+            words,
+            Cellv(text=_warm_up_blocks(record), cells=refs),
+            cells.estimate(scope, quantities.phase_time(record, "warmup"), record),
+            Cellv(text=fmt.ratio(trace.first_factor), cells=refs),
+            cells.estimate(scope, quantities.step_time(record), record),
+            Cellv(text=fairness.warm_up_cell(record), cells=refs),
+            Cellv(text=_counted_words(traces.kinds(record)), cells=refs),
+        ))  # fmt: skip
     return Draft(
         caption="The warm-up of training after the first step, until the criterion was met or the limit reached. A "
         "trace has a name from some blocks on; the drawn run is the one with the median step.",
@@ -60,22 +66,21 @@ def _counted_words(words: Iterable[str]) -> str:
     return ", ".join(f"{word}: {n}" for word, n in found.items()) or "too short for a name"
 
 
-@chart.chart("warm-up")
+@chart.chart("warm-up", of_workload=lambda scope: any(True for _ in _rows(scope)), place=3)
 def warm_up(scope: Scope) -> Picture:
     """Step time after the first step over the measured one, with the part that is measured marked."""
     workload = scope.workload or marks.most_batches(scope)
+    known = {arm.key: (record, trace) for arm, record, trace in _rows(scope.of_table)}
     panels: list[tuple[str, traces.Shown | str]] = []
+    found = []
     for device, backend in marks.arms(scope):
-        record = marks.best_record(scope, workload, "train", device, backend)
-        panels.append((axes.series(device, backend), (record and traces.shown(record)) or NOT_MEASURED))
+        series, row = axes.series(device, backend), known.get((workload, device, backend))
+        panels.append((series, NOT_MEASURED if row is None else row[1]))
+        if row is not None:
+            mark = marks.absent(series, series, NOT_MEASURED) | {"note": None, "cells": scope.evidence.refs(row[0])}
+            found += [mark | {"value": point.factor, "x": point.at_s} for point in row[1].points]
     if not scope.has_gpu():
         panels.append(("GPU", scope.without_gpu()))
-    found = [
-        marks.absent(series, series, NOT_MEASURED) | {"value": point.factor, "note": None, "x": point.at_s}
-        for series, trace in panels
-        if not isinstance(trace, str)
-        for point in trace.points
-    ]
     title = scope.title_of(workload) if workload else "training"
     what = f"Time of a training step over the measured one, after the first step, {title}{scope.place()}"
     return Picture(

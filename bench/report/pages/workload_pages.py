@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from bench import schema
 from bench.records.store import SessionResults
+from bench.report.charts import chart
 from bench.report.charts.paint import axes
-from bench.report.evidence import rooflines
 from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, QUANTITIES, e
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities, studies, total_time, traces
+from bench.report.stats import quantities, studies, total_time
 from bench.report.tables import table as tables_table
 from bench.schema import Record, Workload
 from bench.workloads import registry
@@ -93,7 +93,9 @@ def _workload_page(site: Site, path: str, spec: Workload) -> str:
         for session in _speakers(site, spec.id):
             shown = _headline_table(site, voice, spec, session)
             parts += [f"## Headline numbers{speaker_words(site, session)}", "", shown, ""]
-    for chart_id in _charts_of(site, spec):
+    speakers = tuple(filter(None, _speakers(site, spec.id)))
+    scope = tables_table.TableScope(evidence=site.evidence, sessions=speakers, workloads=(spec.id,))
+    for chart_id in chart.of_workload(scope):
         parts += [voice.chart(chart_id, workload=spec.id), ""]
     parts += _whole_jobs(site, path, spec)
     parts += ["## All results", "", all_results(site, path, _of_workload(site, spec.id), with_machine=True), ""]
@@ -121,28 +123,6 @@ def _whole_jobs(site: Site, page: str, spec: Workload) -> list[str]:
         return []
     table = markup.table(("Cell", "Measured", "Sum of the parts", "In words"), rows, label="Whole jobs")
     return ["## Does the whole equal its parts?", "", table, ""]
-
-
-def _charts_of(site: Site, spec: Workload) -> list[str]:
-    if spec.kind != "model":
-        return ["matmul-rate"] if spec.id == "matmul" else []
-    found = ["phase-times", "job-by-steps"]
-    speakers = _speakers(site, spec.id)
-    measured = [r for s in speakers for r in site.evidence.records(s, workload=spec.id, status="ok")]
-    if any(r.cell.mode == "train" and traces.shown(r) is not None for r in measured):
-        found.append("warm-up")
-    if any(rooflines.intensity(record) is not None for record in measured):
-        found.append("roofs")
-    if spec.target is not None:
-        found.append("time-to-target")
-    if spec.id == "mlp-tabular":
-        found.append("mlp-surface")
-    for session in speakers:
-        trained = site.evidence.records(session, workload=spec.id, mode="train")
-        if len({record.cell.batch_size for record in trained}) > 1:
-            found.append("throughput-by-batch")
-            break
-    return found
 
 
 def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionResults | None) -> str:

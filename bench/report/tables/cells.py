@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -14,8 +14,9 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import select
+from bench.report.tables.select import Arm
 from bench.report.tables.table import NO_GPU, Cellv, TableScope
-from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
+from bench.schema import BACKENDS, DEVICES, Backend, Record
 
 MISSING = Cellv(text=fmt.NOT_MEASURED)
 NOTHING = Cellv(text="")
@@ -61,53 +62,58 @@ def failed(scope: TableScope, record: Record | None) -> Cellv:
     return Cellv(text=fmt.status(record.status, record.reason), cells=scope.evidence.refs(record))
 
 
-def or_failed(scope: TableScope, record: Record, quantity: Callable[[Record], Estimate | None]) -> Cellv:
-    """A quantity of a record, or why it has none."""
-    if record.status != "ok":
+def or_failed(scope: TableScope, record: Record | None, quantity: Callable[[Record], Estimate | None]) -> Cellv:
+    """A quantity of a record, or why it has none; "not measured yet" when there is no record."""
+    if record is None or record.status != "ok":
         return failed(scope, record)
     return estimate(scope, quantity(record), record, noun=scope.evidence.noun(record.cell.workload))
 
 
-def best_or_failed(
-    scope: TableScope, best: Record | None, same: Sequence[Record], quantity: Callable[[Record], Estimate | None]
-) -> Cellv:
-    """The best record's number, else why none of its like has one."""
-    shown = best or next(iter(same), None)
-    return MISSING if shown is None else or_failed(scope, shown, quantity)
-
-
-def places(scope: TableScope, names: Sequence[str], cells: Sequence[Cellv]) -> Cellv:
-    """Who comes first among cells of one row, in words; what overlaps shares a place (``Evidence.order``)."""
-    measured: list[tuple[Record, Estimate] | None] = []
-    for cell in cells:
-        behind = scope.evidence.resolve(cell.cells if cell.estimate is not None else ())
-        measured += [(session.records[cell_id], cell.estimate) for session, cell_id in behind] or [None]
-    ranks = stats_estimate.ranks(measured, scope.evidence.order)
-    found = sorted((place, i) for i, place in enumerate(ranks) if place is not None)
-    if len(found) < 2:
-        return NOTHING
-    refs = tuple(dict.fromkeys(ref for _, i in found for ref in cells[i].cells))
-    text = ", ".join(f"{place}. {names[i]}" for place, i in found)
-    once = any(cells[i].estimate.n == 1 for _, i in found)
-    return Cellv(text=f"{text} (by single runs)" if once else text, cells=refs)
-
-
-def rate(
+def by_backend(
     scope: TableScope,
     session: SessionResults,
-    workload: str,
-    mode: Mode,
-    device: Device,
-    backend: Backend | None = None,
-) -> Cellv:
-    """The rate of an arm's best record, or why it has none."""
-    found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
-    return best_or_failed(scope, select.fastest(scope, found), found, quantities.throughput)
+    records: Mapping[Backend, Record | None],
+    quantity: Callable[[Record], Estimate | None],
+) -> tuple[Cellv, ...]:
+    """The quantity of each backend's record, nothing for one that the session did not run; at the end their places."""
+    ran = {backend: records.get(backend) for backend in scope.evidence.backends(session)}
+    found = {b: or_failed(scope, ran[b], quantity) if b in ran else NOTHING for b in BACKENDS}
+    return (*found.values(), _places(scope, found, ran))
+
+
+def _places(scope: TableScope, cells: Mapping[Backend, Cellv], records: Mapping[Backend, Record | None]) -> Cellv:
+    """Who comes first among backends, in words; what overlaps shares a place (``Evidence.order``)."""
+    measured = {
+        backend: (record, cell.estimate)
+        for backend, cell in cells.items()
+        if (record := records.get(backend)) is not None and cell.estimate is not None
+    }
+    if len(measured) < 2:
+        return NOTHING
+    ranks = stats_estimate.ranks(tuple(measured.values()), scope.evidence.order)
+    found = sorted((place, BACKENDS.index(b), b) for b, place in zip(measured, ranks, strict=True) if place is not None)
+    refs = tuple(dict.fromkeys(ref for *_, backend in found for ref in cells[backend].cells))
+    text = ", ".join(f"{place}. {fmt.backend(backend)}" for place, _, backend in found)
+    once = any(estimate.n == 1 for _, estimate in measured.values())
+    return Cellv(text=f"{text} (by single runs)" if once else text, cells=refs)
 
 
 def arm_text(backend: str, device: str) -> str:
     """An arm in words."""
     return f"{fmt.backend(backend)}, {fmt.device(device)}"
+
+
+def arm(scope: TableScope, arm: Arm) -> tuple[Cellv, Cellv, Cellv, Cellv]:
+    """Machine, workload, mode and arm, with which a row begins."""
+    title, words = scope.evidence.title(arm.workload), arm_text(arm.backend, arm.device)
+    return scope.machine(arm.session), text(title), text(fmt.MODE_NAMES[arm.mode]), text(words)
+
+
+def arm_of(scope: TableScope, record: Record) -> tuple[Cellv, Cellv, Cellv, Cellv]:
+    """The same of a record in a sweep, the workload with what tells its size from its others."""
+    cell, session = record.cell, scope.evidence.session_of(record)
+    words = arm_text(cell.backend, cell.device)
+    return scope.machine(session), text(sized(scope, record)), text(fmt.MODE_NAMES[cell.mode]), text(words)
 
 
 def sized(scope: TableScope, record: Record) -> str:
@@ -125,7 +131,9 @@ def both_devices(scope: TableScope, session: SessionResults, workload: str) -> t
     """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
     contrast = scope.evidence.best_contrast(session, workload)
     if contrast is None:
-        cpu, gpu = (rate(scope, session, workload, "train", device) for device in DEVICES)
+        found = (scope.evidence.candidates(session, workload, "train", device) for device in DEVICES)
+        best = (select.speaker(scope, records) if records else None for records in found)
+        cpu, gpu = (or_failed(scope, record, quantities.throughput) for record in best)
         return (cpu, gpu, MISSING) if session.machine.gpus else (cpu, NO_GPU, NOTHING)
     _, _, cpu, gpu, ratio = sides(scope, contrast)
     value, _, interval = ratio.text.partition(" (")

@@ -30,13 +30,10 @@ def fairness(scope: TableScope) -> Draft:
                         found.setdefault((backend, device), []).append(best)
     arms = sorted(found, key=lambda arm: (DEVICES.index(arm[1]), BACKENDS.index(arm[0])))
     rows = []
-    for name, values in _FAIRNESS.items() if session else ():
-        cells = [
-            Cellv(text=_counted(values(session, record) for record in found[arm]), cells=evidence.refs(*found[arm]))
-            for arm in arms
-        ]
-        if arms:
-            rows.append((tables_cells.text(name), *cells))
+    for name, values in _FAIRNESS.items() if arms else ():
+        said = ([values(evidence.session_of(record), record) for record in found[arm]] for arm in arms)
+        cells = (Cellv(text=_counted(s), cells=evidence.refs(*found[arm])) for arm, s in zip(arms, said, strict=True))
+        rows.append((tables_cells.text(name), *cells))
     caption = "What was set, and what really ran, in the cells that speak for each backend."
     if session:
         caption += f" {scope.machine(session).text}, {session.session.id}."
@@ -76,7 +73,7 @@ def _counted(values: Iterable[str]) -> str:
     shares = {text: float(text.removesuffix(" %")) for text in found if re.fullmatch(r"[\d.]+ %", text)}
     if len(shares) == len(found):
         n = sum(found.values())
-        return f"{min(shares, key=shares.get)} to {max(shares, key=shares.get)} ({fmt.count(n)} cells)"
+        return f"{min(shares, key=shares.__getitem__)} to {max(shares, key=shares.__getitem__)} ({fmt.count(n)} cells)"
     return "; ".join(f"{value} ({fmt.count(n)} {'cell' if n == 1 else 'cells'})" for value, n in sorted(found.items()))
 
 

@@ -11,7 +11,7 @@ from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING, NOTHING
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
-from bench.schema import BACKENDS, DEVICES, Record
+from bench.schema import BACKENDS, DEVICES
 
 CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
 
@@ -21,7 +21,7 @@ def headline(scope: TableScope) -> Draft:
     """Training on CPU and GPU, and how long a whole job takes: of the lead and of the first machine with a GPU."""
     evidence = scope.evidence
     others = [s for s in scope.sessions[1:] if evidence.has_gpu(s)][:1]
-    rows = []
+    rows: list[tuple[Cellv, ...]] = []
     for session in sorted((*scope.sessions[:1], *others), key=lambda s: not evidence.has_gpu(s)):
         timed = {job.record.cell.workload: job for job in reversed(jobs.jobs(evidence, session))}
         start = scope.machine(session)
@@ -29,10 +29,11 @@ def headline(scope: TableScope) -> Draft:
             start = msgspec.structs.replace(start, note=cells.doubt(evidence, session))
         for workload in scope.models():
             job = timed.get(workload)
-            shown = (*cells.both_devices(scope, session, workload), MISSING if job is None else _job_time(scope, job))
+            whole = MISSING if job is None else _job_time(scope, job)
+            shown = (*cells.both_devices(scope, session, workload), whole)
             if session is scope.sessions[0] or any(cell.cells for cell in shown):
                 rows.append((start, cells.text(evidence.title(workload)), *shown))
-    columns = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
+    columns: tuple[str, ...] = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
     has_gpu = any(map(evidence.has_gpu, scope.sessions))
     ratio = ", beside a ratio at its fastest batch and usual precision, else in float32" if has_gpu else ""
     caption = (
@@ -50,28 +51,23 @@ def headline(scope: TableScope) -> Draft:
 def patience(scope: TableScope) -> Draft:
     """A course-sized amount of training on each number of cores and on the GPU, with the word for the wait."""
     evidence, n_samples = scope.evidence, thresholds.COURSE_SAMPLES
-    columns = [*CORES, "GPU"]
     rows = []
     for session in scope.sessions:
         for workload in scope.models():
-            arms: dict[int | str, Record] = dict(waits.by_threads(evidence, session, workload))
-            if (gpu := evidence.best(session, workload, "train", "gpu")) is not None:
-                arms["GPU"] = gpu
-            times = {key: waits.time_for(record, n_samples) for key, record in arms.items()}
+            by_cores = waits.by_threads(evidence, session, workload)
             shown = []
-            for key in columns:
-                if times.get(key) is None:
+            for record in (*map(by_cores.get, CORES), evidence.best(session, workload, "train", "gpu")):
+                time = None if record is None else waits.time_for(record, n_samples)
+                if time is None:
                     shown.append(MISSING)
-                    continue
-                cell = cells.estimate(scope, times[key], arms[key])
-                word = waits.patience(times[key].value)
-                shown.append(msgspec.structs.replace(cell, text=f"{word}: {cell.text}"))
+                else:
+                    cell = cells.estimate(scope, time, record)
+                    shown.append(msgspec.structs.replace(cell, text=f"{waits.patience(time.value)}: {cell.text}"))
             if any(cell is not MISSING for cell in shown):
                 rows.append((scope.machine(session), cells.text(evidence.title(workload)), *shown))
-    names = [fmt.cores(key) if isinstance(key, int) else key for key in columns]
     return Draft(
         caption=f"Training on {fmt.count(n_samples)} samples once, computed from the steady step (lower is better).",
-        columns=(MACHINE, "workload", *names),
+        columns=(MACHINE, "workload", *map(fmt.cores, CORES), "GPU"),
         rows=rows,
     )
 
@@ -79,24 +75,21 @@ def patience(scope: TableScope) -> Draft:
 @table.table("first-step")
 def first_step(scope: TableScope) -> Draft:
     """The first step beside a steady one."""
-    rows = []
-    for session, workload, mode, device in select.arms(scope, modes=("train",)):
-        for backend, record, failure in select.by_backend(scope, session, workload, mode, device):
-            arm = (
-                cells.arm_text(backend, device)
-                if record is None
-                else f"{cells.arm_text(backend, device)}, jit {record.cell.jit}"
-            )
-            start = (scope.machine(session), cells.text(scope.evidence.title(workload)), cells.text(arm))
-            if record is None:
-                rows.append((*start, cells.failed(scope, failure), NOTHING, NOTHING))
-                continue
-            first, steady = quantities.first_step(record), quantities.step_time(record)
-            steps = MISSING
-            if first is not None and steady is not None:
-                text = f"{fmt.number(first.value / steady.value)} steps"
-                steps = Cellv(text=text, cells=scope.evidence.refs(record))
-            rows.append((*start, cells.estimate(scope, first, record), cells.estimate(scope, steady, record), steps))
+    rows: list[tuple[Cellv, ...]] = []
+    for arm in select.arms(scope, modes=("train",)):
+        machine, workload, _, words = cells.arm(scope, arm)
+        record = arm.measured
+        if record is None:
+            rows.append((machine, workload, words, cells.failed(scope, arm.record), NOTHING, NOTHING))
+            continue
+        first, steady = quantities.first_step(record), quantities.step_time(record)
+        steps = MISSING
+        if first is not None and steady is not None:
+            text = f"{fmt.number(first.value / steady.value)} steps"
+            steps = Cellv(text=text, cells=scope.evidence.refs(record))
+        words = cells.text(f"{words.text}, jit {record.cell.jit}")
+        both = (cells.estimate(scope, time, record) for time in (first, steady))
+        rows.append((machine, workload, words, *both, steps))
     return Draft(
         caption="Seconds of the first step, which traces and compiles, and of a steady step of the same cell.",
         columns=(MACHINE, "workload", "arm", "first step", "steady step", "the first costs as much as"),
@@ -112,12 +105,13 @@ def latency(scope: TableScope) -> Draft:
         for workload in scope.models():
             found = select.strict(scope, session, workload, mode="infer")
             for records in select.groups(found, lambda r: (*select.all_but_batch(r), r.cell.batch_size)):
-                best = select.fastest(scope, records, "latency") or records[0]
+                best = select.speaker(scope, records, "latency")
+                machine, name, _, arm = cells.arm_of(scope, best)
                 rows.append((
-                    scope.machine(session),
-                    cells.text(cells.sized(scope, best)),
+                    machine,
+                    name,
                     cells.text(fmt.count(best.cell.batch_size)),
-                    cells.text(cells.arm_text(best.cell.backend, best.cell.device)),
+                    arm,
                     cells.or_failed(scope, best, quantities.latency),
                     cells.or_failed(scope, best, quantities.latency_tail),
                 ))  # fmt: skip

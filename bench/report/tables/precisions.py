@@ -19,12 +19,9 @@ def precisions(scope: TableScope) -> Draft:
             for record in sorted(same, key=lambda record: PRECISIONS.index(record.cell.precision)):
                 if record is strict or strict is None:
                     continue
-                gain = evidence.record_speedup(record, strict, quantity) if record.status == "ok" else None
+                gain = select.speedup(scope, record, strict, quantity)
                 rows.append((
-                    scope.machine(session),
-                    cells.text(cells.sized(scope, record)),
-                    cells.text(fmt.MODE_NAMES[record.cell.mode]),
-                    cells.text(cells.arm_text(record.cell.backend, record.cell.device)),
+                    *cells.arm_of(scope, record),
                     cells.text(fmt.count(record.cell.batch_size)),
                     cells.or_failed(scope, strict, make),
                     cells.text(evidence.precision_text(record)),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from bench.records.store import SessionResults
-from bench.report.evidence import cells, rooflines
+from bench.report.evidence import cells
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate, Quantity
 from bench.report.tables.table import MODES, TableScope
@@ -20,12 +23,49 @@ def study_size(record: Record) -> tuple[Any, ...]:
     return (DEVICES.index(cell.device), -cell.threads, cell.precision, cell.batch_size, cell.n_samples, params)
 
 
-def with_counts(scope: TableScope) -> Iterator[tuple[SessionResults, str, Mode, Device, Backend, Record]]:
-    """The best record of every arm whose operations are counted."""
-    for session, workload, mode, device in arms(scope):
-        for backend, record, _ in by_backend(scope, session, workload, mode, device):
-            if record is not None and rooflines.achieved(record) is not None:
-                yield session, workload, mode, device, backend, record
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend on a device, with one workload in one mode of a session, and the record that speaks for it.
+
+    ``record`` is the best one; where nothing was measured the first, which says why, or None without any.
+    """
+
+    session: SessionResults
+    workload: str
+    mode: Mode
+    device: Device
+    backend: Backend
+    record: Record | None
+
+    @property
+    def key(self) -> tuple[str, Device, Backend]:
+        """What tells it from the others of its session and mode."""
+        return self.workload, self.device, self.backend
+
+    @property
+    def measured(self) -> Record | None:
+        """The record, if it has a result."""
+        return self.record if self.record is not None and self.record.status == "ok" else None
+
+
+def arms(scope: TableScope, *, modes: Sequence[Mode] = MODES, by: Quantity = "throughput") -> Iterator[Arm]:
+    """Every arm of a headline variant that has a record, with the one that is best by a quantity, else by throughput.
+
+    Of the leading session also what it could have measured on the CPU and has not, so that a gap is seen: its first
+    backend stands for it.
+    """
+    evidence = scope.evidence
+    for session in scope.sessions:
+        for workload in scope.models():
+            variants = [v for group in evidence.workloads[workload].variants.values() for v in group]
+            expected = {v.mode for v in variants if v.headline} if session is evidence.lead else set()
+            for mode, device in itertools.product(modes, DEVICES):
+                place: dict[str, Any] = {"session": session, "workload": workload, "mode": mode, "device": device}
+                by_backend = {b: evidence.candidates(session, workload, mode, device, backend=b) for b in BACKENDS}
+                if not any(by_backend.values()) and device == "cpu" and mode in expected:
+                    yield Arm(backend=evidence.backends(session)[0], record=None, **place)
+                for backend, found in by_backend.items():
+                    if found:
+                        yield Arm(backend=backend, record=speaker(scope, found, by), **place)
 
 
 def all_but_threads(record: Record) -> tuple[Any, ...]:
@@ -40,6 +80,24 @@ def fastest(scope: TableScope, records: Sequence[Record], by: Quantity = "throug
     return cells.fastest(scope.evidence.undisturbed(records), by)
 
 
+def speaker(scope: TableScope, records: Sequence[Record], by: Quantity = "throughput") -> Record:
+    """The best of the records by a quantity, else by throughput; with nothing measured the first, which says why.
+
+    Raises:
+        IndexError: no records.
+    """
+    return fastest(scope, records, by) or fastest(scope, records) or records[0]
+
+
+def speedup(
+    scope: TableScope, first: Record | None, second: Record | None, quantity: Quantity = "throughput"
+) -> Estimate | None:
+    """How many times faster the first record is than the second; None unless both were measured."""
+    if first is None or second is None or not ("ok" == first.status == second.status):
+        return None
+    return scope.evidence.record_speedup(first, second, quantity)
+
+
 def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, Quantity, Callable[[Record], Estimate | None]]]:
     """Session, workload, and the quantity that is its speed, by name and as a function; a study has none."""
     for session in scope.sessions:
@@ -51,44 +109,16 @@ def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, Quantity, C
                 yield session, workload, "throughput", quantities.throughput
 
 
-def arms(
-    scope: TableScope, *, sessions: int | None = None, modes: Sequence[Mode] = MODES
-) -> Iterator[tuple[SessionResults, str, Mode, Device]]:
-    """Session, workload, mode and device of every headline variant that has a record.
-
-    Of the leading session also what it could have measured on the CPU and has not, so that a gap is seen.
-    """
-    evidence = scope.evidence
-    for session in scope.sessions[:sessions]:
-        for workload in scope.models():
-            variants = [v for group in evidence.workloads[workload].variants.values() for v in group]
-            expected = {v.mode for v in variants if v.headline} if session is evidence.lead else set()
-            for mode in modes:
-                for device in DEVICES:
-                    if evidence.candidates(session, workload, mode, device) or (device == "cpu" and mode in expected):
-                        yield session, workload, mode, device
-
-
-def by_backend(
-    scope: TableScope, session: SessionResults, workload: str, mode: Mode, device: Device, by: Quantity = "throughput"
-) -> Iterator[tuple[Backend, Record | None, Record | None]]:
-    """Each backend that has a record, with its best record, or else the one that says why there is none.
-
-    When no backend has any, the first that the session ran stands for them, with neither.
-    """
-    if not scope.evidence.candidates(session, workload, mode, device):
-        yield scope.evidence.backends(session)[0], None, None
-    for backend in BACKENDS:
-        found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
-        if found:
-            measured = [record for record in found if record.status == "ok"]
-            best = fastest(scope, measured, by) or fastest(scope, measured)
-            yield backend, best, None if best else found[0]
-
-
 def strict(scope: TableScope, session: SessionResults, workload: str, **fields: Any) -> list[Record]:
     """Float32 records of a workload, on each device those with most threads."""
-    found = scope.evidence.records(session, workload=workload, precision="float32-strict", **fields)
+    return most_threads_by_device(
+        scope.evidence.records(session, workload=workload, precision="float32-strict", **fields)
+    )
+
+
+def most_threads_by_device(records: Iterable[Record]) -> list[Record]:
+    """The records with the most threads of those of each device."""
+    found = list(records)
     return [r for device in DEVICES for r in most_threads([r for r in found if r.cell.device == device])]
 
 
@@ -104,7 +134,7 @@ def best_by_batch(scope: TableScope, records: Iterable[Record]) -> Iterator[Reco
         batches = sorted({record.cell.batch_size for record in alike})
         for batch in batches if len(batches) > 1 else ():
             same = [record for record in alike if record.cell.batch_size == batch]
-            yield fastest(scope, same) or same[0]
+            yield speaker(scope, same)
 
 
 def all_but_batch(record: Record) -> tuple[Any, ...]:

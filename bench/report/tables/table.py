@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import get_args
 
 import msgspec
@@ -38,6 +38,11 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     is_older: bool = False  # or by another method or other code than today's
 
 
+def evidence_text(refs: Iterable[CellRef]) -> str:
+    """Addresses of cells for files: machine/session/cell, each once, separated by blanks."""
+    return " ".join(f"{ref.machine}/{ref.session}/{ref.cell}" for ref in dict.fromkeys(refs))
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A finished table; every row has one cell per column. Without rows nothing was measured."""
 
@@ -67,8 +72,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                     line += ["", "", "", "", "", cell.text]
                 else:
                     line += [e.value, e.low, e.high, e.n, e.unit, "ok"]
-            refs = dict.fromkeys(ref for cell in row for ref in cell.cells)
-            lines.append((*line, " ".join(f"{ref.machine}/{ref.session}/{ref.cell}" for ref in refs)))
+            lines.append((*line, evidence_text(ref for cell in row for ref in cell.cells)))
         return tuple(lines)
 
 
@@ -78,6 +82,11 @@ class TableScope(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     sessions: tuple[SessionResults, ...]
     workloads: tuple[str, ...]
+
+    @property
+    def first(self) -> TableScope:
+        """The same of its first session alone."""
+        return msgspec.structs.replace(self, sessions=self.sessions[:1])
 
     def models(self) -> tuple[str, ...]:
         """The workloads that train a model."""
@@ -98,7 +107,7 @@ class Draft(msgspec.Struct, kw_only=True):
 
     caption: str
     columns: tuple[str, ...]
-    rows: list[tuple[Cellv, ...]]
+    rows: Sequence[tuple[Cellv, ...]]
     keeps_machine: bool = False  # the column stays even when all rows share a machine
 
 

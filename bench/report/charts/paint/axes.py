@@ -9,12 +9,14 @@ from typing import Any
 
 import altair as alt
 
+from bench.report.tables.table import evidence_text
 from bench.schema import BACKENDS, DEVICES
 
 WIDE_PX = 720
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 NOT_MEASURED = "not measured yet"
+EVERY = "every arm"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
 OURS = ("each at its best", "same batch, strict float32")
 
@@ -38,6 +40,9 @@ COLOURS: dict[str, str] = {role: f"#fa{number:02x}af" for number, role in enumer
 def series(device: str, backend: str) -> str:
     """Name of an arm as legends show it."""
     return f"{BACKEND_NAMES[backend]}, {device.upper()}"
+
+
+Layers = alt.LayerChart | alt.FacetChart  # what altair says that layers make
 
 
 # Painters: from rows to an Altair chart, for a desk or a phone.
@@ -97,6 +102,20 @@ def axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Ma
     return alt.Axis(values=values, labelExpr=label)
 
 
+def names_axis(names: Mapping[float, str]) -> alt.Axis:
+    """An axis of names in lines, each at its height."""
+    return alt.Axis(
+        values=list(names),
+        labelExpr=choose(names),
+        title=None,
+        grid=False,
+        ticks=False,
+        domain=False,
+        labelPadding=8,
+        labelOverlap=False,
+    )
+
+
 def axis_title(title: str, narrow: bool) -> str | list[str]:
     """Title of an axis, in two lines on a phone."""
     return wrapped(title, 42).split("|") if narrow else title
@@ -126,9 +145,17 @@ def with_values(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     return {
-        key: {"values": VALUES[value["name"]]} if key == "data" and "name" in value else with_values(value)
+        key: {"values": [_plain(row) for row in VALUES[value["name"]]]}
+        if key == "data" and "name" in value
+        else with_values(value)
         for key, value in part.items()
     }
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of data for a file: the addresses of the cells behind it as text."""
+    plain = {key: value for key, value in row.items() if key != "cells"}
+    return plain | ({"evidence": evidence_text(row["cells"])} if row.get("cells") else {})
 
 
 # Values that a painter has handed over since the last finished drawing, by name. Altair copies a chart, its data

@@ -9,12 +9,12 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS
+from bench.report.charts.paint.axes import COLOURS, Layers
 
 
 def curves(
     rows: list[dict[str, Any]], x_title: str, y_title: str, missing: Sequence[str], *, narrow: bool, base: int
-) -> alt.LayerChart:
+) -> Layers:
     """Lines over a logarithmic size, each point with its interval."""
     rows = [{"line": row["series"]} | row for row in rows]
     styles = axes.styles([row for row in rows if row["value"] is not None])
@@ -64,11 +64,12 @@ def curves(
 
 def notes(texts: Sequence[str], *, narrow: bool) -> list[alt.Chart]:
     """What is missing, in lines at the upper left of the plot."""
-    notes = [{"text": text, "line": line} for line, text in enumerate(texts[:8])]
-    said = alt.Chart(axes.data(notes)).transform_calculate(text=f"truncate(datum.text, {44 if narrow else 90})")
+    lines = list(enumerate(texts[:8]))
+    said = alt.Chart(axes.data([{"text": text, "line": line} for line, text in lines]))
+    said = said.transform_calculate(text=f"truncate(datum.text, {44 if narrow else 90})")
     return [
-        said.transform_filter(f"datum.line == {note['line']}")
+        said.transform_filter(f"datum.line == {line}")
         .mark_text(align="left", baseline="top", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
-        .encode(x=alt.value(8), y=alt.value(6 + 15 * note["line"]), text=alt.Text("text:N"))
-        for note in notes
+        .encode(x=alt.value(8), y=alt.value(6 + 15 * line), text=alt.Text("text:N"))
+        for line, _ in lines
     ]

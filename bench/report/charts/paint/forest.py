@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from bench.report.charts.chart import EVERY
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, LINE_PX, NARROW_PX, OURS, WIDE_PX
+from bench.report.charts.paint.axes import COLOURS, EVERY, LINE_PX, NARROW_PX, OURS, WIDE_PX, Layers
 
 
 class _Strip(NamedTuple):
@@ -115,13 +114,14 @@ def _texts(
 ) -> list[dict[str, Any]]:
     """What is written about a mark: its label, or why it is missing."""
     if row["value"] is None:
-        start, text = strip.note(_said(row, narrow=narrow))
-        return [{"text_x": strip.value(start), "y": top + place, "text": text, "role": "missing"}]
+        left, text = strip.note(_said(row, narrow=narrow))
+        return [{"text_x": strip.value(left), "y": top + place, "text": text, "role": "missing"}]
     role = "published" if row["series"] == "published elsewhere" else "ink-soft"
     if below is not None:
         return [{"text_x": strip.value(below["start"]), "y": top + below["y"], "text": below["text"], "role": role}]
-    if row["label"]:
-        return [{"text_x": strip.value(strip.beside(row)), "y": top + place, "text": row["label"], "role": role}]
+    start = strip.beside(row) if row["label"] else None
+    if start is not None:
+        return [{"text_x": strip.value(start), "y": top + place, "text": row["label"], "role": role}]
     return []
 
 
@@ -133,7 +133,7 @@ def forest(
     log: bool = True,
     rule_at: float | None = None,
     row_px: int = 17,
-) -> alt.LayerChart:
+) -> Layers:
     """One line per result: point, interval, or the reason why there is none."""
     slots: dict[str, set[str]] = {}
     for row in rows:
@@ -150,21 +150,12 @@ def forest(
     y = alt.Y(
         "y:Q",
         scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
-        axis=alt.Axis(
-            values=list(lines.names),
-            labelExpr=axes.choose(lines.names),
-            title=None,
-            grid=False,
-            ticks=False,
-            domain=False,
-            labelPadding=8,
-            labelOverlap=False,
-        ),
+        axis=axes.names_axis(lines.names),
     )
     layers = _marks(lines.data, styles, y, title, domain, narrow=narrow, log=log, rule_at=rule_at)
     for role in ("ink-soft", "published", "missing"):
         texts = alt.Chart(axes.data([text for text in lines.texts if text["role"] == role])).encode(y=y)
-        font = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
+        font: dict[str, Any] = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
         mark = texts.mark_text(align="left", fontSize=10 if narrow else 11, color=COLOURS[role], **font)
         layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text="text:N"))
     return alt.layer(*layers, height=max(60, int(lines.n_lines * row_px)))

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS
+from bench.report.charts.paint.axes import COLOURS, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import traces
 
 
-def trace_panels(panels: Sequence[tuple[str, traces.Shown | str]], *, narrow: bool) -> alt.LayerChart:
+def trace_panels(panels: Sequence[tuple[str, traces.Shown | str]], *, narrow: bool) -> Layers:
     """A strip for each arm: its blocks over time, a shade over those that are measured; a line for one without."""
     strip_px, head_px, bare_px, gap_px = 62.0, 20.0, 22.0, 12.0
     drawn = [trace for _, trace in panels if not isinstance(trace, str)]

@@ -8,11 +8,11 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NOT_MEASURED
+from bench.report.charts.paint.axes import COLOURS, NOT_MEASURED, Layers
 from bench.report.stats import format as fmt
 
 
-def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> alt.LayerChart:
+def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> Layers:
     """A heat map with the value in each cell and its interval below it."""
     family = "div" if compares else "seq"
     values = sorted(cell["value"] for cell in cells if cell["value"] is not None)
