@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -142,8 +143,8 @@ def _read(path: Path, columns: list[str]) -> tuple[Row, ...]:
             id=line.text("id"),
             source=line.one_of("source", sources()),
             file=line.text("file", needed=False),
-            network=_known(line, "network", networks.published()),
-            card=_known(line, "card", cards.cards()),
+            network=known(line, "network", networks.published()),
+            card=known(line, "card", cards.cards()),
             framework=line.text("framework"),
             precision=line.one_of("precision", get_args(Precision)),  # type: ignore[arg-type]
             batch=line.optional("batch_size"),
@@ -167,8 +168,9 @@ def _read(path: Path, columns: list[str]) -> tuple[Row, ...]:
     return tuple(found.values())
 
 
-def _known(line: Line, column: str, known: dict[str, object]) -> str:
+def known(line: Line, column: str, names: Mapping[str, object]) -> str:
+    """A network's or card's name that has a line of its own in its table."""
     name = line.text(column)
-    if name not in known:
+    if name not in names:
         raise line.fail(f"no {column} {name!r} in {column}s.csv", f"add the {column} there, with its source")
     return name

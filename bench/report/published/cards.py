@@ -13,8 +13,8 @@ import msgspec
 from bench.report.published.strict import FOLDER, Line, PublishedError, lines
 
 COLUMNS = (
-    "name vendor architecture released fp32_tflops tf32_tflops fp16_tflops bandwidth_gb_s memory_gb tdp_w aliases"
-    " source source_url"
+    "name vendor architecture released fp32_tflops tf32_tflops fp16_tflops bandwidth_gb_s memory_gb tdp_w often_named"
+    " aliases source source_url"
 ).split()
 VENDORS = frozenset({"NVIDIA", "AMD", "Intel", "Apple"})
 # Words that name a maker or a brand and tell no two cards apart.
@@ -41,6 +41,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth: float | None
     memory: float | None
     watts: float | None
+    is_often_named: bool  # whether it is among those that people ask for most
     aliases: tuple[str, ...]
     source: str
     url: str
@@ -81,6 +82,7 @@ def cards(path: Path = FOLDER / "gpu" / "cards.csv") -> dict[str, Card]:
             bandwidth=_scaled(line, "bandwidth_gb_s", 1e9),
             memory=_scaled(line, "memory_gb", 1e9),
             watts=_scaled(line, "tdp_w", 1.0),
+            is_often_named=line.one_of("often_named", ("", "yes")) == "yes",
             aliases=tuple(filter(None, line.text("aliases", needed=False).split("; "))),
             source=line.text("source"),
             url=line.text("source_url"),
@@ -89,6 +91,11 @@ def cards(path: Path = FOLDER / "gpu" / "cards.csv") -> dict[str, Card]:
             raise line.fail(f"{card.name} stands above already", "keep the line that its source bears out")
         found[card.name] = card
     return found
+
+
+def often_named() -> tuple[Card, ...]:
+    """The cards that people ask for most, oldest first."""
+    return tuple(sorted((card for card in cards().values() if card.is_often_named), key=lambda card: card.released))
 
 
 def _scaled(line: Line, column: str, factor: float) -> float | None:
