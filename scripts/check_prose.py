@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from bench.records import store  # noqa: E402
 from bench.report.evidence.evidence import Evidence  # noqa: E402
 from bench.report.facts import lookup  # noqa: E402
-from bench.report.prose import check_page, groups, readme  # noqa: E402
+from bench.report.prose import check_page, groups, readme, source  # noqa: E402
 from bench.workloads import registry  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{name}  {lookup.lookup(name, evidence).text}")
         return 0
     if options.report:
-        print(groups.table(groups.read(path, text) for path, text in check_page.page_sources().items()))
+        print(groups.table(map(groups.read, source.read(source.DOCS).values())))
         return 0
     if options.write_readme:
         path = ROOT / "README.md"
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     problems = check_page.check()
     for problem in problems:
         print(problem.shown)
-    print(f"{len(problems)} problems in {len(check_page.page_sources())} pages", file=sys.stderr)
+    print(f"{len(problems)} problems in {len(source.read(source.DOCS))} pages", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from bench.records import store
-from bench.report.claims import rule
+from bench.report.claims.check_rule import Offers
+from bench.report.claims.sentence import SentenceError
 from bench.report.facts import lookup
 from bench.report.pages import build, drawings, plain
 from bench.report.prose import check_page, readme, source
@@ -24,6 +25,7 @@ from bench.report.claims import answers
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.workloads import registry
+from tests.beliefs import BELIEFS, judge
 from tests.factories import make_gpu, make_machine, make_record, make_results, make_session, make_session_results
 from tests.sites import ROOT, write_results
 from tests.test_pages import write_docs
@@ -75,10 +77,8 @@ def spec(head: str = HEAD) -> answers.Spec:
 
 def complaints(head: str, body: str = "{{ answer() }}\n") -> list[str]:
     """What is wrong with a page, as the build says it: line and words."""
-    known = {
-        "verdicts": rule.ALL, "facts": lookup.names(registry.workloads()), "figures": published.figures(),
-    }  # fmt: skip
-    found = answers.problems(yaml.safe_load(head), f"---\n{head}---\n", f"\n{body}", **known)
+    offers = Offers(lookup.names(registry.workloads()), published.figures(), registry.workloads())
+    found = answers.problems(yaml.safe_load(head), f"---\n{head}---\n", f"\n{body}", beliefs=BELIEFS, offers=offers)
     return [f"{line}: {told}" for line, told in found]
 
 
@@ -87,7 +87,7 @@ def complaints(head: str, body: str = "{{ answer() }}\n") -> list[str]:
 
 @pytest.mark.parametrize("outcome", answers.OUTCOMES)
 def test_the_records_choose_outcome_and_sentence(outcome: str):
-    answer = answers.decide("q", spec(), evidence_of(outcome))
+    answer = answers.decide("q", spec(), BELIEFS, evidence_of(outcome))
 
     assert outcome == answer.outcome
     assert answer.sentence.startswith(WORDS[outcome])
@@ -103,7 +103,7 @@ def test_an_answer_takes_the_outcome_of_its_verdict():
     )
     head = head.replace("highest.value", 'fact("n-runs")').replace("{{ counted }}", "some")
 
-    answer, verdict = answers.decide("q", spec(head), found), rule.lookup("only-for-training", found)
+    answer, verdict = answers.decide("q", spec(head), BELIEFS, found), judge("only-for-training", found)
 
     assert ("false", verdict.outcome) == (answer.outcome, answer.outcome)
     assert (verdict.rule, verdict.belief, verdict.basis) == (answer.rule, answer.statement, answer.basis)
@@ -120,8 +120,8 @@ def test_two_facts_are_compared_within_one_machine_only():
     ]
     together = make_session_results(one, machine=machines[0], session=make_session(one, machine_id=machines[0].id))
 
-    answer = answers.decide("q", spec(head), Evidence(Results((together,)), registry.workloads()))
-    parted = answers.decide("q", spec(head), Evidence(Results(tuple(apart)), registry.workloads()))
+    answer = answers.decide("q", spec(head), BELIEFS, Evidence(Results((together,)), registry.workloads()))
+    parted = answers.decide("q", spec(head), BELIEFS, Evidence(Results(tuple(apart)), registry.workloads()))
 
     assert ("true", "not enough data") == (answer.outcome, parted.outcome)
     assert "0.5" in answer.sentence
@@ -137,7 +137,7 @@ def test_two_facts_of_cells_hours_apart_hold_the_machines_drift():
         runs = tuple(msgspec.structs.replace(run, started_at=f"2026-11-03T{hour}:00:00+00:00") for run in fast.runs)
         moved = msgspec.structs.replace(fast, runs=runs)
         found = Evidence(Results((make_session_results([slow, moved]), again)), registry.workloads())
-        return answers.decide("q", spec(head), found).outcome
+        return answers.decide("q", spec(head), BELIEFS, found).outcome
 
     assert ("true", "depends") == (outcome("08"), outcome("16"))
 
@@ -148,17 +148,17 @@ def test_of_several_sentences_the_first_counts_whose_facts_have_records():
     without = evidence_of("not enough data")
     with_one = Evidence(Results((make_session_results([make_record("resnet50")]),)), registry.workloads())
 
-    assert "Not measured yet." == answers.decide("q", spec(head), without).sentence
-    assert answers.decide("q", spec(head), with_one).sentence.startswith("Not at ")
+    assert "Not measured yet." == answers.decide("q", spec(head), BELIEFS, without).sentence
+    assert answers.decide("q", spec(head), BELIEFS, with_one).sentence.startswith("Not at ")
 
 
 def test_a_case_that_nobody_counted_is_an_error():
     head = "answer:\n  decided_by: always-requires-gpu\n" + SENTENCES
     found = Evidence(make_results(), registry.workloads())
-    assert "false" == rule.lookup("always-requires-gpu", found).outcome
+    assert "false" == judge("always-requires-gpu", found).outcome
 
-    with pytest.raises(answers.AnswerError, match=r"'lowest\.value': the rule counted no cases; write a fact"):
-        answers.decide("q", spec(head), found)
+    with pytest.raises(SentenceError, match=r"'lowest\.value': the rule counted no cases; write a fact"):
+        answers.decide("q", spec(head), BELIEFS, found)
 
 
 # One object: the page and everything that is made of it.
@@ -177,7 +177,9 @@ def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Pat
 
     built = build.build(docs, root, address=ADDRESS)
 
-    sentence = plain.plain(answers.decide("q", spec(), Evidence(store.load(root), registry.workloads())).sentence)
+    sentence = plain.plain(
+        answers.decide("q", spec(), BELIEFS, Evidence(store.load(root), registry.workloads())).sentence
+    )
     _, head, body = built["faq/q.md"].split("---\n", 2)
     meta = yaml.safe_load(head)
     assert sentence.startswith(WORDS[outcome]) and "  " not in sentence
@@ -216,17 +218,17 @@ def test_a_right_answer_is_accepted():
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("  depends: >-", "  dependz: >-", r"^14: unknown key or outcome 'dependz' of an answer; write one of depends"),
+        ("  depends: >-", "  dependz: >-", r"^14: dependz: unknown key 'dependz'; near ones: depends"),
         (SENTENCES[SENTENCES.index("  depends") : SENTENCES.index("  unknown")], "", r"^4: .*no sentence for"),
-        ("  at_least: 1\n", "", r"^6: facts decide nothing without a threshold; add at_least or at_most"),
-        ("  says: A GPU trains a small network faster than a CPU.\n", "", r"^5: facts decide nothing without 'says'"),
-        ("mlp-tabular-train-speedup\n", "mlp-tabular-train-spedup\n", r"^6: unknown fact 'mlp-tabular-train-spedup'"),
-        ("mlp-tabular-train-speedup\n", "[a, b, c]\n", r"^6: a case is one fact, or two"),
-        ("  at_least: 1\n", "  at_least: much\n", r"^4: the answer is not one: Expected `float \| null`"),
-        ("  at_least: 1\n", "  at_least: 1\n  needs: often\n", r"^4: .* Invalid enum value 'often'"),
-        (RULE, "answer:\n  decided_by: only-for-trainings\n", r"^5: unknown rule 'only-for-trainings'; near ones: "),
-        (RULE, "answer:\n", r"^4: an answer is decided by a verdict or by facts; write decided_by or facts"),
-        ("  at_least", "  decided_by: only-for-training\n  at_least", r"write decided_by or facts, one of them"),
+        ("  at_least: 1\n", "", r"^4: at_least: cases decide nothing without a threshold"),
+        ("  says: A GPU trains a small network faster than a CPU.\n", "", r"^4: says: cases decide nothing w"),
+        ("mlp-tabular-train-speedup\n", "mlp-tabular-train-spedup\n", r"^6: facts: unknown fact 'mlp-tabular-train-sp"),
+        ("mlp-tabular-train-speedup\n", "[a, b, c]\n", r"^6: facts: a case is one fact, or two"),
+        ("  at_least: 1\n", "  at_least: much\n", r"^9: at_least: expected a number or a .*, found 'much'"),
+        ("  at_least: 1\n", "  at_least: 1\n  needs: often\n", r"^10: needs: expected one of .*, found 'often'"),
+        (RULE, "answer:\n  decided_by: only-for-trainings\n", r"^5: decided_by: unknown belief 'only-for-trainings'"),
+        (RULE, "answer:\n", r"^4: decided_by: an answer is decided by a belief, or by cases or facts"),
+        ("  at_least", "  decided_by: only-for-training\n  at_least", r"of its own; write one of these"),
         ("Yes: it trained", "Yes: " + "it was " * 12 + "trained", r"^10: true: the sentence has 3\d words; shorten it"),
         ("as fast.\n  depends", "as fast\n  depends", r"^12: false: the sentence has no full stop"),
         ('fact("mlp-tabular-train-speedup")', 'fact("mlp")', r"^10: true: unknown fact 'mlp'"),
@@ -241,7 +243,7 @@ def test_a_right_answer_is_accepted():
 )  # fmt: skip
 def test_wrong_answers_are_refused(old: str, new: str, told: str):
     assert old in HEAD
-    found = complaints(HEAD.replace(old, new))
+    found = [one.replace("answer.", "", 1) for one in complaints(HEAD.replace(old, new))]
     assert [one for one in found if re.search(told, one)], found
 
 
@@ -266,14 +268,14 @@ def test_verdicts_without_cases_have_no_lowest_one():
 def test_a_wrong_answer_stops_the_build(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "{{ answer() }}", head=HEAD.replace("depends", "dependz"))
 
-    with pytest.raises(source.PageError, match=r"docs/faq/q\.md:14: unknown key or outcome 'dependz'"):
+    with pytest.raises(source.PageError, match=r"docs/faq/q\.md:14: answer\.dependz: unknown key 'dependz'"):
         build.build(docs, write_results(tmp_path / "results", Results(())))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("  depends: >-", "  dependz: >-", "16: unknown key or outcome 'dependz'"),
+        ("  depends: >-", "  dependz: >-", "16: answer.dependz: unknown key 'dependz'"),
         ("it trained {{ lowest", "it trained 3x {{ lowest", "14: naked number '3x' in false"),
         ("No: it trained", "No: it is faster, and trained", '14: "faster" without "than" in false'),
         ("at least", "at least", ""),
@@ -281,7 +283,9 @@ def test_a_wrong_answer_stops_the_build(tmp_path: Path):
 )
 def test_the_checker_of_prose_knows_answers(old: str, new: str, told: str):
     head = HEAD.replace("id: q\n", "id: q\nworkloads: [resnet50]\ngroup: start\n").replace(old, new)
-    found = check_page.check_page("docs/faq/q.md", f"---\n{head}---\n\n{{{{ answer() }}}}\n", check_page.known())
+    found = check_page.check_page(
+        source.parsed(f"---\n{head}---\n\n{{{{ answer() }}}}\n", "faq/q.md", "docs/faq/q.md"), check_page.known()
+    )
     texts = [f"{one.line}: {one.text}" for one in found]
     assert (not told and not texts) or [one for one in texts if one.startswith(told) and told], texts
 
@@ -292,10 +296,9 @@ def test_the_checker_of_prose_knows_answers(old: str, new: str, told: str):
 def own_specs() -> dict[str, answers.Spec]:
     """Answers of the site that measurements decide, by the page's name."""
     found = {}
-    for path in sorted((ROOT / "docs" / "faq").glob("*.md")):
-        meta = yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1])
-        if (one := answers.spec_of(meta)) is not None:
-            found[path.stem] = one
+    for path, page in source.read(ROOT / "docs", "faq").items():
+        if (one := answers.spec_of(page.meta)) is not None:
+            found[path] = one
     return found
 
 
@@ -308,7 +311,7 @@ def test_every_answer_says_something_whatever_was_measured(name: str):
     results = {"none": Results(()), "full": make_results(gpu=True, n_runs=2, n_blocks=4)}
     found = Evidence(results[name], registry.workloads()) if name in results else readme.committed_evidence()
     for page, one in own_specs().items():
-        answer = answers.decide(page, one, found)
+        answer = answers.decide(page, one, BELIEFS, found)
         assert answer.sentence.endswith(".") and "{{" not in answer.sentence, page
         assert ("not measured yet" not in answer.sentence) or "not enough data" == answer.outcome, answer
         if "not enough data" == answer.outcome:

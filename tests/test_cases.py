@@ -9,11 +9,11 @@ import pytest
 
 from bench.records.store import Results
 from bench.report.claims import case as claims_case
-from bench.report.claims import rule
 from bench.report.claims.cases import arms
 from bench.report.evidence.evidence import Evidence
 from bench.schema import Block, Cell, Reading, Record, Run, Series, Variant, Workload
 from bench.workloads import registry
+from tests.beliefs import judge
 from tests.factories import (
     INVENTED,
     make_cell,
@@ -74,7 +74,7 @@ def judged(verdict_id: str, *records: Record, gpu_bytes: int = 80_000_000_000) -
     machine = make_machine(gpus=(make_gpu(memory_bytes=gpu_bytes),))
     session = make_session(records, machine_id=machine.id)
     found = make_session_results(records, machine=machine, session=session)
-    return rule.lookup(verdict_id, Evidence(Results((found,)), {id_: make_workload(id_) for id_ in INVENTED}))
+    return judge(verdict_id, Evidence(Results((found,)), {id_: make_workload(id_) for id_ in INVENTED}))
 
 
 STUDIES = {
@@ -219,12 +219,12 @@ def test_batches_are_compared_with_the_next_smaller_one():
 
 
 def test_a_gain_over_two_doublings_is_shared_between_them():
-    found = arms.larger_batch(per_doubling=True)
     records = by_batch((8, 1.0), (32, 1.0))
     machine = make_machine()
     session = make_session_results(records, machine=machine, session=make_session(records, machine_id=machine.id))
 
-    (case,) = found(Evidence(Results((session,)), {"resnet50": make_workload("resnet50")}))
+    found = Evidence(Results((session,)), {"resnet50": make_workload("resnet50")})
+    (case,) = arms.larger_batch(found, per_doubling=True)
 
     assert 2.0 == pytest.approx(case.value, rel=0.05)
 
@@ -320,7 +320,7 @@ def test_the_data_sheet_is_looked_up_by_the_gpus_name():
         machine = make_machine(gpus=(make_gpu("NVIDIA H200"),))
         session = make_session((record,), machine_id=machine.id)
         results = Results((make_session_results((record,), machine=machine, session=session),))
-        return rule.lookup("data-sheet-is-what-you-get", Evidence(results, {"matmul": make_workload("matmul")})).outcome
+        return judge("data-sheet-is-what-you-get", Evidence(results, {"matmul": make_workload("matmul")})).outcome
 
     peak_s = 2 * 4096**3 / 66.91e12
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 
 from bench.report.charts import draw
 from bench.report.claims import ledger
-from bench.report.claims import rule as claims_rule
 
 pytest.importorskip("altair")
 
 from bench.records.store import Results
 from bench.report.claims import answers
 from bench.report.evidence.evidence import Evidence
+from bench.report.prose import source
 from bench.report.published import figures as published
 from bench.schema import Record
 from bench.workloads import registry
+from tests.beliefs import BELIEFS, judge
 from tests.factories import (
     INVENTED,
     invented_step_s,
@@ -39,7 +39,7 @@ from tests.test_cases import study_record
 ROOT = Path(__file__).parents[1]
 ENOUGH_FRAC = 0.9
 MAIN_BYTES, GPU_BYTES = 64 * 2**30, 80 * 2**30
-COMPARING = tuple(i for i, e in claims_rule.ALL.items() if e.compares_devices and e.basis == "records")
+COMPARING = tuple(i for i, e in BELIEFS.items() if e.compares_devices and e.basis == "records")
 
 
 def reversible(workload: str, device: str, *, is_reversed: bool, **fields) -> Record:
@@ -106,14 +106,14 @@ def test_both_sides_decide_every_belief_that_compares_the_devices():
     assert len(COMPARING) >= 10
     for verdict_id in COMPARING:
         for is_reversed in (False, True):
-            found = claims_rule.lookup(verdict_id, evidence(is_reversed=is_reversed))
+            found = judge(verdict_id, evidence(is_reversed=is_reversed))
             assert "not measured" != found.outcome, verdict_id
 
 
 def test_reversing_the_devices_changes_the_pages_that_compare_them():
     changed, kept = [], []
     for verdict_id in COMPARING:
-        before, after = (claims_rule.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
+        before, after = (judge(verdict_id, evidence(is_reversed=side)) for side in (False, True))
         flipped = (before.outcome, before.sentence) != (after.outcome, after.sentence)
         (changed if flipped else kept).append(verdict_id)
 
@@ -121,9 +121,7 @@ def test_reversing_the_devices_changes_the_pages_that_compare_them():
 
 
 def test_reversing_the_devices_turns_outcomes_and_not_only_numbers():
-    before, after = (
-        {i: claims_rule.lookup(i, evidence(is_reversed=side)).outcome for i in COMPARING} for side in (0, 1)
-    )
+    before, after = ({i: judge(i, evidence(is_reversed=side)).outcome for i in COMPARING} for side in (0, 1))
 
     assert ("false", "true") == (before["only-for-training"], after["only-for-training"])
     assert ("false", "true") == (before["lstm-gains-nothing"], after["lstm-gains-nothing"])
@@ -150,7 +148,7 @@ def test_reversing_the_devices_turns_both_ratios_of_each_workload():
 def test_each_device_at_its_best_is_another_ratio_than_equal_settings():
     before, after = (evidence(is_reversed=side) for side in (False, True))
     arms = [found.best_contrast(found.lead, "resnet50").arms for found in (before, after)]
-    words = [claims_rule.lookup("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
+    words = [judge("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
 
     assert "batch 128, TF32, against batch 64, float32" == arms[0]
     assert arms[1].endswith("against batch 64, float32")
@@ -162,9 +160,9 @@ def test_each_device_at_its_best_is_another_ratio_than_equal_settings():
 def test_reversing_the_devices_changes_the_claims_that_compare_them():
     def compares(item: ledger.Item) -> bool:
         rule = item.claim.rule
-        return rule is not None and (rule.belief in COMPARING or any("-speedup" in name for name in rule.facts))
+        return rule is not None and (rule.decided_by in COMPARING or any("-speedup" in name for name in rule.facts))
 
-    before, after = (ledger.items(evidence(is_reversed=side)) for side in (False, True))
+    before, after = (ledger.items(evidence(is_reversed=side), BELIEFS) for side in (False, True))
     pairs = [(one, other) for one, other in zip(before, after, strict=True) if compares(one)]
     kept = [one.claim.id for one, other in pairs if (one.word, one.sentence) == (other.word, other.sentence)]
 
@@ -175,12 +173,8 @@ def test_reversing_the_devices_changes_the_claims_that_compare_them():
 
 def beside_their_chart() -> dict[str, str]:
     """Verdicts by the page that shows them beside the chart of all speed-ups."""
-    pages = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "misconceptions").glob("*.md")}
-    return {
-        re.search(r"^verdict: (.+)$", text, re.M).group(1): path.name
-        for path, text in pages.items()
-        if 'chart("cpu-gpu-speedup")' in text
-    }
+    pages = source.read(ROOT / "docs", "misconceptions")
+    return {page.meta["id"]: path for path, page in pages.items() if 'chart("cpu-gpu-speedup")' in page.body}
 
 
 def at_their_best(found) -> list[dict]:
@@ -197,7 +191,7 @@ def test_no_verdict_contradicts_the_chart_beside_it(is_reversed: bool):
 
     assert len(shown) >= 2 and len(drawn) >= 5
     for verdict_id, page in shown.items():
-        cases = claims_rule.lookup(verdict_id, found).cases
+        cases = judge(verdict_id, found).cases
         assert len(cases) == len(drawn), page
         for case in cases:
             (row,) = (row for title, row in drawn.items() if case.name.startswith(title))
@@ -212,12 +206,12 @@ def test_a_gpu_that_the_chart_draws_behind_is_not_always_faster():
         behind = [row for row in rows if row["high"] < 1]
 
         assert behind
-        assert "false" == claims_rule.lookup("gpu-is-always-faster", found).outcome
+        assert "false" == judge("gpu-is-always-faster", found).outcome
 
 
 def test_published_figures_do_not_change_with_our_records():
-    for verdict_id in (i for i, e in claims_rule.ALL.items() if e.basis == "published"):
-        before, after = (claims_rule.lookup(verdict_id, evidence(is_reversed=side)) for side in (False, True))
+    for verdict_id in (i for i, e in BELIEFS.items() if e.basis == "published"):
+        before, after = (judge(verdict_id, evidence(is_reversed=side)) for side in (False, True))
         assert before.sentence == after.sentence
     assert published.claims()
 
@@ -229,12 +223,12 @@ def test_published_figures_do_not_change_with_our_records():
 def own_answers(*, is_reversed: bool) -> dict[str, answers.Answer]:
     """The answers of the site that records of both devices decide, by page."""
     found = {}
-    for path in sorted((ROOT / "docs" / "faq").glob("*.md")):
-        spec = answers.spec_of(yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1]))
-        if spec is not None and spec.compares_devices:
-            answer = answers.decide(path.stem, spec, evidence(is_reversed=is_reversed))
+    for path, page in source.read(ROOT / "docs", "faq").items():
+        spec = answers.spec_of(page.meta)
+        if spec is not None and answers.compares_devices(spec, BELIEFS):
+            answer = answers.decide(path, spec, BELIEFS, evidence(is_reversed=is_reversed))
             if answer.basis == "records":
-                found[path.stem] = answer
+                found[path.removeprefix("faq/").removesuffix(".md")] = answer
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.report.claims import flipped
+from tests.beliefs import BELIEFS
 from tests.factories import make_evidence, make_gpu, make_machine, make_record, make_session, make_session_results
 
 
@@ -17,17 +18,17 @@ def session(day: int, *, machine=None, versions=None, **fields):
 
 
 def test_one_session_flips_nothing():
-    assert () == flipped.flips(make_evidence(session(1)))
+    assert () == flipped.flips(make_evidence(session(1)), BELIEFS)
 
 
 def test_the_same_times_again_flip_nothing():
-    assert () == flipped.flips(make_evidence(session(1), session(2)))
+    assert () == flipped.flips(make_evidence(session(1), session(2)), BELIEFS)
 
 
 def test_a_verdict_that_turns_is_told_with_both_sentences():
     slow = session(1, step_s=2_000.0)
 
-    found = flipped.flips(make_evidence(slow, session(2)))
+    found = flipped.flips(make_evidence(slow, session(2)), BELIEFS)
 
     turned = {flip.after.id: (flip.before.outcome, flip.after.outcome) for flip in found}
     assert ("true", "false") == turned["not-feasible-without-gpu"]

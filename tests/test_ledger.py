@@ -9,12 +9,12 @@ import pytest
 
 from bench.records.store import Results
 from bench.report.claims import ledger
-from bench.report.claims import rule as claims_rule
 from bench.report.claims.units import LedgerError
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.report.published.figures import Claim, ClaimRule, Named, Sum
 from bench.workloads import registry
+from tests.beliefs import BELIEFS, judge
 from tests.factories import (
     INVENTED,
     make_evidence,
@@ -59,12 +59,12 @@ def claim(rule: ClaimRule | None, *, kind: str = "measurable-here", numbers: dic
 def decided(monkeypatch, rule: ClaimRule | None, evidence: Evidence = NOTHING, **fields) -> ledger.Item:
     """The ledger's entry of one claim that is alone in it."""
     monkeypatch.setattr(published, "claims", lambda: (claim(rule, **fields),))
-    (item,) = ledger.items(evidence)
+    (item,) = ledger.items(evidence, BELIEFS)
     return item
 
 
 def test_every_claim_has_a_verdict_and_says_why():
-    found = ledger.items(NOTHING)
+    found = ledger.items(NOTHING, BELIEFS)
 
     assert len(found) >= 130
     for item in found:
@@ -75,7 +75,7 @@ def test_every_claim_has_a_verdict_and_says_why():
 
 
 def test_only_opinions_are_not_measurable_and_all_of_them():
-    for item in ledger.items(NOTHING):
+    for item in ledger.items(NOTHING, BELIEFS):
         assert ("opinion" == item.claim.kind) == ("not measurable" == item.word), item.claim.id
 
 
@@ -84,7 +84,7 @@ def test_no_claim_is_left_without_a_rule():
 
 
 def test_what_no_record_decides_is_only_what_records_could_decide():
-    for item in ledger.items(NOTHING):
+    for item in ledger.items(NOTHING, BELIEFS):
         if item.word == "not measured yet":
             assert item.basis in ("our records", "none") and item.rule, item.claim.id
 
@@ -95,14 +95,14 @@ def test_utilisation_is_held_against_the_articles_figure():
     session = make_session([record], machine_id=machine.id)
     evidence = evidence_of(make_session_results([record], machine=machine, session=session))
 
-    found = next(item for item in ledger.items(evidence) if item.claim.id == "b-util-image-95-45min")
+    found = next(item for item in ledger.items(evidence, BELIEFS) if item.claim.id == "b-util-image-95-45min")
 
     assert ("confirmed", "our records") == (found.word, found.basis)
     assert "95.0 %" in found.sentence and "from 90 % to 100 %" in found.rule
 
 
 def test_what_is_outdated_cites_what_holds_today():
-    for item in ledger.items(NOTHING):
+    for item in ledger.items(NOTHING, BELIEFS):
         if item.word == "outdated":
             assert [row for part in item.parts for row in part.figures], item.claim.id
 
@@ -113,14 +113,14 @@ def test_every_claim_and_name_links_to_a_page_that_exists():
 
 
 def test_without_records_only_published_figures_and_arithmetic_decide():
-    for item in ledger.items(NOTHING):
+    for item in ledger.items(NOTHING, BELIEFS):
         if item.basis == "our records":
             assert "not measured yet" == item.word, item.claim.id
 
 
 def test_records_decide_claims_that_waited():
-    waiting = {i.claim.id: i.word for i in ledger.items(NOTHING)}
-    found = {i.claim.id: i.word for i in ledger.items(evidence_of(gpu=True))}
+    waiting = {i.claim.id: i.word for i in ledger.items(NOTHING, BELIEFS)}
+    found = {i.claim.id: i.word for i in ledger.items(evidence_of(gpu=True), BELIEFS)}
 
     assert "not measured yet" == waiting["a-42min-vs-33s"] != found["a-42min-vs-33s"]
     assert "not measured yet" == waiting["b-10x-to-100x"] != found["b-10x-to-100x"]
@@ -130,7 +130,7 @@ def test_records_decide_claims_that_waited():
 
 
 def entry(claim_id: str) -> ledger.Item:
-    return next(item for item in ledger.items(NOTHING) if item.claim.id == claim_id)
+    return next(item for item in ledger.items(NOTHING, BELIEFS) if item.claim.id == claim_id)
 
 
 def test_watts_times_seconds_say_the_opposite_of_the_text():
@@ -151,8 +151,8 @@ def test_its_tables_stay_below_its_text():
 
 
 def test_a_belief_settles_a_claim_that_says_the_opposite(monkeypatch):
-    agrees = decided(monkeypatch, ClaimRule(belief="gpu-uses-more-energy"))
-    denies = decided(monkeypatch, ClaimRule(belief="gpu-uses-more-energy", says=False))
+    agrees = decided(monkeypatch, ClaimRule(decided_by="gpu-uses-more-energy"))
+    denies = decided(monkeypatch, ClaimRule(decided_by="gpu-uses-more-energy", says=False))
 
     assert ("refuted", "published figures") == (agrees.word, agrees.basis)
     assert "confirmed" == denies.word
@@ -191,13 +191,12 @@ def test_a_fact_is_held_against_a_threshold_with_its_interval(monkeypatch):
 @pytest.mark.parametrize(
     ("rule", "complaint"),
     [
-        (ClaimRule(belief="gpu-is-always-faste"), "gpu-is-always-faster"),
+        (ClaimRule(decided_by="gpu-is-always-faste"), "gpu-is-always-faster"),
         (ClaimRule(facts=("resnet51-train-speedup",), at_least=1.0), "resnet50-train-speedup"),
         (ClaimRule(rows=("nobody",), at_least=1.0), "no published row 'nobody'"),
         (ClaimRule(rows=("tf-gpu-removed",), at_least=1.0), "could not convert"),
         (ClaimRule(rows=("gpu-tesla-t4-memory",)), "no threshold"),
         (ClaimRule(sums=(Sum(name="s", over=("a-claim.watts",), under=()),), at_least=1.0), "a-claim.watts"),
-        (ClaimRule(ages=("caffe-release",), at_least=1.0, holds="gone"), "no verdict is called 'gone'"),
         (ClaimRule(), "names no evidence"),
         (ClaimRule(rows=("imagenet-size", "nanogpt-shakespeare-size"), at_least=1.0), "in GiB and in MB"),
         (ClaimRule(rows=("imagenet-size",), quotients=((EPYC, EPYC),), at_least=1.0), "in GiB and in x"),
@@ -256,7 +255,7 @@ def test_what_the_articles_say_of_imagenet_is_judged_in_gigabytes(claim_id: str)
 # Claims of two halves, and claims that wait for evidence.
 
 HALVES = ClaimRule(
-    belief="gpu-uses-more-energy", says=False, facts=("resnet50-train-speedup",), at_least=2.0, why="Why."
+    decided_by="gpu-uses-more-energy", says=False, facts=("resnet50-train-speedup",), at_least=2.0, reason="Why."
 )
 
 
@@ -282,7 +281,7 @@ def test_a_claim_is_as_good_as_its_weaker_half(monkeypatch, fields: dict, word: 
     "claim_id", ["b-cpu-trainable-gpu-enhances", "b-faq-require-gpu", "b-faq-without-gpu-significantly-longer"]
 )
 def test_what_is_said_of_a_gpu_waits_for_a_gpu(claim_id: str):
-    on_a_cpu = next(item for item in ledger.items(evidence_of()) if item.claim.id == claim_id)
+    on_a_cpu = next(item for item in ledger.items(evidence_of(), BELIEFS) if item.claim.id == claim_id)
 
     assert "not measured yet" == on_a_cpu.word
     assert "The other half, not measured yet: " in on_a_cpu.sentence
@@ -303,7 +302,7 @@ def test_evidence_about_something_else_or_a_half_confirms_nothing(claim_id: str,
 
 
 def test_a_rule_without_evidence_says_what_is_missing(monkeypatch):
-    found = decided(monkeypatch, ClaimRule(why="A list of courses is missing."))
+    found = decided(monkeypatch, ClaimRule(reason="A list of courses is missing."))
 
     assert ("not measured yet", "none") == (found.word, found.basis)
     assert found.sentence.endswith("A list of courses is missing.")
@@ -311,7 +310,7 @@ def test_a_rule_without_evidence_says_what_is_missing(monkeypatch):
 
 def test_an_opinion_with_a_rule_is_refused(monkeypatch):
     with pytest.raises(LedgerError, match="opinion"):
-        decided(monkeypatch, ClaimRule(belief="gpu-is-always-faster"), kind="opinion")
+        decided(monkeypatch, ClaimRule(decided_by="gpu-is-always-faster"), kind="opinion")
 
 
 def test_an_outdated_claim_without_a_source_is_refused(monkeypatch):
@@ -357,9 +356,9 @@ def test_a_vendor_is_measured_here_by_the_name_of_its_chips(monkeypatch):
 
 def test_verdicts_of_beliefs_and_claims_agree():
     evidence = evidence_of(gpu=True)
-    for item in ledger.items(evidence):
+    for item in ledger.items(evidence, BELIEFS):
         rule = item.claim.rule
-        if rule is not None and rule.belief and not rule.facts:
-            outcome = claims_rule.lookup(rule.belief, evidence).outcome
+        if rule is not None and rule.decided_by and not rule.facts:
+            outcome = judge(rule.decided_by, evidence).outcome
             assert ("not measured" == outcome) == ("not measured yet" == item.word), item.claim.id
             assert ("depends" == outcome) <= ("depends" == item.word), item.claim.id

@@ -147,12 +147,12 @@ def test_an_error_names_file_and_line(tmp_path: Path, body: str, message: str):
             r"docs/faq/q\.md:3: id 'q' is that of docs/faq/a\.md; give this page another",
         ),
         (
-            {"misconceptions/q.md": "---\ntitle: Q\nid: q\nverdict: always-requires-gpus\n---\n"},
-            r"q\.md:4: unknown verdict 'always-requires-gpus'; write one of always-requires-gpu",
+            {"misconceptions/q.md": "---\ntitle: Q\nid: q\nverdict:\n  judge: course_job\n---\n"},
+            r"docs/misconceptions/q\.md:5: verdict\.judge: unknown judge 'course_job'; near ones: course_jobs",
         ),
         (
             {"faq/q.md": "---\ntitle: Q?\nid: q\nworkloads: [resnet5]\n---\n"},
-            r"q\.md:4: unknown workload 'resnet5'; write one of resnet50",
+            r"q\.md:4: unknown workload 'resnet5'; near ones: resnet50",
         ),
         (
             {"_ids.toml": '[answers]\ngone = { page = "faq/gone.md", since = 2026-11-21 }\n'},

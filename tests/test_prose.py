@@ -12,7 +12,11 @@ from bench.report.prose import check_page, groups, links, shape
 from bench.report.prose import ids as prose_ids
 from bench.report.prose import problem as prose_problem
 from bench.report.prose import readme as prose_readme
+from bench.report.prose import source as prose_source
+from bench.report.prose.source import Source
+from bench.workloads import registry
 from scripts import check_prose
+from tests.beliefs import BELIEFS
 
 pytest.importorskip("polars")
 
@@ -22,17 +26,21 @@ NAMES = prose_problem.Known(
     facts=frozenset({"resnet50-train-speedup"}),
     charts=frozenset({"speed-by-workload"}),
     tables=frozenset({"headline"}),
-    verdicts=frozenset({"always-requires-gpu"}),
+    beliefs={"always-requires-gpu": BELIEFS["always-requires-gpu"]},
     figures=frozenset({"kapp-resnet50-cpu-gpu-ratio"}),
-    workloads=frozenset({"resnet50"}),
+    workloads={"resnet50": registry.workload("resnet50")},
     claims=frozenset({"a-42min-vs-33s"}),
 )
 HEAD = "---\ntitle: Why?\nid: why\ndescription: Because.\nworkloads: [resnet50]\n---\n\n"
 
 
+def page(text: str, path: str = "docs/faq/why.md") -> Source:
+    return prose_source.parsed(text, path.removeprefix("docs/"), path)
+
+
 def complaints(body: str, *, head: str = HEAD, path: str = "docs/faq/why.md") -> list[str]:
     """What the checker says about one page, as "line: text"."""
-    return [f"{found.line}: {found.text}" for found in check_page.check_page(path, head + body, NAMES, ROOT)]
+    return [f"{found.line}: {found.text}" for found in check_page.check_page(page(head + body, path), NAMES, ROOT)]
 
 
 def test_the_pages_have_no_problems():
@@ -141,7 +149,7 @@ SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\
     ],
 )
 def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
-    found = shape.check_answer("docs/faq/why.md", text)
+    found = shape.check_answer(page(text))
 
     assert 1 == len(found)
     assert f"{found[0].line}: {found[0].text}".startswith(complaint)
@@ -158,7 +166,7 @@ def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
     ],
 )
 def test_an_answer_in_shape_passes(answer: str):
-    assert [] == shape.check_answer("docs/faq/why.md", HEAD + SHAPE.replace("Yes.", answer))
+    assert [] == shape.check_answer(page(HEAD + SHAPE.replace("Yes.", answer)))
 
 
 def test_a_misspelt_group_is_caught():
@@ -169,10 +177,9 @@ def test_a_misspelt_group_is_caught():
 
 
 def test_every_answer_stands_in_a_group():
-    texts = {path: text for path, text in check_page.page_sources().items() if path.startswith("docs/faq/")}
+    answers = prose_source.read(ROOT / "docs", "faq")
 
-    assert [] == [path for path, text in texts.items() if "group" not in shape.front_matter(text)[0]
-                  and not path.endswith("index.md")]  # fmt: skip
+    assert ["faq/index.md"] == [path for path, answer in answers.items() if "group" not in answer.meta]
 
 
 # Comparisons, limits, links, titles.
@@ -223,13 +230,13 @@ def test_a_page_that_says_what_was_not_tried_passes(sentence: str):
 def test_a_page_that_does_not_say_what_was_not_tried_is_caught(sentence: str):
     text = HEAD + f"Yes.\n\n{shape.LIMITS}\n\n{sentence}"
 
-    found = [one for one in check_page.check_page("docs/faq/why.md", text, NAMES, ROOT) if "not tried" in one.text]
+    found = [one for one in check_page.check_page(page(text), NAMES, ROOT) if "not tried" in one.text]
 
     assert [10] == [one.line for one in found]
 
 
 def test_the_title_of_a_misconception_is_a_claim():
-    head = HEAD.replace("workloads", "verdict: always-requires-gpu\nworkloads")
+    head = HEAD.replace("workloads", "verdict: {judge: course_jobs}\nworkloads")
 
     found = complaints("Text.", head=head, path="docs/misconceptions/why.md")
 
@@ -278,17 +285,17 @@ def test_a_link_that_leads_somewhere_passes(body: str):
 
 
 def test_a_guide_answers_in_a_short_first_sentence():
-    assert [] == shape.check_opening("docs/guides/g.md", HEAD + "**Do it.** <!-- setting: README.md -->\n")
-    assert "26 words" in shape.check_opening("docs/guides/g.md", HEAD + "word " * 26 + "\n")[0].text
-    assert "says nothing" in shape.check_opening("docs/guides/g.md", HEAD)[0].text
+    assert [] == shape.check_opening(page(HEAD + "**Do it.** <!-- setting: README.md -->\n"))
+    assert "26 words" in shape.check_opening(page(HEAD + "word " * 26 + "\n"))[0].text
+    assert "says nothing" in shape.check_opening(page(HEAD))[0].text
 
 
 def test_every_complaint_says_what_to_do():
     body = "It is 12x. {{ fact('nothing-like-it') }} [x](who.md) It is faster.\n\n" + shape.LIMITS
     text = HEAD.replace("workloads", "colour: red\nworkloads").replace("id: why", "id: Why") + body
-    found = check_page.check_page("docs/faq/why.md", text, NAMES, ROOT)
+    found = check_page.check_page(page(text), NAMES, ROOT)
     found += links.check_links("docs/faq/why.md", text, SOURCES, NAMES, ROOT)
-    found += shape.check_answer("docs/faq/why.md", HEAD.replace("Why?", "Why") + "word " * 30)
+    found += shape.check_answer(page(HEAD.replace("Why?", "Why") + "word " * 30))
 
     assert len(found) >= 9
     remedies = "use write say add near known shorten make correct".split()
@@ -302,10 +309,10 @@ def test_the_report_counts_words_sentences_and_a_grade():
     prose_of_it = "The cat sat. {{ fact('x') }} is a very long sentence of ten words, it says."
     text = f"{HEAD}# The page\n\n{prose_of_it}\n\n| a | b |\n"
 
-    found = groups.read("docs/faq/why.md", text)
+    found = groups.read(page(text))
 
     assert ["The page", "The cat sat.", "It is a very long sentence of ten words, it says.", "a", "b"] == (
-        groups.sentences(text)
+        groups.sentences(page(text).body)
     )
     assert (18, 2, 11) == (found.n_words, found.n_sentences, found.longest)
     # By hand: 14 words, 2 sentences, syllables 3 + (1+1+1+2+1+2+1+1+1+1+1).
@@ -324,7 +331,7 @@ def test_the_report_is_sorted_and_ends_with_the_middle_page(capsys):
 
     lines = capsys.readouterr().out.splitlines()
     grades = [float(line.split()[-1]) for line in lines[1:-1]]
-    assert len(check_page.page_sources()) == len(grades)
+    assert len(prose_source.read(prose_source.DOCS)) == len(grades)
     assert grades == sorted(grades, reverse=True)
     assert lines[-1].startswith("middle page")
 

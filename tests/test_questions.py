@@ -157,14 +157,10 @@ SWEEP = '[[sweeps]]\nid = "S1"\nname = "n"\nvaries = "v"\nmeasured = [{ workload
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"faq/q.md"', '"faq/p.md"', r"_questions\.toml:9: unknown page 'faq/p\.md'; write one of faq/q\.md"),
-        ('"here"', '"hear"', r"_questions\.toml:8: unknown mark 'hear'; write one of here"),
-        ('["S1"]', '["S2"]', r"_questions\.toml:10: unknown sweep 'S2'; write one of S1"),
-        (
-            's = ["resnet50"]\n',
-            's = ["resnet5"]\n',
-            r"_questions\.toml:11: unknown workload 'resnet5'; write one of res",
-        ),
+        ('"faq/q.md"', '"faq/p.md"', r"_questions\.toml:9: unknown page 'faq/p\.md'; near ones: faq/q\.md"),
+        ('"here"', '"hear"', r"_questions\.toml:8: unknown mark 'hear'; near ones: here"),
+        ('["S1"]', '["S2"]', r"_questions\.toml:10: unknown sweep 'S2'; known are S1"),
+        ('s = ["resnet50"]\n', 's = ["resnet5"]\n', r"_questions\.toml:11: unknown workload 'resnet5'; near ones: res"),
         ('s = ["resnet50"]\n', 's = ["matmul"]\n', r"_questions\.toml:11: workload 'matmul' belongs to none of the sw"),
         ('s = ["resnet50"]\n', "s = []\n", r"_questions\.toml:8: question 1 can be measured but names no workloads"),
         ('["faq/q.md"]', "[]", r"_questions\.toml:9: question 1 has no page; name the page that answers it"),
@@ -173,7 +169,7 @@ SWEEP = '[[sweeps]]\nid = "S1"\nname = "n"\nvaries = "v"\nmeasured = [{ workload
         ("number = 1\n", "number = 1\nasks = 1\n", r"_questions\.toml:6: Object contains unknown field `asks`"),
         ("number = 1\n", "number = 1\nnumber = 2\n", r"_questions\.toml:8: Cannot overwrite a value"),
         ('[{ workloads = ["resnet50"] }]', '[{ workloads = ["r"] }]', r"_questions\.toml:5: unknown workload 'r'"),
-        ('["resnet50"] }]', '["resnet50"], tags = ["bach"] }]', r":5: unknown sweep tag 'bach'; write one of batch"),
+        ('["resnet50"] }]', '["resnet50"], tags = ["bach"] }]', r":5: unknown sweep tag 'bach'; near ones: batch"),
         ('["resnet50"] }]', '["resnet50"], cell = { modes = [] } }]', r":5: unknown field of a cell 'modes'; .* mode"),
         ('["resnet50"] }]', '["resnet50"], differ = "thread" }]', r":5: unknown field of a cell 'thread'; .* threads"),
         ('["resnet50"] }]', '["resnet50"], needs = "energy" }]', r":5: unknown field of a run 'energy'; .* energy_j"),
@@ -337,7 +333,9 @@ def test_a_page_without_a_number_is_listed_below_its_group():
 
 
 def test_a_belief_shows_what_its_verdict_rests_on():
-    text = shown_by(SWEEP + QUESTION + '[beliefs]\n4 = "faq/q.md"\n', verdict="always-requires-gpu")
+    text = shown_by(
+        SWEEP + QUESTION + '[beliefs]\n4 = "faq/q.md"\n', verdict={"judge": "course_jobs"}, id="always-requires-gpu"
+    )
 
     assert '<tr id="m4"><th scope="row">M4. <a href="../faq/q.md">Why?</a></th>' in text
     assert '<td data-label="CPU records it rests on">3</td>' in text

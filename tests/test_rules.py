@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bench.records.store import Results
-from bench.report.claims import case as claims_case
-from bench.report.claims import rule
-from bench.report.claims.case import Case, Part
-from bench.report.claims.rule import Belief, Statement, Test, decide
+from bench.report.claims import beliefs, rule
+from bench.report.claims.beliefs import Belief
+from bench.report.claims.case import Case, Part, Verdict
+from bench.report.claims.cases import make
+from bench.report.claims.cases.names import MAKERS
+from bench.report.claims.rule import Test, decide
 from bench.report.evidence.evidence import Evidence
 
 EMPTY = Evidence(Results(()), {})
@@ -62,41 +64,57 @@ def test_a_case_counts_with_its_whole_interval(test: Test, low: float, high: flo
         ("mostly", (HIGH, LOW), "depends"),
         ("mostly", (LOW, LOW, HIGH), "false"),
         ("mostly", (HIGH, ACROSS, LOW), "depends"),
+        ("varies", (HIGH,), "not measured"),
+        ("varies", (HIGH, LOW), "true"),
+        ("varies", (HIGH, HIGH), "false"),
+        ("varies", (HIGH, ACROSS), "depends"),
     ],
 )
 def test_the_needs_decide(needs: str, ends: tuple[tuple[float, float], ...], outcome: str):
     assert outcome == decide(cases(*ends), TWICE, needs)
 
 
-def belief(found: list[Case], **fields) -> Belief:
-    known = {
-        "id": "a-belief",
-        "text": "Something is so.",
-        "measure": "the measure",
-        "counted": "cases are so",
-        "test": TWICE,
-        "needs": "always",
-        "cases": lambda evidence: found,
-        "reason": "Because.",
-        "missing": "Nothing is known yet.",
-    }
-    return Belief(**known | fields)
+@pytest.fixture
+def judged(monkeypatch):
+    """The verdict on a belief whose maker returns these cases."""
+
+    def judge(found: list[Case], **fields) -> Verdict:
+        monkeypatch.setitem(MAKERS, "invented", lambda evidence: found)
+        known = {
+            "says": "Something is so.",
+            "cases": {"invented": {}},
+            "measure": "the measure",
+            "counted": "cases are so",
+            "at_least": 2.0,
+            "reason": "Because.",
+            "unknown": "Nothing is known yet.",
+        }
+        return beliefs.judged("a-belief", Belief(**known | fields), EMPTY)
+
+    make.arguments_of.cache_clear()
+    return judge
 
 
-def test_a_sentence_counts_and_names_the_lowest_and_the_highest():
-    found = belief([case(*HIGH, "wide"), case(*LOW, "narrow"), case(*ACROSS, "middle")]).judge(EMPTY)
+def test_a_sentence_counts_and_names_the_lowest_and_the_highest(judged):
+    found = judged([case(*HIGH, "wide"), case(*LOW, "narrow"), case(*ACROSS, "middle")])
 
     assert "false" == found.outcome
     assert "1 of 3 cases are so (at least 2x); lowest: narrow, 1.0 to 1.5; highest: wide, 2.5 to 3.0." == found.sentence
     assert ["disagrees", "open", "agrees"] == [decided.side for decided in found.cases]
 
 
-def test_a_single_case_is_told_without_counting():
-    assert "only, 2.5 to 3.0; the belief needs at least 2x." == belief([case(*HIGH, "only")]).judge(EMPTY).sentence
+def test_a_single_case_is_told_without_counting(judged):
+    assert "only, 2.5 to 3.0; the belief needs at least 2x." == judged([case(*HIGH, "only")]).sentence
 
 
-def test_without_cases_the_sentence_says_what_is_missing():
-    found = belief([]).judge(EMPTY)
+def test_what_is_no_quantity_is_told_in_words(judged):
+    assert "only, other bits; the belief needs at least the same bits." == (
+        judged([case(0.0, 0.0, "only")], unit="bits", at_least=1.0).sentence
+    )
+
+
+def test_without_cases_the_sentence_says_what_is_missing(judged):
+    found = judged([])
 
     assert ("not measured", "Nothing is known yet.") == (found.outcome, found.sentence)
 
@@ -107,11 +125,12 @@ def test_a_rule_is_words_with_its_reason(needs: str):
     on_published = rule.rule_text("the measure", needs, "at least 2x", "Because.", basis="published")
 
     assert "at least 2x" in on_records and on_records.endswith("Because.")
-    assert "interval" in on_records and "interval" not in on_published
+    assert ("interval" in on_records) == (needs != "varies") and "interval" not in on_published
 
 
-def statement(begins: str) -> claims_case.Verdict:
-    return Statement(id="a-statement", text="It is.", row="tf-gpu-removed", begins=begins, reason="Why.").judge(EMPTY)
+def statement(begins: str) -> Verdict:
+    stated = Belief(says="It is.", row="tf-gpu-removed", begins=begins, reason="Why.")
+    return beliefs.judged("a-statement", stated, EMPTY)
 
 
 def test_a_statement_is_false_while_its_row_begins_with_the_words():
@@ -120,8 +139,3 @@ def test_a_statement_is_false_while_its_row_begins_with_the_words():
     assert "false" == found.outcome
     assert ("tf-gpu-removed",) == found.figures
     assert "depends" == statement("still there").outcome
-
-
-def test_an_id_is_registered_once():
-    with pytest.raises(claims_case.VerdictError, match="twice"):
-        rule.add(belief([], id="always-requires-gpu"))

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from bench.records.store import Results
-from bench.report.claims import case, rule
+from bench.report.claims import case
 from bench.report.evidence import jobs
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.report.stats import quantities
 from bench.schema import Block, Record
+from tests.beliefs import BELIEFS, judge
 from tests.factories import (
     make_cell,
     make_evidence,
@@ -46,7 +47,7 @@ def slowed(record: Record, factor: float) -> Record:
 
 def judged(verdict_id: str, *records: Record, **session_fields) -> case.Verdict:
     session = make_session(records, **session_fields)
-    return rule.lookup(verdict_id, make_evidence(make_session_results(records, session=session)))
+    return judge(verdict_id, make_evidence(make_session_results(records, session=session)))
 
 
 def reaching(*qualities: float, seconds: float = 60.0) -> Record:
@@ -58,19 +59,20 @@ def reaching(*qualities: float, seconds: float = 60.0) -> Record:
 
 # All of them.
 
-ON_RECORDS = tuple(id_ for id_, entry in rule.ALL.items() if entry.basis == "records")
-ON_PUBLISHED = tuple(id_ for id_, entry in rule.ALL.items() if entry.basis == "published")
-PAGES = {path.stem for path in (ROOT / "docs" / "misconceptions").glob("*.md")} - {"index"}
+ON_RECORDS = tuple(id_ for id_, entry in BELIEFS.items() if entry.basis == "records")
+ON_PUBLISHED = tuple(id_ for id_, entry in BELIEFS.items() if entry.basis == "published")
 
 
-def test_at_least_thirty_beliefs_are_judged_and_each_has_its_page():
-    assert len(rule.ALL) >= 30
-    assert set(rule.ALL) == PAGES
+def test_every_misconception_is_a_belief_and_many_are_judged():
+    pages = {path.stem for path in (ROOT / "docs" / "misconceptions").glob("*.md")} - {"index"}
+
+    assert pages == set(BELIEFS)
+    assert len(BELIEFS) >= 30
 
 
 @pytest.mark.parametrize("verdict_id", ON_RECORDS)
 def test_without_records_nothing_is_decided(verdict_id: str):
-    found = rule.lookup(verdict_id, Evidence(Results(()), {}))
+    found = judge(verdict_id, Evidence(Results(()), {}))
 
     assert "not measured" == found.outcome
     assert found.sentence.endswith(".")
@@ -86,7 +88,7 @@ def test_smoke_runs_decide_nothing(verdict_id: str):
 
 @pytest.mark.parametrize("verdict_id", ON_PUBLISHED)
 def test_a_verdict_on_published_figures_cites_them_and_says_so(verdict_id: str):
-    found = rule.lookup(verdict_id, Evidence(Results(()), {}))
+    found = judge(verdict_id, Evidence(Results(()), {}))
 
     assert "published" == found.basis
     assert found.outcome in ("true", "false", "depends")
@@ -104,7 +106,7 @@ def on_a_gpu() -> Evidence:
 @pytest.mark.parametrize("verdict_id", ON_RECORDS)
 def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str, on_a_gpu: Evidence):
     evidence = on_a_gpu
-    found = rule.lookup(verdict_id, evidence)
+    found = judge(verdict_id, evidence)
 
     resolved = evidence.resolve(found.cells)
 
@@ -136,12 +138,12 @@ def test_every_number_of_a_sentence_names_cells_that_exist(verdict_id: str, on_a
     ],
 )
 def test_a_machine_with_a_gpu_decides(verdict_id: str, on_a_gpu: Evidence):
-    assert "not measured" != rule.lookup(verdict_id, on_a_gpu).outcome
+    assert "not measured" != judge(verdict_id, on_a_gpu).outcome
 
 
 def test_unknown_verdict_names_the_nearest():
     with pytest.raises(case.VerdictError, match="only-for-training"):
-        rule.lookup("only-for-trainin", make_evidence())
+        judge("only-for-trainin", make_evidence())
 
 
 # Always requires a GPU.
@@ -220,7 +222,7 @@ def test_a_local_session_is_called_this_machine():
     records = [make_record(workload) for workload in COURSE]
     evidence = make_evidence(make_session_results(records, machine=make_machine("own"), is_local=True))
 
-    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in rule.lookup("always-requires-gpu", evidence).sentence
+    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in judge("always-requires-gpu", evidence).sentence
 
 
 # Jobs.
@@ -330,7 +332,7 @@ def test_gpu_and_cpu_of_different_sessions_are_never_compared():
     one = make_session_results([cpu], machine=make_machine("one"))
     two = make_session_results([gpu], machine=make_machine("two"))
 
-    assert "not measured" == rule.lookup("only-for-training", make_evidence(one, two)).outcome
+    assert "not measured" == judge("only-for-training", make_evidence(one, two)).outcome
 
 
 def test_sentence_names_the_denominator_and_what_falls_short():

@@ -1,775 +1,176 @@
-"""Beliefs and the written rules that decide them. Pure: evidence in, verdict out.
+"""Beliefs: what people say, and what the evidence says of it. Pure: front matter and evidence in, verdict out.
 
-A threshold is a named constant with its reason. Moving one is a change of method and belongs in CHANGELOG.md.
-Every rule is decided by intervals, not by values alone: what straddles a threshold counts for neither side.
-Rules over published figures are for what no run of ours can decide; their verdicts say so.
+A belief is the front matter of its page in docs/misconceptions/, under ``verdict``: a rule in the language of
+``rule.Rule``, and words for its sentence, which counts the cases that meet the test and names the lowest and the
+highest. Moving a threshold is a change of method and belongs in CHANGELOG.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from bench.report.claims import rule
-from bench.report.claims.cases import arms, records, studies
-from bench.report.claims.cases import published as cases_published
-from bench.report.claims.cases.published import H100_PRICES, PEAK_ROWS
-from bench.report.claims.rule import Belief, Statement, Test
-from bench.report.evidence.thresholds import (
-    BETTER_FRAC,
-    BOUND_FRAC,
-    COFFEE_BREAK_S,
-    COPY_FRAC,
-    CPU_AHEAD_RATIO,
-    DOUBLED_RATIO,
-    EVEN_RATIO,
-    FIRST_STEP_RATIO,
-    HALF_RATIOS,
-    HUNDRED_RATIO,
-    INSTANT_S,
-    LONG_MINUTES,
-    LOOKS_FULL_FRAC,
-    LOOKS_IDLE_FRAC,
-    LSTM_GAIN_RATIO,
-    MEMORY_RATIO,
-    NEARLY_ALL_FRAC,
-    NEARLY_AS_FAST_RATIO,
-    NOTICED_RATIO,
-    RESIDENT_RATIO,
-    ROUNDING_RATIO,
-    SAME_PRICE_RATIO,
-    SHORT_EPOCH_STEPS,
-    STOCK_FRAC,
-    SUITED_RATIO,
-    VIDEO_PER_S,
+import msgspec
+
+from bench.report.claims import by_jobs, sentence
+from bench.report.claims import rule as claims_rule
+from bench.report.claims.by_jobs import Told
+from bench.report.claims.case import Basis, Decided, Outcome, Part, Verdict, VerdictError, short_source
+from bench.report.claims.cases import make
+from bench.report.claims.check_rule import (
+    HOW_TO,
+    Offers,
+    case_problems,
+    line_in,
+    name_problems,
+    named,
+    shape_problems,
+    unknown,
 )
-from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.claims.rule import Rule
+from bench.report.evidence.evidence import Evidence
+from bench.report.published import figures as published
 
-if TYPE_CHECKING:
-    pass
-
-NO_GPU = "No GPU has been measured yet, so nothing is decided."
-GPU_SPEED = (
-    "a GPU's speed over that of the CPU in the same session, each with its fastest batch, usual precision, backend and "
-    "jit arm,"
-)
-GPU_SPEED_BY_SIZE = (
-    "a GPU's speed over that of the CPU in the same session at one batch size, each with its fastest usual precision, "
-    "backend and jit arm,"
-)
-LIKE_FOR_LIKE = "At equal settings on both"
+KEY = "verdict"  # of the front matter
 
 
-rule.add(
-    Belief(
-        id="transfer-learning-needs-a-gpu",
-        text="Transfer learning needs a GPU.",
-        measure="the time to train a new last layer on 2,000 images on a CPU, from starting Python to the end,",
-        counted="jobs take so long",
-        test=Test(at_least=COFFEE_BREAK_S),
-        needs="always",
-        cases=records.transfer_job,
-        show=fmt.seconds,
-        reason="Longer than a break, and the next attempt happens another day.",
-        missing="Transfer learning on a CPU is not measured yet.",
-    ),
-    Belief(
-        id="serving-needs-a-gpu",
-        text="Serving a model needs a GPU.",
-        measure="the time within which 95 of 100 batches of a model end on a CPU",
-        counted="models, counted on each machine, are that slow on a CPU",
-        test=Test(at_least=INSTANT_S),
-        needs="always",
-        cases=records.of_records(quantities.latency_tail, modes=("infer",), by="latency"),
-        show=fmt.seconds,
-        reason="A tenth of a second feels instant. Each model runs its headline batch, so one request is shorter.",
-        missing="Inference on a CPU is not measured yet.",
-    ),
-    Belief(
-        id="real-time-video-needs-a-gpu",
-        text="Real-time image recognition needs a GPU.",
-        measure="the published rate at which a detector or classifier runs on a CPU",
-        counted="published CPU rates are too slow for video",
-        test=Test(at_most=VIDEO_PER_S),
-        needs="always",
-        cases=cases_published.rows(
-            "yolov4tiny-cpu-darknet",
-            "yolov4tiny-cpu-opencv",
-            "timm-infer-resnet18-infer-fp32-nchw-pt240-cpu-i7-12700h-dynamo",
-            "timm-infer-mobilenetv3-large-100-infer-fp32-nchw-pt240-cpu-i7-12700h-dynamo",
-        ),
-        show=lambda value: f"{fmt.number(value)} pictures per second",
-        reason="Film runs at 24 pictures per second.",
-        missing="",
-        basis="published",
-    ),
-    Belief(
-        id="gpu-is-always-faster",
-        text="A GPU is always faster.",
-        measure=GPU_SPEED_BY_SIZE,
-        counted="comparisons have the GPU ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.gpu_over_cpu(modes=("train", "infer"), by_size=True),
-        reason="Every size that both devices ran counts.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="gpu-is-a-hundred-times-faster",
-        text="A GPU trains a hundred times faster.",
-        measure=GPU_SPEED,
-        counted="workloads gain that much",
-        test=Test(at_least=HUNDRED_RATIO),
-        needs="mostly",
-        cases=arms.gpu_over_cpu(),
-        second=arms.gpu_over_cpu(strict=True),
-        second_words=LIKE_FOR_LIKE,
-        reason="A factor that is said of GPUs as such must hold for the ordinary workload.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="good-cpu-is-nearly-as-fast",
-        text="With all its cores in use, a CPU is nearly as fast as a GPU.",
-        measure=GPU_SPEED,
-        counted="workloads keep the gap that small",
-        test=Test(at_most=NEARLY_AS_FAST_RATIO),
-        needs="mostly",
-        cases=arms.gpu_over_cpu(),
-        second=arms.gpu_over_cpu(strict=True),
-        second_words=LIKE_FOR_LIKE,
-        reason="People who say so usually name a factor of two.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="cpu-trains-many-times-faster",
-        text="CPUs can beat GPUs several times over at training.",
-        measure=GPU_SPEED_BY_SIZE,
-        counted="sizes have the CPU that far ahead",
-        test=Test(at_most=CPU_AHEAD_RATIO),
-        needs="once",
-        cases=arms.gpu_over_cpu(by_size=True),
-        reason="The claim as printed starts at four times.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="lstm-gains-nothing",
-        text="An LSTM gains nothing from a GPU, because it is sequential.",
-        measure="the GPU's training speed on the LSTM workload over that of the CPU at one batch size, each with its "
-        "fastest usual precision, backend and jit arm,",
-        counted="sizes gain less",
-        test=Test(at_most=LSTM_GAIN_RATIO),
-        needs="always",
-        cases=arms.gpu_over_cpu(workloads=("lstm-text",), by_size=True),
-        reason="Below that nobody would call it sped up.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="reinforcement-learning-needs-a-gpu",
-        text="Reinforcement learning is faster on a GPU.",
-        measure="the GPU's speed over the CPU's at acting in an environment, one small policy, same session,",
-        counted="comparisons have the GPU ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=studies.study_on_both("rl-loop", "act"),
-        reason="The environment runs on the CPU on both sides.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="boosted-trees-need-a-gpu",
-        text="Boosted trees train faster on a GPU.",
-        measure="the published training time of a library on a CPU over that on a GPU",
-        counted="published comparisons have the GPU ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=cases_published.row_ratios(
-            ("XGBoost, 100,000 rows", "gbmperf-xgboost-cpu-100k", "gbmperf-xgboost-gpu-100k"),
-            ("XGBoost, 10 million rows", "gbmperf-xgboost-cpu-10m", "gbmperf-xgboost-gpu-10m"),
-            ("LightGBM, 100,000 rows", "gbmperf-lightgbm-cpu-100k", "gbmperf-lightgbm-gpu-100k"),
-            ("LightGBM, 10 million rows", "gbmperf-lightgbm-cpu-10m", "gbmperf-lightgbm-gpu-10m"),
-        ),
-        reason="One benchmark, one server each.",
-        missing="",
-        basis="published",
-        compares_devices=True,
-    ),
-    Belief(
-        id="gpu-trains-better-models",
-        text="A GPU trains a more accurate model.",
-        measure="the worst final quality among the runs on the GPU minus the best among the runs on the CPU",
-        counted="comparisons have every run on the GPU ahead",
-        test=Test(at_least=BETTER_FRAC),
-        needs="always",
-        cases=records.quality_gap,
-        show=fmt.percent,
-        reason="Where runs of one device lie among those of the other, the seed decides and not the device.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="mixed-precision-is-always-faster",
-        text="Mixed precision is always faster.",
-        measure="training speed with bfloat16 over that in float32, all else equal,",
-        counted="comparisons have bfloat16 ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.between_arms("precision", "mixed_bfloat16", "float32-strict"),
-        reason="On every device and backend that ran both.",
-        missing="Mixed precision is not measured beside float32 yet.",
-    ),
-    Belief(
-        id="float16-is-fast-everywhere",
-        text="float16 speeds up training on any device.",
-        measure="training speed with float16 over that in float32, all else equal,",
-        counted="comparisons have float16 ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.between_arms("precision", "mixed_float16", "float32-strict"),
-        reason="On every device and backend that ran both.",
-        missing="float16 is not measured beside float32 yet.",
-    ),
-    Belief(
-        id="half-precision-halves-memory",
-        text="Half precision halves the memory.",
-        measure="peak GPU memory of a training with mixed precision over that in float32",
-        counted="comparisons come out at half",
-        test=Test(at_least=HALF_RATIOS[0], at_most=HALF_RATIOS[1]),
-        needs="mostly",
-        cases=cases_published.all_of(
-            records.memory_of_half_precision,
-            studies.study_reading_between("memory", "peak", "mixed_bfloat16", "float32-strict", device="gpu"),
-            studies.study_reading_between("memory", "peak", "mixed_float16", "float32-strict", device="gpu"),
-        ),
-        reason="Half, with a tenth of slack on either side.",
-        missing=NO_GPU,
-    ),
-    Belief(
-        id="weights-tell-the-memory",
-        text="The size of the weights tells how much memory training takes.",
-        measure="the peak memory of a training step over that of the weights alone",
-        counted="cells stay that close to their weights",
-        test=Test(at_most=MEMORY_RATIO),
-        needs="always",
-        cases=studies.study_readings_ratio("memory", "peak", "weights"),
-        reason="Twice leaves room for the gradients and for nothing else.",
-        missing="The memory of training is not measured yet.",
-    ),
-    Belief(
-        id="nvidia-smi-shows-the-need",
-        text="nvidia-smi shows the memory that my model needs.",
-        measure="the GPU memory that the driver reports as in use over what the framework gave out",
-        counted="cells report about what was given out",
-        test=Test(at_most=NOTICED_RATIO),
-        needs="always",
-        cases=studies.study_readings_ratio("memory", "held", "used", device="gpu"),
-        reason="A fifth more would already mislead who buys by it.",
-        missing="The memory of training on a GPU is not measured yet.",
-    ),
-    Belief(
-        id="bigger-batch-is-always-faster",
-        text="A bigger batch always trains faster.",
-        measure="training speed in samples per second at a batch size over that at the next smaller one",
-        counted="steps to a bigger batch are faster",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.larger_batch(),
-        reason="Speed of an epoch, not of learning.",
-        missing="No workload has been measured at several batch sizes yet.",
-    ),
-    Belief(
-        id="double-batch-half-the-time",
-        text="Twice the batch size halves the time of an epoch.",
-        measure="the gain in training speed for each doubling of the batch size",
-        counted="steps to a bigger batch gain that much per doubling",
-        test=Test(at_least=DOUBLED_RATIO),
-        needs="always",
-        cases=arms.larger_batch(per_doubling=True),
-        reason="Exactly half would be a gain of two; a fifth of slack is left.",
-        missing="No workload has been measured at several batch sizes yet.",
-    ),
-    Belief(
-        id="compiling-always-helps",
-        text="jit_compile always makes it faster.",
-        measure="steady speed with XLA on over that with XLA off, all else equal,",
-        counted="comparisons have XLA ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.between_arms("jit", "on", "off"),
-        reason="Steady steps only: the time of compiling would come on top.",
-        missing="No cell has been measured both with and without XLA yet.",
-    ),
-    Belief(
-        id="compiling-pays-at-once",
-        text="Compiling pays for itself within the first epoch.",
-        measure="the number of steps after which compiling has beaten single operations",
-        counted="backends and devices get there so soon",
-        test=Test(at_most=SHORT_EPOCH_STEPS),
-        needs="always",
-        cases=studies.study_reading("compile-tax", "pays-after-eager"),
-        show=lambda value: f"{fmt.count(value)} steps",
-        reason="A short epoch has about a hundred steps.",
-        missing="The cost of compiling is not measured yet.",
-    ),
-    Belief(
-        id="changing-shapes-are-free",
-        text="Batches of changing shapes cost nothing.",
-        measure="the time of a step with a shape never seen before over that with one shape",
-        counted="backends and devices take them so lightly",
-        test=Test(at_most=NOTICED_RATIO),
-        needs="always",
-        cases=studies.study_ratio("compile-tax", "new-shapes", "one-shape"),
-        reason="A fifth is what a timing by hand would notice.",
-        missing="Changing shapes are not measured yet.",
-    ),
-    Belief(
-        id="more-threads-are-always-faster",
-        text="More CPU threads are always faster.",
-        measure="speed with the most threads measured over that with fewer",
-        counted="comparisons have the most threads ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.more_over_fewer("threads"),
-        reason="Cores are limited together with threads, so no arm runs more threads than cores.",
-        missing="No workload has been measured at several thread counts yet.",
-    ),
-    Belief(
-        id="jax-is-always-the-fastest",
-        text="JAX is always the fastest backend.",
-        measure="JAX's training speed over that of the fastest other Keras backend",
-        counted="comparisons have JAX ahead",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=arms.backend_over_others("jax"),
-        reason="Each backend with its better jit arm, on every workload and device.",
-        missing="JAX is not measured beside another backend yet.",
-    ),
-    Belief(
-        id="faster-step-means-faster-job",
-        text="The set-up with the fastest step finishes first.",
-        measure="the whole job of the arm with the fastest step over that of the arm that ends first",
-        counted="workloads end first where the step is fastest",
-        test=Test(at_most=EVEN_RATIO),
-        needs="always",
-        cases=arms.quickest_step_job,
-        reason="From starting Python to the end; 1x where both are the same arm.",
-        missing="No two arms of one workload have timed a whole job yet.",
-    ),
-    Belief(
-        id="first-step-tells-the-speed",
-        text="The first steps tell how fast the training will be.",
-        measure="the first step over a steady one, training on a CPU or a GPU,",
-        counted="first steps come that close",
-        test=Test(at_most=FIRST_STEP_RATIO),
-        needs="always",
-        cases=records.of_records(records.first_over_steady, modes=("train",), device=None),
-        reason="A third more already spoils a plan made from it.",
-        missing="No first step has been measured yet.",
-    ),
-    Belief(
-        id="stopwatch-measures-the-gpu",
-        text="A stopwatch around the call measures the GPU.",
-        measure="the time that a loop shows without waiting for the GPU, over the true one,",
-        counted="readings come within a fifth",
-        test=Test(at_least=1 / NOTICED_RATIO, at_most=NOTICED_RATIO),
-        needs="always",
-        cases=studies.study_reading("wrong-timer", "no-wait-ratio", device="gpu"),
-        reason="A fifth is what a timing by hand would notice.",
-        missing="The wrong timer has not been tried on a GPU yet.",
-    ),
-    Belief(
-        id="predict-in-a-loop-is-free",
-        text="Calling predict in a loop costs no more than calling the model.",
-        measure="the time of model.predict, in batches of 32, over that of one compiled call with the same rows",
-        counted="cells come that close",
-        test=Test(at_most=NOTICED_RATIO),
-        needs="always",
-        cases=studies.study_ratio("call-styles", "predict", "compiled"),
-        reason="A fifth is what a timing by hand would notice.",
-        missing="The ways of calling a model are not measured yet.",
-    ),
-    Belief(
-        id="back-to-back-tells-the-wait",
-        text="A test that asks again and again tells how long one request takes.",
-        measure="the time of a call that comes 10 ms after the last one over that of a call right after it",
-        counted="cells come that close",
-        test=Test(at_most=NOTICED_RATIO),
-        needs="always",
-        cases=studies.study_ratio("request-gap", "gap-10ms", "gap-0"),
-        reason="A fifth is what a timing by hand would notice; ten milliseconds are a hundred requests a second.",
-        missing="Requests after a pause are not measured yet.",
-    ),
-    Belief(
-        id="callbacks-are-free",
-        text="A progress bar and a callback on every batch cost nothing.",
-        measure="the time of fit with a progress bar or a batch callback over that without, on a tiny network,",
-        counted="comparisons stay that close",
-        test=Test(at_most=NOTICED_RATIO),
-        needs="always",
-        cases=cases_published.all_of(
-            studies.study_ratio("fit-overhead", "progress-bar", "fit"),
-            studies.study_ratio("fit-overhead", "callback", "fit"),
-        ),
-        reason="A fifth is what a timing by hand would notice; a tiny network is the worst case.",
-        missing="What fit costs is not measured yet.",
-    ),
-    Belief(
-        id="copying-is-the-bottleneck",
-        text="Copying the data to the GPU is what makes it slow.",
-        measure="the time to copy a batch to the GPU as a share of a training step fed from NumPy",
-        counted="cells spend that much on copying",
-        test=Test(at_least=COPY_FRAC),
-        needs="mostly",
-        cases=studies.study_reading("resident-data", "copy-frac", device="gpu"),
-        show=fmt.percent,
-        reason="With less than a third, copying is not what to mend first.",
-        missing="Copying to a GPU is not measured yet.",
-    ),
-    Belief(
-        id="data-on-the-gpu-is-much-faster",
-        text="Keeping the whole data set on the GPU makes training much faster.",
-        measure="the time of a step fed from NumPy over that of one on data that lies on the GPU",
-        counted="cells gain that much",
-        test=Test(at_least=RESIDENT_RATIO),
-        needs="mostly",
-        cases=studies.study_reading("resident-data", "resident-speedup", device="gpu"),
-        reason="A small network on small pictures, where feeding weighs most.",
-        missing="Data that lies on a GPU is not measured yet.",
-    ),
-    Belief(
-        id="values-do-not-matter",
-        text="Training time depends on the shapes alone, not on the values.",
-        measure="the time of an operation on tiny values over that on usual ones, same shapes, on a CPU,",
-        counted="operations stay that close",
-        test=Test(at_most=NOTICED_RATIO),
-        needs="always",
-        cases=studies.tiny_values,
-        reason="A fifth is what a timing by hand would notice.",
-        missing="Tiny values are not measured yet.",
-    ),
-    Belief(
-        id="same-seed-same-weights",
-        text="The same seed gives the same weights, bit by bit.",
-        measure="what two trainings from one seed end in, with no switch set,",
-        counted="cells repeat themselves",
-        test=Test(at_least=1.0),
-        needs="always",
-        cases=studies.study_reading("determinism", "equal-off", show=studies.bits),
-        show=studies.bits,
-        reason="All bits of all weights are compared.",
-        missing="Repeated trainings are not measured yet.",
-    ),
-    Belief(
-        id="a-seed-only-repeats",
-        text="A seed makes a training repeatable and changes nothing else.",
-        measure="the order of rows that a seeded fit takes, epoch by epoch,",
-        counted="cells draw a new order",
-        test=Test(at_most=0.0),
-        needs="always",
-        cases=studies.study_reading("determinism", "same-order", show=studies.order),
-        show=studies.order,
-        reason="Without a seed each epoch has an order of its own, in every backend.",
-        missing="The order of the rows under a seed is not measured yet.",
-    ),
-    Belief(
-        id="cpu-cores-stop-mattering",
-        text="Once the GPU is in use, CPU cores do not matter.",
-        measure="the number of CPU cores that must decode pictures to keep up with a small network on a GPU",
-        counted="cells are content with one",
-        test=Test(at_most=1.0),
-        needs="always",
-        cases=studies.study_reading("input-pipeline", "workers-needed", device="gpu"),
-        show=lambda value: fmt.cores(round(value)),
-        reason="Needing more than one core is what mattering means.",
-        missing="Feeding pictures to a GPU is not measured yet.",
-    ),
-    Belief(
-        id="first-minute-tells-the-last",
-        text="The speed of the first minute holds to the end.",
-        measure="the pace of the end of a long training over that of its beginning",
-        counted="trainings keep their pace",
-        test=Test(at_least=NEARLY_ALL_FRAC),
-        needs="always",
-        cases=studies.study_reading(
-            "endurance", "last-to-first-rate", only=lambda record: float(record.cell.params["minutes"]) >= LONG_MINUTES
-        ),
-        reason=f"A tenth may be lost before a plan goes wrong. Trainings of {LONG_MINUTES:g} minutes and more count.",
-        missing="No training has been watched for minutes yet.",
-    ),
-    Belief(
-        id="full-meter-means-full-gpu",
-        text="A GPU at a hundred per cent utilisation is fully used.",
-        measure=f"the rate of a matrix product at which the GPU's meter reads {fmt.percent(LOOKS_FULL_FRAC)} or more, "
-        "as a share of the best rate of the same session,",
-        counted="such products come near the best rate",
-        test=Test(at_least=NEARLY_ALL_FRAC),
-        needs="always",
-        cases=records.busy_and_idle(LOOKS_FULL_FRAC),
-        show=fmt.percent,
-        reason="The same GPU, the same operation, other sizes.",
-        missing="No GPU's utilisation has been recorded yet.",
-    ),
-    Belief(
-        id="low-meter-means-broken",
-        text="Low GPU utilisation means that something is broken.",
-        measure=f"the GPU's speed over the CPU's on workloads at which its meter reads {fmt.percent(LOOKS_IDLE_FRAC)} "
-        "or less",
-        counted="such workloads are no faster than on the CPU",
-        test=Test(at_most=EVEN_RATIO),
-        needs="always",
-        cases=records.speedup_at_low_utilisation(LOOKS_IDLE_FRAC),
-        reason="A job that beats the CPU with the meter low is not broken.",
-        missing="No GPU's utilisation has been recorded yet.",
-        compares_devices=True,
-    ),
-    Belief(
-        id="avx-message-means-slow-build",
-        text="The message about AVX means that TensorFlow is slow and must be built anew.",
-        measure="the rate of the stock TensorFlow at the largest matrix product on a CPU, as a share of the fastest "
-        "other backend's,",
-        counted="machines have the stock build that far behind",
-        test=Test(at_most=STOCK_FRAC),
-        needs="always",
-        cases=records.share_of_best_product("tensorflow"),
-        reason="A build that reaches more is not what makes a job slow.",
-        missing="The matrix product is not measured with TensorFlow and another backend yet.",
-    ),
-    Statement(
-        id="must-install-tensorflow-gpu",
-        text="For the GPU you must install tensorflow-gpu.",
-        row="tf-gpu-removed",
-        begins="removed",
-        reason="A package that its makers removed cannot be needed.",
-    ),
-    Belief(
-        id="keras-needs-device-code",
-        text="In Keras you must move the model and the data to the GPU yourself.",
-        measure="the share of runs whose weights lay on the GPU although no workload here names a device",
-        counted="backends leave the weights elsewhere",
-        test=Test(at_most=STOCK_FRAC),
-        needs="always",
-        cases=records.device_without_code,
-        show=fmt.percent,
-        reason="The device is read from the weights themselves, in every run.",
-        missing=NO_GPU,
-    ),
-    Statement(
-        id="newer-driver-breaks-the-package",
-        text="If the driver's CUDA is newer than the package's, training silently runs on the CPU.",
-        row="cuda-driver-backward-compatible",
-        begins="always works",
-        reason="The vendor says how its driver is meant to behave; what a package really does is another matter.",
-    ),
-    Belief(
-        id="lstm-always-takes-the-fast-path",
-        text="In Keras an LSTM on the GPU takes the fast path by itself.",
-        measure="whether the fused operation ran, read from the operation itself for each argument of the layer",
-        counted="arguments keep the fused operation",
-        test=Test(at_least=1.0),
-        needs="always",
-        cases=studies.study_readings("lstm-switches", "fused-", device="gpu"),
-        show=lambda value: "yes" if value else "no",
-        reason="One argument that loses it without a word is enough.",
-        missing="The switches of an LSTM layer have not been tried on a GPU yet.",
-    ),
-    Belief(
-        id="keras-is-slow",
-        text="Keras makes the framework below it slow.",
-        measure="the time of a step of fit over that of a loop in the framework's own words, equal arithmetic,",
-        counted="comparisons have Keras that much slower",
-        test=Test(at_least=NOTICED_RATIO),
-        needs="mostly",
-        cases=cases_published.all_of(
-            studies.study_ratio("raw-framework", "fit", "raw"), studies.study_ratio("raw-models", "fit", "raw")
-        ),
-        reason="A fifth is what a timing by hand would notice.",
-        missing="Keras is not measured beside the raw frameworks yet.",
-    ),
-    Belief(
-        id="float32-means-float32",
-        text="float32 on a GPU means float32 precision.",
-        measure="the rounding error of a matrix product with TF32, which TensorFlow and JAX take by themselves, over "
-        "that without",
-        counted="comparisons stay within that factor",
-        test=Test(at_most=ROUNDING_RATIO),
-        needs="always",
-        cases=studies.study_reading_between("numerics", "product-rel", "tf32", "float32-strict"),
-        reason="One decimal digit.",
-        missing="Rounding on a GPU with TF32 is not measured yet.",
-    ),
-    Belief(
-        id="tokens-need-compute",
-        text="A language model writes as fast as the chip computes.",
-        measure="the speed of writing tokens as a share of what the bandwidth allows that the fastest backend finds",
-        counted="cells stay far from that bound",
-        test=Test(at_most=BOUND_FRAC),
-        needs="always",
-        cases=studies.share_of_best("gpt-decode", "bound-frac", "bandwidth"),
-        show=fmt.percent,
-        reason="From half of the bound on, bandwidth decides, whatever the chip can compute. Farther away something "
-        "else decides, which need not be arithmetic, so a cell there is only the weaker half of the proof.",
-        missing="Writing tokens is not measured yet.",
-    ),
-    Belief(
-        id="data-sheet-is-what-you-get",
-        text="The TFLOPS of the data sheet are what you get.",
-        measure="the best measured float32 matrix product of a GPU as a share of the peak on its data sheet",
-        counted="GPUs come that close",
-        test=Test(at_least=NEARLY_ALL_FRAC),
-        needs="always",
-        cases=records.share_of_data_sheet(PEAK_ROWS),
-        show=fmt.percent,
-        reason="A matrix product is the best case: whole networks reach less.",
-        missing="No GPU with a data sheet in our list has been measured yet.",
-    ),
-    Belief(
-        id="gaming-cards-are-unsuited",
-        text="Gaming GPUs are not suited to deep learning.",
-        measure="the published training speed of a gaming card over that of the data-centre card of the same years",
-        counted="gaming cards are that slow",
-        test=Test(at_most=SUITED_RATIO),
-        needs="always",
-        cases=cases_published.row_ratios(
-            (
-                "RTX 2080 Ti against V100, float32",
-                "u39kun-resnet152-tesla-v100-aws-p3-fp32",
-                "u39kun-resnet152-rtx-2080-ti-fp32",
-            ),
-            (
-                "RTX 2080 Ti against V100, float16",
-                "u39kun-resnet152-tesla-v100-aws-p3-fp16",
-                "u39kun-resnet152-rtx-2080-ti-fp16",
-            ),
-            (
-                "GTX 1080 Ti against V100, float32",
-                "u39kun-resnet152-tesla-v100-aws-p3-fp32",
-                "u39kun-resnet152-gtx-1080-ti-fp32",
-            ),
-        ),
-        reason="One author's times of one network.",
-        missing="",
-        basis="published",
-    ),
-    Belief(
-        id="tpu-is-always-faster",
-        text="A TPU trains faster than a GPU.",
-        measure="the published training speed of a TPU over that of a GPU on the same job",
-        counted="published jobs end first on the TPU",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=cases_published.row_ratios(
-            (
-                "ResNet-50 to its target, four chips against eight V100",
-                "mlperf-0-5-google-cloud-v100x8-resnet",
-                "mlperf-0-5-google-cloud-v2-8-resnet",
-            ),
-            ("BERT-base on Colab, some of a TPU's cores against one P100", "anec-st371-gpu", "anec-st371-tpu"),
-            ("MNIST, a TPU of four chips against one Titan V", "anec-xla791-gpu", "anec-xla791-tpu"),
-        ),
-        reason="One slower job is enough against a belief that says no size or shape; chips differ in number and year.",
-        missing="",
-        basis="published",
-    ),
-    Belief(
-        id="mac-gpu-is-always-faster",
-        text="On a Mac the GPU makes everything faster.",
-        measure="the published time of a job on a Mac's CPU over that on its GPU",
-        counted="published jobs run faster on the Mac's GPU",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=cases_published.row_ratios(
-            ("LSTM text classifier", "anec-tf56782-cpu", "anec-tf56782-gpu"),
-            ("a user's notebook", "anec-applemac88-cpu", "anec-applemac88-gpu"),
-        ),
-        reason="Reports of single users, and marked so.",
-        missing="",
-        basis="published",
-        compares_devices=True,
-    ),
-    Belief(
-        id="twice-the-hardware-half-the-time",
-        text="Twice the hardware trains twice as fast.",
-        measure="the published gain from more GPUs or machines as a share of the ideal gain",
-        counted="published systems gain that much",
-        test=Test(at_least=NEARLY_ALL_FRAC),
-        needs="mostly",
-        cases=cases_published.scaling,
-        show=fmt.percent,
-        reason='A tenth may be lost before "twice" is called wrong.',
-        missing="",
-        basis="published",
-    ),
-    Belief(
-        id="gpu-has-more-memory",
-        text="A GPU has more memory, so it takes larger models.",
-        measure="a GPU's memory over the main memory of the machine it sits in",
-        counted="measured GPUs have more",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=records.memory_ratio,
-        reason="A model that does not fit the GPU may still train on the CPU beside it, slowly.",
-        missing=NO_GPU,
-        compares_devices=True,
-    ),
-    Belief(
-        id="gpu-uses-more-energy",
-        text="Training on a GPU uses more energy.",
-        measure="the published energy of a GPU server to train ResNet-50 over an estimate for CPU servers",
-        counted="comparisons have the GPU server above the CPUs",
-        test=Test(at_least=EVEN_RATIO),
-        needs="mostly",
-        cases=cases_published.row_ratios(
-            ("against two CPUs", "power-smc-ac-power-resnet-energy-to-train", "power-tdp-estimate-2s8180"),
-            ("against eight CPUs", "power-smc-ac-power-resnet-energy-to-train", "power-tdp-estimate-8s8380h"),
-            ("against thirty-two CPUs", "power-smc-ac-power-resnet-energy-to-train", "power-tdp-estimate-32spr"),
-        ),
-        reason="Energy is power times time; the estimates count the chips alone, which favours the CPUs.",
-        missing="",
-        basis="published",
-        compares_devices=True,
-    ),
-    Belief(
-        id="gpu-costs-more-per-model",
-        text="A trained model costs more on a GPU.",
-        measure="the published cloud cost of one trained model on a GPU over that on a CPU",
-        counted="comparisons have the GPU dearer",
-        test=Test(at_least=EVEN_RATIO),
-        needs="always",
-        cases=cases_published.row_ratios(("ResNet-164 to its target", "dawn-r164b-cost-k80", "dawn-r164b-cost-cpu")),
-        reason="An hour costs more; what counts is the price of the result.",
-        missing="",
-        basis="published",
-        compares_devices=True,
-    ),
-    Belief(
-        id="gpu-hour-has-one-price",
-        text="An hour of the same GPU costs about the same everywhere.",
-        measure="a provider's price for an hour of one H100 over the lowest in our list",
-        counted="prices lie that close to the lowest",
-        test=Test(at_most=SAME_PRICE_RATIO),
-        needs="always",
-        cases=cases_published.row_ratios(
-            *((cases_published.provider(row), row, H100_PRICES[0]) for row in H100_PRICES[1:])
-        ),
-        reason="A quarter more is another price. Prices age; each carries its date.",
-        missing="",
-        basis="published",
-    ),
-    Belief(
-        id="free-gpus-are-unlimited",
-        text="A free GPU is there whenever you need it.",
-        measure="the hours that a free service grants as a share of all hours",
-        counted="free services grant that much",
-        test=Test(at_least=NEARLY_ALL_FRAC),
-        needs="always",
-        cases=cases_published.free_hours,
-        show=fmt.percent,
-        reason="Terms change; each carries its date.",
-        missing="",
-        basis="published",
-    ),
-)
+class Second(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another way of taking the cases, told after the first where it says something else."""
+
+    words: str  # how its cases were taken, to begin a sentence with
+    cases: dict[str, dict[str, Any] | list[dict[str, Any]]]
+
+
+class Belief(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A belief: it says of its cases that they meet a test, or what follows instead."""
+
+    counted: str = ""  # after "3 of 14", for the sentence: "comparisons have the GPU ahead"
+    unknown: str = ""  # the sentence while there are no cases
+    second: Second | None = None
+    row: str = ""  # instead of cases, a published statement; the belief is false while it begins with the words
+    begins: str = ""
+    judge: str = ""  # instead of all that, the name of a function that decides and tells for itself
+
+    @property
+    def counts_cases(self) -> bool:
+        """Whether its verdict has cases to name."""
+        return not (self.row or self.judge)
+
+    @property
+    def basis(self) -> Basis:
+        """Our records, or published figures."""
+        return "published" if self.row else make.basis(self)
+
+
+Beliefs = Mapping[str, Belief]
+
+
+def of_heads(heads: Iterable[Mapping[str, Any]]) -> dict[str, Belief]:
+    """The beliefs in the front matter of pages, by id; a belief that says nothing says its page's title.
+
+    Raises:
+        msgspec.ValidationError: one is none; ``check_rule.problems`` says what is wrong in words for authors.
+    """
+    found = (meta for meta in heads if KEY in meta)
+    return {str(meta["id"]): msgspec.convert({"says": f"{meta['title']}."} | meta[KEY], Belief) for meta in found}
+
+
+def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
+    """One verdict on the present evidence.
+
+    Raises:
+        VerdictError: no such belief.
+    """
+    if verdict_id not in beliefs:
+        raise VerdictError(unknown("verdict", verdict_id, beliefs))
+    return judged(verdict_id, beliefs[verdict_id], evidence)
+
+
+def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
+    """The verdict on a belief, on the present evidence."""
+    cases: tuple[Decided, ...] = ()
+    if belief.judge:
+        outcome, parts, rule = by_jobs.JUDGES[belief.judge](evidence)
+    elif belief.row:
+        outcome, parts, rule = _stated(belief)
+    else:
+        found = make.cases(belief, evidence)
+        cases = claims_rule.sided(found, belief.test)
+        outcome = claims_rule.decide(found, belief.test, belief.needs)
+        parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
+        shown = belief.shown_test
+        rule = claims_rule.rule_text(belief.measure, belief.needs, shown, belief.reason, basis=belief.basis)
+    return Verdict(
+        id=verdict_id,
+        belief=belief.says,
+        outcome=outcome,
+        parts=parts,
+        rule=rule,
+        basis=belief.basis,
+        compares_devices=belief.compares_devices,
+        cases=cases,
+    )
+
+
+def _sentence(belief: Belief, cases: tuple[Decided, ...], evidence: Evidence) -> Iterator[Part]:
+    ends = "; lowest: {{ lowest.name }}, {{ lowest.value }}; highest: {{ highest.name }}, {{ highest.value }}."
+    if belief.basis == "published":
+        yield Part("Published: ")
+    template = f"{{{{ counted }}}} {belief.counted} ({belief.shown_test}){ends}"
+    if len(cases) == 1:
+        template = f"{{{{ lowest.name }}}}, {{{{ lowest.value }}}}; the belief needs {belief.shown_test}."
+    yield from sentence.filled(template, cases, evidence)
+    if belief.second is None:
+        return
+    rule = msgspec.structs.replace(belief, cases=belief.second.cases)
+    others = claims_rule.sided(make.cases(rule, evidence), belief.test)
+    if others and [case.part for case in others] != [case.part for case in cases]:
+        template = "{{ lowest.name }}, {{ lowest.value }}." if len(others) == 1 else f"{{{{ counted }}}}{ends}"
+        yield Part(" ")
+        yield from sentence.filled(f"{belief.second.words}: {template}", others, evidence)
+
+
+def _stated(belief: Belief) -> Told:
+    """The verdict that a published statement gives as it stands."""
+    figure = published.lookup(belief.row)
+    outcome: Outcome = "false" if figure.value.lower().startswith(belief.begins.lower()) else "depends"
+    text = f"{figure.subject}: {figure.value} ({short_source(figure.source)}, {figure.date})"
+    rule = f'False while the published statement begins with "{belief.begins}"; it depends otherwise. {belief.reason}'
+    return Told(outcome, (Part("Published, "), Part(text, figures=(belief.row,)), Part(".")), rule)
+
+
+def problems(meta: Mapping[str, Any], head: str, offers: Offers) -> Iterator[tuple[int, str]]:
+    """Line and words, with what to do, of everything wrong with the belief in a page's front matter."""
+    if KEY not in meta:
+        return
+    if not isinstance(meta[KEY], dict):
+        yield line_in(head, KEY), f"{KEY} must be keys and values, found {meta[KEY]!r}; {HOW_TO} shows them"
+        return
+    given = named(meta[KEY])
+    found = list(shape_problems(given, Belief)) or list(_rule_problems(msgspec.convert(given, Belief), offers))
+    yield from ((line_in(head, key, KEY), f"{KEY}.{key}: {told}") for key, told in found)
+
+
+def _rule_problems(belief: Belief, offers: Offers) -> Iterator[tuple[str, str]]:
+    ways = {"cases": belief.cases or belief.facts, "row": belief.row, "judge": belief.judge}
+    if sum(map(bool, ways.values())) != 1:
+        yield (
+            "cases",
+            f"expected one of {', '.join(ways)}, found {[k for k, v in ways.items() if v]}; write one of them",
+        )
+    if belief.judge and belief.judge not in by_jobs.JUDGES:
+        yield "judge", unknown("judge", belief.judge, by_jobs.JUDGES)
+    if belief.row and belief.row not in offers.figures:
+        yield "row", unknown("published row", belief.row, offers.figures)
+    if belief.row and not belief.begins:
+        yield (
+            "begins",
+            "a published statement decides nothing without 'begins'; add how it begins where the belief fails",
+        )
+    yield from name_problems(belief, offers)
+    if belief.second is not None:
+        yield from (("second", told) for told in case_problems(belief.second.cases, offers))
+    if not belief.counts_cases:
+        return
+    wanted = ("counted", "reason") if belief.basis == "published" else ("counted", "reason", "unknown")
+    yield from ((key, f"there is no {key!r}; add it, as {HOW_TO} shows") for key in wanted if not getattr(belief, key))

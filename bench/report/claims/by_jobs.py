@@ -1,16 +1,16 @@
-"""Beliefs decided by whole training jobs: how many a CPU finishes in time."""
+"""Judges of beliefs that tell their own sentence: of whole training jobs on a CPU, and of a gain at inference."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from bench.report.claims import rule as claims_rule
-from bench.report.claims.beliefs import LIKE_FOR_LIKE
-from bench.report.claims.case import Outcome, Verdict
+from bench.records.store import SessionResults
+from bench.report.claims.case import Outcome, Part
 from bench.report.claims.cases.names import serious
-from bench.report.claims.rule import verdict
 from bench.report.evidence import jobs as evidence_jobs
+from bench.report.evidence.cells import Contrast
+from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.jobs import Job
 from bench.report.evidence.thresholds import (
     COFFEE_BREAK_S,
@@ -25,14 +25,18 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.schema import Record
 
-if TYPE_CHECKING:
-    from bench.records.store import SessionResults
-    from bench.report.evidence.cells import Contrast
-    from bench.report.evidence.evidence import Evidence
+LIKE_FOR_LIKE = "At equal settings on both"
 
 
-@verdict("always-requires-gpu")
-def always_requires_gpu(evidence: Evidence) -> Verdict:
+class Told(NamedTuple):
+    """What a judge says: the outcome, the sentence, and the rule in words."""
+
+    outcome: Outcome
+    parts: tuple[Part, ...]
+    rule: str
+
+
+def course_jobs(evidence: Evidence) -> Told:
     """Whether most jobs of a course take too long on a CPU."""
     limit = fmt.seconds(COFFEE_BREAK_S)
     rule = (
@@ -43,17 +47,12 @@ def always_requires_gpu(evidence: Evidence) -> Verdict:
         f"step time. "
         f"Fewer than {MIN_JOBS} jobs decide nothing."
     )
-
-    def decide(outcome: Outcome, words: _Words) -> Verdict:
-        belief = "Deep learning always requires a powerful GPU."
-        return Verdict(id="always-requires-gpu", belief=belief, outcome=outcome, parts=words.parts(), rule=rule)
-
     session, found = _session_with_jobs(evidence)
-    words = _Words(evidence)
+    words = Words(evidence)
     if session is None:
         n = max((len(evidence_jobs.jobs(evidence, s)) for s in serious(evidence)), default=0)
         words.say(f"Too few whole jobs have been timed on a CPU so far: {n} of the {MIN_JOBS} that the rule needs.")
-        return decide("not measured", words)
+        return Told("not measured", words.parts(), rule)
     short = [job for job in found if job.ends_within(COFFEE_BREAK_S)]
     records = [job.record for job in found]
     words.say("On ").number(_cpu(evidence, session, found), records[0]).say(", ")
@@ -68,12 +67,11 @@ def always_requires_gpu(evidence: Evidence) -> Verdict:
         if unclear := [job for job in found if job not in short and job not in longer]:
             words.say(" Too close to that to tell: ").jobs(unclear).say(".")
     if all(job.exceeds(COFFEE_BREAK_S) for job in found):
-        return decide("true", words)
-    return decide("false" if len(short) >= COURSE_SHARE_FRAC * len(found) else "depends", words)
+        return Told("true", words.parts(), rule)
+    return Told("false" if len(short) >= COURSE_SHARE_FRAC * len(found) else "depends", words.parts(), rule)
 
 
-@verdict("only-for-training", compares_devices=True)
-def only_for_training(evidence: Evidence) -> Verdict:
+def gain_at_inference(evidence: Evidence) -> Told:
     """Whether GPUs gain too little at inference to be of use there."""
     least = fmt.ratio(WORTH_A_GPU_RATIO)
     rule = (
@@ -82,12 +80,7 @@ def only_for_training(evidence: Evidence) -> Verdict:
         f"otherwise. Each side runs its fastest batch, usual precision, backend and jit arm. "
         f"Without a GPU nothing is decided."
     )
-
-    def decide(outcome: Outcome, words: _Words) -> Verdict:
-        belief = "GPUs are only useful for training."
-        return Verdict(id="only-for-training", belief=belief, outcome=outcome, parts=words.parts(), rule=rule)
-
-    words = _Words(evidence)
+    words = Words(evidence)
     found = [
         contrast
         for session in serious(evidence)
@@ -103,7 +96,7 @@ def only_for_training(evidence: Evidence) -> Verdict:
             words.say(f"; on {evidence.cpu_text(evidence.session_of(largest), largest)}, {title} reaches ")
             words.number(fmt.interval(rate, noun), largest)
         words.say(".")
-        return decide("not measured", words)
+        return Told("not measured", words.parts(), rule)
     top = max(found, key=lambda c: (c.speedup.low, c.gpu.cell.id))
     worth = [c for c in found if c.speedup.low >= WORTH_A_GPU_RATIO]
     gpu = fmt.with_article(evidence.gpu_text(top.session, top.gpu) or "GPU")
@@ -121,12 +114,11 @@ def only_for_training(evidence: Evidence) -> Verdict:
         words.say(f" {LIKE_FOR_LIKE}, {same.arms}: ")
         words.number(fmt.interval(same.speedup), same.gpu, same.cpu).say(".")
     if worth:
-        return decide("false", words)
-    return decide("true" if all(c.speedup.high < WORTH_A_GPU_RATIO for c in found) else "depends", words)
+        return Told("false", words.parts(), rule)
+    return Told("true" if all(c.speedup.high < WORTH_A_GPU_RATIO for c in found) else "depends", words.parts(), rule)
 
 
-@verdict("not-feasible-without-gpu")
-def not_feasible_without_gpu(evidence: Evidence) -> Verdict:
+def jobs_in_a_night(evidence: Evidence) -> Told:
     """Whether a CPU fails to train a network to its target in a night."""
     night = fmt.seconds(OVERNIGHT_S)
     rule = (
@@ -135,19 +127,14 @@ def not_feasible_without_gpu(evidence: Evidence) -> Verdict:
         f"in between. The largest model is the one with most weights whose job ends in that time, tables of look-ups "
         f"left out, since a step touches few of their rows."
     )
-
-    def decide(outcome: Outcome, words: _Words) -> Verdict:
-        belief = "Without a GPU, deep learning is not feasible."
-        return Verdict(id="not-feasible-without-gpu", belief=belief, outcome=outcome, parts=words.parts(), rule=rule)
-
-    words = _Words(evidence)
+    words = Words(evidence)
     everywhere = ((s, evidence_jobs.jobs(evidence, s, sweeps=True)) for s in serious(evidence))
     session, found = next(
         ((s, f) for s, f in everywhere if any(evidence_jobs.has_target(job) for job in f)), (None, ())
     )
     if session is None:
         words.say("No network has been trained to a quality target on a CPU yet.")
-        return decide("not measured", words)
+        return Told("not measured", words.parts(), rule)
     aimed = [job for job in found if evidence_jobs.has_target(job)]
     words.say("On ").number(_cpu(evidence, session, found), aimed[0].record).say(", counted from starting Python,")
     for number, job in enumerate(aimed):
@@ -172,9 +159,9 @@ def not_feasible_without_gpu(evidence: Evidence) -> Verdict:
     if late:
         words.say(" Not within that time: ").jobs(late).say(".")
     if any(job.ends_within(OVERNIGHT_S) and evidence_jobs.reached_in_every_run(job.record) for job in aimed):
-        return decide("false", words)
+        return Told("false", words.parts(), rule)
     hopeless = not any(evidence_jobs.n_reached(job.record, OVERNIGHT_S) for job in aimed)
-    return decide("true" if hopeless else "depends", words)
+    return Told("true" if hopeless else "depends", words.parts(), rule)
 
 
 def _session_with_jobs(evidence: Evidence) -> tuple[SessionResults | None, tuple[Job, ...]]:
@@ -206,10 +193,31 @@ def _share(value_frac: float) -> str:
     return "half" if value_frac == 0.5 else fmt.percent(value_frac)
 
 
-class _Words(claims_rule.Words):
-    """A sentence about jobs and contrasts."""
+class Words:
+    """A sentence under construction."""
 
-    def jobs(self, found: Iterable[Job]) -> _Words:
+    def __init__(self, evidence: Evidence) -> None:
+        """``evidence`` gives the addresses of the records behind the numbers."""
+        self.evidence = evidence
+        self._parts: list[Part] = []
+
+    def say(self, text: str) -> Words:
+        """Adds plain words."""
+        if text:
+            self._parts.append(Part(text))
+        return self
+
+    def number(self, text: str, *records: Record) -> Words:
+        """Adds a number that rests on records."""
+        self._parts.append(Part(text, self.evidence.refs(*records)))
+        return self
+
+    def parts(self) -> tuple[Part, ...]:
+        """The sentence so far."""
+        return tuple(self._parts)
+
+    def jobs(self, found: Iterable[Job]) -> Words:
+        """Adds jobs with the time that each takes."""
         for n, job in enumerate(found):
             self.say(f"{'; ' if n else ''}{job.name}, ")
             self.number(job.note if job.time is None else fmt.estimate(job.time), job.record)
@@ -217,9 +225,15 @@ class _Words(claims_rule.Words):
                 self.say(" (computed)")
         return self
 
-    def contrasts(self, found: Iterable[Contrast]) -> _Words:
+    def contrasts(self, found: Iterable[Contrast]) -> Words:
+        """Adds comparisons with the gain of each."""
         for n, contrast in enumerate(found):
             place = f"{self.evidence.title(contrast.gpu.cell.workload)} on {self.evidence.label(contrast.session)}"
             self.say(f"{'; ' if n else ''}{place}, {contrast.arms}, ")
             self.number(fmt.interval(contrast.speedup), contrast.gpu, contrast.cpu)
         return self
+
+
+JUDGES: Mapping[str, Callable[[Evidence], Told]] = {
+    judge.__name__: judge for judge in (course_jobs, gain_at_inference, jobs_in_a_night)
+}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Outcome = Literal["true", "false", "depends", "not measured"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 Basis = Literal["records", "published"]
+Side = Literal["agrees", "disagrees", "open"]
 
 
 class VerdictError(LookupError):
@@ -36,7 +37,7 @@ class Decided(msgspec.Struct, frozen=True):
 
     name: str
     part: Part
-    side: Literal["agrees", "disagrees", "open"]
+    side: Side
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from bench.records.store import Results, SessionResults
-from bench.report.claims import rule
+from bench.report.claims import beliefs as claims_beliefs
+from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Verdict
 from bench.report.evidence.evidence import Evidence
 from bench.schema import Workload
@@ -26,19 +27,18 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
-def flips(evidence: Evidence) -> tuple[Flip, ...]:
+def flips(evidence: Evidence, beliefs: Beliefs) -> tuple[Flip, ...]:
     """Changes of outcome over the published sessions, newest first; empty with fewer than two sessions."""
     sessions = sorted((s for s in evidence.sessions if not s.is_local), key=lambda s: s.session.started_at)
     found: list[Flip] = []
     before: dict[str, Verdict] = {}
     for number, session in enumerate(sessions):
-        after = _verdicts(sessions[: number + 1], evidence.workloads)
-        for id_, verdict in after.items() if before else ():
-            if verdict.outcome != before[id_].outcome:
-                why = cause(session, sessions[:number])
-                found.append(Flip(session=session, before=before[id_], after=verdict, cause=why))
+        after = _verdicts(sessions[: number + 1], evidence.workloads, beliefs)
+        why = cause(session, sessions[:number])
+        turned = [id_ for id_ in after if before and after[id_].outcome != before[id_].outcome]
+        found = [Flip(session=session, before=before[id_], after=after[id_], cause=why) for id_ in turned] + found
         before = after
-    return tuple(reversed(found))
+    return tuple(found)
 
 
 def cause(session: SessionResults, earlier: list[SessionResults]) -> str:
@@ -60,6 +60,6 @@ def cause(session: SessionResults, earlier: list[SessionResults]) -> str:
     return f"version: {', '.join(changed)}" if changed else "more records of a known machine"
 
 
-def _verdicts(sessions: list[SessionResults], workloads: dict[str, Workload]) -> dict[str, Verdict]:
+def _verdicts(sessions: list[SessionResults], workloads: dict[str, Workload], beliefs: Beliefs) -> dict[str, Verdict]:
     evidence = Evidence(Results(tuple(sessions)), workloads)
-    return {id_: rule.lookup(id_, evidence) for id_ in rule.ALL}  # verdicts registers them all
+    return {id_: claims_beliefs.lookup(id_, beliefs, evidence) for id_ in beliefs}

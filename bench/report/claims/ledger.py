@@ -7,25 +7,27 @@ out. Opinions are not measurable; what is outdated cites what replaced it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Literal, get_args
 
 import msgspec
 
+from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims import case as claims_case
 from bench.report.claims import rule as claims_rule
 from bench.report.claims import units as claims_units
+from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Case, Part
+from bench.report.claims.check_rule import Offers, shape_problems, unknown
 from bench.report.claims.rule import Test
 from bench.report.claims.units import LedgerError
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
 from bench.report.published import figures as published
-from bench.report.published.figures import Claim, ClaimRule, Named, Sum
+from bench.report.published.figures import Claim, ClaimRule, Named, Sum, Word
 from bench.report.stats import format as fmt
 
-Word = Literal["confirmed", "refuted", "depends", "outdated", "not measurable", "not measured yet"]
 WORDS: tuple[Word, ...] = get_args(Word)
 Basis = Literal["our records", "published figures", "the article's own numbers", "none"]
 BASES: tuple[Basis, ...] = get_args(Basis)
@@ -63,7 +65,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
 
 
-def items(evidence: Evidence) -> tuple[Item, ...]:
+def items(evidence: Evidence, beliefs: Beliefs) -> tuple[Item, ...]:
     """Every claim with its verdict, in the order of the articles.
 
     Raises:
@@ -71,7 +73,7 @@ def items(evidence: Evidence) -> tuple[Item, ...]:
     """
     claims = published.claims()
     numbers = {f"{claim.id}.{name}": value for claim in claims for name, value in claim.numbers.items()}
-    return tuple(_item(claim, numbers, evidence) for claim in claims)
+    return tuple(_item(claim, numbers, evidence, beliefs) for claim in claims)
 
 
 def states(evidence: Evidence) -> tuple[State, ...]:
@@ -85,7 +87,24 @@ def counts(found: Iterable[Item]) -> dict[Word, int]:
     return {word: words.count(word) for word in WORDS}
 
 
-def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence) -> Item:
+def problems(beliefs: Beliefs, offers: Offers) -> Iterator[tuple[str, int, str]]:
+    """File, line and words, with what to do, of everything wrong with the claims' rules."""
+    for claim_id, given in published.rules().items():
+        found = list(shape_problems(given, ClaimRule))
+        if not found:
+            rule = msgspec.convert(given, ClaimRule)
+            rows = [*rule.rows, *rule.ages, *(row for pair in rule.quotients for row in pair)]
+            found += [("facts", unknown("fact", name, offers.facts)) for name in rule.facts if name not in offers.facts]
+            found += [
+                ("rows", unknown("published row", row, offers.figures)) for row in rows if row not in offers.figures
+            ]
+            if rule.decided_by and rule.decided_by not in beliefs:
+                found.append(("decided_by", unknown("belief", rule.decided_by, beliefs)))
+        file, _, line = published.place_of(claim_id).rpartition(":")
+        yield from ((file, int(line), f"claim {claim_id!r}: rule.{key}: {told}") for key, told in found)
+
+
+def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence, beliefs: Beliefs) -> Item:
     rule = claim.rule
     if claim.kind == "opinion":
         if rule is not None:
@@ -105,25 +124,25 @@ def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence) -> Item:
         return Item(claim=claim, word=OPEN, basis="none", parts=(Part(UNDECIDED),), rule="")
     try:
         has_cases = any((rule.facts, rule.rows, rule.quotients, rule.sums, rule.ages))
-        if rule.belief and has_cases:
-            first = _from_belief(claim, msgspec.structs.replace(rule, why=""), evidence)
+        if rule.decided_by and has_cases:
+            first = _from_belief(claim, msgspec.structs.replace(rule, reason=""), evidence, beliefs)
             return _both(claim, first, _from_cases(claim, rule, numbers, evidence))
-        if rule.belief:
-            return _from_belief(claim, rule, evidence)
+        if rule.decided_by:
+            return _from_belief(claim, rule, evidence, beliefs)
         return _from_cases(claim, rule, numbers, evidence) if has_cases else _without_evidence(claim, rule)
     except (LookupError, ValueError) as error:
         why = error.args[0] if error.args else error
         raise LedgerError(f"{published.place_of(claim.id)}: claim {claim.id!r}: {why}; correct its rule") from error
 
 
-def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence) -> Item:
-    found = claims_rule.lookup(rule.belief, evidence)
+def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence, beliefs: Beliefs) -> Item:
+    found = claims_beliefs.lookup(rule.decided_by, beliefs, evidence)
     agrees = {"true": rule.says, "false": not rule.says}.get(found.outcome)
     word: Word = "depends" if found.outcome == "depends" else "not measured yet"
     if agrees is not None:
-        word = _word(rule.holds if agrees else rule.fails)
+        word = rule.holds if agrees else rule.fails
     said = "says so, too" if rule.says else "says the opposite"
-    text = f'The belief "{found.belief}" is judged by its own rule; the claim {said}. {rule.why}'.strip()
+    text = f'The belief "{found.belief}" is judged by its own rule; the claim {said}. {rule.reason}'.strip()
     if (rule.holds, rule.fails) != ("confirmed", "refuted"):
         text += f" If the two agree, the claim counts as {rule.holds}; if not, as {rule.fails}."
     basis: Basis = "published figures" if found.basis == "published" else "our records"
@@ -145,10 +164,10 @@ def _both(claim: Claim, first: Item, second: Item) -> Item:
 
 def _without_evidence(claim: Claim, rule: ClaimRule) -> Item:
     """A claim that waits for rows or records: its rule says which, and why those in our list do not decide."""
-    if not rule.why:
+    if not rule.reason:
         raise LedgerError("the rule names no evidence and does not say why")
     text = "No rule until a record or a published figure bears on the claim itself."
-    return Item(claim=claim, word=OPEN, basis="none", parts=(Part(f"{UNDECIDED} {rule.why}"),), rule=text)
+    return Item(claim=claim, word=OPEN, basis="none", parts=(Part(f"{UNDECIDED} {rule.reason}"),), rule=text)
 
 
 def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], evidence: Evidence) -> Item:
@@ -164,27 +183,15 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
     basis: Basis = "our records" if rule.facts else "the article's own numbers" if rule.sums else "published figures"
     if rule.sums and rule.rows:
         basis = "published figures"
-    needs = "always" if rule.needs == "varies" else rule.needs
-    if rule.needs == "varies":
-        n_hold, n_fail = sum(map(test.holds, found)), sum(map(test.fails, found))
-        outcome = (
-            "not measured" if len(found) < 2
-            else "true" if n_hold and n_fail
-            else "false" if n_hold == len(found) or n_fail == len(found)
-            else "depends"
-        )  # fmt: skip
-        text = f"Holds if {measure} is {shown_test} in some cases and not in others. {rule.why}"
-    elif rule.begins:
-        outcome = claims_rule.decide(found, test, needs)
-        text = f'Goes by whether the source\'s statement begins with "{rule.begins}". {rule.why}'
-    else:
-        outcome = claims_rule.decide(found, test, needs)
-        kind = "records" if rule.facts else "published"
-        text = claims_rule.rule_text(measure, needs, shown_test, rule.why, basis=kind)
+    outcome = claims_rule.decide(found, test, rule.needs)
+    kind: claims_case.Basis = "records" if rule.facts else "published"
+    text = claims_rule.rule_text(measure, rule.needs, shown_test, rule.reason, basis=kind)
+    if rule.begins:
+        text = f'Goes by whether the source\'s statement begins with "{rule.begins}". {rule.reason}'
     if (rule.holds, rule.fails) != ("confirmed", "refuted"):
         text = f"{text.strip()} If so, the claim counts as {rule.holds}; if not, as {rule.fails}."
-    words = {"true": _word(rule.holds), "false": _word(rule.fails), "depends": "depends"}
-    word: Word = words.get(outcome, "not measured yet")
+    words: dict[str, Word] = {"true": rule.holds, "false": rule.fails, "depends": "depends"}
+    word = words.get(outcome, OPEN)
     if not found:
         parts: Sequence[Part] = (Part("No record decides this yet."),)
     else:
@@ -199,9 +206,8 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit:
         fact = lookup.lookup(name, evidence)
         if fact.estimate is not None:
             refs = tuple(evidence.ref(session.records[cell]) for session, cell in fact.cells)
-            value = fact.estimate
-            part = Part(fact.text, refs)
-            found.append(Case(name=fact.title, value=value.value, low=value.low, high=value.high, part=part))
+            part, own = Part(fact.text, refs), fact.estimate
+            found.append(Case(name=fact.title, value=own.value, low=own.low, high=own.high, part=part))
     for row in rule.rows:
         figure = published.lookup(row)
         text = figure.text
@@ -262,12 +268,6 @@ def _state(entry: Named, evidence: Evidence) -> State:
 
 def _hardware(session: Any) -> str:
     return " ".join((session.machine.cpu_model, *(gpu.name for gpu in session.machine.gpus)))
-
-
-def _word(text: str) -> Word:
-    if text not in WORDS:
-        raise LedgerError(f"no verdict is called {text!r}; there are {', '.join(WORDS)}")
-    return text  # type: ignore[return-value]
 
 
 def _limit(limit: float | Sum | None, numbers: dict[str, float]) -> float | None:

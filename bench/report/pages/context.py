@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -16,7 +17,9 @@ from bench.records.store import SessionResults
 from bench.report.charts import chart, make_table
 from bench.report.charts import draw as charts_draw
 from bench.report.claims import answers, case, ledger
-from bench.report.claims import rule as claims_rule
+from bench.report.claims import beliefs as claims_beliefs
+from bench.report.claims.beliefs import Beliefs
+from bench.report.claims.check_rule import Offers
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
@@ -74,26 +77,28 @@ class Site:
             at = re.search(r"at line (\d+)", str(error))
             told = f"{error}; an id stands there once, as: name = {{ page = ..., since = ... }}"
             raise PageError(f"docs/{heads.REGISTRY}:{at.group(1) if at else 1}: {told}") from error
+        offers = Offers(frozenset(lookup.names(self.evidence.workloads)), published.figures(), self.evidence.workloads)
+        sources = self.sources.values()
+        in_beliefs = [(s.shown, *told) for s in sources for told in claims_beliefs.problems(s.meta, s.head, offers)]
+        if in_beliefs:
+            raise PageError("\n".join(f"{file}:{line}: {told}" for file, line, told in in_beliefs))
         found = heads.problems(
-            self.sources.values(),
-            verdicts=claims_rule.ALL,
-            workloads=self.evidence.workloads,
-            groups=prose_groups.GROUPS,
-            registered=registered,
+            sources, workloads=self.evidence.workloads, groups=prose_groups.GROUPS, registered=registered
         )
-        known = {
-            "verdicts": claims_rule.ALL,
-            "facts": lookup.names(self.evidence.workloads),
-            "figures": published.figures(),
-        }
-        of_answers = (
-            f"{source.shown}:{line}: {told}"
-            for source in self.sources.values()
-            for line, told in answers.problems(source.meta, source.head, source.body, **known)
-        )
-        if wrong := [*found, *of_answers]:
+        rules = [
+            *((s.shown, *told) for s in sources for told in answers.problems(
+                s.meta, s.head, s.body, beliefs=self.beliefs, offers=offers
+            )),
+            *ledger.problems(self.beliefs, offers),
+        ]  # fmt: skip
+        if wrong := [*found, *(f"{file}:{line}: {told}" for file, line, told in rules)]:
             raise PageError("\n".join(wrong))
         self.numbered = self._numbered()
+
+    @functools.cached_property
+    def beliefs(self) -> Beliefs:
+        """The beliefs that have a page here; where no page is one, as in tests, those of this repository."""
+        return claims_beliefs.of_heads(s.meta for s in self.sources.values()) or prose_source.beliefs()
 
     def _numbered(self) -> questions.Register:
         """The numbered questions; none where a checkout has no list of them."""
@@ -113,7 +118,7 @@ class Site:
         """The answer that the records decide; None for a page whose answer is plain text."""
         if source.path not in self._decided:
             spec = answers.spec_of(source.meta)
-            found = answers.decide(str(source.meta.get("id")), spec, self.evidence) if spec else None
+            found = answers.decide(str(source.meta.get("id")), spec, self.beliefs, self.evidence) if spec else None
             self._decided[source.path] = found
         return self._decided[source.path]
 
@@ -149,11 +154,17 @@ class Site:
 
     def judge(self, verdict_id: str) -> case.Verdict:
         """A verdict, reached once for each state of the records."""
-        return cache.keep(self.evidence, f"verdict {verdict_id}", lambda: claims_rule.lookup(verdict_id, self.evidence))
+        make = functools.partial(claims_beliefs.lookup, verdict_id, self.beliefs, self.evidence)
+        return cache.keep(self.evidence, self.of_beliefs(f"verdict {verdict_id}"), make)
+
+    def of_beliefs(self, name: str) -> str:
+        """A name for what follows from the beliefs' rules, which stand in pages, as well as from the records."""
+        return f"{name} {hashlib.sha256(repr(self.beliefs).encode()).hexdigest()[:16]}"
 
     def claims(self) -> tuple[ledger.Item, ...]:
         """Every claim of the articles with its verdict, worked out once for each state of the records."""
-        return cache.keep(self.evidence, "claims", lambda: ledger.items(self.evidence))
+        make = functools.partial(ledger.items, self.evidence, self.beliefs)
+        return cache.keep(self.evidence, self.of_beliefs("claims"), make)
 
     def named(self) -> tuple[ledger.State, ...]:
         """Everything the articles name, with its state."""

@@ -173,7 +173,7 @@ def answer_entries(site: Site, rendered: Mapping[str, tuple[str, str]]) -> list[
         if folder not in ("faq", "misconceptions") or name == "index.md":
             continue
         voice = site.voices[path]
-        verdict = site.judge(str(source.meta["verdict"])) if source.meta.get("verdict") else site.decide(source)
+        verdict = site.judge(str(source.meta["id"])) if source.meta.get("verdict") else site.decide(source)
         found.append(
             {
                 "id": source.meta.get("id"),

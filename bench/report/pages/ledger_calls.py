@@ -70,13 +70,14 @@ def _orders(voice: Voice) -> str:
 
 def flips(voice: Voice) -> str:
     """Verdicts that a newer session changed, newest first."""
-    found = cache.keep(voice.evidence, "flips", lambda: flipped.flips(voice.evidence))
+    make = functools.partial(flipped.flips, voice.evidence, voice.site.beliefs)
+    found = cache.keep(voice.evidence, voice.site.of_beliefs("flips"), make)
     published_ones = [session for session in voice.evidence.sessions if not session.is_local]
     if not found:
         n = len(published_ones)
         compared = f"{fmt.count(n)} sessions were compared" if n > 1 else "there is only one session so far"
         return markup.block(f"<p>No verdict has changed yet: {compared}.</p>")
-    paths = {str(source.meta.get("verdict")): path for path, source in voice.site.sources.items()}
+    paths = {str(source.meta.get("id")): path for path, source in voice.site.sources.items()}
     rows = []
     for flip in found:
         path = paths.get(flip.after.id)

@@ -185,7 +185,7 @@ def _provenance(site: Site, source: Source, voice: Voice) -> str:
 def short_answer(site: Site, source: Source, body: str) -> str:
     """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
     if source.meta.get("verdict"):
-        verdict = site.judge(str(source.meta["verdict"]))
+        verdict = site.judge(str(source.meta["id"]))
         resting = f" ({claims_rule.RESTING})" if verdict.basis == "published" else ""
         return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
     if (decided := site.decide(source)) is not None:
@@ -218,7 +218,7 @@ def generated_index(voice: Voice, folder: str) -> str:
             continue
         badge, short = "", ""
         if source.meta.get("verdict"):
-            verdict = voice.site.judge(str(source.meta["verdict"]))
+            verdict = voice.site.judge(str(source.meta["id"]))
             badge, short = f" {markup.badge(verdict.outcome)}{markup.basis(verdict)}", voice.sentence(verdict)
         else:
             short = answer(voice.site, path, voice.page)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bench import REPOSITORY as ROOT
-from bench.report.claims import answers, rule
+from bench.report.claims import answers, beliefs, ledger
+from bench.report.claims.cases.facts import listed
+from bench.report.claims.check_rule import Offers, line_in, named, unknown
 from bench.report.facts import lookup
-from bench.report.prose import groups, links, numbers, problem, shape
+from bench.report.prose import groups, links, numbers, shape
 from bench.report.prose import ids as prose_ids
 from bench.report.prose import readme as prose_readme
+from bench.report.prose import source as prose_source
 from bench.report.prose.ids import REGISTRY
 from bench.report.prose.problem import CALCULATORS, CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
 from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
+from bench.report.prose.source import Source
 from bench.report.published import figures as published
 from bench.workloads import registry
 
@@ -30,10 +34,10 @@ def known(root: Path = ROOT) -> Known:
         facts=frozenset(lookup.names(registry.workloads())),
         charts=_decorated(root / "bench/report/charts", "chart"),
         tables=_decorated(root / "bench/report", "table"),
-        verdicts=frozenset(rule.ALL),
+        beliefs=prose_source.beliefs(root / "docs"),
         figures=frozenset(published.figures()),
-        workloads=frozenset(registry.workloads()),
-        claims=frozenset(entry.id for entry in (*published.claims(), *published.named())),
+        workloads=registry.workloads(),
+        claims=frozenset(entry.id for entries in (published.claims(), published.named()) for entry in entries),
     )
 
 
@@ -43,14 +47,12 @@ def _decorated(folder: Path, decorator: str) -> frozenset[str]:
     return frozenset(re.findall(rf"^@(?:\w+\.)?{decorator}\(\s*\"([^\"]+)\"", text, re.M))
 
 
-def check_page(path: str, text: str, names: Known, root: Path = ROOT) -> list[Problem]:
-    """Problems of one page; ``path`` is relative to the repository."""
-    head, n_head = shape.front_matter(text)
-    problems = list(_check_head(path, head, names))
-    lines = text.splitlines(keepends=True)
-    problems += _check_decided(path, head, "".join(lines[:n_head]), "".join(lines[n_head:]), names)
+def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]:
+    """Problems of one page."""
+    path = source.shown
+    problems = [*_check_head(source, names), *_check_decided(source, names)]
     in_fence = False
-    for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
+    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         if FENCE.match(line):
             in_fence = not in_fence
         problems += [Problem(path, number, found) for found in _check_calls(line, names)]
@@ -58,19 +60,19 @@ def check_page(path: str, text: str, names: Known, root: Path = ROOT) -> list[Pr
             problems += [Problem(path, number, found) for found in numbers.check_numbers(line, names, root)]
             alone = (f'"faster" without "than": {sentence!r}; say than what' for sentence in numbers.unlike(line))
             problems += [Problem(path, number, found) for found in alone]
-    plain = EXPRESSION.sub("", text)
-    if LIMITS in text and not UNTRIED.search(plain):
-        at = text.splitlines().index(LIMITS) + 1
+    if LIMITS in source.text and not UNTRIED.search(EXPRESSION.sub("", source.text)):
+        at = source.text.splitlines().index(LIMITS) + 1
         problems.append(Problem(path, at, "the page does not say what was not tried; add a sentence on it below"))
     return problems
 
 
-def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Problem]:
+def _check_head(source: Source, names: Known) -> Iterator[Problem]:
+    path, head = source.shown, source.meta
     folder = Path(path).parent.name
     is_answer = folder in ("faq", "misconceptions") and Path(path).name != "index.md"
     wanted = ["title", "id", *(() if answers.KEY in head else ("description",))]
     wanted += ["workloads"] if is_answer else []
-    wanted += ["verdict"] if is_answer and folder == "misconceptions" else []
+    wanted += [beliefs.KEY] if is_answer and folder == "misconceptions" else []
     for key in wanted:
         if not head.get(key):
             yield Problem(path, 1, f"front matter has no {key!r}; add it as {HOW_TO_ADD} shows")
@@ -85,13 +87,11 @@ def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Pr
         yield Problem(path, 1, f'"faster" without "than" in description: {sentence!r}; say than what')
     for workload in head.get("workloads") or []:
         if workload not in names.workloads:
-            yield Problem(path, 1, problem.unknown("workload", workload, names.workloads))
-    if "verdict" in head and head["verdict"] not in names.verdicts:
-        yield Problem(path, 1, problem.unknown("verdict", str(head["verdict"]), names.verdicts))
+            yield Problem(path, 1, unknown("workload", workload, names.workloads))
     if "group" in head and head["group"] not in groups.GROUPS:
-        yield Problem(path, 1, problem.unknown("group", str(head["group"]), groups.GROUPS))
+        yield Problem(path, 1, unknown("group", str(head["group"]), groups.GROUPS))
     if "where" in head and head["where"] not in groups.WHERE:
-        yield Problem(path, 1, problem.unknown("where", str(head["where"]), groups.WHERE))
+        yield Problem(path, 1, unknown("where", str(head["where"]), groups.WHERE))
     description = str(head.get("description", ""))
     if len(description) > DESCRIPTION_LIMIT:
         yield Problem(path, 1, f"description has {len(description)} characters; shorten it to {DESCRIPTION_LIMIT}")
@@ -100,31 +100,32 @@ def _check_head(path: str, head: dict[str, object], names: Known) -> Iterator[Pr
             yield Problem(path, 1, f"naked number {found!r} in {key}; say it in words or call fact()")
 
 
-def _check_decided(path: str, head: Mapping[str, object], raw: str, body: str, names: Known) -> Iterator[Problem]:
+def _check_decided(source: Source, names: Known) -> Iterator[Problem]:
     """Problems of the answer in a page's front matter: its rule, its sentences, and what stands in them."""
-    known_ones = {"verdicts": names.verdicts, "facts": names.facts, "figures": names.figures}
-    yield from (Problem(path, line, told) for line, told in answers.problems(head, raw, body, **known_ones))
-    given = head.get(answers.KEY)
-    for key, text in (answers.named(given) if isinstance(given, dict) else {}).items():
+    path = source.shown
+    found = answers.problems(source.meta, source.head, source.body, beliefs=names.beliefs, offers=names.offers)
+    yield from (Problem(path, line, told) for line, told in found)
+    given = source.meta.get(answers.KEY)
+    for key, text in (named(given) if isinstance(given, dict) else {}).items():
         if key not in (*answers.SENTENCES, "says", "measure", "reason"):
             continue
-        line = answers.line_in(raw, key, answers.KEY)
-        for one in answers.listed(text):
-            for found in numbers.naked_numbers(one):
-                yield Problem(path, line, f"naked number {found!r} in {key}; say it in words or call fact()")
+        line = line_in(source.head, key, answers.KEY)
+        for one in listed(text):
+            for number in numbers.naked_numbers(one):
+                yield Problem(path, line, f"naked number {number!r} in {key}; say it in words or call fact()")
             for sentence in numbers.unlike(one):
                 yield Problem(path, line, f'"faster" without "than" in {key}: {sentence!r}; say than what')
 
 
 def _check_calls(line: str, names: Known) -> Iterator[str]:
-    offers = {
+    offers: dict[str, Collection[str]] = {
         "answer": frozenset(),
         "fact": names.facts,
         "measured": names.facts,
         "chart": names.charts,
         "table": names.tables,
-        "verdict": names.verdicts,
-        "cases": names.verdicts,
+        "verdict": names.beliefs,
+        "cases": names.beliefs,
         "published": names.figures,
         "published_beside": names.figures,
         "rerun": names.workloads,
@@ -142,40 +143,43 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         for call in CALL.finditer(expression.group(1) or expression.group(2)):
             name, arguments = call.groups()
             if name not in offers:
-                yield problem.unknown("call", name, offers)
+                yield unknown("call", name, offers)
                 continue
             for place, argument in enumerate(STRING.findall(arguments)):
                 of_workload = place == 1 and name in ("chart", "table")
                 if argument not in (names.workloads if of_workload else offers[name]):
                     kind = "workload" if of_workload else f"{name} id"
-                    yield problem.unknown(kind, argument, names.workloads if of_workload else offers[name])
-
-
-def page_sources(root: Path = ROOT) -> dict[str, str]:
-    """Text of every page source, by path relative to the repository."""
-    paths = sorted((root / "docs").rglob("*.md"))
-    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+                    yield unknown(kind, argument, names.workloads if of_workload else offers[name])
 
 
 def check(root: Path = ROOT) -> list[Problem]:
-    """All problems of the pages, the registry and the README's numbers."""
+    """All problems of the pages, the rules, the registry and the README's numbers; of broken beliefs those alone."""
+    sources = prose_source.read(root / "docs").values()
+    offers = Offers(frozenset(lookup.names(registry.workloads())), published.figures(), registry.workloads())
+    problems = [
+        Problem(source.shown, line, told)
+        for source in sources
+        for line, told in beliefs.problems(source.meta, source.head, offers)
+    ]
+    if problems:
+        return problems
     names = known(root)
-    sources = page_sources(root)
-    problems = [found for path, text in sources.items() for found in check_page(path, text, names, root)]
-    for path, text in sources.items():
-        if path.startswith("docs/faq/") and not path.endswith("/index.md"):
-            problems += shape.check_answer(path, text)
-        elif path.startswith("docs/guides/"):
-            problems += shape.check_opening(path, text)
-        problems += links.check_links(path, text, sources, names, root)
+    texts = {source.shown: source.text for source in sources}
+    for told in ledger.problems(names.beliefs, offers):
+        problems.append(Problem(*told))
+    for source in sources:
+        problems += check_page(source, names, root)
+        if source.path.startswith("faq/") and not source.path.endswith("/index.md"):
+            problems += shape.check_answer(source)
+        elif source.path.startswith("guides/"):
+            problems += shape.check_opening(source)
+        problems += links.check_links(source.shown, source.text, texts, names, root)
     for figure in published.figures().values():
         if figure.url and (wrong := links.foreign(figure.url)):
             problems.append(Problem(figure.file, 1, f"row {figure.id!r}, {figure.url!r}: {wrong}"))
-    ids = {path.removeprefix("docs/"): str(shape.front_matter(text)[0].get("id", "")) for path, text in sources.items()}
-    ids |= prose_ids.notebook_ids(root)
-    problems += prose_ids.check_registry(
-        ids, prose_ids.load_registry((root / REGISTRY).read_text(encoding="utf-8")), names, root
-    )
+    ids = {source.path: str(source.meta.get("id", "")) for source in sources} | prose_ids.notebook_ids(root)
+    registered = prose_ids.load_registry((root / REGISTRY).read_text(encoding="utf-8"))
+    problems += prose_ids.check_registry(ids, registered, names, root)
     readme = (root / "README.md").read_text(encoding="utf-8")
     if readme != prose_readme.with_numbers(readme, prose_readme.committed_evidence()):
         problems.append(Problem("README.md", 1, "numbers differ from the records; run check_prose.py --write-readme"))

@@ -12,7 +12,8 @@ from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
 from bench.report.prose import groups
 from bench.report.prose import questions as prose_questions
-from bench.report.prose.questions import CELL_FIELDS, FOLDER, WHERE, Headed, Key, Part, Question, Register, Sweep
+from bench.report.prose.questions import CELL_FIELDS, FOLDER, WHERE, Key, Part, Question, Register, Sweep
+from bench.report.prose.source import Source
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 from bench.schema import Cell, Record, Run, Scalar, Variant, Workload
@@ -30,7 +31,7 @@ class Counted(NamedTuple):
     gpu: int
 
 
-def facts_of(source: Headed) -> frozenset[str]:
+def facts_of(source: Source) -> frozenset[str]:
     """The facts that a page calls, those that decide its answer included."""
     answer = source.meta.get("answer")
     deciding = (answer.get("facts") or {}).values() if isinstance(answer, Mapping) else ()
@@ -38,7 +39,7 @@ def facts_of(source: Headed) -> frozenset[str]:
     return frozenset([*FACT_CALL.findall(source.head + source.body), *named])
 
 
-def sources_of(source: Headed) -> frozenset[str]:
+def sources_of(source: Source) -> frozenset[str]:
     """What a page cites: addresses that it links, sources of its published figures, and issues that it names."""
     text = source.head + source.body
     found = set(ADDRESS.findall(text))
@@ -120,7 +121,7 @@ class Page:
     rests_on: Callable[[str], Counted]  # records behind that verdict
 
 
-def tables(register: Register, evidence: Evidence, sources: Mapping[str, Headed], page: Page) -> str:
+def tables(register: Register, evidence: Evidence, sources: Mapping[str, Source], page: Page) -> str:
     """Markdown headings, each with its table: sweeps, questions by group, beliefs."""
     bearing = Bearing(register, evidence)
     found = []
@@ -132,7 +133,7 @@ def tables(register: Register, evidence: Evidence, sources: Mapping[str, Headed]
     return "\n\n".join(f"## {heading} {{#{anchor}}}\n\n{table}" for heading, anchor, table in found)
 
 
-def _sweeps(bearing: Bearing, sources: Mapping[str, Headed], page: Page) -> str:
+def _sweeps(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> str:
     rows = []
     for sweep in bearing.register.sweeps:
         records = bearing.of_sweep(sweep)
@@ -153,7 +154,7 @@ def _sweeps(bearing: Bearing, sources: Mapping[str, Headed], page: Page) -> str:
     return _table(SWEEP_COLUMNS, rows, "Sweeps and their records")
 
 
-def _questions(bearing: Bearing, sources: Mapping[str, Headed], page: Page) -> list[tuple[str, str, str]]:
+def _questions(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> list[tuple[str, str, str]]:
     rows: dict[str, list[tuple[str, ...]]] = {}
     numbered = {path for question in bearing.register.questions for path in question.pages}
     for question in sorted(bearing.register.questions, key=lambda one: one.number):
@@ -172,7 +173,7 @@ def _questions(bearing: Bearing, sources: Mapping[str, Headed], page: Page) -> l
     ]
 
 
-def _question(bearing: Bearing, question: Question, sources: Mapping[str, Headed], page: Page) -> tuple[str, ...]:
+def _question(bearing: Bearing, question: Question, sources: Mapping[str, Source], page: Page) -> tuple[str, ...]:
     records = bearing.of_question(question)
     named = prose_questions.asked(question, sources)
     title = f'{question.number}. <a href="{_e(page.link(question.pages[0]))}">{_e(named)}</a>'
@@ -196,7 +197,7 @@ def _question(bearing: Bearing, question: Question, sources: Mapping[str, Headed
     return (f"q{question.number}", title, who, f"{links}{workloads}", page.facts(called) if called else "–", *shown)
 
 
-def _further(bearing: Bearing, source: Headed, page: Page) -> tuple[str, ...]:
+def _further(bearing: Bearing, source: Source, page: Page) -> tuple[str, ...]:
     """A page beyond the numbered questions: its workloads and all their records."""
     names = [name for name in source.meta.get("workloads") or () if name in bearing.evidence.workloads]
     records = {id(record): record for record in bearing._of_part(Part(workloads=tuple(names)))} if names else {}
@@ -209,13 +210,13 @@ def _further(bearing: Bearing, source: Headed, page: Page) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _beliefs(register: Register, sources: Mapping[str, Headed], page: Page) -> str:
+def _beliefs(register: Register, sources: Mapping[str, Source], page: Page) -> str:
     rows = []
     for number, path in sorted(register.beliefs.items(), key=lambda item: int(item[0])):
         source = sources[path]
         title = f'M{number}. <a href="{_e(page.link(path))}">{_e(source.meta.get("title", path))}</a>'
         if source.meta.get("verdict"):
-            name = str(source.meta["verdict"])
+            name = str(source.meta["id"])
             rows.append((f"m{number}", title, page.badge(name), *_counts(page.rests_on(name))))
         else:
             rows.append((f"m{number}", title, "answered as a question", "–", "–"))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bench.report.prose.source import Source
+
 # Value of ``group`` in an answer's front matter -> its heading. The values are permanent: anchors are made of them.
 GROUPS = {
     "start": "Start here",
@@ -33,7 +35,6 @@ def heading(group: str) -> str:
     return GROUPS.get(group, UNGROUPED)
 
 
-FRONT = re.compile(r"\A---\n.*?\n---\n", re.S)
 FENCED = re.compile(r"^\s*(```|~~~).*?^\s*\1[^\n]*$", re.S | re.M)
 # What is no prose, or reads as one word: logic of templates, comments, tags; then calls and code.
 SILENT = re.compile(r"\{%.*?%\}|<!--.*?-->|<[^>]*>|\{[#.:][^}]*\}", re.S)
@@ -58,7 +59,7 @@ class Reading(NamedTuple):
 
 def sentences(markdown: str) -> list[str]:
     """Sentences of a page's prose, marks removed; a call or a piece of code is the one word "It"."""
-    text = FENCED.sub("", FRONT.sub("", markdown))
+    text = FENCED.sub("", markdown)
     text = LINK.sub(r"\1", SPOKEN.sub("It", SILENT.sub("", text)))
     found: list[str] = []
     for line in text.splitlines():
@@ -85,16 +86,16 @@ def grade(n_words: int, n_sentences: int, n_syllables: int) -> float:
     return 0.39 * n_words / n_sentences + 11.8 * n_syllables / n_words - 15.59
 
 
-def read(path: str, markdown: str) -> Reading:
+def read(source: Source) -> Reading:
     """Counts of one page; fragments such as the cells of a table and headings count as words, not as sentences."""
-    found = sentences(markdown)
+    found = sentences(source.body)
     words = [WORD.findall(part) for part in found]
     ended = [text.rstrip("\"')").endswith((".", "!", "?", ":")) for text in found]
     whole = [part for part, is_whole in zip(words, ended, strict=True) if is_whole]
     n_syllables = sum(syllables(word) for part in whole for word in part)
     n_whole = sum(map(len, whole))
     return Reading(
-        path=path,
+        path=source.shown,
         n_words=sum(map(len, words)),
         n_sentences=len(whole),
         longest=max(map(len, whole), default=0),

@@ -6,9 +6,11 @@ each is refused with file, line and what to do. ``scripts/check_prose.py`` asks 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
+
+from bench.report.claims.check_rule import line_in, unknown
+from bench.report.prose.source import Source
 
 # Kinds of the registry whose ids belong to a Markdown page of their own.
 KINDS = ("answers", "misconceptions", "pages")
@@ -17,19 +19,9 @@ HOW_TO = "docs/contributing/add-an-answer.md"
 WANTED = ("title", "id")
 
 
-class Headed(Protocol):
-    """What is needed of a source."""
-
-    path: str  # relative to docs/
-    shown: str  # as messages name it
-    meta: Mapping[str, Any]
-    head: str
-
-
 def problems(
-    sources: Iterable[Headed],
+    sources: Iterable[Source],
     *,
-    verdicts: Collection[str],
     workloads: Collection[str],
     groups: Collection[str],
     registered: Mapping[str, Mapping[str, Mapping[str, Any]]],
@@ -38,7 +30,7 @@ def problems(
 
     ``registered`` is docs/_ids.toml by kind and id; empty where a checkout has none, and then nothing is missing in it.
     """
-    owners: dict[str, Headed] = {}
+    owners: dict[str, Source] = {}
     pages: dict[str, str] = {}
     for source in sources:
         if not source.head:
@@ -50,10 +42,9 @@ def problems(
         name = str(source.meta.get("id", ""))
         if name in owners:
             first = owners[name].shown
-            yield f"{source.shown}:{line_of(source, 'id')}: id {name!r} is that of {first}; give this page another"
+            yield f"{source.shown}:{line_in(source.head, 'id')}: id {name!r} is that of {first}; give this page another"
         owners.setdefault(name, source)
         pages[source.path] = name
-        yield from _unknown(source, "verdict", [source.meta.get("verdict")], verdicts)
         yield from _unknown(source, "group", [source.meta.get("group")], groups)
         yield from _unknown(source, "workloads", source.meta.get("workloads") or [], workloads)
     for kind in KINDS:
@@ -65,22 +56,11 @@ def problems(
         known = {name for kind in KINDS for name in registered.get(kind, {})}
         for name, source in owners.items():
             if name and name not in known:
-                yield f"{source.shown}:{line_of(source, 'id')}: id {name!r} is not in docs/{REGISTRY}; add it there"
+                at = f"{source.shown}:{line_in(source.head, 'id')}"
+                yield f"{at}: id {name!r} is not in docs/{REGISTRY}; add it there"
 
 
-def line_of(source: Headed, key: str) -> int:
-    """Line of a key of the front matter; 1 where it is not found."""
-    lines = enumerate(source.head.splitlines(), 1)
-    return next((number for number, line in lines if line.startswith(f"{key}:")), 1)
-
-
-def unknown(kind: str, name: str, known: Collection[str]) -> str:
-    """What is wrong with a name that is not known, and what to write instead."""
-    near = difflib.get_close_matches(name, sorted(known), n=3) or sorted(known)[:10]
-    return f"unknown {kind} {name!r}; write one of {', '.join(near)}"
-
-
-def _unknown(source: Headed, key: str, values: Iterable[Any], known: Collection[str]) -> Iterator[str]:
+def _unknown(source: Source, key: str, values: Iterable[Any], known: Collection[str]) -> Iterator[str]:
     for value in values:
         if value and str(value) not in known:
-            yield f"{source.shown}:{line_of(source, key)}: {unknown(key.removesuffix('s'), str(value), known)}"
+            yield f"{source.shown}:{line_in(source.head, key)}: {unknown(key.removesuffix('s'), str(value), known)}"

@@ -50,11 +50,11 @@ def check_registry(
         elif at[page_id] != page and pages.get(str(at[page_id])) == page_id:
             told = f"id {page_id!r} belongs to docs/{at[page_id]}; give this page another"
             problems.append(Problem(f"docs/{page}", 1, told))
-    for kind, ids in (("charts", names.charts), ("claims", names.claims)):
+    for kind, existing in (("charts", names.charts), ("claims", names.claims)):
         listed = registered.get(kind, {}).keys()
-        for name in sorted(ids - listed):
+        for name in sorted(existing - listed):
             problems.append(Problem(REGISTRY, 1, f"{kind}: {name!r} is not registered; add a line for it"))
-        for name in sorted(listed - ids):
+        for name in sorted(listed - existing):
             told = f"{kind}: {name!r} does not exist any more; ids are permanent, bring it back"
             problems.append(Problem(REGISTRY, _line_of(name, root), told))
     return problems

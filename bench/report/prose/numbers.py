@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.report.prose import problem
+from bench.report.claims.check_rule import unknown
 from bench.report.prose.problem import Known
 
 CITES = re.compile(r"<!-- (cites|setting): (\S+) -->\s*$")
@@ -41,7 +41,7 @@ def check_numbers(line: str, names: Known, root: Path) -> Iterator[str]:
         for found in naked_numbers(line):
             yield f"naked number {found!r}: use fact(), published() or a marker (docs/contributing/add-an-answer.md)"
     elif marker.group(1) == "cites" and marker.group(2) not in names.claims:
-        yield problem.unknown("claim", marker.group(2), names.claims)
+        yield unknown("claim", marker.group(2), names.claims)
     elif marker.group(1) == "setting" and not (root / marker.group(2)).is_file():
         yield f"marker names a file that does not exist: {marker.group(2)!r}; name the file that holds the setting"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from bench.report.claims.beliefs import Beliefs
+from bench.report.claims.check_rule import Offers
+from bench.schema import Workload
 
 CALCULATORS = ("how-long", "buy-or-rent")
 HOW_TO_ADD = "docs/contributing/add-an-answer.md"
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-MOST_LISTED = 40  # names that a message spells out
 EXPRESSION = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}")
 CALL = re.compile(r"\b([a-z_]+)\(([^()]*)\)")
 STRING = re.compile(r"[\"']([^\"']*)[\"']")
@@ -35,19 +37,12 @@ class Known(NamedTuple):
     facts: frozenset[str]
     charts: frozenset[str]
     tables: frozenset[str]
-    verdicts: frozenset[str]
+    beliefs: Beliefs
     figures: frozenset[str]
-    workloads: frozenset[str]
+    workloads: Mapping[str, Workload]
     claims: frozenset[str]
 
-
-def unknown(kind: str, name: str, offers: Iterable[str]) -> str:
-    """What to say of an unknown name: near ones, or where names come from."""
-    known_ones = sorted(offers)
-    near = difflib.get_close_matches(name, known_ones, n=3)
-    if near:
-        return f"unknown {kind} {name!r}; near ones: {', '.join(near)}"
-    if len(known_ones) <= MOST_LISTED:
-        return f"unknown {kind} {name!r}; known are {', '.join(known_ones) or 'none'}"
-    hint = "--facts TEXT lists facts; " if kind.startswith(("fact", "measured")) else ""
-    return f"unknown {kind} {name!r}; {hint}{HOW_TO_ADD} says where names come from"
+    @property
+    def offers(self) -> Offers:
+        """What a rule may refer to."""
+        return Offers(self.facts, self.figures, self.workloads)

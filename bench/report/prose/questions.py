@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from bench.report.prose import heads
+from bench.report.claims.check_rule import unknown
+from bench.report.prose.source import Source
 from bench.schema import Cell, Run, Scalar, Workload
 
 FILE = "_questions.toml"
@@ -82,15 +83,6 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     beliefs: dict[str, str] = {}
 
 
-class Headed(Protocol):
-    """What is needed of a source."""
-
-    path: str  # relative to docs/
-    meta: Mapping[str, Any]
-    head: str
-    body: str
-
-
 def checked(
     text: str, shown: str, *, pages: Mapping[str, Mapping[str, Any]], specs: Mapping[str, Workload]
 ) -> Register:
@@ -148,15 +140,15 @@ def problems(  # noqa: C901  one line each
             yield told("questions", index, "number", f"{where} stands here twice; give this one the next free number")
         seen.add(question.number)
         if question.where not in WHERE:
-            yield told("questions", index, "where", heads.unknown("mark", question.where, WHERE))
+            yield told("questions", index, "where", unknown("mark", question.where, WHERE))
         for sweep_id in question.sweeps:
             if sweep_id not in by_id:
-                yield told("questions", index, "sweeps", heads.unknown("sweep", sweep_id, by_id))
+                yield told("questions", index, "sweeps", unknown("sweep", sweep_id, by_id))
         if not question.pages:
             yield told("questions", index, "pages", f"{where} has no page; name the page that answers it")
         for page in question.pages:
             if page not in pages:
-                yield told("questions", index, "pages", heads.unknown("page", page, pages))
+                yield told("questions", index, "pages", unknown("page", page, pages))
             elif page == question.pages[0] and page.startswith(FOLDER) and question.where in WHERE:
                 word, wanted = str(pages[page].get("where", "here")), WHERE[question.where][1]
                 if word != wanted:
@@ -165,7 +157,7 @@ def problems(  # noqa: C901  one line each
         offered = {name for found in question.sweeps if found in by_id for name in workloads_of(by_id[found])}
         for name in question.workloads:
             if name not in specs:
-                yield told("questions", index, "workloads", heads.unknown("workload", name, specs))
+                yield told("questions", index, "workloads", unknown("workload", name, specs))
             elif name not in offered:
                 words = f"workload {name!r} belongs to none of the sweeps of {where}"
                 yield told("questions", index, "workloads", f"{words}; leave it out, or name its sweep")
@@ -175,7 +167,7 @@ def problems(  # noqa: C901  one line each
             yield from (told("questions", index, "only", words) for words in _part_problems(part, specs))
     for number, page in register.beliefs.items():
         if page not in pages:
-            yield told("beliefs", 0, number, heads.unknown("page", page, pages))
+            yield told("beliefs", 0, number, unknown("page", page, pages))
 
 
 def workloads_of(sweep: Sweep) -> tuple[str, ...]:
@@ -186,7 +178,7 @@ def workloads_of(sweep: Sweep) -> tuple[str, ...]:
 # Small parts.
 
 
-def asked(question: Question, sources: Mapping[str, Headed]) -> str:
+def asked(question: Question, sources: Mapping[str, Source]) -> str:
     """A question's wording."""
     lead = sources[question.pages[0]]
     return question.asked or str(lead.meta.get("title", lead.path))
@@ -195,21 +187,21 @@ def asked(question: Question, sources: Mapping[str, Headed]) -> str:
 def _part_problems(part: Part, specs: Mapping[str, Workload]) -> Iterator[str]:
     for name in part.workloads:
         if name not in specs:
-            yield heads.unknown("workload", name, specs)
+            yield unknown("workload", name, specs)
     variants = [
         v for name in part.workloads or specs if name in specs for vs in specs[name].variants.values() for v in vs
     ]
     for tag in part.tags:
         if tag not in (known := {v.sweep for v in variants if v.sweep}):
-            yield heads.unknown("sweep tag", tag, known)
+            yield unknown("sweep tag", tag, known)
     fields = CELL_FIELDS | {key for v in variants for key in v.params}
     for name in part.cell:
         if name not in fields:
-            yield heads.unknown("field of a cell", name, fields)
+            yield unknown("field of a cell", name, fields)
     if part.differ and part.differ not in CELL_FIELDS:
-        yield heads.unknown("field of a cell", part.differ, CELL_FIELDS)
+        yield unknown("field of a cell", part.differ, CELL_FIELDS)
     if part.needs and part.needs not in Run.__struct_fields__:
-        yield heads.unknown("field of a run", part.needs, Run.__struct_fields__)
+        yield unknown("field of a run", part.needs, Run.__struct_fields__)
     try:
         re.compile(part.machine)
     except re.error as error:

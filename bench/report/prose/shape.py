@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
 from bench.report.prose.problem import Problem
+from bench.report.prose.source import Source
 
 FENCE = re.compile(r"^\s*(```|~~~)")
 # How a page says what it does not rest on. A page with limits has at least one such sentence.
@@ -21,23 +20,13 @@ SECTIONS = ("The evidence", "When this is wrong", "Measure it yourself", "Relate
 ANSWER_WORDS = 25
 
 
-def front_matter(text: str) -> tuple[dict[str, object], int]:
-    """The block between the first two lines of three hyphens, and the number of lines it takes."""
-    match = re.match(r"---\n(.*?)\n---\n", text, re.S)
-    if match is None:
-        return {}, 0
-    data = yaml.safe_load(match.group(1))
-    return (data if isinstance(data, dict) else {}), match.group(0).count("\n")
-
-
-def check_answer(path: str, text: str) -> list[Problem]:
+def check_answer(source: Source) -> list[Problem]:
     """Problems in the shape of an answer: a question as title, a short first sentence, all sections in order."""
-    head, n_head = front_matter(text)
-    problems = []
-    if not str(head.get("title", "")).endswith("?"):
+    problems, path = [], source.shown
+    if not str(source.meta.get("title", "")).endswith("?"):
         problems.append(Problem(path, 1, "the title of an answer is a question and ends in '?'; write it as asked"))
     sections, in_fence, in_answer = [], False, True
-    for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
+    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         in_fence ^= FENCE.match(line) is not None
         if not in_fence and line.startswith("## "):
             sections.append(line.removeprefix("## "))
@@ -50,14 +39,13 @@ def check_answer(path: str, text: str) -> list[Problem]:
     return problems
 
 
-def check_opening(path: str, text: str) -> list[Problem]:
+def check_opening(source: Source) -> list[Problem]:
     """A guide answers in its first sentence, too, and that sentence is short."""
-    _, n_head = front_matter(text)
-    for number, line in enumerate(text.splitlines()[n_head:], n_head + 1):
+    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         if n := answer_words(re.sub(r"<!--.*?-->", "", line)):
-            problem = Problem(path, number, f"the first sentence has {n} words; shorten it to {ANSWER_WORDS}")
+            problem = Problem(source.shown, number, f"the first sentence has {n} words; shorten it to {ANSWER_WORDS}")
             return [problem] if n > ANSWER_WORDS else []
-    return [Problem(path, 1, "the page says nothing; answer in its first sentence")]
+    return [Problem(source.shown, 1, "the page says nothing; answer in its first sentence")]
 
 
 def answer_words(line: str) -> int:

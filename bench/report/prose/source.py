@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from frontmatter.default_handlers import YAMLHandler
 
-from bench.report.published import figures as published
+from bench import REPOSITORY
+from bench.report.claims import beliefs as claims_beliefs
+from bench.report.claims.beliefs import Belief
+
+DOCS = REPOSITORY / "docs"
+HANDLER = YAMLHandler(fm_boundary=re.compile(r"^---\n", re.M))
 
 
 class PageError(ValueError):
@@ -27,30 +33,51 @@ class Source:
     body: str
 
     @property
+    def text(self) -> str:
+        """The file."""
+        return self.head + self.body
+
+    @property
     def n_head_lines(self) -> int:
         """Lines above the body."""
         return self.head.count("\n")
 
 
-def read(docs: Path) -> dict[str, Source]:
-    """Every source below a folder, by path."""
+def parsed(text: str, path: str, shown: str) -> Source:
+    """A Markdown text with its front matter apart; without any, ``meta`` and ``head`` are empty.
+
+    Raises:
+        PageError: the front matter is no YAML, or no keys and values.
+    """
+    try:
+        written, body = HANDLER.split(text) if HANDLER.detect(text) else ("", text)
+    except ValueError:  # it never ends
+        written, body = "", text
+    try:
+        meta = HANDLER.load(written) if written else {}
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
+        raise PageError(f"{shown}:{line}: the front matter is no YAML: {error}") from error
+    if not isinstance(meta, dict):
+        raise PageError(f"{shown}:1: the front matter must be keys and values")
+    return Source(path=path, shown=shown, meta=meta, head=text[: len(text) - len(body)], body=body)
+
+
+def read(docs: Path, below: str = "") -> dict[str, Source]:
+    """Every source of a folder, by path; only those in one folder of it where that is named.
+
+    Raises:
+        PageError: front matter is no YAML, or no keys and values.
+    """
     sources = {}
-    for path in sorted(docs.rglob("*.md")):
+    for path in sorted((docs / below).rglob("*.md")):
         relative = path.relative_to(docs)
-        if any(part.startswith(("_", ".")) for part in relative.parts):
-            continue
-        text = path.read_text(encoding="utf-8")
-        match = re.match(r"---\n(.*?)\n---\n", text, re.S)
-        shown = f"{docs.name}/{relative.as_posix()}"
-        try:
-            meta = yaml.load(match.group(1), Loader=published.YAML_LOADER) if match else {}
-        except yaml.YAMLError as error:
-            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
-            raise PageError(f"{shown}:{line}: the front matter is no YAML: {error}") from error
-        if not isinstance(meta, dict):
-            raise PageError(f"{shown}:1: the front matter must be keys and values")
-        head = match.group(0) if match else ""
-        sources[relative.as_posix()] = Source(
-            path=relative.as_posix(), shown=shown, meta=meta, head=head, body=text[len(head) :]
-        )
+        if not any(part.startswith(("_", ".")) for part in relative.parts):
+            at = relative.as_posix()
+            sources[at] = parsed(path.read_text(encoding="utf-8"), at, f"{docs.name}/{at}")
     return sources
+
+
+def beliefs(docs: Path = DOCS) -> dict[str, Belief]:
+    """The beliefs of the pages in docs/misconceptions/, by id."""
+    return claims_beliefs.of_heads(source.meta for source in read(docs, "misconceptions").values())

@@ -54,6 +54,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     warning: str
     file: str  # repo-relative path of the file that holds the row
+    offer: str = ""  # what it is a price of, where several rows are prices of one and the same thing
 
     @property
     def text(self) -> str:
@@ -87,10 +88,13 @@ class Sum(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     under: tuple[str, ...]
 
 
+Word = Literal["confirmed", "refuted", "depends", "outdated", "not measurable", "not measured yet"]
+
+
 class ClaimRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What settles a claim: a belief, or a test over facts, published rows, ages or the articles' own numbers."""
 
-    belief: str = ""  # id of a rule in report/verdicts.py
+    decided_by: str = ""  # a belief
     says: bool = True  # what the claim says of the belief
     facts: tuple[str, ...] = ()  # ids of facts with an estimate
     rows: tuple[str, ...] = ()  # ids of published rows with a number, or with a statement for ``begins``
@@ -101,9 +105,9 @@ class ClaimRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     at_least: float | Sum | None = None
     at_most: float | Sum | None = None
     needs: Literal["always", "throughout", "mostly", "once", "varies"] = "always"
-    holds: str = "confirmed"
-    fails: str = "refuted"
-    why: str = ""  # why the threshold is where it is, or what the rule compares
+    holds: Word = "confirmed"
+    fails: Word = "refuted"
+    reason: str = ""  # why the threshold is where it is, or what the rule compares
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -185,6 +189,28 @@ def lookup(row_id: str, folder: Path = FOLDER) -> Figure:
     return known[row_id]
 
 
+def offers(name: str, folder: Path = FOLDER) -> tuple[Figure, ...]:
+    """The published prices of one and the same thing.
+
+    Raises:
+        PublishedError: no row is a price of it.
+    """
+    found = tuple(figure for figure in figures(folder).values() if figure.offer == name)
+    if not found:
+        raise PublishedError(f"no published row has the offer {name!r}; see bench/published/cloud_and_free_gpu.yaml")
+    return found
+
+
+@cache
+def _peaks(folder: Path) -> dict[str, str]:
+    return yaml.load((folder / "gpu_peaks.yaml").read_text(encoding="utf-8"), Loader=YAML_LOADER)
+
+
+def peak_row(gpu: str, folder: Path = FOLDER) -> str:
+    """Row id of a GPU's float32 peak, by the GPU's name as its driver gives it; empty where none is known."""
+    return next((row for part, row in _peaks(folder).items() if part in gpu), "")
+
+
 @cache
 def claims(folder: Path = FOLDER) -> tuple[Claim, ...]:
     """Every claim of the two articles, in the order in which the articles make them."""
@@ -199,6 +225,12 @@ def named(folder: Path = FOLDER) -> tuple[Named, ...]:
 def articles(folder: Path = FOLDER) -> dict[str, Article]:
     """The two articles, by letter."""
     return _claims_file(folder).articles
+
+
+def rules(folder: Path = FOLDER) -> dict[str, dict[str, object]]:
+    """The rules of the claims as they are written, by id of the claim, to be checked before they are used."""
+    data = yaml.load((folder / "claims.yaml").read_text(encoding="utf-8"), Loader=YAML_LOADER)
+    return {claim["id"]: claim["rule"] for claim in data["claims"] if claim.get("rule") is not None}
 
 
 @cache
@@ -301,6 +333,7 @@ def _from_cloud(path: Path) -> list[Figure]:
             source=row["source_title"],
             url=row["source_url"],
             evidence=row["evidence"],
+            offer=row.get("offer", ""),
         )
         for row in rows
     ]

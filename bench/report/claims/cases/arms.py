@@ -2,168 +2,162 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
+from bench.records.store import SessionResults
 from bench.report.claims.case import Case, Part, case_of
-from bench.report.claims.cases import names as cases_names
-from bench.report.claims.cases.names import Cases
+from bench.report.claims.cases import names
+from bench.report.claims.cases.names import maker
+from bench.report.evidence.evidence import Evidence
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.schema import Device, Mode, Record
-
-if TYPE_CHECKING:
-    from bench.records.store import SessionResults
-    from bench.report.evidence.evidence import Evidence
-
+from bench.schema import BACKENDS, DEVICES, Backend, Mode, Record
 
 # Comparisons within a session.
 
 
+@maker
 def gpu_over_cpu(
-    *, modes: Sequence[Mode] = ("train",), workloads: Sequence[str] = (), by_size: bool = False, strict: bool = False
-) -> Cases:
+    evidence: Evidence,
+    *,
+    modes: Sequence[Mode] = ("train",),
+    workloads: Sequence[str] = (),
+    by_size: bool = False,
+    strict: bool = False,
+) -> list[Case]:
     """The GPU's speed over the CPU's on each network, each at its fastest batch and usual precision.
 
     Args:
         by_size: at every size that both ran instead, one batch for both.
         strict: like for like instead, the headline's batch and strict float32 on both.
     """
-
-    def cases(evidence: Evidence) -> list[Case]:
-        contrast = evidence.contrast if strict else evidence.best_contrast
-        return [
-            cases_names.contrast_case(evidence, found)
-            for session in cases_names.serious(evidence)
-            for workload in workloads or evidence.model_workloads()
-            for mode in modes
-            for options in (_sizes(evidence, session, workload, mode) if by_size else [{}])
-            if (found := contrast(session, workload, mode, **options)) is not None
-        ]
-
-    return cases
+    contrast = evidence.contrast if strict else evidence.best_contrast
+    return [
+        names.contrast_case(evidence, found)
+        for session in names.serious(evidence)
+        for workload in workloads or evidence.model_workloads()
+        for mode in modes
+        for options in (_sizes(evidence, session, workload, mode) if by_size else [{}])
+        if (found := contrast(session, workload, mode, **options)) is not None
+    ]
 
 
-def between_arms(field: str, first: Any, second: Any, *, device: Device | None = None) -> Cases:
-    """Speed of one setting over that of another, all else equal: ``between_arms("jit", "on", "off")``."""
+@maker
+def between_arms(
+    evidence: Evidence, *, field: Literal["jit", "precision", "backend"], first: str, second: str
+) -> list[Case]:
+    """Speed of one setting over that of another, all else equal: of the field "jit", "on" over "off"."""
+    found = []
+    for session, records in alike(evidence, field):
+        by_value = {getattr(record.cell, field): record for record in records}
+        one, other = by_value.get(first), by_value.get(second)
+        if one is None or other is None:
+            continue
+        ratio = evidence.record_speedup(one, other)
+        if ratio is not None:
+            found.append(case_of(names.arm_name(evidence, one, session), ratio, evidence.refs(one, other)))
+    return found
 
-    def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session, records in alike(evidence, field):
-            by_value = {getattr(record.cell, field): record for record in records}
-            one, other = by_value.get(first), by_value.get(second)
-            if one is None or other is None or device not in (None, one.cell.device):
-                continue
-            ratio = evidence.record_speedup(one, other)
+
+@maker
+def more_threads(evidence: Evidence) -> list[Case]:
+    """Speed at the most threads measured on a CPU over that at each smaller number."""
+    found = []
+    for session, records in alike(evidence, "threads"):
+        *fewer, most = sorted(records, key=lambda record: record.cell.threads)
+        for record in fewer:
+            ratio = evidence.record_speedup(most, record) if record.cell.device == "cpu" else None
             if ratio is not None:
-                found.append(case_of(cases_names.arm_name(evidence, one, session), ratio, evidence.refs(one, other)))
-        return found
-
-    return cases
-
-
-def more_over_fewer(field: str) -> Cases:
-    """Speed at the largest value of a counting field over that at each smaller one: threads."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session, records in alike(evidence, field):
-            *fewer, most = sorted(records, key=lambda record: getattr(record.cell, field))
-            for record in fewer:
-                ratio = evidence.record_speedup(most, record) if record.cell.device == "cpu" else None
-                if ratio is not None:
-                    name = f"{cases_names.name(evidence, most, session)}, {getattr(most.cell, field)} {field} against "
-                    name += str(getattr(record.cell, field))
-                    found.append(case_of(name, ratio, evidence.refs(most, record)))
-        return found
-
-    return cases
+                name = f"{names.name(evidence, most, session)}, {most.cell.threads} threads against "
+                name += str(record.cell.threads)
+                found.append(case_of(name, ratio, evidence.refs(most, record)))
+    return found
 
 
-def larger_batch(*, per_doubling: bool = False) -> Cases:
+@maker
+def larger_batch(evidence: Evidence, *, per_doubling: bool = False) -> list[Case]:
     """Training speed of each batch size over that of the next smaller one measured, or its share per doubling.
 
     A step to or from a cell that was disturbed is left out, and not bridged by a longer one.
     """
-
-    def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session in cases_names.serious(evidence):
-            groups: dict[tuple[Any, ...], list[Record]] = {}
-            measured = evidence.records(session, mode="train", status="ok")
-            usable = {record.cell.id for record in evidence.undisturbed(measured)}
-            for record in measured:
-                c = record.cell
-                key = (c.workload, c.backend, c.device, c.precision, c.jit, c.threads, tuple(sorted(c.params.items())))
-                groups.setdefault(key, []).append(record)
-            for records in groups.values():
-                ordered = sorted(records, key=lambda record: record.cell.batch_size)
-                for small, large in itertools.pairwise(ordered):
-                    if not {small.cell.id, large.cell.id} <= usable:
-                        continue
-                    ratio = evidence.record_speedup(large, small)
-                    n_doublings = math.log2(large.cell.batch_size / small.cell.batch_size)
-                    if ratio is None or n_doublings == 0:
-                        continue
-                    if per_doubling:
-                        ratio = estimate.mapped(ratio, lambda value, n=n_doublings: value ** (1 / n))
-                    arm = cases_names.arm_name(evidence, large, session, batch=False)
-                    name = f"{arm}, batch {small.cell.batch_size} to "
-                    name += str(large.cell.batch_size)
-                    found.append(case_of(name, ratio, evidence.refs(large, small)))
-        return found
-
-    return cases
+    found = []
+    for session in names.serious(evidence):
+        groups: dict[tuple[Any, ...], list[Record]] = {}
+        measured = evidence.records(session, mode="train", status="ok")
+        usable = {record.cell.id for record in evidence.undisturbed(measured)}
+        for record in measured:
+            c = record.cell
+            key = (c.workload, c.backend, c.device, c.precision, c.jit, c.threads, tuple(sorted(c.params.items())))
+            groups.setdefault(key, []).append(record)
+        for records in groups.values():
+            ordered = sorted(records, key=lambda record: record.cell.batch_size)
+            for small, large in itertools.pairwise(ordered):
+                if not {small.cell.id, large.cell.id} <= usable:
+                    continue
+                ratio = evidence.record_speedup(large, small)
+                n_doublings = math.log2(large.cell.batch_size / small.cell.batch_size)
+                if ratio is None or n_doublings == 0:
+                    continue
+                if per_doubling:
+                    ratio = estimate.mapped(ratio, functools.partial(_root, n_doublings))
+                arm = names.arm_name(evidence, large, session, batch=False)
+                name = f"{arm}, batch {small.cell.batch_size} to "
+                name += str(large.cell.batch_size)
+                found.append(case_of(name, ratio, evidence.refs(large, small)))
+    return found
 
 
-def backend_over_others(backend: str) -> Cases:
+@maker
+def backend_over_others(evidence: Evidence, *, backend: Backend) -> list[Case]:
     """Training speed of one backend over the fastest other one, on each workload and device."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session in cases_names.serious(evidence):
-            for workload in evidence.model_workloads():
-                for device in ("cpu", "gpu"):
-                    arms = {
-                        name: evidence.best(session, workload, "train", device, backend=name)
-                        for name in fmt.BACKEND_NAMES
-                    }
-                    mine = arms.pop(backend, None)
-                    others = [record for record in arms.values() if record is not None]
-                    rival = max(others, key=_speed, default=None)
-                    ratio = None if mine is None or rival is None else evidence.record_speedup(mine, rival)
-                    if ratio is not None:
-                        name = f"{cases_names.name(evidence, mine, session)} on the {device.upper()} against "
-                        name += fmt.backend(rival.cell.backend)
-                        found.append(case_of(name, ratio, evidence.refs(mine, rival)))
-        return found
-
-    return cases
+    found = []
+    for session in names.serious(evidence):
+        for workload in evidence.model_workloads():
+            for device in DEVICES:
+                arms = {name: evidence.best(session, workload, "train", device, backend=name) for name in BACKENDS}
+                mine = arms.pop(backend)
+                rival = max((record for record in arms.values() if record is not None), key=_speed, default=None)
+                if mine is None or rival is None:
+                    continue
+                if (ratio := evidence.record_speedup(mine, rival)) is not None:
+                    name = f"{names.name(evidence, mine, session)} on the {device.upper()} against "
+                    name += fmt.backend(rival.cell.backend)
+                    found.append(case_of(name, ratio, evidence.refs(mine, rival)))
+    return found
 
 
+@maker
 def quickest_step_job(evidence: Evidence) -> list[Case]:
     """Whole job of the arm with the fastest step over that of the arm whose job ends first; 1 where they are one."""
     found = []
-    for session in cases_names.serious(evidence):
+    for session in names.serious(evidence):
         for workload in evidence.model_workloads():
-            for device in ("cpu", "gpu"):
+            for device in DEVICES:
                 arms = evidence.undisturbed(evidence.candidates(session, workload, "train", device))
                 timed = [
-                    r for r in arms if quantities.whole_job_time(r) is not None and quantities.step_time(r) is not None
+                    (step.value, job.value, record)
+                    for record in arms
+                    if (job := quantities.whole_job_time(record)) and (step := quantities.step_time(record))
                 ]
                 if len(timed) < 2:
                     continue
-                quick = min(timed, key=lambda r: (quantities.step_time(r).value, r.cell.id))
-                first = min(timed, key=lambda r: (quantities.whole_job_time(r).value, r.cell.id))
-                name = f"{cases_names.name(evidence, quick, session)} on the {device.upper()}"
+                quick = min(timed, key=lambda arm: (arm[0], arm[2].cell.id))[2]
+                first = min(timed, key=lambda arm: (arm[1], arm[2].cell.id))[2]
+                name = f"{names.name(evidence, quick, session)} on the {device.upper()}"
                 if quick is first:
-                    part = Part("the same arm", evidence.refs(*timed))
+                    part = Part("the same arm", evidence.refs(*(arm[2] for arm in timed)))
                     found.append(Case(name=name, value=1.0, low=1.0, high=1.0, part=part))
                 elif ratio := evidence.record_speedup(first, quick, "whole_job_time"):
                     found.append(case_of(name, ratio, evidence.refs(quick, first)))
     return found
+
+
+def _root(n: float, value: float) -> float:
+    return value ** (1 / n)
 
 
 def _speed(record: Record) -> tuple[float, str]:
@@ -183,14 +177,14 @@ def _sizes(evidence: Evidence, session: SessionResults, workload: str, mode: Mod
 
 def alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, list[Record]]]:
     """Groups of two or more measured cells of a session that differ in one field of the cell only."""
-    names = ("workload", "mode", "backend", "device", "precision", "jit", "batch_size", "n_samples", "threads")
-    for session in cases_names.serious(evidence):
+    fields = ("workload", "mode", "backend", "device", "precision", "jit", "batch_size", "n_samples", "threads")
+    for session in names.serious(evidence):
         groups: dict[tuple[Any, ...], list[Record]] = {}
         for record in evidence.undisturbed(evidence.records(session, status="ok")):
             cell = record.cell
             if cell.mode not in ("train", "infer"):
                 continue
-            key = (*(getattr(cell, n) for n in names if n != field), tuple(sorted(cell.params.items())))
+            key = (*(getattr(cell, n) for n in fields if n != field), tuple(sorted(cell.params.items())))
             groups.setdefault(key, []).append(record)
         for records in groups.values():
             if len(records) > 1:

@@ -1,8 +1,8 @@
-"""Cases for beliefs: comparisons and quantities read from records, and figures published elsewhere. Pure.
+"""The makers of cases that rules name, and the names of cases. Pure.
 
-Every function here returns a function from evidence to cases, so that a belief can be written as one expression.
-Smoke runs are left out: they only prove that the code runs. Comparisons stay within one session. A cell that was
-disturbed while it was measured counts only where none of its like was not.
+A maker takes evidence and the arguments that a rule gives it, and returns cases. Smoke runs are left out: they only
+prove that the code runs. Comparisons stay within one session. A cell that was disturbed while it was measured counts
+only where none of its like was not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from bench.report.evidence.cells import Contrast
     from bench.report.evidence.evidence import Evidence
 
-Cases = Callable[["Evidence"], list[Case]]
+Maker = Callable[..., list[Case]]
+MAKERS: dict[str, Maker] = {}
+
+
+def maker(make: Maker) -> Maker:
+    """Lets rules name a function of evidence and of keywords; its annotations say what the keywords may be."""
+    MAKERS[make.__name__] = make
+    return make
 
 
 def serious(evidence: Evidence) -> tuple[SessionResults, ...]:

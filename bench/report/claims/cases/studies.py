@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
-from bench.report.claims.case import Case, Part, case_of
+from bench.records.store import SessionResults
+from bench.report.claims.case import Case, case_of
 from bench.report.claims.cases import names
-from bench.report.claims.cases.names import Cases
+from bench.report.claims.cases.names import maker
+from bench.report.evidence.evidence import Evidence
 from bench.report.stats import estimate, studies
 from bench.report.stats import format as fmt
 from bench.schema import Device, Precision, Record
 
-if TYPE_CHECKING:
-    from bench.records.store import SessionResults
-    from bench.report.evidence.evidence import Evidence
 
-
-def bits(share: float) -> str:
-    """Whether two results are equal bit by bit, in words."""
-    return "the same bits" if share >= 1 else "other bits"
-
-
-def order(share: float) -> str:
-    """The order of rows of several epochs, in words."""
-    return "the same one each time" if share > 0 else "a new one each time"
-
-
+@maker
 def tiny_values(evidence: Evidence) -> list[Case]:
     """Time of each operation on tiny values over that on usual ones."""
     pairs = [(item.id, item.label) for w in evidence.workloads.values() if w.id == "denormals" for item in w.series]
@@ -36,166 +25,145 @@ def tiny_values(evidence: Evidence) -> list[Case]:
         msgspec.structs.replace(case, name=f"{label}, {case.name}")
         for series, label in pairs
         if series.endswith("-tiny")
-        for case in study_ratio("denormals", series, f"{series.removesuffix('-tiny')}-normal")(evidence)
+        for case in study_ratio(
+            evidence, workload="denormals", series=series, baseline=f"{series.removesuffix('-tiny')}-normal"
+        )
     ]
 
 
-if TYPE_CHECKING:
-    from bench.records.store import SessionResults
-    from bench.report.evidence.evidence import Evidence
-
-
-# Studies.
-
-
-def study_ratio(workload: str, series: str, baseline: str, *, device: Device | None = None) -> Cases:
+@maker
+def study_ratio(
+    evidence: Evidence, *, workload: str, series: str, baseline: str, device: Device | None = None
+) -> list[Case]:
     """Seconds of a call of one series over those of another, in every cell of a study."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        return [
-            case_of(_study_name(evidence, record, session), ratio, evidence.refs(record))
-            for session, record in _study_records(evidence, workload, device)
-            if (ratio := studies.call_ratio(record, series, baseline)) is not None
-        ]
-
-    return cases
+    return [
+        case_of(_study_name(evidence, record, session), ratio, evidence.refs(record))
+        for session, record in _study_records(evidence, workload, device)
+        if (ratio := studies.call_ratio(record, series, baseline)) is not None
+    ]
 
 
-def share_of_best(workload: str, share: str, ceiling: str) -> Cases:
+@maker
+def share_of_best(evidence: Evidence, *, workload: str, share: str, ceiling: str) -> list[Case]:
     """A share of each cell's own ceiling, of the highest ceiling instead that any backend found for the same work.
 
     Args:
         share: id of the reading that is a share.
         ceiling: id of the reading that it is a share of.
     """
-
-    def cases(evidence: Evidence) -> list[Case]:
-        groups: dict[tuple[Any, ...], list[tuple[SessionResults, Record]]] = {}
-        for session, record in _study_records(evidence, workload, None):
-            c = record.cell
-            same = (id(session), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
-            groups.setdefault(same, []).append((session, record))
-        found = []
-        for group in groups.values():
-            own = {id(record): studies.reading(record, ceiling) for _, record in group}
-            best = max((e for e in own.values() if e is not None), key=lambda e: e.value, default=None)
-            for session, record in group:
-                value, mine = studies.reading(record, share), own[id(record)]
-                if value is None or mine is None or best is None:
-                    continue
-                scaled = estimate.times(value, mine.value / best.value)
-                refs = evidence.refs(record, *(r for _, r in group if own[id(r)] is best))
-                found.append(case_of(_study_name(evidence, record, session), scaled, refs))
-        return found
-
-    return cases
+    groups: dict[tuple[Any, ...], list[tuple[SessionResults, Record]]] = {}
+    for session, record in _study_records(evidence, workload, None):
+        c = record.cell
+        same = (id(session), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
+        groups.setdefault(same, []).append((session, record))
+    found = []
+    for group in groups.values():
+        own = {id(record): studies.reading(record, ceiling) for _, record in group}
+        best = max((e for e in own.values() if e is not None), key=lambda e: e.value, default=None)
+        for session, record in group:
+            value, mine = studies.reading(record, share), own[id(record)]
+            if value is None or mine is None or best is None:
+                continue
+            scaled = estimate.times(value, mine.value / best.value)
+            refs = evidence.refs(record, *(r for _, r in group if own[id(r)] is best))
+            found.append(case_of(_study_name(evidence, record, session), scaled, refs))
+    return found
 
 
+@maker
 def study_reading(
+    evidence: Evidence,
+    *,
     workload: str,
     reading: str,
-    *,
     device: Device | None = None,
-    show: Callable[[float], str] | None = None,
-    only: Callable[[Record], bool] = lambda record: True,
-) -> Cases:
+    least: Mapping[str, float] | None = None,
+) -> list[Case]:
     """A reading of every cell of a study.
 
     Args:
-        show: gives words for values that are no quantities.
-        only: which cells count.
+        least: of parameters of a cell, the least values with which it counts.
     """
-
-    def cases(evidence: Evidence) -> list[Case]:
-        found = [
-            case_of(_study_name(evidence, record, session), value, evidence.refs(record))
-            for session, record in _study_records(evidence, workload, device)
-            if only(record) and (value := studies.reading(record, reading)) is not None
-        ]
-        if show is None:
-            return found
-        return [
-            Case(name=one.name, value=one.value, low=one.low, high=one.high, part=Part(show(one.value), one.part.cells))
-            for one in found
-        ]
-
-    return cases
+    return [
+        case_of(_study_name(evidence, record, session), value, evidence.refs(record))
+        for session, record in _study_records(evidence, workload, device)
+        if all(float(record.cell.params[name]) >= limit for name, limit in (least or {}).items())
+        and (value := studies.reading(record, reading)) is not None
+    ]
 
 
-def study_readings(workload: str, prefix: str, *, device: Device | None = None) -> Cases:
+@maker
+def study_readings(evidence: Evidence, *, workload: str, prefix: str, device: Device | None = None) -> list[Case]:
     """Every reading of a study whose id begins with the prefix, named by its label."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        return [
-            case_of(f"{reading.label}, {_study_name(evidence, record, session)}", value, evidence.refs(record))
-            for session, record in _study_records(evidence, workload, device)
-            for reading in studies.readings_of(record)
-            if reading.id.startswith(prefix) and (value := studies.reading(record, reading.id)) is not None
-        ]
-
-    return cases
+    return [
+        case_of(f"{reading.label}, {_study_name(evidence, record, session)}", value, evidence.refs(record))
+        for session, record in _study_records(evidence, workload, device)
+        for reading in studies.readings_of(record)
+        if reading.id.startswith(prefix) and (value := studies.reading(record, reading.id)) is not None
+    ]
 
 
-def study_readings_ratio(workload: str, over: str, under: str, *, device: Device | None = None) -> Cases:
+@maker
+def study_readings_ratio(
+    evidence: Evidence, *, workload: str, over: str, under: str, device: Device | None = None
+) -> list[Case]:
     """One reading over another, in every cell of a study; the interval spans the ends of both."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        return [
-            case_of(_study_name(evidence, record, session), ratio, evidence.refs(record))
-            for session, record in _study_records(evidence, workload, device)
-            if (ratio := estimate.quotient(studies.reading(record, over), studies.reading(record, under))) is not None
-        ]
-
-    return cases
+    return [
+        case_of(_study_name(evidence, record, session), ratio, evidence.refs(record))
+        for session, record in _study_records(evidence, workload, device)
+        if (ratio := estimate.quotient(studies.reading(record, over), studies.reading(record, under))) is not None
+    ]
 
 
+@maker
 def study_reading_between(
-    workload: str, reading: str, first: Precision, second: Precision, *, device: Device | None = None
-) -> Cases:
+    evidence: Evidence,
+    *,
+    workload: str,
+    reading: str,
+    first: Precision,
+    second: Precision,
+    device: Device | None = None,
+) -> list[Case]:
     """A reading of a study at one precision over that at another, all else equal."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session, record in _study_records(evidence, workload, device):
-            cell = record.cell
-            if cell.precision != first:
-                continue
-            same = evidence.records(
-                session, workload=workload, mode="study", backend=cell.backend, device=cell.device, jit=cell.jit,
-                precision=second, batch_size=cell.batch_size, params=cell.params, status="ok",
-            )  # fmt: skip
-            other = next((r for r in same if r.cell.threads == cell.threads), None)
-            ratio = other and estimate.quotient(studies.reading(record, reading), studies.reading(other, reading))
-            if ratio is not None and other is not None:
-                found.append(case_of(_study_name(evidence, record, session), ratio, evidence.refs(record, other)))
-        return found
-
-    return cases
+    found = []
+    for session, record in _study_records(evidence, workload, device):
+        cell = record.cell
+        if cell.precision != first:
+            continue
+        same = evidence.records(
+            session, workload=workload, mode="study", backend=cell.backend, device=cell.device, jit=cell.jit,
+            precision=second, batch_size=cell.batch_size, params=cell.params, status="ok",
+        )  # fmt: skip
+        other = next((r for r in same if r.cell.threads == cell.threads), None)
+        if other is None:
+            continue
+        ratio = estimate.quotient(studies.reading(record, reading), studies.reading(other, reading))
+        if ratio is not None:
+            found.append(case_of(_study_name(evidence, record, session), ratio, evidence.refs(record, other)))
+    return found
 
 
-def study_on_both(workload: str, series: str) -> Cases:
+@maker
+def study_on_both(evidence: Evidence, *, workload: str, series: str) -> list[Case]:
     """The GPU's speed over the CPU's at one series of a study, same session, backend and variant."""
-
-    def cases(evidence: Evidence) -> list[Case]:
-        found = []
-        for session in names.serious(evidence):
-            arms: dict[tuple[Any, ...], dict[str, list[Record]]] = {}
-            for record in evidence.records(session, workload=workload, mode="study", status="ok"):
-                cell = record.cell
-                if cell.precision == "float32-strict":
-                    key = (cell.backend, cell.batch_size, tuple(sorted(cell.params.items())))
-                    arms.setdefault(key, {}).setdefault(cell.device, []).append(record)
-            for sides in arms.values():
-                if len(sides) < 2:
-                    continue
-                gpu, cpu = sides["gpu"][0], max(sides["cpu"], key=lambda record: record.cell.threads)
-                ratio = estimate.quotient(studies.call_time(cpu, series), studies.call_time(gpu, series))
-                if ratio is not None:
-                    name = f"{fmt.backend(gpu.cell.backend)}, {fmt.arms(gpu.cell, cpu.cell)}"
-                    found.append(case_of(names.placed(evidence, name, session), ratio, evidence.refs(gpu, cpu)))
-        return found
-
-    return cases
+    found = []
+    for session in names.serious(evidence):
+        arms: dict[tuple[Any, ...], dict[str, list[Record]]] = {}
+        for record in evidence.records(session, workload=workload, mode="study", status="ok"):
+            cell = record.cell
+            if cell.precision == "float32-strict":
+                key = (cell.backend, cell.batch_size, tuple(sorted(cell.params.items())))
+                arms.setdefault(key, {}).setdefault(cell.device, []).append(record)
+        for sides in arms.values():
+            if len(sides) < 2:
+                continue
+            gpu, cpu = sides["gpu"][0], max(sides["cpu"], key=lambda record: record.cell.threads)
+            ratio = estimate.quotient(studies.call_time(cpu, series), studies.call_time(gpu, series))
+            if ratio is not None:
+                name = f"{fmt.backend(gpu.cell.backend)}, {fmt.arms(gpu.cell, cpu.cell)}"
+                found.append(case_of(names.placed(evidence, name, session), ratio, evidence.refs(gpu, cpu)))
+    return found
 
 
 def _study_records(evidence: Evidence, workload: str, device: Device | None) -> Iterable[tuple[SessionResults, Record]]:

@@ -1,0 +1,53 @@
+"""Sentences of beliefs and answers: a template with calls between double braces, filled from what a rule counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bench.report.claims.case import Decided, Part, published_case
+from bench.report.claims.rule import counted
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import lookup
+from bench.report.published import figures as published
+
+EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+CALL = re.compile(r"(fact|published)\([\"']([\w-]+)[\"']\)")
+CASES = ("counted", "lowest.name", "lowest.value", "highest.name", "highest.value")
+
+
+class SentenceError(ValueError):
+    """A sentence that cannot be said, such as one that names a case where its rule counted none."""
+
+
+def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Iterator[Part]:
+    """The template in pieces, each number with what it rests on; ``cases`` are lowest first.
+
+    Raises:
+        SentenceError: it names a case, and there is none.
+        LookupError: no such fact or published figure.
+    """
+    for number, piece in enumerate(EXPRESSION.split(" ".join(template.split()))):
+        if number % 2 == 0:
+            if piece:
+                yield Part(piece)
+            continue
+        call = CALL.fullmatch(piece)
+        if call is not None and call.group(1) == "fact":
+            yield Part(lookup.lookup(call.group(2), evidence).text, fact=call.group(2))
+        elif call is not None:
+            figure = published.lookup(call.group(2))
+            yield published_case("", 0.0, figure.text, figure).part
+        elif not cases:
+            raise SentenceError(f"{piece!r}: the rule counted no cases; write a fact instead")
+        elif piece == "counted":
+            yield counted(cases)
+        else:
+            case = cases[0] if piece.startswith("lowest") else cases[-1]
+            yield case.part if piece.endswith("value") else Part(case.name)
+
+
+def is_measured(template: str, evidence: Evidence) -> bool:
+    """Whether every fact that a template calls has a record."""
+    calls = [call for call in map(CALL.fullmatch, EXPRESSION.findall(template)) if call is not None]
+    return all(lookup.measured(call.group(2), evidence) for call in calls if call.group(1) == "fact")
