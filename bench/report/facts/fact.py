@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
 NOT_MEASURED = fmt.NOT_MEASURED
+Kind = Literal["measured", "estimated", "missing"]
 CellKey = tuple[SessionResults, str]  # a session and the id of a cell in it
 
 
@@ -28,10 +29,15 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     title: str  # what the number is
     text: str  # plain text, "12.4x (11.9 to 12.8, n = 5)" or "not measured yet"
     how: str  # how it follows from the records, one sentence
-    measured: bool
+    kind: Kind
     estimate: Estimate | None = None
     cells: tuple[CellKey, ...] = ()
     note: str = ""  # backend, settings and machine, where they are not said in the text
+
+    @property
+    def measured(self) -> bool:
+        """Whether records stand behind it."""
+        return self.kind == "measured"
 
 
 class Found(NamedTuple):

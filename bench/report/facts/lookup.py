@@ -15,7 +15,7 @@ from functools import cache
 
 from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
-from bench.report.facts import fact, families, machines, networks
+from bench.report.facts import estimated, fact, families, machines, networks
 from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError, Found
 from bench.report.facts.families import Signature
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
@@ -43,14 +43,26 @@ def lookup(name: str, evidence: Evidence) -> Fact:
                 title=entry.title,
                 text=_placed(evidence, session, entry, found),
                 how=entry.how,
-                measured=True,
+                kind="measured",
                 estimate=found.estimate,
                 cells=found.cells,
                 note="; ".join(part for part in (found.note, *_doubts(evidence, found.cells)) if part),
             )
         if entry.of_all:
             break
-    return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, measured=False)
+    guess = estimated.of(name, evidence)
+    if guess is None:
+        return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, kind="missing")
+    return Fact(
+        id=name,
+        title=entry.title,
+        text=guess.text,
+        how=estimated.HOW,
+        kind="estimated",
+        estimate=guess.estimate,
+        cells=guess.cells,
+        note=guess.note,
+    )
 
 
 def _placed(evidence: Evidence, session: SessionResults | None, entry: Entry, found: Found) -> str:
@@ -75,6 +87,15 @@ def measured(name: str, evidence: Evidence) -> bool:
         FactError: no such fact.
     """
     return lookup(name, evidence).measured
+
+
+def known(name: str, evidence: Evidence) -> bool:
+    """Whether the fact has a record or an estimate.
+
+    Raises:
+        FactError: no such fact.
+    """
+    return lookup(name, evidence).kind != "missing"
 
 
 def names(workloads: Mapping[str, Workload]) -> tuple[str, ...]:

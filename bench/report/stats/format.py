@@ -196,6 +196,13 @@ def interval(value: Estimate | None, noun: str = "samples") -> str:
     return f"{middle} ({low} to {high}{_of_runs(value)})"
 
 
+def between(value: Estimate, noun: str = "samples") -> str:
+    """An estimate's ends alone, two digits each: "7.1 to 25x"; the unit once where both have the same."""
+    low, high = (_value(_rounded(end, 2), value.unit, noun) for end in (value.low, value.high))
+    start, _, unit = low.partition(" ") if " " in low else (low.rstrip("x"), "", "x" if low.endswith("x") else "")
+    return f"{start if high.endswith(unit) and unit else low} to {high}"
+
+
 def change(value: Estimate | None) -> str:
     """A ratio near 1 as what it adds, to a tenth of a percent: "+0.4 % (-1.2 to +2.0, n = 5)"."""
     if value is None:

@@ -1,0 +1,146 @@
+"""What a GPU would do where nobody has measured one: the formula's range, beside our own CPU.
+
+Only of training, of networks and cards that the formula knows, at the batch of the fastest CPU cell. A fact that has a
+record never comes here (``lookup``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from bench.records.store import SessionResults
+from bench.report.estimates import formula, networks
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import fact
+from bench.report.facts.fact import Found
+from bench.report.published import cards
+from bench.report.stats import estimate, quantities
+from bench.report.stats import format as fmt
+from bench.report.stats.estimate import Estimate
+from bench.schema import BACKENDS, Backend, Record
+from bench.workloads import registry
+
+CARD = "Tesla T4"  # what most people can have for nothing
+SPOKEN = "T4"
+HOW = (
+    "By a formula fitted to what others measured: operations and memory traffic of the network over the data sheet of "
+    "the card promises, and the start of each step. The side of the CPU is measured."
+)
+
+Make = Callable[[Evidence], Found | None]
+
+
+class Pair(NamedTuple):
+    """A CPU cell of ours, and what a card is estimated to do with the same network and batch."""
+
+    session: SessionResults
+    record: Record
+    cpu: Estimate  # samples per second
+    gpu: Estimate  # samples per second; its ends are those of the range
+    step: Estimate  # seconds
+    kind: formula.Kind
+
+    @property
+    def speedup(self) -> Estimate:
+        """The card's rate over the CPU's; ends over ends, so rather too wide."""
+        return estimate.over(self.gpu, self.cpu)
+
+
+def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend | None = None) -> Pair | None:
+    """A workload's fastest training cell on a CPU, and the card at the same; None where either is not known.
+
+    Where launching decides, both sides are TensorFlow's, of which alone anything was published.
+    """
+    for session in evidence.shown:
+        record = evidence.best(session, workload, "train", "cpu", backend=backend)
+        found = None if record is None else of_record(evidence, session, record, card)
+        if found is None or found.kind == "refused":
+            continue
+        if found.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
+            return pair(evidence, workload, card, "tensorflow")
+        return found
+    return None
+
+
+def of_record(evidence: Evidence, session: SessionResults, record: Record, card: str) -> Pair | None:
+    """The pair of one CPU cell; None where the formula refuses."""
+    cell, cpu = record.cell, quantities.throughput(record)
+    network = networks.ours().get(registry.network(cell.workload, cell.params))
+    if network is None or cpu is None or cell.mode != "train":
+        return None
+    # What TensorFlow's launching costs decides which case it is; another backend's is not known.
+    case = formula.case_of(network, cards.card(card), cell.batch_size, backend="tensorflow")
+    guess = formula.estimate(case)
+    if guess.kind == "refused":
+        return None
+    step = Estimate(value=guess.seconds, low=guess.low, high=guess.high, n=0, n_samples=0, unit="s", spread_frac=0.0)
+    gpu = Estimate(
+        value=cell.batch_size / guess.seconds,
+        low=cell.batch_size / guess.high,
+        high=cell.batch_size / guess.low,
+        n=0,
+        n_samples=0,
+        unit="samples_per_s",
+        spread_frac=0.0,
+    )
+    return Pair(session, record, cpu, gpu, step, guess.kind)
+
+
+def of(name: str, evidence: Evidence) -> Found | None:
+    """What is estimated under a fact's name; None where nothing is."""
+    make = _makers(tuple(evidence.workloads)).get(name)
+    return None if make is None else make(evidence)
+
+
+def says(value: Estimate, noun: str = "samples") -> str:
+    """A range in words, and what it is: "7.1 to 25x (estimated, T4)"."""
+    return f"{fmt.between(value, noun)} (estimated, {SPOKEN})"
+
+
+@cache
+def _makers(workloads: tuple[str, ...]) -> Mapping[str, Make]:
+    makers: dict[str, Make] = {}
+    for workload in workloads:
+        for backend in (None, *BACKENDS):
+            tail = f"-{backend}" if backend else ""
+            makers[f"{workload}-train-gpu-throughput{tail}"] = _maker(workload, "gpu", backend)
+            makers[f"{workload}-train-gpu-step{tail}"] = _maker(workload, "step", backend)
+        for suffix, what in (("", "speedup"), ("-factor", "speedup"), ("-same-batch", "speedup"), ("-gpu", "gpu")):
+            makers[f"{workload}-train-speedup{suffix}"] = _maker(workload, what, None)
+    for name, place in (("smallest", 0), ("largest", -1)):
+        makers[f"speedup-{name}"] = _extreme(workloads, place)
+    return makers
+
+
+def _maker(workload: str, what: str, backend: Backend | None) -> Make:
+    def make(evidence: Evidence) -> Found | None:
+        found = pair(evidence, workload, backend=backend)
+        if found is None or (found.kind == "launching" and backend not in (None, "tensorflow")):
+            return None
+        value: Estimate = getattr(found, what)
+        return Found(says(value, found.record.spec.sample_noun), _cells(found), value, _note(evidence, found))
+
+    return make
+
+
+def _extreme(workloads: tuple[str, ...], place: int) -> Make:
+    def make(evidence: Evidence) -> Found | None:
+        pairs = [found for found in (pair(evidence, workload) for workload in workloads) if found is not None]
+        if not pairs:
+            return None
+        found = sorted(pairs, key=lambda one: one.speedup.value)[place]
+        text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
+        return Found(text, _cells(found), found.speedup, _note(evidence, found))
+
+    return make
+
+
+def _cells(found: Pair) -> tuple[fact.CellKey, ...]:
+    return ((found.session, found.record.cell.id),)
+
+
+def _note(evidence: Evidence, found: Pair) -> str:
+    cpu = f"{fact.arm(found.record)}, {evidence.cpu_text(found.session, found.record)}"
+    return f"GPU: {CARD}, float32, batch {found.record.cell.batch_size}, by formula; CPU: {cpu}"
