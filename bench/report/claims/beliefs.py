@@ -154,19 +154,14 @@ def problems(meta: Mapping[str, Any], head: str, offers: Offers) -> Iterator[tup
 def _rule_problems(belief: Belief, offers: Offers) -> Iterator[tuple[str, str]]:
     ways = {"cases": belief.cases or belief.facts, "row": belief.row, "judge": belief.judge}
     if sum(map(bool, ways.values())) != 1:
-        yield (
-            "cases",
-            f"expected one of {', '.join(ways)}, found {[k for k, v in ways.items() if v]}; write one of them",
-        )
+        given = ", ".join(key for key, value in ways.items() if value)
+        yield given.partition(",")[0], f"expected one of {', '.join(ways)}, found {given or 'none'}; write one of them"
     if belief.judge and belief.judge not in by_jobs.JUDGES:
         yield "judge", unknown("judge", belief.judge, by_jobs.JUDGES)
     if belief.row and belief.row not in offers.figures:
         yield "row", unknown("published row", belief.row, offers.figures)
     if belief.row and not belief.begins:
-        yield (
-            "begins",
-            "a published statement decides nothing without 'begins'; add how it begins where the belief fails",
-        )
+        yield "begins", "there is no 'begins'; add how the published statement begins where the belief is false"
     yield from name_problems(belief, offers)
     if belief.second is not None:
         yield from (("second", told) for told in case_problems(belief.second.cases, offers))

@@ -120,8 +120,9 @@ def _argument_problems(arguments: Mapping[str, Any], offers: Offers) -> Iterator
 
 
 def _expected(kind: Any, value: Any, error: msgspec.ValidationError) -> str:
-    if get_origin(kind) is Literal:
-        known = get_args(kind)
+    choices = next((one for one in (kind, *get_args(kind)) if get_origin(one) is Literal), None)
+    if choices is not None and isinstance(value, str):
+        known = get_args(choices)
         near = difflib.get_close_matches(str(value), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "write one of them"
         return f"expected one of {', '.join(known)}, found {value!r}; {hint}"

@@ -53,5 +53,5 @@ def arguments_of(name: str) -> type[msgspec.Struct]:
 
 def basis(rule: Rule) -> Basis:
     """Whether a rule's cases are records of ours or published figures."""
-    rooms = {MAKERS[name].__module__ for name in rule.cases}
+    rooms = {MAKERS[name].__module__ for name in rule.cases if name in MAKERS}
     return "published" if rooms == {published.__name__} and not rule.facts else "records"

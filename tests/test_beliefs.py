@@ -1,0 +1,150 @@
+"""Front matter of beliefs and rules of claims: what is wrong is refused with its line and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.records.store import Results
+from bench.report.claims import beliefs, ledger
+from bench.report.claims.cases import make
+from bench.report.claims.cases.names import MAKERS
+from bench.report.claims.check_rule import Offers
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import lookup
+from bench.report.prose import source
+from bench.report.published import figures as published
+from bench.workloads import registry
+from tests.beliefs import BELIEFS
+
+OFFERS = Offers(lookup.names(registry.workloads()), published.figures(), registry.workloads())
+HEAD = """---
+title: It is so
+id: so
+verdict:
+  cases:
+    study_ratio: {workload: call-styles, series: predict, baseline: compiled}
+  measure: the time of one over that of the other
+  at_most: NOTICED_RATIO
+  needs: mostly
+  counted: cells come that close
+  reason: A fifth is noticed.
+  unknown: Nothing is measured yet.
+---
+"""
+
+
+def page(text: str) -> source.Source:
+    return source.parsed(text, "misconceptions/so.md", "docs/misconceptions/so.md")
+
+
+def complaints(text: str) -> list[str]:
+    """What is wrong with a page, as the build says it: line and words."""
+    head = page(text)
+    return [f"{line}: {told}" for line, told in beliefs.problems(head.meta, head.head, OFFERS)]
+
+
+def test_a_right_belief_is_accepted_and_says_its_title():
+    assert [] == complaints(HEAD)
+    (belief,) = beliefs.of_heads([page(HEAD).meta]).values()
+    assert ("It is so.", 1.2, "records") == (belief.says, belief.test.at_most, belief.basis)
+
+
+CASES = "study_ratio: {workload: call-styles, series: predict, baseline: compiled}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("needs: mostly", "needs: mostl", r"^9: verdict.needs: expected one of .*'mostl'; did you mean 'mostly'"),
+        ("needs: mostly", "need: mostly", r"^9: verdict.need: unknown key 'need'; near ones: needs"),
+        ("NOTICED_RATIO", "NOTICED", r"^8: .*expected a number or a shared constant, found .*near ones: NOTICED_RATIO"),
+        ("  at_most: NOTICED_RATIO\n", "", r"cases decide nothing without a threshold; add at_least or at_most"),
+        ("  at_most: NOTICED_RATIO\n", "  at_most: [1]\n", r"^8: verdict.at_most: expected `.*found \[1\]; write"),
+        ("  counted: cells come that close\n", "", r"^4: verdict.counted: there is no 'counted'; add it, as docs/"),
+        ("  unknown: Nothing is measured yet.\n", "", r"^4: verdict.unknown: there is no 'unknown'"),
+        (CASES, "study_ratios: {}", r"^5: .*unknown maker of cases 'study_ratios'; near ones: study_ratio"),
+        ("call-styles", "call-style", r"^5: .*study_ratio: workload: unknown workload 'call-style'; near ones: call"),
+        ("predict,", "predicts,", r"^5: .*series: unknown series of call-styles 'predicts'; near ones: predict"),
+        ("baseline: compiled", "base: compiled", r"^5: .*study_ratio: base: unknown key 'base'; near ones: baseline"),
+        (", baseline: compiled", "", r"^5: .*study_ratio: baseline: there is no 'baseline'; add it"),
+        ("baseline: compiled", "baseline: compiled, device: tpu", r"device: expected one of cpu, gpu, found 'tpu'"),
+        (CASES, "rows: {rows: [nobody]}", r"^5: .*rows: rows: unknown published row 'nobody'"),
+        ("  cases:", "  row: tf-gpu-removed\n  begins: removed\n  cases:", r"cases, row, judge, found cases, row"),
+        (HEAD[HEAD.index("  cases") : HEAD.index("  measure")], "  row: tf-gpu\n", r"^5: verdict.row: unknown publ"),
+        (HEAD[HEAD.index("  cases") : HEAD.index("---\n", 5)], "  judge: course_job\n", r"near ones: course_jobs"),
+        (HEAD[HEAD.index("verdict:") : HEAD.index("---\n", 5)], "verdict: so\n", r"^4: verdict must be keys and"),
+    ],
+)  # fmt: skip
+def test_a_wrong_belief_is_refused_with_its_line(old: str, new: str, told: str):
+    assert old in HEAD
+    found = complaints(HEAD.replace(old, new))
+    assert [one for one in found if re.search(told, one)], found
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"needs": "often"}, "rule.needs: expected one of always, throughout, mostly, once, varies, found 'often'"),
+        ({"fact": ["n-runs"]}, "rule.fact: unknown key 'fact'; near ones: facts"),
+        ({"holds": "gone"}, "rule.holds: expected one of confirmed, refuted, .*found 'gone'"),
+        ({"decided_by": "only-for-trainings"}, "rule.decided_by: unknown belief .*; near ones: only-for-training"),
+        ({"facts": ["n-run"]}, "rule.facts: unknown fact 'n-run'; near ones: n-runs"),
+        ({"quotients": [["imagenet-size", "imagenet-siz"]]}, "unknown published row 'imagenet-siz'; near ones"),
+        ({"at_least": "much"}, "rule.at_least: expected `.*`, got `str`, found 'much'; write it as docs/"),
+    ],
+)
+def test_a_wrong_rule_of_a_claim_is_refused_with_its_line(monkeypatch, rule: dict, told: str):
+    monkeypatch.setattr(published, "rules", lambda: {"a-gpu-is-the-key": rule})
+
+    ((file, line, found),) = ledger.problems(BELIEFS, OFFERS)
+
+    text = Path(file).read_text(encoding="utf-8").splitlines()
+    assert ("bench/published/claims.yaml", "- id: a-gpu-is-the-key") == (file, text[line - 1])
+    assert re.match(f"claim 'a-gpu-is-the-key': .*{told}", found), found
+
+
+def test_every_maker_says_what_it_takes_and_somebody_asks_for_it():
+    asked = {name for belief in BELIEFS.values() for name in belief.cases}
+
+    assert asked == set(MAKERS)
+    assert all(make.arguments_of(name).__struct_config__.forbid_unknown_fields for name in MAKERS)
+
+
+def test_the_lowest_price_is_what_the_others_are_held_against():
+    verdict = beliefs.lookup("gpu-hour-has-one-price", BELIEFS, Evidence(Results(()), {}))
+
+    assert len(verdict.cases) == len(published.offers("h100-hour")) - 1
+    assert all(case.part.figures[1] == "runpod-h100-sxm-community-2026-11" for case in verdict.cases)
+    with pytest.raises(published.PublishedError, match="no published row has the offer 'h100-hours'"):
+        published.offers("h100-hours")
+
+
+# Front matter.
+
+
+@pytest.mark.parametrize(
+    ("text", "meta", "body"),
+    [
+        ("---\ntitle: A\n---\n\nText.\n---\nMore.\n", {"title": "A"}, "\nText.\n---\nMore.\n"),
+        ("Text.\n---\nMore.\n---\n", {}, "Text.\n---\nMore.\n---\n"),
+        ("---\ntitle: A\n", {}, "---\ntitle: A\n"),
+        ("---\n---\nText.\n", {}, "Text.\n"),
+    ],
+)
+def test_front_matter_and_body_are_told_apart(text: str, meta: dict, body: str):
+    found = page(text)
+
+    assert (meta, body, text) == (found.meta, found.body, found.text)
+    assert found.n_head_lines == text.count("\n") - body.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [("title: a: b\n", r"so\.md:2: the front matter is no YAML"), ("- a\n", r"so\.md:1: .*keys and v")],
+)
+def test_front_matter_that_is_none_is_refused(head: str, told: str):
+    with pytest.raises(source.PageError, match=told):
+        page(f"---\n{head}---\n")
