@@ -58,11 +58,7 @@ def rendered(chart_id: str, name: str, kind: str = "wide") -> str:
     return drawings.svg(getattr(made, kind), made, f"chart-{chart_id}-{kind}", kind)
 
 
-def test_the_eight_charts_exist_and_each_has_its_table():
-    assert {
-        "speed-by-workload", "phase-times", "throughput-by-batch", "mlp-surface", "time-to-target", "matmul-rate",
-        "cpu-gpu-speedup", "jit-arms",
-    } <= set(chart.ids())  # fmt: skip
+def test_each_chart_has_its_table():
     assert set(chart.ids()) <= set(make.ids())
 
 
@@ -297,9 +293,6 @@ def test_a_name_never_stands_on_the_far_side_of_other_points():
     }
 
     assert found["far"]["x"] > 60.0
-    assert paint_labels._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 40.0)
-    assert not paint_labels._lies_between([(50.0, 10.0), (50.0, 90.0)], 10.0, 70.0, 140.0)
-    assert not paint_labels._lies_between([(50.0, 10.0), (50.0, 90.0)], 60.0, 70.0, 40.0)
 
 
 def test_a_trace_is_drawn_with_its_measured_part_marked():

@@ -120,15 +120,14 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
 
 def _ours(scope: Scope) -> dict[str, list[Mark]]:
     """By workload the marks of our ratios, each with batch and precision, or one that says why there is none."""
-    found: dict[str, list[Mark]] = {workload: [] for workload in marks.models(scope)}
+    found: dict[str, dict[str, Mark]] = {workload: {} for workload in marks.models(scope)}
     for row in _rows(scope.of_table, modes=("train",)):
         if row.contrast is not None and row.series and row.workload in found:
-            label = f"{fmt.ratio(row.contrast.speedup.value)}: {row.contrast.arms}"
-            same = found[row.workload]
-            if not any(mark["label"].partition(": ")[2] == row.contrast.arms for mark in same):
-                title, both = scope.title_of(row.workload), (row.contrast.gpu, row.contrast.cpu)
-                same.append(marks.estimated(scope, title, row.series, row.contrast.speedup, *both) | {"label": label})
+            title, ratio = scope.title_of(row.workload), row.contrast.speedup
+            mark = marks.estimated(scope, title, row.series, ratio, row.contrast.gpu, row.contrast.cpu)
+            mark["label"] = f"{fmt.ratio(ratio.value)}: {row.contrast.arms}"
+            found[row.workload].setdefault(row.contrast.arms, mark)
     return {
-        workload: same or [marks.absent(scope.title_of(workload), OURS[0], NOT_MEASURED)]
-        for workload, same in found.items()
+        workload: [*by_arms.values()] or [marks.absent(scope.title_of(workload), OURS[0], NOT_MEASURED)]
+        for workload, by_arms in found.items()
     }

@@ -7,11 +7,15 @@ named in a column. What was not measured says so; what failed shows its status a
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
+from typing import TypeVar
 
 from bench.records.store import SessionResults
 from bench.report import tables  # noqa: F401  registers those that stand alone; this room registers its own
 from bench.report.evidence.evidence import Evidence
 from bench.report.tables.table import MACHINE, TABLES, Table, TableError, TableScope
+
+T = TypeVar("T")
 
 
 def ids() -> tuple[str, ...]:
@@ -29,8 +33,9 @@ def make(
 ) -> Table:
     """One table: of all shown machines, or of one session; of all workloads, or of one.
 
-    A machine column whose cells all agree moves into the caption. ``first`` is the session to begin with, when it is
-    not the leading one: the one that a chart with this table was drawn from.
+    A machine column whose cells all agree moves into the caption; a column of ``Draft.varying`` is left out then.
+    ``first`` is the session to begin with, when it is not the leading one: the one that a chart with this table was
+    drawn from.
 
     Raises:
         TableError: no such table.
@@ -45,10 +50,16 @@ def make(
         workloads=(workload,) if workload else tuple(evidence.workloads),
     )
     draft = TABLES[table_id](scope)
-    caption, columns, rows = draft.caption, draft.columns, draft.rows
-    if MACHINE in columns and not draft.keeps_machine and len({row[columns.index(MACHINE)].text for row in rows}) == 1:
-        at = columns.index(MACHINE)
-        caption = f"{caption} Measured on {rows[0][at].text}."
-        columns = columns[:at] + columns[at + 1 :]
-        rows = [row[:at] + row[at + 1 :] for row in rows]
-    return Table(id=table_id, caption=caption, columns=columns, rows=tuple(rows))
+    caption, left_out = draft.caption, set()
+    for i, name in enumerate(draft.columns):
+        said = {row[i].text for row in draft.rows}
+        if name == MACHINE and not draft.keeps_machine and len(said) == 1:
+            caption += f" Measured on {said.pop()}."
+            left_out.add(i)
+        elif name in draft.varying and len(said) < 2:
+            left_out.add(i)
+
+    def kept(row: Sequence[T]) -> tuple[T, ...]:
+        return tuple(cell for i, cell in enumerate(row) if i not in left_out)
+
+    return Table(id=table_id, caption=caption, columns=kept(draft.columns), rows=tuple(map(kept, draft.rows)))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import altair as alt
+import msgspec
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
@@ -39,7 +40,8 @@ PHASE_NAMES: dict[Phase, str] = {
 def phase_times_table(scope: TableScope) -> Draft:
     """Where the time of one training process goes, phase by phase."""
     rows = []
-    for arm in select.arms(scope.first, modes=("train",)):
+    first = msgspec.structs.replace(scope, sessions=scope.sessions[:1])
+    for arm in select.arms(first, modes=("train",)):
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured
         if record is None:

@@ -90,11 +90,7 @@ def study_table(scope: TableScope) -> Draft:
     caption = caption if has_series else "Values read once per run."
     if any(row[-1].text for row in rows):
         caption += " Of ways to do the same work, those whose ratios overlap share a place."
-    varying = ("study", "size", PLACE)
-    keep = [i for i, name in enumerate(columns) if name not in varying or len({r[i].text for r in rows}) > 1]
-    return Draft(
-        caption=caption, columns=tuple(columns[i] for i in keep), rows=[tuple(row[i] for i in keep) for row in rows]
-    )
+    return Draft(caption=caption, columns=tuple(columns), rows=rows, varying=("study", "size", PLACE))
 
 
 def _place(scope: TableScope, row: Row) -> Cellv:

@@ -40,7 +40,6 @@ def _batch(record: Record) -> int:
 @table.table("throughput-by-batch")
 def throughput_by_batch_table(scope: TableScope) -> Draft:
     """Throughput and step time by batch size, for every size of a workload that was measured at several."""
-    found = _rows(scope)
     rows = [
         (
             *cells.arm_of(scope, record),
@@ -49,14 +48,13 @@ def throughput_by_batch_table(scope: TableScope) -> Draft:
             cells.or_failed(scope, record, quantities.throughput),
             cells.or_failed(scope, record, quantities.step_time),
         )
-        for record in found
+        for record in _rows(scope)
     ]
-    columns = (MACHINE, "workload", "mode", "arm", "precision", "batch size", "throughput", "step")
-    keep = [i for i, name in enumerate(columns) if name != "precision" or len({r.cell.precision for r in found}) > 1]
     return Draft(
         caption="Samples per second (higher is better) and seconds per step, by batch size.",
-        columns=tuple(columns[i] for i in keep),
-        rows=[tuple(row[i] for i in keep) for row in rows],
+        columns=(MACHINE, "workload", "mode", "arm", "precision", "batch size", "throughput", "step"),
+        rows=rows,
+        varying=("precision",),
     )
 
 

@@ -10,6 +10,7 @@ from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes
 from bench.report.charts.paint import panels as paint_panels
 from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.charts.paint.panels import Panel
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, traces
 from bench.report.tables import cells, fairness, select, table
@@ -71,7 +72,7 @@ def warm_up(scope: Scope) -> Picture:
     """Step time after the first step over the measured one, with the part that is measured marked."""
     workload = scope.workload or marks.most_batches(scope)
     known = {arm.key: (record, trace) for arm, record, trace in _rows(scope.of_table)}
-    panels: list[tuple[str, traces.Shown | str]] = []
+    panels: list[Panel] = []
     found = []
     for device, backend in marks.arms(scope):
         series, row = axes.series(device, backend), known.get((workload, device, backend))
@@ -91,7 +92,7 @@ def warm_up(scope: Scope) -> Picture:
     )
 
 
-def _traces_in_words(what: str, panels: Sequence[tuple[str, traces.Shown | str]]) -> str:
+def _traces_in_words(what: str, panels: Sequence[Panel]) -> str:
     parts = []
     for series, trace in panels:
         if isinstance(trace, str):

@@ -83,11 +83,6 @@ class TableScope(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionResults, ...]
     workloads: tuple[str, ...]
 
-    @property
-    def first(self) -> TableScope:
-        """The same of its first session alone."""
-        return msgspec.structs.replace(self, sessions=self.sessions[:1])
-
     def models(self) -> tuple[str, ...]:
         """The workloads that train a model."""
         return tuple(id_ for id_ in self.evidence.model_workloads() if id_ in self.workloads)
@@ -103,11 +98,12 @@ class TableScope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """A table as its function returns it, before the machine column is settled."""
+    """A table as its function returns it, before columns whose rows all agree are left out."""
 
     caption: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[Cellv, ...]]
+    varying: tuple[str, ...] = ()  # columns that tell nothing where all rows agree
     keeps_machine: bool = False  # the column stays even when all rows share a machine
 
 

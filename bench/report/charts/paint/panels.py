@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
 
@@ -12,43 +13,69 @@ from bench.report.charts.paint.axes import COLOURS, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import traces
 
+Panel = tuple[str, traces.Shown | str]  # name of the arm, and its trace or why it has none
+STRIP_PX, HEAD_PX, BARE_PX, GAP_PX = 62.0, 20.0, 22.0, 12.0
 
-def trace_panels(panels: Sequence[tuple[str, traces.Shown | str]], *, narrow: bool) -> Layers:
-    """A strip for each arm: its blocks over time, a shade over those that are measured; a line for one without."""
-    strip_px, head_px, bare_px, gap_px = 62.0, 20.0, 22.0, 12.0
-    drawn = [trace for _, trace in panels if not isinstance(trace, str)]
-    factors = [point.factor for trace in drawn for point in trace.points] or [1.0]
-    low, high = min([*factors, 0.8]) / 1.1, max([*factors, 1.5]) * 1.1
-    end_s = max([trace.to_s for trace in drawn], default=1.0)
 
-    def down(factor: float) -> float:
+class _Strip(NamedTuple):
+    """The logarithmic axis that all strips share, from its lowest to its highest factor."""
+
+    low: float
+    high: float
+
+    def down(self, factor: float) -> float:
         """Pixels from the upper edge of a strip."""
-        return strip_px * (1 - math.log(factor / low) / math.log(high / low))
+        return STRIP_PX * (1 - math.log(factor / self.low) / math.log(self.high / self.low))
 
-    ticks = [1.0]
-    for tick in (100, 50, 20, 10, 5, 2, 1.5, 0.5, 0.2):
-        if low < tick < high and all(abs(down(tick) - down(other)) > 15 for other in ticks):
-            ticks.append(float(tick))
-    points, shades, heads, names, top = [], [], [], {}, 0.0
+    def ticks(self) -> list[float]:
+        """Factors to name, one always, far enough from each other."""
+        found = [1.0]
+        for tick in (100, 50, 20, 10, 5, 2, 1.5, 0.5, 0.2):
+            if self.low < tick < self.high and all(abs(self.down(tick) - self.down(other)) > 15 for other in found):
+                found.append(float(tick))
+        return found
+
+
+class _Lines(NamedTuple):
+    """The panels below each other: heads, shades, points and names of ticks at their pixels from the top."""
+
+    heads: list[dict[str, Any]]
+    shades: list[dict[str, Any]]
+    points: list[dict[str, Any]]
+    names: dict[float, str]
+    height: float
+
+
+def _lines(panels: Iterable[Panel], strip: _Strip, end_s: float) -> _Lines:
+    heads, shades, points, top = [], [], [], 0.0
+    names: dict[float, str] = {}
     for series, trace in panels:
         if isinstance(trace, str):
             heads.append({"y": top + 8, "text": f"{series}: {trace}", "role": "missing"})
-            top += bare_px
+            top += BARE_PX
             continue
         step = f"{series}: {'steady ' if trace.settled else ''}step {fmt.seconds(trace.step_s)}"
         step += "" if trace.settled else ", never settled"
         heads.append({"y": top + 8, "text": step, "role": "ink"})
-        top += head_px
-        shades.append({"x": trace.from_s, "end": trace.to_s, "y": top, "foot": top + strip_px})
-        shades[-1]["at"] = min(trace.from_s, 0.8 * end_s)  # of its word, which must not leave the plot
-        for tick in ticks:
-            names[round(top + down(tick), 2)] = f"{tick:g}x"
+        top += HEAD_PX
+        at = min(trace.from_s, 0.8 * end_s)  # of the shade's word, which must not leave the plot
+        shades.append({"x": trace.from_s, "end": trace.to_s, "y": top, "foot": top + STRIP_PX, "at": at})
+        names |= {round(top + strip.down(tick), 2): f"{tick:g}x" for tick in strip.ticks()}
         points += [
-            {"x": point.at_s, "y": top + down(point.factor), "series": series, "steady": point.is_steady}
+            {"x": point.at_s, "y": top + strip.down(point.factor), "series": series, "steady": point.is_steady}
             for point in trace.points
         ]
-        top += strip_px + gap_px
-    height = max(top, 40.0)
+        top += STRIP_PX + GAP_PX
+    return _Lines(heads, shades, points, names, max(top, 40.0))
+
+
+def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
+    """A strip for each arm: its blocks over time, a shade over those that are measured; a line for one without."""
+    drawn = [trace for _, trace in panels if not isinstance(trace, str)]
+    factors = [point.factor for trace in drawn for point in trace.points] or [1.0]
+    end_s = max([trace.to_s for trace in drawn], default=1.0)
+    strip = _Strip(min([*factors, 0.8]) / 1.1, max([*factors, 1.5]) * 1.1)
+    heads, shades, points, names, height = _lines(panels, strip, end_s)
     styles = axes.styles(points)
     x, word = (
         alt.X(
