@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from bench.report.estimates import formula, networks, rows
@@ -126,6 +127,11 @@ def hull_of(some: Points) -> Hull:
     fitted = [case.card for case in some.cases]
     peaks, widths = [card.fp32 or 0.0 for card in fitted], [card.bandwidth or 0.0 for card in fitted]
     return Hull(peak=(min(peaks), max(peaks)), bandwidth=(min(widths), max(widths)))
+
+
+def as_text(found: Constants) -> bytes:
+    """The constants as they are stored."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
 
 
 def fit() -> Constants:

@@ -184,6 +184,8 @@ def case_of(
 
 def precision_of(policy: str, backend: Backend) -> Precision:
     """What a policy of Keras means on a GPU: single precision runs in TF32 where the card and the backend have it."""
+    if policy == "float32-strict":
+        return "fp32"
     if policy == "float32":
         return "tf32-conv" if backend == "torch" else "tf32"
     return "bf16" if policy == "mixed_bfloat16" else "amp"
