@@ -318,7 +318,7 @@ def _estimate(case: Case, known: Constants, host: float, arithmetic: float, memo
         )
     if host > gpu:
         kind: Kind = "launching"
-        name, low, high = "launching", max(FLOOR_S, LAUNCH_LOW * gpu), LAUNCH_HIGH * seconds
+        name, low, high = "launching", min(seconds, max(FLOOR_S, LAUNCH_LOW * gpu)), LAUNCH_HIGH * seconds
     else:
         kind, name = "gpu", range_name(case)
         low, high = known.ranges[name].low * seconds, known.ranges[name].high * seconds
