@@ -10,6 +10,7 @@ import csv
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -197,7 +198,7 @@ def check(path: Path, given: Constants | None = None) -> Report:
     )
 
 
-def _columns(path: Path, head: list[str] | tuple[str, ...]) -> dict[str, str]:
+def _columns(path: Path, head: Sequence[str]) -> dict[str, str]:
     """The file's name of each column that it has."""
     plain = {re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_"): name for name in head}
     found = {key: plain[name] for key, known in COLUMNS.items() for name in known[::-1] if name in plain}

@@ -48,15 +48,16 @@ class Points(NamedTuple):
 
 def points(measured: Sequence[Row]) -> Points:
     """The rows that the formula is for, repeats of one measurement merged into their median."""
-    known, groups = networks.published(), {}
+    known = networks.published()
+    groups: dict[tuple[object, ...], list[tuple[Row, float]]] = {}
     for row in measured:
         network, card = known[row.network], cards.cards()[row.card]
         if row.seconds is None or row.left_out or not network.is_counted or not _is_fitted(network.family, card):
             continue
-        groups.setdefault(tuple(getattr(row, name) for name in ALL_THE_SAME), []).append(row)
-    first = tuple(group[0] for group in groups.values())
+        groups.setdefault(tuple(getattr(row, name) for name in ALL_THE_SAME), []).append((row, row.seconds))
+    first = tuple(group[0][0] for group in groups.values())
     cases = tuple(formula.case_of_row(row, known[row.network], cards.cards()[row.card]) for row in first)
-    seconds = [np.median(np.log([row.seconds for row in group])) for group in groups.values()]
+    seconds = [np.median(np.log([seconds for _, seconds in group])) for group in groups.values()]
     sizes = Counter((row.source, row.card) for row in first)
     weight = np.array([sizes[row.source, row.card] ** -0.5 for row in first])
     return Points(cases, first, formula.bases(cases), np.array(seconds), weight)

@@ -55,7 +55,9 @@ def residuals(some: Points, by: Mapping[str, Callable[[Case, Row], str]] = GROUP
 
 
 def _off(some: Points, terms: Terms) -> np.ndarray:
-    return some.log_seconds - fit.log_estimates(some.base, terms)
+    """Logarithm of measured over estimated."""
+    off: np.ndarray = np.subtract(some.log_seconds, fit.log_estimates(some.base, terms))
+    return off
 
 
 def tables(some: Points, terms: Terms, left_out: Residuals, ranges: Mapping[str, Range]) -> tuple[Line, ...]:

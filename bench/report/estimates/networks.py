@@ -132,7 +132,7 @@ def of_model(model: keras.Model, name: str = "") -> Network:
 
     forward, _ = counting.count(model)
     _, moved = counting.least_bytes(model, 0)
-    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
+    kinds = {type(layer).__name__ for layer in counting.leaves(model)}
     return Network(
         id=name or model.name,
         title=name or model.name,
@@ -141,7 +141,7 @@ def of_model(model: keras.Model, name: str = "") -> Network:
         activations=moved.sample / MOVED_PER_ACTIVATION_BYTES,
         parameters=float(model.count_params()),
         matrix_operations=counting.matrix_operations(model),
-        is_frozen=bool(model.non_trainable_weights) and _has_frozen_kernel(model),
+        is_frozen=any("kernel" in weight.name for weight in model.non_trainable_weights),
     )
 
 
@@ -151,10 +151,6 @@ def _family(kinds: set[str]) -> Family:
     if "MultiHeadAttention" in kinds:
         return "transformer"
     return "cnn" if any("Conv" in kind for kind in kinds) else "mlp"
-
-
-def _has_frozen_kernel(model: keras.Model) -> bool:
-    return any("kernel" in weight.name for weight in model.non_trainable_weights)
 
 
 def network(name: str) -> Network:
