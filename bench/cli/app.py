@@ -11,7 +11,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bench.cli import gpu_day, show
+from bench.cli import estimate, gpu_day, show
 from bench.cli import options as cli_options
 from bench.cli.options import (
     AsJson,
@@ -110,6 +110,7 @@ def run(
     raise typer.Exit(SOME_FAILED if failed else OK)
 
 
+app.command("estimate")(estimate.estimate)
 app.command("gpu-day")(gpu_day.measure)
 app.command("take")(gpu_day.take)
 app.command("commit", hidden=True)(gpu_day.commit)

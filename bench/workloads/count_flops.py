@@ -61,7 +61,7 @@ def count(model: keras.Model) -> tuple[float, float]:
     """
     forward = training = 0.0
     learns_before = False
-    for layer in _leaves(model):
+    for layer in leaves(model):
         operations = layer_flop(layer)
         learns = bool(layer.trainable_weights)
         forward += operations
@@ -75,16 +75,16 @@ def least_bytes(model: keras.Model, n_slots: int) -> tuple[Moved, Moved]:
 
     A slot is an array as large as a weight, kept from step to step: momentum has one, Adam two.
     """
-    leaves = _leaves(model)
-    tables = [w for layer in leaves if type(layer).__name__ == "Embedding" for w in layer.weights]
+    layers = leaves(model)
+    tables = [w for layer in layers if type(layer).__name__ == "Embedding" for w in layer.weights]
     dense = _others(model.weights, tables)
     forward = Moved(
         _bytes(dense),
-        sum(_size(x.shape[1:], x.dtype) for x in model.inputs) + sum(_output_bytes(layer) for layer in leaves),
+        sum(_size(x.shape[1:], x.dtype) for x in model.inputs) + sum(_output_bytes(layer) for layer in layers),
     )
     again = kept = 0.0
     learns_before = False
-    for layer in leaves:
+    for layer in layers:
         if learns_before and layer_flop(layer):
             again += _bytes([w for w in layer.weights if "kernel" in w.name])
         learns_before = learns_before or bool(layer.trainable_weights)
@@ -97,7 +97,7 @@ def least_bytes(model: keras.Model, n_slots: int) -> tuple[Moved, Moved]:
 
 def matrix_operations(model: keras.Model) -> int:
     """Matrix products and convolutions that a training step launches; a recurrent layer counts as one dense layer."""
-    kinds = [type(layer).__name__ for layer in _leaves(model) if layer_flop(layer)]
+    kinds = [type(layer).__name__ for layer in leaves(model) if layer_flop(layer)]
     return sum(N_LAUNCHED.get(kind, 2 if "Conv" in kind else 3) for kind in kinds)
 
 
@@ -192,12 +192,12 @@ def _attention_flop(layer: Any) -> float:
     return projections + 2.0 * heads * n_queries * n_keys * (key + value)
 
 
-def _leaves(model: Any) -> list[Any]:
+def leaves(model: Any) -> list[Any]:
     """Layers in the order of their making, nested models taken apart; attention counts as one."""
     found: list[Any] = []
     for layer in model.layers:
         if hasattr(layer, "layers") and type(layer).__name__ != "MultiHeadAttention":
-            found += _leaves(layer)
+            found += leaves(layer)
         else:
             found.append(layer)
     return found

@@ -10,6 +10,7 @@ import csv
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -51,8 +52,8 @@ PRECISIONS: dict[str, Precision] = {
 }  # fmt: skip
 SAMPLES = r"(?:images?|imgs?|img|sequences?|seqs?|samples?|examples?|sentences?)"
 RATE = re.compile(rf"{SAMPLES}(?:/| per )(?:s|sec|second)s?", re.IGNORECASE)
-STEP = re.compile(r"(ms|s|us|milliseconds?|seconds?)(?:(?:/| per )(?:step|batch|iteration|it))", re.IGNORECASE)
-STEP_S = {"s": 1.0, "second": 1.0, "ms": 1e-3, "millisecond": 1e-3, "us": 1e-6}
+STEP = re.compile(r"(ms|s|us|sec|milliseconds|seconds)(?:(?:/| per )(?:step|batch|iteration|it))", re.IGNORECASE)
+STEP_S = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3, "us": 1e-6}
 OTHER_UNITS = re.compile(r"(tokens?|mel frames?|audio samples?|frames?|words?)(?:/| per )s(?:ec|econd)?", re.IGNORECASE)
 # Two counts of one network's operations agree so far.
 COUNT_AGREES = 0.02
@@ -197,7 +198,7 @@ def check(path: Path, given: Constants | None = None) -> Report:
     )
 
 
-def _columns(path: Path, head: list[str] | tuple[str, ...]) -> dict[str, str]:
+def _columns(path: Path, head: Sequence[str]) -> dict[str, str]:
     """The file's name of each column that it has."""
     plain = {re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_"): name for name in head}
     found = {key: plain[name] for key, known in COLUMNS.items() for name in known[::-1] if name in plain}
@@ -266,7 +267,7 @@ def _seconds(cells: dict[str, str], batch: float) -> float:
     if RATE.fullmatch(unit):
         return batch / value
     if step := STEP.fullmatch(unit):
-        return value * STEP_S[step.group(1).lower().removesuffix("s") or "s"]
+        return value * STEP_S[step.group(1).lower()]
     if OTHER_UNITS.fullmatch(unit):
         raise _Skip(f"in {unit}, of which a step holds no known number")
     raise _Bad(f"unit {unit!r} is not known")
@@ -282,8 +283,9 @@ def _network(cells: dict[str, str]) -> Network | None:
     ]
     if len(found) > 1 and cells.get("forward"):
         forward = _number(cells["forward"], "fwd_gflops") * 1e9
-        near = [item for item in found if item.forward and abs(item.forward / forward - 1) <= COUNT_AGREES]
-        found = near or found
+        off = {item.id: abs((item.forward or math.inf) / forward - 1) for item in found}
+        near = min(found, key=lambda item: off[item.id])
+        found = [near] if off[near.id] <= COUNT_AGREES else found
     counted = [item for item in found if item.is_counted] or found
     if size or len(counted) < 2:
         return counted[0] if counted else None

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from bench.report.estimates import formula, networks, rows
@@ -47,15 +48,16 @@ class Points(NamedTuple):
 
 def points(measured: Sequence[Row]) -> Points:
     """The rows that the formula is for, repeats of one measurement merged into their median."""
-    known, groups = networks.published(), {}
+    known = networks.published()
+    groups: dict[tuple[object, ...], list[tuple[Row, float]]] = {}
     for row in measured:
         network, card = known[row.network], cards.cards()[row.card]
         if row.seconds is None or row.left_out or not network.is_counted or not _is_fitted(network.family, card):
             continue
-        groups.setdefault(tuple(getattr(row, name) for name in ALL_THE_SAME), []).append(row)
-    first = tuple(group[0] for group in groups.values())
+        groups.setdefault(tuple(getattr(row, name) for name in ALL_THE_SAME), []).append((row, row.seconds))
+    first = tuple(group[0][0] for group in groups.values())
     cases = tuple(formula.case_of_row(row, known[row.network], cards.cards()[row.card]) for row in first)
-    seconds = [np.median(np.log([row.seconds for row in group])) for group in groups.values()]
+    seconds = [np.median(np.log([seconds for _, seconds in group])) for group in groups.values()]
     sizes = Counter((row.source, row.card) for row in first)
     weight = np.array([sizes[row.source, row.card] ** -0.5 for row in first])
     return Points(cases, first, formula.bases(cases), np.array(seconds), weight)
@@ -126,6 +128,11 @@ def hull_of(some: Points) -> Hull:
     fitted = [case.card for case in some.cases]
     peaks, widths = [card.fp32 or 0.0 for card in fitted], [card.bandwidth or 0.0 for card in fitted]
     return Hull(peak=(min(peaks), max(peaks)), bandwidth=(min(widths), max(widths)))
+
+
+def as_text(found: Constants) -> bytes:
+    """The constants as they are stored."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
 
 
 def fit() -> Constants:

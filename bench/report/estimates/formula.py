@@ -184,6 +184,8 @@ def case_of(
 
 def precision_of(policy: str, backend: Backend) -> Precision:
     """What a policy of Keras means on a GPU: single precision runs in TF32 where the card and the backend have it."""
+    if policy == "float32-strict":
+        return "fp32"
     if policy == "float32":
         return "tf32-conv" if backend == "torch" else "tf32"
     return "bf16" if policy == "mixed_bfloat16" else "amp"
@@ -316,7 +318,7 @@ def _estimate(case: Case, known: Constants, host: float, arithmetic: float, memo
         )
     if host > gpu:
         kind: Kind = "launching"
-        name, low, high = "launching", max(FLOOR_S, LAUNCH_LOW * gpu), LAUNCH_HIGH * seconds
+        name, low, high = "launching", min(seconds, max(FLOOR_S, LAUNCH_LOW * gpu)), LAUNCH_HIGH * seconds
     else:
         kind, name = "gpu", range_name(case)
         low, high = known.ranges[name].low * seconds, known.ranges[name].high * seconds

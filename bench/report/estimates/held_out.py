@@ -41,10 +41,10 @@ class Residuals(NamedTuple):
     n_groups: dict[str, int]
 
 
-def residuals(some: Points) -> Residuals:
+def residuals(some: Points, by: Mapping[str, Callable[[Case, Row], str]] = GROUPS) -> Residuals:
     """Refits without each group, and asks the fit for the group."""
     found, n_groups = {}, {}
-    for name, group_of in GROUPS.items():
+    for name, group_of in by.items():
         groups = np.array([group_of(case, row) for case, row in zip(some.cases, some.rows, strict=True)])
         off = np.empty(len(groups))
         for group in np.unique(groups):
@@ -55,7 +55,9 @@ def residuals(some: Points) -> Residuals:
 
 
 def _off(some: Points, terms: Terms) -> np.ndarray:
-    return some.log_seconds - fit.log_estimates(some.base, terms)
+    """Logarithm of measured over estimated."""
+    off: np.ndarray = np.subtract(some.log_seconds, fit.log_estimates(some.base, terms))
+    return off
 
 
 def tables(some: Points, terms: Terms, left_out: Residuals, ranges: Mapping[str, Range]) -> tuple[Line, ...]:

@@ -103,7 +103,7 @@ def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
     return {
         name: Network(
             id=name,
-            title=name,
+            title=_title(name),
             family=FAMILY_OF_OURS.get(name.split(" ")[0], "cnn"),
             forward=entry["forward"],
             activations=entry["training_sample_bytes"] / MOVED_PER_ACTIVATION_BYTES,
@@ -113,6 +113,13 @@ def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
         )
         for name, entry in counted.items()
     }
+
+
+def _title(name: str) -> str:
+    """ "resnet50 image_px=224" becomes "resnet50 (image px 224)"."""
+    workload, *sizes_ = name.split(" ")
+    inside = ", ".join(part.replace("_", " ").replace("=", " ") for part in sizes_)
+    return f"{workload} ({inside})" if inside else workload
 
 
 def of_model(model: keras.Model, name: str = "") -> Network:
@@ -125,7 +132,7 @@ def of_model(model: keras.Model, name: str = "") -> Network:
 
     forward, _ = counting.count(model)
     _, moved = counting.least_bytes(model, 0)
-    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
+    kinds = {type(layer).__name__ for layer in counting.leaves(model)}
     return Network(
         id=name or model.name,
         title=name or model.name,
@@ -134,7 +141,7 @@ def of_model(model: keras.Model, name: str = "") -> Network:
         activations=moved.sample / MOVED_PER_ACTIVATION_BYTES,
         parameters=float(model.count_params()),
         matrix_operations=counting.matrix_operations(model),
-        is_frozen=bool(model.non_trainable_weights) and _has_frozen_kernel(model),
+        is_frozen=any("kernel" in weight.name for weight in model.non_trainable_weights),
     )
 
 
@@ -146,12 +153,8 @@ def _family(kinds: set[str]) -> Family:
     return "cnn" if any("Conv" in kind for kind in kinds) else "mlp"
 
 
-def _has_frozen_kernel(model: keras.Model) -> bool:
-    return any("kernel" in weight.name for weight in model.non_trainable_weights)
-
-
 def network(name: str) -> Network:
-    """The network that a name means: one of ours first, at its largest size; else a published one.
+    """The network that a name means: one of ours by its whole name, else a published one, at 224 px if there is one.
 
     Raises:
         PublishedError: none or several; the message names near ones.
@@ -159,9 +162,6 @@ def network(name: str) -> Network:
     for known in (ours(), published()):
         if name in known:
             return known[name]
-    sizes = [item for item in ours().values() if item.id.split(" ")[0] == name]
-    if sizes:
-        return max(sizes, key=lambda item: (not item.is_frozen, item.forward or 0.0))
     found = candidates(name)
     if found:
         return max(found, key=lambda item: (item.is_counted, sizes(item.size) == (224,), item.forward or 0.0))

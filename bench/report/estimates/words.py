@@ -1,0 +1,50 @@
+"""An estimate in words: always a range, and what stands behind it."""
+
+from __future__ import annotations
+
+from bench.report.estimates.formula import Constants, Estimate
+from bench.report.stats import format as fmt
+
+DIGITS = 2  # of a range's ends: more would promise what it cannot hold
+UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+def span(low: float, high: float) -> str:
+    """Seconds between two ends, in one unit: "140 to 500 ms"."""
+    scale, unit = next((pair for pair in UNITS if high >= pair[0]), UNITS[-1])
+    return f"{fmt.number(low / scale, DIGITS)} to {fmt.number(high / scale, DIGITS)} {unit}"
+
+
+def rate_span(answer: Estimate, batch: float) -> str:
+    """Samples a second between the ends of a step's range: "64 to 220"."""
+    return f"{fmt.number(batch / answer.high, DIGITS)} to {fmt.number(batch / answer.low, DIGITS)}"
+
+
+def kind(answer: Estimate) -> str:
+    """What decides how long a step takes, or why nobody can say."""
+    if answer.kind == "refused":
+        return f"no estimate: {answer.reason}"
+    return "bound by the GPU" if answer.kind == "gpu" else "bound by launching"
+
+
+def trust(answer: Estimate, known: Constants) -> str:
+    """How far an estimate's range can be trusted, from the fit itself."""
+    made = (
+        f"From a formula fitted to {fmt.count(known.counts['points'])} published measurements"
+        f" on {known.counts['cards']} GPUs. "
+    )
+    if answer.kind == "refused":
+        return made.strip()
+    held = known.ranges[answer.range_of]
+    runs = f"{fmt.count(held.inside)} of {fmt.count(held.n)}"
+    if answer.range_of == "launching":
+        return f"{made}Of small networks in public notebooks, {runs} lay in such a range."
+    unseen = next(line for line in known.held_out if line["left_out"] == "one card")
+    return (
+        f"{made}On GPUs that it had not seen, nine in ten were within a factor of"
+        f" {fmt.number(float(unseen['p90']), DIGITS)}; {_who(answer)} {runs} lay in such a range."
+    )
+
+
+def _who(answer: Estimate) -> str:
+    return "under Keras" if answer.range_of == "keras" else "of those"
