@@ -49,6 +49,14 @@ def chromium() -> Path:
     return path
 
 
+@pytest.fixture
+def without_workload_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds leave out the pages of workloads, whose drawings take nine tenths of their time."""
+    from bench.report.pages import workload_pages
+
+    monkeypatch.setattr(workload_pages, "workload_pages", lambda site: {})
+
+
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory):
     """Whole sites, each built once when first asked for."""
