@@ -44,7 +44,7 @@ def results_with(folder: Path, *records) -> Path:
 def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md") -> str:
     """One page by itself: its text is that of a whole build."""
     docs, root = write_docs(tmp_path / "docs", body, name=name), results_with(tmp_path / "results", *records)
-    site = context.Site(docs, cache.evidence(root))
+    site = context.Site(docs, Evidence(store.load(root), registry.workloads()))
     site.check_heads()
     return "".join(render.render(site, site.sources[name]))
 
