@@ -30,13 +30,13 @@ serve: .venv/.installed
 refresh: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick
 
-# A file's tests stay together, since they share a built site; in order of their names, since long ones come early.
+# Tests that look at one built site run in one process; every other goes to whichever process is free.
 test: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/lint-imports
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lock: .venv/.installed
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt

@@ -31,13 +31,20 @@ def browser_missing() -> str:
     return ""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what cannot run here; put long tests first, and those that look at a site where it is built once."""
     reasons = {"keras": keras_missing(), "browser": browser_missing()}
     for item in items:
         for name, reason in reasons.items():
             marker = item.get_closest_marker(name)
             if reason and marker and marker.kwargs.get("needs_chromium", True):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if "sites" in getattr(item, "fixturenames", ()):
+            params = item.callspec.params if hasattr(item, "callspec") else {}
+            own = params.get("name") == "committed"  # its records and pages are no others'
+            item.add_marker(pytest.mark.xdist_group("committed site" if own else "sites"))
+    items.sort(key=lambda item: item.get_closest_marker("keras") is None)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +54,14 @@ def chromium() -> Path:
     if path is None:
         pytest.skip(browser_missing())
     return path
+
+
+@pytest.fixture
+def without_workload_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds leave out the pages of workloads, whose drawings take nine tenths of their time."""
+    from bench.report.pages import workload_pages
+
+    monkeypatch.setattr(workload_pages, "workload_pages", lambda site: {})
 
 
 @pytest.fixture(scope="session")

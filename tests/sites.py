@@ -135,7 +135,8 @@ class Sites:
         if name not in self._built:
             from bench.report.pages import build
 
-            self._built[name] = build.build(ROOT / "docs", self.results(name))
+            keep = ROOT / ".cache" / "kept"  # where a build by the site generator finds the drawings
+            self._built[name] = build.build(ROOT / "docs", self.results(name), keep=keep)
         return self._built[name]
 
     def site(self, name: str) -> Path:

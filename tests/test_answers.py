@@ -168,6 +168,7 @@ def text_of(card: bytes) -> str:
     return " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", card.decode()))
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 @pytest.mark.parametrize("outcome", answers.OUTCOMES)
 def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(drawings, "card", lambda drawn: drawn.encode())
@@ -198,6 +199,7 @@ def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Pat
     assert f"badge-{outcome.replace(' ', '-')}" in body.partition("Decided: ")[2]
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_code_and_quotes_survive_in_the_opening(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "{{ answer() }}", head=HEAD)
 

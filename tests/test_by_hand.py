@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +14,7 @@ from bench.schema import BACKENDS
 from bench.workloads import registry
 from bench.workloads.parts import by_hand
 from bench.workloads.studies import raw_models
+from tests import frameworks
 
 REPOSITORY = Path(__file__).parent.parent
 SIZES = {
@@ -65,23 +63,10 @@ print(json.dumps(found))
 """
 
 
-def both_sides(backend: str) -> dict:
-    """Losses, counts and moving averages of both sides, by net; from a process of its own."""
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    env = dict(os.environ, KERAS_BACKEND=backend, CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, json.dumps(SIZES)],
-        cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert 0 == done.returncode, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 @pytest.mark.keras
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_both_sides_learn_the_same_from_the_same_weights(backend: str):
-    for net, found in both_sides(backend).items():
+    for net, found in frameworks.last_line(CODE, json.dumps(SIZES), backend=backend).items():
         by_keras, by_peer = found["n_params"]
         assert by_keras == by_peer > 0, net
         assert "" == found["reason"], net
@@ -127,16 +112,9 @@ print(sorted(seconds), models["fit-compiled"].jit_compile)
 @pytest.mark.keras
 @pytest.mark.skipif(not raw_models.has_compiler(os.environ), reason="torch.compile needs a C++ compiler")
 def test_what_torch_compile_makes_learns_the_same(tmp_path: Path):
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("torch is not installed")
-    env = dict(os.environ, KERAS_BACKEND="torch", CUDA_VISIBLE_DEVICES="", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED],
-        cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    printed = frameworks.run(COMPILED, backend="torch", variables={"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)})
 
-    assert 0 == done.returncode, done.stderr[-3000:]
-    assert "['fit', 'fit-compiled', 'raw-compiled'] True" == done.stdout.splitlines()[-1]
+    assert "['fit', 'fit-compiled', 'raw-compiled'] True" == printed.splitlines()[-1]
 
 
 def test_a_compiler_is_looked_for_where_torch_compile_looks(tmp_path: Path):

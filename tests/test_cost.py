@@ -145,17 +145,18 @@ def test_a_run_that_was_interrupted_teaches_nothing():
 
 
 def test_nine_of_ten_committed_cells_are_foretold_within_a_factor_of_two():
-    """Each cell from all other records, as if this machine had never run it in any profile."""
+    """Every fifth cell from all other records, as if its machine had never run it in any profile."""
     sessions = ((s.machine.id, s.records.values()) for s in store.load().sessions if not s.is_local)
     known = cost.known(sessions, registry.workloads())
-    assert len(known) >= 50
+    tried = known[::5]
+    assert len(tried) >= 50
 
     off = {}
-    for item in known:
+    for item in tried:
         rest = [o for o in known if (o.machine_id, o.cell.id) != (item.machine_id, item.cell.id)]
         variant = msgspec.structs.replace(VARIANT, estimate_s=item.guess_s / cost.BACKEND_COST[item.cell.backend])
         ratio = Costs(rest, item.machine_id).of(item.cell, variant, item.profile).seconds / item.seconds
         if not 0.5 <= ratio <= 2:
             off[item.cell.id] = ratio
 
-    assert len(off) <= 0.1 * len(known), off
+    assert len(off) <= 0.1 * len(tried), off

@@ -112,14 +112,14 @@ def curve(rng: np.random.Generator, crossing: float, trial: int) -> list[tuple[A
 
 def test_a_planted_break_even_lies_in_its_interval():
     rng = np.random.default_rng(8)
-    n_draws, hits, widths = 1000, 0, []
+    n_draws, hits, widths = 400, 0, []
     for trial in range(n_draws):
         crossing = float(np.exp(rng.uniform(math.log(20), math.log(3500))))
         found = break_even._break_even_of(SIZES, curve(rng, crossing, trial))
         hits += found.low < crossing <= found.high
         widths.append(sum(found.low < size <= found.high for size in SIZES))
 
-    assert hits / n_draws >= 0.93
+    assert hits / n_draws >= 0.92  # three standard errors are 3 %
     assert np.mean(widths) < 2.5  # and is no mere "somewhere": mostly one or two steps of the grid
     assert np.mean(np.array(widths) == 1) > 0.3
 

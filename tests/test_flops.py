@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from bench.workloads import count_flops as flops
 from bench.workloads import registry
-from tests.sites import ROOT
-
-
-def in_a_process(code: str) -> str:
-    env = dict(os.environ, KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
-    assert 0 == done.returncode, done.stderr[-3000:]
-    return done.stdout.strip().splitlines()[-1]
+from tests import frameworks
 
 
 @pytest.mark.keras
@@ -49,7 +39,7 @@ print(json.dumps({
 }))
 """
 
-    counted = json.loads(in_a_process(code))
+    counted = frameworks.last_line(code)
 
     assert {
         "dense": 2 * 3 * 5,
@@ -95,7 +85,7 @@ print(json.dumps({
 }))
 """
 
-    counted = json.loads(in_a_process(code))
+    counted = frameworks.last_line(code)
 
     # forward: step, sample; training: step, sample; 4 bytes a number
     dense, second = 4 * (3 * 5 + 5 + 5 * 2 + 2), 4 * 5 * 2
@@ -135,13 +125,13 @@ made = names.SGD(), names.SGD(momentum=0.9), names.RMSprop(), names.Adam(), name
 print(json.dumps([flops.n_slots(optimizer) for optimizer in made]))
 """
 
-    assert [0, 1, 1, 2, 2, 3] == json.loads(in_a_process(code))
+    assert [0, 1, 1, 2, 2, 3] == frameworks.last_line(code)
 
 
 @pytest.mark.keras
 def test_stored_counts_are_those_of_todays_networks():
     code = "import json; from bench.workloads import count_flops as flops; print(json.dumps(flops.count_all()))"
-    counted = json.loads(in_a_process(code))
+    counted = frameworks.last_line(code)
 
     assert counted == json.loads(flops.FILE.read_text(encoding="utf-8")), "run: python -m bench.workloads.count_flops"
 

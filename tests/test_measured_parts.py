@@ -1,10 +1,6 @@
 """What the studies of bandwidth, copies, overheads, timers and endurance compute from their blocks."""
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +9,7 @@ import pytest
 
 from bench.schema import Block
 from bench.workloads import registry
+from tests import frameworks
 
 REPOSITORY = Path(__file__).parent.parent
 INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
@@ -214,14 +211,10 @@ y = 100 * x[:, :1]
 losses = [step(x, y) for _ in range(3)]
 print(json.dumps([float(loss[0] if isinstance(loss, tuple) else loss) for loss in losses]))
 """
-    env = dict(os.environ, CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300
-    )
+    losses = frameworks.last_line(code, backend=backend)
 
-    assert 0 == done.returncode, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(descend(n_steps=3), rel=1e-3)
+    assert losses == pytest.approx(descend(n_steps=3), rel=1e-3)
 
 
 def descend(n_steps: int) -> list[float]:

@@ -4,18 +4,14 @@ nothing and are thrown away.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bench.schema import Cell
 from bench.session import launch
 from bench.workloads import registry
+from tests import frameworks
 from tests.factories import make_plan
 
 REPOSITORY = Path(__file__).parent.parent
@@ -104,22 +100,9 @@ except DataUnavailableError as error:
 
 
 def on_virtual_devices(backend: str, n_devices: int):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    env = dict(
-        os.environ,
-        KERAS_BACKEND=backend,
-        CUDA_VISIBLE_DEVICES="",
-        JAX_PLATFORMS="cpu",
-        TF_CPP_MIN_LOG_LEVEL="3",
-        XLA_FLAGS=f"--xla_force_host_platform_device_count={n_devices}",
-    )
     code = ON_VIRTUAL_DEVICES.replace("N_DEVICES", str(n_devices))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300
-    )
-    assert 0 == done.returncode, done.stderr[-3000:]
-    return msgspec.json.decode(done.stdout.strip().splitlines()[-1])
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}"}
+    return frameworks.last_line(code, backend=backend, variables=flags)
 
 
 @pytest.mark.keras

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 
@@ -12,6 +11,7 @@ import pytest
 from bench.schema import Block
 from bench.workloads.parts import served
 from bench.workloads.studies import onednn
+from tests import frameworks
 
 ECHO = """
 import os, sys
@@ -39,18 +39,20 @@ def test_data_follow_from_the_seed(net: str, shape: tuple[int, ...]):
     assert np.array_equal(x, again) and not np.array_equal(x, other)
 
 
+SERVES = """
+import io, json, sys
+from bench.workloads.studies import onednn
+onednn.serve(json.loads(sys.argv[1]), io.StringIO("1\\n3\\n2\\n"), sys.stdout)
+"""
+
+
 @pytest.mark.keras
 @pytest.mark.parametrize("net", ["convolutions", "dense", "look-ups"])
 def test_a_process_trains_as_many_epochs_as_it_is_asked_for(net: str):
-    pytest.importorskip("tensorflow")
-    import subprocess
-
     request = {"net": net, "batch_size": 4, "n_samples": 8, "n_threads": 1, "jit": False, "seed": 0}
     # In a process of its own: it sets threads, which TensorFlow permits before its first operation only.
-    done = subprocess.run(
-        [*onednn.COMMAND, json.dumps(request)], input="1\n3\n2\n", capture_output=True, text=True, check=True
-    )
-    lines = [line for line in io.StringIO(done.stdout) if line.startswith(served.MARK)]
+    printed = frameworks.run(SERVES, json.dumps(request))
+    lines = [line for line in printed.splitlines() if line.startswith(served.MARK)]
     told = [json.loads(line.removeprefix(served.MARK)) for line in lines]
 
     assert [2, 6, 4] == [one["n_steps"] for one in told]

@@ -14,14 +14,16 @@ import pytest
 
 from bench.records import files as records_files
 from bench.records import store
-from bench.report.pages import addresses, build, cache, drawings, menu, plain
+from bench.report.pages import addresses, build, cache, context, drawings, menu, plain, render, workload_pages
 from bench.report.prose import source
 
 pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
 from bench.records.store import Results
+from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
+from bench.workloads import registry
 from tests.factories import make_record, make_results, make_session_results
 from tests.sites import ROOT, write_results
 
@@ -40,8 +42,11 @@ def results_with(folder: Path, *records) -> Path:
 
 
 def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md") -> str:
-    docs = write_docs(tmp_path / "docs", body, name=name)
-    return build.build(docs, results_with(tmp_path / "results", *records))[name]
+    """One page by itself: its text is that of a whole build."""
+    docs, root = write_docs(tmp_path / "docs", body, name=name), results_with(tmp_path / "results", *records)
+    site = context.Site(docs, Evidence(store.load(root), registry.workloads()))
+    site.check_heads()
+    return "".join(render.render(site, site.sources[name]))
 
 
 @pytest.mark.browser(needs_chromium=False)  # whole sites
@@ -61,6 +66,7 @@ def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
     assert not (out / "_ids.toml").exists()
 
 
+@pytest.mark.browser(needs_chromium=False)  # whole sites
 def test_building_twice_gives_the_same(sites):
     assert sites.built("none") == build.build(DOCS, sites.results("none"))
 
@@ -74,6 +80,7 @@ def test_a_number_links_to_its_evidence(tmp_path: Path):
     assert f'data-cells="example-2c/2026-11-03/{record.cell.id}"' in text
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.'
     record = make_record("resnet50")
@@ -89,6 +96,7 @@ def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
     assert not any(record.cell.id in path for path in after)
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.\n\n{{ chart("speed-by-workload") }}'
     docs = write_docs(tmp_path / "docs", body)
@@ -196,6 +204,7 @@ def test_a_fact_without_records_never_stops_the_build(tmp_path: Path):
     assert "not measured yet" in page_of(tmp_path, 'It is {{ fact("resnet50-train-speedup") }}.')
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_a_number_can_be_cited_where_it_leads(tmp_path: Path):
     record = make_record("resnet50")
     docs = write_docs(tmp_path / "docs", '{{ fact("resnet50-train-cpu-throughput") }}')
@@ -220,6 +229,7 @@ def test_a_verdict_says_what_it_does_not_rest_on(tmp_path: Path):
     assert re.search(r"of 1 machine. Not among them: JAX, PyTorch, a GPU, machines of other makers\.", some)
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_answers_stand_below_their_groups_in_one_order(tmp_path: Path):
     docs = tmp_path / "docs"
     write_docs(docs, '{{ generated_index("faq") }}', name="faq/index.md", head="title: Questions\nid: faq\n")
@@ -250,6 +260,7 @@ def test_a_broken_record_stops_the_build_with_its_path(tmp_path: Path):
         build.build(write_docs(tmp_path / "docs", "text"), root)
 
 
+@pytest.mark.browser(needs_chromium=False)  # whole sites
 def test_a_local_session_leads_and_is_told_apart(sites):
     built = sites.built("full")
 
@@ -258,6 +269,7 @@ def test_a_local_session_leads_and_is_told_apart(sites):
     assert any(path.startswith("evidence/local-own-4c/2026-11-05/") for path in built)
 
 
+@pytest.mark.browser(needs_chromium=False)  # whole sites
 def test_nothing_measured_shows_no_zero(sites):
     built = sites.built("none")
 
@@ -267,6 +279,7 @@ def test_nothing_measured_shows_no_zero(sites):
     assert "not measured yet" in built["workloads/index.md"]
 
 
+@pytest.mark.browser(needs_chromium=False)  # whole sites
 def test_answers_as_data_and_on_the_page_agree(sites):
     built = sites.built("full")
 
@@ -279,6 +292,7 @@ def test_answers_as_data_and_on_the_page_agree(sites):
         assert answer["answer"] and "<" not in answer["answer"]
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_a_page_that_moved_leaves_a_redirect(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "text", head="title: Why?\nid: q\nredirect_from: [old/place.md]\n")
 
@@ -311,6 +325,7 @@ def test_addresses_are_relative(page: str, target: str, anchor: str, expected: s
     assert expected == addresses.href(page, target, anchor)
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(cache, "CACHE", tmp_path / "kept")
     drawings._svg_of.cache_clear()
@@ -349,16 +364,20 @@ def test_a_table_of_several_machines_names_each_beside_its_numbers(machines: tup
     assert placed(*machines) == plain.say_place_once(placed(*machines))
 
 
+FEW = ("resnet50", "matmul", "cnn-digits")
+
+
 @pytest.fixture(scope="module")
 def beside_a_gpu(tmp_path_factory) -> dict[str, str | bytes]:
     """Pages of a CPU session that leads and of a published machine with a GPU."""
     folder = tmp_path_factory.mktemp("beside")
-    found = make_results(gpu=True, local=True, n_runs=2, n_blocks=3, workloads=("resnet50", "matmul", "cnn-digits"))
+    found = make_results(gpu=True, local=True, n_runs=2, n_blocks=3, workloads=FEW)
     docs = write_docs(folder / "docs", '{{ chart("phase-times") }}\n\n{{ table("headline") }}')
-    return build.build(docs, write_results(folder / "results", Results(found.sessions[1:])))
+    site = context.Site(docs, Evidence(Results(found.sessions[1:]), {name: registry.workload(name) for name in FEW}))
+    return workload_pages.workload_pages(site) | {"faq/q.md": "".join(render.render(site, site.sources["faq/q.md"]))}
 
 
-@pytest.mark.parametrize("workload", ["resnet50", "matmul", "cnn-digits"])
+@pytest.mark.parametrize("workload", FEW)
 def test_a_workloads_page_shows_the_gpu_that_ran_it_whichever_machine_leads(beside_a_gpu, workload: str):
     text = beside_a_gpu[f"workloads/{workload}.md"]
 

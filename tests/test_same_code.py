@@ -2,11 +2,7 @@
 
 import ast
 import hashlib
-import importlib.util
-import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +11,7 @@ from bench import REPOSITORY
 from bench.records import codec
 from bench.schema import BACKENDS
 from bench.workloads import registry
+from tests import frameworks
 
 
 def git(*words):
@@ -148,12 +145,7 @@ def said_at(commit, folder, code, *words, backend="tensorflow"):
     folder.mkdir()
     tree = subprocess.run(["git", "archive", commit, "bench"], cwd=REPOSITORY, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x"], cwd=folder, input=tree, check=True)
-    env = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=600
-    )
-    assert 0 == done.returncode, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return frameworks.last_line(code, *words, backend=backend, folder=folder)
 
 
 @pytest.mark.keras
@@ -217,8 +209,6 @@ print(json.dumps(found))
 @needs_history
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_small_nets_take_the_same_steps_as_before_their_epochs_were_shared(tmp_path, backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     change = change_for("how they time an epoch")
 
     before, after = (

@@ -1,9 +1,6 @@
 """The clock, the warm-up criterion and the refusals of the child, without a framework."""
 
 import contextlib
-import importlib.util
-import json
-import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -17,6 +14,7 @@ from bench.measure import study as measure_study
 from bench.measure.clock import BLOCK_S, MIN_BLOCKS, Clock, is_steady
 from bench.schema import Block, DataUnavailableError, Observed, Request, Variant
 from bench.session import launch
+from tests import frameworks
 from tests.factories import make_cell, make_observed
 
 
@@ -257,14 +255,6 @@ def test_a_reason_is_one_line_without_paths():
     assert "ValueError: cannot read ~/secret" == reason
 
 
-def run_in(backend, code):
-    """What a fresh process prints that runs ``code`` with that backend on the CPU."""
-    env = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", code]
-    options = {"cwd": launch.REPOSITORY, "env": env, "timeout": 240, "check": True}
-    return subprocess.run(command, capture_output=True, text=True, **options).stdout
-
-
 WAITS = """
 import json
 from bench.measure import backend as backends
@@ -303,11 +293,9 @@ print(json.dumps([len(ready), all(ready), len(clock.blocks), n_begun == len(cloc
 @pytest.mark.parametrize(("backend", "jit"), [("tensorflow", False), ("jax", True), ("torch", False)])
 def test_the_clock_waits_for_the_devices_last_step_and_stands_still_between_epochs(backend, jit):
     """Keras hides JAX's arrays in a list that JAX does not look into; a wait on that list returns at once."""
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     code = WAITS.format(backend=backend, jit=jit)
 
-    n_checked, all_ready, n_blocks, is_each_pause_kept = json.loads(run_in(backend, code).splitlines()[-1])
+    n_checked, all_ready, n_blocks, is_each_pause_kept = frameworks.last_line(code, backend=backend)
     assert n_checked > 3
     assert all_ready
     assert n_blocks == 3
@@ -342,9 +330,7 @@ print(json.dumps([at_stop, len(data.x) // variant.batch_size, same, watch.read()
 @pytest.mark.keras
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_predictions_count_until_every_batch_has_reached_the_host(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    at_stop, n_batches, same, stands = json.loads(run_in(backend, PREDICTS).splitlines()[-1])
+    at_stop, n_batches, same, stands = frameworks.last_line(PREDICTS, backend=backend)
 
     assert n_batches > 1
     assert [n_batches, 2 * n_batches] == at_stop
@@ -432,6 +418,6 @@ print(is_same_order(keras))
 
 @pytest.mark.keras
 def test_a_seed_fixes_the_weights_and_not_the_order_of_the_rows():
-    ours, usual = run_in("tensorflow", SEEDED).split("\n")[:2]
+    ours, usual = frameworks.run(SEEDED).split("\n")[:2]
     assert "True False" == ours
     assert "True" == usual, "Keras has mended it: seed through Keras again, and take that out of the pages"

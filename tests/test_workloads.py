@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
 import re
 import socket
 import subprocess
@@ -19,6 +17,7 @@ import pytest
 
 from bench.schema import BACKENDS, PROFILES, Cell, DataUnavailableError, Mode, Profile, Variant, Workload
 from bench.workloads import registry
+from tests import frameworks
 
 REPOSITORY = Path(__file__).parent.parent
 SPECS = registry.workloads()
@@ -405,17 +404,6 @@ def test_importing_the_workloads_imports_no_framework():
     assert (0, "[]") == (done.returncode, done.stdout.strip()), done.stderr
 
 
-def in_a_process(code: str, backend: str = "tensorflow") -> str:
-    """Output of code that imports keras on the CPU; the suite itself stays free of frameworks."""
-    env = dict(os.environ, KERAS_BACKEND=backend, CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300
-    )
-
-    assert 0 == done.returncode, done.stderr[-3000:]
-    return done.stdout.strip()
-
-
 @pytest.mark.keras
 def test_smoke_models_map_a_batch_to_the_declared_shape():
     code = """
@@ -439,7 +427,7 @@ for name, spec in registry.workloads().items():
 print(json.dumps(shapes))
 """
 
-    shapes = msgspec.json.decode(in_a_process(code).splitlines()[-1])
+    shapes = frameworks.last_line(code)
 
     expected = {name: [list(OUTPUT_SHAPES[name])] * len(SPECS[name].variants["smoke"]) for name in OUTPUT_SHAPES}
     assert expected == {name: shapes[name] for name in expected}
@@ -455,7 +443,7 @@ by_tuned = {variant.params["tuned"]: module.build_model(variant) for variant in 
 print(len(by_tuned["head"].trainable_weights), len(by_tuned["all"].trainable_weights))
 """
 
-    n_head, n_all = map(int, in_a_process(code).splitlines()[-1].split())
+    n_head, n_all = map(int, frameworks.run(code).splitlines()[-1].split())
 
     assert 2 == n_head  # kernel and bias of the new layer
     assert n_all > 100
@@ -475,7 +463,7 @@ for variant in registry.workloads()[{name!r}].variants["smoke"]:
     print(float(keras.ops.max(keras.ops.abs(product))))
 """
 
-    peaks = [float(line) for line in in_a_process(code).splitlines()[-len(SPECS[name].variants["smoke"]) :]]
+    peaks = [float(line) for line in frameworks.run(code).splitlines()[-len(SPECS[name].variants["smoke"]) :]]
 
     assert all(math.isfinite(peak) and 0.1 < peak < 1000 for peak in peaks)
 
@@ -502,7 +490,7 @@ for output in (perfect, nothing, wrong, halved, everywhere):
 print(truth[..., 0].mean())
 """
 
-    *found, share = map(float, in_a_process(code).splitlines()[-6:])
+    *found, share = map(float, frameworks.run(code).splitlines()[-6:])
 
     assert [1.0, 0.0, 0.0, 0.5, share] == pytest.approx(found, abs=1e-5)
 
@@ -511,8 +499,6 @@ print(truth[..., 0].mean())
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_tokens_written_with_a_cache_are_those_of_whole_sequences(backend: str):
     """The cached steps of a backend against plain attention over the whole sequence, in NumPy."""
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     code = """
 import importlib, os
 from types import SimpleNamespace
@@ -553,7 +539,7 @@ drawn = [weights["table"]] + [value for layer in weights["layers"] for value in 
 print(sum(host(value).size for value in drawn) - module.n_weights(variant.params))
 """
 
-    difference, left_over = in_a_process(code, backend).splitlines()[-2:]
+    difference, left_over = frameworks.run(code, backend=backend).splitlines()[-2:]
     error, size = map(float, difference.split())
 
     assert error < 1e-4 * size
