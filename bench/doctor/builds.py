@@ -15,7 +15,7 @@ from bench import ROOT
 from bench.schema import Struct
 
 FILE = ROOT / "published" / "framework_builds.toml"
-CUDA = re.compile(r"cu(?:da)?(\d+)(?:\.(\d+))?")
+CUDA = re.compile(r"cu(?:da)?(\d\d)\.?(\d)?")
 
 
 class Release(Struct, kw_only=True):
@@ -110,13 +110,13 @@ def number_of(capability: str) -> int | None:
 
 def generation(capability: str | None) -> Generation | None:
     """The generation of a compute capability, None for an unknown one."""
-    number = number_of(capability or "")
-    if number is None:
-        return None
-    return next(
-        (row for row in table().generation if number_of(row.capabilities[0]) <= number <= number_of(row.capabilities[1])),  # type: ignore[operator]
-        None,
-    )
+    number = version_of(capability or "")
+    rows = (row for row in table().generation if number)
+    return next((row for row in rows if _between(number, row.capabilities)), None)
+
+
+def _between(version: tuple[int, ...], span: tuple[str, str]) -> bool:
+    return version_of(span[0]) <= version <= version_of(span[1])
 
 
 def runs_on(architectures: tuple[str, ...], capability: str) -> bool:
@@ -131,16 +131,19 @@ def runs_on(architectures: tuple[str, ...], capability: str) -> bool:
 
 def builds(framework: str) -> list[Build]:
     """All builds of a framework, newest release and newest CUDA first."""
-    found = []
-    for row in table().release:
-        for tag, name in row.builds.items():
-            match = CUDA.fullmatch(tag)
-            digits = (match[1], match[2]) if match else ("", None)
-            cuda = (digits[0][:2], digits[0][2:] or digits[1] or "") if match else ()
-            version = tuple(int(part) for part in cuda if part)
-            if row.framework == framework:
-                found.append(Build(row.to, tag, version, table().architectures[name]))
-    return sorted(found, key=lambda build: (version_of(build.release), build.cuda, build.tag), reverse=True)
+    found = [
+        Build(row.to, tag, _cuda(tag), table().architectures[name])
+        for row in table().release
+        if row.framework == framework
+        for tag, name in row.builds.items()
+    ]
+    return sorted(found, key=lambda build: (version_of(build.release), build.cuda, version_of(build.tag)), reverse=True)
+
+
+def _cuda(tag: str) -> tuple[int, ...]:
+    """ "cu126" becomes (12, 6), "cuda12" (12,), "rocm7.2" nothing."""
+    found = CUDA.fullmatch(tag)
+    return tuple(int(part) for part in found.groups() if part) if found else ()
 
 
 def pythons(framework: str, release: str = "") -> tuple[str, str] | None:
@@ -148,7 +151,7 @@ def pythons(framework: str, release: str = "") -> tuple[str, str] | None:
     rows = [row for row in table().release if row.framework == framework]
     version = version_of(release)
     if version:
-        rows = [row for row in rows if version_of(row.from_) <= version <= version_of(row.to)]
+        rows = [row for row in rows if _between(version, (row.from_, row.to))]
     return max(rows, key=lambda row: version_of(row.to)).pythons if rows else None
 
 
@@ -157,15 +160,17 @@ def has_wheel(framework: str, python: str, release: str = "") -> bool | None:
     span, version = pythons(framework, release), version_of(python)
     if span is None or not version:
         return None
-    return version_of(span[0]) <= version <= version_of(span[1])
+    return _between(version, span)
 
 
-def fitting(framework: str, capability: str, driver_cuda: str = "", python: str = "", release: str = "") -> Build | None:
-    """The build to take for a chip: of the named release where it has one, else of the newest that has.
+def fitting(
+    framework: str, capabilities: tuple[str, ...], driver_cuda: str = "", python: str = "", release: str = ""
+) -> Build | None:
+    """The build to take for some chips: of the named release where it has one, else of the newest that has.
 
     Args:
         framework: "torch", "tensorflow" or "jax".
-        capability: the chip's, "6.1"; empty where it is not told: then any build will do.
+        capabilities: of the chips that it must run on, "6.1"; none where they are not told: then any build will do.
         driver_cuda: the newest CUDA that the driver runs, "12.4"; builds of a later generation are left out.
         python: "3.12"; releases without a wheel for it are left out.
         release: the installed one, which is kept where it can be.
@@ -175,7 +180,7 @@ def fitting(framework: str, capability: str, driver_cuda: str = "", python: str 
         build
         for build in builds(framework)
         if build.cuda
-        and (not capability or runs_on(build.architectures, capability))
+        and all(runs_on(build.architectures, capability) for capability in capabilities)
         and (not newest or build.cuda[0] <= newest[0])
         and has_wheel(framework, python, build.release) is not False
     ]

@@ -65,9 +65,11 @@ CHATTER = re.compile(
 )
 TELLING = re.compile(
     r"(?i)error|fail|warn|unable|cannot|could not|can't|no \w*[ -]?(device|gpu|kernel)|not (found|supported|available)"
-    r"|missing|unsupported|incompatible|mismatch|too old|denied|refused|is zero|experimental|no such file|may be present"
-    r"|outdated|libcu|libnv|cuda|rocm|hip\b|xpu|metal"
+    r"|missing|unsupported|incompatible|mismatch|too old|denied|refused|is zero|experimental|no such file"
+    r"|may be present|outdated|libcu|libnv|cuda|rocm|hip\b|xpu|metal"
 )
+# Severity, time, process and source line before a message of TensorFlow and of XLA.
+LOG_HEAD = re.compile(r"^[\d :.-]*(?:[IWEF](?:\d{4})? )?[\d :.]*\S+\.(?:cc|h|py):\d+\] ")
 # How Windows numbers the ends that Unix has signals for.
 # Source: Microsoft, NTSTATUS values, https://learn.microsoft.com/openspecs/windows_protocols/ms-erref
 WINDOWS_ENDS = {
@@ -165,7 +167,7 @@ def why(code: int, err: str) -> str:
 
 def clean(line: str) -> str:
     """A line of a log without its head, and without folders and user names of this machine."""
-    line = re.sub(r"^\S* ?\d+[:.\d]* +\d+ [\w.]+:\d+\] ", "", line.strip())
+    line = LOG_HEAD.sub("", line.strip())
     with suppress(Exception):  # a user without a home, or without a name
         line = line.replace(str(Path.home()), "~")
     line = re.sub(r"(?<![:/\w])~?(/[^/\s'\":|]+)+/", "", line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Literal
 
 from bench.schema import Struct
@@ -162,3 +163,27 @@ def is_present(facts: Facts, vendor: str) -> bool:
         return any(backend.xpu and backend.gpus for backend in facts.backends)
     told = host.gpus or host.driver or host.driver_error or host.kernel_module or is_jetson(host)
     return bool(told) or any(map(sees_nvidia, facts.backends))
+
+
+def block(facts: Facts) -> str:
+    """What to paste where somebody is asked: lines of facts, nothing personal."""
+    host = facts.host
+    system = [host.system, host.architecture, "WSL" if host.wsl else "", host.container, host.board]
+    lines = [f"system: {', '.join(filter(None, system))}; Python {host.python or 'not told'}", f"CPU: {host.cpu_model}"]
+    for gpu in host.gpus:
+        lines.append(f"GPU: {gpu.name}, compute capability {gpu.compute_capability or 'not told'}")
+    if host.pci_gpus:
+        cards = [f"{vendor} ({name or 'no driver'})" for vendor, name in zip_longest(host.pci_gpus, host.pci_drivers)]
+        lines.append(f"on the bus: {', '.join(cards)}")
+    nvidia = [host.driver, host.driver_cuda and f"CUDA {host.driver_cuda}", host.nvml, host.driver_error]
+    lines.append(f"NVIDIA: {', '.join(filter(None, nvidia)) or 'nothing told'}")
+    lines += [f"AMD: {', '.join(host.gfx)}"] if host.gfx else []
+    for backend in facts.backends:
+        if backend.installed:
+            built = [f"{kind} {value}" for kind in ("cuda", "rocm", "xpu") if (value := getattr(backend, kind))]
+            lines.append(f"{NAMES.get(backend.name, backend.name)} {backend.version} {' '.join(built)}".rstrip())
+            lines += [f"  says: {text}" for text in (backend.error, backend.keras_error, backend.log) if text]
+    lines += [f"packages: {' '.join(f'{name}={version}' for name, version in facts.packages.items())}"]
+    lines += [f"{name}={value}" for name, value in facts.variables.items()]
+    lines += [f"not read: {name}: {reason}" for name, reason in host.refused.items()]
+    return "\n".join(lines)

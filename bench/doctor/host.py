@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +66,7 @@ def host() -> HostFacts:
         quota_cores=counted.quota,
         n_effective=counted.effective,
         n_physical=described.n_physical_cores if described else None,
-        core_kinds=tuple(CoreKind(n_cores=n, n_threads=threads) for n, threads in read("kinds of cores", kinds, [])),
+        core_kinds=read("kinds of cores", core_kinds, ()),
         load_1min=read("load", meters.load_1min, None),
         n_throttled=read("throttled periods", cores.throttled_periods, None),
         memory_bytes=read("memory", cpu.memory_bytes, 0) or None,
@@ -223,19 +224,15 @@ def board(root: Path = Path("/")) -> str:
     return "NVIDIA Jetson" if (root / "etc/nv_tegra_release").exists() else ""
 
 
-def kinds() -> list[cores.Kind]:
+def core_kinds() -> tuple[CoreKind, ...]:
     """Kinds of cores that this process may use, fastest first; empty where the system does not tell."""
+    if sys.platform == "darwin":
+        words = ["sysctl", "-n", "hw.perflevel0.physicalcpu", "hw.perflevel1.physicalcpu"]
+        told = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=10).stdout.split()
+        return tuple(CoreKind(n_cores=int(n), n_threads=int(n)) for n in told)
     if not hasattr(os, "sched_getaffinity"):
-        return _apple_kinds() if sys.platform == "darwin" else []
-    return cores.kinds(os.sched_getaffinity(0))
-
-
-def _apple_kinds() -> list[cores.Kind]:
-    import subprocess
-
-    words = ["sysctl", "-n", "hw.perflevel0.physicalcpu", "hw.perflevel1.physicalcpu"]
-    told = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=10).stdout.split()
-    return [cores.Kind(int(n), int(n)) for n in told if n.isdigit()]
+        return ()
+    return tuple(CoreKind(n_cores=n, n_threads=threads) for n, threads in cores.kinds(os.sched_getaffinity(0)))
 
 
 def _free_memory() -> int | None:
