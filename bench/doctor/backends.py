@@ -102,7 +102,8 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
 def _explained(facts: Facts, backend: BackendFacts, seen: str, otherwise: str, words: str) -> Finding:
     """A problem of a backend in its own words, with the saying that they are; where they are none, we do not know."""
     saying = said.explain(words, facts) or (said.explain(backend.log, facts) if backend.log else None)
-    everything = " | ".join(dict.fromkeys(filter(None, (words, backend.log))))
+    parts = [part for text in (words, backend.log) for part in text.split(" | ")]
+    everything = " | ".join(dict.fromkeys(filter(None, parts)))
     if saying is not None:
         return Finding(
             id=f"{backend.name}-{saying.id}",
@@ -115,8 +116,10 @@ def _explained(facts: Facts, backend: BackendFacts, seen: str, otherwise: str, w
         id=f"{backend.name}-{otherwise}",
         severity="problem",
         seen=seen + quoted(everything),
-        means="we do not know what this means: no rule of ours matches these words",
-        fix=f"search for them, or ask with the facts below: {fixes.ASK[backend.name]}",
+        means="we do not know what this means: no rule of ours matches these words"
+        if everything
+        else "we do not know why: it gives no reason, and no rule of ours finds one",
+        fix=f"{'search for its words, or ' if everything else ''}ask with the facts below: {fixes.ASK[backend.name]}",
         paste=block(facts),
     )
 

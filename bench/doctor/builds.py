@@ -185,7 +185,9 @@ def fitting(
         and has_wheel(framework, python, build.release) is not False
     ]
     same = [build for build in fit if version_of(build.release) == version_of(release)]
-    return next(iter(same or fit), None)
+    of_one = [build for build in fit if build.release == fit[0].release]
+    # Within a CUDA generation a driver runs newer minor versions too, but for code that is compiled at first use.
+    return min(same or of_one, key=lambda build: bool(newest) and build.cuda > newest, default=None)
 
 
 def plugin_limit(name: str) -> Plugin | None:

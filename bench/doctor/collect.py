@@ -5,12 +5,10 @@ Imports no framework. What cannot be read is None or empty; a backend that crash
 
 from __future__ import annotations
 
-import getpass
 import importlib.metadata
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +19,13 @@ from typing import Any
 import msgspec
 
 from bench import REPOSITORY
+from bench.doctor import words
 from bench.doctor.facts import BackendFacts, Facts
 from bench.doctor.host import host
 from bench.machine import processes, software
 from bench.schema import BACKENDS
 
 PROBE_LIMIT_S = 120.0  # importing TensorFlow from a cold disk takes a minute on a slow one
-MOST_SAID = 600  # characters of what a backend says that are kept
 
 # Distributions that decide what a backend can use; their names in lower case with hyphens.
 PACKAGES = re.compile(
@@ -57,31 +55,6 @@ VARIABLES = (
 )
 # A probe must not take a GPU's whole memory only to look at it.
 GENTLE = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "0"}
-# Lines that every start of a framework prints, whatever the machine.
-CHATTER = re.compile(
-    r"(?i)onednn custom operations|binary is optimized to use|rebuild tensorflow with|unable to register cu\w+ factory"
-    r"|computation.?placer already registered|before absl::InitializeLog|^traceback \(most recent|^\s+(file \"|\^+$)"
-    r"|^\s+return |^  \w|^warnings?\.warn|^I0000|created device|xla service|MLIR"
-)
-TELLING = re.compile(
-    r"(?i)error|fail|warn|unable|cannot|could not|can't|no \w*[ -]?(device|gpu|kernel)|not (found|supported|available)"
-    r"|missing|unsupported|incompatible|mismatch|too old|denied|refused|is zero|experimental|no such file"
-    r"|may be present|outdated|libcu|libnv|cuda|rocm|hip\b|xpu|metal"
-)
-# Severity, time, process and source line before a message of TensorFlow and of XLA.
-LOG_HEAD = re.compile(r"^[\d :.-]*(?:[IWEF](?:\d{4})? )?[\d :.]*\S+\.(?:cc|h|py):\d+\] ")
-# How Windows numbers the ends that Unix has signals for.
-# Source: Microsoft, NTSTATUS values, https://learn.microsoft.com/openspecs/windows_protocols/ms-erref
-WINDOWS_ENDS = {
-    0xC000001D: "illegal instruction",
-    0xC0000005: "access violation",
-    0xC0000135: "a DLL was not found",
-    0xC0000139: "a DLL lacks a function: it is of another version",
-    0xC0000142: "a DLL failed to start",
-    0xC0000374: "heap corruption",
-    0xC0000409: "abort (stack buffer overrun)",
-    0xC00000FD: "stack overflow",
-}
 
 
 def collect(backends: tuple[str, ...] = BACKENDS, *, limit_s: float = PROBE_LIMIT_S) -> Facts:
@@ -131,51 +104,20 @@ def ask(
 
 def answered(known: BackendFacts, code: int, out: str, err: str) -> BackendFacts:
     """A backend's facts from its probe's exit code and output."""
-    log = said(err)
+    log = words.said(err)
     try:
         seen = dict(json.loads(out.strip().splitlines()[-1]))
     except (IndexError, ValueError, TypeError):
-        return msgspec.structs.replace(known, error=why(code, err), log=log)
+        return msgspec.structs.replace(known, error=words.why(code, err), log=log)
     seen = {name: value for name, value in seen.items() if value is not None and name != "keras"}
     if "keras_error" in seen:
-        seen["keras_error"] = clean(str(seen["keras_error"]))
+        seen["keras_error"] = words.clean(str(seen["keras_error"]))
     for name in ("gpus", "architectures", "openmp"):
         seen[name] = tuple(seen.get(name, ()))
     try:
         return msgspec.convert({**msgspec.to_builtins(known), "log": log, **seen}, BackendFacts, str_keys=True)
     except msgspec.ValidationError as error:
         return msgspec.structs.replace(known, error=f"its answer cannot be read: {error}", log=log)
-
-
-def said(err: str) -> str:
-    """What a backend wrote of its own accord that tells something, in its words, each line once."""
-    lines = [clean(line) for line in err.splitlines() if line.strip() and not CHATTER.search(line)]
-    telling = [line for line in lines if TELLING.search(line)] or lines[-3:]
-    return " | ".join(dict.fromkeys(filter(None, telling)))[:MOST_SAID]
-
-
-def why(code: int, err: str) -> str:
-    """Why a probe ended without an answer: its last words, or how the system ended it."""
-    if code < 0:
-        known = {number.value: number.name for number in signal.Signals}
-        return f"ended by signal {-code} ({known.get(-code, 'unknown')})"
-    if text := WINDOWS_ENDS.get(code & 0xFFFFFFFF):
-        return f"ended with exit code {code} (0x{code & 0xFFFFFFFF:X}, {text})"
-    lines = [line for line in err.strip().splitlines() if line.strip() and not CHATTER.search(line)]
-    return clean(lines[-1])[:MOST_SAID] if lines else f"ended with exit code {code} and said nothing"
-
-
-def clean(line: str) -> str:
-    """A line of a log without its head, and without folders and user names of this machine."""
-    line = LOG_HEAD.sub("", line.strip())
-    with suppress(Exception):  # a user without a home, or without a name
-        line = line.replace(str(Path.home()), "~")
-    line = re.sub(r"(?<![:/\w])~?(/[^/\s'\":|]+)+/", "", line)
-    line = re.sub(r"\b[A-Za-z]:\\+(?:[^\\/:*?\"<>|\r\n']+\\+)*", "", line)
-    with suppress(Exception):
-        if len(name := getpass.getuser()) > 3 and name not in ("root", "user", "ubuntu", "runner"):
-            line = re.sub(rf"\b{re.escape(name)}\b", "(user)", line)
-    return line
 
 
 def packages() -> dict[str, str]:

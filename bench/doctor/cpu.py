@@ -95,8 +95,8 @@ def cores_found(facts: Facts) -> Iterator[Finding]:
             severity="note",
             seen=f"cores of {len(kinds)} kinds, fast ones first: {', '.join(counts)}",
             means="work that is divided evenly waits for the slow ones",
-            fix=f"compare with the fast ones alone: --threads {min(fast.n_cores, host.n_effective)}; our runs take them "
-            "first",
+            fix=f"compare with the fast ones alone: --threads {min(fast.n_cores, host.n_effective)} "
+            "(our runs take them first)",
         )
     elif host.n_physical and host.n_visible > host.n_physical:
         yield Finding(

@@ -148,8 +148,9 @@ def is_jetson(host: HostFacts) -> bool:
 
 
 def sees_nvidia(backend: BackendFacts) -> bool:
-    """Whether a backend sees a GPU through CUDA."""
-    return bool(backend.gpus and backend.cuda) and not backend.rocm
+    """Whether a backend sees a GPU of NVIDIA's."""
+    named = any(name.lower().startswith(("nvidia", "geforce", "tesla", "quadro")) for name in backend.gpus)
+    return named or (bool(backend.gpus and backend.cuda) and not backend.rocm)
 
 
 def is_present(facts: Facts, vendor: str) -> bool:

@@ -5,6 +5,8 @@ Each takes the facts and gives text: a command where there is one, else where it
 
 from __future__ import annotations
 
+import re
+
 from bench.doctor import builds
 from bench.doctor.facts import NAMES, BackendFacts, Facts, is_apple, is_jetson, is_present
 
@@ -32,14 +34,13 @@ def capabilities(facts: Facts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(gpu.compute_capability for gpu in facts.host.gpus if gpu.compute_capability))
 
 
-def build(facts: Facts, name: str) -> builds.Build | None:
+def build(facts: Facts, name: str, *, any_python: bool = False, any_driver: bool = False) -> builds.Build | None:
     """The build of a backend for this machine's cards: for all of them where there is one, else for the newest."""
     chips, host, release = capabilities(facts), facts.host, backend_facts(facts, name).version
-    newest = max(chips, key=builds.version_of, default="")
-    for some in (chips, (newest,) if newest else ()):
-        if found := builds.fitting(name, some, host.driver_cuda, host.python, release):
-            return found
-    return None
+    python = "" if any_python or any_driver else host.python
+    cuda = "" if any_driver else host.driver_cuda
+    found = builds.fitting(name, chips, cuda, python, release)
+    return found or builds.fitting(name, chips and (max(chips, key=builds.version_of),), cuda, python, release)
 
 
 def install(facts: Facts, name: str) -> str:
@@ -57,15 +58,27 @@ def install(facts: Facts, name: str) -> str:
         return "use WSL2 and there: pip install -U 'jax[cuda12]'"
     if host.system == "Windows" and name == "tensorflow":
         return builds.ended("tensorflow", "GPU on native Windows").instead
-    found = build(facts, name)
-    if found is None:
-        return f"no published build of {NAMES[name]} has code for this card, this driver and this Python together"
+    if found := build(facts, name):
+        return _pip(facts, name, found)
+    if found := build(facts, name, any_python=True):
+        wanted = builds.pythons(name, found.release)
+        return f"it takes Python {wanted[1] if wanted else ''} or older, and there: {_pip(facts, name, found)}"
+    if (found := build(facts, name, any_driver=True)) and facts.host.driver_cuda:
+        return driver(facts, builds.oldest_driver(".".join(map(str, found.cuda))))
+    return (
+        f"no published build of {NAMES[name]} has code for this card: it computes on the CPU, or is built from source"
+    )
+
+
+def _pip(facts: Facts, name: str, found: builds.Build) -> str:
+    """The command that installs a build for CUDA."""
+    pin = "" if found.release == builds.builds(name)[0].release else f"=={found.release}.*"
     if name == "jax":
         return f"pip install -U 'jax[cuda{found.cuda[0]}]'"
-    is_newest = found.release == builds.builds(name)[0].release
     if name == "tensorflow":
-        return f"pip install 'tensorflow[and-cuda]{'' if is_newest else f'=={found.release}.*'}'"
-    return f"pip uninstall -y torch; pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
+        return f"pip install 'tensorflow[and-cuda]{pin}'"
+    removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
+    return f"{removed}pip install 'torch{pin}' --index-url {TORCH_INDEX}/{found.tag}"
 
 
 def _without_nvidia(facts: Facts, name: str) -> str:
@@ -79,8 +92,11 @@ def _without_nvidia(facts: Facts, name: str) -> str:
         return "pip install torch"
     if is_present(facts, "AMD"):
         return rocm(facts)
+    removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
     if is_present(facts, "Intel"):
-        return f"pip uninstall -y torch; pip install torch --index-url {TORCH_INDEX}/xpu"
+        return f"{removed}pip install torch --index-url {TORCH_INDEX}/xpu"
+    if host.system == "Windows" or host.wsl:  # where a card may be that is not seen
+        return f"choose your system and GPU at {SELECTOR} and run the line it gives"
     return f"pip install torch --index-url {TORCH_INDEX}/cpu"
 
 
@@ -90,9 +106,8 @@ def rocm(facts: Facts) -> str:
         return f"AMD's own wheels for Windows, for the chips that its list names: {AMD_WHEELS}"
     for found in builds.builds("torch"):
         if not found.cuda and all(chip in found.architectures for chip in facts.host.gfx):
-            return (
-                f"pip uninstall -y torch; pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
-            )
+            removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
+            return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
     return f"a build that lists {', '.join(facts.host.gfx)}: AMD's own, where its list names the chip: {AMD_WHEELS}"
 
 
@@ -136,3 +151,15 @@ def rights(facts: Facts) -> str:
         return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""
     return f"sudo usermod -aG render,video $USER, then log in again{remote}"
+
+
+def spoken(fix: str, system: str) -> str:
+    """A fix in the words of a system's shell: on Windows PowerShell's, which knows no export and unset."""
+    if system != "Windows":
+        return fix
+
+    def assigned(match: re.Match[str]) -> str:
+        return "; ".join(f"$env:{name}='{value}'" for name, value in re.findall(r"(\w+)=([^\s;,]+)", match[0]))
+
+    fix = re.sub(r"export( \w+=[^\s;,]+)+", assigned, fix)
+    return re.sub(r"unset (\w+)", r"Remove-Item Env:\1", fix)

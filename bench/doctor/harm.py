@@ -92,7 +92,7 @@ HARMS = (
     Harm(r"jax\[cuda13\]", lambda f: _oldest(f) < (7, 5), "CUDA 13 has no code for cards below compute capability 7.5"),
     Harm(r"jax\[cuda13\]|whl/cu13", lambda f: _driver_below(f, 13), "this driver does not run CUDA 13"),
     Harm(
-        r"jax\[cuda12\]|whl/cu12|tensorflow\[and-cuda\]",
+        r"jax\[cuda12\]|whl/cu12|tensorflow\[and-cuda\](?!==2\.14)",
         lambda f: _driver_below(f, 12),
         "this driver does not run CUDA 12",
     ),

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.doctor import words
 from bench.doctor.facts import CoreKind, GpuFacts, HostFacts, NvmlState
 from bench.machine import cores, cpu, describe, meters
 from bench.machine import nvml as machine_nvml
@@ -39,8 +40,8 @@ class Reader:
         try:
             return read()
         except Exception as error:  # noqa: BLE001  a refused query is a fact, not a crash
-            words = (getattr(error, "strerror", None) or str(error)).strip()
-            self.refused[fact] = f"{type(error).__name__}: {words}" if words else type(error).__name__
+            reason = words.clean(getattr(error, "strerror", None) or str(error))
+            self.refused[fact] = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
             return otherwise
 
 

@@ -42,10 +42,22 @@ def cards(facts: Facts) -> Iterator[Finding]:
             severity="ok",
             seen=f"{gpu.name}{kind}, {memory}{capability}, driver {facts.host.driver or 'not told'}",
             means="the driver sees this GPU"
-            + ("; what the system uses of the memory, the GPU cannot have" if shared else "")
             + (f"; branch {row.last_driver} of the driver is the last for it" if row and row.last_driver else "")
             + ("; it is cut into instances (MIG), each of which is a GPU of its own" if gpu.mig else ""),
         )
+
+
+def shared_memory(facts: Facts) -> Iterator[Finding]:
+    """GPUs without a memory of their own."""
+    for gpu in facts.host.gpus:
+        if gpu.memory_bytes is None and SHARED_MEMORY.search(gpu.name):
+            yield Finding(
+                id="gpu-system-memory",
+                severity="note",
+                seen=f"{gpu.name} has no memory of its own, and its driver tells none",
+                means="its memory is the system's: what the CPU's programs hold, the GPU cannot have",
+                fix="free -h shows what is free; a container's memory limit holds for the GPU as well",
+            )
 
 
 def driver(facts: Facts) -> Iterator[Finding]:
@@ -216,7 +228,8 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
 
 def state(facts: Facts) -> Iterator[Finding]:
     """Other processes, little memory, and what holds a card back."""
-    by_mig = facts.variables.get("CUDA_VISIBLE_DEVICES", "").startswith("MIG-")
+    seen = [name for backend in facts.backends for name in backend.gpus]
+    by_mig = facts.variables.get("CUDA_VISIBLE_DEVICES", "").startswith("MIG-") or any(" MIG " in name for name in seen)
     for gpu in facts.host.gpus:
         # The driver tells memory and processes of the whole card, of which an instance is a part.
         if gpu.n_processes and not (gpu.mig or by_mig):

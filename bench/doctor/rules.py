@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bench.doctor import backends, cpu, gpu, harm, nvidia, vendors
+from bench.doctor import backends, cpu, fixes, gpu, harm, nvidia, vendors
 from bench.doctor.facts import SEVERITIES, Facts, Finding, Rule, plural
 
 # Finding by finding, its consequences: patterns of ids. \g<backend> is the backend that both are about.
@@ -42,7 +42,7 @@ CONSEQUENCES = (
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """All findings, problems first, in the order of the rules."""
     found = [
-        msgspec.structs.replace(finding, fix=harm.checked(finding.fix, facts))
+        msgspec.structs.replace(finding, fix=fixes.spoken(harm.checked(finding.fix, facts), facts.host.system))
         for rule in RULES
         for finding in rule(facts)
     ]
@@ -71,9 +71,15 @@ def folded(found: list[Finding]) -> list[Finding]:
     kept = []
     for number, finding in enumerate(found):
         if number not in causes:
-            own = tuple(found[other].seen for other in causes if _root(causes, other) == number)
-            kept.append(msgspec.structs.replace(finding, follows=own))
+            own = [found[other] for other in sorted(causes) if _root(causes, other) == number]
+            kept.append(msgspec.structs.replace(finding, follows=tuple(_short(one, finding) for one in own)))
     return kept
+
+
+def _short(consequence: Finding, cause: Finding) -> str:
+    """What was seen of a consequence, without words that its cause quotes already."""
+    seen, _, words = consequence.seen.partition('; it says: "')
+    return seen if words.rstrip('"') in cause.seen else consequence.seen
 
 
 def _root(causes: dict[int, int], number: int) -> int:
@@ -104,6 +110,7 @@ def _other_variables(facts: Facts) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     nvidia.cards,
+    nvidia.shared_memory,
     nvidia.driver,
     nvidia.jetson,
     gpu.none_seen,

@@ -238,7 +238,7 @@ SAYINGS = (
         "this user id has no name here, as in a container that runs under a number, and the framework asks for one: "
         "PyTorch does before 2.13",
         "export USER=user LOGNAME=user (docker run -e USER=user ...), or add the user to /etc/passwd; "
-        "for some releases TORCHINDUCTOR_CACHE_DIR=/tmp/torch is enough",
+        "for some releases TORCHINDUCTOR_CACHE_DIR=/tmp/torch is enough; PyTorch 2.13 and newer ask no more",
     ),
     Saying(
         "no-home",
