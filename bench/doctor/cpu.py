@@ -89,7 +89,7 @@ def cores_found(facts: Facts) -> Iterator[Finding]:
     kinds = core_kinds(host)
     if len(kinds) > 1:
         fast = kinds[0]
-        counts = [f"{kind.n_cores} with {kind.n_threads} threads" for kind in kinds]
+        counts = [f"{cores_text(kind.n_cores)} with {kind.n_threads} threads" for kind in kinds]
         yield Finding(
             id="unlike-cores",
             severity="note",
