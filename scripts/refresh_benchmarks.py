@@ -7,7 +7,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
 
+from bench.cli import crash
 from bench.cli.app import run
 
 if __name__ == "__main__":
-    typer.run(run)
+    crash.guard(lambda: typer.run(run))

@@ -462,7 +462,7 @@ def test_the_doctor_as_json(monkeypatch):
 
     report = json.loads(result.stdout)
     assert {"facts", "findings"} == set(report)
-    assert {"id", "severity", "seen", "means", "fix"} == set(report["findings"][0])
+    assert {"id", "severity", "seen", "means", "fix"} <= set(report["findings"][0])
 
 
 def test_a_cell_that_the_budget_cut_short_is_named(fake_launch, tmp_path, monkeypatch):

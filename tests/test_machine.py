@@ -83,10 +83,36 @@ def test_a_version_2_quota_is_read():
         ({"pod/cpu.max": "100000 100000", "pod/box/cpu.max": "max 100000"}, "0::/pod/box\n", 1.0),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/\n", None),
         ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/\n", 3.0),
+        (
+            {"cpu,cpuacct/box/cpu.cfs_quota_us": "200000", "cpu,cpuacct/box/cpu.cfs_period_us": "100000"},
+            "4:cpu,cpuacct:/box\n",
+            2.0,
+        ),
     ],
 )
 def test_the_tightest_quota_up_to_the_root_counts(tmp_path, files, own, expected):
     assert expected == cgroup(tmp_path, files, own)
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "expected"),
+    [
+        ({"memory.max": "max"}, "0::/\n", None),
+        ({"memory.max": "8000", "pod/memory.max": "2000", "pod/box/memory.max": "max"}, "0::/pod/box\n", 2000),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, "3:memory:/\n", None),
+        ({"memory/box/memory.limit_in_bytes": "4000"}, "3:memory:/box\n", 4000),
+    ],
+)
+def test_the_tightest_memory_limit_up_to_the_root_counts(tmp_path, files, own, expected):
+    cgroup(tmp_path, files, own)
+
+    assert expected == machine_cores.memory_limit(tmp_path, tmp_path / "self")
+
+
+def test_throttling_is_that_of_the_own_group(tmp_path):
+    cgroup(tmp_path, {"cpu.stat": "nr_throttled 3\n", "box/cpu.stat": "nr_throttled 70\n"}, "0::/box\n")
+
+    assert 70 == machine_cores.throttled_periods(tmp_path, tmp_path / "self")
 
 
 def test_effective_cores_are_the_least_of_visible_affinity_and_quota(tmp_path, monkeypatch):
@@ -132,6 +158,15 @@ def test_every_physical_core_is_used_before_a_second_thread_and_the_fast_kind_fi
     tmp_path, siblings, speeds, allowed, expected
 ):
     assert expected == machine_cores.core_order(allowed, topology(tmp_path, siblings, speeds))
+
+
+@pytest.mark.parametrize(
+    ("siblings", "speeds", "expected"),
+    [(*FAST_AND_SLOW, [(2, 4), (4, 4)]), (HALVES, [5700, 5400, 5400, 5400] * 2, [(4, 8)]), (NEIGHBOURS, None, [])],
+)
+def test_kinds_of_cores_are_told_by_their_clocks(tmp_path, siblings, speeds, expected):
+    """A favoured core of the same kind is a few percent faster; a slow kind is a fifth slower or more."""
+    assert expected == machine_cores.kinds(range(8), topology(tmp_path, siblings, speeds))
 
 
 @pytest.mark.parametrize(

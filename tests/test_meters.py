@@ -6,7 +6,7 @@ from time import sleep
 
 import pytest
 
-from bench.machine import meters, nvml
+from bench.machine import cores, meters, nvml
 from tests.gpu_stubs import UUID, FakeNvml
 
 THROTTLED = 0x1 | 0x4 | 0x20
@@ -165,8 +165,8 @@ def test_no_counter_is_none_and_not_zero(tmp_path):
 def test_throttled_periods_are_read_from_the_cgroup(tmp_path):
     (tmp_path / "cpu.stat").write_text("usage_usec 1\nnr_periods 10\nnr_throttled 7\n")
 
-    assert 7 == meters.throttled_periods(tmp_path)
-    assert meters.throttled_periods(tmp_path / "absent") is None
+    assert 7 == cores.throttled_periods(tmp_path, tmp_path / "absent")
+    assert cores.throttled_periods(tmp_path / "absent", tmp_path / "absent") is None
 
 
 def test_the_peak_of_this_process_is_plausible():

@@ -11,7 +11,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bench.cli import estimate, gpu_day, show
+from bench.cli import crash, estimate, gpu_day, show
 from bench.cli import options as cli_options
 from bench.cli.options import (
     AsJson,
@@ -219,7 +219,10 @@ def repro(
 def doctor(as_json: AsJson = False) -> None:
     """Why is my GPU not used? What each backend sees here, and the fix. Exit code: 0 no problem, 1 problems."""
     facts = vitals.collect()
-    findings = rules.diagnose(facts)
+    try:
+        findings = rules.diagnose(facts)
+    except Exception as error:  # noqa: BLE001  the facts are worth more than the traceback
+        crash.end(error, facts)
     if as_json:
         show.out.print(show.doctor_json(facts, findings).decode(), markup=False, soft_wrap=True)
     else:
@@ -339,7 +342,7 @@ def _keep(prepared: Prepared) -> None:
 
 def main() -> None:
     """Entry point of ``python -m bench.cli``."""
-    app()
+    crash.guard(app)
 
 
 if __name__ == "__main__":

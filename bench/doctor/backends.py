@@ -1,34 +1,34 @@
-"""Why a backend does not see a device: rules from facts to findings. Pure."""
+"""Whether each backend is there, starts, and sees a GPU, and why not: rules from facts to findings. Pure.
+
+What a backend said stands in every finding on it, in its own words, before any reading of them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 
-from bench.doctor import gpu
-from bench.doctor.facts import NAMES, TORCH_INSTALL, BackendFacts, Facts, Finding, HostFacts, cuda_fix, version_of
-
-# TensorFlow 2.10 was the last release with GPU support on native Windows.
-# Source: https://www.tensorflow.org/install/pip
-LAST_TF_ON_WINDOWS = (2, 10)
-# Oldest Linux driver that runs programs of a CUDA generation; within one, newer minor versions run on older drivers.
-# Source: NVIDIA, CUDA Toolkit release notes, https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/
-MIN_DRIVER = {11: "450.80", 12: "525.60", 13: "580.65"}
+from bench.doctor import builds, fixes, said
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson
 
 
-# Backends.
+def quoted(text: str) -> str:
+    """A backend's own words, as the end of a sentence; empty where it said nothing."""
+    return f'; it says: "{text}"' if text else ""
 
 
 def installed(facts: Facts) -> Iterator[Finding]:
-    """Which backends are installed."""
-    yield from (_state(facts, backend) for backend in facts.backends)
+    """Which backends are installed, and what each is."""
+    for backend in facts.backends:
+        yield _state(facts, backend)
     if facts.backends and not any(backend.installed for backend in facts.backends):
+        there = [name for name in NAMES if not fixes.python(facts, name)]
         yield Finding(
             id="no-backend",
             severity="problem",
             seen="none of TensorFlow, JAX and PyTorch is installed",
             means="Keras needs one of them to compute",
-            fix="pip install tensorflow",
+            fix=fixes.install(facts, there[0] if there else "tensorflow"),
         )
     if facts.backends and facts.keras_backend and facts.keras_backend not in NAMES:
         yield Finding(
@@ -38,15 +38,35 @@ def installed(facts: Facts) -> Iterator[Finding]:
             means="models train on TensorFlow, JAX and PyTorch only",
             fix="export KERAS_BACKEND=tensorflow",
         )
-    chosen = next((backend for backend in facts.backends if backend.name == facts.keras_backend), None)
-    if chosen is not None and not chosen.installed and any(backend.installed for backend in facts.backends):
-        there = next(backend.name for backend in facts.backends if backend.installed)
+    chosen = fixes.backend_facts(facts, facts.keras_backend)
+    there = [backend.name for backend in facts.backends if backend.installed and not backend.error]
+    if facts.keras_backend in NAMES and not chosen.installed and there:
         yield Finding(
             id="keras-backend",
             severity="problem",
             seen=f"Keras would use {chosen.name}, which is not installed",
             means="import keras fails",
-            fix=f"export KERAS_BACKEND={there}",
+            fix=f"export KERAS_BACKEND={there[0]}",
+        )
+
+
+def python(facts: Facts) -> Iterator[Finding]:
+    """A Python that a backend has no wheels for, older or newer."""
+    for name in NAMES:
+        span, have = builds.pythons(name), facts.host.python
+        if fixes.backend_facts(facts, name).installed or not (command := fixes.python(facts, name)) or span is None:
+            continue
+        is_newer = builds.version_of(have) > builds.version_of(span[1])
+        others = [other for other in NAMES if other != name and not fixes.python(facts, other)]
+        wanted = facts.keras_backend in (name, "") and not any(backend.installed for backend in facts.backends)
+        yield Finding(
+            id=f"{name}-python",
+            severity="problem" if wanted else "note",
+            seen=f"Python {have}; {NAMES[name]} has wheels for {span[0]} to {span[1]}",
+            means=f"this Python is {'newer than the newest' if is_newer else 'older than the oldest'} that it has "
+            f"wheels for: pip answers 'No matching distribution found'",
+            fix=command
+            + (f"; or: export KERAS_BACKEND={others[-1]}, which has wheels for this Python" if others else ""),
         )
 
 
@@ -59,181 +79,149 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
             severity="note",
             seen=f"{name} is not installed",
             means="its cells are skipped",
-            fix=f"pip install {backend.name}" if backend.name != "torch" else TORCH_INSTALL,
+            fix=fixes.install(facts, backend.name),
         )
     if backend.error:
-        return _broken(facts, backend)
+        return _explained(facts, backend, f"{name} {backend.version} gives no answer", "broken", backend.error)
     if backend.keras_error:
-        return Finding(
-            id=f"{backend.name}-keras",
-            severity="problem",
-            seen=f"Keras does not start on {name}: {backend.keras_error}",
-            means="the backend works alone, but not under Keras",
-            fix=f"pip install -U keras {backend.name}",
-        )
-    if backend.gpus:
-        where = {"gpu": "the GPU", "cpu": "the CPU"}
-        seen = f"{name} {backend.version} sees {', '.join(backend.gpus)}"
-        placed = backend.keras_placed or backend.placed
-        return Finding(
-            id=f"{backend.name}-gpu",
-            severity="ok" if placed != "cpu" else "note",
-            seen=seen,
-            means=f"Keras puts arrays on {where.get(placed, placed)} without any code",
-        )
+        return _explained(facts, backend, f"Keras does not start on {name}", "keras", backend.keras_error)
+    seen = f"{name} {backend.version} sees {', '.join(backend.gpus) or 'no GPU'}"
+    if not backend.gpus:
+        means = "it computes on the CPU"
+        return Finding(id=f"{backend.name}-cpu", severity="ok", seen=seen + quoted(backend.log), means=means)
+    where = {"gpu": "the GPU", "cpu": "the CPU"}
+    placed = backend.keras_placed or backend.placed
     return Finding(
-        id=f"{backend.name}-cpu",
-        severity="ok",
-        seen=f"{name} {backend.version} sees no GPU",
-        means="it computes on the CPU",
+        id=f"{backend.name}-gpu",
+        severity="ok" if placed != "cpu" else "note",
+        seen=seen,
+        means=f"Keras puts arrays on {where.get(placed, placed)} without any code",
     )
 
 
-def _broken(facts: Facts, backend: BackendFacts) -> Finding:
-    """A backend that is installed and gave no answer."""
-    name, error = NAMES[backend.name], backend.error
-    means, fix = "it cannot be imported", f"pip install --force-reinstall {backend.name}"
-    if "time limit" in error:
-        means = "its import or its first operation hangs; on a new GPU it may be compiling its kernels"
-        fix = "run it again; if it hangs again, look at nvidia-smi, then reinstall it"
-    elif "signal 4" in error or "illegal instruction" in error.lower():
-        means = "the wheel uses instructions that this CPU lacks"
-        fix = "see the finding on AVX"
-    elif re.search(r"libcudnn|libcublas|libcudart|libnv", error):
-        means, fix = "its CUDA libraries are missing or of another version", cuda_fix(facts, backend.name)
-    elif "DLL load failed" in error:
-        fix = "install Microsoft's Visual C++ Redistributable (x64), then: " + fix
-    elif "numpy" in error.lower():
-        means, fix = "it was built for another NumPy", f"pip install -U {backend.name} numpy"
-    return Finding(id=f"{backend.name}-broken", severity="problem", seen=f"{name}: {error}", means=means, fix=fix)
+def _explained(facts: Facts, backend: BackendFacts, seen: str, otherwise: str, words: str) -> Finding:
+    """A problem of a backend in its own words, with the saying that they are; where they are none, we do not know."""
+    saying = said.explain(words, facts) or (said.explain(backend.log, facts) if backend.log else None)
+    parts = [part for text in (words, backend.log) for part in text.split(" | ")]
+    everything = " | ".join(dict.fromkeys(filter(None, parts)))
+    if saying is not None:
+        return Finding(
+            id=f"{backend.name}-{saying.id}",
+            severity="problem",
+            seen=seen + quoted(everything),
+            means=saying.means,
+            fix=said.fix_of(saying, facts, backend.name),
+        )
+    return Finding(
+        id=f"{backend.name}-{otherwise}",
+        severity="problem",
+        seen=seen + quoted(everything),
+        means="we do not know what this means: no rule of ours matches these words"
+        if everything
+        else "we do not know why: it gives no reason, and no rule of ours finds one",
+        fix=f"{'search for its words, or ' if everything else ''}ask with the facts below: {fixes.ASK[backend.name]}",
+        paste=block(facts),
+    )
 
 
 def unseen_nvidia(facts: Facts) -> Iterator[Finding]:
     """A working NVIDIA driver, and a backend that sees no GPU: why."""
-    host = facts.host
-    hidden = {finding.id for finding in gpu.hidden_devices(facts) if finding.severity == "problem"}
+    if not facts.host.gpus or is_jetson(facts.host):
+        return
     for backend in facts.backends:
-        if not host.gpus or not backend.installed or backend.error or backend.gpus:
-            continue
-        if "cuda-visible-devices" in hidden or (backend.name == "jax" and "jax-platforms" in hidden):
-            continue  # said already
-        yield UNSEEN[backend.name](facts, backend)
+        if backend.installed and not (backend.error or backend.gpus or backend.rocm or backend.xpu):
+            shown = ", ".join(dict.fromkeys(gpu.name for gpu in facts.host.gpus))
+            seen = f"{NAMES[backend.name]} {backend.version} sees no GPU; the driver shows {shown}"
+            yield UNSEEN[backend.name](facts, backend, seen)
 
 
-def _tensorflow_unseen(facts: Facts, backend: BackendFacts) -> Finding:
-    host, packages = facts.host, facts.packages
-    seen = f"TensorFlow {backend.version} sees no GPU; the driver shows {host.gpus[0].name}"
-    if host.system == "Windows" and version_of(backend.version) > LAST_TF_ON_WINDOWS:
-        return Finding(
-            id="tensorflow-windows",
-            severity="problem",
-            seen=seen,
-            means="TensorFlow has had no GPU support on native Windows since 2.11",
-            fix="use WSL2 and there: pip install 'tensorflow[and-cuda]'; or stay on Windows with KERAS_BACKEND=torch",
-        )
+def _unseen(backend: BackendFacts, id_: str, seen: str, means: str, fix: str) -> Finding:
+    return Finding(
+        id=f"{backend.name}-{id_}", severity="problem", seen=seen + quoted(backend.log), means=means, fix=fix
+    )
+
+
+def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
+    on_windows = builds.ended("tensorflow", "GPU on native Windows")
+    fix = fixes.install(facts, "tensorflow")
+    if facts.host.system == "Windows" and builds.beyond(backend.version, on_windows.last):
+        means = f"TensorFlow has had no GPU support on native Windows since {on_windows.last}"
+        return _unseen(backend, "windows", seen, means, on_windows.instead)
     if not backend.cuda:
-        return Finding(
-            id="tensorflow-cpu-wheel",
-            severity="problem",
-            seen=f"{seen}; this build has no CUDA",
-            means="a CPU-only TensorFlow is installed",
-            fix="pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; pip install 'tensorflow[and-cuda]'",
-        )
-    if _too_old(host, backend.cuda):
-        return _driver_too_old(host, backend, seen)
-    if not any(name.startswith("nvidia-cudnn") for name in packages):
-        return Finding(
-            id="tensorflow-and-cuda",
-            severity="problem",
-            seen=f"{seen}; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent",
-            means="TensorFlow finds no CUDA libraries, says so in its log, and goes on with the CPU",
-            fix="pip install 'tensorflow[and-cuda]'",
-        )
-    return _unexplained(backend, seen, "pip install --force-reinstall 'tensorflow[and-cuda]'")
+        fix = f"pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; {fix}"
+        return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", "a CPU-only build is installed", fix)
+    saying = said.explain(backend.log, facts)
+    if not any(name.startswith("nvidia-cudnn") for name in facts.packages) and (not saying or saying.id == "libraries"):
+        seen += f"; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
+        means = "TensorFlow finds no CUDA libraries, says so in its log, and goes on with the CPU"
+        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", seen, means, fix)
+    return _as_said(facts, backend, seen, backend.cuda)
 
 
-def _jax_unseen(facts: Facts, backend: BackendFacts) -> Finding:
-    host, packages = facts.host, facts.packages
-    seen = f"JAX {backend.version} sees no GPU; the driver shows {host.gpus[0].name}"
-    plugins = [name for name in packages if re.fullmatch(r"jax-cuda\d+-plugin", name)]
-    fix = cuda_fix(facts, "jax")
-    if host.system == "Windows":
-        return Finding(
-            id="jax-windows",
-            severity="problem",
-            seen=seen,
-            means="JAX has no GPU wheels for native Windows",
-            fix=f"use WSL2 and there: {fix}",
-        )
+def _jax_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
+    plugins = [name for name in facts.packages if re.fullmatch(r"jax-cuda\d+-plugin", name)]
+    fix = fixes.install(facts, "jax")
+    if facts.host.system == "Windows":
+        return _unseen(backend, "windows", seen, "JAX has no GPU wheels for native Windows", fix)
     if not plugins:
-        return Finding(
-            id="jax-plugin",
-            severity="problem",
-            seen=f"{seen}; no CUDA plug-in is installed",
-            means="plain jax computes on the CPU; the GPU comes with a plug-in",
-            fix=fix,
-        )
-    generation = re.search(r"\d+", plugins[0])
-    if generation and _too_old(host, generation[0]):
-        return _driver_too_old(host, backend, seen, generation[0])
-    return _unexplained(backend, seen, fix)
+        means = "plain jax computes on the CPU; the GPU comes with a plug-in"
+        chips = [row.name for chip in fixes.capabilities(facts) if (row := builds.generation(chip)) and row.last_cuda]
+        if chips and "cuda13" not in fix:
+            means += f". CUDA 13 has no code for {' and '.join(dict.fromkeys(chips))}, whatever the driver announces"
+        return _unseen(backend, "plugin", f"{seen}; no CUDA plug-in is installed", means, fix)
+    return _as_said(facts, backend, seen, re.sub(r"\D", "", plugins[0]))
 
 
-def _torch_unseen(facts: Facts, backend: BackendFacts) -> Finding:
-    seen = f"PyTorch {backend.version} sees no GPU; the driver shows {facts.host.gpus[0].name}"
+def _torch_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
     if not backend.cuda:
-        return Finding(
-            id="torch-cpu-wheel",
-            severity="problem",
-            seen=f"{seen}; this build has no CUDA",
-            means="a CPU-only wheel is installed: on Windows and macOS that is what plain pip gives",
-            fix=f"pip uninstall -y torch; then {TORCH_INSTALL}",
-        )
-    if _too_old(facts.host, backend.cuda):
-        return _driver_too_old(facts.host, backend, seen)
-    return _unexplained(backend, seen, TORCH_INSTALL)
+        means = "a CPU-only wheel is installed: that is what plain pip gives on Windows, and before 2.11 on ARM"
+        return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", means, fixes.install(facts, "torch"))
+    return _as_said(facts, backend, seen, backend.cuda)
 
 
-UNSEEN: dict[str, Callable[[Facts, BackendFacts], Finding]] = {
+UNSEEN: dict[str, Callable[[Facts, BackendFacts, str], Finding]] = {
     "tensorflow": _tensorflow_unseen,
     "jax": _jax_unseen,
     "torch": _torch_unseen,
 }
 
 
-def _driver_too_old(host: HostFacts, backend: BackendFacts, seen: str, cuda: str = "") -> Finding:
-    cuda = cuda or backend.cuda
-    needed = MIN_DRIVER.get(int(cuda.split(".")[0]))
-    return Finding(
-        id=f"{backend.name}-driver",
-        severity="problem",
-        seen=f"{seen}; it was built for CUDA {cuda}, the driver {host.driver} runs up to CUDA {host.driver_cuda}",
-        means="the driver is older than the CUDA that this build needs",
-        fix=f"update NVIDIA's driver{f' to {needed} or newer' if needed else ''}, or install a build for an older CUDA",
-    )
+def _as_said(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Finding:
+    """What a build with CUDA said; where that tells nothing, whether the driver is too old; else we do not know."""
+    if not said.explain(backend.log, facts) and (found := _too_old(facts, backend, seen, cuda)):
+        return found
+    return _explained(facts, backend, seen, "unseen", backend.log)
 
 
-def _unexplained(backend: BackendFacts, seen: str, fix: str) -> Finding:
-    said = f"; its log says: {backend.log}" if backend.log else ""
-    return Finding(
-        id=f"{backend.name}-unseen",
-        severity="problem",
-        seen=seen + said,
-        means="build and driver fit each other, so a library is missing, damaged or shadowed by another copy",
-        fix=f"unset LD_LIBRARY_PATH; {fix}",
+def _too_old(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Finding | None:
+    """A driver whose newest CUDA is of an older generation than the one that a build needs."""
+    need, have = builds.version_of(cuda), builds.version_of(facts.host.driver_cuda)
+    if not need or not have or have[0] >= need[0]:
+        return None
+    oldest, rows = builds.oldest_driver(cuda), [builds.generation(chip) for chip in fixes.capabilities(facts)]
+    ended = any(row and row.last_cuda and builds.version_of(row.last_cuda) < need for row in rows)
+    older = fixes.install(facts, backend.name)
+    return _unseen(
+        backend,
+        "driver",
+        f"{seen}; it was built for CUDA {cuda}, the driver {facts.host.driver} runs up to CUDA "
+        f"{facts.host.driver_cuda}",
+        "the driver is older than the CUDA that this build needs"
+        + (", and the card is of a generation that this CUDA gave up: a newer driver will not help" if ended else ""),
+        older if ended else f"{fixes.driver(facts, oldest)}; or take a build for an older CUDA: {older}",
     )
 
 
 def package_findings(facts: Facts) -> Iterator[Finding]:
     """Packages that are obsolete, or do not fit together."""
-    packages, host = facts.packages, facts.host
+    packages = facts.packages
     if "tensorflow-gpu" in packages:
         yield Finding(
             id="tensorflow-gpu-package",
             severity="problem",
             seen=f"the package tensorflow-gpu {packages['tensorflow-gpu']}",
             means="it was given up in 2022: current TensorFlow is one package for CPU and GPU, and two installs clash",
-            fix="pip uninstall -y tensorflow-gpu tensorflow; pip install 'tensorflow[and-cuda]'",
+            fix=f"pip uninstall -y tensorflow-gpu tensorflow; {fixes.install(facts, 'tensorflow')}",
         )
     both = [name for name in ("tensorflow", "tensorflow-cpu") if name in packages]
     if len(both) > 1:
@@ -242,7 +230,7 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             severity="problem",
             seen=" and ".join(f"{name} {packages[name]}" for name in both),
             means="both write the same folder; which of them is imported is chance",
-            fix="pip uninstall -y tensorflow tensorflow-cpu; pip install tensorflow",
+            fix=f"pip uninstall -y tensorflow tensorflow-cpu; {fixes.install(facts, 'tensorflow')}",
         )
     plugin = next((name for name in packages if re.fullmatch(r"jax-cuda\d+-plugin", name)), None)
     if plugin and "jaxlib" in packages and packages[plugin] != packages["jaxlib"]:
@@ -251,20 +239,14 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             severity="problem",
             seen=f"{plugin} {packages[plugin]} beside jaxlib {packages['jaxlib']}",
             means="the plug-in of another version is refused, and JAX goes on with the CPU",
-            fix=cuda_fix(facts, "jax"),
+            fix=fixes.install(facts, "jax"),
         )
-    on_windows = host.system == "Windows" and version_of(packages.get("tensorflow", "0")) > LAST_TF_ON_WINDOWS
-    if on_windows and not host.gpus:
+    on_windows = builds.ended("tensorflow", "GPU on native Windows")
+    if facts.host.system == "Windows" and builds.beyond(packages.get("tensorflow", "0"), on_windows.last):
         yield Finding(
             id="tensorflow-windows",
             severity="note",
             seen=f"TensorFlow {packages['tensorflow']} on native Windows",
-            means="it would use no GPU here: support ended with 2.10",
-            fix="for a GPU: WSL2, or KERAS_BACKEND=torch",
+            means=f"it uses no GPU here: support ended with {on_windows.last}",
+            fix=on_windows.instead,
         )
-
-
-def _too_old(host: HostFacts, cuda: str) -> bool:
-    """Whether the driver's newest CUDA is of an older generation than the one a build needs."""
-    need, have = version_of(cuda), version_of(host.driver_cuda)
-    return bool(need and have) and have[0] < need[0]

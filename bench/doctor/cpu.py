@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.doctor.facts import NAMES, Facts, Finding, cores_text, gb
+from bench.doctor.facts import NAMES, CoreKind, Facts, Finding, HostFacts, cores_text, gb
 from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 
 BUSY_LOAD = 0.25  # load per usable core from which timings are disturbed
@@ -29,14 +29,32 @@ def thread_variables(facts: Facts) -> Iterator[Finding]:
                 means="more threads than cores take turns and wait for each other",
                 fix=f"export {name}={usable}",
             )
-        elif number < usable and number > 0:
+        elif 0 < number < usable and number not in _fast_counts(host):
             yield Finding(
                 id=name.lower().replace("_", "-"),
                 severity="note",
                 seen=f"{name}={number}, and {cores_text(usable)} may be used",
                 means="the rest of the cores stay idle in the libraries that obey it",
-                fix=f"unset {name}",
+                fix=_thread_fix(host, name),
             )
+    yield from _over_quota(facts)
+
+
+def _thread_fix(host: HostFacts, name: str) -> str:
+    kinds = core_kinds(host)
+    if len(kinds) < 2:
+        return f"unset {name}"
+    return f"export {name}={min(kinds[0].n_cores, host.n_effective)}, the fast cores alone, and compare"
+
+
+def _fast_counts(host: HostFacts) -> set[int]:
+    """Numbers of threads that leave slow cores idle on purpose."""
+    kinds = core_kinds(host)
+    return {kinds[0].n_cores, kinds[0].n_threads} if len(kinds) > 1 else set()
+
+
+def _over_quota(facts: Facts) -> Iterator[Finding]:
+    host, usable = facts.host, facts.host.n_effective
     quota_below = host.quota_cores is not None and host.quota_cores < (host.n_affinity or host.n_visible)
     if quota_below and "OMP_NUM_THREADS" not in facts.variables:
         yield Finding(
@@ -68,7 +86,19 @@ def cores_found(facts: Facts) -> Iterator[Finding]:
         seen=seen + (f" ({', '.join(limits)})" if limits else ""),
         means="less than the whole machine" if limits else "all cores may be used",
     )
-    if host.n_physical and host.n_visible > host.n_physical:
+    kinds = core_kinds(host)
+    if len(kinds) > 1:
+        fast = kinds[0]
+        counts = [f"{cores_text(kind.n_cores)} with {kind.n_threads} threads" for kind in kinds]
+        yield Finding(
+            id="unlike-cores",
+            severity="note",
+            seen=f"cores of {len(kinds)} kinds, fast ones first: {', '.join(counts)}",
+            means="work that is divided evenly waits for the slow ones",
+            fix=f"compare with the fast ones alone: --threads {min(fast.n_cores, host.n_effective)} "
+            "(our runs take them first)",
+        )
+    elif host.n_physical and host.n_visible > host.n_physical:
         yield Finding(
             id="smt",
             severity="note",
@@ -84,6 +114,21 @@ def cores_found(facts: Facts) -> Iterator[Finding]:
             means="a stopped process waits up to a tenth of a second each time",
             fix="raise the limit, or use fewer threads than it pays for",
         )
+
+
+def core_kinds(host: HostFacts) -> tuple[CoreKind, ...]:
+    """The kinds of cores, fastest first.
+
+    Where the system tells no speeds, the counts tell: with more threads than cores and fewer than twice as many, some
+    cores have two threads and are the fast ones.
+    """
+    if host.core_kinds:
+        return host.core_kinds
+    n_doubled = host.n_visible - (host.n_physical or host.n_visible)
+    if not host.n_physical or host.quota_cores or not 0 < n_doubled < host.n_physical:
+        return ()
+    n_single = host.n_physical - n_doubled
+    return CoreKind(n_cores=n_doubled, n_threads=2 * n_doubled), CoreKind(n_cores=n_single, n_threads=n_single)
 
 
 def instructions(facts: Facts) -> Iterator[Finding]:

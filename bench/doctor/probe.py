@@ -56,10 +56,16 @@ def _cuda_version(digits: str) -> str:
 
 
 def torch() -> dict[str, Any]:
-    """Devices and build of PyTorch. Without Keras, tensors stay on the CPU until they are moved."""
+    """Devices and build of PyTorch: NVIDIA's and AMD's as cuda, Intel's as xpu, Apple's as mps.
+
+    Without Keras, tensors stay on the CPU until they are moved.
+    """
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    with_xpu = getattr(torch, "xpu", None)
+    if with_xpu is not None and with_xpu.is_available():
+        gpus += [with_xpu.get_device_name(index) for index in range(with_xpu.device_count())]
     if torch.backends.mps.is_available():
         gpus.append("Apple GPU (mps)")
     return {
@@ -67,7 +73,8 @@ def torch() -> dict[str, Any]:
         "gpus": gpus,
         "cuda": torch.version.cuda,
         "rocm": torch.version.hip,
-        "architectures": torch.cuda.get_arch_list() if torch.version.cuda else [],
+        "xpu": getattr(torch.version, "xpu", None),
+        "architectures": torch.cuda.get_arch_list() if torch.version.cuda or torch.version.hip else [],
         "n_threads": torch.get_num_threads(),
         "placed": str(torch.ones((1,)).device.type),
     }
@@ -86,7 +93,7 @@ def keras() -> dict[str, Any]:
         text = str(device() if callable(device) else device).lower()
         return {"keras": keras.__version__, "keras_placed": "cpu" if "cpu" in text else "gpu"}
     except Exception as error:  # noqa: BLE001  a backend without Keras still has an answer
-        return {"keras_error": f"{type(error).__name__}: {error}"[:300]}
+        return {"keras_error": f"{type(error).__name__}: {error}"[:600]}
 
 
 def main(backend: str) -> None:

@@ -1,21 +1,91 @@
 """Why a device is or is not used: rules over collected facts. Pure; ``bench.doctor.collect`` collects the facts.
 
 Each rule looks at the facts and yields findings: what was seen, what it means, and what to do. A rule claims nothing
-that its facts do not show. Thresholds stand at the top, each with its source.
+that its facts do not show. What another finding explains is folded under that one, and no command is printed that
+would make this machine worse.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from bench.doctor import backends, cpu, gpu
+import msgspec
+
+from bench.doctor import backends, cpu, fixes, gpu, harm, nvidia, vendors
 from bench.doctor.facts import SEVERITIES, Facts, Finding, Rule, plural
+
+# Finding by finding, its consequences: patterns of ids. \g<backend> is the backend that both are about.
+BACKEND = r"(?P<backend>tensorflow|jax|torch)"
+UNUSED = r"(tensorflow|jax|torch)-(cpu|unseen|no-device|cuda-driver-library|plugin|and-cuda|libraries|no-permission)"
+CONSEQUENCES = (
+    (r"nvidia-(?!binding).*", UNUSED),
+    (r"cuda-visible-devices|nvidia-visible-devices", rf"{UNUSED}|(tensorflow|jax|torch)-(driver|architecture)"),
+    (r"hip-visible-devices|rocr-visible-devices", r"(tensorflow|jax|torch)-(cpu|rocm|rocm-no-device)"),
+    (r"jax-platforms", r"jax-(cpu|unseen|plugin|driver|libraries|no-device|plugin-version)"),
+    (r"jetson", r"(tensorflow|jax|torch)-(cpu|unseen|cpu-wheel|architecture|no-kernel)"),
+    (r"rocm-driver|intel-gpu", r"(tensorflow|jax|torch)-(cpu|xpu-no-device|rocm-no-device)"),
+    (rf"{BACKEND}-architecture", r"\g<backend>-(keras|cpu|gpu|no-kernel|compiles-first)"),
+    (rf"{BACKEND}-metal", r"\g<backend>-(cpu|broken|metal-plugin|module-missing|keras)"),
+    (rf"{BACKEND}-(?!cpu$|gpu$|absent$|openmp$|compiles-first$).*", r"\g<backend>-cpu"),
+    (rf"{BACKEND}-(rocm|plugin-version|windows|cpu-wheel)", r"\g<backend>-(unseen|keras|rocm-no-device|no-kernel)"),
+    (r"tensorflow-python", r"tensorflow-absent|no-backend"),
+    (r"torch-python", r"torch-absent"),
+    (r"jax-python", r"jax-absent"),
+    (r"no-backend", r"keras-backend"),
+    (r"no-avx", r"tensorflow-illegal-instruction"),
+    (r"gpu-memory", r"(tensorflow|jax|torch)-out-of-memory"),
+    (r"threads-over-quota|omp-num-threads", r"quota-throttling"),
+)
 
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """All findings, problems first, in the order of the rules."""
-    found = [finding for rule in RULES for finding in rule(facts)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    found = [
+        msgspec.structs.replace(finding, fix=fixes.spoken(harm.checked(finding.fix, facts), facts.host.system))
+        for rule in RULES
+        for finding in rule(facts)
+    ]
+    return tuple(sorted(folded(found), key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def folded(found: list[Finding]) -> list[Finding]:
+    """Findings without those that another one explains, each of which becomes a line of the one that does."""
+    causes: dict[int, int] = {}
+    for cause, consequence in CONSEQUENCES:
+        for number, finding in enumerate(found):
+            match = re.fullmatch(cause, finding.id)
+            if match is None or finding.severity == "ok":
+                continue
+            name = match.groupdict().get("backend") or ""
+            pattern = consequence.replace(r"\g<backend>", name)
+            for other, candidate in enumerate(found):
+                weighs_less = SEVERITIES.index(candidate.severity) >= SEVERITIES.index(finding.severity)
+                if (
+                    other != number
+                    and weighs_less
+                    and re.fullmatch(pattern, candidate.id)
+                    and _root(causes, number) != other
+                ):
+                    causes.setdefault(other, number)
+    kept = []
+    for number, finding in enumerate(found):
+        if number not in causes:
+            own = [found[other] for other in sorted(causes) if _root(causes, other) == number]
+            kept.append(msgspec.structs.replace(finding, follows=tuple(_short(one, finding) for one in own)))
+    return kept
+
+
+def _short(consequence: Finding, cause: Finding) -> str:
+    """What was seen of a consequence, without words that its cause quotes already."""
+    seen, _, words = consequence.seen.partition('; it says: "')
+    return seen if words.rstrip('"') in cause.seen else consequence.seen
+
+
+def _root(causes: dict[int, int], number: int) -> int:
+    while number in causes:
+        number = causes[number]
+    return number
 
 
 def has_problem(findings: tuple[Finding, ...]) -> bool:
@@ -39,15 +109,23 @@ def _other_variables(facts: Facts) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    gpu.gpu_findings,
+    nvidia.cards,
+    nvidia.shared_memory,
+    nvidia.driver,
+    nvidia.jetson,
+    gpu.none_seen,
+    gpu.other_cards,
     gpu.hidden_devices,
+    backends.python,
     backends.unseen_nvidia,
-    gpu.architecture,
+    nvidia.architecture,
     backends.package_findings,
-    gpu.apple,
-    gpu.amd,
+    vendors.apple,
+    vendors.amd,
+    vendors.intel,
     backends.installed,
-    gpu.gpu_state,
+    nvidia.state,
+    nvidia.unlike_cards,
     cpu.cores_found,
     cpu.thread_variables,
     cpu.instructions,
@@ -56,6 +134,7 @@ RULES: tuple[Rule, ...] = (
     cpu.memory_findings,
     cpu.surroundings,
     _other_variables,
+    gpu.refused,
 )
 
 
@@ -66,6 +145,9 @@ def as_text(findings: tuple[Finding, ...]) -> str:
         lines = [f"{finding.severity:<8} {finding.seen}", f"         {finding.means}"]
         if finding.fix:
             lines.append(f"         fix: {finding.fix}")
+        lines += [f"         so: {text}" for text in finding.follows]
+        if finding.paste:
+            lines += ["         facts to paste:", *(f"           {line}" for line in finding.paste.splitlines())]
         blocks.append("\n".join(lines))
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     problems, notes = counts["problem"], counts["note"]

@@ -12,6 +12,17 @@ from bench.machine import cgroups
 
 CPUS = Path("/sys/devices/system/cpu")
 SIBLINGS = "topology/thread_siblings_list"
+NO_LIMIT_BYTES = 2**60  # version 1 writes a number of this size where there is no limit
+
+
+APART = 0.9  # below this share of a faster core's clock, a core is of another kind: favoured cores differ by less
+
+
+class Kind(NamedTuple):
+    """Cores of one kind: how many, and how many hardware threads they have together."""
+
+    n_cores: int
+    n_threads: int
 
 
 class Cores(NamedTuple):
@@ -55,6 +66,25 @@ def core_order(allowed: Iterable[int], root: Path = CPUS) -> list[int]:
     return sorted(numbers, key=keys.__getitem__)
 
 
+def kinds(allowed: Iterable[int], root: Path = CPUS) -> list[Kind]:
+    """The kinds of cores among some, fastest first; empty where the system does not tell how fast they are."""
+    found: dict[tuple[int, ...], tuple[int, int]] = {}  # of each core by its threads: its speed, how many are allowed
+    for number in allowed:
+        siblings = _siblings(root, number)
+        found[siblings] = (_speed(root / f"cpu{number}"), found.get(siblings, (0, 0))[1] + 1)
+    groups: list[Kind] = []
+    last = 0
+    for speed, n_threads in sorted(found.values(), reverse=True):
+        if not speed:
+            return []
+        if groups and speed >= APART * last:
+            groups[-1] = Kind(groups[-1].n_cores + 1, groups[-1].n_threads + n_threads)
+        else:
+            groups.append(Kind(1, n_threads))
+        last = speed
+    return groups
+
+
 def n_physical(numbers: Iterable[int], root: Path = CPUS) -> int | None:
     """Physical cores that some cores, as the system numbers them, lie on; None where the system does not tell."""
     numbers = tuple(numbers)
@@ -93,13 +123,42 @@ def cgroup_quota(root: Path, self_cgroup: Path) -> float | None:
 
     Reads ``cpu.max`` (version 2) or ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` (version 1).
     """
-    folders = [root, root / "cpu"]
-    for controllers, path in cgroups.memberships(self_cgroup):
-        if not controllers or "cpu" in controllers:
-            base = root if not controllers else root / "cpu"
-            folders += [base.joinpath(*path[: n + 1]) for n in range(len(path))]
-    quotas = [quota for folder in folders if (quota := _quota(folder)) is not None]
+    quotas = [quota for folder in group_folders("cpu", root, self_cgroup) if (quota := _quota(folder)) is not None]
     return min(quotas, default=None)
+
+
+def memory_limit(root: Path = cgroups.ROOT, self_cgroup: Path = cgroups.SELF) -> int | None:
+    """Bytes granted by the tightest memory limit from this process's group up to the root; None without one."""
+    limits = []
+    for folder in group_folders("memory", root, self_cgroup):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):  # "max" means no limit
+                limits.append(int((folder / name).read_text()))
+    return min((limit for limit in limits if limit < NO_LIMIT_BYTES), default=None)
+
+
+def throttled_periods(root: Path = cgroups.ROOT, self_cgroup: Path = cgroups.SELF) -> int | None:
+    """How often a CPU quota has stopped this process's group so far (cpu.stat nr_throttled)."""
+    for folder in reversed(group_folders("cpu", root, self_cgroup)):
+        with contextlib.suppress(OSError, ValueError):
+            for line in (folder / "cpu.stat").read_text().splitlines():
+                name, _, value = line.partition(" ")
+                if name == "nr_throttled":
+                    return int(value)
+    return None
+
+
+def group_folders(controller: str, root: Path, self_cgroup: Path) -> list[Path]:
+    """Folders that may tell of a controller, from the root down to this process's own group, in either hierarchy.
+
+    Version 1 mounts a controller under its own name, under the names of all that share its folder, or both.
+    """
+    folders = [root, root / controller]
+    for controllers, path in cgroups.memberships(self_cgroup):
+        bases = [root] if not controllers else [root / controller, root / ",".join(controllers)]
+        if not controllers or controller in controllers:
+            folders += [base.joinpath(*path[:n]) for base in bases for n in range(len(path) + 1)]
+    return list(dict.fromkeys(folders))
 
 
 def _quota(folder: Path) -> float | None:
@@ -121,6 +180,6 @@ def count_physical() -> int | None:
         import psutil
 
         n: int | None = psutil.cpu_count(logical=False)
-    except ImportError:
+    except Exception:  # noqa: BLE001  absent, or it may not read /proc and /sys
         return None
     return n

@@ -46,7 +46,7 @@ def cpu_facts() -> tuple[str, str, frozenset[str]]:
     try:
         import cpuinfo
 
-        info = cpuinfo.get_cpu_info()
+        info = cpuinfo.get_cpu_info() or {}
     except Exception:  # noqa: BLE001  the library probes with other programs, which may all be missing
         info = {}
     model = " ".join(str(info.get("brand_raw") or platform.processor() or platform.machine()).split())
@@ -55,17 +55,31 @@ def cpu_facts() -> tuple[str, str, frozenset[str]]:
 
 
 def memory_bytes() -> int:
-    """Bytes of memory; ``BENCH_MEMORY_BYTES`` where that is more, for machines whose memory grows while it is used."""
-    import psutil
+    """Bytes of memory; ``BENCH_MEMORY_BYTES`` where that is more, for machines whose memory grows while it is used.
 
+    0 where neither psutil nor the system tells.
+    """
     granted = os.environ.get("BENCH_MEMORY_BYTES", "")
-    return max(int(psutil.virtual_memory().total), int(granted) if granted.isdigit() else 0)
+    return max(_told_bytes(), int(granted) if granted.isdigit() else 0)
+
+
+def _told_bytes() -> int:
+    try:
+        import psutil
+
+        return int(psutil.virtual_memory().total)
+    except Exception:  # noqa: BLE001  absent, or it may not read /proc/meminfo
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0
 
 
 def is_virtual() -> bool | None:
     """Whether a hypervisor announces itself."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     return " hypervisor" in text if "flags" in text else None

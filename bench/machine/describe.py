@@ -19,6 +19,9 @@ def describe(*, machine_id: str = "") -> Machine:
     physical = cores.count_physical()
     if physical is None:
         unmeasured["n_physical_cores"] = "the operating system does not tell"
+    memory_bytes = cpu.memory_bytes()
+    if not memory_bytes:
+        unmeasured["memory_bytes"] = "the operating system does not tell"
     virtual = cpu.is_virtual()
     if virtual is None:
         unmeasured["virtual"] = "only Linux on x86 tells"
@@ -30,7 +33,7 @@ def describe(*, machine_id: str = "") -> Machine:
         n_physical_cores=physical,
         n_logical_cores=os.cpu_count() or 1,
         cpu_flags=tuple(flag for flag in FLAGS if flag in flags),
-        memory_bytes=cpu.memory_bytes(),
+        memory_bytes=memory_bytes,
         gpus=gpus,
         os=software.os_text(),
         virtual=virtual,

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from bench.machine import cores
 from bench.machine.nvml import GpuMeter, GpuReading
 from bench.schema import Conditions
 
@@ -117,28 +118,15 @@ def rapl_joules(start: dict[str, tuple[int, int]], end: dict[str, tuple[int, int
 def conditions(gpu: GpuReading) -> Conditions:
     """State of the host now."""
     return Conditions(
-        load_1min=_load(),
+        load_1min=load_1min(),
         cpu_clock_hz=_cpu_clock(),
         cpu_temperature_c=_cpu_temperature(),
         gpu_clock_hz=gpu.clock_hz,
         gpu_temperature_c=gpu.temperature_c,
         gpu_throttle=gpu.throttle,
         n_gpu_processes=gpu.n_processes,
-        n_throttled_periods=throttled_periods(),
+        n_throttled_periods=cores.throttled_periods(),
     )
-
-
-def throttled_periods(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """How often the cgroup's CPU quota has stopped this process so far (cpu.stat nr_throttled)."""
-    for path in (root / "cpu.stat", root / "cpu" / "cpu.stat"):
-        try:
-            for line in path.read_text().splitlines():
-                name, _, value = line.partition(" ")
-                if name == "nr_throttled":
-                    return int(value)
-        except (OSError, ValueError):
-            continue
-    return None
 
 
 def peak_host_bytes() -> int | None:
@@ -195,7 +183,8 @@ class Sampler:
                 self._samples.append(value)
 
 
-def _load() -> float | None:
+def load_1min() -> float | None:
+    """Processes that compute or wait to, averaged over the last minute; None where the system does not tell."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):

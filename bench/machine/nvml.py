@@ -10,8 +10,8 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from bench.machine import cpu
 from bench.schema import Gpu
@@ -39,6 +39,8 @@ class GpuReading(NamedTuple):
     utilisation_frac: float | None
 
 
+# The driver's library answers, is there and does not start, is not there; or nothing here can ask it.
+State = Literal["answers", "silent", "no library", "no binding"]
 NO_GPU = GpuReading(None, None, None, None, None, None, None)
 
 
@@ -48,14 +50,17 @@ class Nvml:
 
     module: Any = None
     error: str = ""  # what a driver says that should answer and does not
+    state: State = "answers"
+    refused: dict[str, str] = field(default_factory=dict)  # calls that gave nothing, and why
 
     def ask(self, name: str, *arguments: Any) -> Any:
-        """What a call gives; None where the driver refuses or these bindings do not have it."""
+        """What a call gives; None where the driver refuses or these bindings do not have it, with the reason kept."""
         if self.module is None:
             return None
         try:
             return getattr(self.module, name)(*arguments)
-        except (self.module.NVMLError, AttributeError):
+        except Exception as error:  # noqa: BLE001  bindings of several makers raise what they like
+            self.refused[name] = str(error) or type(error).__name__
             return None
 
     def driver(self) -> str:
@@ -118,6 +123,11 @@ class Nvml:
         found = self.ask("nvmlDeviceGetComputeRunningProcesses", handle)
         return None if found is None else [process.pid for process in found]
 
+    def is_mig(self, handle: Any) -> bool | None:
+        """Whether a GPU is cut into instances; None where the driver does not tell, as of a chip that cannot be."""
+        mode = self.ask("nvmlDeviceGetMigMode", handle)
+        return None if mode is None else bool(mode[0])
+
     def free_bytes(self, handle: Any) -> int | None:
         """Memory of a GPU that nobody holds."""
         memory = self.ask("nvmlDeviceGetMemoryInfo", handle)
@@ -139,14 +149,15 @@ def opened() -> Iterator[Nvml]:
     """NVML as long as it is needed; where there are no bindings, no library or no driver, one that tells nothing."""
     try:
         import pynvml
-
-        pynvml.nvmlInit()
-    except ImportError:
-        yield Nvml()
+    except Exception:  # noqa: BLE001  absent, or of a kind that does not load here
+        yield Nvml(state="no binding")
         return
+    try:
+        pynvml.nvmlInit()
     except Exception as error:  # noqa: BLE001  whatever it is, there is no GPU to read
-        is_absent = isinstance(error, pynvml.NVMLError_LibraryNotFound)
-        yield Nvml(error="" if is_absent else str(error))
+        is_absent = isinstance(error, getattr(pynvml, "NVMLError_LibraryNotFound", ()))
+        words = str(error) or type(error).__name__
+        yield Nvml(state="no library") if is_absent else Nvml(error=words, state="silent")
         return
     nvml = Nvml(pynvml)
     try:
@@ -198,7 +209,7 @@ def n_others(pids: list[int], own: int) -> int:
 
 def _text(value: str | bytes) -> str:
     """NVML bindings return bytes in old versions and text in new ones."""
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _apple_gpu() -> tuple[Gpu, ...]:

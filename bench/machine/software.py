@@ -75,15 +75,18 @@ def versions() -> dict[str, str]:
 
 def backend_version(backend: str) -> str | None:
     """Installed version of a backend, or None when it is not installed; does not import it."""
-    if importlib.util.find_spec(backend) is None:
-        return None
+    try:
+        if importlib.util.find_spec(backend) is None:
+            return None
+    except ValueError:  # a module of that name is loaded that says not where it is from
+        return "unknown"
     return next((v for name in DISTRIBUTIONS[backend] if (v := _version(name))), "unknown")
 
 
 def openmp_runtimes(maps: Path = Path("/proc/self/maps")) -> list[str]:
     """OpenMP libraries loaded into this process, one entry per file; empty where the system does not tell."""
     try:
-        lines = maps.read_text(errors="replace").splitlines()
+        lines = maps.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     files = {line.split(maxsplit=5)[-1] for line in lines}

@@ -1,0 +1,165 @@
+"""Commands that fit the machine: which build of a framework, which driver, which Python. Pure.
+
+Each takes the facts and gives text: a command where there is one, else where it is to be had.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bench.doctor import builds
+from bench.doctor.facts import NAMES, BackendFacts, Facts, is_apple, is_jetson, is_present
+
+TORCH_INDEX = "https://download.pytorch.org/whl"
+SELECTOR = "https://pytorch.org/get-started/locally/"
+JETSON = "https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/"
+AMD_WHEELS = "https://rocm.docs.amd.com/projects/radeon-ryzen/en/latest/"
+INTEL_RUNTIME = "https://dgpu-docs.intel.com/driver/client/overview.html"
+# Where each framework's people answer.
+ASK = {
+    "tensorflow": "https://github.com/tensorflow/tensorflow/issues",
+    "jax": "https://github.com/jax-ml/jax/issues",
+    "torch": "https://github.com/pytorch/pytorch/issues",
+    "nvidia": "https://forums.developer.nvidia.com/",
+}
+
+
+def backend_facts(facts: Facts, name: str) -> BackendFacts:
+    """What is known of a backend; nothing where it was not asked."""
+    return next((backend for backend in facts.backends if backend.name == name), BackendFacts(name=name))
+
+
+def capabilities(facts: Facts) -> tuple[str, ...]:
+    """Compute capabilities of this machine's NVIDIA cards, each once, as far as they are told."""
+    return tuple(dict.fromkeys(gpu.compute_capability for gpu in facts.host.gpus if gpu.compute_capability))
+
+
+def build(facts: Facts, name: str, *, any_python: bool = False, any_driver: bool = False) -> builds.Build | None:
+    """The build of a backend for this machine's cards: for all of them where there is one, else for the newest."""
+    chips, host, release = capabilities(facts), facts.host, backend_facts(facts, name).version
+    python = "" if any_python or any_driver else host.python
+    cuda = "" if any_driver else host.driver_cuda
+    found = builds.fitting(name, chips, cuda, python, release)
+    return found or builds.fitting(name, chips and (max(chips, key=builds.version_of),), cuda, python, release)
+
+
+def install(facts: Facts, name: str) -> str:
+    """The command that brings a backend which can use what this machine has."""
+    host = facts.host
+    if is_jetson(host):
+        return f"take NVIDIA's own build for this board's JetPack: {JETSON}"
+    if other := python(facts, name):
+        return other
+    if host.system == "Darwin" and not is_apple(host):
+        return builds.ended(name, "Intel Macs").instead
+    if not is_present(facts, "NVIDIA"):
+        return _without_nvidia(facts, name)
+    if host.system == "Windows" and name == "jax":
+        return "use WSL2 and there: pip install -U 'jax[cuda12]'"
+    if host.system == "Windows" and name == "tensorflow":
+        return builds.ended("tensorflow", "GPU on native Windows").instead
+    if found := build(facts, name):
+        return _pip(facts, name, found)
+    if found := build(facts, name, any_python=True):
+        wanted = builds.pythons(name, found.release)
+        return f"it takes Python {wanted[1] if wanted else ''} or older, and there: {_pip(facts, name, found)}"
+    if (found := build(facts, name, any_driver=True)) and facts.host.driver_cuda:
+        return driver(facts, builds.oldest_driver(".".join(map(str, found.cuda))))
+    return (
+        f"no published build of {NAMES[name]} has code for this card: it computes on the CPU, or is built from source"
+    )
+
+
+def _pip(facts: Facts, name: str, found: builds.Build) -> str:
+    """The command that installs a build for CUDA."""
+    pin = "" if found.release == builds.builds(name)[0].release else f"=={found.release}.*"
+    if name == "jax":
+        return f"pip install -U 'jax[cuda{found.cuda[0]}]'"
+    if name == "tensorflow":
+        return f"pip install 'tensorflow[and-cuda]{pin}'"
+    removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
+    return f"{removed}pip install 'torch{pin}' --index-url {TORCH_INDEX}/{found.tag}"
+
+
+def _without_nvidia(facts: Facts, name: str) -> str:
+    host = facts.host
+    if name == "tensorflow":
+        return "pip install tensorflow"
+    if name == "jax":
+        on_linux = host.system == "Linux" and is_present(facts, "AMD") and host.has_kfd
+        return "pip install -U 'jax[rocm7-local]'" if on_linux else "pip install jax"
+    if host.system == "Darwin":
+        return "pip install torch"
+    if is_present(facts, "AMD"):
+        return rocm(facts)
+    removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
+    if is_present(facts, "Intel"):
+        return f"{removed}pip install torch --index-url {TORCH_INDEX}/xpu"
+    if host.system == "Windows" or host.wsl:  # where a card may be that is not seen
+        return f"choose your system and GPU at {SELECTOR} and run the line it gives"
+    return f"pip install torch --index-url {TORCH_INDEX}/cpu"
+
+
+def rocm(facts: Facts) -> str:
+    """The command for a PyTorch that has code for this machine's AMD chips."""
+    if facts.host.system != "Linux":
+        return f"AMD's own wheels for Windows, for the chips that its list names: {AMD_WHEELS}"
+    for found in builds.builds("torch"):
+        if not found.cuda and all(chip in found.architectures for chip in facts.host.gfx):
+            removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
+            return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
+    return f"a build that lists {', '.join(facts.host.gfx)}: AMD's own, where its list names the chip: {AMD_WHEELS}"
+
+
+def python(facts: Facts, name: str) -> str:
+    """The command that makes an environment with a Python that a backend has wheels for; empty where it has."""
+    if builds.has_wheel(name, facts.host.python) is not False:
+        return ""
+    span = builds.pythons(name)
+    assert span is not None  # has_wheel told
+    have = builds.version_of(facts.host.python)
+    wanted = span[1] if have > builds.version_of(span[1]) else span[0]
+    command = f"py -{wanted} -m venv .venv" if facts.host.system == "Windows" else f"python{wanted} -m venv .venv"
+    return f"{command}, and install there"
+
+
+def driver(facts: Facts, oldest: str = "") -> str:
+    """Where NVIDIA's driver is to be had for this machine, and which.
+
+    Args:
+        oldest: version that it must have at least, where one is known.
+    """
+    host = facts.host
+    to = f" of version {oldest} or newer" if oldest else ""
+    rows = [builds.generation(capability) for capability in capabilities(facts)]
+    last = min((row.last_driver for row in rows if row and row.last_driver), default="")
+    limit = f"; branch {last} is the last that knows this card" if last else ""
+    if is_jetson(host):
+        return "the driver is part of JetPack: update that, https://docs.nvidia.com/jetson/jetpack/"
+    if host.wsl:
+        return f"update NVIDIA's driver in Windows{to}, and none inside WSL; then: wsl --shutdown{limit}"
+    if host.container:
+        return f"whoever runs the host: update NVIDIA's driver there{to}{limit}"
+    if host.system == "Windows":
+        return f"take NVIDIA's driver{to} from https://www.nvidia.com/drivers{limit}"
+    return f"install NVIDIA's driver{to} from your distribution, restart, then check with: nvidia-smi{limit}"
+
+
+def rights(facts: Facts) -> str:
+    """How this user comes by the right to open the devices of a GPU."""
+    if facts.host.container:
+        return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
+    remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""
+    return f"sudo usermod -aG render,video $USER, then log in again{remote}"
+
+
+def spoken(fix: str, system: str) -> str:
+    """A fix in the words of a system's shell: on Windows PowerShell's, which knows no export and unset."""
+    if system != "Windows":
+        return fix
+
+    def assigned(match: re.Match[str]) -> str:
+        return "; ".join(f"$env:{name}='{value}'" for name, value in re.findall(r"(\w+)=([^\s;,]+)", match[0]))
+
+    fix = re.sub(r"export( \w+=[^\s;,]+)+", assigned, fix)
+    return re.sub(r"unset (\w+)", r"Remove-Item Env:\1", fix)

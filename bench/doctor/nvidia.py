@@ -1,0 +1,287 @@
+"""NVIDIA's cards and driver: rules from facts to findings. Pure.
+
+A driver is in one of several states, which are never taken for each other: it answers, it answers and has no card, it
+is there and does not start, it is absent, or nothing here could ask it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bench.doctor import builds, fixes, said
+from bench.doctor.facts import (
+    NAMES,
+    BackendFacts,
+    Facts,
+    Finding,
+    GpuFacts,
+    block,
+    gb,
+    is_jetson,
+    is_present,
+    plural,
+    sees_nvidia,
+)
+
+LITTLE_GPU_MEMORY_FRAC = 0.2
+# Chips that have no memory of their own: NVML refuses to tell it.
+SHARED_MEMORY = re.compile(r"(?i)\bGB10\b|\bThor\b|\bOrin\b|\bXavier\b|tegra|\bTX[12]\b|jetson")
+
+
+def cards(facts: Facts) -> Iterator[Finding]:
+    """The cards that the driver shows."""
+    for gpu in facts.host.gpus:
+        row = builds.generation(gpu.compute_capability)
+        kind = f" ({row.name})" if row else ""
+        capability = f", compute capability {gpu.compute_capability}" if gpu.compute_capability else ""
+        shared = gpu.memory_bytes is None and SHARED_MEMORY.search(gpu.name)
+        memory = "memory shared with the CPU" if shared else gb(gpu.memory_bytes)
+        yield Finding(
+            id="gpu",
+            severity="ok",
+            seen=f"{gpu.name}{kind}, {memory}{capability}, driver {facts.host.driver or 'not told'}",
+            means="the driver sees this GPU"
+            + (f"; branch {row.last_driver} of the driver is the last for it" if row and row.last_driver else "")
+            + ("; it is cut into instances (MIG), each of which is a GPU of its own" if gpu.mig else ""),
+        )
+
+
+def shared_memory(facts: Facts) -> Iterator[Finding]:
+    """GPUs without a memory of their own."""
+    for gpu in facts.host.gpus:
+        if gpu.memory_bytes is None and SHARED_MEMORY.search(gpu.name):
+            yield Finding(
+                id="gpu-system-memory",
+                severity="note",
+                seen=f"{gpu.name} has no memory of its own, and its driver tells none",
+                means="its memory is the system's: what the CPU's programs hold, the GPU cannot have",
+                fix="free -h shows what is free; a container's memory limit holds for the GPU as well",
+            )
+
+
+def driver(facts: Facts) -> Iterator[Finding]:
+    """Why the driver shows no card."""
+    host = facts.host
+    if host.gpus or not is_present(facts, "NVIDIA") or is_jetson(host):
+        return
+    if host.driver_error:
+        yield _silent(facts)
+    elif host.driver:
+        yield _no_card(facts)
+    elif any(map(sees_nvidia, facts.backends)):
+        names = dict.fromkeys(name for backend in facts.backends for name in backend.gpus)
+        yield Finding(
+            id="nvidia-binding",
+            severity="note",
+            seen=f"a backend sees {', '.join(names)}; NVIDIA's library could not be asked from here"
+            + (" (its Python binding is not installed)" if host.nvml == "no binding" else ""),
+            means="the card works; its clocks, memory and energy are not read",
+            fix="pip install nvidia-ml-py",
+        )
+    elif "nouveau" in host.pci_drivers or "vfio-pci" in host.pci_drivers:
+        yield _other_driver(facts)
+    elif host.container or host.wsl:
+        yield _outside(facts)
+    else:
+        yield _absent(facts)
+
+
+NO_CARD = (
+    "on an RTX 50 or another Blackwell card take the package with the open kernel modules ('open' in its name): no "
+    "others start it; else look for lines with NVRM in: sudo dmesg; and in the firmware's set-up switch on "
+    "Above 4G Decoding and Resizable BAR"
+)
+
+
+def _no_card(facts: Facts) -> Finding:
+    """A driver that answers and has no card: it does not start it, or the card is switched off."""
+    host = facts.host
+    is_off = bool(host.pci_gpus) and "0x10de" not in host.pci_gpus
+    return Finding(
+        id="nvidia-no-card",
+        severity="problem",
+        seen=f"NVIDIA's driver {host.driver} is loaded and answers, and reports no device"
+        + ("; no NVIDIA card is on the bus" if is_off else "; an NVIDIA card is on the bus" if host.pci_gpus else ""),
+        means="a laptop with switched graphics has its NVIDIA card off now, or the card is not seated"
+        if is_off
+        else "this driver does not start the card; no framework can use it",
+        fix="sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart (the firmware has a switch as well)"
+        if is_off
+        else NO_CARD,
+    )
+
+
+def _silent(facts: Facts) -> Finding:
+    """A driver that is there and does not start, with its words."""
+    host = facts.host
+    where = f" (module {host.kernel_module} is in the kernel)" if host.kernel_module else ""
+    seen = f'NVIDIA\'s driver is there and does not answer{where}; it says: "{host.driver_error}"'
+    saying = said.explain(host.driver_error, facts)
+    if saying is None:
+        return Finding(
+            id="nvidia-driver-silent",
+            severity="problem",
+            seen=seen,
+            means="no framework can use the card now; why, we do not know from these words",
+            fix=f"restart the machine, or the container; if it stays, ask with the facts below: {fixes.ASK['nvidia']}",
+            paste=block(facts),
+        )
+    return Finding(
+        id=f"nvidia-{saying.id}", severity="problem", seen=seen, means=saying.means, fix=said.fix_of(saying, facts)
+    )
+
+
+def _other_driver(facts: Facts) -> Finding:
+    has_nouveau = "nouveau" in facts.host.pci_drivers
+    return Finding(
+        id="nvidia-nouveau" if has_nouveau else "nvidia-passed-on",
+        severity="problem" if has_nouveau else "note",
+        seen=f"an NVIDIA card whose kernel driver is {'nouveau' if has_nouveau else 'vfio-pci'}",
+        means="nouveau draws pictures and knows no CUDA"
+        if has_nouveau
+        else "the card is set aside for a virtual machine, so that this system cannot use it",
+        fix=fixes.driver(facts) if has_nouveau else "use it there, or give it back to this system",
+    )
+
+
+def _outside(facts: Facts) -> Finding:
+    """A container or WSL, whose driver is the outer system's."""
+    host = facts.host
+    module = f", whose kernel has NVIDIA's module {host.kernel_module}" if host.kernel_module else ""
+    return Finding(
+        id="nvidia-outside",
+        severity="problem",
+        seen=f"an NVIDIA card, seen from inside {'WSL' if host.wsl else 'a container'}{module}, and no NVIDIA library",
+        means="the driver is the outer system's, and its library is not handed in: no framework can use the card",
+        fix="whoever starts the container: docker run --gpus all ... (the host needs the NVIDIA Container Toolkit)"
+        if host.container
+        else "install NVIDIA's driver in Windows, and none in WSL; then: wsl --shutdown, and check with: nvidia-smi",
+    )
+
+
+def _absent(facts: Facts) -> Finding:
+    host = facts.host
+    told = host.nvml == "no library"
+    return Finding(
+        id="nvidia-driver" if told or not host.nvml else "nvidia-not-asked",
+        severity="problem",
+        seen="an NVIDIA card, and NVIDIA's library is not there"
+        if told
+        else "an NVIDIA card, and NVIDIA's library was not asked: "
+        + ("its Python binding is not installed" if host.nvml == "no binding" else "nothing tells whether it is there"),
+        means="without the driver no framework can use the card, whatever is installed in Python",
+        fix=("" if told else "look with: nvidia-smi; if there is no such command: ") + fixes.driver(facts),
+    )
+
+
+def visible(facts: Facts, backend: BackendFacts) -> tuple[GpuFacts, ...]:
+    """The cards that a backend uses, by their names; all of them where its names are of none."""
+    named = tuple(gpu for gpu in facts.host.gpus if gpu.name in backend.gpus)
+    return named or facts.host.gpus
+
+
+def architecture(facts: Facts) -> Iterator[Finding]:
+    """A card that a build has no machine code for, and in which direction."""
+    for backend in facts.backends:
+        if backend.error or backend.rocm:
+            continue
+        seen = set()
+        for gpu in visible(facts, backend):
+            capability = gpu.compute_capability or ""
+            if builds.number_of(capability) is not None and capability not in seen:
+                seen.add(capability)
+                yield from _mismatch(facts, backend, gpu, capability)
+
+
+def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: str) -> Iterator[Finding]:
+    number = builds.number_of(capability) or 0
+    known = re.findall(r"(sm|compute)_(\d+)(?![a-z\d])", " ".join(backend.architectures))
+    code = sorted(int(digits) for kind, digits in known if kind == "sm")
+    portable = [int(digits) for kind, digits in known if kind == "compute"]
+    # Machine code runs on its own generation only; portable code is compiled for any later one.
+    if not code or any(n // 10 == number // 10 and n <= number for n in code):
+        return
+    name, listed = NAMES[backend.name], ", ".join(backend.architectures)
+    seen = f"{gpu.name} is sm_{number}; {name} {backend.version} holds {listed}"
+    if any(n <= number for n in portable):
+        yield Finding(
+            id=f"{backend.name}-compiles-first",
+            severity="note",
+            seen=seen,
+            means="its kernels are compiled for this GPU at first use, which can take minutes, then kept",
+            fix="let the first run finish; it is so once per release and machine",
+        )
+        return
+    older, newer = number < code[0], number > code[-1]
+    direction = "OLDER than" if older else "NEWER than" if newer else "between"
+    fitting = fixes.install(facts, backend.name)
+    yield Finding(
+        id=f"{backend.name}-architecture",
+        severity="problem",
+        seen=seen + (f'; it says: "{backend.keras_error}"' if backend.keras_error else ""),
+        means=f"the card is {direction} every architecture of this build, which has no code for it"
+        + (" ('no kernel image is available')" if "no kernel" not in backend.keras_error else ""),
+        fix=(f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
+    )
+
+
+def state(facts: Facts) -> Iterator[Finding]:
+    """Other processes, little memory, and what holds a card back."""
+    seen = [name for backend in facts.backends for name in backend.gpus]
+    by_mig = facts.variables.get("CUDA_VISIBLE_DEVICES", "").startswith("MIG-") or any(" MIG " in name for name in seen)
+    for gpu in facts.host.gpus:
+        # The driver tells memory and processes of the whole card, of which an instance is a part.
+        if gpu.n_processes and not (gpu.mig or by_mig):
+            yield Finding(
+                id="gpu-shared",
+                severity="note",
+                seen=f"{gpu.n_processes} other {plural(gpu.n_processes, 'process', 'processes')} on the {gpu.name}",
+                means="they share its time and memory, so timings taken now mean little",
+                fix="nvidia-smi shows them",
+            )
+        little = gpu.free_bytes is not None and gpu.free_bytes < LITTLE_GPU_MEMORY_FRAC * (gpu.memory_bytes or 0)
+        if little and not (gpu.mig or by_mig):
+            yield Finding(
+                id="gpu-memory",
+                severity="problem",
+                seen=f"{gb(gpu.free_bytes)} of {gb(gpu.memory_bytes)} free on the {gpu.name}",
+                means="a new process may fail for lack of memory; TensorFlow and JAX reserve most of it at start",
+                fix="end the process that holds it (nvidia-smi), or set TF_FORCE_GPU_ALLOW_GROWTH=true "
+                "and XLA_PYTHON_CLIENT_PREALLOCATE=false",
+            )
+        if gpu.throttle:
+            yield Finding(
+                id="gpu-throttled",
+                severity="note",
+                seen=f"{gpu.name} is held back: {gpu.throttle}",
+                means="its clock is below what it could be",
+                fix="nvidia-smi -q -d PERFORMANCE tells more; check cooling and the power limit",
+            )
+
+
+def unlike_cards(facts: Facts) -> Iterator[Finding]:
+    """Several cards of several kinds, which CUDA and the driver number differently."""
+    names = dict.fromkeys(gpu.name for gpu in facts.host.gpus)
+    if len(names) > 1 and facts.variables.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        yield Finding(
+            id="cuda-device-order",
+            severity="note",
+            seen=f"cards of several kinds: {', '.join(names)}; CUDA_DEVICE_ORDER is not PCI_BUS_ID",
+            means="CUDA counts the fastest first, nvidia-smi goes by the bus: number 0 can be another card in each",
+            fix="export CUDA_DEVICE_ORDER=PCI_BUS_ID, or name a card in CUDA_VISIBLE_DEVICES by its UUID "
+            "(nvidia-smi -L lists them)",
+        )
+
+
+def jetson(facts: Facts) -> Iterator[Finding]:
+    """NVIDIA's small boards, whose GPU is neither on the bus nor always in NVML."""
+    if not is_jetson(facts.host) or any(backend.gpus for backend in facts.backends):
+        return
+    yield Finding(
+        id="jetson",
+        severity="problem" if any(backend.installed for backend in facts.backends) else "note",
+        seen=f"{facts.host.board or 'NVIDIA Jetson'}, and no backend sees its GPU",
+        means="wheels from the package index have no code for it: the board's builds are NVIDIA's own",
+        fix=f"take the build for this JetPack: {fixes.JETSON}",
+    )

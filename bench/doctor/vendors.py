@@ -1,0 +1,168 @@
+"""AMD's, Intel's and Apple's GPUs: rules from facts to findings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.doctor import builds, fixes, said
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_apple, is_present
+
+NO_CODE = ("no-kernel",)
+
+
+def amd(facts: Facts) -> Iterator[Finding]:
+    """An AMD card or APU, its driver, and builds for ROCm."""
+    host = facts.host
+    has_build = any(backend.rocm for backend in facts.backends)
+    if not is_present(facts, "AMD") or (is_present(facts, "NVIDIA") and not has_build):
+        return  # beside another maker's card, AMD's is mostly the one in the processor
+    if host.system == "Linux" and not host.has_kfd and not any(backend.gpus for backend in facts.backends):
+        in_container = bool(host.container)
+        yield Finding(
+            id="rocm-driver",
+            severity="note",
+            seen="an AMD graphics card without AMD's compute device (/dev/kfd)"
+            + (" inside this container" if in_container else ""),
+            means="the device is not handed in, or the host has none"
+            if in_container
+            else "ROCm's kernel driver is not loaded, or the chip is not one that it supports: frameworks use the CPU",
+            fix="docker run --device=/dev/kfd --device=/dev/dri ..."
+            if in_container
+            else "look for the chip in https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/"
+            "system-requirements.html",
+        )
+        return
+    for backend in facts.backends:
+        if backend.installed and not backend.error:
+            yield from _amd_backend(facts, backend)
+
+
+def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
+    host, name = facts.host, NAMES[backend.name]
+    chips = ", ".join(host.gfx) or "chip not told"
+    words = backend.keras_error or backend.log
+    saying = said.explain(words, facts) if words else None
+    lacks = bool(host.gfx and backend.architectures) and not _has_code(facts, backend)
+    if backend.rocm and (lacks or (saying and saying.id in NO_CODE)):
+        yield Finding(
+            id=f"{backend.name}-architecture",
+            severity="problem",
+            seen=f"{name} {backend.version} for ROCm sees {', '.join(backend.gpus) or 'no GPU'} ({chips}); it holds "
+            f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}"
+            + (f'; it says: "{words}"' if words else ""),
+            means="this build has no code for the chip",
+            fix=f"{_other_rocm(facts)}. HSA_OVERRIDE_GFX_VERSION, with which users claim a sister chip, "
+            "is unsupported: it can work, crash or give wrong numbers",
+        )
+    elif not backend.gpus and backend.rocm:
+        shown = f'; it says: "{words}"' if words else ""
+        yield Finding(
+            id=f"{backend.name}-rocm",
+            severity="problem",
+            seen=f"AMD's compute device ({chips}), and {name} {backend.version} built for ROCm sees no GPU{shown}",
+            means=saying.means
+            if saying
+            else "this user may not open /dev/kfd or /dev/dri/renderD*"
+            if host.may_render is False
+            else "the chip is not on this build's list, or this user may not open /dev/kfd: we do not know which",
+            fix=said.fix_of(saying, facts, backend.name) if saying else f"ls -l /dev/kfd; {fixes.rights(facts)}",
+            paste="" if saying or host.may_render is False else block(facts),
+        )
+    elif not backend.gpus and host.system == "Linux":
+        yield Finding(
+            id=f"{backend.name}-rocm",
+            severity="problem",
+            seen=f"AMD's compute device ({chips}), and {name} {backend.version} without ROCm",
+            means="the card is not used: this build computes on the CPU",
+            fix=fixes.install(facts, backend.name)
+            if backend.name != "tensorflow"
+            else "AMD publishes tensorflow-rocm, whose newest release on the package index is 2.14; "
+            "or: export KERAS_BACKEND=torch, with the build for ROCm",
+        )
+
+
+def _other_rocm(facts: Facts) -> str:
+    """Where a build with code for this machine's chips is; where the chip is not told, how to learn its name."""
+    if not facts.host.gfx:
+        return (
+            "rocminfo | grep gfx tells the chip (Strix Halo is gfx1151); take a build that lists it: AMD's own, "
+            f"{fixes.AMD_WHEELS}, or a newer one for ROCm from {fixes.TORCH_INDEX}"
+        )
+    return f"a build that lists {', '.join(facts.host.gfx)}: {fixes.rocm(facts)}"
+
+
+def _has_code(facts: Facts, backend: BackendFacts) -> bool:
+    listed = {name.split(":")[0] for name in backend.architectures}
+    return any(chip in listed for chip in facts.host.gfx)
+
+
+def intel(facts: Facts) -> Iterator[Finding]:
+    """Intel's GPUs, which PyTorch uses as xpu."""
+    host = facts.host
+    torch = fixes.backend_facts(facts, "torch")
+    if not is_present(facts, "Intel") or host.gpus or is_present(facts, "NVIDIA") or is_present(facts, "AMD"):
+        return  # beside another maker's card, Intel's is the one in the processor
+    drivers = [name for name in host.pci_drivers if name in ("i915", "xe")]
+    bound = f", kernel driver {drivers[0]}" if drivers else ""
+    has_build = bool(torch.xpu) or "+xpu" in torch.version
+    if torch.gpus:
+        return
+    words = torch.error or torch.log
+    saying = said.explain(words, facts) if words else None
+    explained = saying if saying and saying.id == "xpu-no-device" else None
+    yield Finding(
+        id="intel-gpu",
+        severity="problem" if has_build else "note",
+        seen=f"an Intel GPU on the bus{bound}"
+        + (f"; PyTorch {torch.version} for XPU sees no device" if has_build else "; no build for XPU is installed")
+        + (f'; it says: "{words}"' if words else ""),
+        means=(
+            explained.means
+            if explained
+            else "PyTorch's build for XPU and Intel's compute runtime (Level Zero) are needed, and the kernel's driver "
+            "(i915 or xe) must suit the runtime; graphics inside an older processor is not supported"
+        )
+        + ". This project does not measure on xpu yet",
+        fix=(
+            said.fix_of(explained, facts, "torch")
+            if explained
+            else f"install the runtime: {fixes.INTEL_RUNTIME}; {fixes.install(facts, 'torch')}"
+            if not has_build
+            else f"install the runtime: {fixes.INTEL_RUNTIME}; {fixes.rights(facts)}"
+        ),
+    )
+
+
+def apple(facts: Facts) -> Iterator[Finding]:
+    """Plug-ins on an Apple chip, which suit some releases of their framework only."""
+    if not is_apple(facts.host):
+        return
+    for plugin in builds.table().plugin:
+        backend = fixes.backend_facts(facts, plugin.framework)
+        if not backend.installed or backend.gpus:
+            continue
+        name, has = NAMES[backend.name], facts.packages.get(plugin.name, "")
+        too_new = builds.beyond(backend.version, plugin.newest)
+        words = backend.error or backend.log
+        if has and (too_new or backend.error):
+            yield Finding(
+                id=f"{backend.name}-metal",
+                severity="problem" if backend.error or too_new else "note",
+                seen=f"{plugin.name} {has} beside {name} {backend.version}"
+                + (f'; it says: "{words}"' if words else ""),
+                means=f"the plug-in does not work with {name} after {plugin.newest}"
+                if too_new
+                else f"the plug-in works with some releases of {name} only, and stops this one",
+                fix=f"pip uninstall -y {plugin.name} ({name} then computes on the CPU); for the GPU: "
+                "export KERAS_BACKEND=torch",
+            )
+        elif not backend.error:
+            yield Finding(
+                id=f"{backend.name}-metal",
+                severity="note",
+                seen=f"{name} {backend.version} on {facts.host.cpu_model or 'Apple silicon'} computes on the CPU"
+                + (f', with {plugin.name} {has}; it says: "{words}"' if has and words else ""),
+                means=f"that is well; Apple's plug-in {plugin.name} stopped at {name} {plugin.newest}"
+                + (" and would break it" if too_new else ""),
+                fix="for the GPU: export KERAS_BACKEND=torch, whose wheel has Metal built in",
+            )

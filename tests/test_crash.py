@@ -1,0 +1,86 @@
+"""Unexpected errors, and output to any code page."""
+
+import io
+import sys
+
+import pytest
+import typer
+
+from bench.cli import crash
+from bench.doctor.facts import Facts, HostFacts
+
+
+@pytest.fixture
+def stream(monkeypatch):
+    """Standard output and error of a code page; gives a function that reads what was written."""
+
+    def made(encoding):
+        raw = {name: io.BytesIO() for name in ("stdout", "stderr")}
+        for name, buffer in raw.items():
+            monkeypatch.setattr(sys, name, io.TextIOWrapper(buffer, encoding=encoding))
+
+        def written(name):
+            getattr(sys, name).flush()
+            return raw[name].getvalue().decode(encoding)
+
+        return written
+
+    return made
+
+
+@pytest.mark.parametrize("encoding", ["cp936", "cp1252", "cp437", "ascii", "utf-8"])
+def test_output_to_a_file_takes_any_code_page(stream, encoding):
+    written = stream(encoding)
+    crash.survive_code_pages()
+
+    print("12 µs × 3 → naïve ½ 漢 ●")
+
+    assert written("stdout").startswith(("12 µs", "12 us"))
+
+
+def test_a_sign_that_is_lacking_becomes_a_plain_one(stream):
+    written = stream("ascii")
+    crash.survive_code_pages()
+
+    print("12 µs × 3 − ½ é 漢")
+
+    assert "12 us x 3 - 1/2 e ?\n" == written("stdout")
+
+
+def test_an_unexpected_error_has_an_exit_code_of_its_own_and_tells_the_facts(capsys):
+    def broken():
+        raise RuntimeError("the disk at /home/somebody/secret/place.txt is upside down")
+
+    with pytest.raises(SystemExit) as ended:
+        crash.guard(broken)
+
+    text = capsys.readouterr().err
+    assert 70 == ended.value.code
+    assert "RuntimeError: the disk at place.txt is upside down" in text
+    assert "test_crash.py" in text
+    assert "Python 3" in text
+    assert "Traceback" not in text
+    assert "somebody" not in text
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_other_exit_codes_keep_their_meaning(code):
+    def command():
+        raise SystemExit(code)
+
+    with pytest.raises(SystemExit) as ended:
+        crash.guard(command)
+
+    assert code == ended.value.code
+
+
+def test_the_facts_collected_so_far_are_printed(capsys):
+    known = Facts(host=HostFacts(system="Linux", driver="575.51.03", refused={"memory": "PermissionError: denied"}))
+
+    with pytest.raises(typer.Exit) as ended:
+        crash.end(ValueError("no"), known)
+
+    text = capsys.readouterr().err
+    assert crash.UNEXPECTED == ended.value.exit_code
+    assert "575.51.03" in text
+    assert "not read: memory: PermissionError: denied" in text
