@@ -8,9 +8,11 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, NamedTuple, dataclass_transform, get_args
+from typing import Annotated, Any, Literal, NamedTuple, dataclass_transform, get_args
 
 import msgspec
+
+from bench import units
 
 # Schema history. A bump needs an upgrade function in codec.UPGRADES and a stored old file under tests/data/.
 #   1  2026-11: first version
@@ -29,7 +31,7 @@ Jit = Literal["on", "off"]
 Profile = Literal["smoke", "quick", "reference"]
 Status = Literal["ok", "skipped", "failed", "timeout", "out_of_memory"]
 Phase = Literal["import", "device_start", "data", "build", "first_step", "warmup", "steady", "evaluation"]
-Scalar = int | float | str | bool
+Scalar = units.Integer | units.Real | str | bool
 
 # What a number means, by mode: a change that moves predictions leaves the trainings as they are. Raise a mode's version
 # when a change to the harness can move its numbers, and say so in CHANGELOG.md under "Method". Results of different
@@ -49,7 +51,7 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SLUG = re.compile(units.SLUG)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
@@ -74,14 +76,14 @@ class Target(Struct, kw_only=True):
     """The quality at which a workload counts as done."""
 
     metric: str  # Keras metric name, as in model.evaluate(..., return_dict=True)
-    at_least: float
-    max_epochs: int
+    at_least: units.Quality
+    max_epochs: units.Number
 
 
 class Series(Struct, kw_only=True):
     """One of the things that a study times in turn in one process; the first of a workload is the baseline."""
 
-    id: str
+    id: units.Slug
     label: str  # in a table's row: "model.predict"
 
 
@@ -91,7 +93,7 @@ ReadingUnit = Literal["s", "bytes", "bytes_per_s", "flop_per_s", "per_s", "ratio
 class Reading(Struct, kw_only=True):
     """One value that a study reads once per run."""
 
-    id: str
+    id: units.Slug
     label: str
     unit: ReadingUnit
 
@@ -104,17 +106,17 @@ class Variant(Struct, kw_only=True):
     """
 
     mode: Mode = "train"
-    batch_size: int
-    n_samples: int  # rows of x; a multiple of batch_size, so that every step has one shape
+    batch_size: units.Number
+    n_samples: units.Number  # rows of x; a multiple of batch_size, so that every step has one shape
     params: dict[str, Scalar] = {}
-    n_job_epochs: int = 0  # > 0: also time a whole job of that many epochs, from the first call of fit
-    n_blocks: int = 30  # steady blocks to keep
-    steady_limit_s: float = 20.0  # stop collecting blocks after this long (never under 3 blocks)
+    n_job_epochs: units.Repeats = 0  # > 0: also time a whole job of that many epochs, from the first call of fit
+    n_blocks: units.Number = 30  # steady blocks to keep
+    steady_limit_s: units.Seconds = 20.0  # stop collecting blocks after this long (never under 3 blocks)
     headline: bool = False  # measured first, in every jit arm and precision that applies
-    estimate_s: float = 10.0  # seconds a run takes on two cores; only a guess for plans without records
+    estimate_s: units.Seconds = 10.0  # seconds a run takes on two cores; only a guess for plans without records
     backends: tuple[Backend, ...] = ()
     devices: tuple[Device, ...] = ()
-    more_threads: tuple[int, ...] = ()  # further core counts of a CPU cell; those the machine lacks are left out
+    more_threads: tuple[units.Cores, ...] = ()  # further core counts of a CPU cell, but for those the machine lacks
     more_precisions: tuple[Precision, ...] = ()  # further precisions; tf32 only on a GPU
     more_jits: tuple[Jit, ...] = ()  # further compilation arms; JAX has only "on"
     sweep: str = ""  # the question this variant or its further arms answer: "batch", "threads"
@@ -123,7 +125,7 @@ class Variant(Struct, kw_only=True):
 class Workload(Struct, kw_only=True):
     """A named training or inference task with fixed data, model and stopping rule (a workload file's SPEC)."""
 
-    id: str
+    id: units.Slug
     title: str  # "ResNet-50, 224 px"
     summary: str  # one sentence: what is trained on what
     kind: Kind = "model"
@@ -161,15 +163,15 @@ class Names(Struct, kw_only=True):
 class Cell(Struct, kw_only=True):
     """One combination of workload, mode, backend, device, precision, jit, batch size, threads, parameters."""
 
-    workload: str
+    workload: units.Slug
     mode: Mode = "train"
     backend: Backend
     device: Device
     precision: Precision = "float32-strict"
     jit: Jit
-    batch_size: int
-    n_samples: int
-    threads: int
+    batch_size: units.Number
+    n_samples: units.Number
+    threads: units.Cores
     params: dict[str, Scalar] = {}
 
     @property
@@ -189,24 +191,24 @@ class Cell(Struct, kw_only=True):
 class Block(Struct, kw_only=True, array_like=True):
     """Steps between two synchronisations with the device; stored as [n_steps, seconds]."""
 
-    n_steps: int
-    seconds: float
+    n_steps: units.Number
+    seconds: units.Elapsed
 
 
 class Epoch(Struct, kw_only=True, array_like=True):
     """One pass over the training data of a whole job; stored as [loss, quality, at_s, evaluation_s]."""
 
-    loss: float
-    quality: float | None  # the target's metric on held-out data; None where the workload has no target
-    at_s: float  # seconds from the call of fit to the end of this epoch's evaluation
-    evaluation_s: float  # of which spent on the held-out data in this epoch
+    loss: units.Loss
+    quality: units.Quality | None  # the target's metric on held-out data; None where the workload has no target
+    at_s: units.Elapsed  # seconds from the call of fit to the end of this epoch's evaluation
+    evaluation_s: units.Seconds  # of which spent on the held-out data in this epoch
 
 
 class Job(Struct, kw_only=True):
     """A whole training job as a user would start it: fit to the target, or a fixed number of epochs."""
 
-    epochs: tuple[Epoch, ...]
-    seconds: float  # from the call of fit to its return: compilation and evaluation included
+    epochs: Annotated[tuple[Epoch, ...], msgspec.Meta(min_length=1)]
+    seconds: units.Elapsed  # from the call of fit to its return: compilation and evaluation included
     reached: bool | None  # None where the workload has no target
 
     @property
@@ -232,9 +234,9 @@ class Observed(Struct, kw_only=True):
     layout: str  # "channels_last" or "channels_first"
     recurrent_path: Literal["none", "fused", "loop"]
     autotune: str
-    n_threads: int | None  # the backend's own pool for one operation
-    n_cores_affinity: int | None
-    n_physical_cores: int | None = None  # that those lie on; fewer where two of them are threads of one core
+    n_threads: units.Cores | None  # the backend's own pool for one operation
+    n_cores_affinity: units.Cores | None
+    n_physical_cores: units.Cores | None = None  # that those lie on; fewer where two of them are threads of one core
     openmp: tuple[str, ...] | None = None  # OpenMP libraries loaded in the process; each has threads of its own
     caches: str  # "cold: ..." in words
     data_feed: str  # "numpy arrays through model.fit"
@@ -243,59 +245,59 @@ class Observed(Struct, kw_only=True):
 class Control(Struct, kw_only=True):
     """The control kernel: a float32 n x n matrix product on the run's device, through the run's backend."""
 
-    n: int
-    seconds: tuple[float, ...]
+    n: units.Cores
+    seconds: Annotated[tuple[units.Elapsed, ...], msgspec.Meta(min_length=1)]
 
 
 class Conditions(Struct, kw_only=True):
     """The machine's state at one instant. None where the machine does not tell."""
 
-    load_1min: float | None
-    cpu_clock_hz: float | None
-    cpu_temperature_c: float | None
-    gpu_clock_hz: float | None
-    gpu_temperature_c: float | None
+    load_1min: units.Load | None
+    cpu_clock_hz: units.Hertz | None
+    cpu_temperature_c: units.Celsius | None
+    gpu_clock_hz: units.Hertz | None
+    gpu_temperature_c: units.Celsius | None
     gpu_throttle: str | None
-    n_gpu_processes: int | None  # processes other than this one on the GPU
-    n_throttled_periods: int | None  # cgroup cpu.stat nr_throttled so far
+    n_gpu_processes: units.Count | None  # processes other than this one on the GPU
+    n_throttled_periods: units.Count | None  # cgroup cpu.stat nr_throttled so far
 
 
 class Run(Struct, kw_only=True):
     """One process that executed one cell once."""
 
-    index: int  # repeat, from 0
-    order: int  # position in the session's seeded order, over all cells
+    index: units.Repeats  # repeat, from 0
+    order: units.Count  # position in the session's seeded order, over all cells
     status: Status
     reason: str = ""
-    started_at: str  # UTC, ISO 8601
-    total_s: float  # the parent's clock: from spawning the process to its end
-    phases_s: dict[Phase, float] = {}
+    started_at: units.Instant  # UTC, ISO 8601
+    total_s: units.Seconds  # the parent's clock: from spawning the process to its end
+    phases_s: dict[Phase, units.Seconds] = {}
     warmup: tuple[Block, ...] = ()  # the trace that led to the steady state, first step left out
     steady: bool | None = None  # whether the warm-up criterion was met
     blocks: tuple[Block, ...] = ()  # steady blocks
-    n_blocks_dropped: int = 0
-    latencies_s: tuple[float, ...] = ()  # blocks of one step, synchronised
-    n_latencies_dropped: int = 0
-    between_epochs_s: tuple[float, ...] = ()  # of a training, while the clock stood still: one epoch's end to the next
-    n_between_epochs_dropped: int = 0
-    series: dict[str, tuple[Block, ...]] = {}  # of a study: steady blocks by series, taken in turn
-    first_s: dict[str, float] = {}  # of a study: seconds of the first call, by series
-    readings: dict[str, float] = {}  # of a study: by reading, in the unit its workload declares
-    n_samples_per_step: int = 0
-    flop_per_step: float | None = None  # counted by formula; only probes have it so far
-    n_params: int | None = None
-    final_loss: float | None = None
+    n_blocks_dropped: units.Count = 0
+    latencies_s: tuple[units.Elapsed, ...] = ()  # blocks of one step, synchronised
+    n_latencies_dropped: units.Count = 0
+    between_epochs_s: tuple[units.Elapsed, ...] = ()  # of a training, the clock stopped: an epoch's end to the next
+    n_between_epochs_dropped: units.Count = 0
+    series: dict[units.Slug, tuple[Block, ...]] = {}  # of a study: steady blocks by series, taken in turn
+    first_s: dict[units.Slug, units.Elapsed] = {}  # of a study: seconds of the first call, by series
+    readings: dict[units.Slug, units.Value] = {}  # of a study: by reading, in the unit its workload declares
+    n_samples_per_step: units.Count = 0
+    flop_per_step: units.Flop | None = None  # counted by formula; only probes have it so far
+    n_params: units.Count | None = None
+    final_loss: units.Loss | None = None
     job: Job | None = None
     observed: Observed | None = None
     control_before: Control | None = None
     control_after: Control | None = None
     before: Conditions | None = None
     after: Conditions | None = None
-    peak_host_bytes: int | None = None
-    peak_device_bytes: int | None = None
-    energy_j: float | None = None
-    idle_w: float | None = None
-    utilisation_frac: tuple[float, ...] | None = None  # GPU, sampled while steady, thinned evenly
+    peak_host_bytes: units.Bytes | None = None
+    peak_device_bytes: units.Bytes | None = None
+    energy_j: units.Joules | None = None
+    idle_w: units.Watts | None = None
+    utilisation_frac: tuple[units.Share, ...] | None = None  # GPU, sampled while steady, thinned evenly
     unmeasured: dict[str, str] = {}  # field name -> why it is None
 
 
@@ -303,12 +305,12 @@ class Record(Struct, kw_only=True):
     """The stored file of a cell: raw measurements of all its runs, nothing derived."""
 
     schema_version: int = SCHEMA_VERSION
-    method_version: int  # that of the cell's mode, see METHOD_VERSIONS
+    method_version: units.Number  # that of the cell's mode, see METHOD_VERSIONS
     cell: Cell
     spec: Workload  # as it stood when the cell ran; only the profile's variants are kept
     profile: Profile
-    source_hash: str  # of the workload's functions, see registry.source_hash
-    commit: str | None = None  # of the code that ran the cell; None in older records: the session's
+    source_hash: units.SourceHash  # of the workload's functions, see registry.source_hash
+    commit: units.CommitId | None = None  # of the code that ran the cell; None in older records: the session's
     status: Status
     reason: str = ""
     runs: tuple[Run, ...] = ()
@@ -335,8 +337,8 @@ class Gpu(Struct, kw_only=True):
     """One GPU as its driver describes it."""
 
     name: str
-    memory_bytes: int | None  # None where the driver does not tell, as of memory shared with the CPU
-    power_limit_w: float | None
+    memory_bytes: units.MemorySize | None  # None where the driver does not tell, as of memory shared with the CPU
+    power_limit_w: units.Watts | None
     driver: str
     compute_capability: str | None = None
 
@@ -345,14 +347,14 @@ class Machine(Struct, kw_only=True):
     """One physical host; nothing personal."""
 
     schema_version: int = SCHEMA_VERSION
-    id: str
+    id: units.Slug
     cpu_model: str
     cpu_family: str  # vendor's family/model/stepping numbers as text; tells chips with masked names apart
     architecture: str
-    n_physical_cores: int | None
-    n_logical_cores: int
+    n_physical_cores: units.Cores | None
+    n_logical_cores: units.Cores
     cpu_flags: tuple[str, ...]  # only those that change results
-    memory_bytes: int
+    memory_bytes: units.MemorySize
     gpus: tuple[Gpu, ...]
     os: str
     virtual: bool | None
@@ -362,8 +364,8 @@ class Machine(Struct, kw_only=True):
 class PlannedCell(Struct, kw_only=True):
     """A cell of the session's plan; ``skip`` is the reason why it cannot run, or empty."""
 
-    cell_id: str
-    n_repeats: int
+    cell_id: units.CellId
+    n_repeats: units.Repeats
     skip: str = ""
 
 
@@ -375,20 +377,20 @@ class Session(Struct, kw_only=True):
     """
 
     schema_version: int = SCHEMA_VERSION
-    method_version: int = METHOD_VERSION  # the newest when it started; each record names its own
-    id: str  # ISO date, with "-2", "-3" for later sessions of that day
-    machine_id: str
+    method_version: units.Number = METHOD_VERSION  # the newest when it started; each record names its own
+    id: units.SessionId  # ISO date, with "-2", "-3" for later sessions of that day
+    machine_id: units.Slug
     profile: Profile
-    started_at: str  # UTC, ISO 8601
-    seed: int
-    n_repeats: int
-    versions: dict[str, str]  # python, keras, backends, numpy, driver libraries
+    started_at: units.Instant  # UTC, ISO 8601
+    seed: units.Seed
+    n_repeats: units.Repeats
+    versions: dict[str, units.Version]  # python, keras, backends, numpy, driver libraries
     environment: dict[str, str]  # variables that change results, as given to the runs
-    n_cores_visible: int
-    n_cores_affinity: int | None
-    cgroup_quota_cores: float | None
-    n_cores_effective: int
-    commit: str | None
+    n_cores_visible: units.Cores
+    n_cores_affinity: units.Cores | None
+    cgroup_quota_cores: units.Quota | None
+    n_cores_effective: units.Cores
+    commit: units.CommitId | None
     dirty: bool | None
     plan: tuple[PlannedCell, ...]
     unmeasured: dict[str, str] = {}

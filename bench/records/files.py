@@ -6,25 +6,38 @@ import contextlib
 import errno
 import json
 import os
+import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from bench import ROOT
-from bench.records import codec
+from bench import ROOT, units
+from bench.records import codec, texts
 from bench.records.codec import encode
 from bench.schema import Struct
 
 RESULTS = ROOT / "results"
 LOCAL = "local"  # sub-folder of results/ that git ignores: this machine, not yet published
 SPOOL = ".runs"  # sub-folder of a session: runs of cells that are not complete yet
+MOST_BYTES = 2**18  # of a file; a record has 20 kB
+MOST_DEPTH = 12
+MOST_ITEMS = 10_000  # of a list or an object
 T = TypeVar("T", bound=Struct)
+# msgspec names the pattern that a text does not have; readers want its meaning.
+_FORM = re.compile(r"`str` matching regex (.*)")
+_MEANING = {
+    repr(meta.pattern): meta.description
+    for kind in vars(units).values()
+    for meta in getattr(kind, "__metadata__", ())
+    if meta.pattern
+}
 
 
 class RecordError(ValueError):
-    """A stored file that is not what it must be: path, place in the JSON, expected, found."""
+    """A stored file that is not what it must be: path, place in the JSON, expected, found, what to do."""
 
 
 class StoreError(OSError):
@@ -32,33 +45,39 @@ class StoreError(OSError):
 
 
 def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
-    """A stored file, strictly decoded; older schema versions are upgraded in memory.
+    """A stored file through the gate: whoever wrote it, what comes back is of the type and within its bounds.
+
+    A regular file of at most MOST_BYTES, UTF-8, JSON with no key twice, plain impersonal texts, a known version
+    (older ones are upgraded in memory), known keys, numbers in the range of their unit.
 
     Raises:
-        RecordError: not readable, not JSON, unknown version, or not of the type; says path, JSON path,
-            expected and found.
+        RecordError: it is not; one line with path, JSON path, expected, found and what to do.
     """
-    where = shown or path.name
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{where}: cannot be read: {error.strerror}") from error
-    if not text.strip():
-        raise RecordError(f"{where}: $: expected a JSON object, found an empty file")
-    try:
-        raw = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where}: $: expected JSON, found {_json_problem(error)}") from error
-    if not isinstance(raw, dict):
-        raise RecordError(f"{where}: $: expected a JSON object, found {type(raw).__name__}")
-    try:
+        raw = _parsed(_regular(path))
+        if found := _text_problem(raw, "$"):
+            raise _Refused(*found)
         raw = codec.upgrade(raw)
-    except codec.VersionError as error:
-        raise RecordError(f"{where}: $.schema_version: {error}") from error
-    try:
         return msgspec.convert(raw, type_, strict=True)
+    except _Refused as error:
+        at, said = error.args
+    except codec.VersionError as error:
+        at, said = "$.schema_version", str(error)
     except msgspec.ValidationError as error:
-        raise RecordError(f"{where}: {_validation_problem(error, raw)}") from error
+        at, said = _validation_problem(error, raw)
+    raise RecordError(refusal(shown or path.name, at, said))
+
+
+def refusal(where: str, at: str, said: str, remedy: str = "measure it again or take the file away") -> str:
+    """One printable line of at most 300 characters: file, JSON path, expected and found, what to do."""
+    where, at, remedy = one_line(where, 130, tail=True), one_line(at, 50), remedy[:50]
+    return f"{where}: {at}: {one_line(said, 300 - len(where) - len(at) - len(remedy) - 6)}; {remedy}"
+
+
+def one_line(text: str, most: int, *, tail: bool = False) -> str:
+    """The text without what would break a line or a terminal, cut to so many characters."""
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= most else f"…{text[1 - most :]}" if tail else f"{text[: most - 1]}…"
 
 
 def write_once(path: Path, value: Struct) -> None:
@@ -93,49 +112,112 @@ def write_once(path: Path, value: Struct) -> None:
                 os.unlink(temporary)
 
 
-class _NotANumberError(ValueError):
-    """NaN or an infinity in a JSON text."""
+class _Refused(ValueError):
+    """What the gate refuses: JSON path, and "expected ..., found ..."."""
+
+
+def _regular(path: Path) -> bytes:
+    """The bytes of a regular file; a link, a pipe or a device is not opened, or not read."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode) or path.is_symlink():
+                raise _Refused("$", "expected a regular file, found a folder, link, pipe or device")
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        what = "a link" if path.is_symlink() else f"one that cannot be read: {error.strerror}"
+        raise _Refused("$", f"expected a regular file, found {what}") from error
+    if len(text) > MOST_BYTES:
+        raise _Refused("$", f"expected at most {MOST_BYTES} bytes, found more")
+    return text
+
+
+def _parsed(data: bytes) -> codec.Json:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _Refused("$", f"expected UTF-8 text, found byte {data[error.start]:#04x} at {error.start}") from error
+    if not text.strip():
+        raise _Refused("$", "expected a JSON object, found an empty file")
+    try:
+        raw = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_each_key_once)
+    except json.JSONDecodeError as error:
+        found = f"{error.msg} at line {error.lineno}, column {error.colno} (a truncated file?)"
+        raise _Refused("$", f"expected JSON, found {found}") from error
+    except _Refused:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise _Refused("$", f"expected JSON, found {error}") from error
+    if not isinstance(raw, dict):
+        raise _Refused("$", f"expected a JSON object, found {type(raw).__name__}")
+    return raw
 
 
 def _refuse_constant(name: str) -> float:
-    raise _NotANumberError(f"{name}, which is not a JSON number")
+    raise _Refused("$", f"expected JSON, found {name}, which is not a JSON number")
 
 
-def _json_problem(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno} (a truncated file?)"
-    if isinstance(error, UnicodeDecodeError):
-        return "bytes that are not UTF-8 text"
-    return str(error) or type(error).__name__
+def _each_key_once(pairs: list[tuple[str, Any]]) -> codec.Json:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Refused("$", f"expected every key once, found {twice[:40]!a} twice")
+    return found
 
 
-def _validation_problem(error: msgspec.ValidationError, raw: Any) -> str:
-    """msgspec's message as 'JSON path: expected, found'."""
+def _text_problem(value: Any, at: str, key: str = "", depth: int = 0) -> tuple[str, str] | None:
+    """JSON path and problem of the first text that cannot be stored, or of what is too deep or too long."""
+    if type(value) is str:
+        said = texts.problem(value, key)
+        return (at, said) if said else None
+    if depth == MOST_DEPTH or len(value) > MOST_ITEMS:
+        return at, f"expected at most {MOST_ITEMS} items and a depth of {MOST_DEPTH}, found more"
+    if type(value) is dict:
+        for name, item in value.items():
+            if said := texts.problem(name):
+                return at, f"{said}, a key"
+            below = texts.below(key, name)
+            if type(item) in _DEEP and (found := _text_problem(item, f"{at}.{name}", below, depth + 1)):
+                return found
+    else:
+        for index, item in enumerate(value):
+            if type(item) in _DEEP and (found := _text_problem(item, f"{at}[{index}]", key, depth + 1)):
+                return found
+    return None
+
+
+_DEEP = (str, dict, list)
+
+
+def _validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, str]:
+    """msgspec's message as JSON path and "expected ..., found ..."."""
     message, _, at = str(error).partition(" - at `")
     is_key = at.startswith("key` in `")  # how msgspec names a key that is none of the known ones
     path = at.removeprefix("key` in `").rstrip("`") or "$"
+    message = _FORM.sub(lambda form: _MEANING[form[1]], message[0].lower() + message[1:])
+    if message.startswith("object contains unknown field"):
+        return path, f"expected only known keys, found {message.removeprefix('object contains unknown field ')}"
+    if message.startswith("object missing required field"):
+        return path, f"expected the key {message.removeprefix('object missing required field ')}, found none"
+    if message == "number out of range":
+        message = "expected a number of at most 64 bits"
     if is_key:
-        return f"{path}: a key is none of the known ones: {message[0].lower()}{message[1:]}"
-    if message.startswith("Object contains unknown field"):
-        return f"{path}: expected only known keys, found {message.removeprefix('Object contains unknown field ')}"
-    if message.startswith("Object missing required field"):
-        return f"{path}: expected the key {message.removeprefix('Object missing required field ')}, found none"
-    return f"{path}: {message[0].lower()}{message[1:].replace(', got ', ', found ')}{_found(raw, path, message)}"
+        message = f"a key is none of the known ones: {message}"
+    return path, message.replace(", got ", ", found ") + _found(raw, path, message)
 
 
 def _found(raw: Any, path: str, message: str) -> str:
-    """The offending value itself, where the message does not show one."""
+    """The offending value itself, or what holds it, where the message does not show one."""
     if ", got " in message:
         return ""
     value = raw
-    try:
+    with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
         for part in path.removeprefix("$").replace("[", ".[").strip(".").split("."):
             if part.startswith("["):
                 value = value[int(part[1:-1])]
             elif part:
                 value = value[part]
-    except (KeyError, IndexError, TypeError, ValueError):
-        return ""
     return f", found {json.dumps(value)[:60]}"
 
 

@@ -1,0 +1,47 @@
+"""Units of stored numbers, each with the range that a machine can reach; ids, dates and hashes, with their form. Pure.
+
+``bench.schema`` declares its fields with them, and msgspec refuses whatever lies outside when a file is read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+DATE = r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+
+Slug = Annotated[str, Meta(pattern=rf"^{SLUG}\Z", max_length=60, description="a lower-case kebab id")]
+CellId = Annotated[str, Meta(pattern=rf"^{SLUG}\Z", max_length=200, description="a lower-case kebab id")]
+SessionId = Annotated[
+    str, Meta(pattern=rf"^{DATE}(?:-[1-9]\d{{0,2}})?\Z", description="a date, or a date and a number")
+]
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
+Instant = Annotated[str, Meta(pattern=rf"^{DATE}T{_TIME}\+00:00\Z", description="an ISO 8601 instant of UTC")]
+CommitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}\Z", description="40 hex digits")]
+SourceHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z", description="16 hex digits")]
+Version = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}\Z", description="a version")]
+
+Seconds = Annotated[float, Meta(ge=0, le=1e7)]  # 115 days
+Elapsed = Annotated[float, Meta(ge=1e-9, le=1e7)]  # between two readings of a clock that counts nanoseconds
+Bytes = Annotated[int, Meta(ge=0, le=2**50)]
+MemorySize = Annotated[int, Meta(ge=2**20, le=2**50)]  # of a device
+Watts = Annotated[float, Meta(ge=0, le=1e5)]
+Joules = Annotated[float, Meta(ge=0, le=1e10)]
+Hertz = Annotated[float, Meta(ge=0, le=1e11)]
+Celsius = Annotated[float, Meta(ge=-100, le=250)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Load = Annotated[float, Meta(ge=0, le=1e5)]
+Flop = Annotated[float, Meta(ge=0, le=1e18)]
+Loss = Annotated[float, Meta(ge=0, le=1e9)]  # beyond, a training has gone astray
+Quality = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Value = Annotated[float, Meta(ge=0, le=1e18)]  # a study's reading, in whatever unit
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Number = Annotated[int, Meta(ge=1, le=10**9)]  # of what there is at least one
+Cores = Annotated[int, Meta(ge=1, le=2**16)]
+Quota = Annotated[float, Meta(gt=0, le=2**16)]  # of cores
+Repeats = Annotated[int, Meta(ge=0, le=1000)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Integer = Annotated[int, Meta(ge=-(10**12), le=10**12)]
+Real = Annotated[float, Meta(ge=-1e12, le=1e12)]
