@@ -44,10 +44,12 @@ class Spec(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     depends: str | list[str]
     unknown: str | list[str]
     decided_by: str = ""  # a belief, instead of a rule of its own
+    by_estimates: dict[Literal["true", "false", "depends"], str] = {}  # instead of the first three; else it is unknown
 
-    def sentences(self, outcome: Outcome) -> tuple[str, ...]:
-        """Templates of an outcome; of several the first counts whose facts all have records."""
-        return listed(getattr(self, SENTENCES[OUTCOMES.index(outcome)]))
+    def sentences(self, outcome: Outcome, basis: Basis = "records") -> tuple[str, ...]:
+        """Templates of an outcome; of several the first counts whose facts are all known."""
+        key = SENTENCES[OUTCOMES.index(outcome)]
+        return listed(getattr(self, key) if basis != "estimates" else self.by_estimates.get(key, self.unknown))  # type: ignore[call-overload]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,14 @@ def spec_of(meta: Mapping[str, Any]) -> Spec | None:
     Raises:
         msgspec.ValidationError: it is not one; ``problems`` says what is wrong in words for authors.
     """
-    return msgspec.convert(named(meta[KEY]), Spec) if KEY in meta else None
+    return msgspec.convert(_named(meta[KEY]), Spec) if KEY in meta else None
+
+
+def _named(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Keys as words, those of the sentences by estimates too."""
+    found = named(given)
+    inner = found.get("by_estimates")
+    return found | {"by_estimates": named(inner)} if isinstance(inner, Mapping) else found
 
 
 def compares_devices(spec: Spec, beliefs: Beliefs) -> bool:
@@ -98,12 +107,15 @@ def decide(answer_id: str, spec: Spec, beliefs: Beliefs, evidence: Evidence) -> 
         outcome, cases = verdict.outcome, verdict.cases
         statement, rule, basis = spec.says or verdict.belief, verdict.rule, verdict.basis
     else:
-        found, statement, basis = make.cases(spec, evidence), spec.says, make.basis(spec)
+        found, statement = make.cases(spec, evidence), spec.says
+        basis = make.basis(spec, found)
         outcome, cases = claims_rule.decide(found, spec.test, spec.needs), claims_rule.sided(found, spec.test)
         rule = claims_rule.rule_text(spec.measure, spec.needs, spec.shown_test, spec.reason, basis=basis)
     shown: Outcome = "not enough data" if outcome == "not measured" else outcome
-    templates = spec.sentences(shown)
-    template = next((one for one in templates if sentence.is_measured(one, evidence)), templates[-1])
+    if basis == "estimates" and shown not in spec.by_estimates:
+        shown, cases, basis = "not enough data", (), "records"
+    templates = spec.sentences(shown, basis)
+    template = next((one for one in templates if sentence.is_known(one, evidence)), templates[-1])
     return Answer(
         id=answer_id,
         statement=statement,
@@ -142,7 +154,7 @@ def problems(
     if not isinstance(meta[KEY], dict):
         yield at, f"{KEY} must be keys and values: a rule, and a sentence each for {', '.join(SENTENCES)}"
         return
-    given = named(meta[KEY])
+    given = _named(meta[KEY])
     empty = [key for key in SENTENCES if not given.get(key)]
     for key in empty:
         yield at, f"the answer has no sentence for {key!r}; add it, whatever we believe the records to say"
@@ -153,6 +165,8 @@ def problems(
         for key in SENTENCES:
             told = _sentence_problems(key, listed(getattr(spec, key)), spec, beliefs, offers)
             found += [(key, one) for one in told]
+        for key, template in spec.by_estimates.items():
+            found += [("by_estimates", one) for one in _sentence_problems(key, (template,), spec, beliefs, offers)]
     yield from ((line_in(head, key, KEY), f"{KEY}.{key}: {told}") for key, told in found)
 
 

@@ -89,24 +89,25 @@ def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
 def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     """The verdict on a belief, on the present evidence."""
     cases: tuple[Decided, ...] = ()
+    basis = belief.basis
     if belief.judge:
         outcome, parts, rule = by_jobs.JUDGES[belief.judge](evidence)
     elif belief.row:
         outcome, parts, rule = _stated(belief)
     else:
         found = make.cases(belief, evidence)
-        cases = claims_rule.sided(found, belief.test)
+        cases, basis = claims_rule.sided(found, belief.test), make.basis(belief, found)
         outcome = claims_rule.decide(found, belief.test, belief.needs)
         parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
         shown = belief.shown_test
-        rule = claims_rule.rule_text(belief.measure, belief.needs, shown, belief.reason, basis=belief.basis)
+        rule = claims_rule.rule_text(belief.measure, belief.needs, shown, belief.reason, basis=basis)
     return Verdict(
         id=verdict_id,
         belief=belief.says,
         outcome=outcome,
         parts=parts,
         rule=rule,
-        basis=belief.basis,
+        basis=basis,
         compares_devices=belief.compares_devices,
         cases=cases,
     )
@@ -116,6 +117,8 @@ def _sentence(belief: Belief, cases: tuple[Decided, ...], evidence: Evidence) ->
     ends = "; lowest: {{ lowest.name }}, {{ lowest.value }}; highest: {{ highest.name }}, {{ highest.value }}."
     if belief.basis == "published":
         yield Part("Published: ")
+    if any(case.part.is_estimated for case in cases):
+        yield Part("By estimates, ")
     template = f"{{{{ counted }}}} {belief.counted} ({belief.shown_test}){ends}"
     if len(cases) == 1:
         template = f"{{{{ lowest.name }}}}, {{{{ lowest.value }}}}; the belief needs {belief.shown_test}."

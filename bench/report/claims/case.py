@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["true", "false", "depends", "not measured"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
-Basis = Literal["records", "published"]
+Basis = Literal["records", "published", "estimates"]
 Side = Literal["agrees", "disagrees", "open"]
 
 
@@ -30,6 +30,7 @@ class Part(msgspec.Struct, frozen=True):
     cells: tuple[CellRef, ...] = ()
     figures: tuple[str, ...] = ()  # row ids of bench/published/
     fact: str = ""  # id of the fact that it is, where it is one
+    is_estimated: bool = False  # by the formula; ``cells`` then holds the measured side of a ratio
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -81,6 +82,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     part: Part  # the number as it is shown, with its evidence
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether it was estimated; such a case never counts beside a measured one."""
+        return self.part.is_estimated
 
 
 def case_of(name: str, estimate: Estimate, refs: tuple[CellRef, ...], noun: str = "samples") -> Case:

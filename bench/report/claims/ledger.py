@@ -7,7 +7,7 @@ out. Opinions are not measurable; what is outdated cites what replaced it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, get_args
 
@@ -29,8 +29,13 @@ from bench.report.published.figures import Claim, ClaimRule, Named, Sum, Word
 from bench.report.stats import format as fmt
 
 WORDS: tuple[Word, ...] = get_args(Word)
-Basis = Literal["our records", "published figures", "the article's own numbers", "none"]
+Basis = Literal["our records", "published figures", "estimates", "the article's own numbers", "none"]
 BASES: tuple[Basis, ...] = get_args(Basis)
+RESTS_ON: Mapping[claims_case.Basis, Basis] = {
+    "records": "our records",
+    "published": "published figures",
+    "estimates": "estimates",
+}
 
 # Five years without a release are several generations of Python, CUDA and GPUs.
 DORMANT_YEARS = 5.0
@@ -145,7 +150,7 @@ def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence, beliefs: Bel
     text = f'The belief "{found.belief}" is judged by its own rule; the claim {said}. {rule.reason}'.strip()
     if (rule.holds, rule.fails) != ("confirmed", "refuted"):
         text += f" If the two agree, the claim counts as {rule.holds}; if not, as {rule.fails}."
-    basis: Basis = "published figures" if found.basis == "published" else "our records"
+    basis: Basis = RESTS_ON[found.basis]
     return Item(claim=claim, word=word, basis=basis, parts=found.parts, rule=text)
 
 
@@ -183,8 +188,10 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
     basis: Basis = "our records" if rule.facts else "the article's own numbers" if rule.sums else "published figures"
     if rule.sums and rule.rows:
         basis = "published figures"
-    outcome = claims_rule.decide(found, test, rule.needs)
     kind: claims_case.Basis = "records" if rule.facts else "published"
+    if any(case.is_estimated for case in found):
+        basis = kind = "estimates"
+    outcome = claims_rule.decide(found, test, rule.needs)
     text = claims_rule.rule_text(measure, rule.needs, shown_test, rule.reason, basis=kind)
     if rule.begins:
         text = f'Goes by whether the source\'s statement begins with "{rule.begins}". {rule.reason}'
@@ -206,7 +213,7 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit:
         fact = lookup.lookup(name, evidence)
         if fact.estimate is not None:
             refs = tuple(evidence.ref(session.records[cell]) for session, cell in fact.cells)
-            part, own = Part(fact.text, refs), fact.estimate
+            part, own = Part(fact.text, refs, is_estimated=fact.kind == "estimated"), fact.estimate
             found.append(Case(name=fact.title, value=own.value, low=own.low, high=own.high, part=part))
     for row in rule.rows:
         figure = published.lookup(row)
@@ -234,7 +241,7 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit:
     for entry in rule.sums:
         value = _value(entry, numbers)
         found.append(Case(name=entry.name, value=value, low=value, high=value, part=Part(_shown(entry, numbers))))
-    return found
+    return [case for case in found if not case.is_estimated] or found
 
 
 def newest_observation() -> date:

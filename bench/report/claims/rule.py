@@ -32,7 +32,7 @@ SHOWN: Mapping[Unit, Callable[[float], str]] = {
     "yes or no": lambda value: "yes" if value else "no",
 }
 WORDED: tuple[Unit, ...] = ("bits", "order", "yes or no")  # no quantities: a case, too, is shown in these words
-RESTING = "resting on published figures"
+RESTING: Mapping[Basis, str] = {"records": "", "published": "resting on published figures", "estimates": "by estimates"}
 # Constants that several rules share. A rule may name one instead of a number.
 THRESHOLDS = {name: float(value) for name, value in vars(thresholds).items() if isinstance(value, int | float)}
 
@@ -129,9 +129,8 @@ def rule_text(measure: str, needs: Needs, shown_test: str, reason: str = "", *, 
     words = f"True if {measure} is {shown_test} in {how_many}; false if {how_few}"
     if basis == "published":
         return f"{words}{'; it depends otherwise' if needs in ('mostly', 'throughout') else ''}. {reason}".strip()
-    return (
-        f"{words}; a case counts for either side with its whole 95 % interval; it depends otherwise. {reason}".strip()
-    )
+    whole = "range" if basis == "estimates" else "95 % interval"
+    return f"{words}; a case counts for either side with its whole {whole}; it depends otherwise. {reason}".strip()
 
 
 def sided(cases: Sequence[Case], test: Test) -> tuple[Decided, ...]:
@@ -142,4 +141,5 @@ def sided(cases: Sequence[Case], test: Test) -> tuple[Decided, ...]:
 def counted(cases: Sequence[Decided]) -> Part:
     """How many cases agree: "3 of 14". It links to all records; published figures keep links of their own."""
     cells = tuple(dict.fromkeys(cell for case in cases for cell in case.part.cells))
-    return Part(f"{sum(case.side == 'agrees' for case in cases)} of {len(cases)}", cells)
+    text = f"{sum(case.side == 'agrees' for case in cases)} of {len(cases)}"
+    return Part(text) if any(case.part.is_estimated for case in cases) else Part(text, cells)

@@ -34,7 +34,8 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
             continue
         call = CALL.fullmatch(piece)
         if call is not None and call.group(1) == "fact":
-            yield Part(lookup.lookup(call.group(2), evidence).text, fact=call.group(2))
+            found = lookup.lookup(call.group(2), evidence)
+            yield Part(found.text, fact=found.id, is_estimated=found.kind == "estimated")
         elif call is not None:
             figure = published.lookup(call.group(2))
             yield published_case("", 0.0, figure.text, figure).part
@@ -47,7 +48,7 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
             yield case.part if piece.endswith("value") else Part(case.name)
 
 
-def is_measured(template: str, evidence: Evidence) -> bool:
-    """Whether every fact that a template calls has a record."""
+def is_known(template: str, evidence: Evidence) -> bool:
+    """Whether every fact that a template calls has a record or an estimate."""
     calls = [call for call in map(CALL.fullmatch, EXPRESSION.findall(template)) if call is not None]
-    return all(lookup.measured(call.group(2), evidence) for call in calls if call.group(1) == "fact")
+    return all(lookup.known(call.group(2), evidence) for call in calls if call.group(1) == "fact")

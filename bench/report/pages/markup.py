@@ -103,7 +103,8 @@ def badge(word: str) -> str:
 
 def basis(verdict: case.Verdict) -> str:
     """What a verdict rests on, where it is not our records."""
-    return f' <span class="resting">{rule.RESTING}</span>' if verdict.basis == "published" else ""
+    words = rule.RESTING[verdict.basis]
+    return f' <span class="resting">{words}</span>' if words else ""
 
 
 def block(text: str) -> str:

@@ -186,7 +186,8 @@ def short_answer(site: Site, source: Source, body: str) -> str:
     """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
-        resting = f" ({claims_rule.RESTING})" if verdict.basis == "published" else ""
+        words = claims_rule.RESTING[verdict.basis]
+        resting = f" ({words})" if words else ""
         return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
     if (decided := site.decide(source)) is not None:
         return plain.plain(decided.sentence)

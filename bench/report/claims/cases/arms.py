@@ -13,6 +13,7 @@ from bench.report.claims.case import Case, Part, case_of
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import maker
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import estimated
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.schema import BACKENDS, DEVICES, Backend, Mode, Record
@@ -31,19 +32,25 @@ def gpu_over_cpu(
 ) -> list[Case]:
     """The GPU's speed over the CPU's on each network, each at its fastest batch and usual precision.
 
+    Where no GPU was measured, what a free one is estimated to reach in training, at the CPU's batch.
+
     Args:
         by_size: at every size that both ran instead, one batch for both.
         strict: like for like instead, the headline's batch and strict float32 on both.
     """
     contrast = evidence.contrast if strict else evidence.best_contrast
-    return [
-        names.contrast_case(evidence, found)
+    found = [
+        names.contrast_case(evidence, one)
         for session in names.serious(evidence)
         for workload in workloads or evidence.model_workloads()
         for mode in modes
         for options in (_sizes(evidence, session, workload, mode) if by_size else [{}])
-        if (found := contrast(session, workload, mode, **options)) is not None
+        if (one := contrast(session, workload, mode, **options)) is not None
     ]
+    if found or "train" not in modes or strict:
+        return found
+    pairs = (estimated.pair(evidence, workload) for workload in workloads or evidence.model_workloads())
+    return [names.estimated_case(evidence, pair) for pair in pairs if pair is not None]
 
 
 @maker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
@@ -19,12 +19,13 @@ ROOMS = (arms, published, records, studies)  # imported, so that their makers ha
 
 
 def cases(rule: Rule, evidence: Evidence) -> list[Case]:
-    """The cases that a rule counts, lowest first.
+    """The cases that a rule counts, lowest first; estimated ones where nothing was measured.
 
     Raises:
         LookupError: no such fact or published figure.
     """
     found = [*facts.of_facts(rule.facts, evidence), *made(rule.cases, evidence)]
+    found = [case for case in found if not case.is_estimated] or found
     if rule.unit in WORDED:
         found = [msgspec.structs.replace(c, part=Part(SHOWN[rule.unit](c.value), c.part.cells)) for c in found]
     return sorted(found, key=lambda case: (case.value, case.name))
@@ -51,7 +52,9 @@ def arguments_of(name: str) -> type[msgspec.Struct]:
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def basis(rule: Rule) -> Basis:
-    """Whether a rule's cases are records of ours or published figures."""
+def basis(rule: Rule, cases: Sequence[Case] = ()) -> Basis:
+    """Whether a rule's cases are records of ours, published figures, or estimates of the formula."""
+    if any(case.is_estimated for case in cases):
+        return "estimates"
     rooms = {MAKERS[name].__module__ for name in rule.cases if name in MAKERS}
     return "published" if rooms == {published.__name__} and not rule.facts else "records"

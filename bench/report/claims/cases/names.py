@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bench.report.claims.case import Case, case_of
+from bench.report.claims.case import Case, Part, case_of
+from bench.report.facts import estimated
 from bench.report.stats import format as fmt
 from bench.schema import Record
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bench.records.store import SessionResults
     from bench.report.evidence.cells import Contrast
     from bench.report.evidence.evidence import Evidence
+    from bench.report.facts.estimated import Pair
 
 Maker = Callable[..., list[Case]]
 MAKERS: dict[str, Maker] = {}
@@ -39,6 +41,14 @@ def contrast_case(evidence: Evidence, contrast: Contrast, more: str = "") -> Cas
     name = f"{_task(evidence, contrast.gpu)}, {contrast.arms}{more}"
     refs = evidence.refs(contrast.gpu, contrast.cpu)
     return case_of(placed(evidence, name, contrast.session), contrast.speedup, refs)
+
+
+def estimated_case(evidence: Evidence, pair: Pair) -> Case:
+    """An estimated GPU over our CPU as a case."""
+    part = Part(estimated.says(pair.speedup), evidence.refs(pair.record), is_estimated=True)
+    name = f"{_task(evidence, pair.record)}, batch {pair.record.cell.batch_size}"
+    value = pair.speedup
+    return Case(name=name, value=value.value, low=value.low, high=value.high, part=part)
 
 
 def name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True) -> str:
