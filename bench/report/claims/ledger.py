@@ -30,7 +30,6 @@ from bench.report.stats import format as fmt
 
 WORDS: tuple[Word, ...] = get_args(Word)
 Basis = Literal["our records", "published figures", "the article's own numbers", "none"]
-BASES: tuple[Basis, ...] = get_args(Basis)
 
 # Five years without a release are several generations of Python, CUDA and GPUs.
 DORMANT_YEARS = 5.0
