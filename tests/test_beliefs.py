@@ -122,6 +122,12 @@ def test_the_lowest_price_is_what_the_others_are_held_against():
         published.offers("h100-hours")
 
 
+@pytest.mark.parametrize("gpu", ["NVIDIA H200", "NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 4090", "Tesla T4"])
+def test_a_gpus_peak_is_found_by_the_name_that_its_driver_gives(gpu: str):
+    assert "peak_fp32" == published.lookup(published.peak_row(gpu)).metric
+    assert "" == published.peak_row("Unheard of")
+
+
 # Front matter.
 
 

@@ -102,6 +102,12 @@ def evidence(*, is_reversed: bool) -> Evidence:
     return Evidence(Results((found,)), declared)
 
 
+def test_beliefs_that_count_comparisons_of_the_devices_say_so():
+    comparing = {"gpu_over_cpu", "study_on_both", "quality_gap", "memory_ratio", "speedup_at_low_utilisation"}
+
+    assert [] == [i for i, b in BELIEFS.items() if comparing & set(b.cases) and not b.compares_devices]
+
+
 def test_both_sides_decide_every_belief_that_compares_the_devices():
     assert len(COMPARING) >= 10
     for verdict_id in COMPARING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from bench.records.store import Results
@@ -119,7 +121,7 @@ def test_without_cases_the_sentence_says_what_is_missing(judged):
     assert ("not measured", "Nothing is known yet.") == (found.outcome, found.sentence)
 
 
-@pytest.mark.parametrize("needs", rule.NEEDS)
+@pytest.mark.parametrize("needs", get_args(rule.Needs))
 def test_a_rule_is_words_with_its_reason(needs: str):
     on_records = rule.rule_text("the measure", needs, "at least 2x", "Because.")
     on_published = rule.rule_text("the measure", needs, "at least 2x", "Because.", basis="published")

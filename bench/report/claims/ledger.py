@@ -30,7 +30,6 @@ from bench.report.stats import format as fmt
 
 WORDS: tuple[Word, ...] = get_args(Word)
 Basis = Literal["our records", "published figures", "estimates", "the article's own numbers", "none"]
-BASES: tuple[Basis, ...] = get_args(Basis)
 RESTS_ON: Mapping[claims_case.Basis, Basis] = {
     "records": "our records",
     "published": "published figures",

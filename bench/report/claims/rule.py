@@ -8,7 +8,7 @@ straddles the threshold is on neither side. A rule then needs its cases to agree
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,7 +17,6 @@ from bench.report.evidence import thresholds
 from bench.report.stats import format as fmt
 
 Needs = Literal["always", "throughout", "mostly", "once", "varies"]
-NEEDS: tuple[Needs, ...] = get_args(Needs)
 Unit = Literal["ratio", "s", "frac", "per s", "pictures per s", "steps", "cores", "bits", "order", "yes or no"]
 SHOWN: Mapping[Unit, Callable[[float], str]] = {
     "ratio": fmt.ratio,

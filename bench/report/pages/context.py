@@ -79,19 +79,19 @@ class Site:
             raise PageError(f"docs/{heads.REGISTRY}:{at.group(1) if at else 1}: {told}") from error
         offers = Offers(frozenset(lookup.names(self.evidence.workloads)), published.figures(), self.evidence.workloads)
         sources = self.sources.values()
-        in_beliefs = [(s.shown, *told) for s in sources for told in claims_beliefs.problems(s.meta, s.head, offers)]
-        if in_beliefs:
-            raise PageError("\n".join(f"{file}:{line}: {told}" for file, line, told in in_beliefs))
-        found = heads.problems(
-            sources, workloads=self.evidence.workloads, groups=prose_groups.GROUPS, registered=registered
-        )
-        rules = [
-            *((s.shown, *told) for s in sources for told in answers.problems(
-                s.meta, s.head, s.body, beliefs=self.beliefs, offers=offers
-            )),
-            *ledger.problems(self.beliefs, offers),
-        ]  # fmt: skip
-        if wrong := [*found, *(f"{file}:{line}: {told}" for file, line, told in rules)]:
+        wrong = [
+            f"{s.shown}:{line}: {told}"
+            for s in sources
+            for line, told in claims_beliefs.problems(s.meta, s.head, offers)
+        ]
+        if not wrong:  # other rules may name the beliefs
+            known = {"workloads": self.evidence.workloads, "groups": prose_groups.GROUPS, "registered": registered}
+            wrong += heads.problems(sources, **known)
+            for s in sources:
+                found = answers.problems(s.meta, s.head, s.body, beliefs=self.beliefs, offers=offers)
+                wrong += (f"{s.shown}:{line}: {told}" for line, told in found)
+            wrong += (f"{file}:{line}: {told}" for file, line, told in ledger.problems(self.beliefs, offers))
+        if wrong:
             raise PageError("\n".join(wrong))
         self.numbered = self._numbered()
 

@@ -67,20 +67,6 @@ def _line_of(name: str, root: Path = ROOT) -> int:
     return next((number for number, line in enumerate(lines, 1) if line.startswith(f"{name} =")), 1)
 
 
-def check_append_only(before: dict[str, dict[str, dict]], after: dict[str, dict[str, dict]]) -> list[Problem]:
-    """Ids that an older registry had and a newer one lost or dates differently; an id may move to another list."""
-    problems = []
-    now = {name: entry for ids in after.values() for name, entry in ids.items()}
-    for kind, ids in before.items():
-        for name, entry in ids.items():
-            kept = now.get(name)
-            if kept is None:
-                problems.append(Problem(REGISTRY, 1, f"{kind}: {name!r} was removed; ids are permanent"))
-            elif kept["since"] != entry["since"]:
-                problems.append(Problem(REGISTRY, 1, f"{kind}: {name!r} changed its date; dates are permanent"))
-    return problems
-
-
 def notebook_ids(root: Path = ROOT) -> dict[str, str]:
     """Ids of the notebooks, from their metadata, by path below docs/."""
     paths = sorted((root / "docs" / "notebooks").glob("*.ipynb"))
