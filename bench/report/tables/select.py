@@ -118,14 +118,9 @@ def strict(scope: TableScope, session: SessionResults, workload: str, **fields: 
 
 def most_threads_by_device(records: Iterable[Record]) -> list[Record]:
     """The records with the most threads of those of each device."""
-    found = list(records)
-    return [r for device in DEVICES for r in most_threads([r for r in found if r.cell.device == device])]
-
-
-def most_threads(records: Sequence[Record]) -> list[Record]:
-    """The records with the most threads."""
-    n_threads = max((record.cell.threads for record in records), default=0)
-    return [record for record in records if record.cell.threads == n_threads]
+    by_device = groups(records, lambda record: DEVICES.index(record.cell.device))
+    most = (max(record.cell.threads for record in same) for same in by_device)
+    return [r for same, n_threads in zip(by_device, most, strict=True) for r in same if r.cell.threads == n_threads]
 
 
 def best_by_batch(scope: TableScope, records: Iterable[Record]) -> Iterator[Record]:
