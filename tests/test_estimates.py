@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.report.estimates import check, fit, formula, held_out, jobs, networks, pairs, rows, words
+from bench.report.estimates import bands, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
 from bench.report.published import cards, strict
@@ -35,7 +35,7 @@ ALL = Range(low=0.5, high=2.0, n=10, inside=9)
 KNOWN = Constants(
     terms=TERMS,
     ranges=dict.fromkeys(("nvidia", "amd", "keras", "launching"), ALL),
-    hull=Hull(peak=(1e12, 1e14), bandwidth=(1e11, 8e12)),
+    hull=Hull(peak=(1e12, 1e14), bandwidth=(1e11, 8e12), forward=1e12, parameters=1e9),
     counts={"points": 9, "cards": 3},
     held_out=({"left_out": "one card", "p90": 1.5},),
     versions={},
@@ -261,6 +261,8 @@ def test_an_amd_card_takes_its_factor_and_its_own_range():
         (case(card=other(CARD, fp32=None)), "peak or memory bandwidth is not known"),
         (case(card=other(CARD, fp32=1e15)), "too far from those"),
         (case(card=other(CARD, bandwidth=1e9)), "too far from those"),
+        (case(other(NET, parameters=7e9)), "far larger"),
+        (case(other(NET, forward=1e13)), "far larger"),
         (case(card=other(CARD, architecture="Turing"), precision="bf16"), "bfloat16"),
         (case(card=other(CARD, vendor="AMD", architecture="RDNA 1.0"), precision="amp"), "half precision"),
         (case(batch=1, is_tensorflow=False), "outside TensorFlow nobody published"),
@@ -414,7 +416,7 @@ def test_residuals_tell_every_row_its_measured_and_estimated_seconds():
 
 def test_estimates_need_neither_scipy_nor_a_framework():
     program = (
-        "import sys; from bench.report.estimates import check, fit, formula, jobs, pairs, words; formula.constants();"
+        "import sys; from bench.report.estimates import bands, check, fit, formula, jobs, pairs, words; formula.constants();"
         "print([name for name in ('scipy', 'polars', 'keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -503,7 +505,17 @@ def test_a_network_of_two_sizes_is_told_by_its_operations(tmp_path):
     assert [net.id for net in twice] == [item.network for item in report.checked]
 
 
-# Pairs, jobs, words.
+# Pairs, bands, jobs, words.
+
+
+def test_what_the_refusals_say_of_notebooks_is_what_they_have():
+    floor, pictures, texts = bands.floor(), bands.pictures(), bands.texts()
+
+    assert 1e-3 < floor.low < floor.median < floor.high < 10e-3 and floor.n >= 40
+    assert "50 to 600 images a second" in formula.REFUSED["pictures"][1]
+    assert 30 < pictures.low < 100 and 500 < pictures.high < 700
+    assert "5 to 35 ms a step" in formula.REFUSED["strings"][1]
+    assert (5e-3, 35e-3) == pytest.approx((texts.low, texts.high), rel=0.1)
 
 
 def test_pairs_show_no_gain_for_the_smallest_networks_and_much_for_large_ones():
