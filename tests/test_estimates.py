@@ -208,6 +208,19 @@ def test_our_counts_agree_with_published_ones_of_the_same_network():
         assert getattr(theirs, name) == pytest.approx(getattr(ours, name), rel=0.02), name
 
 
+def test_published_twins_of_our_networks_and_their_rows_are_found():
+    twins = {name: networks.twin(networks.ours()[name]) for name in networks.ours()}
+
+    assert {
+        "resnet50 image_px=224": "resnet-50@224x224",
+        "mobilenet-v2 image_px=224": "mobilenet-v2@224x224",
+        "inception-v3 image_px=299": "inception-v3@299x299",
+    } == {name: twin.id for name, twin in twins.items() if twin is not None}
+    found = rows.of("resnet-50@224x224", "GeForce RTX 3090")
+    assert found and {("resnet-50@224x224", "GeForce RTX 3090")} == {(row.network, row.card) for row in found}
+    assert () == rows.of("resnet-50@224x224", "GeForce RTX 5090")
+
+
 # The formula.
 
 
@@ -416,7 +429,7 @@ def test_residuals_tell_every_row_its_measured_and_estimated_seconds():
 
 def test_estimates_need_neither_scipy_nor_a_framework():
     program = (
-        "import sys; from bench.report.estimates import bands, check, fit, formula, jobs, pairs, words; formula.constants();"
+        "import sys; from bench.report.estimates import bands, check, fit, jobs, pairs, words; bands.floor();"
         "print([name for name in ('scipy', 'polars', 'keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

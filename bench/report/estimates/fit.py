@@ -124,7 +124,7 @@ def rounded(terms: Terms) -> Terms:
 
 
 def hull_of(some: Points) -> Hull:
-    """Between which cards the points lie."""
+    """What the points have seen."""
     fitted = [case.card for case in some.cases]
     peaks, widths = [card.fp32 or 0.0 for card in fitted], [card.bandwidth or 0.0 for card in fitted]
     return Hull(

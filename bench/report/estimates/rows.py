@@ -135,6 +135,19 @@ def notebooks(path: Path = GPU / "notebooks.csv") -> tuple[Row, ...]:
     return _read(path, NOTEBOOK_COLUMNS)
 
 
+def of(network: str, card: str) -> tuple[Row, ...]:
+    """The published speeds of a network on a card, by their ids."""
+    return _by_case().get((network, card), ())
+
+
+@cache
+def _by_case() -> dict[tuple[str, str], tuple[Row, ...]]:
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in (*measured(), *notebooks()):
+        found.setdefault((row.network, row.card), []).append(row)
+    return {key: tuple(group) for key, group in found.items()}
+
+
 def _read(path: Path, columns: list[str]) -> tuple[Row, ...]:
     found: dict[str, Row] = {}
     places: dict[tuple[object, ...], tuple[Line, Row]] = {}
