@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bench.report.estimates import bands, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
-from bench.report.published import cards, strict
+from bench.report.published import cards, sources, strict
 from bench.report.published.cards import Card
 from bench.report.published.strict import PublishedError
 
@@ -73,7 +73,7 @@ def test_a_row_gives_the_seconds_of_a_step(tmp_path):
     ("bad", "complaint"),
     [
         (GOOD.replace("apache/mxnet", ""), r"measured.csv:2: source is empty; fill in source"),
-        (GOOD.replace("apache/mxnet", "somebody"), r"measured.csv:2: source is 'somebody'; known are "),
+        (GOOD.replace("apache/mxnet", "somebody"), r"measured.csv:2: no source 'somebody' in sources.csv; add the source"),
         (GOOD.replace("images/s", "images/h"), r"measured.csv:2: unit is 'images/h'; known are audio samples/s"),
         (GOOD.replace(",100,", ",0,"), r"measured.csv:2: throughput is '0', not a number above zero; correct it"),
         (GOOD.replace(",100,", ",nan,"), r"measured.csv:2: throughput is 'nan', not a number above zero"),
@@ -107,7 +107,7 @@ def test_other_columns_are_refused(tmp_path):
 
 def table(tmp_path: Path, name: str, replace: str, by: str) -> Path:
     """The head and the line of a committed table that holds some text, changed."""
-    with (rows.GPU / name).open(encoding="utf-8", newline="") as file:
+    with (sources.GPU / name).open(encoding="utf-8", newline="") as file:
         head, *lines = file.readlines()
     path = tmp_path / name
     path.write_text(head + next(line for line in lines if replace in line).replace(replace, by, 1), encoding="utf-8")
@@ -129,9 +129,9 @@ def table(tmp_path: Path, name: str, replace: str, by: str) -> Path:
         ("cards.csv", cards.cards, "techpowerup,https", ",https", r"cards.csv:2: source is empty"),
         ("networks.csv", networks.published, ",8178,", ",none,", r"networks.csv:2: forward_mflop is 'none'"),
         ("networks.csv", networks.published, ",cnn,", ",nice,", r"networks.csv:2: family is 'nice'"),
-        ("sources.csv", rows.sources, "https://github.com/apache", "apache", r"sources.csv:2: url is 'apache"),
-        ("sources.csv", rows.sources, ",2018-05", ",", r"sources.csv:2: date is empty"),
-        ("pairs.csv", pairs.pairs, "minimaxir/keras", "nobody/keras", r"pairs.csv:2: source is 'nobody"),
+        ("sources.csv", sources.sources, "https://github.com/apache", "apache", r"sources.csv:2: url is 'apache"),
+        ("sources.csv", sources.sources, ",2018-05", ",", r"sources.csv:2: date is empty"),
+        ("pairs.csv", pairs.pairs, "minimaxir/keras", "nobody/keras", r"pairs.csv:2: no source 'nobody"),
     ],
 )
 def test_a_bad_line_of_the_other_tables_is_refused(tmp_path, name, read_it, replace, by, complaint):
@@ -141,7 +141,7 @@ def test_a_bad_line_of_the_other_tables_is_refused(tmp_path, name, read_it, repl
 
 def test_every_committed_row_has_a_source_and_a_time_where_it_has_a_batch():
     for row in (*rows.measured(), *rows.notebooks()):
-        assert rows.sources()[row.source].url
+        assert sources.sources()[row.source].url
         assert row.batch is None or row.unit not in rows.SAMPLES or (row.seconds or 0) > 0
 
 

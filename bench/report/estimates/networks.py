@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 
 from bench import ROOT
-from bench.report.published.strict import FOLDER, Line, PublishedError, lines
+from bench.report.published.sources import GPU
+from bench.report.published.strict import Line, PublishedError, lines
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +67,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def published(path: Path = FOLDER / "gpu" / "networks.csv") -> dict[str, Network]:
+def published(path: Path = GPU / "networks.csv") -> dict[str, Network]:
     """Networks of which somebody published a measurement, by id.
 
     Raises:
