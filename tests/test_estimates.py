@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.report.estimates import check, fit, formula, held_out, jobs, networks, pairs, rows, words
+from bench.report.estimates import bands, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
-from bench.report.published import cards, strict
+from bench.report.published import cards, sources, strict
 from bench.report.published.cards import Card
 from bench.report.published.strict import PublishedError
 
@@ -35,7 +35,7 @@ ALL = Range(low=0.5, high=2.0, n=10, inside=9)
 KNOWN = Constants(
     terms=TERMS,
     ranges=dict.fromkeys(("nvidia", "amd", "keras", "launching"), ALL),
-    hull=Hull(peak=(1e12, 1e14), bandwidth=(1e11, 8e12)),
+    hull=Hull(peak=(1e12, 1e14), bandwidth=(1e11, 8e12), forward=1e12, parameters=1e9),
     counts={"points": 9, "cards": 3},
     held_out=({"left_out": "one card", "p90": 1.5},),
     versions={},
@@ -73,7 +73,7 @@ def test_a_row_gives_the_seconds_of_a_step(tmp_path):
     ("bad", "complaint"),
     [
         (GOOD.replace("apache/mxnet", ""), r"measured.csv:2: source is empty; fill in source"),
-        (GOOD.replace("apache/mxnet", "somebody"), r"measured.csv:2: source is 'somebody'; known are "),
+        (GOOD.replace("apache/mxnet", "somebody"), r"csv:2: no source 'somebody' in sources.csv; add the source"),
         (GOOD.replace("images/s", "images/h"), r"measured.csv:2: unit is 'images/h'; known are audio samples/s"),
         (GOOD.replace(",100,", ",0,"), r"measured.csv:2: throughput is '0', not a number above zero; correct it"),
         (GOOD.replace(",100,", ",nan,"), r"measured.csv:2: throughput is 'nan', not a number above zero"),
@@ -107,7 +107,7 @@ def test_other_columns_are_refused(tmp_path):
 
 def table(tmp_path: Path, name: str, replace: str, by: str) -> Path:
     """The head and the line of a committed table that holds some text, changed."""
-    with (rows.GPU / name).open(encoding="utf-8", newline="") as file:
+    with (sources.GPU / name).open(encoding="utf-8", newline="") as file:
         head, *lines = file.readlines()
     path = tmp_path / name
     path.write_text(head + next(line for line in lines if replace in line).replace(replace, by, 1), encoding="utf-8")
@@ -129,9 +129,9 @@ def table(tmp_path: Path, name: str, replace: str, by: str) -> Path:
         ("cards.csv", cards.cards, "techpowerup,https", ",https", r"cards.csv:2: source is empty"),
         ("networks.csv", networks.published, ",8178,", ",none,", r"networks.csv:2: forward_mflop is 'none'"),
         ("networks.csv", networks.published, ",cnn,", ",nice,", r"networks.csv:2: family is 'nice'"),
-        ("sources.csv", rows.sources, "https://github.com/apache", "apache", r"sources.csv:2: url is 'apache"),
-        ("sources.csv", rows.sources, ",2018-05", ",", r"sources.csv:2: date is empty"),
-        ("pairs.csv", pairs.pairs, "minimaxir/keras", "nobody/keras", r"pairs.csv:2: source is 'nobody"),
+        ("sources.csv", sources.sources, "https://github.com/apache", "apache", r"sources.csv:2: url is 'apache"),
+        ("sources.csv", sources.sources, ",2018-05", ",", r"sources.csv:2: date is empty"),
+        ("pairs.csv", pairs.pairs, "minimaxir/keras", "nobody/keras", r"pairs.csv:2: no source 'nobody"),
     ],
 )
 def test_a_bad_line_of_the_other_tables_is_refused(tmp_path, name, read_it, replace, by, complaint):
@@ -141,7 +141,7 @@ def test_a_bad_line_of_the_other_tables_is_refused(tmp_path, name, read_it, repl
 
 def test_every_committed_row_has_a_source_and_a_time_where_it_has_a_batch():
     for row in (*rows.measured(), *rows.notebooks()):
-        assert rows.sources()[row.source].url
+        assert sources.sources()[row.source].url
         assert row.batch is None or row.unit not in rows.SAMPLES or (row.seconds or 0) > 0
 
 
@@ -208,6 +208,19 @@ def test_our_counts_agree_with_published_ones_of_the_same_network():
         assert getattr(theirs, name) == pytest.approx(getattr(ours, name), rel=0.02), name
 
 
+def test_published_twins_of_our_networks_and_their_rows_are_found():
+    twins = {name: networks.twin(networks.ours()[name]) for name in networks.ours()}
+
+    assert {
+        "resnet50 image_px=224": "resnet-50@224x224",
+        "mobilenet-v2 image_px=224": "mobilenet-v2@224x224",
+        "inception-v3 image_px=299": "inception-v3@299x299",
+    } == {name: twin.id for name, twin in twins.items() if twin is not None}
+    found = rows.of("resnet-50@224x224", "GeForce RTX 3090")
+    assert found and {("resnet-50@224x224", "GeForce RTX 3090")} == {(row.network, row.card) for row in found}
+    assert () == rows.of("resnet-50@224x224", "GeForce RTX 5090")
+
+
 # The formula.
 
 
@@ -261,6 +274,8 @@ def test_an_amd_card_takes_its_factor_and_its_own_range():
         (case(card=other(CARD, fp32=None)), "peak or memory bandwidth is not known"),
         (case(card=other(CARD, fp32=1e15)), "too far from those"),
         (case(card=other(CARD, bandwidth=1e9)), "too far from those"),
+        (case(other(NET, parameters=7e9)), "far larger"),
+        (case(other(NET, forward=1e13)), "far larger"),
         (case(card=other(CARD, architecture="Turing"), precision="bf16"), "bfloat16"),
         (case(card=other(CARD, vendor="AMD", architecture="RDNA 1.0"), precision="amp"), "half precision"),
         (case(batch=1, is_tensorflow=False), "outside TensorFlow nobody published"),
@@ -414,7 +429,7 @@ def test_residuals_tell_every_row_its_measured_and_estimated_seconds():
 
 def test_estimates_need_neither_scipy_nor_a_framework():
     program = (
-        "import sys; from bench.report.estimates import check, fit, formula, jobs, pairs, words; formula.constants();"
+        "import sys; from bench.report.estimates import bands, check, fit, jobs, pairs, words; bands.floor();"
         "print([name for name in ('scipy', 'polars', 'keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -503,7 +518,17 @@ def test_a_network_of_two_sizes_is_told_by_its_operations(tmp_path):
     assert [net.id for net in twice] == [item.network for item in report.checked]
 
 
-# Pairs, jobs, words.
+# Pairs, bands, jobs, words.
+
+
+def test_what_the_refusals_say_of_notebooks_is_what_they_have():
+    floor, pictures, texts = bands.floor(), bands.pictures(), bands.texts()
+
+    assert 1e-3 < floor.low < floor.median < floor.high < 10e-3 and floor.n >= 40
+    assert "50 to 600 images a second" in formula.REFUSED["pictures"][1]
+    assert 30 < pictures.low < 100 and 500 < pictures.high < 700
+    assert "5 to 35 ms a step" in formula.REFUSED["strings"][1]
+    assert (5e-3, 35e-3) == pytest.approx((texts.low, texts.high), rel=0.1)
 
 
 def test_pairs_show_no_gain_for_the_smallest_networks_and_much_for_large_ones():

@@ -124,10 +124,15 @@ def rounded(terms: Terms) -> Terms:
 
 
 def hull_of(some: Points) -> Hull:
-    """Between which cards the points lie."""
+    """What the points have seen."""
     fitted = [case.card for case in some.cases]
     peaks, widths = [card.fp32 or 0.0 for card in fitted], [card.bandwidth or 0.0 for card in fitted]
-    return Hull(peak=(min(peaks), max(peaks)), bandwidth=(min(widths), max(widths)))
+    return Hull(
+        peak=(min(peaks), max(peaks)),
+        bandwidth=(min(widths), max(widths)),
+        forward=max(case.network.forward or 0.0 for case in some.cases),
+        parameters=max(case.network.parameters or 0.0 for case in some.cases),
+    )
 
 
 def as_text(found: Constants) -> bytes:

@@ -77,10 +77,12 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hull(msgspec.Struct, frozen=True, kw_only=True):
-    """Between which cards the fit was made: extremes of their peaks in single precision and their bandwidths."""
+    """What the fit has seen: extremes of peaks in single precision and of bandwidths, the largest networks."""
 
     peak: tuple[float, float]
     bandwidth: tuple[float, float]
+    forward: float
+    parameters: float
 
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,12 +99,13 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True):
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of a training step, never shown without its range; or why there is none.
 
+    ``range_of`` names the range it has, or its entry in ``REFUSED``.
     ``kind``: "gpu", the GPU decides; "launching", starting the work decides; "refused", for the ``reason``, beside
     which ``instead`` says what is known. A refused one has its parts where they could be computed, and no range.
     """
 
     kind: Kind
-    range_of: str = ""  # which of the ranges it has
+    range_of: str = ""
     seconds: float = math.nan
     low: float = math.nan
     high: float = math.nan
@@ -121,7 +124,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 # The floor of a small network's step under TensorFlow, seconds, and how far around the formula its steps lie.
 FLOOR_S = 1e-3
 LAUNCH_LOW, LAUNCH_HIGH = 0.6, 2.1
-# How far outside the fitted cards' peaks and bandwidths a card may lie.
+# How far outside what the fit has seen a card or a network may lie.
 HULL_SLACK = 2.0
 
 MEASURE = "measure it: scripts/refresh_benchmarks.py on the machine that has the GPU"
@@ -133,7 +136,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "embedding": (
         "looking up a table of embeddings, and splitting the text for it, is not in the formula",
-        "published steps of small text models under Keras: 5 to 20 ms, whatever the GPU",
+        "small text models in public notebooks took 5 to 35 ms a step, whatever the GPU",
     ),
     "family": ("the formula was not fitted to networks of this kind", f"published speeds, or {MEASURE}"),
     "frozen": (
@@ -146,13 +149,14 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "strings": (
         "the step waits for text that is split inside the model",
-        "about 4 to 20 ms a step of 32 short texts, whatever the GPU",
+        "small text models in public notebooks took 5 to 35 ms a step, whatever the GPU",
     ),
     "Apple": ("on Apple's GPUs the formula was wrong by more than three times", f"published speeds, or {MEASURE}"),
     "Intel": ("one card of Intel's was measured, which is too few", f"published speeds, or {MEASURE}"),
     "old": ("cards of this age run a third as fast as their data sheet has the formula say", "published speeds"),
     "unmeasured": ("no AMD card for data centres was measured", MEASURE),
     "no spec": ("the card's peak or memory bandwidth is not known", f"published speeds, or {MEASURE}"),
+    "large": ("the network is far larger than those that were measured", MEASURE),
     "hull": ("the card is too far from those that were measured", MEASURE),
     "launching": (
         "too small: the time goes into starting the work, and outside TensorFlow nobody published how long that takes",
@@ -261,6 +265,8 @@ def refusal(case: Case, hull: Hull) -> str:
         return "frozen"
     if not network.is_counted:
         return "uncounted"
+    if (network.forward or 0) > HULL_SLACK * hull.forward or (network.parameters or 0) > HULL_SLACK * hull.parameters:
+        return "large"
     if case.precision == "bf16" and card.architecture in NO_BFLOAT16:
         return "bfloat16"
     if case.precision in HALF and card.architecture == BROKEN_HALF:

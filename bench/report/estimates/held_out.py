@@ -70,13 +70,16 @@ def tables(some: Points, terms: Terms, left_out: Residuals, ranges: Mapping[str,
     found.append(_line(f"every card newer than {NEWEST_FITTED_YEAR}", newer, is_nvidia[~is_old], n_newer))
     host, arithmetic, traffic = formula.parts(some.base, terms)
     share = host / (arithmetic + traffic)
-    by_card = left_out.by_group["card"]
-    for name, chosen in (
-        ("host below half the GPU's part", share < 0.5),
-        ("host between half and the whole", (share >= 0.5) & (share <= 1)),
-        ("host above the GPU's part", share > 1),
+    is_keras = np.array([case.is_keras for case in some.cases])
+    for group, name, chosen in (
+        ("card", "host below half the GPU's part", share < 0.5),
+        ("card", "host between half and the whole", (share >= 0.5) & (share <= 1)),
+        ("card", "host above the GPU's part", share > 1),
+        ("source", "Keras on NVIDIA", is_keras & is_nvidia),
+        ("source", "AMD", ~is_nvidia),
     ):
-        found.append(_line(f"one card; {name}", by_card[chosen], is_nvidia[chosen], left_out.n_groups["card"]))
+        off, n_groups = left_out.by_group[group][chosen], left_out.n_groups[group]
+        found.append(_line(f"one {group}; {name}", off, is_nvidia[chosen], n_groups))
     found += [
         _line(f"one card; rival: {name}", off, is_nvidia, left_out.n_groups["card"]) for name, off in rivals(some)
     ]

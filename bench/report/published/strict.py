@@ -62,6 +62,13 @@ class Line(NamedTuple):
             raise self.fail(f"{column} is {value!r}", f"known are {words}")
         return value
 
+    def key(self, column: str, names: Collection[str]) -> str:
+        """The name of something that has a line of its own in the table of its kind: networks.csv for a network."""
+        name = self.text(column)
+        if name not in names:
+            raise self.fail(f"no {column} {name!r} in {column}s.csv", f"add the {column} there, with its source")
+        return name
+
 
 def lines(path: Path, columns: Sequence[str]) -> Iterator[Line]:
     """The lines of a table that has just these columns.
