@@ -295,9 +295,8 @@ def test_held_out_windows_stand_in_no_topic_that_is_trained_on():
 
 
 def test_grids_say_where_the_drawn_shapes_are():
-    module = registry.module("detector")
-
-    images, grids = module._draw(64, seed=5)
+    data = registry.module("detector").load_data(small_variant("detector"), seed=0)
+    images, grids = data.x, data.y
 
     # Shapes are brighter than the noise behind them, so pixels that far up must lie in some box, and boxes be found.
     n_objects = 0
@@ -318,7 +317,7 @@ def test_grids_say_where_the_drawn_shapes_are():
 
 
 def test_cells_without_an_object_are_zero():
-    _, grids = registry.module("detector")._draw(16, seed=0)
+    grids = registry.module("detector").load_data(small_variant("detector"), seed=0).y
 
     assert not grids[grids[..., 0] == 0].any()
 
@@ -475,7 +474,8 @@ import numpy as np
 from bench.workloads import registry
 
 module = registry.module("detector")
-_, truth = module._draw(64, 0)
+variant = module.SPEC.variants["smoke"][0]
+truth = module.load_data(variant, 0).y[:64]
 logits = np.where(truth[..., 5:] == np.arange(3), 9.0, -9.0)
 perfect = np.concatenate([np.where(truth[..., :1] > 0, 9.0, -9.0), truth[..., 1:5], logits], axis=-1).astype("float32")
 nothing, wrong, halved = perfect.copy(), perfect.copy(), perfect.copy()
@@ -483,7 +483,7 @@ nothing[..., 0], wrong[..., 5:], halved[..., 3] = -9, -perfect[..., 5:], perfect
 everywhere = perfect.copy()
 everywhere[..., 0] = 9
 for output in (perfect, nothing, wrong, halved, everywhere):
-    metric = module._mean_overlap()
+    (metric,) = module.compile_arguments(variant)["metrics"]
     for part in np.split(np.arange(64), 4):
         metric.update_state(truth[part], output[part])
     print(float(metric.result()))
