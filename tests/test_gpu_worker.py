@@ -248,7 +248,7 @@ def test_memory_that_grows_while_it_is_used_can_be_told(monkeypatch):
 
 @pytest.mark.parametrize(("told", "shown"), [("12", "12"), ("13000", "13.0"), ("12080", "12.8")])
 def test_a_plug_ins_cuda_version_is_a_version(told, shown):
-    assert shown == probe._cuda_version(told)
+    assert shown == probe.cuda_version(told)
 
 
 def test_a_copy_without_git_names_its_commit_and_whether_its_code_is_that_commits(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ def git(*words):
     return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@cache
 def sources(commit):
     """The text of a module at a commit, by dotted name; None where there was none."""
     files = set(git("ls-tree", "-r", "--name-only", commit, "bench").splitlines())
 
+    @cache
     def source(name):
         base = name.replace(".", "/")
         file = next((file for file in (f"{base}.py", f"{base}/__init__.py") if file in files), None)

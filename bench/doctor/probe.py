@@ -44,13 +44,13 @@ def jax() -> dict[str, Any]:
     return {
         "version": jax.__version__,
         "gpus": gpus,
-        "cuda": _cuda_version(cuda[1]) if cuda else None,
+        "cuda": cuda_version(cuda[1]) if cuda else None,
         "rocm": "?" if "rocm" in version.lower() else None,
         "placed": "gpu" if next(iter(jax.numpy.ones((1,)).devices())).platform != "cpu" else "cpu",
     }
 
 
-def _cuda_version(digits: str) -> str:
+def cuda_version(digits: str) -> str:
     """CUDA's version from how a plug-in tells it: "12", or "13020" for 13.2."""
     return digits if len(digits) < 4 else f"{int(digits) // 1000}.{int(digits) % 1000 // 10}"
 

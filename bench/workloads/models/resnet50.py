@@ -45,7 +45,7 @@ SPEC = Workload(
             Variant(mode="infer", batch_size=32, n_samples=64, params={"image_px": 224}, n_blocks=3,
                     steady_limit_s=1.5, estimate_s=20.0, sweep="batch"),
             # Batches that fill a GPU, ten steps an epoch: its pipe is empty at the start of each.
-            *(Variant(mode=mode, batch_size=batch_size, n_samples=10 * batch_size, params={"image_px": 224},
+            *(Variant(mode=mode, batch_size=batch_size, n_samples=10 * batch_size, params={"image_px": 224},  # type: ignore[arg-type]
                       n_blocks=10, steady_limit_s=3.0, estimate_s=estimate_s, devices=("gpu",),
                       more_precisions=("tf32", "mixed_bfloat16"), sweep="batch")
               for mode, batch_size, estimate_s in (("train", 128, 45.0), ("train", 256, 50.0), ("infer", 256, 30.0))),

@@ -55,7 +55,7 @@ def measure(study: Any) -> None:
     flat = data.x.reshape(len(data.x), -1)
     flat_test = data.x_test.reshape(len(data.x_test), -1)
     for name, estimator in estimators(study.cell.threads, study.seed).items():
-        seconds = seconds_of(lambda estimator=estimator: estimator.fit(flat, data.y.ravel()))
+        seconds = seconds_of(lambda estimator=estimator: estimator.fit(flat, data.y.ravel()))  # type: ignore[misc]
         study.read(f"{name}-fit", seconds)
         study.read(f"{name}-accuracy", float(np.mean(estimator.predict(flat_test) == data.y_test.ravel())))
 

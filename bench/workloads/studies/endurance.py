@@ -131,7 +131,7 @@ def paces(blocks: Sequence[Block]) -> dict[str, float]:
 
 def _pace(blocks: Sequence[Block], window_s: float) -> float:
     """Median seconds per step of the leading blocks that begin within ``window_s``."""
-    steps_s, spent_s = [], 0.0
+    steps_s, spent_s = [], 0.0  # type: ignore[var-annotated]
     for block in blocks:
         if spent_s >= window_s and steps_s:
             break

@@ -58,7 +58,7 @@ def measure(study: Any) -> None:
     y = x[:, :1].copy()
     model = build_model(study)
 
-    class EveryBatch(keras.callbacks.Callback):
+    class EveryBatch(keras.callbacks.Callback):  # type: ignore[name-defined]
         n_batches = 0
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -31,7 +31,7 @@ SPEC = Workload(
     ),
     # Each net at the size and batch of its workload's headline training, with so many steps in an epoch.
     variants={
-        profile: tuple(
+        profile: tuple(  # type: ignore[misc]
             Variant(mode="study", batch_size=own.batch_size, n_samples=n_steps * own.batch_size,
                     params={"net": net, **own.params}, n_blocks=n_blocks, steady_limit_s=limit_s,
                     headline=net == "mlp-tabular", estimate_s=estimate_s, sweep=sweep)

@@ -36,7 +36,7 @@ SPEC = Workload(
         "quick": (),
         "reference": tuple(
             Variant(mode="study", batch_size=rows, n_samples=rows, params={"rows": rows, "n": n}, n_blocks=30,
-                    steady_limit_s=4.0, headline=(rows, n) == (512, 512), estimate_s=14.0, devices=devices,
+                    steady_limit_s=4.0, headline=(rows, n) == (512, 512), estimate_s=14.0, devices=devices,  # type: ignore[arg-type]
                     sweep="shape")
             for shapes, devices in ((SHAPES, ()), (GPU_SHAPES, ("gpu",))) for rows, n in shapes
         ),

@@ -33,7 +33,7 @@ SPEC = Workload(
     ),
     variants={
         "smoke": tuple(Variant(mode="study", batch_size=batch_size, n_samples=2 * batch_size, params={"net": net},
-                               headline=net == "mlp", estimate_s=8.0, devices=devices)
+                               headline=net == "mlp", estimate_s=8.0, devices=devices)  # type: ignore[arg-type]
                        for net, batch_size, devices in (("mlp", 8, ()), ("none", 1, ("gpu",)))),
         "quick": (),
         "reference": (

@@ -70,7 +70,7 @@ SPEC = Workload(
             Variant(mode="study", batch_size=start, n_samples=start,
                     params={"net": net, "cap_gb": cap_gb, **({"image_px": 224} if net == "resnet50" else {})},
                     headline=(net, cap_gb, device) == ("cnn", 12, "gpu"), estimate_s=estimate_s,
-                    backends=("tensorflow", "torch") if device == "cpu" else (), devices=(device,),
+                    backends=("tensorflow", "torch") if device == "cpu" else (), devices=(device,),  # type: ignore[arg-type]
                     sweep="memory-caps")
             for device, net, sizes in (
                 ("cpu", "cnn", ((2, 128, 35.0), (4, 256, 45.0))),

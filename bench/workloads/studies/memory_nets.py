@@ -55,7 +55,7 @@ SPEC = Workload(
         "reference": tuple(
             Variant(mode="study", batch_size=batch_size, n_samples=2 * batch_size, params={"net": net, **params},
                     headline=net == "lstm-text" and batch_size == batches[0], estimate_s=estimate_s,
-                    backends=backends, devices=(device,), sweep="memory")
+                    backends=backends, devices=(device,), sweep="memory")  # type: ignore[arg-type]
             for net, params, on_cpu, on_gpu, estimate_s, cpu_backends in (
                 ("resnet50", {"image_px": 224}, (2, 8), (4, 16), 20.0, ("tensorflow", "torch")),
                 ("mobilenet-v2", {"image_px": 224}, (2, 8), (4, 16), 16.0, ()),

@@ -129,7 +129,7 @@ class Trainer:
         """One epoch without its first steps. A per-step callback would make Keras fetch the loss each time."""
         n_steps, times, study = len(x) // batch_size, [], self.study
 
-        class StepList(study.keras.callbacks.CallbackList):
+        class StepList(study.keras.callbacks.CallbackList):  # type: ignore[name-defined]
             n_done = 0
 
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
