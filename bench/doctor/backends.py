@@ -146,7 +146,7 @@ def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Findin
     fix = fixes.install(facts, "tensorflow")
     if facts.host.system == "Windows" and builds.beyond(backend.version, on_windows.last):
         means = f"TensorFlow has had no GPU support on native Windows since {on_windows.last}"
-        return _unseen(backend, "windows", seen, means, on_windows.instead)
+        return _unseen(backend, "windows", seen, means, fix)
     if not backend.cuda:
         fix = f"pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; {fix}"
         return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", "a CPU-only build is installed", fix)
@@ -248,5 +248,5 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             severity="note",
             seen=f"TensorFlow {packages['tensorflow']} on native Windows",
             means=f"it uses no GPU here: support ended with {on_windows.last}",
-            fix=on_windows.instead,
+            fix=f"for a GPU: {on_windows.instead}",
         )

@@ -106,7 +106,8 @@ def _no_card(facts: Facts) -> Finding:
         means="a laptop with switched graphics has its NVIDIA card off now, or the card is not seated"
         if is_off
         else "this driver does not start the card; no framework can use it",
-        fix="sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart (the firmware has a switch as well)"
+        fix=("sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart; " if host.system == "Linux" else "")
+        + "the maker's tool and the firmware have a switch for the graphics as well"
         if is_off
         else NO_CARD,
     )
@@ -281,7 +282,8 @@ def jetson(facts: Facts) -> Iterator[Finding]:
     yield Finding(
         id="jetson",
         severity="problem" if any(backend.installed for backend in facts.backends) else "note",
-        seen=f"{facts.host.board or 'NVIDIA Jetson'}, and no backend sees its GPU",
+        seen=f"{facts.host.board or 'NVIDIA Jetson'}, and no backend sees its GPU"
+        + (f'; NVIDIA\'s library says: "{facts.host.driver_error}"' if facts.host.driver_error else ""),
         means="wheels from the package index have no code for it: the board's builds are NVIDIA's own",
         fix=f"take the build for this JetPack: {fixes.JETSON}",
     )
