@@ -95,7 +95,9 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
         id=f"{backend.name}-gpu",
         severity="ok" if placed != "cpu" else "note",
         seen=seen,
-        means=f"Keras puts arrays on {where.get(placed, placed)} without any code",
+        means=f"Keras puts arrays on {where.get(placed, placed)} without any code"
+        if placed
+        else "where Keras puts arrays, it did not tell",
     )
 
 
