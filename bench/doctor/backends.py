@@ -87,7 +87,7 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
         return _explained(facts, backend, f"Keras does not start on {name}", "keras", backend.keras_error)
     seen = f"{name} {backend.version} sees {', '.join(backend.gpus) or 'no GPU'}"
     if not backend.gpus:
-        means = "it computes on the CPU"
+        means = "it computes on the CPU" + (", and has no GPU built in" if "+cpu" in backend.version else "")
         return Finding(id=f"{backend.name}-cpu", severity="ok", seen=seen + quoted(backend.log), means=means)
     where = {"gpu": "the GPU", "cpu": "the CPU"}
     placed = backend.keras_placed or backend.placed
@@ -154,9 +154,9 @@ def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Findin
         return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", "a CPU-only build is installed", fix)
     saying = said.explain(backend.log, facts)
     if not any(name.startswith("nvidia-cudnn") for name in facts.packages) and (not saying or saying.id == "libraries"):
-        seen += f"; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
+        absent = f"{seen}; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
         means = "TensorFlow finds no CUDA libraries, says so in its log, and goes on with the CPU"
-        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", seen, means, fix)
+        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", absent, means, fix)
     return _as_said(facts, backend, seen, backend.cuda)
 
 
@@ -190,9 +190,11 @@ UNSEEN: dict[str, Callable[[Facts, BackendFacts, str], Finding]] = {
 
 def _as_said(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Finding:
     """What a build with CUDA said; where that tells nothing, whether the driver is too old; else we do not know."""
-    if not said.explain(backend.log, facts) and (found := _too_old(facts, backend, seen, cuda)):
-        return found
-    return _explained(facts, backend, seen, "unseen", backend.log)
+    saying = said.explain(backend.log, facts)
+    # The facts tell more than "the driver is too old": which one it takes, and whether that helps.
+    told_little = saying is None or saying.id == "driver-too-old"
+    older = _too_old(facts, backend, seen, cuda) if told_little else None
+    return older or _explained(facts, backend, seen, "unseen", backend.log)
 
 
 def _too_old(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Finding | None:

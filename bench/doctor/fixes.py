@@ -115,7 +115,7 @@ def rocm(facts: Facts) -> str:
         if not found.cuda and all(chip in found.architectures for chip in facts.host.gfx):
             removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
             return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
-    return f"a build that lists {', '.join(facts.host.gfx)}: AMD's own, where its list names the chip: {AMD_WHEELS}"
+    return f"AMD's own wheels, where its list names the chip: {AMD_WHEELS}"
 
 
 def python(facts: Facts, name: str) -> str:

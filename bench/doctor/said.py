@@ -100,6 +100,13 @@ SAYINGS = (
         "{install}",
     ),
     Saying(
+        "portable-code",
+        r"INVALID_PTX|INVALID_SOURCE|INVALID_HANDLE|ptxas.*(sm_|too old)|unsupported gpu architecture",
+        "the card is newer than this build, whose portable code the driver does not take for it",
+        "a build that knows the card: NVIDIA's container (https://catalog.ngc.nvidia.com) or a nightly release; or: "
+        "export KERAS_BACKEND=torch, whose builds for CUDA 12.8 and later have code for it",
+    ),
+    Saying(
         "no-device",
         r"no CUDA-capable device|CUDA_ERROR_NO_DEVICE|error 100\b|error 101\b|invalid device ordinal|no nvidia devices",
         "CUDA counts no device for this process: a variable hides it, or the process may not open /dev/nvidia*",
