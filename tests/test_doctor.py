@@ -84,7 +84,7 @@ def test_without_any_backend_the_doctor_still_answers():
         (make_backend("jax"), {}, {"jaxlib": "0.10.2"}, "jax-plugin", "jax[cuda13]"),
         (make_backend("jax"), {"driver_cuda": "12.4"}, {}, "jax-plugin", "jax[cuda12]"),
         (make_backend("jax"), {"system": "Windows"}, {}, "jax-windows", "WSL2"),
-        (make_backend("tensorflow"), {"system": "Windows"}, {}, "tensorflow-windows", "KERAS_BACKEND=torch"),
+        (make_backend("tensorflow"), {"system": "Windows"}, {}, "tensorflow-windows", "$env:KERAS_BACKEND='torch'"),
         (make_backend("torch", cuda="13.0"), {"driver_cuda": "12.4"}, {}, "torch-driver", "580.65"),
         (make_backend("tensorflow", cuda="12.5.1"), {"driver_cuda": "11.4"}, {}, "tensorflow-driver", "525.60"),
         (make_backend("jax"), {"driver_cuda": "12.4"}, {"jax-cuda13-plugin": "0.10.2"}, "jax-driver", "580.65"),

@@ -87,7 +87,7 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
         return _explained(facts, backend, f"Keras does not start on {name}", "keras", backend.keras_error)
     seen = f"{name} {backend.version} sees {', '.join(backend.gpus) or 'no GPU'}"
     if not backend.gpus:
-        means = "it computes on the CPU"
+        means = "it computes on the CPU" + (", and has no GPU built in" if "+cpu" in backend.version else "")
         return Finding(id=f"{backend.name}-cpu", severity="ok", seen=seen + quoted(backend.log), means=means)
     where = {"gpu": "the GPU", "cpu": "the CPU"}
     placed = backend.keras_placed or backend.placed
@@ -95,7 +95,9 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
         id=f"{backend.name}-gpu",
         severity="ok" if placed != "cpu" else "note",
         seen=seen,
-        means=f"Keras puts arrays on {where.get(placed, placed)} without any code",
+        means=f"Keras puts arrays on {where.get(placed, placed)} without any code"
+        if placed
+        else "where Keras puts arrays, it did not tell",
     )
 
 
@@ -146,15 +148,15 @@ def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Findin
     fix = fixes.install(facts, "tensorflow")
     if facts.host.system == "Windows" and builds.beyond(backend.version, on_windows.last):
         means = f"TensorFlow has had no GPU support on native Windows since {on_windows.last}"
-        return _unseen(backend, "windows", seen, means, on_windows.instead)
+        return _unseen(backend, "windows", seen, means, fix)
     if not backend.cuda:
         fix = f"pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; {fix}"
         return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", "a CPU-only build is installed", fix)
     saying = said.explain(backend.log, facts)
     if not any(name.startswith("nvidia-cudnn") for name in facts.packages) and (not saying or saying.id == "libraries"):
-        seen += f"; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
+        absent = f"{seen}; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
         means = "TensorFlow finds no CUDA libraries, says so in its log, and goes on with the CPU"
-        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", seen, means, fix)
+        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", absent, means, fix)
     return _as_said(facts, backend, seen, backend.cuda)
 
 
@@ -188,9 +190,11 @@ UNSEEN: dict[str, Callable[[Facts, BackendFacts, str], Finding]] = {
 
 def _as_said(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Finding:
     """What a build with CUDA said; where that tells nothing, whether the driver is too old; else we do not know."""
-    if not said.explain(backend.log, facts) and (found := _too_old(facts, backend, seen, cuda)):
-        return found
-    return _explained(facts, backend, seen, "unseen", backend.log)
+    saying = said.explain(backend.log, facts)
+    # The facts tell more than "the driver is too old": which one it takes, and whether that helps.
+    told_little = saying is None or saying.id == "driver-too-old"
+    older = _too_old(facts, backend, seen, cuda) if told_little else None
+    return older or _explained(facts, backend, seen, "unseen", backend.log)
 
 
 def _too_old(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Finding | None:
@@ -248,5 +252,5 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             severity="note",
             seen=f"TensorFlow {packages['tensorflow']} on native Windows",
             means=f"it uses no GPU here: support ended with {on_windows.last}",
-            fix=on_windows.instead,
+            fix=f"for a GPU: {on_windows.instead}",
         )

@@ -129,6 +129,7 @@ def runs_on(architectures: tuple[str, ...], capability: str) -> bool:
     return False
 
 
+@cache
 def builds(framework: str) -> list[Build]:
     """All builds of a framework, newest release and newest CUDA first."""
     found = [

@@ -112,10 +112,8 @@ def answered(known: BackendFacts, code: int, out: str, err: str) -> BackendFacts
     seen = {name: value for name, value in seen.items() if value is not None and name != "keras"}
     if "keras_error" in seen:
         seen["keras_error"] = words.clean(str(seen["keras_error"]))
-    for name in ("gpus", "architectures", "openmp"):
-        seen[name] = tuple(seen.get(name, ()))
     try:
-        return msgspec.convert({**msgspec.to_builtins(known), "log": log, **seen}, BackendFacts, str_keys=True)
+        return msgspec.convert({**msgspec.to_builtins(known), "log": log, **seen}, BackendFacts)
     except msgspec.ValidationError as error:
         return msgspec.structs.replace(known, error=f"its answer cannot be read: {error}", log=log)
 

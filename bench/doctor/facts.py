@@ -144,7 +144,7 @@ def gb(value_bytes: float | None) -> str:
 
 def is_jetson(host: HostFacts) -> bool:
     """Whether the host is one of NVIDIA's small boards, whose GPU, driver and frameworks come with the system."""
-    return "jetson" in host.board.lower() or any("tegra" in gpu.name.lower() for gpu in host.gpus)
+    return "jetson" in host.board.lower() or any("nvgpu" in gpu.name or "Tegra" in gpu.name for gpu in host.gpus)
 
 
 def sees_nvidia(backend: BackendFacts) -> bool:

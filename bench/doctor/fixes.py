@@ -52,12 +52,17 @@ def install(facts: Facts, name: str) -> str:
         return other
     if host.system == "Darwin" and not is_apple(host):
         return builds.ended(name, "Intel Macs").instead
-    if not is_present(facts, "NVIDIA"):
+    torch = backend_facts(facts, "torch")
+    has_other = name == "torch" and (torch.rocm or torch.xpu)  # a build for another maker's card is kept
+    if has_other or host.system == "Darwin" or not is_present(facts, "NVIDIA"):
         return _without_nvidia(facts, name)
-    if host.system == "Windows" and name == "jax":
-        return "use WSL2 and there: pip install -U 'jax[cuda12]'"
-    if host.system == "Windows" and name == "tensorflow":
-        return builds.ended("tensorflow", "GPU on native Windows").instead
+    if host.system == "Windows" and name != "torch":
+        return f"use WSL2 and there: {_cuda(facts, name)}; or stay on Windows with: export KERAS_BACKEND=torch"
+    return _cuda(facts, name)
+
+
+def _cuda(facts: Facts, name: str) -> str:
+    """The command for a build with CUDA, or what stands in its way: the Python, the driver, the card."""
     if found := build(facts, name):
         return _pip(facts, name, found)
     if found := build(facts, name, any_python=True):
@@ -88,13 +93,15 @@ def _without_nvidia(facts: Facts, name: str) -> str:
     if name == "jax":
         on_linux = host.system == "Linux" and is_present(facts, "AMD") and host.has_kfd
         return "pip install -U 'jax[rocm7-local]'" if on_linux else "pip install jax"
-    if host.system == "Darwin":
-        return "pip install torch"
-    if is_present(facts, "AMD"):
+    torch = backend_facts(facts, "torch")
+    on_mac = host.system == "Darwin"
+    if torch.rocm or (is_present(facts, "AMD") and not torch.xpu and not on_mac):
         return rocm(facts)
-    removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
-    if is_present(facts, "Intel"):
+    removed = "pip uninstall -y torch; " if torch.installed else ""
+    if torch.xpu or (is_present(facts, "Intel") and not on_mac):
         return f"{removed}pip install torch --index-url {TORCH_INDEX}/xpu"
+    if on_mac:
+        return "pip install torch"
     if host.system == "Windows" or host.wsl:  # where a card may be that is not seen
         return f"choose your system and GPU at {SELECTOR} and run the line it gives"
     return f"pip install torch --index-url {TORCH_INDEX}/cpu"
@@ -108,7 +115,7 @@ def rocm(facts: Facts) -> str:
         if not found.cuda and all(chip in found.architectures for chip in facts.host.gfx):
             removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
             return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
-    return f"a build that lists {', '.join(facts.host.gfx)}: AMD's own, where its list names the chip: {AMD_WHEELS}"
+    return f"AMD's own wheels, where its list names the chip: {AMD_WHEELS}"
 
 
 def python(facts: Facts, name: str) -> str:
@@ -147,6 +154,8 @@ def driver(facts: Facts, oldest: str = "") -> str:
 
 def rights(facts: Facts) -> str:
     """How this user comes by the right to open the devices of a GPU."""
+    if facts.host.system != "Linux":
+        return "the Device Manager tells whether its driver runs; else install the maker's newest"
     if facts.host.container:
         return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""

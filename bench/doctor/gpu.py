@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from bench.doctor.facts import VENDORS, Facts, Finding, Severity, is_apple, is_jetson, is_present
 
 # Where else a graphics card is named, on systems whose list of cards this program cannot read, or not wholly.
@@ -97,10 +99,16 @@ def _visible(facts: Facts, name: str, value: str, hidden: Severity) -> Iterator[
         means = f"names a GPU that is not there: they are numbered below {len(gpus)}"
         yield variable_findings(name, value, "problem", means)
     elif numbers and any(gpu.mig for gpu in gpus):
-        means = "a card that is cut into instances (MIG) is named by an instance's UUID: MIG-..., see nvidia-smi -L"
-        yield variable_findings(name, value, "note", means)
+        means = "of a card that is cut into instances (MIG), a number means the first instance"
+        yield _in_part(variable_findings(name, value, "note", means), "name one by its UUID: nvidia-smi -L lists them")
     elif gpus and numbers and len(numbers) < len(gpus):
-        yield variable_findings(name, value, "note", f"shows {len(numbers)} of {len(gpus)} GPUs")
+        finding = variable_findings(name, value, "note", f"shows {len(numbers)} of {len(gpus)} GPUs")
+        yield _in_part(finding, finding.fix)
+
+
+def _in_part(finding: Finding, fix: str) -> Finding:
+    """A variable that hides a part only, and so explains no backend that sees nothing."""
+    return msgspec.structs.replace(finding, id=f"{finding.id}-part", fix=fix)
 
 
 def variable_findings(name: str, value: str, severity: Severity, means: str) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.doctor import builds, fixes
-from bench.doctor.facts import Facts, is_apple, is_jetson
+from bench.doctor.facts import Facts, is_jetson
 
 
 class Harm(NamedTuple):
@@ -27,15 +27,17 @@ def _is(facts: Facts, name: str, build: str) -> bool:
     return bool(getattr(fixes.backend_facts(facts, name), build)) or f"+{build}" in facts.packages.get(name, "")
 
 
-def _oldest(facts: Facts) -> tuple[int, ...]:
-    return min(map(builds.version_of, fixes.capabilities(facts)), default=(99,))
+def _all_below(facts: Facts, capability: str) -> bool:
+    chips = [builds.version_of(chip) for chip in fixes.capabilities(facts)]
+    return bool(chips) and max(chips) < builds.version_of(capability)
 
 
 def _newest_lacks(facts: Facts, name: str) -> bool:
-    """Whether the newest release has no build for one of the cards."""
+    """Whether the newest release has no build for any of the cards."""
     newest = builds.builds(name)[0].release
     lists = [build.architectures for build in builds.builds(name) if build.release == newest and build.cuda]
-    return any(not any(builds.runs_on(one, chip) for one in lists) for chip in fixes.capabilities(facts))
+    chips = fixes.capabilities(facts)
+    return bool(chips) and not any(builds.runs_on(one, chip) for one in lists for chip in chips)
 
 
 def _driver_below(facts: Facts, cuda: int) -> bool:
@@ -89,7 +91,9 @@ HARMS = (
         lambda f: f.host.system != "Linux",
         "its libraries exist for Linux only",
     ),
-    Harm(r"jax\[cuda13\]", lambda f: _oldest(f) < (7, 5), "CUDA 13 has no code for cards below compute capability 7.5"),
+    Harm(
+        r"jax\[cuda13\]", lambda f: _all_below(f, "7.5"), "CUDA 13 has no code for cards below compute capability 7.5"
+    ),
     Harm(r"jax\[cuda13\]|whl/cu13", lambda f: _driver_below(f, 13), "this driver does not run CUDA 13"),
     Harm(
         r"jax\[cuda12\]|whl/cu12|tensorflow\[and-cuda\](?!==2\.14)",
@@ -113,12 +117,16 @@ HARMS = (
     Harm(r"pip install[^;]*\btorch(?!\S*==)\b", _no_wheel("torch"), "there is no such wheel for this Python"),
     Harm(r"(?<!there: )pip install[^;]*\bjax\b(?!\S*==|-)", _no_wheel("jax"), "there is no such wheel for this Python"),
     Harm(
-        r"install NVIDIA's driver",
+        r"install NVIDIA's driver(?! in Windows)",
         lambda f: bool(f.host.container) or f.host.wsl or is_jetson(f.host),
         "the driver belongs to the system outside",
     ),
     Harm(r"unset LD_LIBRARY_PATH", lambda f: is_jetson(f.host), "the board's libraries are found through it"),
-    Harm(r"numpy<2", lambda f: builds.version_of(f.host.python) >= (3, 13), "there is no such wheel for this Python"),
+    Harm(
+        r"^(?!.*there: ).*numpy<2",
+        lambda f: builds.version_of(f.host.python) >= (3, 13),
+        "there is no such wheel for this Python",
+    ),
     Harm(
         r"-U [^;]*numpy",
         lambda f: (0,) < builds.version_of(f.packages.get("tensorflow", "")) < (2, 18),
@@ -126,11 +134,6 @@ HARMS = (
     ),
     Harm(r"sudo usermod", lambda f: bool(f.host.container), "groups of a container are given when it starts"),
     Harm(r"nvidia-smi -r|--gpu-reset", lambda f: True, "a reset ends what others compute"),
-    Harm(
-        r"KERAS_BACKEND=torch",
-        lambda f: f.host.system == "Darwin" and not is_apple(f.host),
-        "there is no current PyTorch for Intel Macs",
-    ),
 )
 
 

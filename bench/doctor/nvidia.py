@@ -106,7 +106,8 @@ def _no_card(facts: Facts) -> Finding:
         means="a laptop with switched graphics has its NVIDIA card off now, or the card is not seated"
         if is_off
         else "this driver does not start the card; no framework can use it",
-        fix="sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart (the firmware has a switch as well)"
+        fix=("sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart; " if host.system == "Linux" else "")
+        + "the maker's tool and the firmware have a switch for the graphics as well"
         if is_off
         else NO_CARD,
     )
@@ -276,12 +277,18 @@ def unlike_cards(facts: Facts) -> Iterator[Finding]:
 
 def jetson(facts: Facts) -> Iterator[Finding]:
     """NVIDIA's small boards, whose GPU is neither on the bus nor always in NVML."""
-    if not is_jetson(facts.host) or any(backend.gpus for backend in facts.backends):
+    host = facts.host
+    if not is_jetson(host):
         return
+    sees = [NAMES[backend.name] for backend in facts.backends if backend.gpus]
+    has_any = any(backend.installed for backend in facts.backends)
     yield Finding(
         id="jetson",
-        severity="problem" if any(backend.installed for backend in facts.backends) else "note",
-        seen=f"{facts.host.board or 'NVIDIA Jetson'}, and no backend sees its GPU",
-        means="wheels from the package index have no code for it: the board's builds are NVIDIA's own",
-        fix=f"take the build for this JetPack: {fixes.JETSON}",
+        severity="ok" if sees else "problem" if has_any else "note",
+        seen=f"{host.board or 'NVIDIA Jetson'}, whose GPU {' and '.join(sees) or 'no backend'} sees"
+        + (f'; NVIDIA\'s library says: "{host.driver_error}"' if host.driver_error else ""),
+        means="its memory is the system's, and not every reading of NVIDIA's library is there"
+        if sees
+        else "wheels from the package index have no code for it: the board's builds are NVIDIA's own",
+        fix="" if sees else f"take the build for this JetPack: {fixes.JETSON}",
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench.doctor import fixes
+from bench.doctor import builds, fixes
 from bench.doctor.facts import Facts, is_apple, is_jetson, is_present
 
 
@@ -22,6 +22,10 @@ DENIED, DEVICES = "(permission denied|not permitted)", "(/dev/nvidia|kfd|/dri|re
 NUMPY = (
     r"compiled (using|against) numpy|numpy\.(core|dtype)|binary incompatib|_ARRAY_API|module 'numpy' has no attribute"
 )
+
+
+def _on_linux(facts: Facts) -> bool:
+    return facts.host.system == "Linux"
 
 
 class Saying(NamedTuple):
@@ -96,6 +100,13 @@ SAYINGS = (
         "{install}",
     ),
     Saying(
+        "portable-code",
+        r"INVALID_PTX|INVALID_SOURCE|INVALID_HANDLE|ptxas.*(sm_|too old)|unsupported gpu architecture",
+        "the card is newer than this build, whose portable code the driver does not take for it",
+        "a build that knows the card: NVIDIA's container (https://catalog.ngc.nvidia.com) or a nightly release; or: "
+        "export KERAS_BACKEND=torch, whose builds for CUDA 12.8 and later have code for it",
+    ),
+    Saying(
         "no-device",
         r"no CUDA-capable device|CUDA_ERROR_NO_DEVICE|error 100\b|error 101\b|invalid device ordinal|no nvidia devices",
         "CUDA counts no device for this process: a variable hides it, or the process may not open /dev/nvidia*",
@@ -131,6 +142,13 @@ SAYINGS = (
         "Secure Boot that refuses it, or nouveau in its place",
         "sudo modprobe nvidia tells why; dkms status shows for which kernels it is built; mokutil --sb-state whether "
         "Secure Boot is on",
+        _on_linux,
+    ),
+    Saying(
+        "driver-not-loaded",
+        r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed",
+        "the driver is installed and does not run",
+        "{driver}",
     ),
     Saying(
         "gpu-lost",
@@ -215,7 +233,7 @@ SAYINGS = (
         "numpy-too-new",
         NUMPY,
         "this build is older than the NumPy beside it, which is of the next generation",
-        "pip install 'numpy<2', or a newer {name}",
+        "{numpy}",
         lambda facts: facts.packages.get("numpy", "2") >= "2",
     ),
     Saying("numpy-too-old", NUMPY, "this build is newer than the NumPy beside it", "pip install -U numpy"),
@@ -311,5 +329,8 @@ def fix_of(saying: Saying, facts: Facts, backend: str = "") -> str:
         version=facts.host.driver or "the driver's",
         plugin=f"{backend}-metal",
         rights=fixes.rights(facts),
+        numpy="take a newer release of the framework: for this Python there is no NumPy 1"
+        if builds.version_of(facts.host.python) >= (3, 13)
+        else "pip install 'numpy<2', or take a newer release of the framework",
         unset="" if is_jetson(facts.host) else "unset LD_LIBRARY_PATH; ",
     )

@@ -68,6 +68,14 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
             fix=said.fix_of(saying, facts, backend.name) if saying else f"ls -l /dev/kfd; {fixes.rights(facts)}",
             paste="" if saying or host.may_render is False else block(facts),
         )
+    elif not backend.gpus and host.system == "Windows" and backend.name == "torch":
+        yield Finding(
+            id="torch-rocm",
+            severity="note",
+            seen=f"an AMD graphics card, and {name} {backend.version} without ROCm",
+            means="the card is not used: this build computes on the CPU",
+            fix=f"{fixes.rocm(facts)}; or WSL2 with a card that ROCm supports",
+        )
     elif not backend.gpus and host.system == "Linux":
         yield Finding(
             id=f"{backend.name}-rocm",
@@ -100,6 +108,7 @@ def intel(facts: Facts) -> Iterator[Finding]:
     """Intel's GPUs, which PyTorch uses as xpu."""
     host = facts.host
     torch = fixes.backend_facts(facts, "torch")
+    built = f"PyTorch {torch.version} is built for {'CUDA' if torch.cuda else 'the CPU'}" if torch.installed else ""
     if not is_present(facts, "Intel") or host.gpus or is_present(facts, "NVIDIA") or is_present(facts, "AMD"):
         return  # beside another maker's card, Intel's is the one in the processor
     drivers = [name for name in host.pci_drivers if name in ("i915", "xe")]
@@ -114,7 +123,11 @@ def intel(facts: Facts) -> Iterator[Finding]:
         id="intel-gpu",
         severity="problem" if has_build else "note",
         seen=f"an Intel GPU on the bus{bound}"
-        + (f"; PyTorch {torch.version} for XPU sees no device" if has_build else "; no build for XPU is installed")
+        + (
+            f"; PyTorch {torch.version} for XPU sees no device"
+            if has_build
+            else f"; {built or 'PyTorch is not installed'}"
+        )
         + (f'; it says: "{words}"' if words else ""),
         means=(
             explained.means

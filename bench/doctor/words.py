@@ -45,11 +45,11 @@ def said(err: str) -> str:
 
 def why(code: int, err: str) -> str:
     """Why a probe ended without an answer: its last words, or how the system ended it."""
+    if text := WINDOWS_ENDS.get(code & 0xFFFFFFFF):
+        return f"ended with exit code {code} (0x{code & 0xFFFFFFFF:X}, {text})"
     if code < 0:
         known = {number.value: number.name for number in signal.Signals}
         return f"ended by signal {-code} ({known.get(-code, 'unknown')})"
-    if text := WINDOWS_ENDS.get(code & 0xFFFFFFFF):
-        return f"ended with exit code {code} (0x{code & 0xFFFFFFFF:X}, {text})"
     lines = [line for line in err.strip().splitlines() if line.strip() and not CHATTER.search(line)]
     return clean(lines[-1])[:MOST_SAID] if lines else f"ended with exit code {code} and said nothing"
 
