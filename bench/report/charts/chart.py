@@ -86,13 +86,13 @@ class Scope:
 
     def backends(self) -> tuple[str, ...]:
         """The backends that the session ran."""
-        return self.evidence.backends(self.session)
+        return self.evidence.view(self.session).backends
 
     def place(self) -> str:
         """The machine in words."""
         if self.session is None:
             return ""
-        beside = f"{self.evidence.gpu_text(self.session)} and " if self.has_gpu() else ""
+        beside = f"{self.evidence.view(self.session).gpu_text()} and " if self.has_gpu() else ""
         return f" on {beside}{self.session.machine.cpu_model}"
 
     def without_gpu(self) -> str:

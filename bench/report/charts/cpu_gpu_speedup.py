@@ -12,6 +12,7 @@ from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import NOT_MEASURED, OURS
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick, View
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
@@ -34,12 +35,14 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
                 start = (scope.machine(session), cells.text(evidence.title(workload)), cells.text(fmt.MODE_NAMES[mode]))
                 contrasts = _contrasts(evidence, session, workload, mode)
                 rows += [(*start, *cells.sides(scope, contrast)) for contrast in contrasts]
-                if not contrasts and (cpu := evidence.best(session, workload, mode, "cpu")) is not None:
-                    failure = evidence.failure(session, workload, mode, "gpu")
+                if not contrasts and (cpu := evidence.view(session).best(Pick(workload, mode, "cpu"))) is not None:
+                    failure = evidence.view(session).failure(Pick(workload, mode, "gpu"))
                     speed = cells.estimate(scope, quantities.throughput(cpu), cpu, noun=evidence.noun(workload))
                     no_gpu = MISSING if session.machine.gpus else NO_GPU
                     missing = no_gpu if failure is None else cells.failed(scope, failure)
-                    rows.append((*start, NOTHING, cells.text(evidence.cpu_text(session, cpu)), speed, missing, NOTHING))
+                    rows.append(
+                        (*start, NOTHING, cells.text(evidence.view(session).cpu_text(cpu)), speed, missing, NOTHING)
+                    )
     columns = ("workload", "mode", "batch and precision", "CPU and cores", "on the CPU", "on the GPU", "GPU over CPU")
     return Draft(
         caption="How many times faster the GPU is than the CPU of the same session (above 1x: the GPU): each at its "
@@ -51,8 +54,12 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
 
 def _contrasts(evidence: Evidence, session: SessionResults, workload: str, mode: Mode) -> list[Contrast]:
     """Ratios of the two devices: the best of each, then one for each precision of the GPU; no pair twice."""
-    every = [evidence.best_contrast(session, workload, mode)] if evidence.workloads[workload].kind == "model" else []
-    every += [evidence.contrast(session, workload, mode, precision=precision) for precision in PRECISIONS]
+    every = (
+        [evidence.view(session).best_contrast(Pick(workload, mode))]
+        if evidence.workloads[workload].kind == "model"
+        else []
+    )
+    every += [evidence.view(session).contrast(Pick(workload, mode, precision=precision)) for precision in PRECISIONS]
     found: dict[tuple[str, str], Contrast] = {}
     for one in filter(None, every):
         found.setdefault((one.gpu.cell.id, one.cpu.cell.id), one)
@@ -93,7 +100,7 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
 def _speedups(scope: Scope, workload: str) -> list[dict[str, Any]]:
     """The marks of our ratios of one workload, each with batch and precision; one that says why there is none."""
     label, evidence = scope.title_of(workload), scope.evidence
-    best, same = (make(scope.session, workload) for make in (evidence.best_contrast, evidence.contrast))
+    best, same = (make(evidence.view(scope.session), Pick(workload)) for make in (View.best_contrast, View.contrast))
     marks = []
     for series, contrast in zip(OURS, (best, same), strict=True):
         if contrast is not None and (contrast is best or best is None or contrast.arms != best.arms):

@@ -73,7 +73,7 @@ def draw(
 def _with_gpu(chart_id: str, scope: Scope) -> tuple[SessionResults, Picture] | None:
     """The first of the shown sessions whose picture shows a GPU and says enough, with it."""
     for session in scope.evidence.shown:
-        if scope.evidence.has_gpu(session):
+        if scope.evidence.view(session).has_gpu:
             picture = CHARTS[chart_id](dataclasses.replace(scope, session=session))
             if picture.n_on_gpu() and picture.says_enough:
                 return session, picture

@@ -9,6 +9,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, select, table
@@ -26,7 +27,7 @@ def jit_arms_table(scope: TableScope) -> Draft:
     rows = []
     for session, workload, mode, device in select.arms(scope):
         for backend in BACKENDS:
-            arms = evidence.candidates(session, workload, mode, device, backend=backend)
+            arms = evidence.view(session).candidates(Pick(workload, mode, device, backend=backend))
             if not arms:
                 continue
             on, off = (
@@ -97,7 +98,7 @@ def _jit_gain(scope: Scope, workload: str, device: str, backend: str) -> Any:
     off = next((row for row in rows if row["jit"] == "off" and on is not None and _same_but_jit(on, row)), None)
     if on is None or off is None:
         return None
-    return scope.evidence.cell_ratio(scope.session, on["cell_id"], off["cell_id"])
+    return scope.evidence.view(scope.session).cell_ratio(on["cell_id"], off["cell_id"])
 
 
 def _same_but_jit(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

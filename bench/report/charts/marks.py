@@ -9,6 +9,7 @@ from typing import Any
 from bench.report.charts.chart import EVERY, Other, Scope
 from bench.report.charts.paint import axes
 from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.schema import DEVICES, Record
 
@@ -43,7 +44,7 @@ def best_record(scope: Scope, workload: str, mode: str, device: str, backend: st
     """The cell of the drawn session that speaks for an arm; None without one, or without a session."""
     if scope.session is None:
         return None
-    return scope.evidence.best(scope.session, workload, mode, device, backend=backend)
+    return scope.evidence.view(scope.session).best(Pick(workload, mode, device, backend=backend))
 
 
 def headline(scope: Scope, workload: str, device: str, backend: str) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import json
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import curves
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -21,14 +22,14 @@ def matmul_rate_table(scope: TableScope) -> Draft:
     rows = []
     workload = "matmul"
     for session in scope.sessions if workload in scope.workloads else ():
-        found = scope.evidence.records(session, workload=workload)
+        found = scope.evidence.view(session).records(Pick(workload))
         for records in select.groups(found, lambda r: (r.cell.device, r.cell.precision, r.cell.params.get("n", 0))):
             cell = records[0].cell
             rates = []
             for backend in BACKENDS:
                 same = select.most_threads([record for record in records if record.cell.backend == backend])
                 rate = cells.best_or_failed(scope, select.fastest(scope, same, "flop_rate"), same, quantities.flop_rate)
-                rates.append(rate if backend in scope.evidence.backends(session) else NOTHING)
+                rates.append(rate if backend in scope.evidence.view(session).backends else NOTHING)
             rows.append((
                 scope.machine(session),
                 cells.text(fmt.device(cell.device)),

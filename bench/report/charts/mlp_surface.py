@@ -90,7 +90,9 @@ def _surface_cells(scope: Scope) -> list[dict[str, Any]]:
         else:
             gain = None
             if all(fastest.get(d) is not None and fastest[d]["samples_per_s"] is not None for d in DEVICES):
-                gain = scope.evidence.cell_ratio(scope.session, fastest["gpu"]["cell_id"], fastest["cpu"]["cell_id"])
+                gain = scope.evidence.view(scope.session).cell_ratio(
+                    fastest["gpu"]["cell_id"], fastest["cpu"]["cell_id"]
+                )
             if gain is None:
                 cell["note"] = NOT_MEASURED
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import forest
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.tables import cells as tables_cells
 from bench.report.tables import select, table
@@ -18,11 +19,11 @@ def speed_by_workload_table(scope: TableScope) -> Draft:
     """Steady throughput by workload, mode and device; one column for each backend."""
     rows = []
     for session, workload, mode, device in select.arms(scope):
-        ran = scope.evidence.backends(session)
+        ran = scope.evidence.view(session).backends
         cells = [
             tables_cells.rate(scope, session, workload, mode, device, b) if b in ran else NOTHING for b in BACKENDS
         ]
-        record = next(iter(scope.evidence.candidates(session, workload, mode, device)), None)
+        record = next(iter(scope.evidence.view(session).candidates(Pick(workload, mode, device))), None)
         rows.append((
             scope.machine(session),
             tables_cells.text(scope.evidence.title(workload)),

@@ -10,8 +10,8 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
-from bench.report.evidence import view
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import studies
 from bench.report.tables import cells as tables_cells
@@ -26,13 +26,13 @@ def study_table(scope: TableScope) -> Draft:
     """What a study timed and read: a row for each series and reading, time and ratio to the first series by backend."""
     evidence = scope.evidence
     chosen = [w for w in scope.workloads if evidence.workloads[w].kind == "study"]
-    backends = [b for b in BACKENDS if any(evidence.records(s, workload=w, backend=b)
+    backends = [b for b in BACKENDS if any(evidence.view(s).records(Pick(w, backend=b))
                 for s in scope.sessions for w in chosen)]  # fmt: skip
     has_series = any(evidence.workloads[w].series for w in chosen)
     rows = []
     for session in scope.sessions:
         for workload in chosen:
-            records = evidence.records(session, workload=workload)
+            records = evidence.view(session).records(Pick(workload))
             for group in select.groups(records, select.study_size):
                 by_backend = {record.cell.backend: record for record in group}
                 size = _study_words(evidence, group[0], records)
@@ -149,7 +149,7 @@ def study(scope: Scope) -> Picture:
     found = []
     for item in spec.series:
         for device, backend in marks.arms(scope):
-            record = view.usual(scope.evidence, scope.session, spec.id, device, backend)
+            record = scope.evidence.view(scope.session).usual(Pick(spec.id, device=device, backend=backend))
             time = None if record is None else studies.call_time(record, item.id)
             if time is not None:
                 found.append(marks.estimated(item.label, axes.series(device, backend), time))

@@ -8,6 +8,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import NOTHING
@@ -20,7 +21,7 @@ def threads_table(scope: TableScope) -> Draft:
     evidence = scope.evidence
     rows = []
     for session, workload, quantity, make in select.speeds(scope):
-        records = evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
+        records = evidence.view(session).records(Pick(workload, device="cpu", precision=PRECISIONS[0]))
         for same in select.groups(records, select.all_but_threads):
             by_count = sorted(same, key=lambda record: record.cell.threads)
             for record in by_count if len(by_count) > 1 else ():
@@ -78,10 +79,9 @@ def threads(scope: Scope) -> Picture:
 
 def _by_threads(scope: Scope, workload: str, backend: str) -> dict[int, Any]:
     """Records of a workload's first headline training cell that was measured on one core, by number of cores."""
-    records = scope.evidence.records(
-        scope.session, workload=workload, mode="train", backend=backend, device="cpu", precision="float32-strict",
-        headline=True, status="ok",
-    )  # fmt: skip
+    records = scope.evidence.view(scope.session).records(
+        Pick(workload, "train", backend=backend, device="cpu", precision="float32-strict", headline=True, status="ok")
+    )
     for first in records:
         if first.cell.threads == 1:
             same = (first.cell.jit, first.cell.batch_size, first.cell.n_samples, dict(first.cell.params))

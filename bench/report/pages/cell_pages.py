@@ -65,8 +65,8 @@ def _cited_cell(evidence: Evidence, page: str, session: SessionResults, record: 
 
 def machine_of(evidence: Evidence, session: SessionResults, record: Record) -> str:
     """What a cell ran on, for a citation: the CPU with its cores, and before it the GPU that did the work."""
-    cpu = evidence.cpu_text(session, record)
-    return f"{evidence.gpu_text(session, record)} beside {cpu}" if record.cell.device == "gpu" else cpu
+    cpu = evidence.view(session).cpu_text(record)
+    return f"{evidence.view(session).gpu_text(record)} beside {cpu}" if record.cell.device == "gpu" else cpu
 
 
 def citation(what: str, value: str, machine: str, sessions: Sequence[SessionResults], address: str) -> str:

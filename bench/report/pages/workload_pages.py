@@ -8,6 +8,7 @@ from bench import schema
 from bench.records.store import SessionResults
 from bench.report.charts.paint import axes
 from bench.report.evidence import rooflines
+from bench.report.evidence.view import Pick
 from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
@@ -63,7 +64,7 @@ def speaker_words(site: Site, session: SessionResults | None) -> str:
     """Where and when a session was measured, to end a sentence or a heading."""
     if session is None:
         return ""
-    beside = f"{site.evidence.gpu_text(session)} beside " if site.evidence.has_gpu(session) else ""
+    beside = f"{site.evidence.view(session).gpu_text()} beside " if site.evidence.view(session).has_gpu else ""
     machine = "this machine" if session.is_local else f"{beside}{session.machine.cpu_model}"
     return f" on {machine}, measured {markup.finished_at(session)}"
 
@@ -72,7 +73,7 @@ def _speakers(site: Site, workload: str) -> list[SessionResults | None]:
     """Sessions that a workload's page is about: the leading one, then the first that ran it on a GPU."""
     lead, gpu = site.evidence.lead, site.evidence.gpu_session(workload)
     found = [lead] if gpu is None or gpu is lead else [lead, gpu]
-    return [session for session in found if site.evidence.records(session, workload=workload)] or [lead]
+    return [session for session in found if site.evidence.view(session).records(Pick(workload))] or [lead]
 
 
 def _workload_page(site: Site, path: str, spec: Workload) -> str:
@@ -106,7 +107,7 @@ def _whole_jobs(site: Site, page: str, spec: Workload) -> list[str]:
     """Whether start-up, first step and steady steps add up to the job that was timed, cell by cell."""
     lead = site.evidence.lead
     rows = []
-    for record in site.evidence.records(lead, workload=spec.id, mode="train", status="ok"):
+    for record in site.evidence.view(lead).records(Pick(spec.id, "train", status="ok")):
         found = total_time.check(record)
         if found is not None:
             rows.append(
@@ -128,7 +129,7 @@ def _charts_of(site: Site, spec: Workload) -> list[str]:
         return ["matmul-rate"] if spec.id == "matmul" else []
     found = ["phase-times", "job-by-steps"]
     speakers = _speakers(site, spec.id)
-    measured = [r for s in speakers for r in site.evidence.records(s, workload=spec.id, status="ok")]
+    measured = [r for s in speakers for r in site.evidence.view(s).records(Pick(spec.id, status="ok"))]
     if any(r.cell.mode == "train" and traces.shown(r) is not None for r in measured):
         found.append("warm-up")
     if any(rooflines.intensity(record) is not None for record in measured):
@@ -138,7 +139,7 @@ def _charts_of(site: Site, spec: Workload) -> list[str]:
     if spec.id == "mlp-tabular":
         found.append("mlp-surface")
     for session in speakers:
-        trained = site.evidence.records(session, workload=spec.id, mode="train")
+        trained = site.evidence.view(session).records(Pick(spec.id, "train"))
         if len({record.cell.batch_size for record in trained}) > 1:
             found.append("throughput-by-batch")
             break
@@ -180,9 +181,11 @@ def _headline_arms(
     """Name and best record of each arm of a mode: of the leading session also the CPU arms it lacks."""
     found: list[tuple[str, Record | None]] = []
     for device in schema.DEVICES:
-        for backend in site.evidence.backends(session):
+        for backend in site.evidence.view(session).backends:
             for precision in tables_table.PRECISIONS[: 1 if device == "cpu" else None]:
-                record = site.evidence.best(session, spec.id, mode, device, backend=backend, precision=precision)
+                record = site.evidence.view(session).best(
+                    Pick(spec.id, mode, device, backend=backend, precision=precision)
+                )
                 if record is None and (device == "gpu" or session is not site.evidence.lead):
                     continue
                 name = f"{axes.BACKEND_NAMES[backend]}, {device.upper()}"

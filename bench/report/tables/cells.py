@@ -9,6 +9,7 @@ import msgspec
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
@@ -23,7 +24,7 @@ NOTHING = Cellv(text="")
 
 def doubt(evidence: Evidence, session: SessionResults) -> str:
     """What the test of a session against itself leaves open; empty where it passed."""
-    passed = evidence.has_passed_self_test(session)
+    passed = evidence.view(session).has_passed_self_test
     return {True: "", False: "differs from itself", None: "not tested against itself"}[passed]
 
 
@@ -101,7 +102,7 @@ def rate(
     backend: Backend | None = None,
 ) -> Cellv:
     """The rate of an arm's best record, or why it has none."""
-    found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
+    found = scope.evidence.view(session).candidates(Pick(workload, mode, device, backend=backend))
     return best_or_failed(scope, select.fastest(scope, found), found, quantities.throughput)
 
 
@@ -123,7 +124,7 @@ def backend_names() -> tuple[str, ...]:
 
 def both_devices(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, Cellv, Cellv]:
     """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
-    contrast = scope.evidence.best_contrast(session, workload)
+    contrast = scope.evidence.view(session).best_contrast(Pick(workload))
     if contrast is None:
         cpu, gpu = (rate(scope, session, workload, "train", device) for device in DEVICES)
         return (cpu, gpu, MISSING) if session.machine.gpus else (cpu, NO_GPU, NOTHING)
@@ -137,7 +138,7 @@ def sides(scope: TableScope, contrast: Contrast) -> tuple[Cellv, ...]:
     noun = scope.evidence.noun(contrast.cpu.cell.workload)
     return (
         text(contrast.arms),
-        text(scope.evidence.cpu_text(contrast.session, contrast.cpu)),
+        text(scope.evidence.view(contrast.session).cpu_text(contrast.cpu)),
         *(estimate(scope, quantities.throughput(r), r, noun=noun) for r in (contrast.cpu, contrast.gpu)),
         estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
     )

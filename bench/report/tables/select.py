@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, rooflines
+from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate, Quantity
 from bench.report.tables.table import MODES, TableScope
@@ -65,7 +66,9 @@ def arms(
             expected = {v.mode for v in variants if v.headline} if session is evidence.lead else set()
             for mode in modes:
                 for device in DEVICES:
-                    if evidence.candidates(session, workload, mode, device) or (device == "cpu" and mode in expected):
+                    if evidence.view(session).candidates(Pick(workload, mode, device)) or (
+                        device == "cpu" and mode in expected
+                    ):
                         yield session, workload, mode, device
 
 
@@ -76,10 +79,10 @@ def by_backend(
 
     When no backend has any, the first that the session ran stands for them, with neither.
     """
-    if not scope.evidence.candidates(session, workload, mode, device):
-        yield scope.evidence.backends(session)[0], None, None
+    if not scope.evidence.view(session).candidates(Pick(workload, mode, device)):
+        yield scope.evidence.view(session).backends[0], None, None
     for backend in BACKENDS:
-        found = scope.evidence.candidates(session, workload, mode, device, backend=backend)
+        found = scope.evidence.view(session).candidates(Pick(workload, mode, device, backend=backend))
         if found:
             measured = [record for record in found if record.status == "ok"]
             best = fastest(scope, measured, by) or fastest(scope, measured)
@@ -88,7 +91,7 @@ def by_backend(
 
 def strict(scope: TableScope, session: SessionResults, workload: str, **fields: Any) -> list[Record]:
     """Float32 records of a workload, on each device those with most threads."""
-    found = scope.evidence.records(session, workload=workload, precision="float32-strict", **fields)
+    found = scope.evidence.view(session).records(Pick(workload, precision="float32-strict", **fields))
     return [r for device in DEVICES for r in most_threads([r for r in found if r.cell.device == device])]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report.claims.case import Case, Part, case_of
 from bench.report.claims.cases import names as cases_names
 from bench.report.claims.cases.names import Cases
+from bench.report.evidence.view import Pick, View
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.schema import Device, Mode, Record
@@ -33,14 +34,14 @@ def gpu_over_cpu(
     """
 
     def cases(evidence: Evidence) -> list[Case]:
-        contrast = evidence.contrast if strict else evidence.best_contrast
+        contrast = View.contrast if strict else View.best_contrast
         return [
             cases_names.contrast_case(evidence, found)
             for session in cases_names.serious(evidence)
             for workload in workloads or evidence.model_workloads()
             for mode in modes
             for options in (_sizes(evidence, session, workload, mode) if by_size else [{}])
-            if (found := contrast(session, workload, mode, **options)) is not None
+            if (found := contrast(evidence.view(session), Pick(workload, mode, **options))) is not None
         ]
 
     return cases
@@ -92,7 +93,7 @@ def larger_batch(*, per_doubling: bool = False) -> Cases:
         found = []
         for session in cases_names.serious(evidence):
             groups: dict[tuple[Any, ...], list[Record]] = {}
-            measured = evidence.records(session, mode="train", status="ok")
+            measured = evidence.view(session).records(Pick(mode="train", status="ok"))
             usable = {record.cell.id for record in evidence.undisturbed(measured)}
             for record in measured:
                 c = record.cell
@@ -127,7 +128,7 @@ def backend_over_others(backend: str) -> Cases:
             for workload in evidence.model_workloads():
                 for device in ("cpu", "gpu"):
                     arms = {
-                        name: evidence.best(session, workload, "train", device, backend=name)
+                        name: evidence.view(session).best(Pick(workload, "train", device, backend=name))
                         for name in fmt.BACKEND_NAMES
                     }
                     mine = arms.pop(backend, None)
@@ -149,7 +150,7 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
     for session in cases_names.serious(evidence):
         for workload in evidence.model_workloads():
             for device in ("cpu", "gpu"):
-                arms = evidence.undisturbed(evidence.candidates(session, workload, "train", device))
+                arms = evidence.undisturbed(evidence.view(session).candidates(Pick(workload, "train", device)))
                 timed = [
                     r for r in arms if quantities.whole_job_time(r) is not None and quantities.step_time(r) is not None
                 ]
@@ -174,7 +175,7 @@ def _speed(record: Record) -> tuple[float, str]:
 def _sizes(evidence: Evidence, session: SessionResults, workload: str, mode: Mode) -> list[dict[str, Any]]:
     """Every size of a workload that ran on the session's GPU, as options of ``contrast``."""
     seen: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for record in evidence.records(session, workload=workload, mode=mode, device="gpu", status="ok"):
+    for record in evidence.view(session).records(Pick(workload, mode, "gpu", status="ok")):
         cell = record.cell
         options = {"params": dict(cell.params), "batch_size": cell.batch_size}
         seen.setdefault((tuple(sorted(cell.params.items())), cell.batch_size), options)
@@ -186,7 +187,7 @@ def alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, list
     names = ("workload", "mode", "backend", "device", "precision", "jit", "batch_size", "n_samples", "threads")
     for session in cases_names.serious(evidence):
         groups: dict[tuple[Any, ...], list[Record]] = {}
-        for record in evidence.undisturbed(evidence.records(session, status="ok")):
+        for record in evidence.undisturbed(evidence.view(session).records(Pick(status="ok"))):
             cell = record.cell
             if cell.mode not in ("train", "infer"):
                 continue

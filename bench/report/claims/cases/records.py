@@ -12,6 +12,7 @@ from bench.report.claims.cases import arms as cases_arms
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import Cases, serious
 from bench.report.evidence import jobs
+from bench.report.evidence.view import Pick
 from bench.report.published import figures as published
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def transfer_job(evidence: Evidence) -> list[Case]:
     """The whole job of tuning the last layer of a trained network, on the CPU."""
     return [
-        case.case_of(f"{job.name} on {evidence.label(session)}", job.time, evidence.refs(job.record))
+        case.case_of(f"{job.name} on {evidence.view(session).label}", job.time, evidence.refs(job.record))
         for session in serious(evidence)
         for job in jobs.jobs(evidence, session)
         if job.record.cell.workload == "transfer-2000" and job.time is not None
@@ -54,7 +55,7 @@ def of_records(
             for workload in evidence.model_workloads():
                 for mode in modes:
                     for where in (device,) if device else ("cpu", "gpu"):
-                        record = evidence.best(session, workload, mode, where, by=by)
+                        record = evidence.view(session).best(Pick(workload, mode, where), by=by)
                         value = None if record is None else make(record)
                         if value is not None:
                             name = names.name(evidence, record, session)
@@ -76,7 +77,7 @@ def quality_gap(evidence: Evidence) -> list[Case]:
         for workload in evidence.model_workloads():
             for backend in fmt.BACKEND_NAMES:
                 arms = [
-                    evidence.best(session, workload, "train", device, backend=backend, by="time_to_target")
+                    evidence.view(session).best(Pick(workload, "train", device, backend=backend), by="time_to_target")
                     for device in ("gpu", "cpu")
                 ]
                 if any(record is None for record in arms):
@@ -95,7 +96,7 @@ def memory_ratio(evidence: Evidence) -> list[Case]:
     """A GPU's memory over the main memory of its machine."""
     found = []
     for session in names.serious(evidence):
-        records = evidence.records(session, device="gpu", status="ok")
+        records = evidence.view(session).records(Pick(device="gpu", status="ok"))
         for gpu in [gpu for gpu in session.machine.gpus[:1] if records and gpu.memory_bytes is not None]:
             ratio = estimate.single(gpu.memory_bytes / session.machine.memory_bytes, "ratio", 1)
             name = f"{gpu.name}, {fmt.bytes_(gpu.memory_bytes)} beside {fmt.bytes_(session.machine.memory_bytes)}"
@@ -123,8 +124,8 @@ def share_of_best_product(backend: str) -> Cases:
     def cases(evidence: Evidence) -> list[Case]:
         found = []
         for session in names.serious(evidence):
-            records = evidence.records(
-                session, workload="matmul", device="cpu", precision="float32-strict", status="ok"
+            records = evidence.view(session).records(
+                Pick("matmul", device="cpu", precision="float32-strict", status="ok")
             )
             sizes = {record.cell.params.get("n") for record in records}
             same = [record for record in records if sizes and record.cell.params.get("n") == max(sizes)]
@@ -149,14 +150,14 @@ def share_of_data_sheet(peaks: dict[str, str]) -> Cases:
     def cases(evidence: Evidence) -> list[Case]:
         found = []
         for session in names.serious(evidence):
-            row = next((row for part, row in peaks.items() if part in evidence.gpu_text(session)), None)
-            records = evidence.records(session, workload="matmul", device="gpu", precision="float32-strict")
+            row = next((row for part, row in peaks.items() if part in evidence.view(session).gpu_text()), None)
+            records = evidence.view(session).records(Pick("matmul", device="gpu", precision="float32-strict"))
             best = max((r for r in records if quantities.flop_rate(r) is not None), key=_rate, default=None)
             if row is None or best is None:
                 continue
             peak = float(published.lookup(row).value) * 1e12
             share = estimate.mapped(quantities.flop_rate(best), lambda value, peak=peak: value / peak, unit="frac")
-            found.append(case_of(evidence.gpu_text(session, best), share, evidence.refs(best)))
+            found.append(case_of(evidence.view(session).gpu_text(best), share, evidence.refs(best)))
         return found
 
     return cases
@@ -169,7 +170,7 @@ def device_without_code(evidence: Evidence) -> list[Case]:
         for backend in fmt.BACKEND_NAMES:
             records = [
                 r
-                for r in evidence.records(session, backend=backend, device="gpu", status="ok")
+                for r in evidence.view(session).records(Pick(backend=backend, device="gpu", status="ok"))
                 if quantities.n_params(r)
             ]
             runs = [run for record in records for run in record.runs if run.status == "ok" and run.observed]
@@ -190,7 +191,7 @@ def busy_and_idle(least_util_frac: float) -> Cases:
     def cases(evidence: Evidence) -> list[Case]:
         found = []
         for session in names.serious(evidence):
-            records = evidence.records(session, workload="matmul", device="gpu", status="ok")
+            records = evidence.view(session).records(Pick("matmul", device="gpu", status="ok"))
             best = max((r for r in records if quantities.flop_rate(r) is not None), key=_rate, default=None)
             for record in records:
                 util = _utilisation(record)
@@ -211,7 +212,7 @@ def speedup_at_low_utilisation(most_util_frac: float) -> Cases:
         found = []
         for session in names.serious(evidence):
             for workload in evidence.model_workloads():
-                contrast = evidence.contrast(session, workload)
+                contrast = evidence.view(session).contrast(Pick(workload))
                 util = None if contrast is None else _utilisation(contrast.gpu)
                 if contrast is not None and util is not None and util <= most_util_frac:
                     found.append(names.contrast_case(evidence, contrast, f", at {fmt.percent(util)} utilisation"))

@@ -10,6 +10,7 @@ import msgspec
 from bench.report.claims.case import Case, Part, case_of
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import Cases
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, studies
 from bench.report.stats import format as fmt
 from bench.schema import Device, Precision, Record
@@ -160,10 +161,19 @@ def study_reading_between(
             cell = record.cell
             if cell.precision != first:
                 continue
-            same = evidence.records(
-                session, workload=workload, mode="study", backend=cell.backend, device=cell.device, jit=cell.jit,
-                precision=second, batch_size=cell.batch_size, params=cell.params, status="ok",
-            )  # fmt: skip
+            same = evidence.view(session).records(
+                Pick(
+                    workload,
+                    "study",
+                    backend=cell.backend,
+                    device=cell.device,
+                    jit=cell.jit,
+                    precision=second,
+                    batch_size=cell.batch_size,
+                    params=cell.params,
+                    status="ok",
+                )
+            )
             other = next((r for r in same if r.cell.threads == cell.threads), None)
             ratio = other and estimate.quotient(studies.reading(record, reading), studies.reading(other, reading))
             if ratio is not None and other is not None:
@@ -180,7 +190,7 @@ def study_on_both(workload: str, series: str) -> Cases:
         found = []
         for session in names.serious(evidence):
             arms: dict[tuple[Any, ...], dict[str, list[Record]]] = {}
-            for record in evidence.records(session, workload=workload, mode="study", status="ok"):
+            for record in evidence.view(session).records(Pick(workload, "study", status="ok")):
                 cell = record.cell
                 if cell.precision == "float32-strict":
                     key = (cell.backend, cell.batch_size, tuple(sorted(cell.params.items())))
@@ -201,7 +211,7 @@ def study_on_both(workload: str, series: str) -> Cases:
 def _study_records(evidence: Evidence, workload: str, device: Device | None) -> Iterable[tuple[SessionResults, Record]]:
     """Measured cells of a study; a disturbed one only where no other was measured."""
     for session in names.serious(evidence):
-        found = evidence.records(session, workload=workload, mode="study", device=device, status="ok")
+        found = evidence.view(session).records(Pick(workload, "study", device, status="ok"))
         for record in evidence.undisturbed(found):
             yield session, record
 
