@@ -294,9 +294,10 @@ def _study_rows(here: Record, there: Record, common: dict[str, Any], *, same_mac
     rows = []
     for item in studies.series_of(here):
         mine, other = studies.call_time(here, item.id), studies.call_time(there, item.id)
-        if item.id in theirs and mine is not None and other is not None:
+        ratio = studies.calls(item.id).ratio(here, there) if item.id in theirs else None
+        if ratio is not None:
             tested = change_of(*(_series_medians(r, item.id) for r in (there, here))) if same_machine else None
-            rows.append(_row(common, item.id, mine, other, _quotient(mine, other), tested, ""))
+            rows.append(_row(common, item.id, mine, other, ratio, tested, ""))
     return rows
 
 
@@ -320,20 +321,4 @@ def _row(
         order=None if order is None else mine[order],
         change=tested,
         problem=problem,
-    )
-
-
-def _quotient(first: Estimate, second: Estimate) -> Estimate:
-    """Quotient of two independent estimates; its ends from both half-widths on a logarithmic scale, in quadrature."""
-    value = first.value / second.value
-    below = math.hypot(math.log(first.value / first.low), math.log(second.high / second.value))
-    above = math.hypot(math.log(first.high / first.value), math.log(second.value / second.low))
-    return Estimate(
-        value=value,
-        low=value * math.exp(-below),
-        high=value * math.exp(above),
-        n=min(first.n, second.n),
-        n_samples=first.n_samples + second.n_samples,
-        unit="ratio",
-        spread_frac=max(first.spread_frac, second.spread_frac),
     )

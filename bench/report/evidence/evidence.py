@@ -179,10 +179,10 @@ class Evidence:
             names = " and ".join(f"{self.view(s).key}/{s.session.id}" for s in (one, other))
             msg = f"no ratio across sessions: {first.cell.id} and {second.cell.id} were measured in {names}"
             raise ComparisonError(msg)
-        row = quantities.QUANTITIES[quantity]
+        row = quantities.named(quantity)
         if row.less_is_better:
             first, second = second, first
-        found = quantities.ratio(first, second, quantity)
+        found = row.ratio(first, second)
         return self.with_drift(found, first, second) if found is not None and row.is_timed else found
 
     def with_drift(self, ratio: Estimate, first: Record, second: Record) -> Estimate:

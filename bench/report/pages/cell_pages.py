@@ -11,7 +11,7 @@ from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
 from bench.report.pages import addresses, cache, markup, sharing
 from bench.report.pages.addresses import Pages
-from bench.report.pages.markup import MISSING, QUANTITIES, e
+from bench.report.pages.markup import MISSING, e
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
 from bench.report.stats import traces as stats_traces
@@ -117,7 +117,7 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
             fmt.percent(found.spread_frac),
         )
         for title, found in (
-            *((title, make(record)) for _, title, make in QUANTITIES),
+            *((q.title, q(record)) for q in quantities.QUANTITIES.values() if q.title),
             *((item.label, studies.call_time(record, item.id)) for item in studies.series_of(record)),
             *((item.label, studies.reading(record, item.id)) for item in studies.readings_of(record)),
         )

@@ -13,12 +13,19 @@ from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, QUANTITIES, e
+from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, e
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time, traces
 from bench.report.tables import table as tables_table
 from bench.schema import Record, Workload
 from bench.workloads import registry
+
+# What the headline table of a workload shows.
+OF_A_MODEL = (
+    quantities.throughput, quantities.step_time, quantities.latency, quantities.first_step, quantities.start_up,
+    quantities.job_time, quantities.time_to_target, quantities.reached_frac,
+)  # fmt: skip
+OF_A_PROBE = (quantities.step_time, quantities.first_step, quantities.flop_rate)
 
 
 def workload_pages(site: Site) -> Pages:
@@ -150,9 +157,7 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
     """Every arm of one session: on a GPU also the faster precisions."""
     modes = ["probe"] if spec.kind == "probe" else ["train", "infer"]
     modes = [m for m in modes if any(v.mode == m for vs in spec.variants.values() for v in vs)] or modes[:1]
-    columns = [(title, make) for _, title, make in QUANTITIES[:8]]
-    if spec.kind == "probe":
-        columns = [(title, make) for name, title, make in QUANTITIES if name in ("rate", "step", "first-step")]
+    columns = [(quantity.title, quantity) for quantity in (OF_A_PROBE if spec.kind == "probe" else OF_A_MODEL)]
     rows = []
     for mode in modes:
         arms = _headline_arms(site, spec, session, mode)

@@ -14,7 +14,6 @@ Z_95 = 1.959963984540054  # standard normal quantile at 0.975
 
 Unit = Literal["s", "samples_per_s", "flop_per_s", "bytes_per_s", "per_s", "ratio", "bytes", "frac", "count", "j"]
 Order = Literal["faster", "slower", "overlaps"]
-Quantity = str  # a name in the registry, quantities.QUANTITIES
 T = TypeVar("T")
 TIMED_UNITS = ("s", "samples_per_s", "flop_per_s")  # of two values in one of these, one is the faster
 

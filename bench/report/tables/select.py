@@ -9,7 +9,7 @@ from bench.records.store import SessionResults
 from bench.report.evidence import cells, rooflines
 from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
 from bench.report.tables.table import MODES, TableScope
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
 
@@ -36,12 +36,12 @@ def all_but_threads(record: Record) -> tuple[Any, ...]:
     return (cell.mode, params, BACKENDS.index(cell.backend), cell.jit, cell.batch_size, cell.n_samples)
 
 
-def fastest(scope: TableScope, records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
+def fastest(scope: TableScope, records: Sequence[Record], by: str = "throughput") -> Record | None:
     """The best record that nothing disturbed; a disturbed one only where there is no other."""
     return cells.fastest(scope.evidence.undisturbed(records), by)
 
 
-def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, Quantity, Callable[[Record], Estimate | None]]]:
+def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, str, Callable[[Record], Estimate | None]]]:
     """Session, workload, and the quantity that is its speed, by name and as a function; a study has none."""
     for session in scope.sessions:
         for workload in scope.workloads:
@@ -73,7 +73,7 @@ def arms(
 
 
 def by_backend(
-    scope: TableScope, session: SessionResults, workload: str, mode: Mode, device: Device, by: Quantity = "throughput"
+    scope: TableScope, session: SessionResults, workload: str, mode: Mode, device: Device, by: str = "throughput"
 ) -> Iterator[tuple[Backend, Record | None, Record | None]]:
     """Each backend that has a record, with its best record, or else the one that says why there is none.
 

@@ -16,7 +16,7 @@ from bench.report.evidence.view import Pick
 from bench.report.published import figures as published
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Mode, Record
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def of_records(
     *,
     modes: Sequence[Mode],
     device: Device | None = "cpu",
-    by: Quantity = "throughput",
+    by: str = "throughput",
 ) -> Cases:
     """A quantity of the cell that speaks for each model, in each mode; ``by`` is what the cell is the best in."""
 
