@@ -176,11 +176,7 @@ def device_without_code(evidence: Evidence) -> list[Case]:
             runs = [run for record in records for run in record.runs if run.status == "ok" and run.observed]
             if runs:
                 hits = sum(run.observed.device == "gpu" for run in runs)
-                low, high = estimate.wilson(hits, len(runs))
-                share = Estimate(
-                    value=hits / len(runs), low=low, high=high, n=len(runs), n_samples=len(runs), unit="frac",
-                    spread_frac=0.0,
-                )  # fmt: skip
+                share = estimate.share(hits, len(runs))
                 found.append(case_of(fmt.backend(backend), share, evidence.refs(*records)))
     return found
 
