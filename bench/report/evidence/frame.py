@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bench.report.evidence import cells
@@ -17,6 +19,21 @@ if TYPE_CHECKING:
 
     from bench.report.evidence.evidence import Evidence
     from bench.report.evidence.view import View
+
+ESTIMATES: dict[str, Callable[[Record], Estimate | None]] = {
+    "samples_per_s": quantities.throughput,
+    "step_s": quantities.step_time,
+    "latency_s": quantities.latency,
+    "first_step_s": quantities.first_step,
+    "start_up_s": quantities.start_up,
+    "job_s": quantities.job_time,
+    "time_to_target_s": quantities.time_to_target,
+    "flop_per_s": quantities.flop_rate,
+    "peak_host_bytes": quantities.peak_host_bytes,
+    "peak_device_bytes": quantities.peak_device_bytes,
+    "reached_frac": quantities.reached_frac,
+    **{f"{phase}_s": partial(quantities.phase_time, phase=phase) for phase in PHASES if phase != "first_step"},
+}
 
 
 def frame(evidence: Evidence) -> pl.DataFrame:
@@ -63,23 +80,8 @@ def _row(evidence: Evidence, view: View, record: Record) -> dict[str, Any]:
         "n_runs": throughput.n if throughput else 0,
         "spread_frac": _finite(throughput.spread_frac) if throughput else None,
     }
-    for name, estimate in (
-        ("samples_per_s", throughput),
-        ("step_s", quantities.step_time(record)),
-        ("latency_s", quantities.latency(record)),
-        ("first_step_s", quantities.first_step(record)),
-        ("start_up_s", quantities.start_up(record)),
-        ("job_s", quantities.job_time(record)),
-        ("time_to_target_s", quantities.time_to_target(record)),
-        ("flop_per_s", quantities.flop_rate(record)),
-        ("peak_host_bytes", quantities.peak_host_bytes(record)),
-        ("peak_device_bytes", quantities.peak_device_bytes(record)),
-        ("reached_frac", quantities.reached_frac(record)),
-    ):
-        row |= _columns(name, estimate)
-    for phase in PHASES:
-        if phase != "first_step":
-            row |= _columns(f"{phase}_s", quantities.phase_time(record, phase))
+    for name, make in ESTIMATES.items():
+        row |= _columns(name, make(record))
     return row
 
 
@@ -93,20 +95,6 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-_ESTIMATE_COLUMNS = (
-    "samples_per_s",
-    "step_s",
-    "latency_s",
-    "first_step_s",
-    "start_up_s",
-    "job_s",
-    "time_to_target_s",
-    "flop_per_s",
-    "peak_host_bytes",
-    "peak_device_bytes",
-    "reached_frac",
-    *(f"{phase}_s" for phase in PHASES if phase != "first_step"),
-)
 # Column and polars type of Evidence.frame; each estimate also has its "_low" and "_high".
 FRAME_COLUMNS: dict[str, str] = {
     **dict.fromkeys(("machine_id", "machine", "machine_label", "cpu", "gpu", "session_id", "profile"), "String"),
@@ -119,5 +107,5 @@ FRAME_COLUMNS: dict[str, str] = {
     "cell_id": "String",
     **dict.fromkeys(("n_params", "n_runs"), "Int64"),
     "spread_frac": "Float64",
-    **{f"{name}{end}": "Float64" for name in _ESTIMATE_COLUMNS for end in ("", "_low", "_high")},
+    **{f"{name}{end}": "Float64" for name in ESTIMATES for end in ("", "_low", "_high")},
 }
