@@ -351,6 +351,14 @@ def test_contrast_sets_the_best_arms_of_one_variant_against_each_other(gpu_evide
     assert ("tf32", "float32-strict") == (looser.gpu.cell.precision, looser.cpu.cell.precision)
 
 
+def test_a_view_of_no_session_has_no_records_and_no_machine(gpu_evidence: Evidence):
+    nothing = gpu_evidence.view(None)
+
+    assert () == nothing.records() and not nothing.has_gpu
+    with pytest.raises(LookupError, match="no session"):
+        nothing.cpu_text()
+
+
 def test_contrast_needs_both_sides(gpu_evidence: Evidence):
     cpu_only = next(s for s in gpu_evidence.sessions if not gpu_evidence.view(s).has_gpu)
     gpu_only = make_session_results([make_record(device="gpu")])

@@ -13,6 +13,7 @@ from bench.report.stats import bootstrap, break_even, quantities
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats.estimate import ComparisonError, Estimate
 from bench.schema import Block, Control, Record
+from bench.workloads.registry import UnknownNameError
 from tests.factories import make_cell, make_job, make_record, make_run
 
 
@@ -192,6 +193,11 @@ def test_a_record_without_result_has_no_estimate(status: str):
     record = make_record(status=status)
 
     assert [] == [name for name, quantity in quantities.QUANTITIES.items() if quantity(record) is not None]
+
+
+def test_an_unknown_quantity_is_refused_with_near_names():
+    with pytest.raises(UnknownNameError, match="unknown quantity 'throughputs'; did you mean 'throughput'"):
+        quantities.ratio(make_record(), make_record(), "throughputs")
 
 
 def test_every_quantity_is_registered_under_the_name_that_code_uses():

@@ -17,6 +17,7 @@ claims rest on ratios.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -74,6 +75,10 @@ class Quantity(msgspec.Struct, frozen=True):
         if seconds is None or work is None:
             return None
         return Draws(work / seconds.value, work / seconds.resamples, seconds.n, seconds.n_samples, seconds.spread_frac)
+
+    def medians(self, record: Record) -> list[float]:
+        """Each finished run's median of its samples, which of a rate are seconds per step."""
+        return [statistics.median(sample) for sample in self._nested(record)]
 
     def ratio(self, first: Record, second: Record) -> Estimate | None:
         """How many times the first record's value is the second's, or None when one was not measured.
