@@ -12,6 +12,7 @@ from bench.records.store import Results
 from bench.report.charts import make_table as tables_make
 from bench.report.evidence import memory, waits
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.facts import lookup
 from bench.report.pages import forms
 from bench.report.published import figures as published
@@ -40,7 +41,7 @@ def test_rates_in_the_form_are_those_of_the_records(evidence: Evidence):
 
     assert set(found) == set(evidence.model_workloads())
     for workload, data in found.items():
-        record = evidence.best(evidence.lead, workload, "train", "cpu")
+        record = evidence.view(evidence.lead).best(Pick(workload, "train", "cpu"))
         rate = quantities.throughput(record)
         assert [rate.value, rate.low, rate.high] == [float(data[f"data-{name}"]) for name in ("rate", "low", "high")]
         start = quantities.start_up(record).value + quantities.first_step(record).value

@@ -115,7 +115,7 @@ def test_a_planted_break_even_lies_in_its_interval():
     n_draws, hits, widths = 400, 0, []
     for trial in range(n_draws):
         crossing = float(np.exp(rng.uniform(math.log(20), math.log(3500))))
-        found = break_even._break_even_of(SIZES, curve(rng, crossing, trial))
+        found = break_even.of_draws(SIZES, curve(rng, crossing, trial))
         hits += found.low < crossing <= found.high
         widths.append(sum(found.low < size <= found.high for size in SIZES))
 

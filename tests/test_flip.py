@@ -11,6 +11,7 @@ import pytest
 
 from bench.report.charts import draw
 from bench.report.claims import ledger
+from bench.report.evidence.view import Pick
 
 pytest.importorskip("altair")
 
@@ -144,7 +145,7 @@ def test_reversing_the_devices_turns_both_ratios_of_each_workload():
     for make in ("best_contrast", "contrast"):
         turned = 0
         for workload in before.model_workloads():
-            one, other = (getattr(found, make)(found.lead, workload) for found in (before, after))
+            one, other = (getattr(found.view(found.lead), make)(Pick(workload)) for found in (before, after))
             if one is not None:
                 assert (one.speedup.low > 1) == (other.speedup.high < 1), (make, workload)
                 turned += 1
@@ -153,13 +154,13 @@ def test_reversing_the_devices_turns_both_ratios_of_each_workload():
 
 def test_each_device_at_its_best_is_another_ratio_than_equal_settings():
     before, after = (evidence(is_reversed=side) for side in (False, True))
-    arms = [found.best_contrast(found.lead, "resnet50").arms for found in (before, after)]
+    arms = [found.view(found.lead).best_contrast(Pick("resnet50")).arms for found in (before, after)]
     words = [judge("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
 
     assert "batch 128, TF32, against batch 64, float32" == arms[0]
     assert arms[1].endswith("against batch 64, float32")
     for found, said in zip((before, after), words, strict=True):
-        equal = found.contrast(found.lead, "resnet50")
+        equal = found.view(found.lead).contrast(Pick("resnet50"))
         assert "At equal settings on both" in said and "batch 8, strict float32 on both" == equal.arms
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from bench.records.store import Results
 from bench.report.evidence.cells import CellRef, fastest, is_headline, is_older_method, variant_key
-from bench.report.evidence.evidence import FRAME_COLUMNS, Evidence
+from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.frame import FRAME_COLUMNS
+from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
 from bench.report.stats.estimate import ComparisonError
 from bench.schema import METHOD_VERSIONS, PHASES, Block
@@ -54,8 +56,8 @@ def test_nothing_measured_leads_to_nothing():
 
     assert evidence.lead is None
     assert () == evidence.shown
-    assert evidence.best(evidence.lead, "resnet50") is None
-    assert evidence.contrast(evidence.lead, "resnet50") is None
+    assert evidence.view(evidence.lead).best(Pick("resnet50")) is None
+    assert evidence.view(evidence.lead).contrast(Pick("resnet50")) is None
     assert 0 == evidence.frame().height
 
 
@@ -127,11 +129,11 @@ def test_names_of_a_machine():
     evidence = make_evidence(gpu=True, local=True)
     gpu, own = (next(s for s in evidence.sessions if s.machine.id == name) for name in ("gpu-16c", "own-4c"))
 
-    assert ("gpu-16c", "gpu-16c") == (evidence.key(gpu), evidence.label(gpu))
-    assert ("local-own-4c", "this machine") == (evidence.key(own), evidence.label(own))
-    assert "Reader's CPU, 4 cores" == evidence.cpu_text(own)
-    assert "Example Server CPU, 1 core" == evidence.cpu_text(gpu, make_record(threads=1))
-    assert "Example GPU" == evidence.gpu_text(gpu)
+    assert ("gpu-16c", "gpu-16c") == (evidence.view(gpu).key, evidence.view(gpu).label)
+    assert ("local-own-4c", "this machine") == (evidence.view(own).key, evidence.view(own).label)
+    assert "Reader's CPU, 4 cores" == evidence.view(own).cpu_text()
+    assert "Example Server CPU, 1 core" == evidence.view(gpu).cpu_text(make_record(threads=1))
+    assert "Example GPU" == evidence.view(gpu).gpu_text()
 
 
 @pytest.mark.parametrize(("params", "words"), [({}, "Example GPU"), ({"gpus": 2}, "2 x Example GPU")])
@@ -140,8 +142,8 @@ def test_a_cell_names_as_many_gpus_as_it_used(params, words):
     session = session_on("eight", [record], gpus=(make_gpu(),) * 8)
     evidence = make_evidence(session)
 
-    assert words == evidence.gpu_text(session, record)
-    assert "8 x Example GPU" == evidence.gpu_text(session)
+    assert words == evidence.view(session).gpu_text(record)
+    assert "8 x Example GPU" == evidence.view(session).gpu_text()
 
 
 def test_of_unlike_gpus_a_record_names_the_one_that_ran():
@@ -153,8 +155,8 @@ def test_of_unlike_gpus_a_record_names_the_one_that_ran():
     evidence = make_evidence(session)
     (record,) = session.records.values()
 
-    assert "Small GPU" == evidence.gpu_text(session, record)
-    assert "Example GPU, Small GPU" == evidence.gpu_text(session)
+    assert "Small GPU" == evidence.view(session).gpu_text(record)
+    assert "Example GPU, Small GPU" == evidence.view(session).gpu_text()
 
 
 # Addresses.
@@ -200,10 +202,10 @@ def test_best_takes_the_faster_jit_arm_and_backend():
     other = make_record(step_s=1.5, backend="torch")
     evidence = make_evidence(session := make_session_results([slow, fast, other]))
 
-    assert fast is evidence.best(session, "resnet50", "train", "cpu")
-    assert other is evidence.best(session, "resnet50", "train", "cpu", backend="torch")
-    assert evidence.best(session, "resnet50", "train", "gpu") is None
-    assert evidence.best(session, "resnet50", "infer", "cpu") is None
+    assert fast is evidence.view(session).best(Pick("resnet50", "train", "cpu"))
+    assert other is evidence.view(session).best(Pick("resnet50", "train", "cpu", backend="torch"))
+    assert evidence.view(session).best(Pick("resnet50", "train", "gpu")) is None
+    assert evidence.view(session).best(Pick("resnet50", "infer", "cpu")) is None
 
 
 def test_best_ignores_cells_off_the_headline_fewer_threads_and_looser_precision():
@@ -215,16 +217,16 @@ def test_best_ignores_cells_off_the_headline_fewer_threads_and_looser_precision(
     ]
     evidence = make_evidence(session := make_session_results([headline, *others]))
 
-    assert headline is evidence.best(session, "resnet50")
-    assert others[0] is evidence.best(session, "resnet50", batch_size=32)
-    assert others[2] is evidence.best(session, "resnet50", precision="mixed_bfloat16")
+    assert headline is evidence.view(session).best(Pick("resnet50"))
+    assert others[0] is evidence.view(session).best(Pick("resnet50", batch_size=32))
+    assert others[2] is evidence.view(session).best(Pick("resnet50", precision="mixed_bfloat16"))
 
 
 def test_best_by_parameters_prefers_the_headline_variant_among_those_that_agree():
     evidence = make_evidence()
 
-    tuned = evidence.best(evidence.lead, "transfer-2000", params={"tuned": "all"})
-    width = evidence.best(evidence.lead, "mlp-tabular", params={"width": 128})
+    tuned = evidence.view(evidence.lead).best(Pick("transfer-2000", params={"tuned": "all"}))
+    width = evidence.view(evidence.lead).best(Pick("mlp-tabular", params={"width": 128}))
 
     assert "all" == tuned.cell.params["tuned"]
     assert 32 == width.cell.batch_size
@@ -255,8 +257,8 @@ def test_a_mode_without_a_headline_is_shown_by_its_first_variant():
     evidence = make_evidence(session := make_session_results([other, first]))
 
     assert not is_headline(first)
-    assert first is evidence.best(session, "inception-v3", "infer")
-    assert other is evidence.best(session, "inception-v3", "infer", batch_size=99)
+    assert first is evidence.view(session).best(Pick("inception-v3", "infer"))
+    assert other is evidence.view(session).best(Pick("inception-v3", "infer", batch_size=99))
 
 
 def test_best_by_another_quantity():
@@ -264,8 +266,8 @@ def test_best_by_another_quantity():
     fast = make_record("mlp-tabular", step_s=0.001, jit="on", run_fields={"job": None})
     evidence = make_evidence(session := make_session_results([quick_start, fast]))
 
-    assert fast is evidence.best(session, "mlp-tabular")
-    assert quick_start is evidence.best(session, "mlp-tabular", by="job_time")
+    assert fast is evidence.view(session).best(Pick("mlp-tabular"))
+    assert quick_start is evidence.view(session).best(Pick("mlp-tabular"), by="job_time")
     assert fastest([]) is None
 
 
@@ -273,28 +275,28 @@ def test_failure_says_why_there_is_no_best():
     failed = make_record(status="out_of_memory", reason="killed")
     evidence = make_evidence(session := make_session_results([failed, make_record("lstm-text")]))
 
-    assert evidence.best(session, "resnet50") is None
-    assert failed is evidence.failure(session, "resnet50")
-    assert evidence.failure(session, "lstm-text") is None
-    assert evidence.failure(session, "mobilenet-v2") is None
+    assert evidence.view(session).best(Pick("resnet50")) is None
+    assert failed is evidence.view(session).failure(Pick("resnet50"))
+    assert evidence.view(session).failure(Pick("lstm-text")) is None
+    assert evidence.view(session).failure(Pick("mobilenet-v2")) is None
 
 
 def test_records_are_filtered_by_every_field():
     evidence = make_evidence()
     lead = evidence.lead
 
-    wide = evidence.records(lead, workload="mlp-tabular", params={"width": 1024})
+    wide = evidence.view(lead).records(Pick("mlp-tabular", params={"width": 1024}))
 
     assert {1024} == {record.cell.params["width"] for record in wide}
-    assert {"skipped"} == {r.status for r in evidence.records(lead, workload="inception-v3", backend="jax")}
-    assert () == evidence.records(None)
-    assert all(is_headline(record) for record in evidence.records(lead, headline=True, status="ok"))
+    assert {"skipped"} == {r.status for r in evidence.view(lead).records(Pick("inception-v3", backend="jax"))}
+    assert () == evidence.view(None).records()
+    assert all(is_headline(record) for record in evidence.view(lead).records(Pick(headline=True, status="ok")))
 
 
 def test_parameters_that_tell_cells_apart():
     evidence = make_evidence()
-    wide = evidence.records(evidence.lead, workload="mlp-tabular", params={"width": 1024})[0]
-    picture = evidence.records(evidence.lead, workload="mobilenet-v2")[0]
+    wide = evidence.view(evidence.lead).records(Pick("mlp-tabular", params={"width": 1024}))[0]
+    picture = evidence.view(evidence.lead).records(Pick("mobilenet-v2"))[0]
 
     assert {"width": 1024} == evidence.distinct_params(wide)
     assert {} == evidence.distinct_params(picture)
@@ -333,35 +335,43 @@ def test_speed_up_is_above_one_when_the_first_is_faster_whatever_the_quantity():
 
     assert 4.0 == pytest.approx(evidence.record_speedup(gpu, cpu).value)
     assert 4.0 == pytest.approx(evidence.record_speedup(gpu, cpu, "step_time").value)
-    assert 0.25 == pytest.approx(evidence.cell_ratio(session, cpu.cell.id, gpu.cell.id).value)
-    assert evidence.cell_ratio(session, "no-such-cell", gpu.cell.id) is None
+    assert 0.25 == pytest.approx(evidence.view(session).cell_ratio(cpu.cell.id, gpu.cell.id).value)
+    assert evidence.view(session).cell_ratio("no-such-cell", gpu.cell.id) is None
 
 
 def test_contrast_sets_the_best_arms_of_one_variant_against_each_other(gpu_evidence: Evidence):
     session = gpu_evidence.lead
 
-    found = gpu_evidence.contrast(session, "resnet50", "infer")
+    found = gpu_evidence.view(session).contrast(Pick("resnet50", "infer"))
 
     assert ("gpu", "cpu") == (found.gpu.cell.device, found.cpu.cell.device)
     assert variant_key(found.gpu) == variant_key(found.cpu)
-    assert gpu_evidence.best(session, "resnet50", "infer", "cpu") is found.cpu
-    looser = gpu_evidence.contrast(session, "resnet50", "infer", precision="tf32")
+    assert gpu_evidence.view(session).best(Pick("resnet50", "infer", "cpu")) is found.cpu
+    looser = gpu_evidence.view(session).contrast(Pick("resnet50", "infer", precision="tf32"))
     assert ("tf32", "float32-strict") == (looser.gpu.cell.precision, looser.cpu.cell.precision)
 
 
+def test_a_view_of_no_session_has_no_records_and_no_machine(gpu_evidence: Evidence):
+    nothing = gpu_evidence.view(None)
+
+    assert () == nothing.records() and not nothing.has_gpu
+    with pytest.raises(LookupError, match="no session"):
+        nothing.cpu_text()
+
+
 def test_contrast_needs_both_sides(gpu_evidence: Evidence):
-    cpu_only = next(s for s in gpu_evidence.sessions if not gpu_evidence.has_gpu(s))
+    cpu_only = next(s for s in gpu_evidence.sessions if not gpu_evidence.view(s).has_gpu)
     gpu_only = make_session_results([make_record(device="gpu")])
 
-    assert gpu_evidence.contrast(cpu_only, "resnet50") is None
-    assert make_evidence(gpu_only).contrast(gpu_only, "resnet50") is None
+    assert gpu_evidence.view(cpu_only).contrast(Pick("resnet50")) is None
+    assert make_evidence(gpu_only).view(gpu_only).contrast(Pick("resnet50")) is None
 
 
 def test_contrast_never_mixes_sizes():
     gpu, cpu = make_record(device="gpu"), make_record(device="cpu", batch_size=2)
     evidence = make_evidence(session := make_session_results([gpu, cpu]))
 
-    assert evidence.contrast(session, "resnet50") is None
+    assert evidence.view(session).contrast(Pick("resnet50")) is None
 
 
 # Each device as its owner would use it.
@@ -385,27 +395,30 @@ def test_each_side_of_the_best_contrast_takes_its_own_batch_and_precision():
     others = [sized(256, 300.0, device="gpu", precision="tf32"), sized(256, 100.0, device="gpu"), sized(2, 3.0)]
     evidence, session = with_flags(records=[*like.values(), *best.values(), *others])
 
-    found, strict = evidence.best_contrast(session, "resnet50"), evidence.contrast(session, "resnet50")
+    found, strict = (
+        evidence.view(session).best_contrast(Pick("resnet50")),
+        evidence.view(session).contrast(Pick("resnet50")),
+    )
 
     assert (best["gpu"], best["cpu"]) == (found.gpu, found.cpu)
     assert 180.0 == pytest.approx(found.speedup.value)
     assert "batch 256, bfloat16, against batch 32, float32" == found.arms
     assert (like["gpu"], like["cpu"]) == (strict.gpu, strict.cpu)
     assert "batch 8, strict float32 on both" == strict.arms
-    assert found.speedup == evidence.speedup(session, "resnet50")
+    assert found.speedup == evidence.view(session).best_contrast(Pick("resnet50")).speedup
 
 
 def test_where_only_one_batch_was_measured_both_contrasts_are_one():
     evidence, session = with_flags(records=[sized(8, 40.0, device="gpu"), sized(8, 4.0)])
 
-    assert evidence.contrast(session, "resnet50") == evidence.best_contrast(session, "resnet50")
+    assert evidence.view(session).contrast(Pick("resnet50")) == evidence.view(session).best_contrast(Pick("resnet50"))
 
 
 def test_one_batch_for_both_may_be_asked_for_with_the_usual_precisions():
     records = [sized(8, 40.0, device="gpu"), sized(8, 60.0, device="gpu", precision="tf32"), sized(8, 4.0)]
     evidence, session = with_flags(records=[*records, sized(32, 500.0, device="gpu"), sized(32, 5.0)])
 
-    found = evidence.best_contrast(session, "resnet50", batch_size=8)
+    found = evidence.view(session).best_contrast(Pick("resnet50", batch_size=8))
 
     assert "batch 8 on both, TF32 against float32" == found.arms
     assert 15.0 == pytest.approx(found.speedup.value)
@@ -416,7 +429,7 @@ def test_sixteen_bits_count_on_a_cpu_that_computes_in_them(flags, precision):
     records = [sized(8, 40.0, device="gpu"), sized(8, 4.0), sized(8, 8.0, precision="mixed_bfloat16")]
     evidence, session = with_flags(*flags, records=records)
 
-    assert precision == evidence.best_contrast(session, "resnet50").cpu.cell.precision
+    assert precision == evidence.view(session).best_contrast(Pick("resnet50")).cpu.cell.precision
 
 
 def test_the_best_contrast_stays_with_one_network_and_the_headlines_unless_asked():
@@ -429,21 +442,23 @@ def test_the_best_contrast_stays_with_one_network_and_the_headlines_unless_asked
     ]
     evidence, session = with_flags(records=records)
 
-    assert 128 == evidence.best_contrast(session, "mlp-tabular").gpu.cell.params["width"]
-    found = evidence.best_contrast(session, "mlp-tabular", params={"width": 1024})
+    assert 128 == evidence.view(session).best_contrast(Pick("mlp-tabular")).gpu.cell.params["width"]
+    found = evidence.view(session).best_contrast(Pick("mlp-tabular", params={"width": 1024}))
     assert 100.0 == pytest.approx(found.speedup.value)
-    assert evidence.best_contrast(session, "mlp-tabular", params={"width": 16}) is None
+    assert evidence.view(session).best_contrast(Pick("mlp-tabular", params={"width": 16})) is None
     evidence, session = with_flags(records=records[2:4])
-    assert evidence.best_contrast(session, "mlp-tabular") is None  # the headline's network was not measured
+    assert evidence.view(session).best_contrast(Pick("mlp-tabular")) is None  # the headline's network was not measured
 
 
 def test_the_best_contrast_takes_the_backend_asked_for():
     records = [sized(8, 40.0, device="gpu"), sized(8, 4.0), sized(8, 9.0, backend="jax", jit="on")]
     evidence, session = with_flags(records=[*records, sized(8, 10.0, device="gpu", backend="jax", jit="on")])
 
-    assert "jax" == evidence.best_contrast(session, "resnet50").cpu.cell.backend
-    assert 10.0 == pytest.approx(evidence.best_contrast(session, "resnet50", backend="tensorflow").speedup.value)
-    assert evidence.best_contrast(session, "resnet50", backend="torch") is None
+    assert "jax" == evidence.view(session).best_contrast(Pick("resnet50")).cpu.cell.backend
+    assert 10.0 == pytest.approx(
+        evidence.view(session).best_contrast(Pick("resnet50", backend="tensorflow")).speedup.value
+    )
+    assert evidence.view(session).best_contrast(Pick("resnet50", backend="torch")) is None
 
 
 def test_the_best_contrast_needs_both_sides_of_one_session():
@@ -451,7 +466,7 @@ def test_the_best_contrast_needs_both_sides_of_one_session():
     one, two = session_on("one", [gpu], gpus=(make_gpu(),)), session_on("two", [cpu])
     evidence = make_evidence(one, two)
 
-    assert [None] * 3 == [evidence.best_contrast(session, "resnet50") for session in (one, two, None)]
+    assert [None] * 3 == [evidence.view(session).best_contrast(Pick("resnet50")) for session in (one, two, None)]
 
 
 @pytest.mark.parametrize(
@@ -461,7 +476,7 @@ def test_the_best_contrast_refuses_other_code_and_other_methods(fields, message)
     evidence, session = with_flags(records=[sized(256, 40.0, device="gpu"), sized(8, 4.0, **fields)])
 
     with pytest.raises(ComparisonError, match=message):
-        evidence.best_contrast(session, "resnet50")
+        evidence.view(session).best_contrast(Pick("resnet50"))
 
 
 def test_the_best_contrast_prefers_undisturbed_cells_and_the_most_threads():
@@ -469,7 +484,7 @@ def test_the_best_contrast_prefers_undisturbed_cells_and_the_most_threads():
     few, most = sized(32, 9.0, threads=1), sized(8, 4.0, threads=2)
     evidence, session = with_flags(records=[clean, busy, few, most])
 
-    found = evidence.best_contrast(session, "resnet50")
+    found = evidence.view(session).best_contrast(Pick("resnet50"))
 
     assert (clean, most) == (found.gpu, found.cpu)
 
@@ -483,12 +498,12 @@ def test_a_disturbed_cell_speaks_only_where_no_clean_one_was_measured():
     failed = make_record(status="failed", backend="torch")
     evidence = make_evidence(session := make_session_results([disturbed, clean, failed]))
 
-    assert clean is evidence.best(session, "resnet50")
-    assert disturbed in evidence.candidates(session, "resnet50")  # shown all the same
+    assert clean is evidence.view(session).best(Pick("resnet50"))
+    assert disturbed in evidence.view(session).candidates(Pick("resnet50"))  # shown all the same
     assert ("the control kernel's speed changed during the run (5 of 5 runs)",) == evidence.flags(disturbed)
     assert () == evidence.flags(clean)
     alone = make_evidence(other := make_session_results([disturbed, failed]))
-    assert disturbed is alone.best(other, "resnet50")
+    assert disturbed is alone.view(other).best(Pick("resnet50"))
 
 
 def test_a_disturbed_cell_is_no_denominator_where_a_clean_one_exists():
@@ -496,7 +511,7 @@ def test_a_disturbed_cell_is_no_denominator_where_a_clean_one_exists():
     disturbed, clean = make_record(step_s=1.0, run_fields=BUSY), make_record(step_s=2.0, jit="on")
     evidence = make_evidence(session := make_session_results([gpu, disturbed, clean]))
 
-    assert clean is evidence.contrast(session, "resnet50").cpu
+    assert clean is evidence.view(session).contrast(Pick("resnet50")).cpu
 
 
 def test_the_load_is_judged_by_the_cores_of_the_session():
@@ -520,13 +535,13 @@ def test_a_session_without_a_planned_test_is_judged_weakly_by_its_halves():
     records = [split_record(1.0, 5), split_record(1.0, 5, jit="on"), split_record(1.0, 1, backend="jax")]
     evidence = make_evidence(session := make_session_results(records))
 
-    found = evidence.self_test(session)
+    found = evidence.view(session).self_test
 
     assert (None, 2, 0, True, True) == (
         found.planned, len(found.halves), found.n_different, found.is_weak, found.passed,
     )  # fmt: skip
     assert (0.0, 2) == (found.false_frac.value, found.false_frac.n)
-    assert evidence.has_passed_self_test(session)
+    assert evidence.view(session).has_passed_self_test
 
 
 def test_the_planned_cell_decides_where_there_is_one():
@@ -534,27 +549,27 @@ def test_the_planned_cell_decides_where_there_is_one():
     bad = session_on("other", [split_record(1.5, 10), split_record(1.0, 5, jit="on")])
     evidence = make_evidence(good, bad)
 
-    assert 10 == len(evidence.self_test(good).planned[0].runs)
-    assert not evidence.self_test(good).is_weak
-    assert evidence.has_passed_self_test(good)
-    assert 1 == evidence.self_test(bad).n_different
-    assert evidence.has_passed_self_test(bad) is False
+    assert 10 == len(evidence.view(good).self_test.planned[0].runs)
+    assert not evidence.view(good).self_test.is_weak
+    assert evidence.view(good).has_passed_self_test
+    assert 1 == evidence.view(bad).self_test.n_different
+    assert evidence.view(bad).has_passed_self_test is False
 
 
 def test_halves_that_all_differ_do_not_pass_without_a_planned_cell():
     records = [split_record(3.0, 6, jit=jit, backend=b) for jit in ("on", "off") for b in ("tensorflow", "torch")]
     evidence = make_evidence(session := make_session_results(records))
 
-    assert evidence.self_test(session).n_different == len(records)
-    assert not evidence.has_passed_self_test(session)
+    assert evidence.view(session).self_test.n_different == len(records)
+    assert not evidence.view(session).has_passed_self_test
 
 
 def test_too_few_runs_are_no_test():
     evidence = make_evidence(session := make_session_results([split_record(1.0, 3)]))
 
-    assert evidence.self_test(session) is None
-    assert evidence.has_passed_self_test(session) is None
-    assert evidence.self_test(None) is None
+    assert evidence.view(session).self_test is None
+    assert evidence.view(session).has_passed_self_test is None
+    assert evidence.view(None).self_test is None
 
 
 @pytest.mark.parametrize(("n_steps", "is_older"), [(2, False), (3, True)])
@@ -605,7 +620,7 @@ def test_frame_has_one_row_per_session_and_cell(gpu_evidence: Evidence):
 
 
 def test_frame_rows_agree_with_the_estimates(gpu_evidence: Evidence):
-    record = gpu_evidence.best(gpu_evidence.lead, "mlp-tabular")
+    record = gpu_evidence.view(gpu_evidence.lead).best(Pick("mlp-tabular"))
     rows = gpu_evidence.frame().to_dicts()
     row = next(r for r in rows if r["cell_id"] == record.cell.id and r["is_lead"])
 

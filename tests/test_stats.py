@@ -13,6 +13,7 @@ from bench.report.stats import bootstrap, break_even, quantities
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats.estimate import ComparisonError, Estimate
 from bench.schema import Block, Control, Record
+from bench.workloads.registry import UnknownNameError
 from tests.factories import make_cell, make_job, make_record, make_run
 
 
@@ -147,16 +148,14 @@ def test_share_of_runs_that_reached_has_wilsons_interval():
     found = quantities.reached_frac(jobs_record((0.98,), (0.99,), (0.5,), (0.97,)))
 
     assert (0.75, 4, "frac") == (found.value, found.n, found.unit)
-    assert (found.low, found.high) == pytest.approx(stats_estimate.wilson(3, 4))
-    assert (0.4902, 0.9433) == pytest.approx(stats_estimate.wilson(8, 10), abs=5e-5)
+    assert found == stats_estimate.share(3, 4)
     # As the formula has it, see the source that the function names.
     for hits, n in ((0, 5), (1, 3), (5, 5), (8, 10), (90, 100), (3000, 10_000)):
-        share, z2 = hits / n, stats_estimate.Z_95**2
-        middle, spread = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
+        share, frac, z2 = stats_estimate.share(hits, n), hits / n, stats_estimate.Z_95**2
+        middle, spread = frac + z2 / (2 * n), math.sqrt(z2 * (frac * (1 - frac) / n + z2 / (4 * n * n)))
         expected = ((middle - spread) / (1 + z2 / n), (middle + spread) / (1 + z2 / n))
-        assert expected == pytest.approx(stats_estimate.wilson(hits, n), abs=1e-12)
-    assert (5 / (5 + stats_estimate.Z_95**2), 1.0) == pytest.approx(stats_estimate.wilson(5, 5))
-    assert 0.0 == stats_estimate.wilson(0, 5)[0]
+        assert expected == pytest.approx((share.low, share.high), abs=1e-12)
+    assert (0.0, 1.0) == (stats_estimate.share(0, 5).low, stats_estimate.share(5, 5).high)
 
 
 def test_control_kernel_tells_a_machine_that_was_not_left_alone():
@@ -194,6 +193,11 @@ def test_a_record_without_result_has_no_estimate(status: str):
     record = make_record(status=status)
 
     assert [] == [name for name, quantity in quantities.QUANTITIES.items() if quantity(record) is not None]
+
+
+def test_an_unknown_quantity_is_refused_with_near_names():
+    with pytest.raises(UnknownNameError, match="unknown quantity 'throughputs'; did you mean 'throughput'"):
+        quantities.ratio(make_record(), make_record(), "throughputs")
 
 
 def test_every_quantity_is_registered_under_the_name_that_code_uses():

@@ -187,6 +187,21 @@ def test_a_long_record_is_thinned_and_says_how_much(tmp_path):
         assert (before.blocks[0], before.blocks[-1]) == (after.blocks[0], after.blocks[-1])
 
 
+def test_every_array_of_samples_is_thinned_and_its_loss_counted():
+    long = tuple(0.5 + k / 1000 for k in range(400))
+    runs = [make_run(index, step_s=long, latencies_s=long, between_epochs_s=long) for index in range(3)]
+
+    fitted = spool.fit(make_record("resnet50", runs=runs))
+
+    assert {"blocks", "latencies_s", "between_epochs_s"} == set(spool.SAMPLED)
+    for before, after in zip(runs, fitted.runs, strict=True):
+        for name, counter in spool.SAMPLED.items():
+            kept = getattr(after, name)
+            assert spool.LEAST_KEPT <= len(kept) < len(getattr(before, name))
+            assert len(getattr(before, name)) == len(kept) + getattr(after, counter), name
+            assert (getattr(before, name)[0], getattr(before, name)[-1]) == (kept[0], kept[-1])
+
+
 def test_spooled_runs_become_the_record_and_disappear(tmp_path):
     runs = [make_run(index) for index in range(3)]
     record = make_record("cnn-digits")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench.report.evidence import view
+from bench.report.evidence.view import Pick
 from bench.report.stats import studies
 from bench.schema import Block
 from bench.workloads import registry
@@ -71,7 +71,7 @@ def test_the_usual_cell_is_the_headline_one_that_finished(status: str):
     other = make_record("call-styles", batch_size=64, n_samples=64)
     evidence = make_evidence(make_session_results([record, other]))
 
-    found = view.usual(evidence, evidence.lead, "call-styles", "cpu", "tensorflow")
+    found = evidence.view(evidence.lead).usual(Pick("call-styles", device="cpu", backend="tensorflow"))
 
     assert wide.headline
     assert found is (record if status == "ok" else None)

@@ -9,6 +9,7 @@ from typing import Any
 from bench.records.store import SessionResults
 from bench.report.charts.paint.axes import NOT_MEASURED, Layers
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.tables.table import TableScope
 from bench.schema import DEVICES, Backend, Device
 
@@ -67,7 +68,7 @@ class Scope:
 
     def has_gpu(self) -> bool:
         """Whether any cell of the session was meant for a GPU."""
-        return bool(self.evidence.records(self.session, device="gpu"))
+        return bool(self.evidence.view(self.session).records(Pick(device="gpu")))
 
     def devices(self) -> tuple[Device, ...]:
         """The CPU always, the GPU where the session has one."""
@@ -75,13 +76,13 @@ class Scope:
 
     def backends(self) -> tuple[Backend, ...]:
         """The backends that the session ran."""
-        return self.evidence.backends(self.session)
+        return self.evidence.view(self.session).backends
 
     def place(self) -> str:
         """The machine in words."""
         if self.session is None:
             return ""
-        beside = f"{self.evidence.gpu_text(self.session)} and " if self.has_gpu() else ""
+        beside = f"{self.evidence.view(self.session).gpu_text()} and " if self.has_gpu() else ""
         return f" on {beside}{self.session.machine.cpu_model}"
 
     def without_gpu(self) -> str:

@@ -13,6 +13,7 @@ from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import NOT_MEASURED, OURS
 from bench.report.evidence.cells import Contrast
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
@@ -44,9 +45,9 @@ def _rows(scope: TableScope, *, modes: tuple[Mode, ...] = (*MODES, "probe")) -> 
                 ratios = _ratios(scope, session, workload, mode)
                 for series, contrast in ratios:
                     yield Row(session=session, workload=workload, mode=mode, series=series, contrast=contrast)
-                cpu = None if ratios else scope.evidence.best(session, workload, mode, "cpu")
+                cpu = None if ratios else scope.evidence.view(session).best(Pick(workload, mode, "cpu"))
                 if cpu is not None:
-                    failure = scope.evidence.failure(session, workload, mode, "gpu")
+                    failure = scope.evidence.view(session).failure(Pick(workload, mode, "gpu"))
                     yield Row(session=session, workload=workload, mode=mode, cpu=cpu, failure=failure)
 
 
@@ -54,10 +55,10 @@ def _ratios(scope: TableScope, session: SessionResults, workload: str, mode: Mod
     """Ratios of the two devices: the best of each, then one for each precision of the GPU; no pair twice."""
     evidence = scope.evidence
     is_model = evidence.workloads[workload].kind == "model"
-    every = [(OURS[0], evidence.best_contrast(session, workload, mode))] if is_model else []
+    every = [(OURS[0], evidence.view(session).best_contrast(Pick(workload, mode)))] if is_model else []
     for precision in PRECISIONS:
         series = OURS[1] if precision == PRECISIONS[0] else ""
-        every.append((series, evidence.contrast(session, workload, mode, precision=precision)))
+        every.append((series, evidence.view(session).contrast(Pick(workload, mode, precision=precision))))
     found: dict[tuple[str, str], tuple[str, Contrast]] = {}
     for series, one in every:
         if one is not None:
@@ -78,7 +79,7 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
             speed = cells.or_failed(scope, row.cpu, quantities.throughput)
             no_gpu = MISSING if row.session.machine.gpus else NO_GPU
             missing = no_gpu if row.failure is None else cells.failed(scope, row.failure)
-            cores = cells.text(scope.evidence.cpu_text(row.session, row.cpu))
+            cores = cells.text(scope.evidence.view(row.session).cpu_text(row.cpu))
             rows.append((*start, NOTHING, cores, speed, missing, NOTHING))
     columns = ("workload", "mode", "batch and precision", "CPU and cores", "on the CPU", "on the GPU", "GPU over CPU")
     return Draft(

@@ -73,7 +73,7 @@ def picture(
     chart = CHARTS[chart_id]
     scope = Scope(evidence=evidence, session=session or evidence.lead, workload=workload, others=tuple(others))
     if session is None and (workload or chart.about_gpu):
-        for one in filter(evidence.has_gpu, evidence.shown):
+        for one in (s for s in evidence.shown if evidence.view(s).has_gpu):
             made = chart.make(dataclasses.replace(scope, session=one))
             if made.says_enough and made.shows_gpu(evidence):
                 return one, made

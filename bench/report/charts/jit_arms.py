@@ -10,6 +10,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import NOT_MEASURED
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
@@ -33,7 +34,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def _rows(scope: TableScope, *, modes: Sequence[Mode] = MODES) -> Iterator[Row]:
     for arm in select.arms(scope, modes=modes):
-        found = scope.evidence.candidates(arm.session, arm.workload, arm.mode, arm.device, backend=arm.backend)
+        found = scope.evidence.view(arm.session).candidates(
+            Pick(arm.workload, arm.mode, arm.device, backend=arm.backend)
+        )
         sides = ([record for record in found if record.cell.jit == jit] for jit in ("off", "on"))
         off, on = (select.speaker(scope, side) if side else None for side in sides)
         if found:

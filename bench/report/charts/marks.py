@@ -10,6 +10,7 @@ from bench.report.charts.chart import Other, Scope
 from bench.report.charts.paint import axes
 from bench.report.charts.paint.axes import EVERY, NOT_MEASURED
 from bench.report.evidence.cells import is_headline
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.schema import Backend, Device, Precision, Record, Scalar
@@ -49,7 +50,7 @@ def every_arm(
 
 def main_params(scope: Scope, workload: str) -> Mapping[str, Scalar]:
     """Parameters of the workload's headline network."""
-    trained = scope.evidence.records(scope.session, workload=workload, mode="train")
+    trained = scope.evidence.view(scope.session).records(Pick(workload, "train"))
     records = [record for record in trained if is_headline(record)] or trained
     return records[0].cell.params if records else {}
 
@@ -59,7 +60,7 @@ def most_batches(scope: Scope) -> str:
     counts = {}
     for workload in models(scope):
         main = main_params(scope, workload)
-        records = scope.evidence.records(scope.session, workload=workload, mode="train")
+        records = scope.evidence.view(scope.session).records(Pick(workload, "train"))
         counts[workload] = len({r.cell.batch_size for r in records if dict(r.cell.params) == dict(main)})
     return max(counts, key=lambda workload: counts[workload], default="")
 

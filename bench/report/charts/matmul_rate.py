@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import curves
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -18,7 +19,7 @@ def _rows(scope: TableScope) -> list[list[Record]]:
     """For each session, device, precision and size the record of every backend that has one."""
     found = []
     for session in scope.sessions if WORKLOAD in scope.workloads else ():
-        every = select.most_threads_by_device(scope.evidence.records(session, workload=WORKLOAD, mode="probe"))
+        every = select.most_threads_by_device(scope.evidence.view(session).records(Pick(WORKLOAD, "probe")))
         for same in select.groups(every, lambda r: (r.cell.device, r.cell.precision, _size(r))):
             by_backend = ([record for record in same if record.cell.backend == backend] for backend in BACKENDS)
             found.append([select.speaker(scope, records, "flop_rate") for records in by_backend if records])

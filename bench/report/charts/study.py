@@ -13,8 +13,8 @@ from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
-from bench.report.evidence import view
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import studies
 from bench.report.stats.estimate import Estimate
@@ -50,7 +50,7 @@ def _rows(scope: TableScope) -> Iterator[Row]:
     evidence = scope.evidence
     for session in scope.sessions:
         for workload in (w for w in scope.workloads if evidence.workloads[w].kind == "study"):
-            spec, records = evidence.workloads[workload], evidence.records(session, workload=workload)
+            spec, records = evidence.workloads[workload], evidence.view(session).records(Pick(workload))
             for group in select.groups(records, select.study_size):
                 of = {b: [r for r in group if r.cell.backend == b] for b in BACKENDS}
                 size = _words(evidence, group[0], records)
@@ -148,7 +148,7 @@ def study(scope: Scope) -> Picture:
     """Seconds per call of each series of a study, by backend and device, with intervals."""
     known = scope.evidence.workloads
     spec = known[scope.workload or next(id_ for id_, spec in known.items() if spec.kind == "study" and spec.series)]
-    arms = {arm: view.usual(scope.evidence, scope.session, spec.id, *arm) for arm in marks.arms(scope)}
+    arms = {arm: scope.evidence.view(scope.session).usual(Pick(spec.id, None, *arm)) for arm in marks.arms(scope)}
     rows = list(_rows(dataclasses.replace(scope, workload=spec.id).of_table))
     found: list[Mark] = []
     for item in spec.series:

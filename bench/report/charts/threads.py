@@ -11,6 +11,7 @@ from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.cells import is_headline
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
@@ -30,7 +31,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def _rows(scope: TableScope) -> Iterator[Row]:
     for session, workload, quantity, make in select.speeds(scope):
-        records = scope.evidence.records(session, workload=workload, device="cpu", precision=PRECISIONS[0])
+        records = scope.evidence.view(session).records(Pick(workload, device="cpu", precision=PRECISIONS[0]))
         for same in select.groups(records, select.all_but_threads):
             by_count = sorted(same, key=lambda record: record.cell.threads)
             for record in by_count if len(by_count) > 1 else ():

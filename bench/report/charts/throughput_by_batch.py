@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import curves
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -20,7 +21,7 @@ def _rows(scope: TableScope) -> list[Record]:
     found = []
     for session in scope.sessions:
         for workload in scope.models():
-            every = filter(marks.is_drawn, scope.evidence.records(session, workload=workload))
+            every = filter(marks.is_drawn, scope.evidence.view(session).records(Pick(workload)))
             for network in select.groups(select.most_threads_by_device(every), _network):
                 if len({record.cell.batch_size for record in network}) > 1:
                     arms = select.groups(network, lambda r: (*select.all_but_batch(r), r.cell.precision, _batch(r)))

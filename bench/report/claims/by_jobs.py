@@ -21,6 +21,7 @@ from bench.report.evidence.thresholds import (
     OVERNIGHT_S,
     WORTH_A_GPU_RATIO,
 )
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.schema import Record
@@ -85,7 +86,7 @@ def gain_at_inference(evidence: Evidence) -> Told:
         contrast
         for session in serious(evidence)
         for workload in evidence.model_workloads()
-        if (contrast := evidence.best_contrast(session, workload, "infer")) is not None
+        if (contrast := evidence.view(session).best_contrast(Pick(workload, "infer"))) is not None
     ]
     if not found:
         words.say("Inference on a GPU is not measured yet")
@@ -93,23 +94,25 @@ def gain_at_inference(evidence: Evidence) -> Told:
         rate = None if largest is None else quantities.throughput(largest)
         if largest is not None and rate is not None:
             title, noun = evidence.title(largest.cell.workload), evidence.noun(largest.cell.workload)
-            words.say(f"; on {evidence.cpu_text(evidence.session_of(largest), largest)}, {title} reaches ")
+            words.say(f"; on {evidence.view(evidence.session_of(largest)).cpu_text(largest)}, {title} reaches ")
             words.number(fmt.interval(rate, noun), largest)
         words.say(".")
         return Told("not measured", words.parts(), rule)
     top = max(found, key=lambda c: (c.speedup.low, c.gpu.cell.id))
     worth = [c for c in found if c.speedup.low >= WORTH_A_GPU_RATIO]
-    gpu = fmt.with_article(evidence.gpu_text(top.session, top.gpu) or "GPU")
+    gpu = fmt.with_article(evidence.view(top.session).gpu_text(top.gpu) or "GPU")
     words.say(f"For inference with {evidence.title(top.gpu.cell.workload)}, {top.arms}, {gpu} is ")
     words.number(fmt.interval(top.speedup), top.gpu, top.cpu)
-    words.say(f" as fast as the CPU ({evidence.cpu_text(top.session, top.cpu)}) of {evidence.label(top.session)}; ")
+    words.say(
+        f" as fast as the CPU ({evidence.view(top.session).cpu_text(top.cpu)}) of {evidence.view(top.session).label}; "
+    )
     everything = [record for contrast in found for record in (contrast.gpu, contrast.cpu)]
     words.number(f"{len(worth)} of {len(found)}", *everything).say(f" comparisons reach {least}")
     below = [c for c in found if c not in worth]
     if below:
         words.say("; those that do not: ").contrasts(below)
     words.say(".")
-    same = evidence.contrast(top.session, top.gpu.cell.workload, "infer")
+    same = evidence.view(top.session).contrast(Pick(top.gpu.cell.workload, "infer"))
     if same is not None and same != top:
         words.say(f" {LIKE_FOR_LIKE}, {same.arms}: ")
         words.number(fmt.interval(same.speedup), same.gpu, same.cpu).say(".")
@@ -175,7 +178,7 @@ def _session_with_jobs(evidence: Evidence) -> tuple[SessionResults | None, tuple
 def _largest_inference(evidence: Evidence) -> Record | None:
     """The CPU's inference record of the model with most weights, in the first session that has one."""
     for session in serious(evidence):
-        found = [evidence.best(session, workload, "infer", "cpu") for workload in evidence.model_workloads()]
+        found = [evidence.view(session).best(Pick(workload, "infer", "cpu")) for workload in evidence.model_workloads()]
         measured = [record for record in found if record is not None]
         if measured:
             return max(measured, key=lambda record: (quantities.n_params(record) or 0, record.cell.id))
@@ -186,7 +189,7 @@ def _cpu(evidence: Evidence, session: SessionResults, found: Iterable[Job]) -> s
     """The CPU with the cores its jobs used; "this machine" where it is the reader's."""
     n_threads = max(job.record.cell.threads for job in found)
     words = f"{session.machine.cpu_model}, {fmt.cores(n_threads)}"
-    return f"this machine ({words})" if session.is_local else f"{evidence.label(session)} ({words})"
+    return f"this machine ({words})" if session.is_local else f"{evidence.view(session).label} ({words})"
 
 
 def _share(value_frac: float) -> str:
@@ -228,7 +231,7 @@ class Words:
     def contrasts(self, found: Iterable[Contrast]) -> Words:
         """Adds comparisons with the gain of each."""
         for n, contrast in enumerate(found):
-            place = f"{self.evidence.title(contrast.gpu.cell.workload)} on {self.evidence.label(contrast.session)}"
+            place = f"{self.evidence.title(contrast.gpu.cell.workload)} on {self.evidence.view(contrast.session).label}"
             self.say(f"{'; ' if n else ''}{place}, {contrast.arms}, ")
             self.number(fmt.interval(contrast.speedup), contrast.gpu, contrast.cpu)
         return self

@@ -15,6 +15,7 @@ from bench.records.store import SessionResults
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import ComparisonError, Estimate, Order
+from bench.report.stats.quantities import Quantity
 from bench.schema import Machine, Record, Session
 
 ALPHA = 0.05  # probability of a change found where there is none, per cell
@@ -120,14 +121,14 @@ def rate_ratio(here: Record, there: Record) -> Estimate | None:
     return quantities.ratio(there, here)
 
 
-def change(before: Record, after: Record) -> Change:
+def change(before: Record, after: Record, seconds: Quantity = quantities.step_time) -> Change:
     """Whether one machine became slower or faster on a cell: Mann-Whitney on process medians and a minimum effect.
 
     Processes are the independent repeats; blocks within one are not. With fewer than four on each side, the exact
     test cannot reach its level, and the verdict is "too few runs".
     Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947).
     """
-    return change_of(process_medians(before), process_medians(after))
+    return change_of(seconds.medians(before), seconds.medians(after))
 
 
 def change_of(before: list[float], after: list[float]) -> Change:
@@ -143,24 +144,6 @@ def change_of(before: list[float], after: list[float]) -> Change:
     if p < ALPHA and abs(effect) >= MIN_EFFECT_FRAC:
         verdict = "slower" if effect > 0 else "faster"
     return Change(verdict, p, effect, n, m)
-
-
-def process_medians(record: Record) -> list[float]:
-    """Seconds per step, the median of each process."""
-    return [
-        statistics.median(block.seconds / block.n_steps for block in run.blocks)
-        for run in record.runs
-        if run.status == "ok" and run.blocks
-    ]
-
-
-def _series_medians(record: Record, series: str) -> list[float]:
-    """Seconds per call of a study's series, the median of each process."""
-    return [
-        statistics.median(block.seconds / block.n_steps for block in run.series[series])
-        for run in record.runs
-        if run.status == "ok" and run.series.get(series)
-    ]
 
 
 def agreement(ratio: Estimate, *, same_machine: bool, tolerance_frac: float = TOLERANCE_FRAC) -> Agreement:
@@ -293,10 +276,11 @@ def _study_rows(here: Record, there: Record, common: dict[str, Any], *, same_mac
     theirs = {item.id for item in studies.series_of(there)}
     rows = []
     for item in studies.series_of(here):
-        mine, other = studies.call_time(here, item.id), studies.call_time(there, item.id)
-        if item.id in theirs and mine is not None and other is not None:
-            tested = change_of(*(_series_medians(r, item.id) for r in (there, here))) if same_machine else None
-            rows.append(_row(common, item.id, mine, other, _quotient(mine, other), tested, ""))
+        seconds = studies.calls(item.id)
+        ratio = seconds.ratio(here, there) if item.id in theirs else None
+        if ratio is not None:
+            tested = change(there, here, seconds) if same_machine else None
+            rows.append(_row(common, item.id, seconds(here), seconds(there), ratio, tested, ""))
     return rows
 
 
@@ -309,31 +293,13 @@ def _row(
     tested: Change | None,
     problem: str,
 ) -> Row:
-    order = None if ratio is None else estimate.side(ratio)
-    mine: dict[Order, Order] = {"faster": "slower", "slower": "faster", "overlaps": "overlaps"}
     return Row(
         **common,
         series=series,
         here=here,
         there=there,
         ratio=ratio,
-        order=None if order is None else mine[order],
+        order=None if ratio is None else estimate.side(estimate.inverse(ratio)),
         change=tested,
         problem=problem,
-    )
-
-
-def _quotient(first: Estimate, second: Estimate) -> Estimate:
-    """Quotient of two independent estimates; its ends from both half-widths on a logarithmic scale, in quadrature."""
-    value = first.value / second.value
-    below = math.hypot(math.log(first.value / first.low), math.log(second.high / second.value))
-    above = math.hypot(math.log(first.high / first.value), math.log(second.value / second.low))
-    return Estimate(
-        value=value,
-        low=value * math.exp(-below),
-        high=value * math.exp(above),
-        n=min(first.n, second.n),
-        n_samples=first.n_samples + second.n_samples,
-        unit="ratio",
-        spread_frac=max(first.spread_frac, second.spread_frac),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from bench.report.evidence.view import Pick
 from bench.report.published import figures as published
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate, quotient
@@ -137,7 +138,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 def ours(evidence: Evidence, network: str, mode: Mode, device: Device) -> Ours | None:
     """Our ratio, from the first session that measured both networks."""
     for session in evidence.shown:
-        records = [evidence.best(session, name, mode, device) for name in (network, ANCHOR)]
+        records = [evidence.view(session).best(Pick(name, mode, device)) for name in (network, ANCHOR)]
         if records[0] is None or records[1] is None:
             continue
         ratio = quotient(quantities.throughput(records[0]), quantities.throughput(records[1]))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from bench.records.store import SessionResults
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
 from bench.schema import METHOD_VERSIONS, Record, Variant
 from bench.workloads import registry
 
@@ -68,13 +68,13 @@ def is_of_headline(record: Record) -> bool:
     return any(dict(v.params) == dict(record.cell.params) for v in shown)
 
 
-def fastest(records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
+def fastest(records: Sequence[Record], by: str = "throughput") -> Record | None:
     """The record with the best value of a quantity, or None when none was measured.
 
     Where the best rests on fewer runs than another whose interval overlaps its own, the one with more runs is taken:
     the fastest of few is often the luckiest.
     """
-    quantity = quantities.QUANTITIES[by]
+    quantity = quantities.named(by)
     measured = [(record, estimate) for record in records if (estimate := quantity(record)) is not None]
     if not measured:
         return None

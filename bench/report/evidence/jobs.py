@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.report.evidence.thresholds import COURSE_SAMPLES
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -50,7 +51,7 @@ def jobs(evidence: Evidence, session: SessionResults | None, *, sweeps: bool = F
     found = []
     for workload in evidence.model_workloads():
         groups: dict[tuple[tuple[str, Scalar], ...], list[Record]] = {}
-        for record in evidence.records(session, workload=workload, mode="train", device="cpu"):
+        for record in evidence.view(session).records(Pick(workload, "train", "cpu")):
             if record.cell.precision == "float32-strict" and record.status != "skipped":
                 groups.setdefault(tuple(sorted(record.cell.params.items())), []).append(record)
         spec = evidence.workloads[workload]

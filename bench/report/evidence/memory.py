@@ -11,6 +11,7 @@ import msgspec
 from bench.records.store import SessionResults
 from bench.report.evidence import cells
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
@@ -76,7 +77,7 @@ def growths(evidence: Evidence, session: SessionResults) -> tuple[Growth, ...]:
     A workload whose net a study read on the same arm is left out: the study reads the net without the libraries.
     """
     groups: dict[tuple, list[tuple[Record, Estimate]]] = {}
-    for record in evidence.records(session, status="ok"):
+    for record in evidence.view(session).records(Pick(status="ok")):
         peak = _peak(record)
         if peak is not None:
             groups.setdefault(_all_but_batch(record), []).append((record, peak))
@@ -114,7 +115,7 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
     """What a session found under caps, by net, cap and backend, each beside the line of its net."""
     lines = {_line_key(growth.small, growth.small.cell.params): growth for growth in growths(evidence, session)}
     found = []
-    for record in evidence.records(session, status="ok"):
+    for record in evidence.view(session).records(Pick(status="ok")):
         if registry.names(record.cell.workload).memory != "under-cap":
             continue
         params = {name: value for name, value in record.cell.params.items() if name != "cap_gb"}
@@ -168,7 +169,7 @@ def _net_title(evidence: Evidence, record: Record) -> str:
     """A net in words; of a study's nets with what tells it from others of the same name in its session."""
     cell, net = record.cell, _net(record)
     if net:
-        like = evidence.records(evidence.session_of(record), workload=cell.workload, params={"net": net})
+        like = evidence.view(evidence.session_of(record)).records(Pick(cell.workload, params={"net": net}))
         own = {k: v for k, v in cell.params.items() if k != "cap_gb" and any(r.cell.params.get(k) != v for r in like)}
         title = _net_titles().get(net) or evidence.title(net)
     else:

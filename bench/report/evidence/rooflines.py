@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from bench import ROOT
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Precision, Record
@@ -105,7 +106,7 @@ def ceiling(
 
     A disturbed cell is the ceiling only where no other was measured.
     """
-    found = evidence.records(session, workload="matmul", device=device, precision=precision, status="ok")
+    found = evidence.view(session).records(Pick("matmul", device=device, precision=precision, status="ok"))
     n_threads = max((record.cell.threads for record in found), default=0)
     found = evidence.undisturbed([record for record in found if record.cell.threads == n_threads])
     rated = [(rate.value, record) for record in found if (rate := quantities.flop_rate(record)) is not None]
@@ -117,7 +118,7 @@ def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device
 
     A disturbed cell is the ceiling only where no other was measured.
     """
-    found = evidence.records(session, workload="bandwidth", device=device, precision=FLOAT32[0], status="ok")
+    found = evidence.view(session).records(Pick("bandwidth", device=device, precision=FLOAT32[0], status="ok"))
     sizes: tuple[Callable[[Record], float], ...] = (
         lambda record: float(record.cell.params.get("mib", 0)),
         lambda record: record.cell.threads,

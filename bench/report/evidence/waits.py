@@ -8,6 +8,7 @@ from bench.records.store import SessionResults
 from bench.report.evidence import thresholds
 from bench.report.evidence.cells import fastest, variant_key
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -45,7 +46,7 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
     found = []
     for workload in evidence.model_workloads():
         for session in evidence.shown:
-            record = evidence.best(session, workload, "train", "cpu")
+            record = evidence.view(session).best(Pick(workload, "train", "cpu"))
             rate = None if record is None else quantities.throughput(record)
             if record is None or rate is None:
                 continue
@@ -57,7 +58,7 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
                     noun=evidence.noun(workload),
                     rate=rate,
                     start_s=sum(part.value for part in parts if part is not None),
-                    arm=f"{fmt.backend(record.cell.backend)}, {evidence.cpu_text(session, record)}",
+                    arm=f"{fmt.backend(record.cell.backend)}, {evidence.view(session).cpu_text(record)}",
                     record=record,
                 )
             )
@@ -67,11 +68,11 @@ def rates(evidence: Evidence) -> tuple[Rate, ...]:
 
 def by_threads(evidence: Evidence, session: SessionResults, workload: str) -> dict[int, Record]:
     """The fastest float32 training record for each number of cores, all of the variant that is fastest on all cores."""
-    best = evidence.best(session, workload, "train", "cpu")
+    best = evidence.view(session).best(Pick(workload, "train", "cpu"))
     if best is None:
         return {}
     by_count: dict[int, list[Record]] = {}
-    for record in evidence.records(session, workload=workload, mode="train", device="cpu", precision="float32-strict"):
+    for record in evidence.view(session).records(Pick(workload, "train", "cpu", precision="float32-strict")):
         if record.status == "ok" and variant_key(record) == variant_key(best):
             by_count.setdefault(record.cell.threads, []).append(record)
     found = {n: fastest(evidence.undisturbed(same)) for n, same in by_count.items()}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bench.records.store import SessionResults
 from bench.report.estimates import formula, networks
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.facts import fact
 from bench.report.facts.fact import Found
 from bench.report.published import cards
@@ -54,7 +55,7 @@ def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend |
     Where launching decides, both sides are TensorFlow's, of which alone anything was published.
     """
     for session in evidence.shown:
-        record = evidence.best(session, workload, "train", "cpu", backend=backend)
+        record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
         found = None if record is None else of_record(evidence, session, record, card)
         if found is None or found.kind == "refused":
             continue
@@ -142,5 +143,5 @@ def _cells(found: Pair) -> tuple[fact.CellKey, ...]:
 
 
 def _note(evidence: Evidence, found: Pair) -> str:
-    cpu = f"{fact.arm(found.record)}, {evidence.cpu_text(found.session, found.record)}"
+    cpu = f"{fact.arm(found.record)}, {evidence.view(found.session).cpu_text(found.record)}"
     return f"GPU: {CARD}, float32, batch {found.record.cell.batch_size}, by formula; CPU: {cpu}"

@@ -7,16 +7,16 @@ from functools import partial
 from typing import NamedTuple
 
 from bench.records.store import SessionResults
-from bench.report.evidence import view
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import ANY, Pick
 from bench.report.facts import fact
 from bench.report.facts.fact import Entry, Found, Make
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.stats.quantities import Quantity
-from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record, Scalar, Workload
+from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record, Workload
 
 # Families: one fact per workload, mode, device, backend and quantity.
 
@@ -53,11 +53,12 @@ def signature(workloads: Mapping[str, Workload]) -> tuple[Signature, ...]:
     )
 
 
-def study_family(spec: Signature, prefix: str, title: str, only: Mapping[str, Scalar] | None) -> dict[str, Entry]:
+def study_family(spec: Signature, prefix: str, title: str, part: Pick = ANY) -> dict[str, Entry]:
     """Time per call, first call and ratio to the first series of each series of a study; each of its readings."""
     entries: dict[str, Entry] = {}
     for backend in BACKENDS:
-        for device in ("cpu", "gpu"):
+        for device in DEVICES:
+            pick = part.but(workload=spec.id, device=device, backend=backend)
             arm = f"with {fmt.backend(backend)} on the {device.upper()}"
             for series, label in spec.series:
                 name, baseline = f"{prefix}-{series}-{backend}-{device}", spec.series[0][0]
@@ -70,26 +71,20 @@ def study_family(spec: Signature, prefix: str, title: str, only: Mapping[str, Sc
                      "Ratio of two series timed in turn, round by round; median over rounds and processes.",
                      partial(studies.call_ratio, series=series, baseline=baseline)),
                 ):  # fmt: skip
-                    value = _of_study(spec.id, device, backend, only, make)
+                    value = _of_study(pick, make)
                     entries[name + suffix] = Entry(f"{title}: {label}, {what} {arm}", how, value)
             for reading, label in spec.readings:
                 entries[f"{prefix}-{reading}-{backend}-{device}"] = Entry(
                     f"{title}: {label}, {arm}",
                     "Read once per run; median over processes.",
-                    _of_study(spec.id, device, backend, only, partial(studies.reading, reading_id=reading)),
+                    _of_study(pick, partial(studies.reading, reading_id=reading)),
                 )
     return entries
 
 
-def _of_study(
-    workload: str,
-    device: Device,
-    backend: Backend,
-    only: Mapping[str, Scalar] | None,
-    value: Callable[[Record], Estimate | None],
-) -> Make:
+def _of_study(pick: Pick, value: Callable[[Record], Estimate | None]) -> Make:
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = view.usual(evidence, session, workload, device, backend, only)
+        record = evidence.view(session).usual(pick)
         found = None if record is None else value(record)
         if record is None or found is None:
             return None
@@ -98,38 +93,38 @@ def _of_study(
     return make
 
 
-def family(spec: Signature, prefix: str, title: str, only: tuple[str, Scalar] | None) -> dict[str, Entry]:
+def family(spec: Signature, prefix: str, title: str, part: Pick = ANY) -> dict[str, Entry]:
     """Facts of one workload, or of one of its parts, by id."""
     entries: dict[str, Entry] = {}
     for mode in spec.modes:
         work = "training" if mode == "train" else "inference"
         for device in DEVICES:
             for backend in (None, *BACKENDS):
-                pick = _Pick(spec.id, mode, device, backend, only)
+                pick = part.but(workload=spec.id, mode=mode, device=device, backend=backend)
                 entries |= _quantity_family(spec, pick, prefix, title, work)
         if mode == "train":
             entries[f"{prefix}-{mode}-gpu-utilisation"] = Entry(
                 f"{title}utilisation that the driver reads during {work} on the GPU, fastest backend",
                 "Median over processes of the median of its samples, one a second while steady.",
-                _quantity(_Pick(spec.id, mode, "gpu", None, only), quantities.utilisation),
+                _quantity(part.but(workload=spec.id, mode=mode, device="gpu"), quantities.utilisation),
             )
-        if only is None:
+        if part == ANY:
             entries |= _speedup_family(spec, mode, f"{title}{work}")
     return entries
 
 
-def _quantity_family(spec: Signature, pick: _Pick, prefix: str, title: str, work: str) -> dict[str, Entry]:
+def _quantity_family(spec: Signature, pick: Pick, prefix: str, title: str, work: str) -> dict[str, Entry]:
     """Facts of one mode, device and backend: those of the registry, and what follows from them."""
     lead = "" if pick.device == "cpu" else "gpu-"
     tail = f"-{pick.backend}" if pick.backend else ""
     arm = f" with {fmt.backend(pick.backend)}" if pick.backend else ", fastest backend"
-    on = f"on the {pick.device.upper()}{arm}"
+    on = f"on the {str(pick.device).upper()}{arm}"
     is_train = pick.mode == "train"
     wanted = {
         "steps": True,
         "backend": pick.backend is not None,
         "job": is_train and spec.has_job,
-        "target": is_train and spec.has_target and pick.only is None,
+        "target": is_train and spec.has_target and pick.params is None and pick.batch_size is None,
     }
     entries: dict[str, Entry] = {}
     for quantity in quantities.QUANTITIES.values():
@@ -151,7 +146,7 @@ def _quantity_family(spec: Signature, pick: _Pick, prefix: str, title: str, work
         entries[f"{prefix}-{lead}job-samples{tail}"] = Entry(
             f"{title}samples in one epoch of the job {on}",
             "Read from the cell, or declared by the workload where none was measured.",
-            _samples(pick, spec.noun),
+            _samples(pick, spec),
             of_all=True,
         )
     return entries
@@ -161,10 +156,10 @@ def _speedup_family(spec: Signature, mode: Mode, title: str) -> dict[str, Entry]
     """How many times faster the GPU is, both sides of that ratio, and the ratio at equal settings."""
 
     def best(evidence: Evidence, session: SessionResults) -> Contrast | None:
-        return evidence.best_contrast(session, spec.id, mode)
+        return evidence.view(session).best_contrast(Pick(spec.id, mode))
 
     def same(evidence: Evidence, session: SessionResults) -> Contrast | None:
-        return evidence.contrast(session, spec.id, mode)
+        return evidence.view(session).contrast(Pick(spec.id, mode))
 
     name = f"{spec.id}-{mode}-speedup"
     found = {
@@ -208,45 +203,20 @@ def target_family(spec: Signature) -> dict[str, Entry]:
     entries[f"{spec.id}-reached"] = Entry(
         f"{spec.title}, share of runs that met the target on the CPU",
         "Runs that met it over all runs of the cell; Wilson's interval.",
-        _reached(_Pick(spec.id, "train", "cpu", None, None)),
+        _reached(Pick(spec.id, "train", "cpu")),
     )
     return entries
-
-
-class _Pick(NamedTuple):
-    """Which cell a fact takes: the best of a workload, or of one of its other variants."""
-
-    workload: str
-    mode: Mode
-    device: Device
-    backend: Backend | None
-    only: tuple[str, Scalar] | None
-
-    def record(self, evidence: Evidence, session: SessionResults, by: str = "throughput") -> Record | None:
-        """The record, or None when nothing was measured; among several the best by a quantity."""
-        only = {} if self.only is None else dict([self.only])
-        batch_size = int(only.pop("batch_size", 0)) or None
-        return evidence.best(
-            session,
-            self.workload,
-            self.mode,
-            self.device,
-            backend=self.backend,
-            params=only or None,
-            batch_size=batch_size,
-            by=by,
-        )
 
 
 # Of these the fastest arm is the one that is fastest in them; the others belong to the arm of the best throughput.
 OWN_CHOICE = ("job", "target")
 
 
-def _quantity(pick: _Pick, quantity: Quantity, noun: str = "samples") -> Make:
+def _quantity(pick: Pick, quantity: Quantity, noun: str = "samples") -> Make:
     is_own = quantity.fact is not None and quantity.fact.scope in OWN_CHOICE
 
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = pick.record(evidence, session, quantity.name if is_own else "throughput")
+        record = evidence.view(session).best(pick, by=quantity.name if is_own else "throughput")
         value = None if record is None else quantity(record)
         if record is None or value is None:
             return None
@@ -255,9 +225,9 @@ def _quantity(pick: _Pick, quantity: Quantity, noun: str = "samples") -> Make:
     return make
 
 
-def _reached(pick: _Pick) -> Make:
+def _reached(pick: Pick) -> Make:
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = pick.record(evidence, session, "time_to_target")
+        record = evidence.view(session).best(pick, by="time_to_target")
         value = None if record is None else quantities.reached_frac(record)
         if record is None or value is None:
             return None
@@ -266,24 +236,24 @@ def _reached(pick: _Pick) -> Make:
     return make
 
 
-def _samples(pick: _Pick, noun: str) -> Make:
+def _samples(pick: Pick, spec: Signature) -> Make:
     """Samples of the job whose time the sentence gives; before it was measured, as the reference variant has them."""
 
     def make(evidence: Evidence, session: SessionResults | None) -> Found | None:
         for shown in evidence.shown:
-            record = pick.record(evidence, shown, "job_time")
+            record = evidence.view(shown).best(pick, by="job_time")
             if record is not None:
-                return Found(f"{fmt.count(record.cell.n_samples)} {noun}", fact.cells(evidence, record))
-        declared = evidence.workloads[pick.workload].variants.get("reference", ())
+                return Found(f"{fmt.count(record.cell.n_samples)} {spec.noun}", fact.cells(evidence, record))
+        declared = evidence.workloads[spec.id].variants.get("reference", ())
         n = next((variant.n_samples for variant in declared if variant.mode == pick.mode), None)
-        return None if n is None else Found(f"{fmt.count(n)} {noun}")
+        return None if n is None else Found(f"{fmt.count(n)} {spec.noun}")
 
     return make
 
 
-def _first_step_share(pick: _Pick) -> Make:
+def _first_step_share(pick: Pick) -> Make:
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = pick.record(evidence, session)
+        record = evidence.view(session).best(pick)
         if record is None:
             return None
         first, steady = quantities.first_step(record), quantities.step_time(record)
@@ -300,7 +270,7 @@ def _speedup(contrast: Callable[[Evidence, SessionResults], Contrast | None], *,
         found = contrast(evidence, session)
         if found is None:
             return None
-        note = f"GPU: {fact.arm(found.gpu)}; CPU: {fact.arm(found.cpu)}, {evidence.cpu_text(session, found.cpu)}"
+        note = f"GPU: {fact.arm(found.gpu)}; CPU: {fact.arm(found.cpu)}, {evidence.view(session).cpu_text(found.cpu)}"
         text = fmt.interval(found.speedup)
         text = fact.named(text, found.arms) if is_named else text
         return Found(text, fact.cells(evidence, found.gpu, found.cpu), found.speedup, note)
@@ -328,7 +298,7 @@ def start_up(backend: Backend) -> Entry:
     """Fact: how long a backend takes to start."""
 
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        records = evidence.records(session, backend=backend, device="cpu", status="ok")
+        records = evidence.view(session).records(Pick(backend=backend, device="cpu", status="ok"))
         value = quantities.pooled_phase_time(records)
         if value is None:
             return None
@@ -345,5 +315,5 @@ def _target(evidence: Evidence, workload: str) -> Found | None:
     target = evidence.workloads[workload].target
     if target is None:
         return None
-    record = evidence.best(evidence.lead, workload, "train", "cpu")
+    record = evidence.view(evidence.lead).best(Pick(workload, "train", "cpu"))
     return Found(f"{fmt.percent(target.at_least)} {target.metric} on held-out data", fact.cells(evidence, record))

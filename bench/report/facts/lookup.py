@@ -15,11 +15,12 @@ from functools import cache
 
 from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.facts import estimated, fact, families, machines, networks
 from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError, Found
 from bench.report.facts.families import Signature
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
-from bench.schema import BACKENDS, Workload
+from bench.schema import BACKENDS, Part, Workload
 from bench.workloads import registry
 
 
@@ -69,7 +70,7 @@ def _placed(evidence: Evidence, session: SessionResults | None, entry: Entry, fo
     """The text, with its machine where that is not the leading one and the text does not name it."""
     if session is None or session is evidence.lead or entry.of_all or found.is_place:
         return found.text
-    return fact.placed(found.text, evidence.label(session))
+    return fact.placed(found.text, evidence.view(session).label)
 
 
 def _doubts(evidence: Evidence, cells: Sequence[CellKey]) -> tuple[str, ...]:
@@ -122,17 +123,22 @@ def _entries(workloads: tuple[Signature, ...]) -> dict[str, Entry]:
     for spec in workloads:
         parts = registry.names(spec.id).parts
         if spec.is_model:
-            entries |= families.family(spec, spec.id, f"{spec.title}, ", None)
+            entries |= families.family(spec, spec.id, f"{spec.title}, ")
             for part in parts:
                 title = f"{spec.title}, {part.label}, "
-                entries |= families.family(spec, f"{spec.id}-{part.id}", title, (part.param, part.value))
+                entries |= families.family(spec, f"{spec.id}-{part.id}", title, _pick(part))
             if spec.has_target:
                 entries |= families.target_family(spec)
-        entries |= families.study_family(spec, spec.id, spec.title, None)
+        entries |= families.study_family(spec, spec.id, spec.title)
         for part in parts:
             title = f"{spec.title}, {part.label}"
-            entries |= families.study_family(spec, f"{spec.id}-{part.id}", title, {part.param: part.value})
+            entries |= families.study_family(spec, f"{spec.id}-{part.id}", title, _pick(part))
     return entries
+
+
+def _pick(part: Part) -> Pick:
+    """The cells of a part of a workload."""
+    return Pick(batch_size=int(part.value)) if part.param == "batch_size" else Pick(params={part.param: part.value})
 
 
 networks.images(

@@ -10,6 +10,7 @@ from bench.records.store import SessionResults
 from bench.report.evidence import history, memory
 from bench.report.evidence.cells import fastest, is_older_method
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.facts import fact
 from bench.report.facts.fact import CellKey, Found
 from bench.report.stats import format as fmt
@@ -31,7 +32,7 @@ def probe_rate(device: Device) -> None:
         "Operations by formula (2 n^3) over the median time of a step; the best n, backend and XLA setting in float32.",
     )
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        records = evidence.records(session, workload="matmul", device=device, precision="float32-strict")
+        records = evidence.view(session).records(Pick("matmul", device=device, precision="float32-strict"))
         record = fastest(evidence.undisturbed(records), "flop_rate")
         value = None if record is None else quantities.flop_rate(record)
         if record is None or value is None:
@@ -58,18 +59,16 @@ def sixteen_bits(precision: Precision, what: str, word: str) -> None:
         mode: Mode | None = None if is_product else "train"
         found: list[tuple[Estimate, Record, Record]] = []
         for session in evidence.shown:
-            for record in evidence.records(
-                session, workload=workload, mode=mode, device="cpu", precision=precision, status="ok"
-            ):
+            for record in evidence.view(session).records(Pick(workload, mode, "cpu", precision=precision, status="ok")):
                 twin = msgspec.structs.replace(record.cell, precision="float32-strict").id
-                ratio = evidence.cell_ratio(session, record.cell.id, twin, quantity)
+                ratio = evidence.view(session).cell_ratio(record.cell.id, twin, quantity)
                 if ratio is not None:
                     found.append((ratio, record, session.records[twin]))
         if not found:
             return None
         found = [one for one in found if not any(map(evidence.flags, one[1:]))] or found
         ratio, record, strict = (max if word == "best" else min)(found, key=lambda one: one[0].value)
-        machine = evidence.label(evidence.session_of(record))
+        machine = evidence.view(evidence.session_of(record)).label
         arm = f"{evidence.title(record.cell.workload)}, {fmt.backend(record.cell.backend)}, {machine}"
         return Found(
             fact.named(fmt.interval(ratio), arm), fact.cells(evidence, record, strict), ratio, fact.arm(record)
@@ -93,7 +92,7 @@ def _caps_agree(evidence: Evidence, session: SessionResults) -> Found | None:
 
 def _of_this_clock(evidence: Evidence, session: SessionResults) -> tuple[Record, ...]:
     """Records of what the clock costs, without those that measured an earlier clock: they say nothing of this one."""
-    found = evidence.records(session, workload="harness-overhead", status="ok")
+    found = evidence.view(session).records(Pick("harness-overhead", status="ok"))
     return tuple(record for record in found if not is_older_method(record))
 
 
@@ -129,7 +128,7 @@ def late_jobs(backend: Backend) -> None:
     """Register how many whole jobs in a backend came back late, and which one the latest."""
 
     def jobs(evidence: Evidence, session: SessionResults) -> list[tuple[Record, Job]]:
-        records = evidence.records(session, mode="train", backend=backend, device="cpu", status="ok")
+        records = evidence.view(session).records(Pick(mode="train", backend=backend, device="cpu", status="ok"))
         return [(record, run.job) for record in records for run in record.runs if run.job is not None]
 
     how = "From the end of the last epoch until fit had returned, in every whole job of the session on the CPU"
@@ -172,7 +171,7 @@ def _overlap_elsewhere(evidence: Evidence, _: SessionResults) -> Found | None:
     repeated = [(session, pairs) for session in evidence.shown[1:] if (pairs := repeats(evidence, session))]
     if not repeated:
         return None
-    text = "; ".join(f"{overlap_words(pairs)} on {evidence.label(session)}" for session, pairs in repeated)
+    text = "; ".join(f"{overlap_words(pairs)} on {evidence.view(session).label}" for session, pairs in repeated)
     return Found(text, of_pairs(evidence, [found for _, pairs in repeated for found in pairs]))
 
 

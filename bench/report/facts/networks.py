@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import fastest
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.facts import fact, machines
 from bench.report.facts.fact import Found
 from bench.report.stats import break_even, estimate, quantities
@@ -41,11 +42,11 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     "Read from machine.json; as many as one of its cells used, which is one but for studies of several.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    records = evidence.records(session, device="gpu", status="ok")
+    records = evidence.view(session).records(Pick(device="gpu", status="ok"))
     if not records:
         return None
     fewest = min(records, key=lambda record: record.cell.n_gpus)
-    return Found(fmt.with_article(evidence.gpu_text(session, fewest)), is_place=True)
+    return Found(fmt.with_article(evidence.view(session).gpu_text(fewest)), is_place=True)
 
 
 @fact.fact("lead-date", "the day of the leading session", "Read from session.json.")
@@ -77,7 +78,7 @@ def images(name: str, title: str, n_images: int, how: str) -> None:
 
     @fact.fact(name, f"ResNet-50 on the CPU: {title}", how)
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        record = evidence.best(session, "resnet50", "train", "cpu")
+        record = evidence.view(session).best(Pick("resnet50", "train", "cpu"))
         step = None if record is None else quantities.step_time(record)
         if record is None or step is None:
             return None
@@ -91,7 +92,7 @@ def images(name: str, title: str, n_images: int, how: str) -> None:
     "One throughput divided by the other, both of one session; interval from the ends of both.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    small, large = (evidence.best(session, name, "train", "cpu") for name in ("mobilenet-v2", "resnet50"))
+    small, large = (evidence.view(session).best(Pick(name, "train", "cpu")) for name in ("mobilenet-v2", "resnet50"))
     if small is None or large is None:
         return None
     first, second = quantities.throughput(small), quantities.throughput(large)
@@ -111,7 +112,7 @@ def extreme(name: str, word: str, place: Callable[[int], int]) -> None:
         "precision, in order.",
     )
     def make(evidence: Evidence, session: SessionResults) -> Found | None:
-        contrasts = [evidence.best_contrast(session, workload) for workload in evidence.model_workloads()]
+        contrasts = [evidence.view(session).best_contrast(Pick(workload)) for workload in evidence.model_workloads()]
         found = sorted((c for c in contrasts if c is not None), key=lambda c: c.speedup.value)
         if not found:
             return None
@@ -127,7 +128,7 @@ def _grid(
 ) -> dict[int, Record]:
     """The fastest record of each size of the dense network's grid, ascending; size is made of width and batch size."""
     found: dict[int, list[Record]] = {}
-    for record in evidence.records(session, workload="mlp-tabular", mode="train", device=device, status="ok"):
+    for record in evidence.view(session).records(Pick("mlp-tabular", "train", device, status="ok")):
         if record.cell.precision == "float32-strict":
             key = size(int(record.cell.params["width"]), record.cell.batch_size)
             found.setdefault(key, []).append(record)
@@ -221,7 +222,7 @@ def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[B
         workload: {
             backend: record
             for backend in BACKENDS
-            if (record := evidence.best(session, workload, "train", "cpu", backend=backend)) is not None
+            if (record := evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))) is not None
         }
         for workload in evidence.model_workloads()
     }
@@ -235,7 +236,7 @@ def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[B
     "versions, pooled over cells, beyond what the cells' intervals explain.",
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    sd = evidence.drift(session)
+    sd = evidence.view(session).drift
     return None if sd is None else Found(fmt.percent(math.expm1(sd)), ())
 
 

@@ -10,8 +10,8 @@ from bench import schema
 from bench.records.store import SessionResults
 from bench.report.claims import answers, ledger
 from bench.report.claims import case as claims_case
-from bench.report.evidence import view
 from bench.report.evidence.cells import OLDER, CellRef
+from bench.report.evidence.view import Pick
 from bench.report.facts import fact as facts_fact
 from bench.report.pages import addresses, forms, markup, plain
 from bench.report.pages.context import Site
@@ -123,12 +123,12 @@ class Voice:
         if spec.kind == "study":
             return self._first_of_study(spec, device, session)
         make = quantities.flop_rate if spec.kind == "probe" else quantities.throughput
-        return self.estimate(session, self.evidence.best(session, spec.id, mode, device), make, spec.title)
+        return self.estimate(session, self.evidence.view(session).best(Pick(spec.id, mode, device)), make, spec.title)
 
     def _first_of_study(self, spec: Workload, device: schema.Device, session: SessionResults | None) -> str:
         """The first series, or the first reading, of a study on the first backend that has it."""
         for backend in schema.BACKENDS:
-            record = view.usual(self.evidence, session, spec.id, device, backend)
+            record = self.evidence.view(session).usual(Pick(spec.id, device=device, backend=backend))
             if session is None or record is None:
                 continue
             found = [(item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
@@ -195,7 +195,7 @@ class Voice:
     def _chart_note(self, session: SessionResults) -> str:
         """Where and when a chart was measured, and a warning where that session does not agree with itself."""
         whose = "This machine" if session.is_local else session.machine.id
-        passed = self.evidence.has_passed_self_test(session)
+        passed = self.evidence.view(session).has_passed_self_test
         warning = {True: "", False: " It differs from itself.", None: " It was not tested against itself."}[passed]
         where = f"{whose}: {self.site.machine_words(session)}, {markup.finished_at(session)}"
         return f"{where}. Medians with 95 % intervals.{warning}"

@@ -11,7 +11,7 @@ from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
 from bench.report.pages import addresses, cache, markup, sharing
 from bench.report.pages.addresses import Pages
-from bench.report.pages.markup import MISSING, QUANTITIES, e
+from bench.report.pages.markup import MISSING, e
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
 from bench.report.stats import traces as stats_traces
@@ -65,8 +65,8 @@ def _cited_cell(evidence: Evidence, page: str, session: SessionResults, record: 
 
 def machine_of(evidence: Evidence, session: SessionResults, record: Record) -> str:
     """What a cell ran on, for a citation: the CPU with its cores, and before it the GPU that did the work."""
-    cpu = evidence.cpu_text(session, record)
-    return f"{evidence.gpu_text(session, record)} beside {cpu}" if record.cell.device == "gpu" else cpu
+    cpu = evidence.view(session).cpu_text(record)
+    return f"{evidence.view(session).gpu_text(record)} beside {cpu}" if record.cell.device == "gpu" else cpu
 
 
 def citation(what: str, value: str, machine: str, sessions: Sequence[SessionResults], address: str) -> str:
@@ -117,7 +117,7 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: str)
             fmt.percent(found.spread_frac),
         )
         for title, found in (
-            *((title, make(record)) for _, title, make in QUANTITIES),
+            *((q.title, q(record)) for q in quantities.QUANTITIES.values() if q.title),
             *((item.label, studies.call_time(record, item.id)) for item in studies.series_of(record)),
             *((item.label, studies.reading(record, item.id)) for item in studies.readings_of(record)),
         )

@@ -124,7 +124,7 @@ class Site:
 
     def machine_words(self, session: SessionResults) -> str:
         """A machine's GPU, where one was measured, its CPU and the cores used."""
-        beside = f"{self.evidence.gpu_text(session)} beside " if self.evidence.has_gpu(session) else ""
+        beside = f"{self.evidence.view(session).gpu_text()} beside " if self.evidence.view(session).has_gpu else ""
         return f"{beside}{session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}"
 
     # Numbers.

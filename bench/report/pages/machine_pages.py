@@ -183,7 +183,7 @@ def _history_rows(site: Site, page: str, found: history.History) -> Iterable[tup
 
 def _self_test(site: Site, page: str, session: SessionResults) -> str:
     """The A/A test: the same cell's even runs against its odd ones, and how often any headline cell differs."""
-    found = site.evidence.self_test(session)
+    found = site.evidence.view(session).self_test
     if found is None:
         return "not tested: no headline cell has two runs in each half"
     record, halves = found.planned or max(found.halves, key=lambda pair: (pair[1].n_odd, pair[0].cell.id))

@@ -6,7 +6,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -18,7 +18,6 @@ from bench.report.claims import case, rule
 from bench.report.evidence.cells import CellRef
 from bench.report.facts import fact
 from bench.report.pages import addresses
-from bench.report.stats import estimate, quantities
 from bench.schema import Record
 
 # In the search an answer comes before a belief and a guide, and those before everything else.
@@ -27,21 +26,6 @@ OTHER_BOOST = 0.5
 MISSING = '<span class="missing">not measured yet</span>'
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
-# What a page shows of a record, in words, and the estimate behind it.
-QUANTITIES: tuple[tuple[str, str, Callable[[Record], estimate.Estimate | None]], ...] = (
-    ("throughput", "Throughput", quantities.throughput),
-    ("step", "Steady step", quantities.step_time),
-    ("latency", "Latency of one step", quantities.latency),
-    ("first-step", "First step", quantities.first_step),
-    ("start-up", "Start-up", quantities.start_up),
-    ("job", "Whole job", quantities.job_time),
-    ("target", "Time to target", quantities.time_to_target),
-    ("reached", "Runs that reached the target", quantities.reached_frac),
-    ("rate", "Rate", quantities.flop_rate),
-    ("host-memory", "Peak memory", quantities.peak_host_bytes),
-    ("device-memory", "Peak GPU memory", quantities.peak_device_bytes),
-    ("energy", "Energy", quantities.energy),
-)
 
 
 # Small pieces of HTML.

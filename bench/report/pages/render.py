@@ -141,11 +141,11 @@ def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
         where = "Nothing has been measured yet. Run <code>make refresh</code> to begin with this machine."
     else:
         whose = "this machine" if lead.is_local else "a published machine"
-        used = {site.evidence.key(session): session for fact in voice.facts for session, _ in fact.cells}
+        used = {site.evidence.view(session).key: session for fact in voice.facts for session, _ in fact.cells}
         links = [
             f'<a href="{addresses.href(source.path, f"machines/{addresses.machine_slug(session)}.md")}">'
             f"{e(site.machine_words(session))}</a>"
-            for session in ({site.evidence.key(lead): lead} | used).values()
+            for session in ({site.evidence.view(lead).key: lead} | used).values()
         ]
         where = (
             f"Measured on <strong>{whose}</strong>: {' and '.join(links)}, "

@@ -8,16 +8,24 @@ from bench import schema
 from bench.records.store import SessionResults
 from bench.report.charts import chart
 from bench.report.charts.paint import axes
+from bench.report.evidence.view import Pick
 from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, QUANTITIES, e
+from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, e
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time
 from bench.report.tables import table as tables_table
 from bench.schema import Record, Workload
 from bench.workloads import registry
+
+# What the headline table of a workload shows.
+OF_A_MODEL = (
+    quantities.throughput, quantities.step_time, quantities.latency, quantities.first_step, quantities.start_up,
+    quantities.job_time, quantities.time_to_target, quantities.reached_frac,
+)  # fmt: skip
+OF_A_PROBE = (quantities.step_time, quantities.first_step, quantities.flop_rate)
 
 
 def workload_pages(site: Site) -> Pages:
@@ -63,7 +71,7 @@ def speaker_words(site: Site, session: SessionResults | None) -> str:
     """Where and when a session was measured, to end a sentence or a heading."""
     if session is None:
         return ""
-    beside = f"{site.evidence.gpu_text(session)} beside " if site.evidence.has_gpu(session) else ""
+    beside = f"{site.evidence.view(session).gpu_text()} beside " if site.evidence.view(session).has_gpu else ""
     machine = "this machine" if session.is_local else f"{beside}{session.machine.cpu_model}"
     return f" on {machine}, measured {markup.finished_at(session)}"
 
@@ -72,7 +80,7 @@ def _speakers(site: Site, workload: str) -> list[SessionResults | None]:
     """Sessions that a workload's page is about: the leading one, then the first that ran it on a GPU."""
     lead, gpu = site.evidence.lead, site.evidence.gpu_session(workload)
     found = [lead] if gpu is None or gpu is lead else [lead, gpu]
-    return [session for session in found if site.evidence.records(session, workload=workload)] or [lead]
+    return [session for session in found if site.evidence.view(session).records(Pick(workload))] or [lead]
 
 
 def _workload_page(site: Site, path: str, spec: Workload) -> str:
@@ -108,7 +116,7 @@ def _whole_jobs(site: Site, page: str, spec: Workload) -> list[str]:
     """Whether start-up, first step and steady steps add up to the job that was timed, cell by cell."""
     lead = site.evidence.lead
     rows = []
-    for record in site.evidence.records(lead, workload=spec.id, mode="train", status="ok"):
+    for record in site.evidence.view(lead).records(Pick(spec.id, "train", status="ok")):
         found = total_time.check(record)
         if found is not None:
             rows.append(
@@ -129,9 +137,7 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
     """Every arm of one session: on a GPU also the faster precisions."""
     modes = ["probe"] if spec.kind == "probe" else ["train", "infer"]
     modes = [m for m in modes if any(v.mode == m for vs in spec.variants.values() for v in vs)] or modes[:1]
-    columns = [(title, make) for _, title, make in QUANTITIES[:8]]
-    if spec.kind == "probe":
-        columns = [(title, make) for name, title, make in QUANTITIES if name in ("rate", "step", "first-step")]
+    columns = [(quantity.title, quantity) for quantity in (OF_A_PROBE if spec.kind == "probe" else OF_A_MODEL)]
     rows = []
     for mode in modes:
         arms = _headline_arms(site, spec, session, mode)
@@ -160,9 +166,11 @@ def _headline_arms(
     """Name and best record of each arm of a mode: of the leading session also the CPU arms it lacks."""
     found: list[tuple[str, Record | None]] = []
     for device in schema.DEVICES:
-        for backend in site.evidence.backends(session):
+        for backend in site.evidence.view(session).backends:
             for precision in tables_table.PRECISIONS[: 1 if device == "cpu" else None]:
-                record = site.evidence.best(session, spec.id, mode, device, backend=backend, precision=precision)
+                record = site.evidence.view(session).best(
+                    Pick(spec.id, mode, device, backend=backend, precision=precision)
+                )
                 if record is None and (device == "gpu" or session is not site.evidence.lead):
                     continue
                 name = f"{axes.BACKEND_NAMES[backend]}, {device.upper()}"

@@ -70,10 +70,11 @@ def break_even_interval(sizes: Sequence[float], pairs: Sequence[tuple[Record, Re
         a, b = quantities.throughput.draws(first), quantities.throughput.draws(second)
         if a is not None and b is not None:
             drawn.append((a, b))
-    return _break_even_of(sizes, drawn) if drawn and len(drawn) == len(pairs) else None
+    return of_draws(sizes, drawn) if drawn and len(drawn) == len(pairs) else None
 
 
-def _break_even_of(sizes: Sequence[float], pairs: Sequence[tuple[Draws, Draws]]) -> BreakEven:
+def of_draws(sizes: Sequence[float], pairs: Sequence[tuple[Draws, Draws]]) -> BreakEven:
+    """The same from resamples of the two sides of each size."""
     curves = []
     for a, b in pairs:
         value = math.log(a.value / b.value)

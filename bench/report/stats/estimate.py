@@ -14,7 +14,6 @@ Z_95 = 1.959963984540054  # standard normal quantile at 0.975
 
 Unit = Literal["s", "samples_per_s", "flop_per_s", "bytes_per_s", "per_s", "ratio", "bytes", "frac", "count", "j"]
 Order = Literal["faster", "slower", "overlaps"]
-Quantity = str  # a name in the registry, quantities.QUANTITIES
 T = TypeVar("T")
 TIMED_UNITS = ("s", "samples_per_s", "flop_per_s")  # of two values in one of these, one is the faster
 
@@ -91,22 +90,18 @@ def ranks(items: Sequence[T | None], order: Callable[[Any, Any], Order] = compar
     return tuple(None if own is None else 1 + sum(order(other, own) == "faster" for other in measured) for own in items)
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % score interval of a share of ``hits`` among ``n``.
+def share(hits: int, n: int) -> Estimate:
+    """Share of ``hits`` among ``n`` with Wilson's 95 % score interval.
 
     Source: Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, Statistical Science 16 (2001).
     A bootstrap would call five of five certain; this interval does not.
     """
     from scipy.stats import binomtest  # half a second to import, and needed by few
 
-    found = binomtest(hits, n).proportion_ci(CONFIDENCE_FRAC, method="wilson")
-    return float(found.low), float(found.high)
-
-
-def share(hits: int, n: int) -> Estimate:
-    """Share of ``hits`` among ``n`` with Wilson's interval."""
-    low, high = wilson(hits, n)
-    return Estimate(value=hits / n, low=low, high=high, n=n, n_samples=n, unit="frac", spread_frac=0.0)
+    ends = binomtest(hits, n).proportion_ci(CONFIDENCE_FRAC, method="wilson")
+    return Estimate(
+        value=hits / n, low=float(ends.low), high=float(ends.high), n=n, n_samples=n, unit="frac", spread_frac=0.0
+    )
 
 
 def attainable_coverage(n: int) -> float:

@@ -17,6 +17,7 @@ claims rest on ratios.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ from bench.report.stats import bootstrap, estimate
 from bench.report.stats.bootstrap import Draws
 from bench.report.stats.estimate import ComparisonError, Estimate, Unit
 from bench.schema import Phase, Record, Run
+from bench.workloads import registry
 
 T = TypeVar("T")
 Samples = Callable[[Record, Run], list[float]]  # of a finished run the values that its median is taken of
@@ -73,6 +75,27 @@ class Quantity(msgspec.Struct, frozen=True):
         if seconds is None or work is None:
             return None
         return Draws(work / seconds.value, work / seconds.resamples, seconds.n, seconds.n_samples, seconds.spread_frac)
+
+    def medians(self, record: Record) -> list[float]:
+        """Each finished run's median of its samples, which of a rate are seconds per step."""
+        return [statistics.median(sample) for sample in self._nested(record)]
+
+    def ratio(self, first: Record, second: Record) -> Estimate | None:
+        """How many times the first record's value is the second's, or None when one was not measured.
+
+        The interval comes from differences of logarithms of independent resamples, so that the ratio the other way
+        round has exactly the inverse interval. Nothing is paired. That both come from one session is for the caller to
+        check (``Evidence.record_speedup`` does).
+
+        Raises:
+            ComparisonError: the records differ in method version, workload, mode or source, and mean different things.
+        """
+        check_comparable(first, second)
+        return _memo(first, ("ratio", self.name, id(second)), lambda: self._ratio(first, second), keep=second)
+
+    def _ratio(self, first: Record, second: Record) -> Estimate | None:
+        a, b = self.draws(first), self.draws(second)
+        return None if a is None or b is None or a.value <= 0 or b.value <= 0 else bootstrap.ratio_of(a, b)
 
     def _estimate(self, record: Record) -> Estimate | None:
         if not self.is_share:
@@ -208,6 +231,17 @@ utilisation = Quantity(  # of the GPU, as its driver reads it
 QUANTITIES: dict[str, Quantity] = {row.name: row for row in tuple(globals().values()) if isinstance(row, Quantity)}
 
 
+def named(name: str) -> Quantity:
+    """The row of that name.
+
+    Raises:
+        UnknownNameError: there is none; the message names near ones.
+    """
+    if name not in QUANTITIES:
+        raise registry.unknown("quantity", name, list(QUANTITIES))
+    return QUANTITIES[name]
+
+
 # Estimates that take more than a record.
 
 
@@ -286,19 +320,8 @@ def control_spread_frac(record: Record) -> float | None:
 
 
 def ratio(first: Record, second: Record, quantity: str = "throughput") -> Estimate | None:
-    """How many times the first record's quantity is the second's, or None when one was not measured.
-
-    The interval comes from differences of logarithms of independent resamples, so that the ratio the other way round
-    has exactly the inverse interval. Nothing is paired. That both come from one session is for the caller to check
-    (``Evidence.record_speedup`` does).
-
-    Raises:
-        ComparisonError: the records differ in method version, workload, mode or source, and mean different things.
-    """
-    check_comparable(first, second)
-    return _memo(
-        first, ("ratio", quantity, id(second)), lambda: _ratio(first, second, QUANTITIES[quantity]), keep=second
-    )
+    """How many times the first record's quantity is the second's, see ``Quantity.ratio``."""
+    return named(quantity).ratio(first, second)
 
 
 def nested_estimate(
@@ -337,11 +360,6 @@ def check_comparable(first: Record, second: Record) -> None:
     for what, a, b in differing:
         if a != b:
             raise ComparisonError(f"{first.cell.id} and {second.cell.id} differ in {what}: {a} and {b}")
-
-
-def _ratio(first: Record, second: Record, quantity: Quantity) -> Estimate | None:
-    a, b = quantity.draws(first), quantity.draws(second)
-    return None if a is None or b is None or a.value <= 0 or b.value <= 0 else bootstrap.ratio_of(a, b)
 
 
 # Estimates of a record are asked for by tables, charts, facts and verdicts alike. Records hold dicts and have no hash,

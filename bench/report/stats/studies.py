@@ -7,12 +7,13 @@ then the median over rounds and over processes. What slows the machine for a whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 
 from bench.report.stats import estimate, quantities
 from bench.report.stats.estimate import Estimate
+from bench.report.stats.quantities import Quantity
 from bench.schema import Block, Reading, Record, Run, Series
 from bench.workloads import registry
 
@@ -31,13 +32,15 @@ def readings_of(record: Record) -> tuple[Reading, ...]:
     )
 
 
+@cache
+def calls(series: str) -> Quantity:
+    """The seconds per call of a series, as a quantity."""
+    return Quantity(f"calls of {series}", "s", lambda record, run: _seconds(run.series.get(series, ())))
+
+
 def call_time(record: Record, series: str) -> Estimate | None:
     """Seconds per call of a series."""
-
-    def samples(record: Record, run: Run) -> list[float]:
-        return _seconds(run.series.get(series, ()))
-
-    return quantities.nested_estimate(record, ("series", series), samples, "s")
+    return calls(series)(record)
 
 
 def first_call(record: Record, series: str) -> Estimate | None:

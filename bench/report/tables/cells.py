@@ -9,6 +9,7 @@ import msgspec
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
@@ -24,7 +25,7 @@ NOTHING = Cellv(text="")
 
 def doubt(evidence: Evidence, session: SessionResults) -> str:
     """What the test of a session against itself leaves open; empty where it passed."""
-    passed = evidence.has_passed_self_test(session)
+    passed = evidence.view(session).has_passed_self_test
     return {True: "", False: "differs from itself", None: "not tested against itself"}[passed]
 
 
@@ -76,7 +77,7 @@ def by_backend(
     quantity: Callable[[Record], Estimate | None],
 ) -> tuple[Cellv, ...]:
     """The quantity of each backend's record, nothing for one that the session did not run; at the end their places."""
-    ran = {backend: records.get(backend) for backend in scope.evidence.backends(session)}
+    ran = {backend: records.get(backend) for backend in scope.evidence.view(session).backends}
     found = {b: or_failed(scope, ran[b], quantity) if b in ran else NOTHING for b in BACKENDS}
     return (*found.values(), _places(scope, found, ran))
 
@@ -129,9 +130,9 @@ def backend_names() -> tuple[str, ...]:
 
 def both_devices(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, Cellv, Cellv]:
     """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
-    contrast = scope.evidence.best_contrast(session, workload)
+    contrast = scope.evidence.view(session).best_contrast(Pick(workload))
     if contrast is None:
-        found = (scope.evidence.candidates(session, workload, "train", device) for device in DEVICES)
+        found = (scope.evidence.view(session).candidates(Pick(workload, "train", device)) for device in DEVICES)
         best = (select.speaker(scope, records) if records else None for records in found)
         cpu, gpu = (or_failed(scope, record, quantities.throughput) for record in best)
         return (cpu, gpu, MISSING) if session.machine.gpus else (cpu, NO_GPU, NOTHING)
@@ -145,7 +146,7 @@ def sides(scope: TableScope, contrast: Contrast) -> tuple[Cellv, ...]:
     noun = scope.evidence.noun(contrast.cpu.cell.workload)
     return (
         text(contrast.arms),
-        text(scope.evidence.cpu_text(contrast.session, contrast.cpu)),
+        text(scope.evidence.view(contrast.session).cpu_text(contrast.cpu)),
         *(estimate(scope, quantities.throughput(r), r, noun=noun) for r in (contrast.cpu, contrast.gpu)),
         estimate(scope, contrast.speedup, contrast.gpu, contrast.cpu),
     )

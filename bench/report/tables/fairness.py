@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.records.store import SessionResults
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells as tables_cells
@@ -25,7 +26,7 @@ def fairness(scope: TableScope) -> Draft:
         for mode in (*MODES, "probe"):
             for device in DEVICES:
                 for backend in BACKENDS:
-                    best = evidence.best(session, workload, mode, device, backend=backend)
+                    best = evidence.view(session).best(Pick(workload, mode, device, backend=backend))
                     if best is not None:
                         found.setdefault((backend, device), []).append(best)
     arms = sorted(found, key=lambda arm: (DEVICES.index(arm[1]), BACKENDS.index(arm[0])))

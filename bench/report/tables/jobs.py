@@ -6,6 +6,7 @@ import msgspec
 
 from bench.report.evidence import jobs, thresholds, waits
 from bench.report.evidence.cells import is_headline
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -20,9 +21,9 @@ CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
 def headline(scope: TableScope) -> Draft:
     """Training on CPU and GPU, and how long a whole job takes: of the lead and of the first machine with a GPU."""
     evidence = scope.evidence
-    others = [s for s in scope.sessions[1:] if evidence.has_gpu(s)][:1]
+    others = [s for s in scope.sessions[1:] if evidence.view(s).has_gpu][:1]
     rows: list[tuple[Cellv, ...]] = []
-    for session in sorted((*scope.sessions[:1], *others), key=lambda s: not evidence.has_gpu(s)):
+    for session in sorted((*scope.sessions[:1], *others), key=lambda s: not evidence.view(s).has_gpu):
         timed = {job.record.cell.workload: job for job in reversed(jobs.jobs(evidence, session))}
         start = scope.machine(session)
         if session in others:
@@ -34,7 +35,7 @@ def headline(scope: TableScope) -> Draft:
             if session is scope.sessions[0] or any(cell.cells for cell in shown):
                 rows.append((start, cells.text(evidence.title(workload)), *shown))
     columns: tuple[str, ...] = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
-    has_gpu = any(map(evidence.has_gpu, scope.sessions))
+    has_gpu = any(evidence.view(session).has_gpu for session in scope.sessions)
     ratio = ", beside a ratio at its fastest batch and usual precision, else in float32" if has_gpu else ""
     caption = (
         f"Training, each device with its best backend and compiler setting{ratio}. A job runs from starting Python to "
@@ -56,7 +57,7 @@ def patience(scope: TableScope) -> Draft:
         for workload in scope.models():
             by_cores = waits.by_threads(evidence, session, workload)
             shown = []
-            for record in (*map(by_cores.get, CORES), evidence.best(session, workload, "train", "gpu")):
+            for record in (*map(by_cores.get, CORES), evidence.view(session).best(Pick(workload, "train", "gpu"))):
                 time = None if record is None else waits.time_for(record, n_samples)
                 if time is None:
                     shown.append(MISSING)
@@ -129,7 +130,7 @@ def start_up(scope: TableScope) -> Draft:
     for session in scope.sessions:
         for device in DEVICES:
             for backend in BACKENDS:
-                every = scope.evidence.records(session, backend=backend, device=device, status="ok")
+                every = scope.evidence.view(session).records(Pick(backend=backend, device=device, status="ok"))
                 # Other workloads import more than the backend; the headline cells are the same for every backend.
                 records = [r for r in every if is_headline(r) and r.cell.workload in scope.workloads]
                 if not records:

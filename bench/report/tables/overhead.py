@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import studies
 from bench.report.tables import cells as tables_cells
@@ -16,10 +17,10 @@ from bench.schema import BACKENDS, Record
 def overhead(scope: TableScope) -> Draft:
     """What the clock of this benchmark adds to a step of fit, and what is found between two equal arms."""
     workload, evidence = "harness-overhead", scope.evidence
-    backends = [b for b in BACKENDS if any(evidence.records(s, workload=workload, backend=b) for s in scope.sessions)]
+    backends = [b for b in BACKENDS if any(evidence.view(s).records(Pick(workload, backend=b)) for s in scope.sessions)]
     rows = []
     for session in scope.sessions if workload in scope.workloads else ():
-        for group in select.groups(evidence.records(session, workload=workload), select.study_size):
+        for group in select.groups(evidence.view(session).records(Pick(workload)), select.study_size):
             by_backend = {record.cell.backend: record for record in group}
             net = tables_cells.text(evidence.title(str(group[0].cell.params["net"])))
             for series, label in (("clock", "timed"), ("again", "bare again")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING
@@ -14,7 +15,7 @@ def precisions(scope: TableScope) -> Draft:
     evidence = scope.evidence
     rows = []
     for session, workload, quantity, make in select.speeds(scope):
-        for same in select.groups(evidence.records(session, workload=workload), select.all_but_precision):
+        for same in select.groups(evidence.view(session).records(Pick(workload)), select.all_but_precision):
             strict = next((record for record in same if record.cell.precision == PRECISIONS[0]), None)
             for record in sorted(same, key=lambda record: PRECISIONS.index(record.cell.precision)):
                 if record is strict or strict is None:

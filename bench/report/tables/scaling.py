@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import studies
 from bench.report.stats.estimate import Estimate
@@ -18,7 +19,7 @@ def scaling(scope: TableScope) -> Draft:
     workload, evidence = "multi-gpu", scope.evidence
     rows = []
     for session in scope.sessions if workload in scope.workloads else ():
-        for record in evidence.records(session, workload=workload, mode="study"):
+        for record in evidence.view(session).records(Pick(workload, "study")):
             cell, n = record.cell, int(record.cell.params["gpus"])
             words = (str(cell.params["net"]), cells.arm_text(cell.backend, cell.device), fmt.count(cell.batch_size))
             start = (scope.machine(session), *map(cells.text, words), cells.text(fmt.count(n)))

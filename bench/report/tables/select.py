@@ -10,8 +10,9 @@ import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.evidence import cells
+from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
 from bench.report.tables.table import MODES, TableScope
 from bench.schema import BACKENDS, DEVICES, Backend, Device, Mode, Record
 
@@ -47,7 +48,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
         return self.record if self.record is not None and self.record.status == "ok" else None
 
 
-def arms(scope: TableScope, *, modes: Sequence[Mode] = MODES, by: Quantity = "throughput") -> Iterator[Arm]:
+def arms(scope: TableScope, *, modes: Sequence[Mode] = MODES, by: str = "throughput") -> Iterator[Arm]:
     """Every arm of a headline variant that has a record, with the one that is best by a quantity, else by throughput.
 
     Of the leading session also what it could have measured on the CPU and has not, so that a gap is seen: its first
@@ -60,9 +61,11 @@ def arms(scope: TableScope, *, modes: Sequence[Mode] = MODES, by: Quantity = "th
             expected = {v.mode for v in variants if v.headline} if session is evidence.lead else set()
             for mode, device in itertools.product(modes, DEVICES):
                 place: dict[str, Any] = {"session": session, "workload": workload, "mode": mode, "device": device}
-                by_backend = {b: evidence.candidates(session, workload, mode, device, backend=b) for b in BACKENDS}
+                by_backend = {
+                    b: evidence.view(session).candidates(Pick(workload, mode, device, backend=b)) for b in BACKENDS
+                }
                 if not any(by_backend.values()) and device == "cpu" and mode in expected:
-                    yield Arm(backend=evidence.backends(session)[0], record=None, **place)
+                    yield Arm(backend=evidence.view(session).backends[0], record=None, **place)
                 for backend, found in by_backend.items():
                     if found:
                         yield Arm(backend=backend, record=speaker(scope, found, by), **place)
@@ -75,12 +78,12 @@ def all_but_threads(record: Record) -> tuple[Any, ...]:
     return (cell.mode, params, BACKENDS.index(cell.backend), cell.jit, cell.batch_size, cell.n_samples)
 
 
-def fastest(scope: TableScope, records: Sequence[Record], by: Quantity = "throughput") -> Record | None:
+def fastest(scope: TableScope, records: Sequence[Record], by: str = "throughput") -> Record | None:
     """The best record that nothing disturbed; a disturbed one only where there is no other."""
     return cells.fastest(scope.evidence.undisturbed(records), by)
 
 
-def speaker(scope: TableScope, records: Sequence[Record], by: Quantity = "throughput") -> Record:
+def speaker(scope: TableScope, records: Sequence[Record], by: str = "throughput") -> Record:
     """The best of the records by a quantity, else by throughput; with nothing measured the first, which says why.
 
     Raises:
@@ -90,7 +93,7 @@ def speaker(scope: TableScope, records: Sequence[Record], by: Quantity = "throug
 
 
 def speedup(
-    scope: TableScope, first: Record | None, second: Record | None, quantity: Quantity = "throughput"
+    scope: TableScope, first: Record | None, second: Record | None, quantity: str = "throughput"
 ) -> Estimate | None:
     """How many times faster the first record is than the second; None unless both were measured."""
     if first is None or second is None or not ("ok" == first.status == second.status):
@@ -98,7 +101,7 @@ def speedup(
     return scope.evidence.record_speedup(first, second, quantity)
 
 
-def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, Quantity, Callable[[Record], Estimate | None]]]:
+def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, str, Callable[[Record], Estimate | None]]]:
     """Session, workload, and the quantity that is its speed, by name and as a function; a study has none."""
     for session in scope.sessions:
         for workload in scope.workloads:
@@ -112,7 +115,7 @@ def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, Quantity, C
 def strict(scope: TableScope, session: SessionResults, workload: str, **fields: Any) -> list[Record]:
     """Float32 records of a workload, on each device those with most threads."""
     return most_threads_by_device(
-        scope.evidence.records(session, workload=workload, precision="float32-strict", **fields)
+        scope.evidence.view(session).records(Pick(workload, precision="float32-strict", **fields))
     )
 
 

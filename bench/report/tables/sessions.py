@@ -42,13 +42,13 @@ def machines(scope: TableScope) -> Draft:
     """Every machine: processor, cores, memory, GPUs."""
     evidence = scope.evidence
     rows = []
-    for found in select.groups(select.every_session(scope), evidence.key):
+    for found in select.groups(select.every_session(scope), lambda s: evidence.view(s).key):
         session = max(found, key=lambda s: s.session.started_at)
         machine, described = session.machine, session.session
         told = [record for record in session.records.values() if record.status == "ok"][:1]
         gpus = [fmt.gpu(gpu) for gpu in machine.gpus]
         rows.append((
-            tables_cells.text(evidence.label(session)),
+            tables_cells.text(evidence.view(session).label),
             tables_cells.text(machine.cpu_model),
             MISSING if machine.n_physical_cores is None else tables_cells.number(scope, machine.n_physical_cores, told),
             tables_cells.number(scope, machine.n_logical_cores, told),
@@ -83,7 +83,7 @@ def failures(scope: TableScope) -> Draft:
     rows = []
     for session in select.every_session(scope):
         start = (scope.machine(session), tables_cells.text(session.session.id))
-        for record in evidence.records(session):
+        for record in evidence.view(session).records():
             if record.status != "ok" and record.cell.workload in scope.workloads:
                 cells = evidence.refs(record)
                 rows.append((

@@ -89,12 +89,13 @@ class TableScope(msgspec.Struct, frozen=True, kw_only=True):
 
     def machine(self, session: SessionResults) -> Cellv:
         """The machine in words, with its GPU and its cores."""
-        label, cpu, gpu = (getattr(self.evidence, name)(session) for name in ("label", "cpu_text", "gpu_text"))
+        view = self.evidence.view(session)
+        label, cpu, gpu = view.label, view.cpu_text(), view.gpu_text()
         return Cellv(text=f"{label} ({gpu} beside {cpu})" if gpu else f"{label} ({cpu})")
 
     def gpus_first(self) -> tuple[SessionResults, ...]:
         """The sessions, those that measured a GPU before the others."""
-        return tuple(sorted(self.sessions, key=lambda session: not self.evidence.has_gpu(session)))
+        return tuple(sorted(self.sessions, key=lambda session: not self.evidence.view(session).has_gpu))
 
 
 class Draft(msgspec.Struct, kw_only=True):

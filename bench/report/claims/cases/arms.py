@@ -13,6 +13,7 @@ from bench.report.claims.case import Case, Part, case_of
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import maker
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick, View
 from bench.report.facts import estimated
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
@@ -38,14 +39,14 @@ def gpu_over_cpu(
         by_size: at every size that both ran instead, one batch for both.
         strict: like for like instead, the headline's batch and strict float32 on both.
     """
-    contrast = evidence.contrast if strict else evidence.best_contrast
+    contrast = View.contrast if strict else View.best_contrast
     found = [
         names.contrast_case(evidence, one)
         for session in names.serious(evidence)
         for workload in workloads or evidence.model_workloads()
         for mode in modes
         for options in (_sizes(evidence, session, workload, mode) if by_size else [{}])
-        if (one := contrast(session, workload, mode, **options)) is not None
+        if (one := contrast(evidence.view(session), Pick(workload, mode, **options))) is not None
     ]
     if found or "train" not in modes or strict:
         return found
@@ -94,7 +95,7 @@ def larger_batch(evidence: Evidence, *, per_doubling: bool = False) -> list[Case
     found = []
     for session in names.serious(evidence):
         groups: dict[tuple[Any, ...], list[Record]] = {}
-        measured = evidence.records(session, mode="train", status="ok")
+        measured = evidence.view(session).records(Pick(mode="train", status="ok"))
         usable = {record.cell.id for record in evidence.undisturbed(measured)}
         for record in measured:
             c = record.cell
@@ -125,7 +126,10 @@ def backend_over_others(evidence: Evidence, *, backend: Backend) -> list[Case]:
     for session in names.serious(evidence):
         for workload in evidence.model_workloads():
             for device in DEVICES:
-                arms = {name: evidence.best(session, workload, "train", device, backend=name) for name in BACKENDS}
+                arms = {
+                    name: evidence.view(session).best(Pick(workload, "train", device, backend=name))
+                    for name in BACKENDS
+                }
                 mine = arms.pop(backend)
                 rival = max((record for record in arms.values() if record is not None), key=_speed, default=None)
                 if mine is None or rival is None:
@@ -144,7 +148,7 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
     for session in names.serious(evidence):
         for workload in evidence.model_workloads():
             for device in DEVICES:
-                arms = evidence.undisturbed(evidence.candidates(session, workload, "train", device))
+                arms = evidence.undisturbed(evidence.view(session).candidates(Pick(workload, "train", device)))
                 timed = [
                     (step.value, job.value, record)
                     for record in arms
@@ -175,7 +179,7 @@ def _speed(record: Record) -> tuple[float, str]:
 def _sizes(evidence: Evidence, session: SessionResults, workload: str, mode: Mode) -> list[dict[str, Any]]:
     """Every size of a workload that ran on the session's GPU, as options of ``contrast``."""
     seen: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for record in evidence.records(session, workload=workload, mode=mode, device="gpu", status="ok"):
+    for record in evidence.view(session).records(Pick(workload, mode, "gpu", status="ok")):
         cell = record.cell
         options = {"params": dict(cell.params), "batch_size": cell.batch_size}
         seen.setdefault((tuple(sorted(cell.params.items())), cell.batch_size), options)
@@ -187,7 +191,7 @@ def alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, list
     fields = ("workload", "mode", "backend", "device", "precision", "jit", "batch_size", "n_samples", "threads")
     for session in names.serious(evidence):
         groups: dict[tuple[Any, ...], list[Record]] = {}
-        for record in evidence.undisturbed(evidence.records(session, status="ok")):
+        for record in evidence.undisturbed(evidence.view(session).records(Pick(status="ok"))):
             cell = record.cell
             if cell.mode not in ("train", "infer"):
                 continue

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.report.claims.case import Case, Part, case_of
+from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.stats import format as fmt
 from bench.schema import Record
@@ -55,7 +56,7 @@ def name(evidence: Evidence, record: Record, session: SessionResults, *, batch: 
     """A cell's task in words: title, mode where it is not training, and what tells it from the other sizes."""
     cell = record.cell
     words = _task(evidence, record)
-    same = evidence.records(session, workload=cell.workload, mode=cell.mode, device=cell.device)
+    same = evidence.view(session).records(Pick(cell.workload, cell.mode, cell.device))
     if batch and any(r.cell.batch_size != cell.batch_size for r in same):
         words += f", batch {cell.batch_size}"
     return placed(evidence, words, session)
@@ -76,4 +77,4 @@ def arm_name(evidence: Evidence, record: Record, session: SessionResults, *, bat
 
 def placed(evidence: Evidence, words: str, session: SessionResults) -> str:
     """Words, with the machine where there are several."""
-    return words if len(serious(evidence)) == 1 else f"{words}, on {evidence.label(session)}"
+    return words if len(serious(evidence)) == 1 else f"{words}, on {evidence.view(session).label}"

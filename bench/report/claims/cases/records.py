@@ -11,10 +11,11 @@ from bench.report.claims.cases import arms, names
 from bench.report.claims.cases.names import maker
 from bench.report.evidence import jobs
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.published import figures as published
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate, Quantity
+from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Backend, Device, Mode, Record
 
 
@@ -22,7 +23,7 @@ from bench.schema import BACKENDS, Backend, Device, Mode, Record
 def job_time(evidence: Evidence, *, workload: str) -> list[Case]:
     """The whole job of a workload on the CPU, from starting Python to the end."""
     return [
-        case_of(f"{job.name} on {evidence.label(session)}", job.time, evidence.refs(job.record))
+        case_of(f"{job.name} on {evidence.view(session).label}", job.time, evidence.refs(job.record))
         for session in names.serious(evidence)
         for job in jobs.jobs(evidence, session)
         if job.record.cell.workload == workload and job.time is not None
@@ -46,7 +47,7 @@ def model_quantity(
     quantity: Literal["latency_tail", "first_over_steady"],
     modes: Sequence[Mode],
     devices: Sequence[Device] = ("cpu",),
-    by: Quantity = "throughput",
+    by: str = "throughput",
 ) -> list[Case]:
     """A quantity of the cell that speaks for each model, in each mode; ``by`` is what the cell is the best in."""
     found = []
@@ -54,7 +55,7 @@ def model_quantity(
         for workload in evidence.model_workloads():
             for mode in modes:
                 for device in devices:
-                    record = evidence.best(session, workload, mode, device, by=by)
+                    record = evidence.view(session).best(Pick(workload, mode, device), by=by)
                     if record is not None and (value := QUANTITIES[quantity](record)) is not None:
                         name = names.name(evidence, record, session)
                         found.append(case_of(name, value, evidence.refs(record), evidence.noun(workload)))
@@ -69,7 +70,7 @@ def quality_gap(evidence: Evidence) -> list[Case]:
         for workload in evidence.model_workloads():
             for backend in BACKENDS:
                 gpu, cpu = (
-                    evidence.best(session, workload, "train", device, backend=backend, by="time_to_target")
+                    evidence.view(session).best(Pick(workload, "train", device, backend=backend), by="time_to_target")
                     for device in ("gpu", "cpu")
                 )
                 if gpu is None or cpu is None:
@@ -87,7 +88,7 @@ def memory_ratio(evidence: Evidence) -> list[Case]:
     """A GPU's memory over the main memory of its machine."""
     found = []
     for session in names.serious(evidence):
-        records = evidence.records(session, device="gpu", status="ok")
+        records = evidence.view(session).records(Pick(device="gpu", status="ok"))
         for gpu in session.machine.gpus[:1] if records else ():
             if gpu.memory_bytes is None:
                 continue
@@ -118,7 +119,7 @@ def share_of_best_product(evidence: Evidence, *, backend: Backend) -> list[Case]
     """A backend's rate of the largest matrix product on the CPU over the fastest backend's."""
     found = []
     for session in names.serious(evidence):
-        records = evidence.records(session, workload="matmul", device="cpu", precision="float32-strict", status="ok")
+        records = evidence.view(session).records(Pick("matmul", device="cpu", precision="float32-strict", status="ok"))
         largest = max((_size(record) for record in records), default=0.0)
         same = [record for record in records if _size(record) == largest]
         mine = max((r for r in same if r.cell.backend == backend), key=_rate, default=None)
@@ -137,13 +138,13 @@ def share_of_data_sheet(evidence: Evidence) -> list[Case]:
     """Best measured float32 matrix product of a GPU over the peak that its data sheet prints."""
     found = []
     for session in names.serious(evidence):
-        row = published.peak_row(evidence.gpu_text(session))
-        records = evidence.records(session, workload="matmul", device="gpu", precision="float32-strict")
+        row = published.peak_row(evidence.view(session).gpu_text())
+        records = evidence.view(session).records(Pick("matmul", device="gpu", precision="float32-strict"))
         best = max(records, key=_rate, default=None)
         rate = best and quantities.flop_rate(best)
         if row and best and rate:
             share = estimate.times(rate, 1e-12 / float(published.lookup(row).value), "frac")
-            found.append(case_of(evidence.gpu_text(session, best), share, evidence.refs(best)))
+            found.append(case_of(evidence.view(session).gpu_text(best), share, evidence.refs(best)))
     return found
 
 
@@ -155,17 +156,13 @@ def device_without_code(evidence: Evidence) -> list[Case]:
         for backend in BACKENDS:
             records = [
                 r
-                for r in evidence.records(session, backend=backend, device="gpu", status="ok")
+                for r in evidence.view(session).records(Pick(backend=backend, device="gpu", status="ok"))
                 if quantities.n_params(r)
             ]
             runs = [run for record in records for run in record.runs if run.status == "ok" and run.observed]
             if runs:
                 hits = sum(run.observed is not None and run.observed.device == "gpu" for run in runs)
-                low, high = estimate.wilson(hits, len(runs))
-                share = Estimate(
-                    value=hits / len(runs), low=low, high=high, n=len(runs), n_samples=len(runs), unit="frac",
-                    spread_frac=0.0,
-                )  # fmt: skip
+                share = estimate.share(hits, len(runs))
                 found.append(case_of(fmt.backend(backend), share, evidence.refs(*records)))
     return found
 
@@ -175,7 +172,7 @@ def rate_at_high_utilisation(evidence: Evidence, *, least_util_frac: float) -> l
     """Share of the best measured rate, for GPU cells of the matrix product whose utilisation reads high."""
     found = []
     for session in names.serious(evidence):
-        records = evidence.records(session, workload="matmul", device="gpu", status="ok")
+        records = evidence.view(session).records(Pick("matmul", device="gpu", status="ok"))
         best = max((r for r in records if quantities.flop_rate(r) is not None), key=_rate, default=None)
         for record in records:
             util = _utilisation(record)
@@ -193,7 +190,7 @@ def speedup_at_low_utilisation(evidence: Evidence, *, most_util_frac: float) -> 
     found = []
     for session in names.serious(evidence):
         for workload in evidence.model_workloads():
-            contrast = evidence.contrast(session, workload)
+            contrast = evidence.view(session).contrast(Pick(workload))
             util = None if contrast is None else _utilisation(contrast.gpu)
             if contrast is not None and util is not None and util <= most_util_frac:
                 found.append(names.contrast_case(evidence, contrast, f", at {fmt.percent(util)} utilisation"))

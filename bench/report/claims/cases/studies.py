@@ -12,6 +12,7 @@ from bench.report.claims.case import Case, case_of
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import maker
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, studies
 from bench.report.stats import format as fmt
 from bench.schema import Device, Precision, Record
@@ -131,10 +132,19 @@ def study_reading_between(
         cell = record.cell
         if cell.precision != first:
             continue
-        same = evidence.records(
-            session, workload=workload, mode="study", backend=cell.backend, device=cell.device, jit=cell.jit,
-            precision=second, batch_size=cell.batch_size, params=cell.params, status="ok",
-        )  # fmt: skip
+        same = evidence.view(session).records(
+            Pick(
+                workload,
+                "study",
+                backend=cell.backend,
+                device=cell.device,
+                jit=cell.jit,
+                precision=second,
+                batch_size=cell.batch_size,
+                params=cell.params,
+                status="ok",
+            )
+        )
         other = next((r for r in same if r.cell.threads == cell.threads), None)
         if other is None:
             continue
@@ -150,7 +160,7 @@ def study_on_both(evidence: Evidence, *, workload: str, series: str) -> list[Cas
     found = []
     for session in names.serious(evidence):
         arms: dict[tuple[Any, ...], dict[str, list[Record]]] = {}
-        for record in evidence.records(session, workload=workload, mode="study", status="ok"):
+        for record in evidence.view(session).records(Pick(workload, "study", status="ok")):
             cell = record.cell
             if cell.precision == "float32-strict":
                 key = (cell.backend, cell.batch_size, tuple(sorted(cell.params.items())))
@@ -169,7 +179,7 @@ def study_on_both(evidence: Evidence, *, workload: str, series: str) -> list[Cas
 def _study_records(evidence: Evidence, workload: str, device: Device | None) -> Iterable[tuple[SessionResults, Record]]:
     """Measured cells of a study; a disturbed one only where no other was measured."""
     for session in names.serious(evidence):
-        found = evidence.records(session, workload=workload, mode="study", device=device, status="ok")
+        found = evidence.view(session).records(Pick(workload, "study", device, status="ok"))
         for record in evidence.undisturbed(found):
             yield session, record
 
