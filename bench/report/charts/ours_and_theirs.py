@@ -7,6 +7,7 @@ from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import beside
+from bench.report.published import comparisons
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
 from bench.report.tables.cells import MISSING
@@ -18,7 +19,8 @@ from bench.schema import DEVICES
 def ours_and_theirs_table(scope: TableScope) -> Draft:
     """How fast each network is beside ResNet-50 in our records; the page sets published ratios beside it."""
     rows = []
-    arms = [(mode, device) for mode in dict.fromkeys(s.mode for s in beside.SOURCES) for device in DEVICES]
+    modes = dict.fromkeys(source.mode for source in comparisons.comparisons().sources)
+    arms = [(mode, device) for mode in modes for device in DEVICES]
     for mode, device in arms:
         for network in beside.NETWORKS:
             mine = beside.ours(scope.evidence, network, mode, device) if network in scope.workloads else None
@@ -35,7 +37,7 @@ def ours_and_theirs(scope: Scope) -> Picture:
     """How fast each network is beside ResNet-50 on the same machine, by us and by others."""
     found = []
     titles = {name: scope.title_of(name).partition(",")[0] for name in beside.NETWORKS}
-    for mode in dict.fromkeys(source.mode for source in beside.SOURCES):
+    for mode in dict.fromkeys(source.mode for source in comparisons.comparisons().sources):
         for network in beside.NETWORKS:
             label = f"{titles[network]}, {fmt.MODE_NAMES[mode]}"
             ours = [beside.ours(scope.evidence, network, mode, device) for device in DEVICES]

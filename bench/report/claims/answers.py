@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
+from markupsafe import Markup
 
 from bench.report.claims import case as claims_case
 from bench.report.claims import rule as claims_rule
@@ -313,7 +314,7 @@ def _parts(template: str, counted: Sequence[Decided], evidence: Evidence) -> Ite
     for number, piece in enumerate(EXPRESSION.split(" ".join(template.split()))):
         if number % 2 == 0:
             if piece:
-                yield Part(piece)
+                yield Part(Markup(piece))  # its author's Markdown
             continue
         call = CALL.fullmatch(piece)
         if call is not None and call.group(1) == "fact":

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
+
+from bench.report.prose.source import Source
 
 # Kinds of the registry whose ids belong to a Markdown page of their own.
 KINDS = ("answers", "misconceptions", "pages")
@@ -17,17 +19,8 @@ HOW_TO = "docs/contributing/add-an-answer.md"
 WANTED = ("title", "id")
 
 
-class Headed(Protocol):
-    """What is needed of a source."""
-
-    path: str  # relative to docs/
-    shown: str  # as messages name it
-    meta: Mapping[str, Any]
-    head: str
-
-
 def problems(
-    sources: Iterable[Headed],
+    sources: Iterable[Source],
     *,
     verdicts: Collection[str],
     workloads: Collection[str],
@@ -38,7 +31,7 @@ def problems(
 
     ``registered`` is docs/_ids.toml by kind and id; empty where a checkout has none, and then nothing is missing in it.
     """
-    owners: dict[str, Headed] = {}
+    owners: dict[str, Source] = {}
     pages: dict[str, str] = {}
     for source in sources:
         if not source.head:
@@ -68,7 +61,7 @@ def problems(
                 yield f"{source.shown}:{line_of(source, 'id')}: id {name!r} is not in docs/{REGISTRY}; add it there"
 
 
-def line_of(source: Headed, key: str) -> int:
+def line_of(source: Source, key: str) -> int:
     """Line of a key of the front matter; 1 where it is not found."""
     lines = enumerate(source.head.splitlines(), 1)
     return next((number for number, line in lines if line.startswith(f"{key}:")), 1)
@@ -80,7 +73,7 @@ def unknown(kind: str, name: str, known: Collection[str]) -> str:
     return f"unknown {kind} {name!r}; write one of {', '.join(near)}"
 
 
-def _unknown(source: Headed, key: str, values: Iterable[Any], known: Collection[str]) -> Iterator[str]:
+def _unknown(source: Source, key: str, values: Iterable[Any], known: Collection[str]) -> Iterator[str]:
     for value in values:
         if value and str(value) not in known:
             yield f"{source.shown}:{line_of(source, key)}: {unknown(key.removesuffix('s'), str(value), known)}"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from bench.report.prose import heads
+from bench.report.prose.source import Source
 from bench.schema import Cell, Run, Scalar, Workload
 
 FILE = "_questions.toml"
@@ -80,15 +81,6 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sweeps: tuple[Sweep, ...] = ()
     questions: tuple[Question, ...] = ()
     beliefs: dict[str, str] = {}
-
-
-class Headed(Protocol):
-    """What is needed of a source."""
-
-    path: str  # relative to docs/
-    meta: Mapping[str, Any]
-    head: str
-    body: str
 
 
 def checked(
@@ -186,7 +178,7 @@ def workloads_of(sweep: Sweep) -> tuple[str, ...]:
 # Small parts.
 
 
-def asked(question: Question, sources: Mapping[str, Headed]) -> str:
+def asked(question: Question, sources: Mapping[str, Source]) -> str:
     """A question's wording."""
     lead = sources[question.pages[0]]
     return question.asked or str(lead.meta.get("title", lead.path))
