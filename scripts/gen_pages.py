@@ -38,7 +38,8 @@ def public(address: str | None) -> str:
 
 def forget_edited_modules() -> None:
     """Under `mkdocs serve` modules stay loaded between builds; drop ours when one of their files was edited."""
-    read = [*(ROOT / "bench").rglob("*.py"), *(ROOT / "bench" / "published").iterdir()]
+    kinds = ("*.py", "*.j2")
+    read = [path for kind in kinds for path in (ROOT / "bench").rglob(kind)] + [*(ROOT / "bench/published").iterdir()]
     newest = max(path.stat().st_mtime_ns for path in read)
     if getattr(sys, "_pages_built_from", newest) != newest:
         for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:

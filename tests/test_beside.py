@@ -14,11 +14,12 @@ pytest.importorskip("altair")
 from bench.records.store import Results
 from bench.report.evidence import beside
 from bench.report.evidence.evidence import Evidence
+from bench.report.published import comparisons
 from bench.report.published import figures as published
 from bench.report.stats.estimate import Estimate
 from tests.factories import make_evidence, make_record, make_session_results
 
-SOURCES = {source.id: source for source in beside.SOURCES}
+SOURCES = {source.id: source for source in comparisons.comparisons().sources}
 NOTHING = Evidence(Results(()), {})
 
 
@@ -40,7 +41,7 @@ def test_a_published_ratio_is_a_quotient_of_speeds_or_of_times_the_other_way_rou
 
 
 def test_every_row_of_a_source_is_one_quantity_on_one_machine():
-    for source in beside.SOURCES:
+    for source in SOURCES.values():
         figures = [published.lookup(row) for row in source.rows.values()]
         assert 1 == len({figure.hardware for figure in figures}), source.id
         assert 1 == len({(figure.metric, figure.unit) for figure in figures}), source.id
@@ -87,7 +88,7 @@ def test_orders():
 
 
 def test_the_explanation_of_keras_applications_is_what_its_rows_say():
-    others = [source for source in beside.SOURCES if "inception-v3" in source.rows and source.id != "kapp-cpu"]
+    others = [source for name, source in SOURCES.items() if "inception-v3" in source.rows and name != "kapp-cpu"]
 
     assert beside.ratio_of(SOURCES["kapp-cpu"], "inception-v3") > 1
     assert others and all(beside.ratio_of(source, "inception-v3") < 1 for source in others)

@@ -28,13 +28,14 @@ def text_of(svg: str) -> str:
 
 @pytest.mark.parametrize("words", [SHORT, LONG], ids=["short", "long"])
 def test_a_card_is_a_picture_of_its_size(words, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "CARD_CACHE", tmp_path)
+    monkeypatch.setattr(cache, "PICTURES", tmp_path)
 
-    png = drawings.card(cards.svg(*words, "The site"))
+    png = drawings.begin_card(cards.svg(*words, "The site"))()
 
     assert b"\x89PNG\r\n\x1a\n" == png[:8]
     assert (1200, 630) == struct.unpack(">II", png[16:24])
-    assert [png] == [path.read_bytes() for path in tmp_path.iterdir()]  # kept for the next build
+    monkeypatch.setattr(cache.CACHE, "begin", None)  # nothing is drawn again
+    assert png == drawings.begin_card(cards.svg(*words, "The site"))()
 
 
 def test_a_short_answer_stands_on_its_card_whole():

@@ -3,82 +3,129 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
+from bench.records import store
 from bench.report.charts import draw
 from bench.report.charts import make_table as make
+from bench.report.evidence.evidence import Evidence
 from bench.report.pages import build, cache
 
 pytest.importorskip("altair")
 
-from bench.report.pages import cache as kept
-from tests.factories import make_record
+from tests.factories import make_evidence, make_record
 from tests.test_pages import results_with, write_docs
-
-
-def test_what_was_kept_comes_back_and_only_for_its_state(tmp_path: Path):
-    kept.save(tmp_path, "one", {"table a": (1, 2)})
-
-    assert {"table a": (1, 2)} == kept.load(tmp_path, "one")
-    assert {} == kept.load(tmp_path, "two")
-
-
-def test_a_torn_file_costs_time_and_nothing_else(tmp_path: Path):
-    kept.save(tmp_path, "one", {"table a": list(range(100))})
-    path = tmp_path / "one.pickle"
-    path.write_bytes(path.read_bytes()[:40])
-
-    assert {} == kept.load(tmp_path, "one")
-
-
-def test_only_the_latest_states_are_kept(tmp_path: Path):
-    for index in range(kept.N_FILES + 2):
-        kept.save(tmp_path, f"state-{index}", {})
-        os.utime(tmp_path / f"state-{index}.pickle", (index, index))
-    kept.save(tmp_path, "last", {})
-
-    assert kept.N_FILES == len(list(tmp_path.iterdir()))
-    assert (tmp_path / "last.pickle").exists()
-
-
-def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path):
-    (tmp_path / "file").write_text("in the way")
-
-    kept.save(tmp_path / "file", "one", {"a": 1})
-
-
-@pytest.mark.parametrize("change", ["records", "code", "new file"])
-def test_whatever_decides_the_pages_is_in_the_name(tmp_path: Path, change: str):
-    (tmp_path / "a.py").write_text("x = 1\n")
-    before = kept.name_of("records", tmp_path)
-    if change == "code":
-        (tmp_path / "a.py").write_text("x = 2\n")
-    if change == "new file":
-        (tmp_path / "b.csv").write_text("")
-
-    assert before != kept.name_of("other records" if change == "records" else "records", tmp_path)
-
-
-def test_results_of_runs_count_through_their_fingerprint_alone(tmp_path: Path):
-    before = kept.name_of("records", tmp_path)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "new.json").write_text("{}")
-
-    assert before == kept.name_of("records", tmp_path)
 
 
 def made_again(*_: object, **__: object) -> None:
     pytest.fail("made again")
 
 
+def opened(results: Path, folder: Path) -> tuple[cache.Cache, Evidence]:
+    """A cache as a new process opens it, with its evidence."""
+    found = cache.Cache()
+    return found, found.evidence(results, folder)
+
+
+def test_a_slow_value_comes_back_from_disk_and_only_for_its_name(tmp_path: Path):
+    results = results_with(tmp_path / "results", make_record())
+    first, evidence = opened(results, tmp_path / "kept")
+    assert (1, 2) == first.keep(evidence, "table a", lambda: (1, 2), slow=True)
+
+    second, evidence = opened(results, tmp_path / "kept")
+
+    assert (1, 2) == second.keep(evidence, "table a", made_again, slow=True)
+    assert 3 == second.keep(evidence, "table b", lambda: 3, slow=True)
+
+
+def test_a_value_of_other_records_is_not_found(tmp_path: Path):
+    results = results_with(tmp_path / "results", make_record())
+    first, evidence = opened(results, tmp_path / "kept")
+    first.keep(evidence, "a", lambda: 1, slow=True)
+
+    store.write_record(next(results.rglob("session.json")).parent, make_record("matmul"))
+    second, evidence = opened(results, tmp_path / "kept")
+
+    assert 2 == second.keep(evidence, "a", lambda: 2, slow=True)
+
+
+def test_another_evidence_has_values_of_its_own(tmp_path: Path):
+    found, evidence = opened(results_with(tmp_path / "results", make_record()), tmp_path / "kept")
+    found.keep(evidence, "a", lambda: 1)
+
+    assert 2 == found.keep(make_evidence(), "a", lambda: 2)
+
+
+def test_a_torn_file_costs_time_and_nothing_else(tmp_path: Path):
+    results = results_with(tmp_path / "results", make_record())
+    first, evidence = opened(results, tmp_path / "kept")
+    first.keep(evidence, "a", lambda: list(range(100)), slow=True)
+    for path in (tmp_path / "kept").rglob("output.pkl"):
+        path.write_bytes(path.read_bytes()[:40])
+
+    second, evidence = opened(results, tmp_path / "kept")
+
+    assert list(range(100)) == second.keep(evidence, "a", lambda: list(range(100)), slow=True)
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+
+    found, evidence = opened(results_with(tmp_path / "results", make_record()), tmp_path / "file" / "below")
+
+    assert 1 == found.keep(evidence, "a", lambda: 1, slow=True)
+
+
+@pytest.mark.parametrize("change", ["records", "code", "template", "new file"])
+def test_whatever_decides_the_pages_is_in_the_name(tmp_path: Path, change: str):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / "a.html.j2").write_text("{{ x }}\n")
+    before = cache.state_of("records", tmp_path)
+    name = {"code": "a.py", "template": "a.html.j2", "new file": "b.csv"}.get(change)
+    if name:
+        (tmp_path / name).write_text("another text\n")
+
+    assert before != cache.state_of("other records" if change == "records" else "records", tmp_path)
+
+
+def test_results_of_runs_count_through_their_fingerprint_alone(tmp_path: Path):
+    before = cache.state_of("records", tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "new.json").write_text("{}")
+
+    assert before == cache.state_of("records", tmp_path)
+
+
+@pytest.mark.parametrize("breaks", ["at once", "later"])
+def test_work_is_done_here_where_no_other_process_can(monkeypatch: pytest.MonkeyPatch, breaks: str):
+    class Broken:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def submit(self, *_: object) -> Future[int]:
+            if breaks == "at once":
+                raise BrokenProcessPool
+            future: Future[int] = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
+
+    monkeypatch.setattr(cache, "ProcessPoolExecutor", Broken)
+
+    assert 3 == cache.Cache().begin(len, "abc")()
+
+
+def test_work_is_done_in_another_process():
+    assert os.getpid() != cache.Cache().begin(os.getpid)()
+
+
 def test_pages_from_what_was_kept_are_the_pages_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     docs = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}\n\n{{ table("fairness") }}')
     root = results_with(tmp_path / "results", make_record())
-    cache._KEPT.clear()
     first = build.build(docs, root, keep=tmp_path / "kept")
-    cache._KEPT.clear()  # as a new process begins
+    cache.CACHE.forget()  # as a new process begins
     monkeypatch.setattr(draw, "draw", made_again)
     monkeypatch.setattr(make, "make", made_again)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -13,6 +14,8 @@ def semantic_problems(record: Record) -> Iterator[str]:  # noqa: C901  one line 
     """What types cannot say: values that no real run can have."""
     if not SLUG.fullmatch(record.cell.id):
         yield f"$.cell: expected a lower-case kebab id, found {record.cell.id!r}"
+    if not SLUG.fullmatch(record.cell.workload):
+        yield f"$.cell.workload: expected a lower-case kebab id, found {record.cell.workload!r}"
     newest = METHOD_VERSIONS[record.cell.mode]
     if not 1 <= record.method_version <= newest:
         yield f"$.method_version: expected 1 to {newest}, found {record.method_version}"
@@ -24,6 +27,8 @@ def semantic_problems(record: Record) -> Iterator[str]:  # noqa: C901  one line 
         yield f"$.reason: expected why the status is {record.status!r}, found an empty text"
     for number, run in enumerate(record.runs):
         at = f"$.runs[{number}]"
+        if not is_time(run.started_at):
+            yield f"{at}.started_at: expected a time as ISO 8601, found {run.started_at!r}"
         for kind, blocks in (("warmup", run.warmup), ("blocks", run.blocks)):
             for index, block in enumerate(blocks):
                 if block.seconds <= 0 or block.n_steps <= 0:
@@ -50,6 +55,15 @@ def semantic_problems(record: Record) -> Iterator[str]:  # noqa: C901  one line 
         for field in MEASURED:
             if run.status == "ok" and getattr(run, field) is None and field not in run.unmeasured:
                 yield f"{at}.unmeasured.{field}: expected the reason why {field} is null, found none"
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a time as ISO 8601 writes it."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _study_problems(record: Record, run: Run, at: str) -> Iterator[str]:

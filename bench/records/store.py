@@ -14,7 +14,7 @@ from bench.records import check as records_check
 from bench.records import files as records_files
 from bench.records import plausible, spool
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
-from bench.schema import Machine, Record, Session
+from bench.schema import SLUG, Machine, Record, Session
 
 
 class SessionResults(NamedTuple):
@@ -197,6 +197,11 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
     if session is not None:
         _expect(problems, f"{relative}/session.json: $.id", folder.name, session.id)
         _expect(problems, f"{relative}/session.json: $.machine_id", folder.parent.name, session.machine_id)
+        if not records_check.is_time(session.started_at):
+            problems.append(f"{relative}/session.json: $.started_at: expected a time, found {session.started_at!r}")
+    for name in (folder.parent.name, folder.name):
+        if not SLUG.fullmatch(name):
+            problems.append(f"{relative}: expected folders with lower-case kebab names, found {name!r}")
     records: dict[str, Record] = {}
     for path in sorted(folder.glob("*.json")):
         if path.name in ("machine.json", "session.json"):

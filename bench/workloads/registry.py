@@ -48,6 +48,7 @@ def workloads() -> dict[str, Workload]:
     return found
 
 
+@cache
 def _files() -> dict[str, str]:
     """Dotted name of each workload's module, by the id that follows from its file name."""
     return {

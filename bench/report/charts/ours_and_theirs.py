@@ -13,6 +13,7 @@ from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import beside
 from bench.report.evidence.evidence import Evidence
+from bench.report.published import comparisons
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
 from bench.report.tables.cells import MISSING
@@ -30,7 +31,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _rows(evidence: Evidence) -> Iterator[Row]:
-    modes = dict.fromkeys(source.mode for source in beside.SOURCES)
+    modes = dict.fromkeys(source.mode for source in comparisons.comparisons().sources)
     for mode, device, network in itertools.product(modes, DEVICES, beside.NETWORKS):
         mine = beside.ours(evidence, network, mode, device)
         yield Row(network=network, mode=mode, device=device, ours=mine)

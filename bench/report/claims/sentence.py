@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from markupsafe import Markup
+
 from bench.report.claims.case import Decided, Part, published_case
 from bench.report.claims.rule import counted
 from bench.report.evidence.evidence import Evidence
@@ -30,7 +32,7 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
     for number, piece in enumerate(EXPRESSION.split(" ".join(template.split()))):
         if number % 2 == 0:
             if piece:
-                yield Part(piece)
+                yield Part(Markup(piece))  # its author's Markdown
             continue
         call = CALL.fullmatch(piece)
         if call is not None and call.group(1) == "fact":

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from bench.report.evidence.view import Pick
+from bench.report.published import comparisons
 from bench.report.published import figures as published
+from bench.report.published.comparisons import Source
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate, quotient
 from bench.schema import Device, Mode, Record
@@ -26,90 +28,6 @@ NETWORKS = ("mobilenet-v2", "inception-v3")
 OUTLIER_RATIO = 1.5
 
 Place = Literal["near", "apart", "open"]
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody's speeds of several networks on one machine; ``rows`` are published rows by workload of ours."""
-
-    id: str
-    name: str
-    mode: Mode
-    device: Device
-    rows: Mapping[str, str]
-    is_time: bool = False  # rows hold times, so that the larger one is the slower network
-    why: str  # what sets it apart from ours, for outliers
-
-
-SOURCES = (
-    Source(
-        id="kapp-cpu",
-        name="Keras Applications",
-        mode="infer",
-        device="cpu",
-        rows={
-            "resnet50": "kapp-resnet50-cpu-time-per-inference-step",
-            "mobilenet-v2": "kapp-mobilenetv2-cpu-time-per-inference-step",
-            "inception-v3": "kapp-inceptionv3-cpu-time-per-inference-step",
-        },
-        is_time=True,
-        why="dozens of cores and a batch of thirty-two, and the step of Inception-v3, on its larger pictures, is "
-        "printed as shorter than that of ResNet-50, unlike in the other sources",
-    ),
-    Source(
-        id="timm-i7",
-        name="timm, laptop CPU",
-        mode="infer",
-        device="cpu",
-        rows={
-            "resnet50": "timm-infer-resnet50-infer-fp32-nchw-pt240-cpu-i7-12700h-dynamo",
-            "mobilenet-v2": "timm-infer-mobilenetv2-100-infer-fp32-nchw-pt240-cpu-i7-12700h-dynamo",
-            "inception-v3": "timm-infer-inception-v3-infer-fp32-nchw-pt240-cpu-i7-12700h-dynamo",
-        },
-        why="one picture at a time, compiled by PyTorch",
-    ),
-    Source(
-        id="timm-i9",
-        name="timm, desktop CPU",
-        mode="infer",
-        device="cpu",
-        rows={
-            "resnet50": "timm-infer-resnet50-infer-fp32-nchw-pt240-cpu-i9-10940x-dynamo",
-            "mobilenet-v2": "timm-infer-mobilenetv2-100-infer-fp32-nchw-pt240-cpu-i9-10940x-dynamo",
-            "inception-v3": "timm-infer-inception-v3-infer-fp32-nchw-pt240-cpu-i9-10940x-dynamo",
-        },
-        why="one picture at a time on many cores, of which a small network fills only some",
-    ),
-    Source(
-        id="timm-3090",
-        name="timm, RTX 3090",
-        mode="train",
-        device="gpu",
-        rows={
-            "resnet50": "timm-train-resnet50-train-amp-nhwc-pt112-cu113-rtx3090",
-            "mobilenet-v2": "timm-train-mobilenetv2-100-train-amp-nhwc-pt112-cu113-rtx3090",
-            "inception-v3": "timm-train-inception-v3-train-amp-nhwc-pt112-cu113-rtx3090",
-        },
-        why="a GPU in half precision, whose matrix units speed up the large convolutions of ResNet-50 and not the thin "
-        "ones of MobileNet-v2",
-    ),
-    Source(
-        id="tlkh-3090",
-        name="tf-metal-experiments, RTX 3090",
-        mode="train",
-        device="gpu",
-        rows={"resnet50": "tlkh-resnet50-nvidia-rtx-3090", "mobilenet-v2": "tlkh-mobilenetv2-nvidia-rtx-3090"},
-        why="a GPU in half precision, whose matrix units speed up the large convolutions of ResNet-50 and not the thin "
-        "ones of MobileNet-v2",
-    ),
-    Source(
-        id="tf-p100",
-        name="TensorFlow benchmarks, P100",
-        mode="train",
-        device="gpu",
-        rows={"resnet50": "tfr1-resnet-50-p100", "inception-v3": "tfr1-inceptionv3-p100"},
-        why="a GPU and the software of years ago",
-    ),
-)
 
 
 class Ours(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +67,7 @@ def ours(evidence: Evidence, network: str, mode: Mode, device: Device) -> Ours |
 
 def pairs(evidence: Evidence) -> Iterator[Pair]:
     """Every network of every source beside ours, in the order of the sources."""
-    for source in SOURCES:
+    for source in comparisons.comparisons().sources:
         for network in NETWORKS:
             if network not in source.rows:
                 continue

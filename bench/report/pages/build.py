@@ -7,6 +7,7 @@ the data files are generated. Nothing here knows a site generator: addresses are
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from bench.report.pages import cache, cell_pages, data_files, fact_pages, machine_pages, markup, render, workload_pages
@@ -28,23 +29,30 @@ def build(
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
-    site = Site(docs, cache.evidence(results), address=address, summary=summary)
-    state = cache.recall(site.evidence, results, keep) if keep else ""
+    site = Site(docs, cache.CACHE.evidence(results, keep), address=address, summary=summary)
     site.check_heads()
+    evidence_pages = cache.CACHE.keep_beside(
+        site.evidence,
+        f"evidence pages {address}",
+        functools.partial(cell_pages.evidence_pages, site.evidence, address),
+        cell_pages.pages_of,
+        results,
+        address,
+    )
     pages: Pages = {}
     rendered = {source.path: render.render(site, source) for source in site.sources.values()}
-    for path, (head, body) in rendered.items():
-        pages[path] = head + body
+    pages |= {path: head + body for path, (head, body) in rendered.items()}
     pages |= render.redirects(site)
     pages |= workload_pages.workload_pages(site)
     pages |= machine_pages.machine_pages(site)
     answers = data_files.answer_entries(site, rendered)
     pages |= data_files.answer_files(site, answers)
-    if "faq/index.md" in pages:
-        pages["faq/index.md"] += f"\n{markup.json_ld([one for one in answers if one['kind'] == 'answer'])}\n"
+    if "faq/index.md" in rendered:
+        asked = markup.json_ld([one for one in answers if one["kind"] == "answer"])
+        pages["faq/index.md"] = "".join([*rendered["faq/index.md"], f"\n{asked}\n"])
     pages |= render.card_files(site, rendered)
     pages |= data_files.claim_files(site)
-    pages |= cell_pages.evidence_pages(site.evidence, site.address)
+    pages |= evidence_pages()
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
     pages["evidence/facts.md"] = fact_pages.facts_page(site)
     pages["evidence/published.md"] = fact_pages.published_page(site)
@@ -52,5 +60,5 @@ def build(
     pages |= data_files.chart_files(site)
     pages |= data_files.data_files(site.evidence, results)
     if keep:
-        cache.remember(keep, state)
-    return dict(sorted(pages.items()))
+        cache.tidy(keep)
+    return dict(sorted(site.with_drawings(pages).items()))

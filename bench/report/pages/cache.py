@@ -1,21 +1,32 @@
-"""What a build worked out from the records, kept on disk for the next build of the same records by the same code.
+"""What a build works out, kept for the same process and, where it is slow to make, on disk for the next.
 
-The name of a file tells all that its contents follow from: records, code, published figures, versions and the day
-(prices and badges age). Whatever of these changes, nothing is found and everything is worked out anew.
+What is kept on disk, and what decides whether it is found again:
+
+- values that follow from the records (``Cache.keep``): by name and ``state_of``, which is a fingerprint of the records,
+  the code, the published figures, the libraries and the day, since prices and badges age;
+- pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
+
+A function's own source counts too: joblib forgets what an older one returned.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
+import multiprocessing
 import os
 import pickle
 import platform
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import joblib
 
 from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
@@ -24,15 +35,16 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.prose.source import PageError
 from bench.workloads import registry
 
+T = TypeVar("T")
 CODE = ROOT  # with the published figures and the counted operations
-CACHE = REPOSITORY / ".cache" / "charts"
-CARD_CACHE = CACHE.parent / "cards"
+PICTURES = REPOSITORY / ".cache" / "pictures"
+LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
+MOST_BYTES = 200_000_000  # a handful of states, so that going back and forth between branches costs nothing
+MOST_WORKERS = 4  # each holds a JavaScript engine
 
 
-# Loading, kept between builds of one process: under `mkdocs serve` only what changed is read again.
-
-
-def _fingerprint(results: Path) -> str:
+def fingerprint(results: Path) -> str:
+    """What tells one state of a results folder from another: path, time and size of every file."""
     seen = hashlib.sha256()
     for path in sorted(results.rglob("*.json")):
         status = path.stat()
@@ -40,60 +52,7 @@ def _fingerprint(results: Path) -> str:
     return seen.hexdigest()
 
 
-def evidence(results: Path) -> Evidence:
-    """Evidence of a results folder, kept while no file in it changes."""
-    key = (str(results), _fingerprint(results))
-    if _LOADED.get("key") != key:
-        _LOADED.clear()
-        try:
-            loaded = store.load(results)
-        except records_files.RecordError as error:
-            raise PageError(str(error)) from error
-        _LOADED["evidence"] = Evidence(loaded, registry.workloads())
-        _LOADED["key"] = key
-    return _LOADED["evidence"]
-
-
-_LOADED: dict[str, Any] = {}
-_KEPT: dict[str, Any] = {}
-
-
-def keep(evidence: Evidence, name: str, make: Callable[[], Any]) -> Any:
-    """The value for this evidence, made once."""
-    if _KEPT.get("evidence") is not evidence:
-        _KEPT.clear()
-        _KEPT["evidence"] = evidence
-    if name not in _KEPT:
-        _KEPT[name] = make()
-    return _KEPT[name]
-
-
-ON_DISK = ("drawing ", "svg ", "table ", "claims", "evidence pages ", "flips")  # slow to make, and made of plain data
-
-
-def recall(evidence: Evidence, results: Path, folder: Path) -> str:
-    """Take what an earlier process kept for this evidence, unless this one has begun already; the state's name."""
-    name = name_of(_fingerprint(results), CODE)
-    if _KEPT.get("evidence") is not evidence:
-        _KEPT.clear()
-        _KEPT.update(load(folder, name), evidence=evidence)
-        _KEPT["on disk"] = frozenset(_KEPT)
-    return name
-
-
-def remember(folder: Path, name: str) -> None:
-    """Keep what was worked out since, for the next process."""
-    values = {key: value for key, value in _KEPT.items() if key.startswith(ON_DISK)}
-    if not _KEPT.get("on disk", frozenset()) >= values.keys():
-        save(folder, name, values)
-        _KEPT["on disk"] = frozenset(values)
-
-
-N_FILES = 4  # a few states, so that going back and forth between two branches costs nothing
-LIBRARIES = ("altair", "vl-convert-python", "msgspec", "numpy", "polars")
-
-
-def name_of(records: str, code: Path) -> str:
+def state_of(records: str, code: Path) -> str:
     """Name of a state.
 
     Args:
@@ -111,38 +70,137 @@ def name_of(records: str, code: Path) -> str:
     return seen.hexdigest()[:32]
 
 
-def load(folder: Path, name: str) -> dict[str, Any]:
-    """What was kept for a state; empty where nothing was, or where it cannot be read."""
-    path = folder / f"{name}.pickle"
-    try:
-        found = pickle.loads(path.read_bytes())  # our own file, in a folder that is never published
-        os.utime(path)
-    except Exception:  # noqa: BLE001  a torn file, or one that another version wrote: it only costs time
-        return {}
-    return found
+class _Pickler(pickle.Pickler):
+    """Pickles a session as its path: it is in the evidence already, and far larger than what follows from it."""
+
+    def reducer_override(self, found: object) -> Any:
+        """Called for everything but plain values."""
+        return (_session, (found.path,)) if isinstance(found, store.SessionResults) else NotImplemented
 
 
-def save(folder: Path, name: str, values: Mapping[str, Any]) -> None:
-    """Keep the values of a state, and only the latest few states; a folder that cannot be written only costs time."""
-    write(folder / f"{name}.pickle", pickle.dumps(dict(values), protocol=pickle.HIGHEST_PROTOCOL))
+def _session(path: str) -> store.SessionResults:
+    return CACHE.session(path)
+
+
+def _value(state: str, name: str, make: Callable[[], Any]) -> bytes:
+    """A value by state and name; ``make`` is called where none is on disk.
+
+    Pickled here: joblib reads objects with a pickler in Python, which takes longer than to make many of them anew.
+    """
+    out = io.BytesIO()
+    _Pickler(out, protocol=pickle.HIGHEST_PROTOCOL).dump(make())
+    return out.getvalue()
+
+
+class Cache:
+    """Values by name, for one evidence at a time, and the processes that draw beside this one."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._evidence: Evidence | None = None
+        self._loaded = ""  # the records that the evidence was read from
+        self._values: dict[str, Any] = {}
+        self._kept: Any = None  # _value with its results on disk
+        self._state = ""
+        self._workers: ProcessPoolExecutor | None = None
+
+    def evidence(self, results: Path, folder: Path | None = None) -> Evidence:
+        """Evidence of a results folder, read again when a file in it changes; under `mkdocs serve` that is seldom.
+
+        Args:
+            folder: where values are kept on disk; nowhere without one.
+
+        Raises:
+            PageError: a stored record is broken.
+        """
+        records = fingerprint(results)
+        if self._loaded != f"{results} {records}":
+            self.forget()
+            try:
+                loaded = store.load(results)
+            except records_files.RecordError as error:
+                raise PageError(str(error)) from error
+            self._evidence = Evidence(loaded, registry.workloads())
+            self._loaded = f"{results} {records}"
+        self._kept = on_disk(folder, _value, ignore=["make"]) if folder else None
+        self._state = state_of(records, CODE) if folder else ""
+        return self._evidence  # type: ignore[return-value]  # set above
+
+    def forget(self) -> None:
+        """Forget what is in memory, as a new process begins."""
+        self._evidence, self._loaded = None, ""
+        self._values.clear()
+
+    def keep(self, evidence: Evidence, name: str, make: Callable[[], T], *, slow: bool = False) -> T:
+        """The value for this evidence, made once; ``slow`` ones, which must be plain data, also on disk."""
+        if self._evidence is not evidence:
+            self.forget()
+            self._evidence, self._kept = evidence, None
+        if name not in self._values:
+            self._values[name] = self._through_disk(name, make) if slow and self._kept is not None else make()
+        return self._values[name]
+
+    def _through_disk(self, name: str, make: Callable[[], T]) -> T:
+        made: list[T] = []
+
+        def make_once() -> T:
+            made.append(make())
+            return made[0]
+
+        kept = self._kept(self._state, name, make_once)
+        return made[0] if made else pickle.loads(kept)
+
+    def session(self, path: str) -> store.SessionResults:
+        """A session of the evidence by its path."""
+        found = self._evidence.sessions if self._evidence is not None else ()
+        return next(session for session in found if session.path == path)
+
+    def keep_beside(
+        self, evidence: Evidence, name: str, make: Callable[[], T], work: Callable[..., T], *args: Any
+    ) -> Callable[[], T]:
+        """As ``keep`` of something slow; where its result goes to disk, another process makes it meanwhile by ``work``.
+
+        Returns:
+            What waits for the value.
+        """
+        begins = self._evidence is evidence and self._kept not in (None, _value) and name not in self._values
+        if begins and not self._kept.check_call_in_cache(self._state, name, None):
+            make = self.begin(work, *args)
+        return functools.partial(self.keep, evidence, name, make, slow=True)
+
+    def begin(self, work: Callable[..., T], *args: Any) -> Callable[[], T]:
+        """Have another process do some work; what comes back waits for the result, or does the work itself."""
+        if self._workers is None:
+            n = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
+            # Not forked: a JavaScript engine that runs in this process would not survive it.
+            self._workers = ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("spawn"))
+        try:
+            future = self._workers.submit(work, *args)
+        except BrokenProcessPool:
+            return functools.partial(work, *args)
+        return functools.partial(_result, future, work, args)
+
+
+def _result(future: Future[T], work: Callable[..., T], args: tuple[Any, ...]) -> T:
     try:
-        for old in _newest_first(folder.glob("*.pickle"))[N_FILES:]:
-            old.unlink(missing_ok=True)
+        return future.result()
+    except BrokenProcessPool:  # a script that cannot be imported a second time, or no memory for a second process
+        return work(*args)
+
+
+def on_disk(folder: Path, function: Callable[..., T], ignore: list[str]) -> Any:
+    """The function with its results kept below a folder; as it is where the folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        memory = joblib.Memory(folder, verbose=0)
+        return memory.cache(function, ignore=ignore)
     except OSError:
-        pass
+        return function
 
 
-def write(path: Path, data: bytes) -> None:
-    """Keep one file, whole or not at all; a folder that cannot be written only costs time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError:
-        pass
+def tidy(folder: Path) -> None:
+    """Drop what was not asked for longest, above a limit in bytes."""
+    joblib.Memory(folder, verbose=0).reduce_size(bytes_limit=MOST_BYTES)
 
 
-def _newest_first(paths: Iterable[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+CACHE = Cache()

@@ -6,8 +6,11 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from bench import schema
 from bench.records.store import SessionResults
+from bench.report import templates
 from bench.report.claims import answers, ledger
 from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
@@ -16,7 +19,7 @@ from bench.report.facts import fact as facts_fact
 from bench.report.pages import addresses, forms, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
-from bench.report.pages.markup import MISSING, e
+from bench.report.pages.markup import MISSING, PARTS
 from bench.report.prose import coverage as prose_coverage
 from bench.report.prose import problem
 from bench.report.prose.source import PageError
@@ -26,31 +29,36 @@ from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.tables import table as tables_table
+from bench.report.templates import inert, join
 from bench.schema import Record, Workload
 from bench.workloads import registry
 
+CHART = templates.macros("chart.html.j2")
+VERDICT = templates.macros("verdict.html.j2")
 PER_MACHINE = ("machines", "sessions")  # tables whose rows are machines, or what one of them did
 # Kinds of published figures whose remark waits on their own page; doubtful kinds carry it beside the number.
 QUIET_KINDS = ("derived", "secondary")
 
 
-def _by_machine(table: tables_table.Table, rows: Iterable[Sequence[str]]) -> tuple[list[str], list[list[str]]] | None:
+def _by_machine(
+    table: tables_table.Table, rows: Iterable[Sequence[Markup]]
+) -> tuple[Sequence[str], list[list[Markup]]] | None:
     """Columns and rows of a table without its machines, each of which heads its rows instead.
 
     None where the table has no machines, or a row is about one.
     """
     if table.columns[:1] != (tables_table.MACHINE,) or table.id in PER_MACHINE:
         return None
-    found: list[list[str]] = []
+    found: list[list[Markup]] = []
     before = None
     for row, cells in zip(rows, table.rows, strict=True):
         machine = cells[0]
         if machine != before:
-            note = f' <span class="note">{e(machine.note)}</span>' if machine.note else ""
-            found.append([e(machine.text) + note])
+            note = join([" ", PARTS.note(machine.note)]) if machine.note else ""
+            found.append([join([machine.text, note])])
         found.append(list(row[1:]))
         before = machine
-    return list(table.columns[1:]), found
+    return table.columns[1:], found
 
 
 class Voice:
@@ -83,7 +91,7 @@ class Voice:
             "calculator": self.calculator,
         }
 
-    def fact(self, name: str) -> str:
+    def fact(self, name: str) -> Markup:
         """A number of ours."""
         fact = self.site.fact(name)
         self.facts.append(fact)
@@ -108,60 +116,53 @@ class Voice:
         record: Record | None,
         make: Callable[[Record], stats_estimate.Estimate | None],
         hint: str,
-    ) -> str:
+    ) -> Markup:
         """One quantity of one record."""
         if session is None or record is None:
             return MISSING
         found = make(record)
         if found is None:
-            return "–"
+            return Markup("–")
         noun = record.spec.sample_noun
         return self.site.number(self.page, fmt.interval(found, noun=noun), (markup.ref(session, record),), hint=hint)
 
-    def best(self, spec: Workload, mode: schema.Mode, device: schema.Device, session: SessionResults | None) -> str:
+    def best(self, spec: Workload, mode: schema.Mode, device: schema.Device, session: SessionResults | None) -> Markup:
         """Speed of a workload's best headline cell in a session."""
         if spec.kind == "study":
             return self._first_of_study(spec, device, session)
         make = quantities.flop_rate if spec.kind == "probe" else quantities.throughput
         return self.estimate(session, self.evidence.view(session).best(Pick(spec.id, mode, device)), make, spec.title)
 
-    def _first_of_study(self, spec: Workload, device: schema.Device, session: SessionResults | None) -> str:
+    def _first_of_study(self, spec: Workload, device: schema.Device, session: SessionResults | None) -> Markup:
         """The first series, or the first reading, of a study on the first backend that has it."""
         for backend in schema.BACKENDS:
             record = self.evidence.view(session).usual(Pick(spec.id, device=device, backend=backend))
             if session is None or record is None:
                 continue
+            found: list[tuple[schema.Series | schema.Reading, stats_estimate.Estimate | None]]
             found = [(item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
             found += [(item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
             item, estimate = found[0]
             shown = self.site.number(self.page, fmt.interval(estimate), (markup.ref(session, record),), hint=spec.title)
-            return f"{shown} {e(item.label)}, {fmt.backend(backend)}"
+            return join([shown, f" {item.label}, {fmt.backend(backend)}"])
         return MISSING
 
-    def chart(self, chart_id: str, workload: str = "") -> str:
+    def chart(self, chart_id: str, workload: str = "") -> Markup:
         """A chart with its table."""
         drawing = self.site.draw(chart_id, workload)
         count = self._drawn[drawing.key] = self._drawn.get(drawing.key, 0) + 1
         anchor = f"chart-{drawing.key}" + (f"-{count}" if count > 1 else "")
-        wide, narrow = (self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow"))
         here = functools.partial(addresses.href, self.page)
         files = f"data/charts/{drawing.key}"
-        note = f'<p class="chart-note">{e(self._chart_note(drawing.session))}</p>' if drawing.session else ""
-        title = e(drawing.title)
-        link = (
-            f'<a class="headerlink" href="#{anchor}" title="Link to this chart" aria-label="Link to this chart">#</a>'
-        )
-        return markup.block(
-            f'<figure class="chart" id="{anchor}">'
-            f'<figcaption><p class="chart-title">{title}{link}</p>{note}</figcaption>'
-            f'<div class="chart-drawing" data-search-exclude tabindex="0" role="group" aria-label="{title}">'
-            f"{wide}{narrow}</div>"
-            f'<details class="twin"><summary>The same numbers as a table</summary>'
-            f"{self.table(drawing.id, drawing.workload, first=drawing.session)}</details>"
-            f'<div class="chart-foot"><a href="{e(here(files + ".csv"))}" download>CSV</a>'
-            f'<a href="{e(here(files + ".vl.json"))}" download>Vega-Lite</a>'
-            f'<button type="button" data-spec="{e(here(files + ".vl.json"))}" data-bundle="{e(here(VEGA))}">'
-            f"Make it interactive</button></div></figure>"
+        return CHART.figure(
+            anchor,
+            drawing.title,
+            self._chart_note(drawing.session) if drawing.session else "",
+            [self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow")],
+            self.table(drawing.id, drawing.workload, first=drawing.session),
+            csv=here(f"{files}.csv"),
+            spec=here(f"{files}.vl.json"),
+            bundle=here(VEGA),
         )
 
     def table(
@@ -170,27 +171,28 @@ class Voice:
         workload: str = "",
         session: SessionResults | None = None,
         first: SessionResults | None = None,
-    ) -> str:
+    ) -> Markup:
         """A table by id, every number a link; a machine stands above its rows."""
         made = self.site.make_table(table_id, workload, session, first)
         if not made.rows:
-            return f"<p>{MISSING}</p>"
+            return PARTS.paragraph(MISSING)
         self.in_tables.update(ref for row in made.rows for cell in row for ref in markup.refs(cell.cells))
         rows = [[self._cell(cell) for cell in row] for row in made.rows]
         columns, rows = _by_machine(made, rows) or (made.columns, rows)
-        return markup.block(markup.table(columns, rows, made.caption, label=made.caption or table_id))
+        return PARTS.table(columns, rows, made.caption, label=made.caption or table_id)
 
-    def _cell(self, cell: tables_table.Cellv) -> str:
+    def _cell(self, cell: tables_table.Cellv) -> Markup:
         if cell.text == facts_fact.NOT_MEASURED:
             return MISSING
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
         loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
         loud += ["disturbed"] if cell.is_disturbed else []
         loud += [OLDER] if cell.is_older else []
-        note = f'<span class="note">{e(", ".join(loud))}</span>' if loud else ""
+        note = PARTS.note(", ".join(loud)) if loud else ""
         if not cell.cells:
-            return e(cell.text) + note
-        return self.site.number(self.page, cell.text, cell.cells, hint=cell.note[:1].upper() + cell.note[1:]) + note
+            return join([cell.text, note])
+        hint = cell.note[:1].upper() + cell.note[1:]
+        return join([self.site.number(self.page, cell.text, cell.cells, hint=hint), note])
 
     def _chart_note(self, session: SessionResults) -> str:
         """Where and when a chart was measured, and a warning where that session does not agree with itself."""
@@ -200,21 +202,23 @@ class Voice:
         where = f"{whose}: {self.site.machine_words(session)}, {markup.finished_at(session)}"
         return f"{where}. Medians with 95 % intervals.{warning}"
 
-    def verdict(self, verdict_id: str) -> str:
+    def verdict(self, verdict_id: str) -> Markup:
         """What a rule says today: badge, sentence, rule."""
         verdict = self.site.judge(verdict_id)
         self.verdicts.append(verdict)
-        outcome = verdict.outcome.replace(" ", "-")
-        return markup.block(
-            f'<div class="verdict verdict-{outcome}">{markup.badge(verdict.outcome)}{markup.basis(verdict)}'
-            f"<p>{self.sentence(verdict)}</p>"
-            f'<p class="rule">Rule: {e(verdict.rule)}</p><p class="rule">{e(self._tried(verdict))}</p></div>'
+        return VERDICT.verdict(
+            verdict.outcome,
+            PARTS.badge(verdict.outcome),
+            markup.basis(verdict),
+            self.sentence(verdict),
+            verdict.rule,
+            self._tried(verdict),
         )
 
-    def opening(self, answer: answers.Answer) -> str:
+    def opening(self, answer: answers.Answer) -> Markup:
         """The sentence of an answer's outcome, as Markdown."""
         self.verdicts.append(answer)
-        return "".join(self.part(p) if p.cells or p.figures or p.fact else p.text for p in answer.parts)
+        return join(map(self.part, answer.parts))
 
     def _tried(self, verdict: claims_case.Verdict) -> str:
         """What a verdict rests on, and what is not among it."""
@@ -234,63 +238,55 @@ class Voice:
         n_cells = f"{fmt.count(len(found))} cell{'s' if len(found) != 1 else ''}"
         return f"Rests on {n_cells} of {machines}. Not among them: {', '.join(left)}."
 
-    def cases(self, verdict_id: str) -> str:
+    def cases(self, verdict_id: str) -> Markup:
         """Everything that a rule over many cases counted, with the side on which it counts."""
         verdict = self.site.judge(verdict_id)
         if not verdict.cases:
-            return f"<p>{MISSING}</p>"
+            return PARTS.paragraph(MISSING)
         sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
-        rows = [(e(case.name), self.part(case.part), sides[case.side]) for case in verdict.cases]
-        return markup.block(markup.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}"))
+        rows = [(case.name, self.part(case.part), sides[case.side]) for case in verdict.cases]
+        return PARTS.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}")
 
-    def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> str:
+    def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> Markup:
         """A verdict's or claim's sentence."""
-        return "".join(self.part(part) for part in verdict.parts)
+        return join(map(self.part, verdict.parts))
 
-    def part(self, part: claims_case.Part) -> str:
+    def part(self, part: claims_case.Part) -> Markup:
         """A piece of a sentence: a link to our records, to the published rows, or plain words."""
         if part.fact:
             return self.fact(part.fact)
         if part.cells:
             return self.site.number(self.page, part.text, part.cells)
         if not part.figures:
-            return e(part.text)
+            return inert(part.text)
         for row_id in part.figures:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
-        detail = e(addresses.href(self.page, "evidence/published.md", part.figures[0]))
-        return f'<span class="pub"><a class="pub-value" href="{detail}">{e(part.text)}</a></span>'
+        return PARTS.published_value(addresses.href(self.page, "evidence/published.md", part.figures[0]), part.text)
 
-    def published(self, row_id: str) -> str:
+    def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
         figure = published.lookup(row_id)
         self.figures.add(row_id)
         self.site.used.figures[row_id] = figure
-        value = e(figure.text).replace("|", "&#124;")  # a bar would end the cell of a Markdown table
-        shown = f'<a class="pub-value" href="{e(figure.url)}">{value}</a>' if figure.url else f"<span>{value}</span>"
         detail = addresses.href(self.page, "evidence/published.md", row_id)
         doubt = (
             "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
         )
         about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
-        age = f' data-day="{day}" data-old-at-days="{freshness.PRICE_OLD_AT_DAYS}" data-what="price"' if day else ""
-        return (
-            f'<span class="pub" title="{e(figure.what)}"{age}>{shown} '
-            f'<a class="pub-src" href="{e(detail)}">({e(about)})</a></span>'
-        )
+        return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
 
-    def published_beside(self, *row_ids: str) -> str:
+    def published_beside(self, *row_ids: str) -> Markup:
         """A list of numbers from elsewhere, each with what it is about."""
-        items = "".join(f"<li>{e(published.lookup(row_id).what)}: {self.published(row_id)}</li>" for row_id in row_ids)
-        return f'<ul class="beside">{items}</ul>'
+        return PARTS.published_list([(published.lookup(row_id).what, self.published(row_id)) for row_id in row_ids])
 
-    def rerun(self, workload: str) -> str:
+    def rerun(self, workload: str) -> Markup:
         """The command that measures a workload on the reader's machine."""
         size = "" if registry.workload(workload).variants.get("quick") else " --profile reference"
-        return f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```"
+        return Markup(f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```")
 
-    def calculator(self, kind: str) -> str:
+    def calculator(self, kind: str) -> Markup:
         """A form that works with this page's numbers; shown by its script, and nothing without records."""
         if kind not in problem.CALCULATORS:
             raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.CALCULATORS)}")
@@ -300,57 +296,37 @@ class Voice:
             self.site.used.figures[figure.id] = figure
             self.figures.add(figure.id)
         words, rows = prices.worked_break_even()
-        shown = " and ".join(self.published(row.id) for row in rows)
-        worked = f"<p>Worked out for the first pair: <code>{e(words)}</code>, from {shown}.</p>"
-        return forms.buy_or_rent() + worked
+        return forms.buy_or_rent(words, join((self.published(row.id) for row in rows), " and "))
 
-    def number(self, estimate: stats_estimate.Estimate, cells: Iterable[CellRef]) -> str:
+    def number(self, estimate: stats_estimate.Estimate, cells: Iterable[CellRef]) -> Markup:
         """An estimate as a number that opens its evidence."""
         return self.site.number(self.page, fmt.interval(estimate), cells)
 
-    def coverage(self) -> str:
+    def coverage(self) -> Markup:
         """Sweeps, questions and beliefs, each with the records that bear on it and how many of its numbers exist."""
         page = prose_coverage.Page(
             link=functools.partial(addresses.href, self.page),
             facts=self._facts_called,
-            badge=lambda name: markup.badge(self.site.judge(name).outcome) + markup.basis(self.site.judge(name)),
+            badge=lambda name: PARTS.badge(self.site.judge(name).outcome) + markup.basis(self.site.judge(name)),
             rests_on=lambda name: self._n_records(ref for part in self.site.judge(name).parts for ref in part.cells),
         )
         return prose_coverage.tables(self.site.numbered, self.evidence, self.site.sources, page)
 
-    def _facts_called(self, names: Sequence[str]) -> str:
+    def _facts_called(self, names: Sequence[str]) -> Markup:
         """How many of a page's facts exist; folded below it their names, each with its place among all numbers."""
         found = {name: self.site.fact(name) for name in names}
         for name, fact in found.items():
             self.site.used.facts[name] = fact
-        items = "".join(
-            f'<li><a href="{e(addresses.href(self.page, "evidence/facts.md", name))}">{e(name)}</a>'
-            f"{'' if fact.measured else ': not measured yet'}</li>"
-            for name, fact in found.items()
-        )
-        count = f"{sum(fact.measured for fact in found.values())} of {len(found)}"
-        return f'<details class="plain"><summary>{count}</summary><ul>{items}</ul></details>' if items else count
+        count = inert(f"{sum(fact.measured for fact in found.values())} of {len(found)}")
+        here = functools.partial(addresses.href, self.page, "evidence/facts.md")
+        listed = VERDICT.facts_called([(name, here(name), fact.measured) for name, fact in found.items()])
+        return PARTS.folded(count, listed) if found else count
 
     def _n_records(self, cells: Iterable[CellRef]) -> prose_coverage.Counted:
         """How many different records these are, by device."""
         return prose_coverage.count(
             session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells))
         )
-
-
-class PlainVoice(Voice):
-    """The same calls in front matter, where only plain text can stand."""
-
-    def fact(self, name: str) -> str:
-        """A number of ours, as text."""
-        found = self.site.fact(name)
-        self.site.used.facts[name] = found
-        return found.text
-
-    def published(self, row_id: str) -> str:
-        """A number from elsewhere, as text."""
-        figure = published.lookup(row_id)
-        return f"{figure.text} ({figure.source}, {figure.date})"
 
 
 def _hint(fact: facts_fact.Fact) -> str:

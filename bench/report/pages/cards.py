@@ -5,12 +5,12 @@ SVG has no line breaking and nothing here knows the font that will draw it, so w
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bench.report import templates
+
 WIDTH_PX, HEIGHT_PX = 1200, 630
-VERSION = 1  # raise it when the drawing changes, so that kept pictures are made anew
 FONTS = "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif"
 MARGIN_PX = 72
 LINE_EM = 1.25
@@ -81,23 +81,21 @@ def svg(question: str, answer: str, site: str) -> str:
     top_px = MARGIN_PX + 10
     middle_px = top_px + title.height_px + 26
     words = fit(answer, ANSWER_SIZES_PX, ANSWER_BOTTOM_PX - middle_px)
-    foot_px = HEIGHT_PX - 44
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_PX}" height="{HEIGHT_PX}" '
-        f'viewBox="0 0 {WIDTH_PX} {HEIGHT_PX}" font-family="{FONTS}">'
-        f'<rect width="{WIDTH_PX}" height="{HEIGHT_PX}" fill="{PAPER}"/>'
-        f'<rect width="{WIDTH_PX // 2}" height="14" fill="{CPU}"/>'
-        f'<rect x="{WIDTH_PX // 2}" width="{WIDTH_PX // 2}" height="14" fill="{GPU}"/>'
-        f"{_text(title, top_px, INK, 'bold')}{_text(words, middle_px, SOFT, 'normal')}"
-        f'<text x="{MARGIN_PX}" y="{foot_px}" font-size="28" font-weight="bold" fill="{INK}">{html.escape(site)}</text>'
-        "</svg>"
+    return templates.macros("card.svg.j2").card(
+        width=WIDTH_PX,
+        height=HEIGHT_PX,
+        fonts=FONTS,
+        colours={"ink": INK, "soft": SOFT, "paper": PAPER, "cpu": CPU, "gpu": GPU},
+        texts=[
+            (_lines(title, top_px), title.size_px, "bold", INK),
+            (_lines(words, middle_px), words.size_px, "normal", SOFT),
+        ],
+        margin=MARGIN_PX,
+        foot=HEIGHT_PX - 44,
+        site=site,
     )
 
 
-def _text(block: Block, top_px: float, colour: str, weight: str) -> str:
-    """Each line as a text element of its own."""
-    return "".join(
-        f'<text x="{MARGIN_PX}" y="{top_px + block.size_px * (LINE_EM * number + 1):.0f}" '
-        f'font-size="{block.size_px}" font-weight="{weight}" fill="{colour}">{html.escape(line)}</text>'
-        for number, line in enumerate(block.lines)
-    )
+def _lines(block: Block, top_px: float) -> list[tuple[str, str]]:
+    """Each line with the place of its base line."""
+    return [(line, f"{top_px + block.size_px * (LINE_EM * number + 1):.0f}") for number, line in enumerate(block.lines)]

@@ -6,12 +6,12 @@ import functools
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from markupsafe import Markup
 
 from bench.records.store import SessionResults
 from bench.report.charts import chart, make_table
@@ -24,11 +24,12 @@ from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
 from bench.report.facts import lookup
-from bench.report.pages import addresses, cache, markup
+from bench.report.pages import addresses, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
-from bench.report.pages.drawings import ANCHOR
-from bench.report.pages.markup import e
+from bench.report.pages.addresses import Pages
+from bench.report.pages.cache import CACHE
+from bench.report.pages.markup import PARTS
 from bench.report.prose import groups as prose_groups
 from bench.report.prose import heads, questions
 from bench.report.prose import source as prose_source
@@ -36,6 +37,8 @@ from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 from bench.report.tables import table as tables_table
+
+STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+)-->")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,8 +62,8 @@ class Site:
         self.docs = docs
         self.numbered = questions.Register()
         self.used = Used()
-        self.env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         self.voices: dict[str, Any] = {}
+        self._pictures: dict[str, Callable[[], str]] = {}
         self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.sessions}
 
@@ -85,8 +88,9 @@ class Site:
             for line, told in claims_beliefs.problems(s.meta, s.head, offers)
         ]
         if not wrong:  # other rules may name the beliefs
-            known = {"workloads": self.evidence.workloads, "groups": prose_groups.GROUPS, "registered": registered}
-            wrong += heads.problems(sources, **known)
+            wrong += heads.problems(
+                sources, workloads=self.evidence.workloads, groups=prose_groups.GROUPS, registered=registered
+            )
             for s in sources:
                 found = answers.problems(s.meta, s.head, s.body, beliefs=self.beliefs, offers=offers)
                 wrong += (f"{s.shown}:{line}: {told}" for line, told in found)
@@ -122,6 +126,10 @@ class Site:
             self._decided[source.path] = found
         return self._decided[source.path]
 
+    def session_of(self, ref: CellRef) -> SessionResults:
+        """The session that a cell's address names."""
+        return self._sessions[ref.machine, ref.session]
+
     def machine_words(self, session: SessionResults) -> str:
         """A machine's GPU, where one was measured, its CPU and the cores used."""
         beside = f"{self.evidence.view(session).gpu_text()} beside " if self.evidence.view(session).has_gpu else ""
@@ -131,7 +139,7 @@ class Site:
 
     def number(
         self, page: str, text: str, cells: Iterable[CellRef | facts_fact.CellKey], *, anchor: str = "", hint: str = ""
-    ) -> str:
+    ) -> Markup:
         """A displayed number: a link to the one record behind it, or to the list of all of them."""
         refs = markup.refs(cells)
         if len(refs) == 1:
@@ -145,17 +153,16 @@ class Site:
             target = addresses.href(page, "evidence/facts.md", anchor)
         names = " ".join(map(markup.key_of, refs))
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
-        shown = pages_plain.small(text)
-        return f'<a class="num" href="{e(target)}" data-cells="{e(names)}" title="{e(title)}">{shown}</a>'
+        return PARTS.number(target, names, title, pages_plain.small(text))
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""
-        return cache.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence))
+        return CACHE.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence))
 
     def judge(self, verdict_id: str) -> case.Verdict:
         """A verdict, reached once for each state of the records."""
         make = functools.partial(claims_beliefs.lookup, verdict_id, self.beliefs, self.evidence)
-        return cache.keep(self.evidence, self.of_beliefs(f"verdict {verdict_id}"), make)
+        return CACHE.keep(self.evidence, self.of_beliefs(f"verdict {verdict_id}"), make)
 
     def of_beliefs(self, name: str) -> str:
         """A name for what follows from the beliefs' rules, which stand in pages, as well as from the records."""
@@ -164,32 +171,42 @@ class Site:
     def claims(self) -> tuple[ledger.Item, ...]:
         """Every claim of the articles with its verdict, worked out once for each state of the records."""
         make = functools.partial(ledger.items, self.evidence, self.beliefs)
-        return cache.keep(self.evidence, self.of_beliefs("claims"), make)
+        return CACHE.keep(self.evidence, self.of_beliefs("claims"), make, slow=True)
 
     def named(self) -> tuple[ledger.State, ...]:
         """Everything the articles name, with its state."""
-        return cache.keep(self.evidence, "named", lambda: ledger.states(self.evidence))
+        return CACHE.keep(self.evidence, "named", lambda: ledger.states(self.evidence))
 
     # Charts.
 
-    def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> str:
-        """Inline SVG of a drawing under the given anchor."""
-        spec = drawing.wide if kind == "wide" else drawing.narrow
-        text = cache.keep(
-            self.evidence, f"svg {drawing.key} {kind}", lambda: pages_drawings.svg(spec, drawing, ANCHOR, kind)
-        )
-        return text.replace(ANCHOR, anchor)
+    def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> Markup:
+        """A stand-in for a drawing under the given anchor, which ``with_drawings`` replaces once it is drawn."""
+        key = f"{drawing.key} {kind}"
+        if key not in self._pictures:
+            spec = drawing.wide if kind == "wide" else drawing.narrow
+            self._pictures[key] = functools.cache(pages_drawings.begin_svg(spec))
+        return pages_drawings.CHART.stand_in(drawing.key, kind, anchor)
+
+    def with_drawings(self, pages: Pages) -> Pages:
+        """The pages with every stand-in replaced by its drawing."""
+
+        def drawn(found: re.Match[str]) -> str:
+            key, kind, anchor = found.groups()
+            return pages_drawings.placed(self._pictures[f"{key} {kind}"](), self.used.drawings[key], anchor, kind)
+
+        return {path: STAND_IN.sub(drawn, text) if isinstance(text, str) else text for path, text in pages.items()}
 
     def draw(self, chart_id: str, workload: str = "") -> chart.Drawing:
         """A chart of the leading session, drawn once per build."""
         key = f"{chart_id}--{workload}" if workload else chart_id
         if key not in self.used.drawings:
-            self.used.drawings[key] = cache.keep(
+            self.used.drawings[key] = CACHE.keep(
                 self.evidence,
                 f"drawing {key}",
                 lambda: charts_draw.draw(
                     chart_id, self.evidence, workload=workload, others=pages_drawings.others(chart_id)
                 ),
+                slow=True,
             )
         return self.used.drawings[key]
 
@@ -202,5 +219,7 @@ class Site:
     ) -> tables_table.Table:
         """A table, made once for each state of the records; ``first`` begins it, else the leading session."""
         key = f"table {table_id} {workload} {session.path if session else ''} {first.path if first else ''}"
-        options = {"workload": workload, "session": session, "first": first}
-        return cache.keep(self.evidence, key, functools.partial(make_table.make, table_id, self.evidence, **options))
+        make = functools.partial(
+            make_table.make, table_id, self.evidence, workload=workload, session=session, first=first
+        )
+        return CACHE.keep(self.evidence, key, make, slow=True)

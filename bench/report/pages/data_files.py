@@ -13,12 +13,13 @@ from typing import Any
 
 from bench.records import codec
 from bench.report.charts.paint import axes
-from bench.report.claims import ledger
+from bench.report.claims import answers, case, ledger
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, cache, markup, render, sharing
+from bench.report.pages import addresses, markup, render, sharing
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
+from bench.report.pages.cache import CACHE
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.tables import table as tables_table
@@ -92,7 +93,7 @@ def data_files(evidence: Evidence, results: Path) -> Pages:
         pages["data/schema.json"] = json.dumps(codec.json_schema(), indent=1, sort_keys=True) + "\n"
         return pages
 
-    return cache.keep(evidence, "data files", make)
+    return CACHE.keep(evidence, "data files", make)
 
 
 def csv_text(table: tables_table.Table) -> str:
@@ -149,7 +150,7 @@ def chart_files(site: Site) -> Pages:
     for key, drawing in site.used.drawings.items():
         plain = pages_drawings.recoloured(json.dumps(drawing.wide), shades)
         spec = json.loads(plain) | {
-            "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+            "$schema": pages_drawings.SCHEMA,
             "title": drawing.title,
             "description": drawing.description,
             "usermeta": {
@@ -161,7 +162,7 @@ def chart_files(site: Site) -> Pages:
         pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, indent=1, sort_keys=True) + "\n"
         pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
-        pages[VEGA] = pages_drawings.vega()
+        pages[VEGA] = pages_drawings.begin_vega()()
     return pages
 
 
@@ -182,13 +183,20 @@ def answer_entries(site: Site, rendered: Mapping[str, tuple[str, str]]) -> list[
                 "question": source.meta.get("title"),
                 "answer": render.short_answer(site, source, rendered[path][1]),
                 "verdict": verdict.outcome if verdict else None,
-                "statement": None if verdict is None else getattr(verdict, "statement", None) or verdict.belief,
+                "statement": _statement(verdict),
                 "resting_on": None if verdict is None else verdict.basis,
                 "facts": [fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
                 "published": sorted(voice.figures),
             }
         )
     return found
+
+
+def _statement(decided: case.Verdict | answers.Answer | None) -> str | None:
+    """What was decided: a belief, or the statement of an answer's rule."""
+    if decided is None:
+        return None
+    return decided.statement if isinstance(decided, answers.Answer) else decided.belief
 
 
 def answer_files(site: Site, found: Sequence[Mapping[str, Any]]) -> Pages:

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import vl_convert
+from markupsafe import Markup
 
+from bench.report import templates
 from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.evidence import beside
-from bench.report.pages import cache, cards
+from bench.report.pages import cache
 from bench.report.pages import plain as pages_plain
-from bench.report.pages.markup import e
+from bench.report.published import comparisons
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 
 VEGA = "assets/vega/vega.js"
-# What others published about a workload of ours or its nearest relative, shown where our GPU arm is missing.
-PUBLISHED_SPEEDUPS = {
-    "resnet50": ("cnnb-resnet-50-gtx-1080-ti-speedup", "kapp-resnet50-cpu-gpu-ratio"),
-    "inception-v3": ("kapp-inceptionv3-cpu-gpu-ratio",),
-    "mobilenet-v2": ("kapp-mobilenetv2-cpu-gpu-ratio",),
-    "lstm-text": ("dawn-bidaf-ratio-k80",),
-}
-ANCHOR = "chart-anchor-"  # stands for a drawing's place on a page until that is known
+CHART = templates.macros("chart.html.j2")
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
 def others(chart_id: str) -> tuple[chart.Other, ...]:
@@ -41,58 +37,64 @@ def others(chart_id: str) -> tuple[chart.Other, ...]:
                 value=beside.ratio_of(source, network),
                 label=f"{fmt.ratio(beside.ratio_of(source, network))}: {source.name}, {fmt.device(source.device)}",
             )
-            for source in beside.SOURCES
+            for source in comparisons.comparisons().sources
             for network in beside.NETWORKS
             if network in source.rows
         )
     if chart_id != "cpu-gpu-speedup":
         return ()
     found = []
-    for workload, row_ids in PUBLISHED_SPEEDUPS.items():
-        for row_id in row_ids:
-            figure = published.figures().get(row_id)
-            if figure is not None:
-                label = f"{figure.value}x: {figure.hardware} ({pages_plain.short_source(figure.source)}, {figure.date})"
-                found.append(chart.Other(workload=workload, value=float(figure.value), label=label))
+    for workload, row_ids in comparisons.comparisons().speedups.items():
+        for figure in map(published.lookup, row_ids):
+            label = f"{figure.value}x: {figure.hardware} ({pages_plain.short_source(figure.source)}, {figure.date})"
+            found.append(chart.Other(workload=workload, value=float(figure.value), label=label))
     return tuple(found)
 
 
-# Drawings as SVG.
+# Pictures. Drawn once for each specification and version of the renderer, in a process beside this one.
 
 
-def svg(spec: dict[str, Any], drawing: chart.Drawing, anchor: str, kind: str) -> str:
+def begin_svg(spec: dict[str, Any]) -> Callable[[], str]:
+    """Begin to draw a specification; what comes back waits for the SVG."""
+    return _begin("svg", json.dumps(spec | {"$schema": SCHEMA}, sort_keys=True), vl_convert.vegalite_to_svg)
+
+
+def begin_card(drawn: str) -> Callable[[], bytes]:
+    """Begin to turn a card's SVG into PNG; what comes back waits for it."""
+    return _begin("png", drawn, vl_convert.svg_to_png)
+
+
+def begin_vega() -> Callable[[], str]:
+    """Begin to bundle Vega, Vega-Lite and their embedder in one file, for the site to serve itself."""
+    return _begin("vega", "", vl_convert.javascript_bundle)
+
+
+def _begin(kind: str, source: str, work: Callable[..., Any]) -> Callable[[], Any]:
+    kept = cache.on_disk(cache.PICTURES, _picture, ignore=["draw"])
+    key = (kind, source, version("vl-convert-python"))
+    if kept is not _picture and kept.check_call_in_cache(*key, None):
+        return functools.partial(kept, *key, None)
+    return functools.partial(kept, *key, cache.CACHE.begin(work, *([source] if source else [])))
+
+
+def _picture(kind: str, source: str, renderer: str, draw: Callable[[], Any]) -> Any:
+    """A picture by what it is drawn from; ``draw`` is called where none is on disk."""
+    return draw()
+
+
+def placed(drawn: str, drawing: chart.Drawing, anchor: str, kind: str) -> Markup:
     """Inline SVG of a drawing in the site's own colours, with title and description for screen readers."""
-    bare = _svg_of(json.dumps(spec, sort_keys=True))
-    title, about = e(drawing.title), e(drawing.description)
-    words = f'<title id="{anchor}-title">{title}</title><desc id="{anchor}-desc">{about}</desc>'
+    found = re.fullmatch(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>(.*)', themed(drawn).strip(), re.S)
+    if found is None:
+        raise ValueError("the renderer drew no SVG")
     # Clip paths are named by number; two drawings on one page must not share them.
-    bare = re.sub(r'(id="|url\(#)(clip\d+|gradient_\d+)', rf"\g<1>{anchor}-\g<2>", bare)
-    return re.sub(
-        r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>",
-        rf'<svg xmlns="http://www.w3.org/2000/svg" class="drawing {kind}" \1 role="img" '
-        rf'aria-labelledby="{anchor}-title {anchor}-desc">{words.replace(chr(92), "")}',
-        bare,
-        count=1,
-    )
+    body = re.sub(r'(id="|url\(#)(clip\d+|gradient_\d+)', rf"\g<1>{anchor}-\g<2>", found[2])
+    return CHART.drawing(anchor, kind, found[1], drawing.title, drawing.description, Markup(body))
 
 
-@functools.lru_cache(maxsize=512)
-def _svg_of(spec: str) -> str:
-    """Themed SVG without words, from memory, from disk, or drawn now."""
-    name = hashlib.sha256(f"{THEME_VERSION}\n{vl_convert.__version__}\n{spec}".encode()).hexdigest()[:32]
-    path = cache.CACHE / f"{name}.svg"
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        pass
-    drawn = themed(
-        vl_convert.vegalite_to_svg(json.loads(spec) | {"$schema": "https://vega.github.io/schema/vega-lite/v6.json"})
-    )
-    cache.write(path, drawn.encode())
-    return drawn
-
-
-THEME_VERSION = 1  # raise it when `themed` changes, so that kept drawings are made anew
+def svg(spec: dict[str, Any], drawing: chart.Drawing, anchor: str, kind: str) -> Markup:
+    """Inline SVG of one of a drawing's specifications under an anchor."""
+    return placed(begin_svg(spec)(), drawing, anchor, kind)
 
 
 def themed(drawn: str) -> str:
@@ -122,31 +124,6 @@ def themed(drawn: str) -> str:
     drawn = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", drawn)
     drawn = re.sub(r"<path[^>]*? d=\"\"[^>]*/>", "", drawn)
     return re.sub(r"<[a-z][^>]*>", restyled, drawn)
-
-
-def card(drawn: str) -> bytes:
-    """A card as PNG, from disk or drawn now."""
-    name = hashlib.sha256(f"{cards.VERSION}\n{vl_convert.__version__}\n{drawn}".encode()).hexdigest()[:32]
-    path = cache.CARD_CACHE / f"{name}.png"
-    try:
-        return path.read_bytes()
-    except OSError:
-        pass
-    data = vl_convert.svg_to_png(drawn)
-    cache.write(path, data)
-    return data
-
-
-def vega() -> str:
-    """Vega, Vega-Lite and their embedder in one file, for the site to serve itself."""
-    path = cache.CACHE / f"vega-{vl_convert.__version__}.js"
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        pass
-    bundle = vl_convert.javascript_bundle()
-    cache.write(path, bundle.encode())
-    return bundle
 
 
 def light_shades(docs: Path) -> dict[str, str]:

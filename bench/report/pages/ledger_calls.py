@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from markupsafe import Markup
+
+from bench.report import templates
 from bench.report.claims import case as claims_case
 from bench.report.claims import flipped, ledger
 from bench.report.evidence import beside
-from bench.report.pages import addresses, cache, markup
-from bench.report.pages.calls import Voice
-from bench.report.pages.markup import MISSING, e
+from bench.report.pages import addresses
+from bench.report.pages.cache import CACHE
+from bench.report.pages.calls import VERDICT, Voice
+from bench.report.pages.markup import MISSING, PARTS
+from bench.report.published import comparisons
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
+from bench.report.templates import join
+
+LEDGER = templates.macros("ledger.html.j2")
 
 
 def calls(voice: Voice) -> dict[str, Callable[..., str]]:
@@ -21,7 +29,7 @@ def calls(voice: Voice) -> dict[str, Callable[..., str]]:
     return {call.__name__: functools.partial(call, voice) for call in known}
 
 
-def ours_and_theirs(voice: Voice) -> str:
+def ours_and_theirs(voice: Voice) -> Markup:
     """Published ratios beside ours, pair by pair, and the order of the networks in each source."""
     rows = []
     for pair in beside.pairs(voice.evidence):
@@ -31,7 +39,7 @@ def ours_and_theirs(voice: Voice) -> str:
         if pair.ours is not None:
             cells = voice.evidence.refs(*pair.ours.records)
             where = "" if pair.is_like else f", on a {fmt.device(pair.ours.records[0].cell.device)}"
-            ours = voice.number(pair.ours.ratio, cells) + e(where)
+            ours = join([voice.number(pair.ours.ratio, cells), where])
             gap = voice.site.number(voice.page, fmt.ratio(pair.ours.ratio.value / pair.theirs), cells)
             said = {"near": "near", "apart": f"apart: theirs is from {pair.source.why}"}.get(
                 pair.place, "neither near nor apart: our interval crosses the limit"
@@ -39,12 +47,12 @@ def ours_and_theirs(voice: Voice) -> str:
         device = f"{fmt.MODE_NAMES[pair.source.mode]}, {fmt.device(pair.source.device)}"
         name = voice.evidence.title(pair.network).partition(",")[0]
         theirs = voice.part(claims_case.Part(words, figures=figures))
-        rows.append((f"{e(name)}, {device}", e(pair.source.name), theirs, ours, gap, e(said)))
+        rows.append((f"{name}, {device}", pair.source.name, theirs, ours, gap, said))
     columns = ("Network", "Source", "Theirs, times ResNet-50", "Ours", "Ours over theirs", "Near or apart")
-    return markup.block(markup.table(columns, rows, label="Ours and theirs")) + "\n\n" + _orders(voice)
+    return join([PARTS.table(columns, rows, label="Ours and theirs"), Markup("\n\n"), _orders(voice)])
 
 
-def agreement(voice: Voice) -> str:
+def agreement(voice: Voice) -> Markup:
     """How many of the published ratios that can be compared lie near ours: "5 of 8"."""
     found = [(pair, pair.ours) for pair in beside.pairs(voice.evidence)]
     measured = [(pair, mine) for pair, mine in found if mine is not None]
@@ -55,90 +63,69 @@ def agreement(voice: Voice) -> str:
     return voice.site.number(voice.page, f"{n_near} of {len(measured)}", tuple(cells))
 
 
-def _orders(voice: Voice) -> str:
+def _orders(voice: Voice) -> Markup:
     """The networks from fast to slow, by source, and whether ours come in the same order."""
     rows = []
-    for source in beside.SOURCES:
+    for source in comparisons.comparisons().sources:
         theirs, mine = beside.orders(voice.evidence, source)
         names = [[voice.evidence.title(name).partition(",")[0] for name in found] for found in (theirs, mine or ())]
         same = "not measured yet" if mine is None else "the same" if mine == theirs else "another"
-        rows.append((e(source.name), e(", ".join(names[0])), e(", ".join(names[1])) or MISSING, same))
-    return markup.block(
-        markup.table(("Source", "Theirs, fastest first", "Ours", "Order"), rows, label="Order of the networks")
-    )
+        rows.append((source.name, ", ".join(names[0]), ", ".join(names[1]) or MISSING, same))
+    return PARTS.table(("Source", "Theirs, fastest first", "Ours", "Order"), rows, label="Order of the networks")
 
 
-def flips(voice: Voice) -> str:
+def flips(voice: Voice) -> Markup:
     """Verdicts that a newer session changed, newest first."""
     make = functools.partial(flipped.flips, voice.evidence, voice.site.beliefs)
-    found = cache.keep(voice.evidence, voice.site.of_beliefs("flips"), make)
+    found = CACHE.keep(voice.evidence, voice.site.of_beliefs("flips"), make, slow=True)
     published_ones = [session for session in voice.evidence.sessions if not session.is_local]
     if not found:
         n = len(published_ones)
         compared = f"{fmt.count(n)} sessions were compared" if n > 1 else "there is only one session so far"
-        return markup.block(f"<p>No verdict has changed yet: {compared}.</p>")
+        return PARTS.paragraph(f"No verdict has changed yet: {compared}.")
     paths = {str(source.meta.get("id")): path for path, source in voice.site.sources.items()}
     rows = []
     for flip in found:
         path = paths.get(flip.after.id)
-        belief = e(flip.after.belief)
-        slug = addresses.machine_slug(flip.session)
+        slug, belief = addresses.machine_slug(flip.session), flip.after.belief
+        machine = PARTS.link(addresses.href(voice.page, f"machines/{slug}.md"), slug)
         rows.append(
             (
-                f'<a href="{e(addresses.href(voice.page, path))}">{belief}</a>' if path else belief,
-                f"{markup.badge(flip.before.outcome)}<p>{voice.sentence(flip.before)}</p>",
-                f"{markup.badge(flip.after.outcome)}<p>{voice.sentence(flip.after)}</p>",
-                e(flip.cause),
-                f'<a href="{e(addresses.href(voice.page, f"machines/{slug}.md"))}">{e(slug)}</a>, '
-                f"{flip.session.session.id}",
+                PARTS.link(addresses.href(voice.page, path), belief) if path else belief,
+                *(VERDICT.flip(PARTS.badge(one.outcome), voice.sentence(one)) for one in (flip.before, flip.after)),
+                flip.cause,
+                join([machine, f", {flip.session.session.id}"]),
             )
         )
-    return markup.block(
-        markup.table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped")
-    )
+    return PARTS.table(("Belief", "Before", "After", "What was new", "Session"), rows, label="What flipped")
 
 
-def article_titles(voice: Voice) -> str:
+def article_titles(voice: Voice) -> Markup:
     """The two articles' titles, quoted."""
-    return " and ".join(f"“{e(article.title)}”" for article in published.articles().values())
+    return join((f"“{article.title}”" for article in published.articles().values()), " and ")
 
 
-def claims_table(voice: Voice) -> str:
+def claims_table(voice: Voice) -> Markup:
     """Every claim of the articles with its verdict, and the numbers of each verdict above them."""
     found = voice.site.claims()
-    chips = "".join(
-        f'<li data-word="{e(word)}">{markup.badge(word)} <strong>{n}</strong></li>'
-        for word, n in ledger.counts(found).items()
-    )
-    entries = "".join(_claim(voice, item) for item in found)
-    return markup.block(
-        f'<ul class="ledger-counts" aria-label="Claims by verdict">{chips}</ul>'
-        f'<ul class="ledger" id="ledger">{entries}</ul>'
-    )
+    counts = LEDGER.counts(list(ledger.counts(found).items()))
+    return LEDGER.claims(counts, [_claim(voice, item) for item in found])
 
 
-def _claim(voice: Voice, item: ledger.Item) -> str:
+def _claim(voice: Voice, item: ledger.Item) -> Markup:
     claim = item.claim
-    data = {"word": item.word, "article": claim.article, "kind": claim.kind, "basis": item.basis}
-    marks = " ".join(f'data-{name}="{e(value)}"' for name, value in data.items())
     resting = "" if item.basis == "none" else f", resting on {item.basis}"
-    where = f"Article {claim.article.upper()}, {claim.section.lower()}{resting}"
-    source = voice.site.sources.get(claim.page)
-    title = source.meta.get("title", claim.page) if source else claim.page
-    rule = f"<p>Rule: {e(item.rule)}</p>" if item.rule else ""
-    bearing = "".join(f"<li>{e(published.lookup(row).what)}: {voice.published(row)}</li>" for row in claim.evidence)
-    figures = f"<p>Published figures that bear on it:</p><ul>{bearing}</ul>" if bearing else ""
-    return (
-        f'<li id="{e(claim.id)}" {marks}><p class="ledger-claim">{markup.badge(item.word)} <strong>{e(claim.claim)}'
-        f'</strong> <a class="headerlink" href="#{e(claim.id)}" title="Link to this claim" '
-        f'aria-label="Link to this claim">#</a></p><p class="ledger-where">{e(where)}. Explained: '
-        f'<a href="{e(addresses.href(voice.page, claim.page))}">{e(title)}</a></p><p>{voice.sentence(item)}</p>'
-        f'<details class="plain"><summary>How it is decided</summary>{rule}<p>What would settle it: '
-        f"{e(claim.test)}.</p>{figures}</details></li>"
+    return LEDGER.claim(
+        item,
+        where=f"Article {claim.article.upper()}, {claim.section.lower()}{resting}",
+        address=addresses.href(voice.page, claim.page),
+        title=_title(voice, claim.page),
+        sentence=voice.sentence(item),
+        figures=[(published.lookup(row).what, voice.published(row)) for row in claim.evidence],
     )
 
 
-def named_table(voice: Voice) -> str:
+def named_table(voice: Voice) -> Markup:
     """Everything the articles name, and how things stand with it."""
     items = []
     for state in voice.site.named():
@@ -146,12 +133,21 @@ def named_table(voice: Voice) -> str:
         where = {"": "in neither article", "ab": "in both articles"}.get(
             entry.articles, f"in article {entry.articles.upper()}"
         )
-        source = voice.site.sources.get(entry.page)
-        title = source.meta.get("title", entry.page) if source else entry.page
         items.append(
-            f'<li id="{e(entry.id)}"><p class="ledger-claim">{markup.badge(state.word)} '
-            f'<strong>{e(entry.name)}</strong></p><p class="ledger-where">{e(entry.type.capitalize())}, {where}. '
-            f'More: <a href="{e(addresses.href(voice.page, entry.page))}">{e(title)}</a></p>'
-            f"<p>{voice.sentence(state)}.</p></li>"
+            {
+                "id": entry.id,
+                "word": state.word,
+                "name": entry.name,
+                "what": entry.type.capitalize(),
+                "where": where,
+                "address": addresses.href(voice.page, entry.page),
+                "title": _title(voice, entry.page),
+                "sentence": voice.sentence(state),
+            }
         )
-    return markup.block(f'<ul class="ledger">{"".join(items)}</ul>')
+    return LEDGER.named(items)
+
+
+def _title(voice: Voice, page: str) -> str:
+    source = voice.site.sources.get(page)
+    return str(source.meta.get("title", page)) if source else page

@@ -1,39 +1,32 @@
-"""Small pieces of HTML, front matter and words that several pages share."""
+"""Front matter and words that several pages share, and the macros for their small pieces."""
 
 from __future__ import annotations
 
 import hashlib
-import html
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
+from markupsafe import Markup
 
 from bench import schema
 from bench.records.store import SessionResults
+from bench.report import templates
 from bench.report.charts.paint import axes
 from bench.report.claims import case, rule
 from bench.report.evidence.cells import CellRef
 from bench.report.facts import fact
 from bench.report.pages import addresses
+from bench.report.templates import inert
 from bench.schema import Record
 
 # In the search an answer comes before a belief and a guide, and those before everything else.
 SEARCH_BOOST = {"faq": 2.0, "misconceptions": 1.0, "guides": 1.0}
 OTHER_BOOST = 0.5
-MISSING = '<span class="missing">not measured yet</span>'
+PARTS = templates.macros("parts.html.j2")
+MISSING: Markup = PARTS.missing()
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
-
-
-# Small pieces of HTML.
-
-
-def e(text: object) -> str:
-    """Text as HTML."""
-    return html.escape(str(text), quote=True)
 
 
 def ref(session: SessionResults, record: Record) -> CellRef:
@@ -56,53 +49,20 @@ def group_id(cells: Sequence[CellRef]) -> str:
     return "cells-" + hashlib.sha256("\n".join(map(key_of, cells)).encode()).hexdigest()[:10]
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", *, label: str = "Table") -> str:
-    """HTML of a table in a box that scrolls by itself; cells are HTML already, the first of each row heads it.
-
-    A row of one cell in a table of several columns heads the rows below it.
-    """
-    head = "".join(f'<th scope="col">{e(column)}</th>' for column in columns)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
-        if rest or len(columns) == 1
-        else f'<tr class="group"><th colspan="{len(columns)}" scope="rowgroup"><span>{first}</span></th></tr>'
-        for first, *rest in rows
-    )
-    words = f"<caption>{e(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="table" tabindex="0" role="region" aria-label="{e(label)}"><table class="plain">{words}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def facts_list(pairs: Iterable[tuple[str, str]]) -> str:
-    """Terms and values; values are HTML already."""
-    return '<dl class="facts">' + "".join(f"<dt>{e(term)}</dt><dd>{value}</dd>" for term, value in pairs) + "</dl>"
-
-
-def badge(word: str) -> str:
-    """A word as a badge."""
-    return f'<span class="badge badge-{word.replace(" ", "-").replace("_", "-")}">{e(word.replace("_", " "))}</span>'
-
-
-def basis(verdict: case.Verdict) -> str:
+def basis(verdict: case.Verdict) -> Markup:
     """What a verdict rests on, where it is not our records."""
     words = rule.RESTING[verdict.basis]
-    return f' <span class="resting">{words}</span>' if words else ""
+    return PARTS.resting(words) if words else Markup("")
 
 
-def block(text: str) -> str:
-    """HTML that Markdown must leave alone: without the blank lines that would end it."""
-    return re.sub(r"\n\s*\n+", "\n", text)
-
-
-def front(title: str, description: str, *, search: bool = True, hide: Sequence[str] = ()) -> str:
-    """Front matter of a generated page."""
-    meta: dict[str, Any] = {"title": title, "description": description}
+def page(title: str, description: str, *parts: str, search: bool = True, hide: Sequence[str] = ()) -> str:
+    """A generated page: its front matter, whose words the theme shows as they stand, and its parts."""
+    meta: dict[str, Any] = {"title": str(inert(title)), "description": str(inert(description))}
     meta["search"] = {"boost": OTHER_BOOST} if search else {"exclude": True}
     if hide:
         meta["hide"] = list(hide)
-    return f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
+    head = f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
+    return "".join([head, *parts])  # of text and markup, text: it has been joined as it stands
 
 
 def cell_words(record: Record) -> str:
@@ -141,22 +101,17 @@ def rerun_line(session: SessionResults, cell_id: str) -> str:
     return f"python -m bench.cli repro {cell_id}"
 
 
-def json_ld(answers: Sequence[Mapping[str, Any]]) -> str:
+def json_ld(answers: Sequence[Mapping[str, Any]]) -> Markup:
     """Questions and answers as schema.org data, from the same text that the pages show."""
-    data = {
-        "@context": "https://schema.org",
-        "@type": "FAQPage",
-        "mainEntity": [
-            {
-                "@type": "Question",
-                "name": str(one["question"]),
-                "acceptedAnswer": {"@type": "Answer", "text": one["answer"]},
-            }
-            for one in answers
-        ],
-    }
-    text = json.dumps(data, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
-    return f'<script type="application/ld+json">{text}</script>'
+    asked = [
+        {
+            "@type": "Question",
+            "name": str(one["question"]),
+            "acceptedAnswer": {"@type": "Answer", "text": one["answer"]},
+        }
+        for one in answers
+    ]
+    return PARTS.json_ld({"@context": "https://schema.org", "@type": "FAQPage", "mainEntity": asked})
 
 
 def versions(session: SessionResults) -> str:

@@ -6,25 +6,27 @@ import html
 import posixpath
 import re
 
+from markupsafe import Markup
+
 from bench.report.pages import addresses
-from bench.report.pages.markup import e
+from bench.report.pages.markup import PARTS
+from bench.report.templates import inert
 
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 
 
-def small(text: str) -> str:
+def small(text: str) -> Markup:
     """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
     match = re.fullmatch(r"([^(]+) (\([^()]*\b(?:n = \d+|one run\b)[^()]*\))(.*)", text)
     if match is None:
-        return e(text)
+        return inert(text)
     value, interval, rest = match.groups()
-    return f'<span class="value">{e(value)}</span> {_smaller(interval)}{e(rest)}'
+    return PARTS.with_interval(value, _smaller(interval), rest)
 
 
-def _smaller(interval: str) -> str:
+def _smaller(interval: str) -> Markup:
     """An interval as HTML, which breaks nowhere if it is short."""
-    short = ' class="short"' if len(interval) <= LONGEST_UNBROKEN else ""
-    return f"<small{short}>{e(interval)}</small>"
+    return PARTS.interval(interval, len(interval) <= LONGEST_UNBROKEN)
 
 
 TABLE_LINES = re.compile(r"^\|.*(?:\n\|.*)+", re.M)
@@ -71,11 +73,12 @@ def short_source(source: str) -> str:
     return re.split(r" [(,;]|, ", source)[0][:60]
 
 
-def inline(text: str, written_for: str, shown_on: str) -> str:
+def inline(text: str, written_for: str, shown_on: str) -> Markup:
     """A rendered paragraph of one page as HTML on another: emphasis, code and links between pages."""
-    bold = r"<strong>\1</strong>" if written_for == shown_on else r"\1"
+    # A page's own words and what its calls returned: markup already.
+    bold = PARTS.strong(Markup(r"\1")) if written_for == shown_on else r"\1"
     text = re.sub(r"\*\*(.+?)\*\*", bold, text, flags=re.S)
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    text = re.sub(r"`([^`]+)`", PARTS.code(Markup(r"\1")), text)
 
     def moved(match: re.Match[str]) -> str:
         words, target = match.group(1), match.group(2)
@@ -83,9 +86,8 @@ def inline(text: str, written_for: str, shown_on: str) -> str:
         if "://" in target or not file.endswith(".md"):
             return words
         path = posixpath.normpath(posixpath.join(posixpath.dirname(written_for), file))
-        return f'<a href="{e(addresses.href(shown_on, path, anchor))}">{words}</a>'
+        return PARTS.link(addresses.href(shown_on, path, anchor), Markup(words))
 
     text = re.sub(r"\[([^\]]*)\]\(([^)\s]*)\)", moved, text)
-
     text = re.sub(r"<!--.*?-->", "", text)
-    return " ".join(text.split())
+    return Markup(" ".join(text.split()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import posixpath
 import re
 from collections.abc import Mapping
@@ -10,19 +11,22 @@ from typing import Any
 
 import jinja2
 import yaml
+from markupsafe import Markup
 
+from bench.report import templates
 from bench.report.claims import answers
 from bench.report.claims import rule as claims_rule
 from bench.report.pages import addresses, cards, drawings, ledger_calls, markup, plain, sharing
 from bench.report.pages.addresses import Pages
-from bench.report.pages.calls import PlainVoice, Voice
+from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING, OTHER_BOOST, SEARCH_BOOST, e
+from bench.report.pages.markup import MISSING, OTHER_BOOST, PARTS, SEARCH_BOOST
 from bench.report.pages.menu import UNORDERED
 from bench.report.prose import groups
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.published import freshness
+from bench.report.templates import inert, join
 
 
 def with_meta(head: str, more: str) -> str:
@@ -60,10 +64,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
         PageError: with file and line.
     """
     voice = site.voices[source.path] = Voice(site, source.path)
-    body = _fill(site, source.body, voice, source, source.n_head_lines)
+    body = _fill(site, voice, source, source.body)
     head = answers.without(source.head)
-    if "{{" in head or "{%" in head:
-        head = _fill(site, head, PlainVoice(site, source.path), source, 0)
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
     folder, name = posixpath.split(source.path)
     if source.path == "index.md":
@@ -72,8 +74,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     answer = ""
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = short_answer(site, source, body)
-        body = body.rstrip("\n") + "\n\n" + _provenance(site, source, voice) + "\n"
-        body += "\n" + markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}]) + "\n"
+        asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
+        body = "\n\n".join([body.rstrip("\n"), _provenance(site, source, voice), f"{asked}\n"])
     return with_meta(head, _for_readers(site, source, answer)), body
 
 
@@ -85,7 +87,8 @@ def _for_readers(site: Site, source: Source, answer: str) -> str:
     if asked := asks(source):
         meta["tags"] = asked
     if answer:
-        meta |= {"answer": answer} | ({"description": answer} if site.decide(source) else {})
+        shown = str(inert(answer))  # the theme shows it as it stands
+        meta |= {"answer": shown} | ({"description": shown} if site.decide(source) else {})
     if card := card_path(site, source):
         meta["card"] = site.address + card
     return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000)
@@ -99,23 +102,24 @@ def card_path(site: Site, source: Source) -> str:
 
 def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> Pages:
     """A picture for every page that has one: its title with its short answer or its description."""
-    pages: Pages = {}
+    begun = {}
     for path, source in site.sources.items():
         if card := card_path(site, source):
             meta = yaml.load(rendered[path][0].strip().strip("-"), Loader=published.YAML_LOADER)
-            words = str(meta.get("answer") or meta.get("description") or "")
-            pages[card] = drawings.card(cards.svg(str(meta["title"]), words, sharing.SITE))
-    return pages
+            words = html.unescape(str(meta.get("answer") or meta.get("description") or ""))
+            begun[card] = drawings.begin_card(cards.svg(str(meta["title"]), words, sharing.SITE))
+    return {card: drawn() for card, drawn in begun.items()}
 
 
-def _fill(site: Site, text: str, voice: Voice, source: Source, n_lines_above: int) -> str:
+def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
+    n_lines_above = source.n_head_lines
     try:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
-        return plain.say_place_once(site.env.from_string(text).render(calls))
+        return plain.say_place_once(templates.SOURCES.from_string(text).render(calls))
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
     except PageError:
@@ -125,11 +129,15 @@ def _fill(site: Site, text: str, voice: Voice, source: Source, n_lines_above: in
         raise PageError(f"{source.shown}:{line}: {message(error)}") from error
 
 
-def answer(site: Site, path: str, shown_on: str) -> str:
+def answer(site: Site, path: str, shown_on: str) -> Markup:
     """First paragraph of a source as HTML for another page."""
     source = site.sources[path]
-    body = _fill(site, source.body, Voice(site, shown_on), source, source.n_head_lines)
-    return plain.inline(plain.first_paragraph(body), path, shown_on)
+    opening = re.split(r"\n[ \t]*\n", source.body.lstrip(), maxsplit=1)[0]
+    # The rest is read only where a condition says how far the paragraph goes, or where none stands first.
+    for text in (source.body,) if "{%" in opening else (opening, source.body):
+        if found := plain.first_paragraph(_fill(site, Voice(site, shown_on), source, text)):
+            return plain.inline(found, path, shown_on)
+    return Markup("")
 
 
 def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
@@ -138,47 +146,43 @@ def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
     opening, rest = (body[: match.start()], body[match.start() :]) if match else (body, "")
     lead = site.evidence.lead
     if lead is None:
-        where = "Nothing has been measured yet. Run <code>make refresh</code> to begin with this machine."
+        where = VERDICT.nothing_measured()
     else:
         whose = "this machine" if lead.is_local else "a published machine"
         used = {site.evidence.view(session).key: session for fact in voice.facts for session, _ in fact.cells}
         links = [
-            f'<a href="{addresses.href(source.path, f"machines/{addresses.machine_slug(session)}.md")}">'
-            f"{e(site.machine_words(session))}</a>"
+            PARTS.link(
+                addresses.href(source.path, f"machines/{addresses.machine_slug(session)}.md"),
+                site.machine_words(session),
+            )
             for session in ({site.evidence.view(lead).key: lead} | used).values()
         ]
-        where = (
-            f"Measured on <strong>{whose}</strong>: {' and '.join(links)}, "
-            f"{_measured_when(site, voice) or markup.finished_at(lead)}."
-        )
-    title = e(source.meta.get("title", ""))
+        where = VERDICT.measured_on(whose, links, _measured_when(site, voice) or markup.finished_at(lead))
     paragraphs = [plain.inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
-    words = "".join(f"<p>{text}</p>" for text in paragraphs if text)
-    return f'<div class="hero"><h1>{title}</h1>{words}<p class="measured-on">{where}</p></div>\n\n{rest}'
+    hero = VERDICT.hero(source.meta.get("title", ""), [text for text in paragraphs if text], where)
+    return f"{hero}\n\n{rest}"
 
 
-def _measured_when(site: Site, voice: Voice) -> str:
+def _measured_when(site: Site, voice: Voice) -> Markup:
     """Days of a page's own numbers, with what says so when they are old; empty without numbers."""
     used = list({id(session): session for session in voice.sessions()}.values())
     days = freshness.days(used)
     if not days:
-        return ""
+        return Markup("")
     late = freshness.behind(used, site.evidence.sessions)
-    badge = f' <span class="aged">{e(late)}</span>' if late else ""
-    return f'<span data-day="{days[0]}" data-old-at-days="{freshness.OLD_AT_DAYS}">{" to ".join(days)}</span>{badge}'
+    return VERDICT.days(days[0], " to ".join(days), freshness.OLD_AT_DAYS, late)
 
 
-def _provenance(site: Site, source: Source, voice: Voice) -> str:
+def _provenance(site: Site, source: Source, voice: Voice) -> Markup:
     """Below an answer: its id, how old its numbers are, and how else people ask."""
-    when = _measured_when(site, voice) or "no measurement yet"
-    data = addresses.href(source.path, "data/answers.json")
-    asked = asks(source)
-    also = f"<br>Also asked as: {e(' · '.join(asked))}" if asked else ""
     decided = site.decide(source)
-    how = f"<br>Decided: {e(decided.statement)} {markup.badge(decided.outcome)} {e(decided.rule)}" if decided else ""
-    return (
-        f'<div class="provenance">Permanent id of this page: <code>{e(source.meta.get("id", ""))}</code>. '
-        f'Numbers measured: {when}. <a href="{data}">All answers as data</a>.{also}{how}</div>'
+    return VERDICT.provenance(
+        source.meta.get("id", ""),
+        _measured_when(site, voice) or "no measurement yet",
+        addresses.href(source.path, "data/answers.json"),
+        " · ".join(asks(source)),
+        decided,
+        PARTS.badge(decided.outcome) if decided else "",
     )
 
 
@@ -201,34 +205,34 @@ def redirects(site: Site) -> Pages:
         for old in source.meta.get("redirect_from", ()):
             at = addresses.url_of(old) if old.endswith(".md") else f"{str(old).strip('/')}/"
             stub = f"{at}index.html"
-            target = e(addresses.href(old if old.endswith(".md") else f"{at}index.md", source.path))
-            pages[stub] = (
-                f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Moved</title>'
-                f'<link rel="canonical" href="{target}"><meta http-equiv="refresh" content="0; url={target}">'
-                f'</head><body><p>This page moved: <a href="{target}">follow it</a>.</p></body></html>\n'
-            )
+            pages[stub] = VERDICT.moved(addresses.href(old if old.endswith(".md") else f"{at}index.md", source.path))
     return pages
 
 
-def generated_index(voice: Voice, folder: str) -> str:
+def generated_index(voice: Voice, folder: str) -> Markup:
     """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
-    items: dict[str, list[str]] = {}
+    items: dict[str, list[dict[str, Any]]] = {}
     ordered = sorted(voice.site.sources.items(), key=lambda item: (int(item[1].meta.get("order", UNORDERED)), item[0]))
     for path, source in ordered:
         if posixpath.dirname(path) != folder or path.endswith("index.md"):
             continue
-        badge, short = "", ""
+        badge: Markup | str = ""
         if source.meta.get("verdict"):
             verdict = voice.site.judge(str(source.meta["id"]))
-            badge, short = f" {markup.badge(verdict.outcome)}{markup.basis(verdict)}", voice.sentence(verdict)
+            badge = join([" ", PARTS.badge(verdict.outcome), markup.basis(verdict)])
+            short = voice.sentence(verdict)
         else:
             short = answer(voice.site, path, voice.page)
-        link = e(addresses.href(voice.page, path))
-        question = f'<a class="question" href="{link}">{e(source.meta.get("title", path))}</a>'
-        group = str(source.meta.get("group", ""))
-        items.setdefault(group, []).append(f"<li>{question}{badge}<p>{short}</p></li>")
-    lists = {group: markup.block(f'<ul class="answers">{"".join(found)}</ul>') for group, found in items.items()}
+        link, question = addresses.href(voice.page, path), source.meta.get("title", path)
+        item = {"address": link, "question": question, "badge": badge, "short": short}
+        items.setdefault(str(source.meta.get("group", "")), []).append(item)
+    lists = {group: VERDICT.answers(found) for group, found in items.items()}
     if not any(lists):
         return lists.get("", MISSING)
-    named = sorted(lists, key=groups.place)
-    return "\n\n".join(f"## {groups.heading(group)} {{#group-{group or 'none'}}}\n\n{lists[group]}" for group in named)
+    return join(
+        (
+            join([Markup(f"## {groups.heading(group)} {{#group-{group or 'none'}}}\n\n"), lists[group]])
+            for group in sorted(lists, key=groups.place)
+        ),
+        "\n\n",
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench import schema
 from bench.records.store import SessionResults
+from bench.report import templates
 from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.evidence.view import Pick
@@ -13,13 +14,15 @@ from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, e
+from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time
 from bench.report.tables import table as tables_table
+from bench.report.templates import inert, join
 from bench.schema import Record, Workload
 from bench.workloads import registry
 
+WORKLOAD = templates.macros("workload.md.j2")
 # What the headline table of a workload shows.
 OF_A_MODEL = (
     quantities.throughput, quantities.step_time, quantities.latency, quantities.first_step, quantities.start_up,
@@ -45,24 +48,23 @@ def workload_pages(site: Site) -> Pages:
         mode = MAIN_MODE[spec.kind]
         rows.append(
             (
-                f'<a href="{e(addresses.href("workloads/index.md", path))}">{e(spec.title)}</a>',
-                e(spec.summary),
+                PARTS.link(addresses.href("workloads/index.md", path), spec.title),
+                spec.summary,
                 *(voice.best(spec, mode, device, session) for _, session, device in measured),
             )
         )
     intro = (
         "Each workload is a fixed task: the same data, the same model, the same stopping rule on every machine.\n"
-        f"The numbers below are training speed{speaker_words(site, lead)}; "
-        f"the fastest backend of each device.{beside}\n\n"
+        f"The numbers below are training speed{inert(speaker_words(site, lead))}; "
+        f"the fastest backend of each device.{inert(beside)}\n\n"
     )
     columns = ("Workload", "What is done", *(name for name, _, _ in measured))
-    pages["workloads/index.md"] = (
-        markup.front(
-            "Measurements", "Every workload this site measures, with the newest numbers of the leading machine."
-        )
-        + intro
-        + markup.table(columns, rows, label="Workloads")
-        + "\n"
+    pages["workloads/index.md"] = markup.page(
+        "Measurements",
+        "Every workload this site measures, with the newest numbers of the leading machine.",
+        intro,
+        PARTS.table(columns, rows, label="Workloads"),
+        "\n",
     )
     return pages
 
@@ -85,57 +87,53 @@ def _speakers(site: Site, workload: str) -> list[SessionResults | None]:
 
 def _workload_page(site: Site, path: str, spec: Workload) -> str:
     voice = Voice(site, path)
-    parts = [markup.front(spec.title, spec.summary, hide=()), spec.summary, ""]
-    about = [("Data", e(spec.data_source)), ("Counted in", e(spec.sample_noun))]
+    about = [("Data", spec.data_source), ("Counted in", spec.sample_noun)]
     if spec.target is not None:
         goal = f"{spec.target.metric} of at least {spec.target.at_least:g} on held-out data"
-        about.append(("Done when", e(f"{goal}, at most {spec.target.max_epochs} epochs")))
+        about.append(("Done when", f"{goal}, at most {spec.target.max_epochs} epochs"))
     about.append(("Weights", "pretrained" if spec.pretrained else "random at the start"))
-    about.append(("Source hash", f"<code>{registry.source_hash(spec.id)}</code>"))
-    parts += [markup.facts_list(about), ""]
+    about.append(("Source hash", PARTS.code(registry.source_hash(spec.id))))
+    sections: list[tuple[str, str]] = []
     if spec.kind == "study":
         drawn = site.draw("study", spec.id).session if spec.series else site.evidence.lead
-        parts += [f"## What was measured{speaker_words(site, drawn)}", ""]
-        parts += [voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id), ""]
+        shown = voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id)
+        sections.append((f"What was measured{speaker_words(site, drawn)}", shown))
     else:
-        for session in _speakers(site, spec.id):
-            shown = _headline_table(site, voice, spec, session)
-            parts += [f"## Headline numbers{speaker_words(site, session)}", "", shown, ""]
+        sections += [
+            (f"Headline numbers{speaker_words(site, session)}", _headline_table(site, voice, spec, session))
+            for session in _speakers(site, spec.id)
+        ]
     speakers = tuple(filter(None, _speakers(site, spec.id)))
     scope = tables_table.TableScope(evidence=site.evidence, sessions=speakers, workloads=(spec.id,))
-    for chart_id in chart.of_workload(scope):
-        parts += [voice.chart(chart_id, workload=spec.id), ""]
-    parts += _whole_jobs(site, path, spec)
-    parts += ["## All results", "", all_results(site, path, _of_workload(site, spec.id), with_machine=True), ""]
-    parts += ["## What did not finish", "", _failures(site, path, spec.id), ""]
-    parts += ["## Measure it yourself", "", voice.rerun(spec.id), ""]
-    return "\n".join(parts)
+    sections += [("", voice.chart(chart_id, workload=spec.id)) for chart_id in chart.of_workload(scope)]
+    if jobs := _whole_jobs(site, path, spec):
+        sections.append(("Does the whole equal its parts?", jobs))
+    sections += [
+        ("All results", all_results(site, path, _of_workload(site, spec.id), with_machine=True)),
+        ("What did not finish", _failures(site, path, spec.id)),
+        ("Measure it yourself", voice.rerun(spec.id)),
+    ]
+    return markup.page(spec.title, spec.summary, WORKLOAD.page(spec.summary, about, sections))
 
 
-def _whole_jobs(site: Site, page: str, spec: Workload) -> list[str]:
+def _whole_jobs(site: Site, page: str, spec: Workload) -> str:
     """Whether start-up, first step and steady steps add up to the job that was timed, cell by cell."""
     lead = site.evidence.lead
     rows = []
     for record in site.evidence.view(lead).records(Pick(spec.id, "train", status="ok")):
         found = total_time.check(record)
         if found is not None:
-            rows.append(
-                (
-                    e(markup.cell_words(record)),
-                    site.number(page, fmt.seconds(found.measured_s), (site.evidence.ref(record),)),
-                    site.number(page, fmt.seconds(found.predicted_s), (site.evidence.ref(record),)),
-                    e(total_time.in_words(found)),
-                )
-            )
-    if not rows:
-        return []
-    table = markup.table(("Cell", "Measured", "Sum of the parts", "In words"), rows, label="Whole jobs")
-    return ["## Does the whole equal its parts?", "", table, ""]
+            cells = (site.evidence.ref(record),)
+            times = (fmt.seconds(found.measured_s), fmt.seconds(found.predicted_s))
+            numbers = [site.number(page, time, cells) for time in times]
+            rows.append((markup.cell_words(record), *numbers, total_time.in_words(found)))
+    columns = ("Cell", "Measured", "Sum of the parts", "In words")
+    return PARTS.table(columns, rows, label="Whole jobs") if rows else ""
 
 
 def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionResults | None) -> str:
     """Every arm of one session: on a GPU also the faster precisions."""
-    modes = ["probe"] if spec.kind == "probe" else ["train", "infer"]
+    modes: list[schema.Mode] = ["probe"] if spec.kind == "probe" else ["train", "infer"]
     modes = [m for m in modes if any(v.mode == m for vs in spec.variants.values() for v in vs)] or modes[:1]
     columns = [(quantity.title, quantity) for quantity in (OF_A_PROBE if spec.kind == "probe" else OF_A_MODEL)]
     rows = []
@@ -152,9 +150,9 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
             rows.append(["GPU", MISSING, *("" for _ in columns[1:])])
     full = [row for row in rows if len(row) > 1]
     keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in full)] or [0]
-    return markup.table(
+    return PARTS.table(
         ["Arm", *(columns[k][0] for k in keep)],
-        [[e(row[0]), *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
+        [[row[0], *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
         "Medians over processes with 95 % intervals; n counts processes.",
         label=f"Headline numbers of {spec.title}{speaker_words(site, session)}",
     )
@@ -188,7 +186,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
         return MISSING
     rows = []
     for session, record in found:
-        first = f"{e(addresses.machine_slug(session))}, {session.session.id}" if with_machine else e(record.spec.title)
+        first = f"{addresses.machine_slug(session)}, {session.session.id}" if with_machine else record.spec.title
         rate = quantities.flop_rate(record) or quantities.throughput(record)
         step = quantities.step_time(record)
         cells = (markup.ref(session, record),)
@@ -202,34 +200,32 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
         rows.append(
             (
                 first,
-                e(markup.cell_words(record)),
+                markup.cell_words(record),
                 shown or _status(site, page, session, record),
                 site.number(page, fmt.interval(step), cells) if step else "",
             )
         )
     first = "Machine, session" if with_machine else "Workload"
-    table = markup.table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
+    table = PARTS.table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
     n = len(rows)
-    return (
-        f'<details class="plain"{" open" if n <= 12 else ""}><summary>{n} result{"s" if n != 1 else ""}</summary>'
-        f"{table}</details>"
-    )
+    return PARTS.folded(f"{n} result{'s' if n != 1 else ''}", table, is_open=n <= 12)
 
 
 def _status(site: Site, page: str, session: SessionResults, record: Record) -> str:
     target = addresses.href(page, addresses.evidence_path(session, record.cell.workload), record.cell.id)
-    return f'{markup.badge(record.status)} <a href="{e(target)}">{e(record.reason or "no reason recorded")}</a>'
+    link = PARTS.link(target, record.reason or "no reason recorded")
+    return join([PARTS.badge(record.status), " ", link])
 
 
 def _failures(site: Site, page: str, workload: str) -> str:
     bad = [(s, r) for s, r in _of_workload(site, workload) if r.status != "ok"]
     if not bad:
         return "Every cell that ran has finished." if _of_workload(site, workload) else MISSING
-    return markup.table(
+    return PARTS.table(
         ("Machine, session", "Cell", "What happened"),
-        (
-            (f"{addresses.machine_slug(s)}, {s.session.id}", e(markup.cell_words(r)), _status(site, page, s, r))
+        [
+            (f"{addresses.machine_slug(s)}, {s.session.id}", markup.cell_words(r), _status(site, page, s, r))
             for s, r in bad
-        ),
+        ],
         label="Cells that did not finish",
     )

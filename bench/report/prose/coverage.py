@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from bench.records.store import SessionResults
+from bench.report import templates
 from bench.report.evidence.evidence import Evidence
 from bench.report.prose import groups
 from bench.report.prose import questions as prose_questions
@@ -104,8 +106,10 @@ def count(records: Iterable[Record]) -> Counted:
     return Counted(devices.count("cpu"), devices.count("gpu"))
 
 
-# Tables. Cells are HTML; a narrow screen shows a row as a block, with the column's name before each value.
+# Tables.
 
+TABLES = templates.macros("coverage.html.j2")
+MISSING = templates.macros("parts.html.j2").missing("none yet")
 SWEEP_COLUMNS = ("Sweep", "What varies", "Workloads", "Questions", "CPU records", "GPU records")
 QUESTION_COLUMNS = ("Question", "Who can measure it", "Sweeps", "Numbers measured", "CPU records", "GPU records")
 BELIEF_COLUMNS = ("Belief", "Verdict", "CPU records it rests on", "GPU records it rests on")
@@ -116,12 +120,12 @@ class Page:
     """The page that shows the tables: how it links, and what it can call."""
 
     link: Callable[[str], str]  # address of another page, as seen from this one
-    facts: Callable[[Sequence[str]], str]  # "3 of 5", with the facts folded below
-    badge: Callable[[str], str]  # the verdict of a page with a rule
+    facts: Callable[[Sequence[str]], Markup]  # "3 of 5", with the facts folded below
+    badge: Callable[[str], Markup]  # the verdict of a page with a rule
     rests_on: Callable[[str], Counted]  # records behind that verdict
 
 
-def tables(register: Register, evidence: Evidence, sources: Mapping[str, Source], page: Page) -> str:
+def tables(register: Register, evidence: Evidence, sources: Mapping[str, Source], page: Page) -> Markup:
     """Markdown headings, each with its table: sweeps, questions by group, beliefs."""
     bearing = Bearing(register, evidence)
     found = []
@@ -130,31 +134,24 @@ def tables(register: Register, evidence: Evidence, sources: Mapping[str, Source]
     found += _questions(bearing, sources, page)
     if register.beliefs:
         found.append(("Beliefs", "beliefs", _beliefs(register, sources, page)))
-    return "\n\n".join(f"## {heading} {{#{anchor}}}\n\n{table}" for heading, anchor, table in found)
+    return Markup("\n\n".join(f"## {heading} {{#{anchor}}}\n\n{table}" for heading, anchor, table in found))
 
 
-def _sweeps(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> str:
+def _sweeps(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> Markup:
     rows = []
     for sweep in bearing.register.sweeps:
         records = bearing.of_sweep(sweep)
         using = [question for question in bearing.register.questions if sweep.id in question.sweeps]
-        questions = ", ".join(
-            f'<a href="#q{one.number}" title="{_e(prose_questions.asked(one, sources))}">{one.number}</a>'
-            for one in using
-        )
-        counted, why = count(records.values()), ""
-        if sweep.contributor_only:
-            why = f"<p>Contributors only: {_e(sweep.contributor_only)}.</p>"
-        elif sweep.gpu_only:
-            why = f"<p>Needs a GPU: {_e(sweep.gpu_only)}.</p>"
+        questions = TABLES.asked([(one.number, prose_questions.asked(one, sources)) for one in using])
+        why = "Contributors only" if sweep.contributor_only else "Needs a GPU"
+        varies = TABLES.varies(sweep.varies, why, sweep.contributor_only or sweep.gpu_only)
         workloads = _workloads(prose_questions.workloads_of(sweep), records, page)
-        shown = _counts(counted, cpu=not (sweep.gpu_only or sweep.contributor_only))
-        rows.append((f"sweep-{sweep.id.lower()}", f"{_e(sweep.id)} {_e(sweep.name)}", f"{_e(sweep.varies)}{why}",
-                     workloads, questions, *shown))  # fmt: skip
-    return _table(SWEEP_COLUMNS, rows, "Sweeps and their records")
+        shown = _counts(count(records.values()), cpu=not (sweep.gpu_only or sweep.contributor_only))
+        rows.append((f"sweep-{sweep.id.lower()}", f"{sweep.id} {sweep.name}", varies, workloads, questions, *shown))
+    return TABLES.table(SWEEP_COLUMNS, rows, "Sweeps and their records")
 
 
-def _questions(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> list[tuple[str, str, str]]:
+def _questions(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> list[tuple[str, str, Markup]]:
     rows: dict[str, list[tuple[str, ...]]] = {}
     numbered = {path for question in bearing.register.questions for path in question.pages}
     for question in sorted(bearing.register.questions, key=lambda one: one.number):
@@ -167,7 +164,7 @@ def _questions(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> l
         (
             groups.heading(group),
             f"questions-{group or 'none'}",
-            _table(QUESTION_COLUMNS, rows[group], f"Coverage: {groups.heading(group)}"),
+            TABLES.table(QUESTION_COLUMNS, rows[group], f"Coverage: {groups.heading(group)}"),
         )
         for group in sorted(rows, key=groups.place)
     ]
@@ -176,90 +173,64 @@ def _questions(bearing: Bearing, sources: Mapping[str, Source], page: Page) -> l
 def _question(bearing: Bearing, question: Question, sources: Mapping[str, Source], page: Page) -> tuple[str, ...]:
     records = bearing.of_question(question)
     named = prose_questions.asked(question, sources)
-    title = f'{question.number}. <a href="{_e(page.link(question.pages[0]))}">{_e(named)}</a>'
-    title += "".join(
-        f', and <a href="{_e(page.link(path))}">{_e(sources[path].meta.get("title", path))}</a>'
-        for path in question.pages[1:]
-    )
+    further = [(page.link(path), sources[path].meta.get("title", path)) for path in question.pages[1:]]
+    title = TABLES.title(f"{question.number}. ", [(page.link(question.pages[0]), named), *further])
     called = sorted(frozenset().union(*(facts_of(sources[path]) for path in question.pages)))
     gpu_only = bearing.gpu_only(question)
-    who, shown = _e(WHERE[question.where][0]), _counts(count(records.values()), cpu=not gpu_only)
+    who, shown = WHERE[question.where][0], _counts(count(records.values()), cpu=not gpu_only)
     if question.where == "fact":
         n = len(frozenset().union(*(sources_of(sources[path]) for path in question.pages)))
         who, shown = f"{who}: {fmt.count(n)} source{'s' if n != 1 else ''} on its page", ("–", "–")
     elif question.where == "contributor":
-        who = f"contributors only: {_e(question.who or WHERE['contributor'][0])}"
+        who = f"contributors only: {question.who or WHERE['contributor'][0]}"
         shown = _counts(count(records.values())) if question.only else ("–", "–")
     elif gpu_only:
-        who = f"owners of a GPU: {_e(gpu_only)}"
-    links = ", ".join(f'<a href="#sweep-{_e(name.lower())}">{_e(name)}</a>' for name in question.sweeps) or "none"
+        who = f"owners of a GPU: {gpu_only}"
     workloads = "" if question.where == "fact" else _workloads(question.workloads, records, page)
-    return (f"q{question.number}", title, who, f"{links}{workloads}", page.facts(called) if called else "–", *shown)
+    sweeps = TABLES.sweeps(question.sweeps, workloads)
+    return (f"q{question.number}", title, who, sweeps, page.facts(called) if called else "–", *shown)
 
 
 def _further(bearing: Bearing, source: Source, page: Page) -> tuple[str, ...]:
     """A page beyond the numbered questions: its workloads and all their records."""
     names = [name for name in source.meta.get("workloads") or () if name in bearing.evidence.workloads]
     records = {id(record): record for record in bearing._of_part(Part(workloads=tuple(names)))} if names else {}
-    title = f'<a href="{_e(page.link(source.path))}">{_e(source.meta.get("title", source.path))}</a>'
+    title = TABLES.title("", [(page.link(source.path), source.meta.get("title", source.path))])
     who = groups.WHERE.get(str(source.meta.get("where", "here")), "")
     called = sorted(facts_of(source))
     return (
-        f"page-{_e(source.meta.get('id', ''))}", title, _e(who), _workloads(names, records, page) or "none",
+        f"page-{source.meta.get('id', '')}", title, who, _workloads(names, records, page) or "none",
         page.facts(called) if called else "–", *_counts(count(records.values())),
     )  # fmt: skip
 
 
-def _beliefs(register: Register, sources: Mapping[str, Source], page: Page) -> str:
-    rows = []
+def _beliefs(register: Register, sources: Mapping[str, Source], page: Page) -> Markup:
+    rows: list[tuple[str, ...]] = []
     for number, path in sorted(register.beliefs.items(), key=lambda item: int(item[0])):
         source = sources[path]
-        title = f'M{number}. <a href="{_e(page.link(path))}">{_e(source.meta.get("title", path))}</a>'
+        title = TABLES.title(f"M{number}. ", [(page.link(path), source.meta.get("title", path))])
         if source.meta.get("verdict"):
             name = str(source.meta["id"])
             rows.append((f"m{number}", title, page.badge(name), *_counts(page.rests_on(name))))
         else:
             rows.append((f"m{number}", title, "answered as a question", "–", "–"))
-    return _table(BELIEF_COLUMNS, rows, "Beliefs and their records")
+    return TABLES.table(BELIEF_COLUMNS, rows, "Beliefs and their records")
 
 
-def _workloads(names: Sequence[str], records: Mapping[int, Record], page: Page) -> str:
+def _workloads(names: Sequence[str], records: Mapping[int, Record], page: Page) -> Markup:
     """Workloads, folded, each with its records here."""
     if not names:
-        return ""
+        return Markup("")
     counted = [record.cell.workload for record in records.values()]
-    items = "".join(
-        f'<li><a href="{_e(page.link(f"workloads/{name}.md"))}">{_e(name)}</a>: {fmt.count(counted.count(name))}</li>'
-        for name in names
+    return TABLES.workloads(
+        [(page.link(f"workloads/{name}.md"), name, fmt.count(counted.count(name))) for name in names]
     )
-    summary = f"{len(names)} workload{'s' if len(names) != 1 else ''}"
-    return f'<details class="plain"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
 def _counts(counted: Counted, *, cpu: bool = True) -> tuple[str, str]:
     """Numbers of records; zero is said in words, and a dash stands where none is expected."""
-    zero = '<span class="missing">none yet</span>'
-    on_cpu = fmt.count(counted.cpu) if counted.cpu else zero if cpu else "–"
-    return on_cpu, fmt.count(counted.gpu) if counted.gpu else zero
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], label: str) -> str:
-    """A table whose rows have anchors: the first item of each row is its id, the second its head."""
-    head = "".join(f'<th scope="col">{_e(column)}</th>' for column in columns)
-    body = "".join(
-        f'<tr id="{_e(anchor)}"><th scope="row">{first}</th>'
-        + "".join(f'<td data-label="{_e(name)}">{cell}</td>' for name, cell in zip(columns[1:], rest, strict=True))
-        + "</tr>"
-        for anchor, first, *rest in rows
-    )
-    return (
-        f'<div class="table stacked" tabindex="0" role="region" aria-label="{_e(label)}"><table class="plain">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _e(text: object) -> str:
-    return html.escape(str(text), quote=True)
+    on_cpu = fmt.count(counted.cpu) if counted.cpu else MISSING if cpu else "–"
+    return on_cpu, fmt.count(counted.gpu) if counted.gpu else MISSING
 
 
 def _value(cell: Cell, name: str) -> Scalar | None:

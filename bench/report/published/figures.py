@@ -257,6 +257,8 @@ def _add(found: dict[str, Figure], rows: list[Figure]) -> None:
         missing = [name for name in ("value", "source", "date") if not getattr(figure, name)]
         if missing:
             raise PublishedError(f"{figure.file}: row {figure.id!r} has no {', '.join(missing)}")
+        if figure.url and not figure.url.startswith(("https://", "http://")):
+            raise PublishedError(f"{figure.file}: row {figure.id!r} has the address {figure.url!r}; write https://...")
         if figure.metric.endswith("_disputed"):
             raise PublishedError(f"{figure.file}: row {figure.id!r} is disputed; sources disagree, so it is not shown")
         found[figure.id] = figure

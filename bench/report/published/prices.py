@@ -43,6 +43,7 @@ def worked_break_even() -> tuple[str, tuple[published.Figure, published.Figure]]
     """The form's first pair worked out, in plain text, and the two rows it rests on."""
     card, rent = published.lookup(FIRST_CARD), published.lookup(FIRST_RENT)
     hours = break_even_hours(float(card.value), float(rent.value))
+    assert hours is not None, "an hour of one's own costs nothing here"
     return f"{card.value} / {rent.value} = {fmt.count(round(hours))} hours", (card, rent)
 
 
