@@ -120,14 +120,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Seq
     y, low = (
         alt.Y(f"{name}:Q", title=y_title, scale=axes.scale(y_domain, True), axis=y_axis) for name in ("value", "low")
     )
-    colour, shape = (
-        channel(
-            "series:N",
-            scale=alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]),
-            legend=axes.legend(styles, narrow=narrow),
-        )
-        for k, channel in enumerate((alt.Color, alt.Shape))
-    )
+    colour, shape = axes.colour_and_shape(styles, narrow=narrow)
     layers: list[alt.Chart] = []
     for line in lines:
         ridge, left = line["flat"] / line["slope"], max(x_domain[0], y_domain[0] / line["slope"])

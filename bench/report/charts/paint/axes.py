@@ -65,6 +65,13 @@ def legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
     return alt.Legend(orient="top", title=None, columns=columns, symbolOpacity=1)
 
 
+def colour_and_shape(styles: Mapping[str, tuple[str, str, list[int]]], *, narrow: bool) -> tuple[alt.Color, alt.Shape]:
+    """Encodings of a mark's series, with one legend."""
+    colours, shapes = (alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]) for k in (0, 1))
+    above = legend(styles, narrow=narrow)
+    return alt.Color("series:N", scale=colours, legend=above), alt.Shape("series:N", scale=shapes, legend=above)
+
+
 # Scales and axes.
 
 

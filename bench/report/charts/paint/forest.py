@@ -180,14 +180,7 @@ def _marks(
         axis=axes.axis(domain, log, narrow, data),
     )
     base = alt.Chart(axes.data(data)).encode(y=y)
-    colour, shape = (
-        channel(
-            "series:N",
-            scale=alt.Scale(domain=list(styles), range=[style[k] for style in styles.values()]),
-            legend=axes.legend(styles, narrow=narrow),
-        )
-        for k, channel in enumerate((alt.Color, alt.Shape))
-    )
+    colour, shape = axes.colour_and_shape(styles, narrow=narrow)
     layers: list[alt.Chart] = []
     if rule_at is not None:
         mark = alt.Chart(axes.data([{"at": rule_at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
