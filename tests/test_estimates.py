@@ -299,8 +299,10 @@ def test_a_small_network_under_tensorflow_lies_between_the_floor_and_twice_the_s
 
 
 NUMBER = st.floats(1e-2, 1e2)
+PROPERTY = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 
 
+@PROPERTY
 @given(NUMBER, NUMBER, NUMBER, NUMBER, st.booleans(), st.floats(1.0, 8.0))
 def test_more_work_takes_longer_and_a_better_card_no_longer(size, peak, width, batch, is_tensorflow, more):
     network = other(NET, forward=8e9 * size, activations=1e7 * size)
@@ -326,7 +328,7 @@ def test_more_work_takes_longer_and_a_better_card_no_longer(size, peak, width, b
     st.sampled_from(["fp32", "tf32", "amp"]),
     st.booleans(),
 )
-@settings(max_examples=200)
+@PROPERTY
 def test_a_range_holds_its_middle(network, card, batch, precision, is_keras):
     found = formula.estimate(case(network, card, batch=batch, precision=precision, is_keras=is_keras))
 
@@ -379,10 +381,11 @@ def test_rivals_are_worse():
 def test_the_range_covers_what_it_had_not_seen():
     some = fit.points(rows.measured())
     names = ("card", "source")
-    off = held_out.residuals(some, {name: held_out.GROUPS[name] for name in names})
+    off = held_out.leave_out(some, {name: held_out.GROUPS[name] for name in names})
 
     for name in names:
-        assert 0.85 <= held_out.covered(some, formula.constants().terms, off, name) <= 0.95
+        n, inside = held_out.covered(some, formula.constants().terms, off, "nvidia", name)
+        assert n > 900 and 0.85 <= inside / n <= 0.95
 
 
 def test_small_networks_of_the_notebooks_lie_in_their_range():
@@ -419,12 +422,11 @@ def test_one_bad_row_moves_the_terms_little():
 
 def test_residuals_tell_every_row_its_measured_and_estimated_seconds():
     some = fit.points(rows.measured())
-    found = held_out.residual_rows(some, formula.constants().terms)
+    found = held_out.residuals(some, formula.constants().terms)
 
-    row, seconds, estimated = held_out.worst(found)[0]
-    assert len(found) == len(some.rows)
-    assert abs(math.log(seconds / estimated)) == max(abs(math.log(s / e)) for _, s, e in found)
-    assert row in some.rows
+    assert {row.id for row in some.rows} == {item.row.id for item in found}
+    assert found[0].factor == max(item.factor for item in found)
+    assert 1.1 < np.median([item.factor for item in found]) < 1.25
 
 
 def test_estimates_need_neither_scipy_nor_a_framework():
