@@ -15,12 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.records import store
 from bench.report.estimates import bands, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
+from bench.report.evidence import memory
+from bench.report.evidence.evidence import Evidence
 from bench.report.published import cards, sources, strict
 from bench.report.published.cards import Card
 from bench.report.published.strict import PublishedError
+from bench.workloads import registry
 
 ROOT = Path(__file__).parents[1]
 NET = Network(
@@ -589,3 +593,18 @@ def test_words_are_a_range_with_what_stands_behind_it():
     assert "9 of 10 lay in such a range" in words.trust(answer, KNOWN)
     assert "bound by the GPU" == words.kind(answer)
     assert words.kind(formula.estimate(case(other(NET, is_frozen=True)), KNOWN)).startswith("no estimate: some layers")
+
+
+def test_our_records_of_memory_lie_between_the_bounds_of_what_a_sample_keeps():
+    kept = {}
+    results = store.load()
+    evidence = Evidence(results, registry.workloads())
+    for session in results.sessions:
+        for growth in memory.growths(evidence, session):
+            params = dict(growth.small.cell.params)
+            network = networks.ours().get(registry.network(str(params.pop("net", "")), params))
+            if network is not None and growth.backend == "tensorflow" and network.family in ("cnn", "transformer"):
+                kept[network.id] = growth.per_sample_bytes / (4 * network.activations)
+
+    assert len(kept) >= 4
+    assert all(jobs.KEPT_LEAST <= factor <= jobs.KEPT_MOST for factor in kept.values()), kept
