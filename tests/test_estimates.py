@@ -608,3 +608,23 @@ def test_our_records_of_memory_lie_between_the_bounds_of_what_a_sample_keeps():
 
     assert len(kept) >= 4
     assert all(jobs.KEPT_LEAST <= factor <= jobs.KEPT_MOST for factor in kept.values()), kept
+
+
+ODD = st.sampled_from(
+    ["", " ", "0", "-1", "nan", "inf", "1e400", "abc", "32", "1", "μ±", '"', "224x224", "resnet50", "T4", "images/s"]
+)
+
+
+@PROPERTY
+@given(st.lists(st.lists(ODD, min_size=0, max_size=15), max_size=4))
+def test_no_row_makes_the_check_crash(tmp_path_factory, lines):
+    path = tmp_path_factory.getbasetemp() / "odd.csv"
+    head = "id,model,device,batch,precision,framework,input,throughput,unit,mode,n_devices,fwd_gflops,note"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(head + "\n")
+        csv.writer(file).writerows(lines)
+
+    report = check.check(path)
+
+    n = len(report.checked) + sum(report.skipped.values()) + len(report.bad)
+    assert n == sum(bool(line) for line in lines) and report.lines() is not None
