@@ -15,12 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.records import store
 from bench.report.estimates import bands, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
+from bench.report.evidence import memory
+from bench.report.evidence.evidence import Evidence
 from bench.report.published import cards, sources, strict
 from bench.report.published.cards import Card
 from bench.report.published.strict import PublishedError
+from bench.workloads import registry
 
 ROOT = Path(__file__).parents[1]
 NET = Network(
@@ -299,8 +303,10 @@ def test_a_small_network_under_tensorflow_lies_between_the_floor_and_twice_the_s
 
 
 NUMBER = st.floats(1e-2, 1e2)
+PROPERTY = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 
 
+@PROPERTY
 @given(NUMBER, NUMBER, NUMBER, NUMBER, st.booleans(), st.floats(1.0, 8.0))
 def test_more_work_takes_longer_and_a_better_card_no_longer(size, peak, width, batch, is_tensorflow, more):
     network = other(NET, forward=8e9 * size, activations=1e7 * size)
@@ -326,7 +332,7 @@ def test_more_work_takes_longer_and_a_better_card_no_longer(size, peak, width, b
     st.sampled_from(["fp32", "tf32", "amp"]),
     st.booleans(),
 )
-@settings(max_examples=200)
+@PROPERTY
 def test_a_range_holds_its_middle(network, card, batch, precision, is_keras):
     found = formula.estimate(case(network, card, batch=batch, precision=precision, is_keras=is_keras))
 
@@ -379,10 +385,11 @@ def test_rivals_are_worse():
 def test_the_range_covers_what_it_had_not_seen():
     some = fit.points(rows.measured())
     names = ("card", "source")
-    off = held_out.residuals(some, {name: held_out.GROUPS[name] for name in names})
+    off = held_out.leave_out(some, {name: held_out.GROUPS[name] for name in names})
 
     for name in names:
-        assert 0.85 <= held_out.covered(some, formula.constants().terms, off, name) <= 0.95
+        n, inside = held_out.covered(some, formula.constants().terms, off, "nvidia", name)
+        assert n > 900 and 0.85 <= inside / n <= 0.95
 
 
 def test_small_networks_of_the_notebooks_lie_in_their_range():
@@ -419,12 +426,11 @@ def test_one_bad_row_moves_the_terms_little():
 
 def test_residuals_tell_every_row_its_measured_and_estimated_seconds():
     some = fit.points(rows.measured())
-    found = held_out.residual_rows(some, formula.constants().terms)
+    found = held_out.residuals(some, formula.constants().terms)
 
-    row, seconds, estimated = held_out.worst(found)[0]
-    assert len(found) == len(some.rows)
-    assert abs(math.log(seconds / estimated)) == max(abs(math.log(s / e)) for _, s, e in found)
-    assert row in some.rows
+    assert {row.id for row in some.rows} == {item.row.id for item in found}
+    assert found[0].factor == max(item.factor for item in found)
+    assert 1.1 < np.median([item.factor for item in found]) < 1.25
 
 
 def test_estimates_need_neither_scipy_nor_a_framework():
@@ -587,3 +593,38 @@ def test_words_are_a_range_with_what_stands_behind_it():
     assert "9 of 10 lay in such a range" in words.trust(answer, KNOWN)
     assert "bound by the GPU" == words.kind(answer)
     assert words.kind(formula.estimate(case(other(NET, is_frozen=True)), KNOWN)).startswith("no estimate: some layers")
+
+
+def test_our_records_of_memory_lie_between_the_bounds_of_what_a_sample_keeps():
+    kept = {}
+    results = store.load()
+    evidence = Evidence(results, registry.workloads())
+    for session in results.sessions:
+        for growth in memory.growths(evidence, session):
+            params = dict(growth.small.cell.params)
+            network = networks.ours().get(registry.network(str(params.pop("net", "")), params))
+            if network is not None and growth.backend == "tensorflow" and network.family in ("cnn", "transformer"):
+                kept[network.id] = growth.per_sample_bytes / (4 * network.activations)
+
+    assert len(kept) >= 4
+    assert all(jobs.KEPT_LEAST <= factor <= jobs.KEPT_MOST for factor in kept.values()), kept
+
+
+ODD = st.sampled_from(
+    ["", " ", "0", "-1", "nan", "inf", "1e400", "abc", "32", "1", "μ±", '"', "224x224", "resnet50", "T4", "images/s"]
+)
+
+
+@PROPERTY
+@given(st.lists(st.lists(ODD, min_size=0, max_size=15), max_size=4))
+def test_no_row_makes_the_check_crash(tmp_path_factory, lines):
+    path = tmp_path_factory.getbasetemp() / "odd.csv"
+    head = "id,model,device,batch,precision,framework,input,throughput,unit,mode,n_devices,fwd_gflops,note"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(head + "\n")
+        csv.writer(file).writerows(lines)
+
+    report = check.check(path)
+
+    n = len(report.checked) + sum(report.skipped.values()) + len(report.bad)
+    assert n == sum(bool(line) for line in lines) and report.lines() is not None

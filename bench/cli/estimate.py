@@ -198,7 +198,7 @@ def _fit(as_json: bool) -> None:
         "left out of the fit", "groups", "points", "median", "9 in 10", "NVIDIA 9 in 10", "within 2x"
     )
     for line in found.held_out:
-        shown = (f"{line[name]:.2f}" for name in ("median", "p90", "nvidia_p90"))
+        shown = (f"{line[name]:.2f}" if line[name] else "" for name in ("median", "p90", "nvidia_p90"))
         table.add_row(
             str(line["left_out"]),
             str(line["groups"]),

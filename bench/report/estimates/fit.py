@@ -146,7 +146,7 @@ def fit() -> Constants:
 
     some = points(rows.measured())
     terms, hull = rounded(solve(some)), hull_of(some)
-    left_out = held_out.residuals(some)
+    left_out = held_out.leave_out(some)
     ranges = held_out.ranges(some, terms, hull, left_out)
     return Constants(
         terms=terms,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +34,14 @@ KERAS_LOW, KERAS_HIGH = 0.6, 2.1
 STEADY_STEPS = 200
 
 
-class Residuals(NamedTuple):
+class LeftOut(NamedTuple):
     """Logarithm of measured over estimated of every point, the fit made without its group."""
 
     by_group: dict[str, np.ndarray]
     n_groups: dict[str, int]
 
 
-def residuals(some: Points, by: Mapping[str, Callable[[Case, Row], str]] = GROUPS) -> Residuals:
+def leave_out(some: Points, by: Mapping[str, Callable[[Case, Row], str]] = GROUPS) -> LeftOut:
     """Refits without each group, and asks the fit for the group."""
     found, n_groups = {}, {}
     for name, group_of in by.items():
@@ -51,7 +51,7 @@ def residuals(some: Points, by: Mapping[str, Callable[[Case, Row], str]] = GROUP
             is_out = groups == group
             off[is_out] = _off(some.only(is_out), fit.solve(some.only(~is_out)))
         found[name], n_groups[name] = off, len(np.unique(groups))
-    return Residuals(found, n_groups)
+    return LeftOut(found, n_groups)
 
 
 def _off(some: Points, terms: Terms) -> np.ndarray:
@@ -60,7 +60,7 @@ def _off(some: Points, terms: Terms) -> np.ndarray:
     return off
 
 
-def tables(some: Points, terms: Terms, left_out: Residuals, ranges: Mapping[str, Range]) -> tuple[Line, ...]:
+def tables(some: Points, terms: Terms, left_out: LeftOut, ranges: Mapping[str, Range]) -> tuple[Line, ...]:
     """Factors between measured and estimated, larger over smaller: by what was left out, by case, and of rivals."""
     is_nvidia = np.array([case.card.vendor == "NVIDIA" for case in some.cases])
     found = [_line(f"one {name}", off, is_nvidia, left_out.n_groups[name]) for name, off in left_out.by_group.items()]
@@ -130,25 +130,34 @@ def rivals(some: Points) -> list[tuple[str, np.ndarray]]:
     return found
 
 
-def ranges(some: Points, terms: Terms, hull: Hull, left_out: Residuals) -> dict[str, Range]:
-    """Between which factors measured over estimated lies: quantiles where card or source were left out."""
-    host, arithmetic, traffic = formula.parts(some.base, terms)
-    decides = host <= arithmetic + traffic
+def ranges(some: Points, terms: Terms, hull: Hull, left_out: LeftOut) -> dict[str, Range]:
+    """Between which factors measured over estimated lies, and how many points of sources left out it held.
+
+    Of NVIDIA's and AMD's cards the factors are quantiles where card or source were left out, counted in as for a source
+    unseen: by the factors that the other sources give.
+    """
     found = {}
     for name in ("nvidia", "amd"):
-        chosen = decides & np.array([formula.range_name(case) == name for case in some.cases])
-        off = np.concatenate([left_out.by_group["card"][chosen], left_out.by_group["source"][chosen]])
-        low, high = bounds(off)
-        found[name] = Range(low=low, high=high, n=len(off), inside=_inside(np.exp(off), low, high))
-    keras = some.only(decides & np.array([case.is_keras for case in some.cases]))
-    by_source = np.exp(left_out.by_group["source"][decides & np.array([case.is_keras for case in some.cases])])
+        chosen = _decided(some, terms, name)
+        low, high = bounds(np.concatenate([left_out.by_group[group][chosen] for group in ("card", "source")]))
+        n, inside = covered(some, terms, left_out, name, "source")
+        found[name] = Range(low=low, high=high, n=n, inside=inside)
+    by_source = left_out.by_group["source"][_decided(some, terms, "keras")]
     found["keras"] = Range(
-        low=KERAS_LOW, high=KERAS_HIGH, n=len(keras.cases), inside=_inside(by_source, KERAS_LOW, KERAS_HIGH)
+        low=KERAS_LOW, high=KERAS_HIGH, n=len(by_source), inside=_inside(by_source, KERAS_LOW, KERAS_HIGH)
     )
-    small = [(row, answer) for row, answer in launched(terms, hull, found) if row.seconds is not None]
+    small = launched(terms, hull, found)
     inside = sum(answer.low <= (row.seconds or 0.0) <= answer.high for row, answer in small)
     found["launching"] = Range(low=formula.LAUNCH_LOW, high=formula.LAUNCH_HIGH, n=len(small), inside=inside)
     return found
+
+
+def _decided(some: Points, terms: Terms, name: str) -> np.ndarray:
+    """Which points the GPU decides and this range is for."""
+    host, arithmetic, traffic = formula.parts(some.base, terms)
+    is_mine = np.array([formula.range_name(case) == name for case in some.cases])
+    chosen: np.ndarray = is_mine & (host <= arithmetic + traffic)
+    return chosen
 
 
 def bounds(off: np.ndarray) -> tuple[float, float]:
@@ -157,8 +166,8 @@ def bounds(off: np.ndarray) -> tuple[float, float]:
     return round(float(np.floor(low / STEP) * STEP), 2), round(float(np.ceil(high / STEP) * STEP), 2)
 
 
-def _inside(ratio: np.ndarray, low: float, high: float) -> int:
-    return int(((ratio >= low) & (ratio <= high)).sum())
+def _inside(off: np.ndarray, low: float, high: float) -> int:
+    return int(((off >= np.log(low)) & (off <= np.log(high))).sum())
 
 
 def launched(terms: Terms, hull: Hull, known: Mapping[str, Range]) -> list[tuple[Row, Estimate]]:
@@ -174,26 +183,32 @@ def launched(terms: Terms, hull: Hull, known: Mapping[str, Range]) -> list[tuple
     return [(row, answer) for row, answer in answers if answer.kind == "launching"]
 
 
-def covered(some: Points, terms: Terms, left_out: Residuals, group: str) -> float:
-    """Share of NVIDIA points inside a range that was read off the other groups' residuals, as for a case unseen."""
-    host, arithmetic, traffic = formula.parts(some.base, terms)
-    group_of = GROUPS[group]
-    chosen = (host <= arithmetic + traffic) & np.array([formula.range_name(c) == "nvidia" for c in some.cases])
-    names = np.array([group_of(case, row) for case, row in zip(some.cases, some.rows, strict=True)])
+def covered(some: Points, terms: Terms, left_out: LeftOut, name: str, group: str) -> tuple[int, int]:
+    """How many points a range is for, and how many lie in the one that the other groups' residuals give."""
+    chosen = _decided(some, terms, name)
+    names = np.array([GROUPS[group](case, row) for case, row in zip(some.cases, some.rows, strict=True)])
     off, inside = left_out.by_group[group], 0
-    for name in np.unique(names[chosen]):
-        is_out = chosen & (names == name)
-        low, high = bounds(off[chosen & ~is_out])
-        inside += _inside(np.exp(off[is_out]), low, high)
-    return inside / int(chosen.sum())
+    for one in np.unique(names[chosen]):
+        is_out = chosen & (names == one)
+        inside += _inside(off[is_out], *bounds(off[chosen & ~is_out]))
+    return int(chosen.sum()), inside
 
 
-def residual_rows(some: Points, terms: Terms) -> list[tuple[Row, float, float]]:
-    """Every fitted row with its measured and its estimated seconds."""
+class Residual(NamedTuple):
+    """A fitted row with its seconds, measured and estimated."""
+
+    row: Row
+    measured: float
+    estimated: float
+
+    @property
+    def factor(self) -> float:
+        """Measured over estimated, or the inverse, whichever is larger."""
+        return max(self.measured / self.estimated, self.estimated / self.measured)
+
+
+def residuals(some: Points, terms: Terms) -> list[Residual]:
+    """Every fitted row, the farthest off first."""
     estimated = np.exp(fit.log_estimates(some.base, terms)).tolist()
-    return list(zip(some.rows, np.exp(some.log_seconds).tolist(), estimated, strict=True))
-
-
-def worst(found: Sequence[tuple[Row, float, float]]) -> list[tuple[Row, float, float]]:
-    """The same, the farthest off first."""
-    return sorted(found, key=lambda item: -abs(np.log(item[1] / item[2])))
+    found = map(Residual, some.rows, np.exp(some.log_seconds).tolist(), estimated)
+    return sorted(found, key=lambda item: -item.factor)
