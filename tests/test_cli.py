@@ -111,6 +111,12 @@ def test_committed_records_are_valid():
     assert 0 == result.exit_code, result.output
 
 
+def launch_by(monkeypatch, launcher):
+    """Let sessions launch their runs by this function."""
+    defaults = {**session_run.execute.__kwdefaults__, "launcher": launcher}
+    monkeypatch.setattr(session_run.execute, "__kwdefaults__", defaults)
+
+
 @pytest.fixture
 def fake_launch(monkeypatch):
     """Runs that take no time; those of a workload that the dictionary names end with that status."""
@@ -122,7 +128,7 @@ def fake_launch(monkeypatch):
         return make_run(request.index, cell=request.cell, order=request.order)
 
     monkeypatch.setattr(launch, "launch", fake)
-    monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
+    launch_by(monkeypatch, fake)
     return ends
 
 
@@ -234,8 +240,7 @@ def forked(request, **_):
 @pytest.mark.keras
 def test_every_workload_really_runs_in_smoke_size_on_tensorflow(monkeypatch, tmp_path):
     """The main job: one process per run, real models, valid records with everything that a page needs."""
-    defaults = {**session_run.execute.__kwdefaults__, "launcher": forked}
-    monkeypatch.setattr(session_run.execute, "__kwdefaults__", defaults)
+    launch_by(monkeypatch, forked)
     arguments = ["run", "--profile", "smoke", "--backend", "tensorflow", "--results", str(tmp_path)]
     result = CliRunner().invoke(app.app, arguments)
 
@@ -316,7 +321,7 @@ def runs_that_take(monkeypatch):
         step_s = steps["s"] * (1 + 0.001 * request.index)
         return make_run(request.index, cell=request.cell, order=request.order, step_s=step_s)
 
-    monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
+    launch_by(monkeypatch, fake)
     return steps
 
 
