@@ -312,7 +312,7 @@ def make_record(
             steps = center * (1 + jitter_frac * rng.gamma(2.0, 0.5, n_blocks))
             fields: dict[str, Any] = {"started_at": f"{session_date}T08:{index:02d}:00+00:00"}
             if cell.mode == "train":
-                fields["job"] = _job_of(cell, spec, profile, center, rng)
+                fields["job"] = job_of(cell, spec, profile, center, rng)
             made.append(make_run(index, cell=cell, step_s=tuple(steps), **fields | dict(run_fields or {})))
         runs = made
     return Record(status="ok", reason=reason or "", runs=tuple(runs), **common)
@@ -462,7 +462,8 @@ def make_evidence(*sessions: SessionResults, **fields: Any) -> Evidence:
     return Evidence(results, {id_: make_workload(id_) for id_ in INVENTED})
 
 
-def _job_of(cell: Cell, spec: Workload, profile: str, step_s: float, rng: np.random.Generator) -> Job | None:
+def job_of(cell: Cell, spec: Workload, profile: str, step_s: float, rng: np.random.Generator) -> Job | None:
+    """The whole job that the variant of a cell asks for; None where it has none."""
     epoch_s = step_s * cell.n_samples / cell.batch_size
     if spec.target is not None:
         n_epochs = int(rng.integers(5, 9))

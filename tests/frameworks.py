@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from bench import REPOSITORY
 
 ON_CPU = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 LIMIT_S = 600
+ONE_AT_A_TIME = threading.Lock()
 
 
 def run(
@@ -64,9 +66,9 @@ def last_line(*arguments: Any, **options: Any) -> Any:
 
 def _forked(code: str, words: tuple[str, ...], folder: Path, env: Mapping[str, str]) -> tuple[int, str, str]:
     """Exit code and both outputs of code in a fork of the process that has imported TensorFlow."""
-    server = _server()
-    assert server.stdin is not None and server.stdout is not None
-    with tempfile.TemporaryDirectory() as scratch:
+    with ONE_AT_A_TIME, tempfile.TemporaryDirectory() as scratch:
+        server = _server()
+        assert server.stdin is not None and server.stdout is not None
         request = {"code": code, "words": words, "folder": str(folder), "env": dict(env), "scratch": scratch}
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()

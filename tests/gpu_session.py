@@ -39,7 +39,7 @@ from bench.schema import (
 from bench.workloads import count_flops as flops
 from bench.workloads import registry
 from tests.factories import (
-    _job_of,
+    job_of,
     make_conditions,
     make_gpu,
     make_machine,
@@ -201,7 +201,7 @@ def _run(
         "latencies_s": tuple((step * (1.1 + 0.05 * rng.random(10))).tolist()),
         "flop_per_step": _work(cell)[0] if cell.mode == "probe" else None,
         "final_loss": None if cell.mode != "train" else 0.5,
-        "job": _job_of(cell, spec, profile, step, rng) if cell.mode == "train" else None,
+        "job": job_of(cell, spec, profile, step, rng) if cell.mode == "train" else None,
     }
     if on_gpu:
         fields |= {"utilisation_frac": (0.6, 0.7, 0.65), "energy_j": 350.0 * steady_s}

@@ -121,6 +121,7 @@ def test_every_page_tells_other_sites_what_it_is(sites: Sites):
             assert (data["name"], data["acceptedAnswer"]["text"]) == (meta["og:title"], meta["og:description"]), path
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_other_wordings_stand_on_the_page_and_in_the_search(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "So.", head="title: Why?\nid: q\nasks: ['Why?', 'How come?', 'What <for>?']\n")
 
@@ -131,6 +132,7 @@ def test_other_wordings_stand_on_the_page_and_in_the_search(tmp_path: Path):
     assert "Also asked as: How come? · What &lt;for&gt;?" in body
 
 
+@pytest.mark.usefixtures("without_workload_pages")
 def test_a_page_may_set_its_own_weight(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "So.", head="title: Why?\nid: q\nsearch: {exclude: true}\n")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from bench.doctor import collect as vitals
 from bench.doctor import facts as doctor_facts
 from bench.machine import cores, describe, software
 from bench.records import files, store
-from bench.schema import METHOD_VERSIONS, Record
+from bench.records.codec import encode
+from bench.schema import METHOD_VERSIONS, Record, Run
 from bench.session import launch
 from bench.session import run as session_run
 from bench.workloads import registry
+from tests import frameworks
 from tests.factories import make_gpu, make_machine, make_plan, make_record, make_run, make_session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -74,9 +77,9 @@ def test_a_cells_own_rerun_line_needs_no_other_option(tmp_path):
     """The line under every number names the cell and nothing else, whatever profile and backend it came from."""
     cell_id = "cnn-digits-train-jax-cpu-float32-strict-jit-on-b32-n1440-t1"
 
-    result = script("--dry-run", "--cell", cell_id, "--results", tmp_path)
+    result = CliRunner().invoke(app.app, ["run", "--dry-run", "--cell", cell_id, "--results", str(tmp_path)])
 
-    assert 0 == result.returncode, result.stderr
+    assert 0 == result.exit_code, result.output
     assert cell_id in result.stdout
 
 
@@ -108,6 +111,12 @@ def test_committed_records_are_valid():
     assert 0 == result.exit_code, result.output
 
 
+def launch_by(monkeypatch, launcher):
+    """Let sessions launch their runs by this function."""
+    defaults = {**session_run.execute.__kwdefaults__, "launcher": launcher}
+    monkeypatch.setattr(session_run.execute, "__kwdefaults__", defaults)
+
+
 @pytest.fixture
 def fake_launch(monkeypatch):
     """Runs that take no time; those of a workload that the dictionary names end with that status."""
@@ -119,7 +128,7 @@ def fake_launch(monkeypatch):
         return make_run(request.index, cell=request.cell, order=request.order)
 
     monkeypatch.setattr(launch, "launch", fake)
-    monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
+    launch_by(monkeypatch, fake)
     return ends
 
 
@@ -215,12 +224,27 @@ def test_an_interrupted_refresh_is_resumed(tmp_path):
             assert kept[path.name] == path.read_bytes()
 
 
-@pytest.mark.keras
-def test_every_workload_really_runs_in_smoke_size_on_tensorflow(tmp_path):
-    """The main job: one process per run, real models, valid records with everything that a page needs."""
-    result = script("--profile", "smoke", "--backend", "tensorflow", "--results", tmp_path)
+def forked(request, **_):
+    """A run in a process of its own, as a session starts it, but that it finds its framework imported."""
+    code = "import sys; from bench.measure import child; child.main(*sys.argv[1:])"
+    with tempfile.TemporaryDirectory() as scratch:
+        asked, told = Path(scratch, "request"), Path(scratch, "run")
+        asked.write_bytes(encode(request))
+        env = launch.environment(request.cell, launch.SHARING | os.environ, scratch)
+        start = time.perf_counter()
+        frameworks.run(code, str(asked), str(told), variables=env)
+        total_s = time.perf_counter() - start
+        return msgspec.structs.replace(msgspec.json.decode(told.read_bytes(), type=Run), total_s=total_s)
 
-    assert 0 == result.returncode, result.stdout + result.stderr
+
+@pytest.mark.keras
+def test_every_workload_really_runs_in_smoke_size_on_tensorflow(monkeypatch, tmp_path):
+    """The main job: one process per run, real models, valid records with everything that a page needs."""
+    launch_by(monkeypatch, forked)
+    arguments = ["run", "--profile", "smoke", "--backend", "tensorflow", "--results", str(tmp_path)]
+    result = CliRunner().invoke(app.app, arguments)
+
+    assert 0 == result.exit_code, result.output
     assert [] == store.check(tmp_path)
     (session,) = store.load(tmp_path).sessions
     records = session.records.values()
@@ -297,7 +321,7 @@ def runs_that_take(monkeypatch):
         step_s = steps["s"] * (1 + 0.001 * request.index)
         return make_run(request.index, cell=request.cell, order=request.order, step_s=step_s)
 
-    monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
+    launch_by(monkeypatch, fake)
     return steps
 
 

@@ -266,9 +266,9 @@ def test_a_copy_without_git_names_its_commit_and_whether_its_code_is_that_commit
 
 
 def test_a_checkouts_commit_is_told_for_a_copy_only_if_its_code_is_committed(monkeypatch):
-    monkeypatch.setattr(software, "_git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else "")
+    monkeypatch.setattr(software, "git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else "")
     assert software.COMMIT_TEXT.fullmatch(software.commit_text(launch.REPOSITORY))
 
-    monkeypatch.setattr(software, "_git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else " M bench/x")
+    monkeypatch.setattr(software, "git", lambda _, command, *__: "b" * 40 if command == "rev-parse" else " M bench/x")
     with pytest.raises(ValueError, match="not committed"):
         software.commit_text(launch.REPOSITORY)

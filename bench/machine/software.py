@@ -104,9 +104,9 @@ def commit(repository: Path) -> tuple[str | None, bool | None]:
     A copy without git, as on a rented machine, is told by ``BENCH_COMMIT``, which holds what ``commit_text`` gave.
     """
     try:
-        head = _git(repository, "rev-parse", "HEAD")
+        head = git(repository, "rev-parse", "HEAD")
         excluded = (f":!bench/{name}" for name in NOT_MEASURING)
-        return head, bool(_git(repository, "status", "--porcelain", "--", "bench", *excluded))
+        return head, bool(git(repository, "status", "--porcelain", "--", "bench", *excluded))
     except (OSError, subprocess.SubprocessError):
         found = COMMIT_TEXT.fullmatch(os.environ.get("BENCH_COMMIT", ""))
     if found is None:
@@ -137,7 +137,8 @@ def measuring_hash(repository: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _git(repository: Path, *words: str) -> str:
+def git(repository: Path, *words: str) -> str:
+    """What a git command prints; raises ``CalledProcessError`` or ``OSError`` where it cannot."""
     found = subprocess.run(["git", *words], cwd=repository, capture_output=True, text=True, check=True, timeout=20)
     return found.stdout.strip()
 
