@@ -79,7 +79,11 @@ def _pip(facts: Facts, name: str, found: builds.Build) -> str:
     """The command that installs a build for CUDA."""
     pin = "" if found.release == builds.builds(name)[0].release else f"=={found.release}.*"
     if name == "jax":
-        return f"pip install -U 'jax[cuda{found.cuda[0]}]'"
+        wanted = f"cuda{found.cuda[0]}"
+        plugins = (one for one in facts.packages if re.fullmatch(r"jax-cuda\d+-(plugin|pjrt)", one))
+        others = [one for one in plugins if wanted not in one]
+        removed = f"pip uninstall -y {' '.join(others)}; " if others else ""
+        return f"{removed}pip install -U 'jax[{wanted}]'"
     if name == "tensorflow":
         return f"pip install 'tensorflow[and-cuda]{pin}'"
     removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
@@ -156,6 +160,8 @@ def rights(facts: Facts) -> str:
     """How this user comes by the right to open the devices of a GPU."""
     if facts.host.system != "Linux":
         return "the Device Manager tells whether its driver runs; else install the maker's newest"
+    if facts.host.container and is_present(facts, "NVIDIA"):
+        return "start the container with: docker run --gpus all ..."
     if facts.host.container:
         return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""

@@ -25,7 +25,7 @@ CONSEQUENCES = (
     (r"jax-platforms", r"jax-(cpu|unseen|plugin|driver|libraries|no-device|plugin-version)"),
     (r"jetson", r"(tensorflow|jax|torch)-(cpu|unseen|cpu-wheel|architecture|no-kernel)"),
     (r"rocm-driver|intel-gpu", r"(tensorflow|jax|torch)-(cpu|xpu-no-device|rocm-no-device)"),
-    (rf"{BACKEND}-architecture", r"\g<backend>-(keras|cpu|gpu|no-kernel|compiles-first)"),
+    (rf"{BACKEND}-architecture", r"\g<backend>-(keras|cpu|gpu|no-kernel|unseen|portable-code|compiles-first)"),
     (rf"{BACKEND}-metal", r"\g<backend>-(cpu|broken|metal-plugin|module-missing|keras)"),
     (rf"{BACKEND}-(?!cpu$|gpu$|absent$|openmp$|compiles-first$).*", r"\g<backend>-cpu"),
     (rf"{BACKEND}-(rocm|plugin-version|windows|cpu-wheel)", r"\g<backend>-(unseen|keras|rocm-no-device|no-kernel)"),
@@ -72,15 +72,18 @@ def folded(found: list[Finding]) -> list[Finding]:
     kept = []
     for number, finding in enumerate(found):
         if number not in causes:
-            own = [found[other] for other in sorted(causes) if _root(causes, other) == number]
-            kept.append(msgspec.structs.replace(finding, follows=tuple(_short(one, finding) for one in own)))
+            told = [finding.seen]
+            for other in sorted(causes):
+                if _root(causes, other) == number:
+                    told.append(_short(found[other].seen, told))
+            kept.append(msgspec.structs.replace(finding, follows=tuple(dict.fromkeys(told[1:]))))
     return kept
 
 
-def _short(consequence: Finding, cause: Finding) -> str:
-    """What was seen of a consequence, without words that its cause quotes already."""
-    seen, _, words = consequence.seen.partition('; it says: "')
-    return seen if words.rstrip('"') in cause.seen else consequence.seen
+def _short(seen: str, told: list[str]) -> str:
+    """What was seen of a consequence, without words that are quoted already."""
+    own, _, words = seen.partition('; it says: "')
+    return own if any(words.rstrip('"') in text for text in told) else seen
 
 
 def _root(causes: dict[int, int], number: int) -> int:

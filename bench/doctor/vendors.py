@@ -20,7 +20,7 @@ def amd(facts: Facts) -> Iterator[Finding]:
         in_container = bool(host.container)
         yield Finding(
             id="rocm-driver",
-            severity="note",
+            severity="problem" if has_build else "note",
             seen="an AMD graphics card without AMD's compute device (/dev/kfd)"
             + (" inside this container" if in_container else ""),
             means="the device is not handed in, or the host has none"
@@ -152,15 +152,17 @@ def apple(facts: Facts) -> Iterator[Finding]:
         return
     for plugin in builds.table().plugin:
         backend = fixes.backend_facts(facts, plugin.framework)
-        if not backend.installed or backend.gpus:
+        words = backend.error or backend.keras_error
+        if not backend.installed or (backend.gpus and not words):
             continue
         name, has = NAMES[backend.name], facts.packages.get(plugin.name, "")
         too_new = builds.beyond(backend.version, plugin.newest)
-        words = backend.error or backend.log
-        if has and (too_new or backend.error):
+        saying = said.explain(words, facts) if words else None
+        words = words or backend.log
+        if has and (too_new or (saying and saying.id == "metal-plugin")):
             yield Finding(
                 id=f"{backend.name}-metal",
-                severity="problem" if backend.error or too_new else "note",
+                severity="problem",
                 seen=f"{plugin.name} {has} beside {name} {backend.version}"
                 + (f'; it says: "{words}"' if words else ""),
                 means=f"the plug-in does not work with {name} after {plugin.newest}"
@@ -169,7 +171,7 @@ def apple(facts: Facts) -> Iterator[Finding]:
                 fix=f"pip uninstall -y {plugin.name} ({name} then computes on the CPU); for the GPU: "
                 "export KERAS_BACKEND=torch",
             )
-        elif not backend.error:
+        elif not (backend.error or backend.keras_error):
             yield Finding(
                 id=f"{backend.name}-metal",
                 severity="note",
