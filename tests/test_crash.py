@@ -49,7 +49,7 @@ def test_a_sign_that_is_lacking_becomes_a_plain_one(stream):
 
 def test_an_unexpected_error_has_an_exit_code_of_its_own_and_tells_the_facts(capsys):
     def broken():
-        raise RuntimeError("the disk at /home/somebody/secret/place.txt is upside down")
+        raise RuntimeError("the disk at /srv/somebody/secret/place.txt is upside down")
 
     with pytest.raises(SystemExit) as ended:
         crash.guard(broken)

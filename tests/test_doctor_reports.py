@@ -256,6 +256,16 @@ def test_words_that_no_rule_knows_come_with_facts_to_paste(monkeypatch):
     assert finding.paste.splitlines()[0] in rules.as_text((finding,))
 
 
+def test_facts_to_paste_are_printed_once():
+    error = "ValueError: the moon"
+    facts = Facts(host=HostFacts(**LINUX), backends=(backend("torch", error=error), backend("jax", error=error)))
+
+    text = rules.as_text(rules.diagnose(facts))
+
+    assert 1 == text.count("facts to paste")
+    assert 2 == text.count("github.com/")
+
+
 def test_what_a_backend_writes_is_kept_but_for_its_chatter():
     err = (
         "torch/cuda/__init__.py:174: UserWarning: CUDA initialization: Error 802: system not yet initialized\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from bench.doctor import builds
-from bench.doctor.facts import NAMES, BackendFacts, Facts, is_apple, is_jetson, is_present
+from bench.doctor.facts import NAMES, BackendFacts, Facts, gfx_chips, is_apple, is_jetson, is_present
 
 TORCH_INDEX = "https://download.pytorch.org/whl"
 SELECTOR = "https://pytorch.org/get-started/locally/"
@@ -116,7 +116,7 @@ def rocm(facts: Facts) -> str:
     if facts.host.system != "Linux":
         return f"AMD's own wheels for Windows, for the chips that its list names: {AMD_WHEELS}"
     for found in builds.builds("torch"):
-        if not found.cuda and all(chip in found.architectures for chip in facts.host.gfx):
+        if not found.cuda and all(chip in found.architectures for chip in gfx_chips(facts)):
             removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
             return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
     return f"AMD's own wheels, where its list names the chip: {AMD_WHEELS}"

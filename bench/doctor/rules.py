@@ -150,10 +150,9 @@ def as_text(findings: tuple[Finding, ...]) -> str:
         if finding.fix:
             lines.append(f"         fix: {finding.fix}")
         lines += [f"         so: {text}" for text in finding.follows]
-        if finding.paste:
-            lines += ["         facts to paste:", *(f"           {line}" for line in finding.paste.splitlines())]
         blocks.append("\n".join(lines))
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     problems, notes = counts["problem"], counts["note"]
     total = f"{problems} {plural(problems, 'problem', 'problems')}, {notes} {plural(notes, 'note', 'notes')}"
+    blocks += [f"facts to paste where you ask:\n{text}" for text in dict.fromkeys(f.paste for f in findings if f.paste)]
     return "\n".join([*blocks, total])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_apple, is_present
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, gfx_chips, is_apple, is_present
 
 NO_CODE = ("no-kernel",)
 
@@ -39,10 +39,10 @@ def amd(facts: Facts) -> Iterator[Finding]:
 
 def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
     host, name = facts.host, NAMES[backend.name]
-    chips = ", ".join(host.gfx) or "chip not told"
+    chips = ", ".join(gfx_chips(facts)) or "chip not told"
     words = backend.keras_error or backend.log
     saying = said.explain(words, facts) if words else None
-    lacks = bool(host.gfx and backend.architectures) and not _has_code(facts, backend)
+    lacks = bool(gfx_chips(facts) and backend.architectures) and not _has_code(facts, backend)
     if backend.rocm and (lacks or (saying and saying.id in NO_CODE)):
         yield Finding(
             id=f"{backend.name}-architecture",
@@ -50,7 +50,9 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
             seen=f"{name} {backend.version} for ROCm sees {', '.join(backend.gpus) or 'no GPU'} ({chips}); it holds "
             f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}"
             + (f'; it says: "{words}"' if words else ""),
-            means="this build has no code for the chip",
+            means="its list names the chip, so that a library under it has no code for that"
+            if backend.architectures and not lacks and gfx_chips(facts)
+            else "this build has no code for the chip",
             fix=f"{_other_rocm(facts)}. HSA_OVERRIDE_GFX_VERSION, with which users claim a sister chip, "
             "is unsupported: it can work, crash or give wrong numbers",
         )
@@ -91,17 +93,17 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
 
 def _other_rocm(facts: Facts) -> str:
     """Where a build with code for this machine's chips is; where the chip is not told, how to learn its name."""
-    if not facts.host.gfx:
+    if not gfx_chips(facts):
         return (
             "rocminfo | grep gfx tells the chip (Strix Halo is gfx1151); take a build that lists it: AMD's own, "
             f"{fixes.AMD_WHEELS}, or a newer one for ROCm from {fixes.TORCH_INDEX}"
         )
-    return f"a build that lists {', '.join(facts.host.gfx)}: {fixes.rocm(facts)}"
+    return f"a build that lists {', '.join(gfx_chips(facts))}: {fixes.rocm(facts)}"
 
 
 def _has_code(facts: Facts, backend: BackendFacts) -> bool:
     listed = {name.split(":")[0] for name in backend.architectures}
-    return any(chip in listed for chip in facts.host.gfx)
+    return any(chip in listed for chip in gfx_chips(facts))
 
 
 def intel(facts: Facts) -> Iterator[Finding]:
