@@ -105,6 +105,8 @@ def _other_variables(facts: Facts) -> Iterator[Finding]:
         "TF_USE_LEGACY_KERAS": ("", "tf.keras is then Keras 2, another program than Keras 3"),
         "NVIDIA_TF32_OVERRIDE": ("", "forces TF32 on or off below every framework's own setting"),
         "XLA_FLAGS": ("", "changes how JAX and jit_compile build programs"),
+        "HSA_OVERRIDE_GFX_VERSION": ("", "claims another AMD chip than the one there: it can work, crash or be wrong"),
+        "PYTORCH_ENABLE_MPS_FALLBACK": ("1", "what Metal lacks runs on the CPU, silently and slowly"),
         "CUDA_LAUNCH_BLOCKING": ("1", "waits for every kernel: for finding errors, slow for all else"),
     }
     for name, (value, means) in meanings.items():

@@ -273,7 +273,7 @@ SAYINGS = (
     Saying(
         "read-only",
         r"read-only file system|errno 30\b|permission denied|errno 13\b|no usable temporary directory",
-        "it may not write a file that it wants, mostly a cache below the home folder",
+        "it may not open or write the file that the message names, mostly a cache below the home folder",
         "export HOME=/tmp KERAS_HOME=/tmp/keras TMPDIR=/tmp",
     ),
     Saying(
