@@ -5,8 +5,10 @@ import sys
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from bench.cli import crash
+from bench.cli import app, crash
+from bench.doctor import collect, rules
 from bench.doctor.facts import Facts, HostFacts
 
 
@@ -49,7 +51,7 @@ def test_a_sign_that_is_lacking_becomes_a_plain_one(stream):
 
 def test_an_unexpected_error_has_an_exit_code_of_its_own_and_tells_the_facts(capsys):
     def broken():
-        raise RuntimeError("the disk at /home/somebody/secret/place.txt is upside down")
+        raise RuntimeError("the disk at /srv/somebody/secret/place.txt is upside down")
 
     with pytest.raises(SystemExit) as ended:
         crash.guard(broken)
@@ -84,3 +86,17 @@ def test_the_facts_collected_so_far_are_printed(capsys):
     assert crash.UNEXPECTED == ended.value.exit_code
     assert "575.51.03" in text
     assert "not read: memory: PermissionError: denied" in text
+
+
+def test_a_rule_that_breaks_ends_the_doctor_with_70_and_the_facts(monkeypatch):
+    def broken(facts):
+        raise ZeroDivisionError("a rule of ours")
+
+    known = Facts(host=HostFacts(system="Linux", driver="575.51.03"))
+    monkeypatch.setattr(collect, "collect", lambda: known)
+    monkeypatch.setattr(rules, "diagnose", broken)
+
+    result = CliRunner().invoke(app.app, ["doctor"])
+
+    assert 70 == result.exit_code
+    assert "a rule of ours" in result.stderr and "575.51.03" in result.stderr

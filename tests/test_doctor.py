@@ -241,6 +241,7 @@ def test_an_amd_card_that_is_silently_not_used(has_kfd, rocm, id_):
         ({"power_profile": "powersave"}, {}, "power-profile", "note"),
         ({}, {"TF_ENABLE_ONEDNN_OPTS": "0"}, "tf-enable-onednn-opts", "note"),
         ({}, {"KMP_DUPLICATE_LIB_OK": "TRUE"}, "kmp-duplicate-lib-ok", "note"),
+        ({}, {"HSA_OVERRIDE_GFX_VERSION": "11.0.0"}, "hsa-override-gfx-version", "note"),
     ],
 )
 def test_what_the_host_does_to_a_measurement(host, variables, id_, severity):

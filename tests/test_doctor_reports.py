@@ -89,6 +89,38 @@ def test_a_driver_that_announces_cuda_13_and_a_card_that_cuda_13_gave_up():
     assert "Pascal" in finding.means
 
 
+def test_a_plug_in_for_cuda_13_beside_a_card_that_it_gave_up():
+    packages = {"jax-cuda13-plugin": "0.8.0", "jax-cuda13-pjrt": "0.8.0", "jaxlib": "0.8.0"}
+    jax = backend("jax", "0.8.0", error="JaxRuntimeError: no kernel image is available for execution on the device")
+
+    finding = only_problem(card(gpu("NVIDIA GeForce GTX 1080", "6.1")), jax, packages=packages)
+
+    assert "OLDER" in finding.means
+    assert "pip uninstall -y jax-cuda13-plugin jax-cuda13-pjrt; pip install -U" in finding.fix
+    assert "jax[cuda12]" in finding.fix
+
+
+def test_a_build_that_does_not_list_its_architectures_is_looked_up():
+    words_ = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
+    torch = backend("torch", "2.11.0+cu128", cuda="12.8", gpus=("Tesla V100",), keras_error=words_)
+
+    finding = only_problem(card(gpu("Tesla V100", "7.0"), python="3.12.1"), torch)
+
+    assert "OLDER" in finding.means
+    assert "'torch==2.11.*' --index-url https://download.pytorch.org/whl/cu126" in finding.fix
+
+
+def test_a_newer_driver_does_not_help_a_card_that_the_build_gave_up():
+    log = "UserWarning: CUDA initialization: The NVIDIA driver on your system is too old (found version 12040)"
+    old = card(gpu("Tesla P100", "6.0"), driver="550.1", driver_cuda="12.4", python="3.12.1")
+
+    finding = only_problem(old, backend("torch", "2.15.0+cu130", cuda="13.0", log=log))
+
+    assert log in finding.seen
+    assert "a newer driver will not help" in finding.means
+    assert "nvidia-smi" not in finding.fix and "whl/cu126" in finding.fix
+
+
 # Four states of a driver.
 
 
@@ -224,6 +256,16 @@ def test_words_that_no_rule_knows_come_with_facts_to_paste(monkeypatch):
     assert finding.paste.splitlines()[0] in rules.as_text((finding,))
 
 
+def test_facts_to_paste_are_printed_once():
+    error = "ValueError: the moon"
+    facts = Facts(host=HostFacts(**LINUX), backends=(backend("torch", error=error), backend("jax", error=error)))
+
+    text = rules.as_text(rules.diagnose(facts))
+
+    assert 1 == text.count("facts to paste")
+    assert 2 == text.count("github.com/")
+
+
 def test_what_a_backend_writes_is_kept_but_for_its_chatter():
     err = (
         "torch/cuda/__init__.py:174: UserWarning: CUDA initialization: Error 802: system not yet initialized\n"
@@ -313,6 +355,24 @@ def test_a_mac_whose_cpu_backend_works_is_left_alone(name, version):
 
     assert "note" == results[f"{name}-metal"].severity
     assert not any("pip install" in finding.fix for finding in results.values())
+
+
+def test_a_plug_in_that_is_too_old_for_its_framework_explains_any_words():
+    jax = backend("jax", "0.7.0", gpus=("METAL",), keras_error="XlaRuntimeError: failed to legalize an operation")
+
+    finding = only_problem(MAC, jax, packages={"jax-metal": "0.1.1"})
+
+    assert "failed to legalize" in finding.seen
+    assert "pip uninstall -y jax-metal" in finding.fix
+
+
+def test_an_amd_card_on_windows_is_named():
+    host = {"system": "Windows", "cpu_flags": ("avx", "avx2"), "pci_gpus": ("0x1002",)}
+
+    results = found(host, backend("torch", "2.9.1+cpu"))
+
+    assert "AMD's own wheels for Windows" in results["torch-rocm"].fix
+    assert "no-gpu" not in results
 
 
 def test_a_jetson_is_given_no_wheel_of_the_package_index():

@@ -58,6 +58,7 @@ def python(facts: Facts) -> Iterator[Finding]:
             continue
         is_newer = builds.version_of(have) > builds.version_of(span[1])
         others = [other for other in NAMES if other != name and not fixes.python(facts, other)]
+        others.sort(key=lambda other: fixes.backend_facts(facts, other).installed)  # the last is named
         wanted = facts.keras_backend in (name, "") and not any(backend.installed for backend in facts.backends)
         yield Finding(
             id=f"{name}-python",

@@ -156,6 +156,21 @@ def pythons(framework: str, release: str = "") -> tuple[str, str] | None:
     return max(rows, key=lambda row: version_of(row.to)).pythons if rows else None
 
 
+def listed(framework: str, version: str, tag: str) -> tuple[str, ...]:
+    """What a build of a release has code for, as published: "sm_80", "compute_90"; empty for an unknown build.
+
+    Args:
+        framework: "torch", "tensorflow" or "jax".
+        version: of the installed release.
+        tag: of its build: "cu128", "cuda13"; of TensorFlow, which has one build per release, empty.
+    """
+    rows = [row for row in table().release if row.framework == framework]
+    rows = [row for row in rows if _between(version_of(version), (row.from_, row.to))]
+    lists = (name for row in rows for one, name in row.builds.items() if one == tag or not tag)
+    found = table().architectures.get(next(lists, ""), ())
+    return tuple(("compute_" if text[0] == "+" else "sm_") + text.lstrip("+").replace(".", "") for text in found)
+
+
 def has_wheel(framework: str, python: str, release: str = "") -> bool | None:
     """Whether a release has wheels for a Python; None where one of them is not known."""
     span, version = pythons(framework, release), version_of(python)

@@ -125,7 +125,7 @@ def core_kinds(host: HostFacts) -> tuple[CoreKind, ...]:
     if host.core_kinds:
         return host.core_kinds
     n_doubled = host.n_visible - (host.n_physical or host.n_visible)
-    if not host.n_physical or host.quota_cores or not 0 < n_doubled < host.n_physical:
+    if not host.n_physical or not 0 < n_doubled < host.n_physical:
         return ()
     n_single = host.n_physical - n_doubled
     return CoreKind(n_cores=n_doubled, n_threads=2 * n_doubled), CoreKind(n_cores=n_single, n_threads=n_single)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import Literal
@@ -151,6 +152,12 @@ def sees_nvidia(backend: BackendFacts) -> bool:
     """Whether a backend sees a GPU of NVIDIA's."""
     named = any(name.lower().startswith(("nvidia", "geforce", "tesla", "quadro")) for name in backend.gpus)
     return named or (bool(backend.gpus and backend.cuda) and not backend.rocm)
+
+
+def gfx_chips(facts: Facts) -> tuple[str, ...]:
+    """AMD's chips of this machine, as the kernel's driver names them or a backend does: "gfx1151"."""
+    names = " ".join(name for backend in facts.backends for name in backend.gpus)
+    return facts.host.gfx or tuple(dict.fromkeys(re.findall(r"\bgfx[0-9a-f]{3,4}\b", names)))
 
 
 def is_present(facts: Facts, vendor: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from bench.doctor import builds
-from bench.doctor.facts import NAMES, BackendFacts, Facts, is_apple, is_jetson, is_present
+from bench.doctor.facts import NAMES, BackendFacts, Facts, gfx_chips, is_apple, is_jetson, is_present
 
 TORCH_INDEX = "https://download.pytorch.org/whl"
 SELECTOR = "https://pytorch.org/get-started/locally/"
@@ -79,7 +79,11 @@ def _pip(facts: Facts, name: str, found: builds.Build) -> str:
     """The command that installs a build for CUDA."""
     pin = "" if found.release == builds.builds(name)[0].release else f"=={found.release}.*"
     if name == "jax":
-        return f"pip install -U 'jax[cuda{found.cuda[0]}]'"
+        wanted = f"cuda{found.cuda[0]}"
+        plugins = (one for one in facts.packages if re.fullmatch(r"jax-cuda\d+-(plugin|pjrt)", one))
+        others = [one for one in plugins if wanted not in one]
+        removed = f"pip uninstall -y {' '.join(others)}; " if others else ""
+        return f"{removed}pip install -U 'jax[{wanted}]'"
     if name == "tensorflow":
         return f"pip install 'tensorflow[and-cuda]{pin}'"
     removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
@@ -112,7 +116,7 @@ def rocm(facts: Facts) -> str:
     if facts.host.system != "Linux":
         return f"AMD's own wheels for Windows, for the chips that its list names: {AMD_WHEELS}"
     for found in builds.builds("torch"):
-        if not found.cuda and all(chip in found.architectures for chip in facts.host.gfx):
+        if not found.cuda and all(chip in found.architectures for chip in gfx_chips(facts)):
             removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
             return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
     return f"AMD's own wheels, where its list names the chip: {AMD_WHEELS}"
@@ -156,6 +160,8 @@ def rights(facts: Facts) -> str:
     """How this user comes by the right to open the devices of a GPU."""
     if facts.host.system != "Linux":
         return "the Device Manager tells whether its driver runs; else install the maker's newest"
+    if facts.host.container and is_present(facts, "NVIDIA"):
+        return "start the container with: docker run --gpus all ..."
     if facts.host.container:
         return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""

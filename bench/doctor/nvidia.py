@@ -185,7 +185,7 @@ def visible(facts: Facts, backend: BackendFacts) -> tuple[GpuFacts, ...]:
 def architecture(facts: Facts) -> Iterator[Finding]:
     """A card that a build has no machine code for, and in which direction."""
     for backend in facts.backends:
-        if backend.error or backend.rocm:
+        if not backend.installed or backend.rocm or (backend.error and not _lacks_code(facts, backend)):
             continue
         seen = set()
         for gpu in visible(facts, backend):
@@ -195,15 +195,35 @@ def architecture(facts: Facts) -> Iterator[Finding]:
                 yield from _mismatch(facts, backend, gpu, capability)
 
 
+def _lacks_code(facts: Facts, backend: BackendFacts) -> bool:
+    """Whether a backend says that it has no code for a card."""
+    texts = filter(None, (backend.error, backend.keras_error, backend.log))
+    return any((saying := said.explain(text, facts)) and saying.id == "no-kernel" for text in texts)
+
+
+def _listed(facts: Facts, backend: BackendFacts) -> tuple[str, ...]:
+    """What a build has code for: as it tells; where it tells nothing, as its release is published."""
+    if backend.architectures:
+        return backend.architectures
+    plugin = next((name for name in facts.packages if re.fullmatch(r"jax-cuda\d+-plugin", name)), "")
+    if backend.name == "jax":
+        return builds.listed("jax", backend.version, plugin.split("-")[1]) if plugin else ()
+    if not _lacks_code(facts, backend):
+        return ()
+    tag = f"cu{backend.cuda.replace('.', '')}" if backend.name == "torch" and backend.cuda else ""
+    return builds.listed(backend.name, backend.version, tag) if tag or backend.name != "torch" else ()
+
+
 def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: str) -> Iterator[Finding]:
-    number = builds.number_of(capability) or 0
-    known = re.findall(r"(sm|compute)_(\d+)(?![a-z\d])", " ".join(backend.architectures))
+    number, architectures = builds.number_of(capability) or 0, _listed(facts, backend)
+    known = re.findall(r"(sm|compute)_(\d+)(?![a-z\d])", " ".join(architectures))
     code = sorted(int(digits) for kind, digits in known if kind == "sm")
     portable = [int(digits) for kind, digits in known if kind == "compute"]
     # Machine code runs on its own generation only; portable code is compiled for any later one.
     if not code or any(n // 10 == number // 10 and n <= number for n in code):
         return
-    name, listed = NAMES[backend.name], ", ".join(backend.architectures)
+    name, listed = NAMES[backend.name], ", ".join(architectures)
+    words = backend.error or backend.keras_error
     seen = f"{gpu.name} is sm_{number}; {name} {backend.version} holds {listed}"
     if any(n <= number for n in portable):
         yield Finding(
@@ -220,9 +240,9 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     yield Finding(
         id=f"{backend.name}-architecture",
         severity="problem",
-        seen=seen + (f'; it says: "{backend.keras_error}"' if backend.keras_error else ""),
+        seen=seen + (f'; it says: "{words}"' if words else ""),
         means=f"the card is {direction} every architecture of this build, which has no code for it"
-        + (" ('no kernel image is available')" if "no kernel" not in backend.keras_error else ""),
+        + (" ('no kernel image is available')" if "no kernel" not in words else ""),
         fix=(f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
     )
 

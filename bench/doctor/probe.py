@@ -63,6 +63,9 @@ def torch() -> dict[str, Any]:
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if torch.version.hip:  # whose chips of one name may be of several kinds
+        chips = [torch.cuda.get_device_properties(index).gcnArchName.split(":")[0] for index in range(len(gpus))]
+        gpus = [f"{name} ({chip})" for name, chip in zip(gpus, chips, strict=True)]
     with_xpu = getattr(torch, "xpu", None)
     if with_xpu is not None and with_xpu.is_available():
         gpus += [with_xpu.get_device_name(index) for index in range(with_xpu.device_count())]

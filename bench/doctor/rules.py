@@ -25,7 +25,7 @@ CONSEQUENCES = (
     (r"jax-platforms", r"jax-(cpu|unseen|plugin|driver|libraries|no-device|plugin-version)"),
     (r"jetson", r"(tensorflow|jax|torch)-(cpu|unseen|cpu-wheel|architecture|no-kernel)"),
     (r"rocm-driver|intel-gpu", r"(tensorflow|jax|torch)-(cpu|xpu-no-device|rocm-no-device)"),
-    (rf"{BACKEND}-architecture", r"\g<backend>-(keras|cpu|gpu|no-kernel|compiles-first)"),
+    (rf"{BACKEND}-architecture", r"\g<backend>-(keras|cpu|gpu|no-kernel|unseen|portable-code|compiles-first)"),
     (rf"{BACKEND}-metal", r"\g<backend>-(cpu|broken|metal-plugin|module-missing|keras)"),
     (rf"{BACKEND}-(?!cpu$|gpu$|absent$|openmp$|compiles-first$).*", r"\g<backend>-cpu"),
     (rf"{BACKEND}-(rocm|plugin-version|windows|cpu-wheel)", r"\g<backend>-(unseen|keras|rocm-no-device|no-kernel)"),
@@ -72,15 +72,18 @@ def folded(found: list[Finding]) -> list[Finding]:
     kept = []
     for number, finding in enumerate(found):
         if number not in causes:
-            own = [found[other] for other in sorted(causes) if _root(causes, other) == number]
-            kept.append(msgspec.structs.replace(finding, follows=tuple(_short(one, finding) for one in own)))
+            told = [finding.seen]
+            for other in sorted(causes):
+                if _root(causes, other) == number:
+                    told.append(_short(found[other].seen, told))
+            kept.append(msgspec.structs.replace(finding, follows=tuple(dict.fromkeys(told[1:]))))
     return kept
 
 
-def _short(consequence: Finding, cause: Finding) -> str:
-    """What was seen of a consequence, without words that its cause quotes already."""
-    seen, _, words = consequence.seen.partition('; it says: "')
-    return seen if words.rstrip('"') in cause.seen else consequence.seen
+def _short(seen: str, told: list[str]) -> str:
+    """What was seen of a consequence, without words that are quoted already."""
+    own, _, words = seen.partition('; it says: "')
+    return own if any(words.rstrip('"') in text for text in told) else seen
 
 
 def _root(causes: dict[int, int], number: int) -> int:
@@ -102,6 +105,8 @@ def _other_variables(facts: Facts) -> Iterator[Finding]:
         "TF_USE_LEGACY_KERAS": ("", "tf.keras is then Keras 2, another program than Keras 3"),
         "NVIDIA_TF32_OVERRIDE": ("", "forces TF32 on or off below every framework's own setting"),
         "XLA_FLAGS": ("", "changes how JAX and jit_compile build programs"),
+        "HSA_OVERRIDE_GFX_VERSION": ("", "claims another AMD chip than the one there: it can work, crash or be wrong"),
+        "PYTORCH_ENABLE_MPS_FALLBACK": ("1", "what Metal lacks runs on the CPU, silently and slowly"),
         "CUDA_LAUNCH_BLOCKING": ("1", "waits for every kernel: for finding errors, slow for all else"),
     }
     for name, (value, means) in meanings.items():
@@ -147,10 +152,9 @@ def as_text(findings: tuple[Finding, ...]) -> str:
         if finding.fix:
             lines.append(f"         fix: {finding.fix}")
         lines += [f"         so: {text}" for text in finding.follows]
-        if finding.paste:
-            lines += ["         facts to paste:", *(f"           {line}" for line in finding.paste.splitlines())]
         blocks.append("\n".join(lines))
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     problems, notes = counts["problem"], counts["note"]
     total = f"{problems} {plural(problems, 'problem', 'problems')}, {notes} {plural(notes, 'note', 'notes')}"
+    blocks += [f"facts to paste where you ask:\n{text}" for text in dict.fromkeys(f.paste for f in findings if f.paste)]
     return "\n".join([*blocks, total])

@@ -95,7 +95,7 @@ SAYINGS = (
     Saying(
         "no-kernel",
         r"no kernel image|NO_BINARY_FOR_GPU|error 209\b|invalid device function|device kernel image is invalid"
-        r"|is not compatible with the current pytorch|minimum cuda capability|no binary for gpu",
+        r"|is not compatible with the current pytorch|minimum (required )?cuda capability|no binary for gpu",
         "this build holds no machine code for this chip",
         "{install}",
     ),
@@ -160,7 +160,7 @@ SAYINGS = (
         "no-permission",
         rf"insufficient permissions|NO_PERMISSION|NvRmMem|nvmap|{DENIED}.*{DEVICES}|{DEVICES}.*{DENIED}",
         "this user may not open the device's files",
-        "{rights}",
+        "ls -l /dev/nvidia* /dev/dri/render* tells who may; {rights}",
     ),
     # AMD and Intel.
     Saying(
@@ -273,7 +273,7 @@ SAYINGS = (
     Saying(
         "read-only",
         r"read-only file system|errno 30\b|permission denied|errno 13\b|no usable temporary directory",
-        "it may not write a file that it wants, mostly a cache below the home folder",
+        "it may not open or write the file that the message names, mostly a cache below the home folder",
         "export HOME=/tmp KERAS_HOME=/tmp/keras TMPDIR=/tmp",
     ),
     Saying(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_apple, is_present
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, gfx_chips, is_apple, is_present
 
 NO_CODE = ("no-kernel",)
 
@@ -20,7 +20,7 @@ def amd(facts: Facts) -> Iterator[Finding]:
         in_container = bool(host.container)
         yield Finding(
             id="rocm-driver",
-            severity="note",
+            severity="problem" if has_build else "note",
             seen="an AMD graphics card without AMD's compute device (/dev/kfd)"
             + (" inside this container" if in_container else ""),
             means="the device is not handed in, or the host has none"
@@ -39,10 +39,10 @@ def amd(facts: Facts) -> Iterator[Finding]:
 
 def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
     host, name = facts.host, NAMES[backend.name]
-    chips = ", ".join(host.gfx) or "chip not told"
+    chips = ", ".join(gfx_chips(facts)) or "chip not told"
     words = backend.keras_error or backend.log
     saying = said.explain(words, facts) if words else None
-    lacks = bool(host.gfx and backend.architectures) and not _has_code(facts, backend)
+    lacks = bool(gfx_chips(facts) and backend.architectures) and not _has_code(facts, backend)
     if backend.rocm and (lacks or (saying and saying.id in NO_CODE)):
         yield Finding(
             id=f"{backend.name}-architecture",
@@ -50,7 +50,9 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
             seen=f"{name} {backend.version} for ROCm sees {', '.join(backend.gpus) or 'no GPU'} ({chips}); it holds "
             f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}"
             + (f'; it says: "{words}"' if words else ""),
-            means="this build has no code for the chip",
+            means="its list names the chip, so that a library under it has no code for that"
+            if backend.architectures and not lacks and gfx_chips(facts)
+            else "this build has no code for the chip",
             fix=f"{_other_rocm(facts)}. HSA_OVERRIDE_GFX_VERSION, with which users claim a sister chip, "
             "is unsupported: it can work, crash or give wrong numbers",
         )
@@ -91,17 +93,17 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
 
 def _other_rocm(facts: Facts) -> str:
     """Where a build with code for this machine's chips is; where the chip is not told, how to learn its name."""
-    if not facts.host.gfx:
+    if not gfx_chips(facts):
         return (
             "rocminfo | grep gfx tells the chip (Strix Halo is gfx1151); take a build that lists it: AMD's own, "
             f"{fixes.AMD_WHEELS}, or a newer one for ROCm from {fixes.TORCH_INDEX}"
         )
-    return f"a build that lists {', '.join(facts.host.gfx)}: {fixes.rocm(facts)}"
+    return f"a build that lists {', '.join(gfx_chips(facts))}: {fixes.rocm(facts)}"
 
 
 def _has_code(facts: Facts, backend: BackendFacts) -> bool:
     listed = {name.split(":")[0] for name in backend.architectures}
-    return any(chip in listed for chip in facts.host.gfx)
+    return any(chip in listed for chip in gfx_chips(facts))
 
 
 def intel(facts: Facts) -> Iterator[Finding]:
@@ -152,15 +154,17 @@ def apple(facts: Facts) -> Iterator[Finding]:
         return
     for plugin in builds.table().plugin:
         backend = fixes.backend_facts(facts, plugin.framework)
-        if not backend.installed or backend.gpus:
+        words = backend.error or backend.keras_error
+        if not backend.installed or (backend.gpus and not words):
             continue
         name, has = NAMES[backend.name], facts.packages.get(plugin.name, "")
         too_new = builds.beyond(backend.version, plugin.newest)
-        words = backend.error or backend.log
-        if has and (too_new or backend.error):
+        saying = said.explain(words, facts) if words else None
+        words = words or backend.log
+        if has and (too_new or (saying and saying.id == "metal-plugin")):
             yield Finding(
                 id=f"{backend.name}-metal",
-                severity="problem" if backend.error or too_new else "note",
+                severity="problem",
                 seen=f"{plugin.name} {has} beside {name} {backend.version}"
                 + (f'; it says: "{words}"' if words else ""),
                 means=f"the plug-in does not work with {name} after {plugin.newest}"
@@ -169,7 +173,7 @@ def apple(facts: Facts) -> Iterator[Finding]:
                 fix=f"pip uninstall -y {plugin.name} ({name} then computes on the CPU); for the GPU: "
                 "export KERAS_BACKEND=torch",
             )
-        elif not backend.error:
+        elif not (backend.error or backend.keras_error):
             yield Finding(
                 id=f"{backend.name}-metal",
                 severity="note",
