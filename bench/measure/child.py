@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from bench.machine import meters, nvml
+from bench.machine import meters, nvml, owner
 from bench.measure import backend as backends
 from bench.measure import control, observe, study, train
 from bench.measure import probe as measure_probe
@@ -136,7 +136,7 @@ MEASURE = {"model": train.measure_model, "probe": measure_probe.measure_probe, "
 
 
 def describe_failure(error: BaseException) -> tuple[Status, str]:
-    """Status and reason of a run that ended with an error: its type and first line, without paths of this machine.
+    """Status and reason of a run that ended with an error: its type and first line, without names of this machine.
 
     Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.
     """
@@ -145,10 +145,7 @@ def describe_failure(error: BaseException) -> tuple[Status, str]:
     is_memory = isinstance(error, MemoryError) or any(word in lower for word in OUT_OF_MEMORY)
     is_skipped = isinstance(error, DataUnavailableError)
     line = text.splitlines()[0] if is_skipped else f"{type(error).__name__}: {text.splitlines()[0]}"
-    for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
-        if len(path) > 1:
-            line = line.replace(path, name)
-    return "skipped" if is_skipped else ("out_of_memory" if is_memory else "failed"), line[:300]
+    return "skipped" if is_skipped else ("out_of_memory" if is_memory else "failed"), owner.impersonal(line)
 
 
 def die_with_parent() -> None:

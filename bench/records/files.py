@@ -83,11 +83,17 @@ def one_line(text: str, most: int, *, tail: bool = False) -> str:
 def write_once(path: Path, value: Struct) -> None:
     """Write a new file: to a temporary name beside it, flushed to disk, then linked into place.
 
+    Texts that ``read`` would refuse are cleaned: what is written is read again.
+
     Raises:
         FileExistsError: the file exists; stored files are never reopened for writing.
-        StoreError: disk full, read-only folder and their like; nothing half-written is left.
+        StoreError: disk full, read-only folder and their like, or a number that ``read`` would refuse; nothing
+            half-written is left.
     """
-    data = encode(value)
+    try:
+        data = encode(msgspec.convert(texts.cleaned(msgspec.to_builtins(value)), type(value)))
+    except msgspec.ValidationError as error:
+        raise StoreError(f"cannot write {path.name}, which would not be read again: {error}") from error
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,8 @@ from time import perf_counter, time
 import msgspec
 
 from bench import REPOSITORY
-from bench.machine import processes
+from bench.machine import owner, processes
+from bench.records import texts
 from bench.records.codec import encode
 from bench.schema import Cell, Request, Run, Status, n_gpus_of
 
@@ -38,6 +39,7 @@ ON_GPU: Mapping[str, Mapping[str, str]] = {
 }
 # XLA tries out its kernels on a GPU in memory of their own, and in JAX the peak cannot be taken back afterwards.
 PEAK_READERS = ("memory", "memory-nets", "memory-optimizers")
+TAIL_BYTES = 65_536  # of a log are read
 TIMEOUT_S = 1200.0  # the longest honest run, a whole fine-tuning job on one slow core, takes about a third
 
 
@@ -140,10 +142,14 @@ def launch(
                 timer.cancel()
                 RUNNING.discard(process)
         total_s = perf_counter() - start
-        if result_path.exists() and not timed_out.is_set():
-            run = msgspec.json.decode(result_path.read_bytes(), type=Run)
-            return msgspec.structs.replace(run, total_s=without_stop(total_s, result_path.stat().st_mtime - spawned_at))
         status, reason = _died(code, Path(scratch, "log"))
+        if result_path.exists() and not timed_out.is_set():
+            try:
+                run = msgspec.json.decode(result_path.read_bytes(), type=Run)
+                total_s = without_stop(total_s, result_path.stat().st_mtime - spawned_at)
+                return msgspec.structs.replace(run, total_s=total_s)
+            except msgspec.DecodeError as error:  # half a file, or a number that no machine can have
+                status, reason = "failed", texts.clean(f"the process left a result that cannot be: {error}")
         if timed_out.is_set():
             status, reason = "timeout", f"no result after {timeout_s:g} s"
     return Run(
@@ -171,9 +177,16 @@ def _died(code: int, log: Path) -> tuple[Status, str]:
         return "out_of_memory", "the process was killed by signal 9, as the system does when memory runs out"
     if code < 0:
         return "failed", f"the process was ended by signal {-code}"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = lines[-1].replace(str(REPOSITORY), ".").replace(str(Path.home()), "~") if lines else "it printed nothing"
-    return "failed", f"the process ended with exit code {code} and no result: {last[:200]}"
+    lines = _tail(log).strip().splitlines()
+    last = owner.impersonal(lines[-1]) if lines else "it printed nothing"
+    return "failed", texts.clean(f"the process ended with exit code {code} and no result: {last}")
+
+
+def _tail(log: Path) -> str:
+    """The end of what a child printed, which may be any amount."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        return file.read().decode("utf-8", errors="replace")
 
 
 def _time_out(pid: int, event: threading.Event) -> None:

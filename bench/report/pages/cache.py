@@ -35,7 +35,7 @@ CARD_CACHE = CACHE.parent / "cards"
 def _fingerprint(results: Path) -> str:
     seen = hashlib.sha256()
     for path in sorted(results.rglob("*.json")):
-        status = path.stat()
+        status = path.lstat()
         seen.update(f"{path}:{status.st_mtime_ns}:{status.st_size}\n".encode())
     return seen.hexdigest()
 
