@@ -96,7 +96,7 @@ def write_once(path: Path, value: Struct) -> None:
         raise StoreError(f"cannot write {path.name}, which would not be read again: {error}") from error
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # a session's folder that is gone is not made again
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -110,7 +110,7 @@ def write_once(path: Path, value: Struct) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        msg = f"cannot write {path.name} in {shown_folder(path.parent)}: {error.strerror}; {_advice(error)}"
+        msg = f"cannot write {path.name} in {shown_folder(path.parent)}: {error.strerror}; {advice(error)}"
         raise StoreError(msg) from error
     finally:
         if temporary is not None:
@@ -233,9 +233,12 @@ def shown_folder(path: Path) -> str:
     return "/".join(parts[parts.index("results") :]) if "results" in parts else path.name
 
 
-def _advice(error: OSError) -> str:
+def advice(error: OSError) -> str:
+    """What to do about an error of the file system."""
     if error.errno == errno.ENOSPC:
         return "free some space and go on with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"
+    if error.errno == errno.ENOENT:
+        return "the folder is gone; go on with --resume, in a new session"
     return "choose another folder with --results"

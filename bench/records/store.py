@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from bench.records import check as records_check
 from bench.records import files as records_files
-from bench.records import plausible, spool
+from bench.records import lock, plausible, spool
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
 from bench.schema import SLUG, Machine, Record, Session
 
@@ -108,13 +108,41 @@ def latest_session_folder(root: Path, machine_id: str, *, local: bool) -> Path |
 
 
 def begin(folder: Path, machine: Machine, session: Session) -> None:
-    """Create a session's folder with its two descriptions.
+    """Create a session's folder with its two descriptions, at once or not at all.
 
     Raises:
         StoreError: the folder cannot be written.
     """
-    records_files.write_once(folder / "machine.json", machine)
-    records_files.write_once(folder / "session.json", session)
+    staging = folder.with_name(f".{folder.name}.tmp")
+    try:
+        staging.mkdir(parents=True)
+        records_files.write_once(staging / "machine.json", machine)
+        records_files.write_once(staging / "session.json", session)
+        os.replace(staging, folder)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, StoreError):
+            raise
+        shown = records_files.shown_folder(folder)
+        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
+
+
+@contextlib.contextmanager
+def measuring(root: Path, *, local: bool) -> Iterator[list[str]]:
+    """A results folder for this process alone, without what killed ones left there.
+
+    Yields:
+        What was removed and has to be measured again, a sentence each.
+
+    Raises:
+        StoreError: another process measures into it, or it cannot be written.
+    """
+    parent = root / LOCAL if local else root
+    with lock.held(parent / ".lock"):
+        for staging in parent.glob("*/.*.tmp"):
+            shutil.rmtree(staging, ignore_errors=True)
+        folders = [folder for folder in parent.glob("*/*") if folder.is_dir()]
+        yield [sentence for folder in folders for sentence in spool.remove_leftovers(folder)]
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -149,7 +177,8 @@ def keep(folder: Path, root: Path = RESULTS) -> Path:
     if target.exists():
         raise FileExistsError(errno.EEXIST, "is filed already", records_files.shown_folder(target))
     staging = target.with_name(f".{target.name}.tmp")
-    shutil.copytree(folder, staging, dirs_exist_ok=True)
+    shutil.rmtree(staging, ignore_errors=True)
+    shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(".*"))
     os.replace(staging, target)
     return target
 

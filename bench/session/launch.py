@@ -6,12 +6,14 @@ The parent sleeps in ``wait`` while the child is measured: no polling, no output
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
@@ -20,11 +22,13 @@ import msgspec
 
 from bench import REPOSITORY
 from bench.machine import owner, processes
-from bench.records import texts
+from bench.records import lock, texts
 from bench.records.codec import encode
+from bench.records.files import StoreError
 from bench.schema import Cell, Request, Run, Status, n_gpus_of
 
-WORKER = (sys.executable, "-m", "bench.measure.child")
+WORKER = (sys.executable, "-m", "bench.measure")
+SCRATCH = "bench-run-"  # begins the name of a run's temporary folder
 STOPPED_S = 10.0  # a process has ended by so long after its result
 # For runs that share the machine: waiting threads of OpenMP sleep. By default they spin, and those of two processes on
 # the same cores then slow each other down many times over.
@@ -110,12 +114,17 @@ def launch(
 
     Returns:
         What the child reported, or a run with status timeout, out_of_memory or failed and the reason.
+
+    Raises:
+        StoreError: the temporary folder cannot be written.
     """
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+    with _scratch() as scratch:
         request_path, result_path = Path(scratch, "request.json"), Path(scratch, "result.json")
-        request_path.write_bytes(encode(request))
+        with _in_words():
+            request_path.write_bytes(encode(request))
         env = environment(request.cell, os.environ if base is None else base, scratch)
+        env["BENCH_PARENT"] = str(os.getpid())  # a child whose parent is another ends
         start, spawned_at = perf_counter(), time()
         with open(Path(scratch, "log"), "wb") as log:
             process = subprocess.Popen(
@@ -155,6 +164,33 @@ def launch(
     return Run(
         index=request.index, order=request.order, status=status, reason=reason, started_at=started_at, total_s=total_s
     )
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary folder, locked as long as this process lives, so that ``remove_leftovers`` knows it."""
+    with ExitStack() as stack:
+        with _in_words():
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True))
+            stack.enter_context(lock.held(Path(scratch, "lock")))
+        yield scratch
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"cannot write into the temporary folder: {error.strerror or error}; free some space (or set TMPDIR)"
+        raise StoreError(f"{msg} and go on with --resume") from error
+
+
+def remove_leftovers() -> None:
+    """Remove the temporary folders of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        with suppress(OSError), (folder / "lock").open("r+b") as file:
+            if lock.is_free(file):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_all() -> None:
