@@ -96,7 +96,8 @@ def write_once(path: Path, value: Struct) -> None:
         raise StoreError(f"cannot write {path.name}, which would not be read again: {error}") from error
     temporary = None
     try:
-        path.parent.mkdir(exist_ok=True)  # a session's folder that is gone is not made again
+        if path.parent.name == SPOOL:  # a session's own folder that is gone is not made again
+            path.parent.mkdir(exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
