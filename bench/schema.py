@@ -76,7 +76,7 @@ class Target(Struct, kw_only=True):
     """The quality at which a workload counts as done."""
 
     metric: str  # Keras metric name, as in model.evaluate(..., return_dict=True)
-    at_least: units.Quality
+    at_least: units.Share
     max_epochs: units.Number
 
 
@@ -199,7 +199,7 @@ class Epoch(Struct, kw_only=True, array_like=True):
     """One pass over the training data of a whole job; stored as [loss, quality, at_s, evaluation_s]."""
 
     loss: units.Loss
-    quality: units.Quality | None  # the target's metric on held-out data; None where the workload has no target
+    quality: units.Share | None  # the target's metric on held-out data; None where the workload has no target
     at_s: units.Elapsed  # seconds from the call of fit to the end of this epoch's evaluation
     evaluation_s: units.Seconds  # of which spent on the held-out data in this epoch
 

@@ -12,16 +12,14 @@ from msgspec import Meta
 SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 DATE = r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 
-Slug = Annotated[str, Meta(pattern=rf"^{SLUG}\Z", max_length=60, description="a lower-case kebab id")]
-CellId = Annotated[str, Meta(pattern=rf"^{SLUG}\Z", max_length=200, description="a lower-case kebab id")]
-SessionId = Annotated[
-    str, Meta(pattern=rf"^{DATE}(?:-[1-9]\d{{0,2}})?\Z", description="a date, or a date and a number")
-]
+Slug = Annotated[str, Meta(pattern=rf"^{SLUG}$", max_length=60, description="a lower-case kebab id")]
+CellId = Annotated[str, Meta(pattern=rf"^{SLUG}$", max_length=200, description="a lower-case kebab id")]
+SessionId = Annotated[str, Meta(pattern=rf"^{DATE}(?:-[1-9]\d{{0,2}})?$", description="a date, or a date and a number")]
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
-Instant = Annotated[str, Meta(pattern=rf"^{DATE}T{_TIME}\+00:00\Z", description="an ISO 8601 instant of UTC")]
-CommitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}\Z", description="40 hex digits")]
-SourceHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z", description="16 hex digits")]
-Version = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}\Z", description="a version")]
+Instant = Annotated[str, Meta(pattern=rf"^{DATE}T{_TIME}\+00:00$", description="an ISO 8601 instant of UTC")]
+CommitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$", description="40 hex digits")]
+SourceHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$", description="16 hex digits")]
+Version = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$", description="a version")]
 
 Seconds = Annotated[float, Meta(ge=0, le=1e7)]  # 115 days
 Elapsed = Annotated[float, Meta(ge=1e-9, le=1e7)]  # between two readings of a clock that counts nanoseconds
@@ -35,7 +33,6 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Load = Annotated[float, Meta(ge=0, le=1e5)]
 Flop = Annotated[float, Meta(ge=0, le=1e18)]
 Loss = Annotated[float, Meta(ge=0, le=1e9)]  # beyond, a training has gone astray
-Quality = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Value = Annotated[float, Meta(ge=0, le=1e18)]  # a study's reading, in whatever unit
 Count = Annotated[int, Meta(ge=0, le=10**12)]
 Number = Annotated[int, Meta(ge=1, le=10**9)]  # of what there is at least one

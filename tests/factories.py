@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -185,6 +186,11 @@ def make_observed(cell: Cell, **fields: Any) -> Observed:
         "data_feed": "numpy arrays through model.fit",
     }
     return Observed(**known | fields)
+
+
+def just_now() -> str:
+    """The instant at which a run starts that is launched now."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequence[float] = 0.5, **fields: Any) -> Run:

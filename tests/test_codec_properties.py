@@ -1,6 +1,7 @@
 """Whatever a record holds comes back from its file; whatever a file holds, it is read or refused by name and place."""
 
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,13 +18,17 @@ from bench.schema import Machine, Record, Session
 DATA = Path(__file__).parent / "data"
 STORED = [(path, kind) for kind in (Record, Machine, Session) for path in DATA.glob(f"*/{kind.__name__.lower()}.json")]
 FEW = settings(max_examples=60, derandomize=True, deadline=None, database=None)
-PLAIN = {
-    types.NoneType: st.none(),
-    types.BoolType: st.booleans(),
-    types.IntType: st.integers(-(2**63), 2**63 - 1),
-    types.FloatType: st.floats(allow_nan=False, allow_infinity=False),
-    types.StrType: st.text(max_size=20),
-}
+FORMED = (
+    "a",
+    "b-2",
+    "2026-11-03",
+    "2026-11-03-2",
+    "2026-11-03T08:00:00.5+00:00",
+    "0123456789abcdef",
+    "a" * 40,
+    "2.9.0+cpu",
+)
+LETTERS = st.text("abcxyzäλж", max_size=20)  # what else a text may hold is in tests/test_gate.py
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True), st.text(max_size=8)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -33,18 +38,26 @@ JSON = st.recursive(
 
 def valid(kind):
     """Values of a type as msgspec describes it."""
+    if isinstance(kind, types.Metadata):
+        return valid(kind.type)
     if isinstance(kind, types.LiteralType):
         return st.sampled_from(kind.values)
     if isinstance(kind, types.UnionType):
         return st.one_of(*map(valid, kind.types))
     if isinstance(kind, types.VarTupleType):
-        return st.lists(valid(kind.item_type), max_size=2).map(tuple)
+        return st.lists(valid(kind.item_type), min_size=kind.min_length or 0, max_size=2).map(tuple)
     if isinstance(kind, types.DictType):
         return st.dictionaries(valid(kind.key_type), valid(kind.value_type), max_size=2)
     if isinstance(kind, types.StructType):
         fields = {field.name: valid(field.type) for field in kind.fields if field.name != "schema_version"}
         return st.builds(kind.cls, **fields)
-    return PLAIN[type(kind)]
+    if isinstance(kind, types.IntType):
+        return st.integers(kind.ge, kind.le)
+    if isinstance(kind, types.FloatType):
+        return st.floats(kind.ge if kind.gt is None else kind.gt, kind.le, exclude_min=kind.gt is not None)
+    if isinstance(kind, types.StrType):
+        return st.sampled_from([text for text in FORMED if re.search(kind.pattern, text)]) if kind.pattern else LETTERS
+    return {types.NoneType: st.none(), types.BoolType: st.booleans()}[type(kind)]
 
 
 def read(text, kind):

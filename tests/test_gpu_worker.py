@@ -60,7 +60,7 @@ def test_a_fall_back_is_found_before_any_data_is_loaded(tmp_path):
     )
     (tmp_path / "request").write_bytes(encode(request))
     env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "bench.measure.child", str(tmp_path / "request"), str(tmp_path / "run")]
+    command = [sys.executable, "-m", "bench.measure", str(tmp_path / "request"), str(tmp_path / "run")]
     subprocess.run(command, env=env, cwd=launch.REPOSITORY, check=True, capture_output=True)
 
     run = msgspec.json.decode((tmp_path / "run").read_bytes(), type=Run)

@@ -9,16 +9,7 @@ import pytest
 
 from bench.records import files, plausible, store
 from bench.schema import Block, Epoch, Job, Record
-from tests.factories import (
-    make_cell,
-    make_gpu,
-    make_machine,
-    make_record,
-    make_results,
-    make_run,
-    make_session,
-    make_workload,
-)
+from tests.factories import make_cell, make_gpu, make_machine, make_record, make_results, make_run, make_session
 
 
 def changed_run(index: int = 1, **fields) -> Record:
@@ -52,8 +43,6 @@ RECORDS = {
         changed_run(job=msgspec.structs.replace(GOOD_JOB, seconds=0.0, epochs=())),
         "job.seconds",
     ),
-    "a counter that wrapped": (plausible.negative_energy, changed_run(energy_j=-3.5), "energy_j: expected 0 or more"),
-    "power below zero": (plausible.negative_energy, changed_run(idle_w=-1.0), "idle_w"),
     "equal blocks": (plausible.identical_samples, changed_run(blocks=blocks_of(*[0.5] * 6)), "6 of 6 equal"),
     "mostly equal blocks": (
         plausible.identical_samples,
@@ -92,11 +81,6 @@ RECORDS = {
         plausible.gpu_memory_on_a_cpu,
         changed_run(peak_device_bytes=5_000_000),
         "expected null in a run on the CPU, found 5000000",
-    ),
-    "a share of more than all": (
-        plausible.share_outside_its_range,
-        changed_run(utilisation_frac=(0.5, 1.5)),
-        "utilisation_frac[1]: expected 0 to 1, found 1.5",
     ),
 }
 
@@ -213,7 +197,7 @@ def test_smoke_cells_are_not_set_against_each_other():
 
     assert 1 == len(list(plausible.problems(by_id(*pair))))
     assert [] == list(plausible.problems(by_id(*small)))
-    broken = msgspec.structs.replace(small[0], runs=(msgspec.structs.replace(small[0].runs[0], energy_j=-1.0),))
+    broken = msgspec.structs.replace(small[0], runs=(msgspec.structs.replace(small[0].runs[0], energy_j=0.0),))
     assert 1 == len(list(plausible.problems(by_id(broken)))), "a record alone is still checked"
 
 
@@ -254,19 +238,8 @@ def test_the_check_and_the_site_refuse_what_cannot_be_true(implausible):
         store.load(implausible)
 
     assert problem.startswith("example-2c/2026-11-03/resnet50-")
-    assert problem.endswith("measure the cell again")
+    assert problem.endswith("; measure it again or take the file away")
 
 
 def test_a_strange_reading_does_not_stand_in_the_way_of_measuring_again(implausible):
     assert 1 == len(store.load(implausible, only_plausible=False).sessions)
-
-
-def test_readings_declared_as_shares_are_judged():
-    from bench.schema import Reading
-
-    spec = msgspec.structs.replace(make_workload(), readings=(Reading(id="hit", label="hits", unit="frac"),))
-    run = make_run(readings={"hit": 1.2, "other": 7.0})
-
-    ((at, _),) = plausible.share_outside_its_range(make_record(spec=spec, runs=[run]))
-
-    assert "$.runs[0].readings.hit" == at

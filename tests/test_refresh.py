@@ -12,7 +12,7 @@ from bench.records import files, store
 from bench.schema import METHOD_VERSION, Run
 from bench.session import run as session_run
 from bench.session.prepare import Options, prepare
-from tests.factories import INVENTED, make_gpu, make_machine, make_run
+from tests.factories import INVENTED, just_now, make_gpu, make_machine, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def options(tmp_path, **fields):
 
 
 def launcher(request):
-    return make_run(request.index, cell=request.cell, order=request.order)
+    return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order)
 
 
 def run_all(prepared, launcher=launcher, **fields):
@@ -156,7 +156,7 @@ def test_failing_is_a_record_and_stops_nothing(tmp_path):
                 order=request.order,
                 status="out_of_memory",
                 reason="it was too large",
-                started_at="2026-11-03T08:00:00+00:00",
+                started_at=just_now(),
                 total_s=1.0,
             )
         return launcher(request)
@@ -177,7 +177,7 @@ def test_a_cell_with_one_good_run_keeps_it_and_names_the_bad_ones(tmp_path):
                 order=request.order,
                 status="timeout",
                 reason="no result after 5 s",
-                started_at="2026-11-03T08:00:00+00:00",
+                started_at=just_now(),
                 total_s=5.0,
             )
         return launcher(request)

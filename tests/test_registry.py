@@ -5,11 +5,12 @@ import ast
 import pytest
 
 from bench import ROOT
+from bench.records import check
 from bench.workloads import registry
 
 
 def test_every_file_is_found_under_its_own_name():
-    folders = (ROOT / "workloads" / folder for folder in registry.FOLDERS)
+    folders = (ROOT / "workloads" / folder for folder in check.FOLDERS)
     names = {path.stem.replace("_", "-") for folder in folders for path in folder.glob("[!_]*.py")}
 
     assert names == set(registry.workloads())

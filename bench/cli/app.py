@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import signal
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -75,38 +75,41 @@ def run(
     if see:
         doctor()
         return
-    try:
-        options = Options(
-            profile=cli_options.profile(profile),
-            only=cli_options.split_names(only),
-            sweeps=cli_options.split_names(sweep),
-            backends=cli_options.backends(backend) or DEFAULT_BACKENDS,
-            devices=cli_options.one_of("device", cli_options.split_names(device), DEVICES),
-            threads=cli_options.threads(threads),
-            repeats=repeats,
-            seed=seed,
-            cell_ids=cli_options.split_names(cell),
-            resume=resume,
-            time_budget_s=None if time_budget is None else cli_options.duration_s(time_budget, "--time-budget"),
-            timeout_s=launch.TIMEOUT_S if timeout is None else cli_options.duration_s(timeout, "--timeout"),
-            results=results,
-            machine_id=cli_options.machine_name(machine_id),
-        )
-        if cell:
-            options = cli_options.with_profile_of(options)
-        prepared = prepare(options)
-    except (registry.UnknownNameError, ValueError) as error:
-        show.fail(error)
-    if prepared.note:
-        show.progress_console.print(f"starting a new session: {prepared.note}")
-    if dry_run:
-        show.print_plan(prepared)
-        return
-    failed = _run(prepared, seal=seal)
-    show.print_left_out(prepared)
-    show.print_summary(prepared)
-    if keep:
-        _keep(prepared)
+    with contextlib.ExitStack() as stack:
+        try:
+            options = Options(
+                profile=cli_options.profile(profile),
+                only=cli_options.split_names(only),
+                sweeps=cli_options.split_names(sweep),
+                backends=cli_options.backends(backend) or DEFAULT_BACKENDS,
+                devices=cli_options.one_of("device", cli_options.split_names(device), DEVICES),
+                threads=cli_options.threads(threads),
+                repeats=repeats,
+                seed=seed,
+                cell_ids=cli_options.split_names(cell),
+                resume=resume,
+                time_budget_s=None if time_budget is None else cli_options.duration_s(time_budget, "--time-budget"),
+                timeout_s=launch.TIMEOUT_S if timeout is None else cli_options.duration_s(timeout, "--timeout"),
+                results=results,
+                machine_id=cli_options.machine_name(machine_id),
+            )
+            if cell:
+                options = cli_options.with_profile_of(options)
+            if not dry_run:
+                stack.enter_context(show.measuring(results))
+            prepared = prepare(options)
+        except (registry.UnknownNameError, ValueError, files.StoreError) as error:
+            show.fail(error)
+        if prepared.note:
+            show.progress_console.print(f"starting a new session: {prepared.note}")
+        if dry_run:
+            show.print_plan(prepared)
+            return
+        failed = _run(prepared, seal=seal)
+        show.print_left_out(prepared)
+        show.print_summary(prepared)
+        if keep:
+            _keep(prepared)
     raise typer.Exit(SOME_FAILED if failed else OK)
 
 
@@ -192,15 +195,17 @@ def repro(
     if record.status != "ok":
         show.conclude("not comparable", f"it gave no number in {there.path}: {record.status}, {record.reason}")
     options = Options(profile=record.profile, cell_ids=(cell,), repeats=repeats, results=results, machine_id=machine_id)
-    try:
-        prepared = prepare(cli_options.for_cells(options, [record.cell]))
-    except registry.UnknownNameError:
-        show.conclude("not comparable", "this version of the benchmarks has no such cell on this machine")
-    except (files.RecordError, ValueError) as error:
-        show.fail(error)
-    for _, reason in prepared.plan.skipped:
-        show.conclude("not comparable", reason)
-    _run(prepared, seal=False)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(show.measuring(results))
+            prepared = prepare(cli_options.for_cells(options, [record.cell]))
+        except registry.UnknownNameError:
+            show.conclude("not comparable", "this version of the benchmarks has no such cell on this machine")
+        except (ValueError, files.StoreError) as error:
+            show.fail(error)
+        for _, reason in prepared.plan.skipped:
+            show.conclude("not comparable", reason)
+        _run(prepared, seal=False)
     own = store.load_session(prepared.folder, results or files.RESULTS).records[cell]
     if own.status != "ok":
         show.conclude("not comparable", f"it gave no number here: {own.reason}")
@@ -279,7 +284,7 @@ def _disturbance(record: Record) -> str:
 
 def _run(prepared: Prepared, *, seal: bool) -> int:
     """Run the plan; the number of cells that did not end well. Exits with 1 when interrupted or out of disk."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C: the child ends too
+    show.end_politely()
     try:
         return _execute(prepared, seal=seal)
     except KeyboardInterrupt:

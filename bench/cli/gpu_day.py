@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
@@ -38,38 +38,42 @@ def measure(
 ) -> None:
     """A GPU for some minutes: what answers most comes first; again to go on. Exit code 9: not on the GPU."""
     start = monotonic()
-    try:
-        backends = cli_options.backends(backend) or day.default_backends()
-        seconds = cli_options.duration_s(time_budget, "--time-budget")
-        options = Options(
-            profile=cli_options.profile(profile),
-            backends=backends,
-            timeout_s=cli_options.duration_s(timeout, "--timeout"),
-            results=results,
-            machine_id=cli_options.machine_name(machine_id),
-        )
-        prepared, rows = day.prepare(options, n_rows=n_rows)
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        show.fail(ValueError(f"--out must be a folder that can be written: {error.strerror}"))
-    except (registry.UnknownNameError, files.RecordError, ValueError) as error:
-        show.fail(error)
-    if prepared.note:
-        show.out.print(f"a new session: {prepared.note}", markup=False)
-    try:
-        day.check_gpu(prepared)
-        if prepared.is_new:
-            _look(out_dir, backends, start)
-            day.gate(backends, limit_s=day.GATE_S)
-            show.out.print(f"{monotonic() - start:6.1f} s  gate: every backend computes on the GPU")
-        else:
-            show.out.print(f"going on with {show.relative(prepared.folder)}: {len(prepared.plan.runs)} runs left")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        failed = _run(prepared, rows, start, seconds, out_dir)
-    except day.NoGpuError as error:
-        show.out.print(f"{monotonic() - start:6.1f} s  not on the GPU: {error}", markup=False, soft_wrap=True)
-        raise typer.Exit(show.NO_GPU) from None
-    raise typer.Exit(show.SOME_FAILED if failed else show.OK)
+    with contextlib.ExitStack() as stack:
+        try:
+            backends = cli_options.backends(backend) or day.default_backends()
+            seconds = cli_options.duration_s(time_budget, "--time-budget")
+            options = Options(
+                profile=cli_options.profile(profile),
+                backends=backends,
+                timeout_s=cli_options.duration_s(timeout, "--timeout"),
+                results=results,
+                machine_id=cli_options.machine_name(machine_id),
+            )
+            stack.enter_context(show.measuring(results))
+            prepared, rows = day.prepare(options, n_rows=n_rows)
+            out_dir.mkdir(parents=True, exist_ok=True)
+        except files.StoreError as error:
+            show.fail(error)
+        except OSError as error:
+            show.fail(ValueError(f"--out must be a folder that can be written: {error.strerror}"))
+        except (registry.UnknownNameError, files.RecordError, ValueError) as error:
+            show.fail(error)
+        if prepared.note:
+            show.out.print(f"a new session: {prepared.note}", markup=False)
+        try:
+            day.check_gpu(prepared)
+            if prepared.is_new:
+                _look(out_dir, backends, start)
+                day.gate(backends, limit_s=day.GATE_S)
+                show.out.print(f"{monotonic() - start:6.1f} s  gate: every backend computes on the GPU")
+            else:
+                show.out.print(f"going on with {show.relative(prepared.folder)}: {len(prepared.plan.runs)} runs left")
+            show.end_politely()
+            failed = _run(prepared, rows, start, seconds, out_dir)
+        except day.NoGpuError as error:
+            show.out.print(f"{monotonic() - start:6.1f} s  not on the GPU: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(show.NO_GPU) from None
+        raise typer.Exit(show.SOME_FAILED if failed else show.OK)
 
 
 def _look(out_dir: Path, backends: tuple[str, ...], start: float) -> None:

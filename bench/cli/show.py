@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Hashable, Iterable, Sequence
+import warnings
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,13 +24,14 @@ from bench.report.evidence import against
 from bench.report.stats import format as text
 from bench.report.stats import quantities, studies
 from bench.schema import Device, Record
-from bench.session import plan
+from bench.session import launch, plan
 from bench.session.prepare import Prepared
 
 OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
 EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
 WIDE = 200  # columns when the output is a file or a pipe: no line of a table is broken there
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 progress_console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
 
 
@@ -228,6 +232,27 @@ def new_table(*columns: str) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="left", no_wrap=index == 0, overflow="fold")
     return table
+
+
+def end_politely() -> None:
+    """A polite kill, or a terminal that is closed, is a Ctrl-C: the children end too."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def measuring(results: Path | None) -> Iterator[None]:
+    """The results folder for this process alone; says what killed ones left to do again.
+
+    Raises:
+        StoreError: another process measures into it, or it cannot be written.
+    """
+    launch.remove_leftovers()
+    with store.measuring(results or files.RESULTS, local=results is None) as said:
+        for sentence in said:
+            progress_console.print(sentence, markup=False)
+        yield
 
 
 def fail(error: Exception) -> NoReturn:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.records import texts
 from bench.schema import BACKENDS
 
 INSTALL = {"tensorflow": "pip install tensorflow", "jax": "pip install jax", "torch": "pip install torch"}
@@ -94,8 +95,9 @@ def openmp_runtimes(maps: Path = Path("/proc/self/maps")) -> list[str]:
 
 
 def variables() -> dict[str, str]:
-    """Environment variables that change results, as they are set now, without values that are paths."""
-    return {name: os.environ[name] for name in VARIABLES if name in os.environ and "/" not in os.environ[name]}
+    """Environment variables that change results, as they are set now, but for paths and serial numbers of devices."""
+    found = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    return {name: texts.clean(value) for name, value in found.items() if "/" not in value and "\\" not in value}
 
 
 def commit(repository: Path) -> tuple[str | None, bool | None]:

@@ -1,6 +1,6 @@
 """The child: one process, one run of one cell. The only module that imports keras; phases live here.
 
-Started by ``bench.session.launch`` as ``python -m bench.measure.child REQUEST RESULT`` in an environment that
+Started by ``bench.session.launch`` as ``python -m bench.measure REQUEST RESULT`` in an environment that
 the parent has set.
 The clock stops only after the device has finished: every block of steps ends with a synchronisation.
 """
@@ -8,9 +8,6 @@ The clock stops only after the device has finished: every block of steps ends wi
 from __future__ import annotations
 
 import os
-import signal
-import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bench.machine import meters, nvml
+from bench.machine import meters, nvml, owner
 from bench.measure import backend as backends
 from bench.measure import control, observe, study, train
 from bench.measure import probe as measure_probe
@@ -26,7 +23,6 @@ from bench.measure.clock import CLOCK_DIGITS, Clock
 from bench.records.codec import encode
 from bench.schema import DataUnavailableError, Phase, Request, Run, Status
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # How the frameworks and their libraries say that memory ran out, in lower case and without underscores.
 OUT_OF_MEMORY = (
     "resourceexhausted",
@@ -136,7 +132,7 @@ MEASURE = {"model": train.measure_model, "probe": measure_probe.measure_probe, "
 
 
 def describe_failure(error: BaseException) -> tuple[Status, str]:
-    """Status and reason of a run that ended with an error: its type and first line, without paths of this machine.
+    """Status and reason of a run that ended with an error: its type and first line, without names of this machine.
 
     Data that cannot be had here is no failure: such a run is skipped, and its reason is the message alone.
     """
@@ -145,24 +141,11 @@ def describe_failure(error: BaseException) -> tuple[Status, str]:
     is_memory = isinstance(error, MemoryError) or any(word in lower for word in OUT_OF_MEMORY)
     is_skipped = isinstance(error, DataUnavailableError)
     line = text.splitlines()[0] if is_skipped else f"{type(error).__name__}: {text.splitlines()[0]}"
-    for path, name in ((os.getcwd(), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
-        if len(path) > 1:
-            line = line.replace(path, name)
-    return "skipped" if is_skipped else ("out_of_memory" if is_memory else "failed"), line[:300]
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends, so that a killed refresh leaves nobody computing."""
-    if sys.platform == "linux":
-        import ctypes
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return "skipped" if is_skipped else ("out_of_memory" if is_memory else "failed"), owner.impersonal(line)
 
 
 def main(request_path: str, result_path: str) -> None:
     """Execute the request in one file and leave the run in the other, whatever happens."""
-    die_with_parent()
     request = msgspec.json.decode(Path(request_path).read_bytes(), type=Request)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
@@ -178,10 +161,3 @@ def main(request_path: str, result_path: str) -> None:
     temporary = Path(f"{result_path}.tmp")
     temporary.write_bytes(encode(run))
     os.replace(temporary, result_path)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # the result is on disk; tearing a framework down takes a second and can crash

@@ -2,83 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+import pkgutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import msgspec
 
-from bench.schema import METHOD_VERSIONS, SLUG, Record, Run
+from bench import ROOT
+from bench.schema import METHOD_VERSIONS, Cell, Machine, ReadingUnit, Record, Run, Session, Variant
+
+FOLDERS = ("models", "studies")  # of bench/workloads: one file per workload
+CLOCK_STEP = timedelta(hours=1)  # by which a machine's clock may be set back within a session
+AHEAD = timedelta(days=1)  # of this machine's clock
+# The most that a reading can be, in the unit that its workload declares; all are 0 or more.
+MOST: Mapping[ReadingUnit, float] = {
+    "s": 1e7, "bytes": 2**50, "bytes_per_s": 1e15, "flop_per_s": 1e18, "per_s": 1e12, "ratio": 1e9, "frac": 1,
+    "count": 1e12,
+}  # fmt: skip
 
 
-def semantic_problems(record: Record) -> Iterator[str]:  # noqa: C901  one line each, none nested
-    """What types cannot say: values that no real run can have."""
-    if not SLUG.fullmatch(record.cell.id):
-        yield f"$.cell: expected a lower-case kebab id, found {record.cell.id!r}"
-    if not SLUG.fullmatch(record.cell.workload):
-        yield f"$.cell.workload: expected a lower-case kebab id, found {record.cell.workload!r}"
+@cache
+def workload_files() -> dict[str, str]:
+    """Dotted name of the module of each workload that this checkout knows, by the id that its file name gives."""
+    return {
+        info.name.replace("_", "-"): f"bench.workloads.{folder}.{info.name}"
+        for folder in FOLDERS
+        for info in pkgutil.iter_modules([str(ROOT / "workloads" / folder)])
+    }
+
+
+def semantic_problems(record: Record) -> Iterator[str]:
+    """What types cannot say of one record, as "JSON path: expected ..., found ..."."""
     newest = METHOD_VERSIONS[record.cell.mode]
-    if not 1 <= record.method_version <= newest:
+    if record.method_version > newest:
         yield f"$.method_version: expected 1 to {newest}, found {record.method_version}"
-    if record.cell.workload != record.spec.id:
-        yield f"$.spec.id: expected {record.cell.workload!r}, found {record.spec.id!r}"
+    yield from _spec_problems(record)
     if record.status == "ok" and not any(run.status == "ok" for run in record.runs):
         yield "$.runs: expected at least one run with status 'ok', found none"
     if record.status != "ok" and not record.reason:
         yield f"$.reason: expected why the status is {record.status!r}, found an empty text"
+    if len({run.index for run in record.runs}) < len(record.runs):
+        yield "$.runs: expected every index once, found one twice"
     for number, run in enumerate(record.runs):
         at = f"$.runs[{number}]"
-        if not is_time(run.started_at):
-            yield f"{at}.started_at: expected a time as ISO 8601, found {run.started_at!r}"
-        for kind, blocks in (("warmup", run.warmup), ("blocks", run.blocks)):
-            for index, block in enumerate(blocks):
-                if block.seconds <= 0 or block.n_steps <= 0:
-                    yield (
-                        f"{at}.{kind}[{index}]: expected steps and seconds above 0, "
-                        f"found {block.n_steps} in {block.seconds}"
-                    )
-        for name, seconds in run.phases_s.items():
-            if seconds < 0:
-                yield f"{at}.phases_s.{name}: expected 0 or more, found {seconds}"
-        for field in ("latencies_s", "between_epochs_s"):
-            for index, seconds in enumerate(getattr(run, field)):
-                if seconds <= 0:
-                    yield f"{at}.{field}[{index}]: expected above 0, found {seconds}"
+        yield from _declared_problems(record, run, at)
         if run.status == "ok":
-            if run.observed is None:
-                yield f"{at}.observed: expected the observed device, found null"
-            elif run.observed.device != record.cell.device:
-                yield f"{at}.observed.device: expected {record.cell.device!r}, found {run.observed.device!r}"
-            if record.spec.kind == "study":
-                yield from _study_problems(record, run, at)
-            elif not run.blocks:
-                yield f"{at}.blocks: expected steady blocks, found none"
-        for field in MEASURED:
-            if run.status == "ok" and getattr(run, field) is None and field not in run.unmeasured:
-                yield f"{at}.unmeasured.{field}: expected the reason why {field} is null, found none"
+            yield from _measured_problems(record, run, at)
 
 
-def is_time(text: str) -> bool:
-    """Whether a text is a time as ISO 8601 writes it."""
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _spec_problems(record: Record) -> Iterator[str]:
+    """The record's copy of its workload fits the cell."""
+    cell, spec = record.cell, record.spec
+    if cell.workload not in workload_files():
+        yield f"$.cell.workload: expected a workload of this checkout (git pull), found {cell.workload!r}"
+    if cell.workload != spec.id:
+        yield f"$.spec.id: expected {cell.workload!r}, found {spec.id!r}"
+    if spec.kind != ("model" if cell.mode in ("train", "infer") else cell.mode):
+        yield f"$.spec.kind: expected that of the mode {cell.mode!r}, found {spec.kind!r}"
+    sizes = [_size(variant) for variant in spec.variants.get(record.profile, ())]
+    if sizes and _size(cell) not in sizes:
+        yield f"$.spec.variants.{record.profile}: expected the cell's {_size(cell)}, found {sizes[0]}"
 
 
-def _study_problems(record: Record, run: Run, at: str) -> Iterator[str]:
-    """A study's run has what its workload declares, and nothing else."""
-    if not run.series and not run.readings:
-        yield f"{at}.series: expected blocks of a series or a reading, found neither"
+def _size(sized: Cell | Variant) -> tuple[object, ...]:
+    return sized.mode, sized.batch_size, sized.n_samples, sized.params
+
+
+def _declared_problems(record: Record, run: Run, at: str) -> Iterator[str]:
+    """A run has the series and readings that its workload declares, and no others."""
     series, readings = ({item.id for item in items} for items in (record.spec.series, record.spec.readings))
     for field, declared in (("series", series), ("first_s", series), ("readings", readings)):
         for name in sorted(set(getattr(run, field)) - declared):
             yield f"{at}.{field}.{name}: expected one of {', '.join(sorted(declared)) or 'none'}, found {name!r}"
-    for name, blocks in run.series.items():
-        for index, block in enumerate(blocks):
-            if block.seconds <= 0 or block.n_steps <= 0:
-                found = f"{block.n_steps} in {block.seconds}"
-                yield f"{at}.series.{name}[{index}]: expected steps and seconds above 0, found {found}"
+    for reading in record.spec.readings:
+        value = run.readings.get(reading.id, 0.0)
+        if value > MOST[reading.unit]:
+            yield f"{at}.readings.{reading.id}: expected 0 to {MOST[reading.unit]:g}, found {value}"
+
+
+def _measured_problems(record: Record, run: Run, at: str) -> Iterator[str]:
+    """A finished run has what its kind measures, or why it has not."""
+    if run.observed is None:
+        yield f"{at}.observed: expected the observed device, found null"
+    elif run.observed.device != record.cell.device:
+        yield f"{at}.observed.device: expected {record.cell.device!r}, found {run.observed.device!r}"
+    if record.spec.kind != "study" and not run.blocks:
+        yield f"{at}.blocks: expected steady blocks, found none"
+    elif record.spec.kind == "study" and not run.series and not run.readings:
+        yield f"{at}.series: expected blocks of a series or a reading, found neither"
+    if run.n_samples_per_step == 0:
+        yield f"{at}.n_samples_per_step: expected above 0, found 0"
+    for field in MEASURED:
+        if getattr(run, field) is None and field not in run.unmeasured:
+            yield f"{at}.unmeasured.{field}: expected the reason why {field} is null, found none"
+
+
+def session_problems(session: Session, now: datetime | None = None) -> Iterator[str]:
+    """The session's date is a day, and neither another than that of its start nor one to come."""
+    started = _instant(session.started_at)
+    if started is None or started > (now or datetime.now(UTC)) + AHEAD:
+        yield f"$.started_at: expected an instant in the past, found {session.started_at}"
+    if session.id[:10] != session.started_at[:10]:
+        yield f"$.started_at: expected one of {session.id[:10]}, found {session.started_at}"
+
+
+def sitting_problems(record: Record, session: Session, machine: Machine, now: datetime | None = None) -> Iterator[str]:
+    """A record belongs to its session and its machine."""
+    if record.profile != session.profile:
+        yield f"$.profile: expected the session's {session.profile!r}, found {record.profile!r}"
+    if record.status == "ok" and record.cell.device == "gpu" and not machine.gpus:
+        yield "$.cell.device: expected a device of the machine, which has no GPU; found 'gpu'"
+    begun = _instant(session.started_at)
+    for number, run in enumerate(record.runs):
+        started = _instant(run.started_at)
+        if started is None or begun is None or not begun - CLOCK_STEP <= started <= (now or datetime.now(UTC)) + AHEAD:
+            text = f"expected an instant after the session's {session.started_at} and in the past"
+            yield f"$.runs[{number}].started_at: {text}, found {run.started_at}"
+
+
+def _instant(text: str) -> datetime | None:
+    """None for a day that its month does not have."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 UNEXPLAINED = ("steady", "observed", "control_before", "control_after", "before", "after")  # may be null without words

@@ -83,14 +83,21 @@ def one_line(text: str, most: int, *, tail: bool = False) -> str:
 def write_once(path: Path, value: Struct) -> None:
     """Write a new file: to a temporary name beside it, flushed to disk, then linked into place.
 
+    Texts that ``read`` would refuse are cleaned: what is written is read again.
+
     Raises:
         FileExistsError: the file exists; stored files are never reopened for writing.
-        StoreError: disk full, read-only folder and their like; nothing half-written is left.
+        StoreError: disk full, read-only folder and their like, or a number that ``read`` would refuse; nothing
+            half-written is left.
     """
-    data = encode(value)
+    try:
+        data = encode(msgspec.convert(texts.cleaned(msgspec.to_builtins(value)), type(value)))
+    except msgspec.ValidationError as error:
+        raise StoreError(f"cannot write {path.name}, which would not be read again: {error}") from error
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent.name == SPOOL:  # a session's own folder that is gone is not made again
+            path.parent.mkdir(exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -104,7 +111,7 @@ def write_once(path: Path, value: Struct) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        msg = f"cannot write {path.name} in {shown_folder(path.parent)}: {error.strerror}; {_advice(error)}"
+        msg = f"cannot write {path.name} in {shown_folder(path.parent)}: {error.strerror}; {advice(error)}"
         raise StoreError(msg) from error
     finally:
         if temporary is not None:
@@ -227,9 +234,12 @@ def shown_folder(path: Path) -> str:
     return "/".join(parts[parts.index("results") :]) if "results" in parts else path.name
 
 
-def _advice(error: OSError) -> str:
+def advice(error: OSError) -> str:
+    """What to do about an error of the file system."""
     if error.errno == errno.ENOSPC:
         return "free some space and go on with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"
+    if error.errno == errno.ENOENT:
+        return "the folder is gone; go on with --resume, in a new session"
     return "choose another folder with --results"

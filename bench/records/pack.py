@@ -13,13 +13,12 @@ from pathlib import Path
 
 from bench.records import files as records_files
 from bench.records import store
-from bench.records.files import RESULTS, RecordError
+from bench.records.files import MOST_BYTES, RESULTS, RecordError
+from bench.records.store import MOST_FILES
 from bench.schema import Session
 
 # What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab.
 MEMBER = re.compile(r"([a-z0-9-]+)/(\d{4}-\d{2}-\d{2}(?:-\d+)?)/([a-z0-9-]+\.json)")
-MOST_MEMBERS = 5_000
-MOST_BYTES = 1_000_000  # of one file; a record has 20 kB
 MOST_TOTAL_BYTES = 64_000_000
 
 
@@ -94,8 +93,8 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                     raise RecordError(f"{path.name}: expected each file once, found {member.name} again")
                 seen.add(member.name)
                 total += member.size
-                if len(seen) > MOST_MEMBERS or member.size > MOST_BYTES or total > MOST_TOTAL_BYTES:
-                    limits = f"{MOST_MEMBERS} files of {MOST_BYTES} bytes, {MOST_TOTAL_BYTES} together"
+                if len(seen) > MOST_FILES or member.size > MOST_BYTES or total > MOST_TOTAL_BYTES:
+                    limits = f"{MOST_FILES} files of {MOST_BYTES} bytes, {MOST_TOTAL_BYTES} together"
                     raise RecordError(f"{path.name}: expected at most {limits}, found more in {member.name}")
                 file = archive.extractfile(member)
                 assert file is not None, "a regular file has contents"

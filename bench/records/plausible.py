@@ -60,15 +60,6 @@ def zero_for_missing(record: Record) -> Found:
             yield f"{at}.job.seconds", "expected above 0, found 0"
 
 
-def negative_energy(record: Record) -> Found:
-    """A counter that wrapped around unseen."""
-    for at, run in _ok(record):
-        for name in ("energy_j", "idle_w"):
-            value = getattr(run, name)
-            if value is not None and value < 0:
-                yield f"{at}.{name}", f"expected 0 or more, found {value}"
-
-
 def identical_samples(record: Record) -> Found:
     """Many equal readings of a fine clock: copied, invented, or a clock that stood still."""
     for at, run in _ok(record):
@@ -127,18 +118,6 @@ def gpu_memory_on_a_cpu(record: Record) -> Found:
         for at, run in _ok(record):
             if run.peak_device_bytes:
                 yield f"{at}.peak_device_bytes", f"expected null in a run on the CPU, found {run.peak_device_bytes}"
-
-
-def share_outside_its_range(record: Record) -> Found:
-    """Shares lie between 0 and 1."""
-    for at, run in _ok(record):
-        for index, share in enumerate(run.utilisation_frac or ()):
-            if not 0 <= share <= 1:
-                yield f"{at}.utilisation_frac[{index}]", f"expected 0 to 1, found {share}"
-        units = {reading.id: reading.unit for reading in record.spec.readings}
-        for name, value in run.readings.items():
-            if units.get(name) == "frac" and not 0 <= value <= 1:
-                yield f"{at}.readings.{name}", f"expected 0 to 1, found {value}"
 
 
 def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
@@ -200,13 +179,11 @@ def training_shorter_than_its_forward_pass(records: Mapping[str, Record]) -> Fou
 
 RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
     zero_for_missing,
-    negative_energy,
     identical_samples,
     copied_runs,
     clock_backwards,
     blocks_longer_than_the_run,
     gpu_memory_on_a_cpu,
-    share_outside_its_range,
 )
 SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (
     faster_than_the_ceiling,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import msgspec
 
 from bench.records import files
 from bench.records.codec import encode
-from bench.records.files import SPOOL
+from bench.records.files import SPOOL, RecordError
 from bench.schema import Record, Run
 
 # Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
@@ -25,20 +27,62 @@ SAMPLED = {
 
 
 def write_run(folder: Path, cell_id: str, run: Run) -> None:
-    """Spool one finished run of a cell that is not complete yet."""
+    """Spool one finished run of a cell that is not complete yet.
+
+    Its index is the first that is free, where a session that was killed has the run's own already.
+    """
+    taken = {path.name.rsplit(".", 2)[1] for path in (folder / SPOOL).glob(f"{cell_id}.*.json")}
+    if str(run.index) in taken:
+        run = msgspec.structs.replace(run, index=next(n for n in itertools.count() if str(n) not in taken))
     files.write_once(folder / SPOOL / f"{cell_id}.{run.index}.json", run)
 
 
 def has_spooled_runs(folder: Path) -> bool:
     """Whether a session has finished runs of incomplete cells."""
-    return (folder / SPOOL).is_dir()  # the last cell to be complete takes the folder away
+    return bool(n_spooled(folder))
 
 
 def spooled_runs(folder: Path, cell_id: str) -> tuple[Run, ...]:
-    """Finished runs of an incomplete cell, by repeat."""
-    paths = (folder / SPOOL).glob(f"{cell_id}.*.json")
-    runs = (msgspec.json.decode(path.read_bytes(), type=Run) for path in paths)
+    """Finished runs of an incomplete cell, by repeat.
+
+    Raises:
+        RecordError: a file cannot be read; ``remove_leftovers`` takes it away at the next start.
+    """
+    runs = []
+    for path in (folder / SPOOL).glob(f"{cell_id}.*.json"):
+        run = _read(path)
+        if run is None:
+            at = f"{folder.name}/{SPOOL}/{path.name}"
+            raise RecordError(files.refusal(at, "$", "expected a run, found something else", "go on with --resume"))
+        runs.append(run)
     return tuple(sorted(runs, key=lambda run: run.index))
+
+
+def remove_leftovers(folder: Path) -> list[str]:
+    """Remove what a killed process left in a session: half files, runs of cells with a record, unreadable runs.
+
+    Returns:
+        A sentence for each run that has to be repeated.
+    """
+    said = []
+    for path in (folder / SPOOL).glob("*.*.json"):
+        if (folder / f"{path.name.partition('.')[0]}.json").exists():
+            path.unlink()
+        elif _read(path) is None:
+            path.unlink()
+            said.append(f"{SPOOL}/{path.name} cannot be read: that run is repeated")
+    for path in (*folder.glob(".*.tmp"), *(folder / SPOOL).glob(".*.tmp")):
+        path.unlink()
+    with contextlib.suppress(OSError):
+        (folder / SPOOL).rmdir()
+    return said
+
+
+def _read(path: Path) -> Run | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Run)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def n_spooled(folder: Path) -> dict[str, int]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.records import check as records_check
 from bench.records import files as records_files
-from bench.records import plausible, spool
+from bench.records import lock, plausible, spool
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
 from bench.schema import SLUG, Machine, Record, Session
+
+FILE = re.compile(rf"{SLUG.pattern}\.json")
+MOST_FILES = 5_000  # of a session
+MOST_PROBLEMS = 5  # of a kind that are told of one file
 
 
 class SessionResults(NamedTuple):
@@ -101,13 +108,41 @@ def latest_session_folder(root: Path, machine_id: str, *, local: bool) -> Path |
 
 
 def begin(folder: Path, machine: Machine, session: Session) -> None:
-    """Create a session's folder with its two descriptions.
+    """Create a session's folder with its two descriptions, at once or not at all.
 
     Raises:
         StoreError: the folder cannot be written.
     """
-    records_files.write_once(folder / "machine.json", machine)
-    records_files.write_once(folder / "session.json", session)
+    staging = folder.with_name(f".{folder.name}.tmp")
+    try:
+        staging.mkdir(parents=True)
+        records_files.write_once(staging / "machine.json", machine)
+        records_files.write_once(staging / "session.json", session)
+        os.replace(staging, folder)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, StoreError):
+            raise
+        shown = records_files.shown_folder(folder)
+        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
+
+
+@contextlib.contextmanager
+def measuring(root: Path, *, local: bool) -> Iterator[list[str]]:
+    """A results folder for this process alone, without what killed ones left there.
+
+    Yields:
+        What was removed and has to be measured again, a sentence each.
+
+    Raises:
+        StoreError: another process measures into it, or it cannot be written.
+    """
+    parent = root / LOCAL if local else root
+    with lock.held(parent / ".lock"):
+        for staging in parent.glob("*/.*.tmp"):
+            shutil.rmtree(staging, ignore_errors=True)
+        folders = [folder for folder in parent.glob("*/*") if folder.is_dir()]
+        yield [sentence for folder in folders for sentence in spool.remove_leftovers(folder)]
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -142,7 +177,8 @@ def keep(folder: Path, root: Path = RESULTS) -> Path:
     if target.exists():
         raise FileExistsError(errno.EEXIST, "is filed already", records_files.shown_folder(target))
     staging = target.with_name(f".{target.name}.tmp")
-    shutil.copytree(folder, staging, dirs_exist_ok=True)
+    shutil.rmtree(staging, ignore_errors=True)
+    shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(".*"))
     os.replace(staging, target)
     return target
 
@@ -169,6 +205,7 @@ def add_files(source: Path, target: Path) -> int:
 
 
 def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
+    """Each session's folder, and whether it is local; one that a killed run left without its session is no session."""
     for parent, is_local in ((root, False), (root / LOCAL, True)):
         if not parent.is_dir():
             continue
@@ -176,12 +213,25 @@ def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
             if not machine.is_dir() or machine.name.startswith(".") or machine.name == LOCAL:
                 continue
             for folder in sorted(machine.iterdir()):
-                if folder.is_dir() and not folder.name.startswith("."):
+                if not folder.is_dir() or folder.name.startswith("."):
+                    continue
+                if os.path.lexists(folder / "session.json"):
                     yield folder, is_local
+                else:
+                    shown = records_files.one_line(folder.relative_to(root).as_posix(), 200, tail=True)
+                    warnings.warn(f"{shown} is left out: it has no session.json", stacklevel=2)
 
 
 def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str]) -> SessionResults | None:
     relative = folder.relative_to(root).as_posix()
+
+    def refuse(name: str, at: str, said: str) -> None:
+        problems.append(records_files.refusal(f"{relative}/{name}", at, said))
+
+    def judge(name: str, found: Iterable[str]) -> None:
+        for problem in itertools.islice(found, MOST_PROBLEMS):
+            at, _, said = problem.partition(": ")
+            refuse(name, at, said)
 
     def attempt(path: Path, type_: type[T]) -> T | None:
         try:
@@ -190,43 +240,53 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
             problems.append(str(error))
             return None
 
+    if folder.is_symlink() or folder.parent.is_symlink():
+        refuse("", "$", "expected a folder, found a link to one")
+        return None
     machine = attempt(folder / "machine.json", Machine)
     session = attempt(folder / "session.json", Session)
     if machine is not None:
-        _expect(problems, f"{relative}/machine.json: $.id", folder.parent.name, machine.id)
+        judge("machine.json", _expected("$.id", folder.parent.name, machine.id))
     if session is not None:
-        _expect(problems, f"{relative}/session.json: $.id", folder.name, session.id)
-        _expect(problems, f"{relative}/session.json: $.machine_id", folder.parent.name, session.machine_id)
-        if not records_check.is_time(session.started_at):
-            problems.append(f"{relative}/session.json: $.started_at: expected a time, found {session.started_at!r}")
-    for name in (folder.parent.name, folder.name):
-        if not SLUG.fullmatch(name):
-            problems.append(f"{relative}: expected folders with lower-case kebab names, found {name!r}")
+        judge("session.json", _expected("$.id", folder.name, session.id))
+        judge("session.json", _expected("$.machine_id", folder.parent.name, session.machine_id))
     records: dict[str, Record] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name in ("machine.json", "session.json"):
-            continue
+    for path in _record_files(folder, refuse):
         record = attempt(path, Record)
         if record is None:
             continue
-        name = f"{relative}/{path.name}"
         if record.cell.id != path.stem:
-            problems.append(f"{name}: $.cell: expected a file named {record.cell.id}.json, found {path.name}")
-        problems += [f"{name}: {problem}" for problem in records_check.semantic_problems(record)]
+            refuse(path.name, "$.cell", f"expected a file named {record.cell.id}.json, found another name")
+        judge(path.name, records_check.semantic_problems(record))
         records[record.cell.id] = record
     if machine is None or session is None:
         return None
     return SessionResults(machine, session, records, is_local, relative)
 
 
+def _record_files(folder: Path, refuse: Callable[[str, str, str], None]) -> list[Path]:
+    """What must be records; what is neither that nor hidden is refused."""
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    if len(paths) > MOST_FILES:
+        refuse("", "$", f"expected at most {MOST_FILES} files, found {len(paths)}")
+        return []
+    for path in paths:
+        if not FILE.fullmatch(path.name):
+            refuse(path.name, "$", "expected only machine.json, session.json and CELL.json, found another name")
+    return [p for p in paths if FILE.fullmatch(p.name) and p.name not in ("machine.json", "session.json")]
+
+
 def _implausible(session: SessionResults | None) -> list[str]:
-    """What the readings of a session cannot be, one line each, with what to do about it."""
+    """What a session and its readings cannot be, one line each."""
     if session is None:
         return []
-    found = plausible.problems(session.records, session.machine)
-    return [f"{session.path}/{cell_id}.json: {text}; measure the cell again" for cell_id, text in found]
+    found = [("session", text) for text in records_check.session_problems(session.session)]
+    for cell_id, record in session.records.items():
+        sitting = records_check.sitting_problems(record, session.session, session.machine)
+        found += [(cell_id, text) for text in itertools.islice(sitting, MOST_PROBLEMS)]
+    found += plausible.problems(session.records, session.machine)
+    return [records_files.refusal(f"{session.path}/{name}.json", *text.split(": ", 1)) for name, text in found]
 
 
-def _expect(problems: list[str], where: str, expected: str, found: str) -> None:
-    if expected != found:
-        problems.append(f"{where}: expected {expected!r}, found {found!r}")
+def _expected(at: str, expected: str, found: str) -> list[str]:
+    return [] if expected == found else [f"{at}: expected {expected!r}, found {found!r}"]

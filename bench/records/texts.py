@@ -43,7 +43,7 @@ PERSONAL = tuple(
         ("serial number", r"(?<![\w.])\d{13,}(?![\w.])|(?<![0-9a-zA-Z])(?=[0-9a-f]*\d)[0-9a-f]{24,}(?![0-9a-zA-Z])"),
         ("path", rf"(?i)\bfile:/+{_COMPONENT}|/(?:home|users|root)/{_COMPONENT}(?:/{_COMPONENT})*"),
         ("path", r"(?i)(?<![\w.)])/(?:root|home|users)\b"),
-        ("path", rf"(?i)\b(?<![a-z])[a-z]:[\\/]+(?:{_COMPONENT}(?: {_COMPONENT}(?=[\\/]))?[\\/]*)+"),
+        ("path", rf"(?i)\b[a-z]:[\\/]+{_COMPONENT}(?:(?: {_COMPONENT})?[\\/]+{_COMPONENT})*"),
         ("path", rf"(?:\\\\|(?<![\w:/])//){_COMPONENT}[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
         ("path", rf"(?<![\w.)/:])/(?!(?:usr|lib\w*|proc|sys|dev|opt|etc|bin)/){_COMPONENT}(?:/{_COMPONENT})+"),
         ("path", rf"~(?:{_COMPONENT})?/{_COMPONENT}(?:/{_COMPONENT})*|~[a-z]\w+"),
@@ -86,10 +86,13 @@ def problem(text: str, key: str = "") -> str:
 def clean(text: str, key: str = "") -> str:
     """The text as it may be stored under a key: personal parts named instead of shown, markup replaced, one line."""
     kept = '"' if key == "label" else ""
+    text = text[: 10 * LONGEST]  # what is cut in the end need not be searched
     for name, pattern in PERSONAL if key not in UNREAD else ():
         if not (name == "network address" and _is_version(key)):
             text = pattern.sub(f"({name})", text)
-    text = "".join(char if char in kept else char.translate(STAND_INS) for char in " ".join(text.split()))
+    text = "".join(
+        char if char in kept else char.translate(STAND_INS) for char in re.sub(r"[^\S ]+", " ", text).strip()
+    )
     text = "".join(char if char in kept or LINE.fullmatch(char) else "?" for char in text)
     while found := FORMULA.match(text):
         text = text[found.end() :]

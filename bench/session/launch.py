@@ -6,12 +6,14 @@ The parent sleeps in ``wait`` while the child is measured: no polling, no output
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
@@ -19,11 +21,14 @@ from time import perf_counter, time
 import msgspec
 
 from bench import REPOSITORY
-from bench.machine import processes
+from bench.machine import owner, processes
+from bench.records import lock, texts
 from bench.records.codec import encode
+from bench.records.files import StoreError
 from bench.schema import Cell, Request, Run, Status
 
-WORKER = (sys.executable, "-m", "bench.measure.child")
+WORKER = (sys.executable, "-m", "bench.measure")
+SCRATCH = "bench-run-"  # begins the name of a run's temporary folder
 STOPPED_S = 10.0  # a process has ended by so long after its result
 # For runs that share the machine: waiting threads of OpenMP sleep. By default they spin, and those of two processes on
 # the same cores then slow each other down many times over.
@@ -38,6 +43,7 @@ ON_GPU: Mapping[str, Mapping[str, str]] = {
 }
 # XLA tries out its kernels on a GPU in memory of their own, and in JAX the peak cannot be taken back afterwards.
 PEAK_READERS = ("memory", "memory-nets", "memory-optimizers")
+TAIL_BYTES = 65_536  # of a log are read
 TIMEOUT_S = 1200.0  # the longest honest run, a whole fine-tuning job on one slow core, takes about a third
 
 
@@ -108,12 +114,17 @@ def launch(
 
     Returns:
         What the child reported, or a run with status timeout, out_of_memory or failed and the reason.
+
+    Raises:
+        StoreError: the temporary folder cannot be written.
     """
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+    with _scratch() as scratch:
         request_path, result_path = Path(scratch, "request.json"), Path(scratch, "result.json")
-        request_path.write_bytes(encode(request))
+        with _in_words():
+            request_path.write_bytes(encode(request))
         env = environment(request.cell, os.environ if base is None else base, scratch)
+        env["BENCH_PARENT"] = str(os.getpid())  # a child whose parent is another ends
         start, spawned_at = perf_counter(), time()
         with open(Path(scratch, "log"), "wb") as log:
             process = subprocess.Popen(
@@ -140,15 +151,46 @@ def launch(
                 timer.cancel()
                 RUNNING.discard(process)
         total_s = perf_counter() - start
-        if result_path.exists() and not timed_out.is_set():
-            run = msgspec.json.decode(result_path.read_bytes(), type=Run)
-            return msgspec.structs.replace(run, total_s=without_stop(total_s, result_path.stat().st_mtime - spawned_at))
         status, reason = _died(code, Path(scratch, "log"))
+        if result_path.exists() and not timed_out.is_set():
+            try:
+                run = msgspec.json.decode(result_path.read_bytes(), type=Run)
+                total_s = without_stop(total_s, result_path.stat().st_mtime - spawned_at)
+                return msgspec.structs.replace(run, total_s=total_s)
+            except msgspec.DecodeError as error:  # half a file, or a number that no machine can have
+                status, reason = "failed", texts.clean(f"the process left a result that cannot be: {error}")
         if timed_out.is_set():
             status, reason = "timeout", f"no result after {timeout_s:g} s"
     return Run(
         index=request.index, order=request.order, status=status, reason=reason, started_at=started_at, total_s=total_s
     )
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary folder, locked as long as this process lives, so that ``remove_leftovers`` knows it."""
+    with ExitStack() as stack:
+        with _in_words():
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True))
+            stack.enter_context(lock.held(Path(scratch, "lock")))
+        yield scratch
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"cannot write into the temporary folder: {error.strerror or error}; free some space (or set TMPDIR)"
+        raise StoreError(f"{msg} and go on with --resume") from error
+
+
+def remove_leftovers() -> None:
+    """Remove the temporary folders of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        with suppress(OSError), (folder / "lock").open("r+b") as file:
+            if lock.is_free(file):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_all() -> None:
@@ -171,9 +213,16 @@ def _died(code: int, log: Path) -> tuple[Status, str]:
         return "out_of_memory", "the process was killed by signal 9, as the system does when memory runs out"
     if code < 0:
         return "failed", f"the process was ended by signal {-code}"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = lines[-1].replace(str(REPOSITORY), ".").replace(str(Path.home()), "~") if lines else "it printed nothing"
-    return "failed", f"the process ended with exit code {code} and no result: {last[:200]}"
+    lines = _tail(log).strip().splitlines()
+    last = owner.impersonal(lines[-1]) if lines else "it printed nothing"
+    return "failed", texts.clean(f"the process ended with exit code {code} and no result: {last}")
+
+
+def _tail(log: Path) -> str:
+    """The end of what a child printed, which may be any amount."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        return file.read().decode("utf-8", errors="replace")
 
 
 def _time_out(pid: int, event: threading.Event) -> None:

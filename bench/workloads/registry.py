@@ -6,17 +6,16 @@ import ast
 import difflib
 import hashlib
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import ModuleType
 
-from bench import REPOSITORY, ROOT
+from bench import REPOSITORY
+from bench.records.check import workload_files
 from bench.schema import SLUG, Names, Scalar, Workload
 
 # Where code lies whose change is a change of what a workload computes or how its own clock reads.
 COUNTED = ("bench.workloads.", "bench.machine.cgroups", "bench.measure.clock")
-FOLDERS = ("models", "studies")
 DECLARED = ("SPEC", "NAMES")  # what a workload's file says of itself
 
 
@@ -39,23 +38,13 @@ def workloads() -> dict[str, Workload]:
         ValueError: a file's SPEC is missing, or its id does not follow from its file name.
     """
     found: dict[str, Workload] = {}
-    for name, file in sorted(_files().items()):
+    for name, file in sorted(workload_files().items()):
         spec = getattr(importlib.import_module(file), "SPEC", None)
         if not isinstance(spec, Workload) or spec.id != name or not SLUG.fullmatch(spec.id):
             path = f"{file.replace('.', '/')}.py"
             raise ValueError(f"{path}: SPEC.id must be {name!r}, found {getattr(spec, 'id', None)!r}")
         found[name] = spec
     return found
-
-
-@cache
-def _files() -> dict[str, str]:
-    """Dotted name of each workload's module, by the id that follows from its file name."""
-    return {
-        info.name.replace("_", "-"): f"bench.workloads.{folder}.{info.name}"
-        for folder in FOLDERS
-        for info in pkgutil.iter_modules([str(ROOT / "workloads" / folder)])
-    }
 
 
 def workload(workload_id: str) -> Workload:
@@ -116,7 +105,7 @@ def fingerprint(name: str, source: Callable[[str], str | None]) -> str:
 def module_name(workload_id: str) -> str:
     """Dotted name of the module that declares a workload."""
     workload(workload_id)
-    return _files()[workload_id]
+    return workload_files()[workload_id]
 
 
 def source_text(name: str) -> str | None:

@@ -47,7 +47,7 @@ def fingerprint(results: Path) -> str:
     """What tells one state of a results folder from another: path, time and size of every file."""
     seen = hashlib.sha256()
     for path in sorted(results.rglob("*.json")):
-        status = path.stat()
+        status = path.lstat()
         seen.update(f"{path}:{status.st_mtime_ns}:{status.st_size}\n".encode())
     return seen.hexdigest()
 

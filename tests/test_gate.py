@@ -1,0 +1,372 @@
+"""What strangers' records may hold: whatever a file is, it is read or refused in one line, and never wrongly read.
+
+``python -m tests.test_gate 10000`` tries that many mutants and prints how many were refused, read and wrongly read.
+"""
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.records import files, store, texts
+
+DATA = Path(__file__).parent / "data" / "schema-3"
+RESULTS = files.RESULTS
+SETTINGS = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+PERSONAL = [
+    "FileNotFoundError: /home/alice/secret/x.h5",
+    "/home/alice",
+    "no file /Users/alice/Library/x",
+    r"C:\Users\alice\x.h5",
+    "C:/Users/alice/x.h5",
+    r"C:\\Users\\alice",
+    "D:/work/alice",
+    "/root/.keras/datasets/x",
+    "/data/alice/job/x",
+    "/var/folders/zz/zyxvpxvq6csfxvn",
+    "//server/share/x",
+    "~alice/x",
+    "file:///export/home/alice",
+    "alice@example.org",
+    "ssh alice@node17",
+    "connect to 192.168.1.17 failed",
+    "at 10.0.0.5:8080",
+    "fe80::1a2b:3c4d",
+    "2001:db8:85a3:0:0:8a2e:370:7334",
+    "::1",
+    "00:1a:2b:3c:4d:5e",
+    "00-1A-2B-3C-4D-5E",
+    "001a.2b3c.4d5e",
+    "GPU-8f6b3c1d-1234-5678-9abc-def012345678",
+    "MIG-8f6b3c1d",
+    "8F6B3C1D-1234-5678-9ABC-DEF012345678",
+    "serial number: 1324417053243",
+    "S/N ABC1234567",
+    "board 1324417053243",
+    "machine id 0123456789abcdef0123456789abcdef",
+    "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+    "hf_abcdefghijklmnopqrst",
+    "token=abcdef123456",
+    "password: hunter2hunter2",
+    "Bearer abc123def456",
+    "AKIAIOSFODNN7EXAMPLE",
+    "on alice-laptop",
+    "DESKTOP-4F3G2H1",
+    "ip-10-0-0-12",
+    "node17.cluster.local",
+    "gpu3.cs.example.edu",
+    "user=alice",
+    "hostname: thorin",
+]
+MARKUP = [
+    '"><img src=x onerror="document.title=1">',
+    "<script>1</script>",
+    "[click](javascript:alert(1))",
+    "{{ 7*7 }}",
+    "{% raw %}",
+    "`x`",
+    "a | b",
+    "&lt;",
+    "**x**",
+    "~~x~~",
+    "a\\b",
+    "line\nline",
+    "tab\there",
+    "nul\0",
+    "bell\a",
+    "\x1b[31m",
+    "\u202eright to left",
+    "\u2066isolate",
+    "zero\u200bwidth",
+    "soft\u00adhyphen",
+    "\ud800",
+    "\ufeffmark",
+    "z\u0335\u0321algo",
+    "\U000e0041tag",
+    "=1+1",
+    "+1",
+    "-1",
+    "@x",
+    "# head",
+    "x" * 201,
+    "x" * 10_000_000,
+]
+HARMLESS = [
+    "",
+    "Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz",
+    "Intel(R) Xeon(R) CPU           E5-2620 0",
+    "AuthenticAMD 26/2/1",
+    "NVIDIA GeForce RTX 4090 Laptop GPU",
+    "Debian GNU/Linux 12 (bookworm), kernel 6.18",
+    "Windows 10.0.19045",
+    "--xla_gpu_autotune_level=0",
+    "GPU 0000:3b:00.0 at 05:46:26",
+    "std::bad_alloc",
+    "2 of 5 runs did not finish: ValueError: The precision 'F16_F16_F32' is not supported by dot_general on CPU",
+    "ResourceExhaustedError: tried to allocate 25276514304 bytes, a CPU run uses host memory",
+    "libgomp in /usr/lib/python3.11",
+    "the 1,797 digits that ship with scikit-learn; 3 × 4 px, 97 %",
+    "Prozessor für Größe, процессор, 処理装置",
+]
+
+
+@pytest.mark.parametrize("text", PERSONAL + MARKUP, ids=lambda text: ascii(text)[:40])
+def test_what_may_not_be_stored_is_refused_and_cleaned(text):
+    assert "expected" in texts.problem(text)
+
+    assert "" == texts.problem(texts.clean(text))
+    assert not any(word in texts.clean(text) for word in ("alice", "1a2b", "1A-2B", "1324417053243"))
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_machines_say_is_left_as_it_is(text):
+    assert ("", text) == (texts.problem(text), texts.clean(text))
+
+
+def test_versions_may_look_like_addresses_and_labels_quote_code():
+    stored = {"versions": {"nvidia-cudnn-cu12": "9.1.0.70"}, "label": 'activation="relu"', "commit": "0" * 40}
+
+    assert stored == texts.cleaned(stored)
+    assert {"versions": {"numpy": "(network address)"}} == texts.cleaned({"versions": {"numpy": "9.1.0.70"}})
+
+
+@settings(SETTINGS, max_examples=300)
+@given(st.text() | st.lists(st.sampled_from(PERSONAL + MARKUP[:-1]), max_size=3).map(" ".join))
+def test_any_text_can_be_cleaned(text):
+    assert "" == texts.problem(texts.clean(text))
+
+
+def a_session(root):
+    """A stored session of one record, in a results folder of its own."""
+    folder = root / "intel-xeon-2c" / "2026-11-22"
+    folder.mkdir(parents=True)
+    source = RESULTS / "intel-xeon-2c" / "2026-11-22"
+    record = next(
+        path for path in sorted(source.glob("*.json")) if "-train-" in path.name and "cnn-digits" in path.name
+    )
+    for path in (source / "machine.json", source / "session.json", record):
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder, folder / record.name
+
+
+def in_raw(*place):
+    """Sets what stands at a place of the JSON; the value is the last argument."""
+
+    def change(path):
+        raw = inner = json.loads(path.read_text(encoding="utf-8"))
+        for key in place[:-2]:
+            inner = inner[key]
+        inner[place[-2]] = place[-1]
+        path.write_text(json.dumps(raw))
+
+    return change
+
+
+def in_text(old, new):
+    return lambda path: path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+
+
+def as_link(path):
+    path.rename(path.parents[2] / "elsewhere")
+    path.symlink_to(path.parents[2] / "elsewhere")
+
+
+def as_device(path):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def as_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def folder_as_link(path):
+    path.parent.rename(path.parents[2] / "elsewhere")
+    path.parent.symlink_to(path.parents[2] / "elsewhere")
+
+
+def recoded(encoding):
+    return lambda path: path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+
+
+REFUSED = {
+    "a link": (as_link, "$: expected a regular file, found a link"),
+    "a link to a device": (as_device, "$: expected a regular file, found a link"),
+    "a pipe": (as_pipe, "$: expected a regular file"),
+    "a folder": (as_folder, "$: expected a regular file"),
+    "a session that is a link": (folder_as_link, "$: expected a folder, found a link"),
+    "UTF-16": (recoded("utf-16"), "$: expected UTF-8"),
+    "a byte order mark": (recoded("utf-8-sig"), "$: expected JSON"),
+    "10 MB": (in_raw("reason", "x" * 10_000_000), "$: expected at most 262144 bytes"),
+    "much nesting": (in_text("{", '{"x": ' + "[" * 90_000), "$: expected JSON"),
+    "some nesting": (in_raw("params", [[[[[[[[[[[[[]]]]]]]]]]]]]), "expected at most 10000 items and a depth of 12"),
+    "a long list": (in_raw("reason", [0] * 10_001), "$.reason: expected at most 10000 items"),
+    "a key twice": (
+        in_text('"status"', '"status": "failed", "status"'),
+        "expected every key once, found 'status' twice",
+    ),
+    "version true": (in_raw("schema_version", True), "$.schema_version: expected 3 or an older version, found True"),
+    "version 1.0": (in_raw("schema_version", 1.0), "$.schema_version: expected 3"),
+    "1e999": (in_text('"total_s": ', '"total_s": 1e999, "x": '), "found Infinity"),
+    "400 digits": (in_text('"n_samples_per_step": ', f'"n_samples_per_step": {"9" * 400}, "x": '), "expected"),
+    "no such day": (in_raw("runs", 0, "started_at", "2026-02-31T00:00:00+00:00"), "$.runs[0].started_at: expected"),
+    "a day to come": (in_raw("runs", 0, "started_at", "2099-01-01T00:00:00+00:00"), "$.runs[0].started_at: expected"),
+    "before its session": (in_raw("runs", 0, "started_at", "2026-11-01T00:00:00+00:00"), "after the session's"),
+    "an unknown workload": (in_raw("cell", "workload", "my-own-net"), "$.cell.workload: expected a workload of this"),
+    "another kind": (in_raw("spec", "kind", "study"), "$.spec.kind: expected that of the mode"),
+    "an index twice": (in_raw("runs", 1, "index", 0), "$.runs: expected every index once"),
+    "another name": (lambda path: path.rename(path.with_name("notes.txt")), "expected only machine.json, session.json"),
+    "a line break in a name": (lambda path: path.rename(path.with_name("a\nb.json")), r"a\nb.json: $: expected only"),
+    "no epoch": (in_raw("runs", 0, "job", "epochs", []), "$.runs[0].job.epochs: expected"),
+    "a share beyond one": (in_raw("runs", 0, "job", "epochs", 0, 1, 1.5), "$.runs[0].job.epochs[0][1]: expected"),
+    "a GPU that is none": (in_raw("cell", "device", "gpu"), "expected a device of the machine, which has no GPU"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_record_can_be_is_refused_in_one_line(name, tmp_path):
+    folder, record = a_session(tmp_path)
+    assert [] == store.check(tmp_path)
+    breaks, said = REFUSED[name]
+    breaks(record)
+
+    problems = store.check(tmp_path)
+
+    assert any(said in problem for problem in problems), problems
+    assert_are_lines(problems)
+
+
+def test_a_machine_is_named_by_a_slug_and_a_session_by_a_date(tmp_path):
+    folder, _ = a_session(tmp_path)
+    folder.rename(folder.with_name("not a date"))
+    folder.parent.rename(tmp_path / '"\n---')
+
+    problems = store.check(tmp_path)
+
+    assert any("$.id: expected '\"" in problem for problem in problems), problems
+    assert_are_lines(problems)
+
+
+def assert_are_lines(problems):
+    for problem in problems:
+        assert len(problem) <= 300 and problem.isprintable() and problem.endswith("take the file away"), problem
+
+
+WRONG_NUMBERS = ("-1", "-0.5", "-1e-3", "1e30", "1e308", "1e999", "-1e999", "NaN", "9" * 400, "true", '"1"', "[]", "{}")
+WRONG_TEXTS = [text for text in PERSONAL + MARKUP[:-1] if text]
+NAMED = ("id", "machine_id", "cell_id", "commit", "source_hash", "started_at", "workload")  # forms of their own
+MARK = "\x00here"
+
+
+@st.composite
+def mutants(draw, sources):
+    """Name of a file of a session, its bytes with one thing changed, and whether it must be refused."""
+    name = draw(st.sampled_from(sorted(sources)))
+    raw = json.loads(sources[name])
+    inner, key = raw, draw(st.sampled_from(sorted(raw)))
+    while isinstance(inner[key], dict | list) and inner[key] and draw(st.integers(0, 9)):
+        inner = inner[key]
+        key = draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
+    old, must = inner[key], True
+    how = draw(st.sampled_from(("value", "text", "twice", "bytes", "gone")))
+    if how == "twice":
+        text = json.dumps(raw)
+        first = draw(st.sampled_from(sorted(raw)))
+        return name, f'{{"{first}": {draw(st.sampled_from(("1", "null", "[]")))}, {text[1:]}'.encode(), True
+    if how == "bytes":
+        data = bytearray(sources[name])
+        for at in draw(st.lists(st.integers(0, len(data) - 1), min_size=1, max_size=3)):
+            data[at] = draw(st.integers(0, 255))
+        return name, bytes(data[: draw(st.integers(0, len(data)))]), False
+    if how == "gone":
+        del inner[key]
+        return name, json.dumps(raw).encode(), False
+    inner[key] = MARK
+    if type(old) in (int, float):
+        new = draw(st.sampled_from(WRONG_NUMBERS))
+    elif type(old) is str:
+        new = json.dumps(draw(st.sampled_from(WRONG_TEXTS)))
+    else:
+        must, new = False, draw(st.sampled_from((*WRONG_NUMBERS, "null", '"x"')))
+    return name, json.dumps(raw).replace(json.dumps(MARK), new).encode(), must
+
+
+def tried(folder, original, name, data):
+    """Problems that the gate finds with one file of the session changed."""
+    path = folder / name
+    path.write_bytes(data)
+    try:
+        problems = store.check(folder.parents[1])
+        if not problems:
+            store.load(folder.parents[1])
+        return problems
+    finally:
+        path.write_bytes(original)
+
+
+def of_session():
+    """Files of three sessions' worth: a training with jobs, a study, a probe."""
+    source = RESULTS / "intel-xeon-2c" / "2026-11-22"
+    for word in ("cnn-digits-train-", "fit-return-study-", "matmul-probe-", "resnet50-infer-"):
+        record = next(path for path in sorted(source.glob(f"{word}*.json")))
+        yield {path.name: path.read_bytes() for path in (source / "machine.json", source / "session.json", record)}
+
+
+def count_mutants(n, wrong):
+    """How many of n mutants were refused and read; whatever is wrong goes into the list."""
+    counts = Counter()
+    sessions = list(of_session())
+    with TemporaryDirectory() as temporary:
+        for number, sources in enumerate(sessions):
+            folder = Path(temporary, str(number), "intel-xeon-2c", "2026-11-22")
+            folder.mkdir(parents=True)
+            for name, data in sources.items():
+                (folder / name).write_bytes(data)
+
+            @settings(SETTINGS, max_examples=n // len(sessions))
+            @given(st.just((folder, sources)), mutants(sources))
+            def tries(session, mutant):
+                folder, sources = session
+                name, data, must_be_refused = mutant
+                try:
+                    problems = tried(folder, sources[name], name, data)
+                    assert_are_lines(problems)
+                except Exception as error:  # noqa: BLE001  whatever it is, it is counted
+                    counts["exceptions"] += 1
+                    wrong.append((name, type(error).__name__, str(error)[:200], data[-300:]))
+                    return
+                counts["refused" if problems else "read"] += 1
+                if must_be_refused and not problems:
+                    counts["wrongly read"] += 1
+                    wrong.append((name, data))
+
+            tries()
+    return counts
+
+
+def test_no_mutant_of_a_stored_session_is_wrongly_read():
+    wrong = []
+
+    counts = count_mutants(400, wrong)
+
+    assert [] == wrong
+    assert counts["refused"] > 200 and counts["read"] > 0, "the mutants reach both ends"
+
+
+if __name__ == "__main__":
+    found: list = []
+    print(dict(count_mutants(int(sys.argv[1]) if sys.argv[1:] else 10_000, found)))
+    print(*found[:20], sep="\n")
