@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from markupsafe import Markup
 
 from bench.records.store import Results
 from bench.report.charts import make_table as tables_make
@@ -53,7 +54,7 @@ def test_without_records_there_is_no_form():
 
 
 def test_prices_in_the_form_are_published_rows_with_their_dates():
-    form = forms.buy_or_rent()
+    form = forms.buy_or_rent("", Markup(""))
     rows = published.figures()
 
     for select in ("card", "rent"):

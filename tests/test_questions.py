@@ -320,7 +320,7 @@ def test_contributors_and_owners_of_a_gpu_are_told_so():
     entry = QUESTION.replace('"here"', '"contributor"') + 'who = "owners of a <Mac>"\n'
     gpu = QUESTION + 'only = [{ cell = { device = ["gpu"] } }]\ngpu_only = "a CPU has none"\n'
 
-    assert "contributors only: owners of a &lt;Mac&gt;" in shown_by(SWEEP + entry)
+    assert "contributors only: owners of a &#60;Mac&#62;" in shown_by(SWEEP + entry)
     assert "owners of a GPU: a CPU has none" in shown_by(SWEEP + gpu)
     assert '<td data-label="CPU records">–</td><td data-label="GPU records"><span' in shown_by(SWEEP + gpu)
 

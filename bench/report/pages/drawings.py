@@ -56,12 +56,13 @@ def others(chart_id: str) -> tuple[chart.Other, ...]:
 
 def begin_svg(spec: dict[str, Any]) -> Callable[[], str]:
     """Begin to draw a specification; what comes back waits for the SVG."""
-    return _begin("svg", json.dumps(spec | {"$schema": SCHEMA}, sort_keys=True), vl_convert.vegalite_to_svg)
+    text = json.dumps(spec | {"$schema": SCHEMA}, sort_keys=True)
+    return _begin("svg", text, vl_convert.vegalite_to_svg, json.loads(text))  # read here: the renderer rounds numbers
 
 
 def begin_card(drawn: str) -> Callable[[], bytes]:
     """Begin to turn a card's SVG into PNG; what comes back waits for it."""
-    return _begin("png", drawn, vl_convert.svg_to_png)
+    return _begin("png", drawn, vl_convert.svg_to_png, drawn)
 
 
 def begin_vega() -> Callable[[], str]:
@@ -69,12 +70,12 @@ def begin_vega() -> Callable[[], str]:
     return _begin("vega", "", vl_convert.javascript_bundle)
 
 
-def _begin(kind: str, source: str, work: Callable[..., Any]) -> Callable[[], Any]:
+def _begin(kind: str, source: str, work: Callable[..., Any], *args: Any) -> Callable[[], Any]:
     kept = cache.on_disk(cache.PICTURES, _picture, ignore=["draw"])
     key = (kind, source, version("vl-convert-python"))
     if kept is not _picture and kept.check_call_in_cache(*key, None):
         return functools.partial(kept, *key, None)
-    return functools.partial(kept, *key, cache.CACHE.begin(work, *([source] if source else [])))
+    return functools.partial(kept, *key, cache.CACHE.begin(work, *args))
 
 
 def _picture(kind: str, source: str, renderer: str, draw: Callable[[], Any]) -> Any:
