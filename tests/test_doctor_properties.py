@@ -48,6 +48,7 @@ WORDS = (
     "version `GLIBCXX_3.4.32' not found",
     "the moon is in the wrong house",
 )
+QUIET = {"derandomize": True, "deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 VERSIONS = {
     "tensorflow": ("2.10.1", "2.14.0", "2.16.2", "2.21.0"),
     "jax": ("0.4.34", "0.5.0", "0.8.2", "0.10.2"),
@@ -180,7 +181,7 @@ def harms(facts, command):
     return ""
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, **QUIET)
 @given(machines())
 def test_no_command_does_harm(facts):
     for finding, command in commands(facts):
@@ -188,7 +189,7 @@ def test_no_command_does_harm(facts):
         assert "no command is given here" not in finding.fix, (finding.id, finding.fix)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, **QUIET)
 @given(machines())
 def test_nothing_that_was_said_is_lost_and_every_problem_has_a_fix(facts):
     findings = rules.diagnose(facts)
@@ -200,9 +201,11 @@ def test_nothing_that_was_said_is_lost_and_every_problem_has_a_fix(facts):
     for backend in facts.backends:
         for words in (backend.error, "" if backend.error else backend.keras_error):
             assert words in shown, (backend.name, words)
+        if backend.installed and not (backend.gpus or backend.error or backend.keras_error):
+            assert backend.log in shown, (backend.name, backend.log)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, **QUIET)
 @given(machines())
 def test_well_and_problem_never_stand_side_by_side(facts):
     """'sees no GPU; it computes on the CPU: ok' is no finding beside the one that says why it should not."""
@@ -213,7 +216,7 @@ def test_well_and_problem_never_stand_side_by_side(facts):
             assert f"{backend.name}-cpu" not in {finding.id for finding in own}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, **QUIET)
 @given(st.text(max_size=80))
 def test_any_words_have_one_saying_or_none(text):
     facts = Facts(host=HostFacts(system="Linux"))

@@ -18,7 +18,15 @@ FILE = ROOT / "published" / "framework_builds.toml"
 CUDA = re.compile(r"cu(?:da)?(\d\d)\.?(\d)?")
 
 
-class Release(Struct, kw_only=True):
+class Row(Struct, kw_only=True):
+    """What every row has: when and where it was read."""
+
+    date: str
+    source: str
+    read_in: str = ""  # where else it was read, if not at its source
+
+
+class Release(Row, kw_only=True):
     """Releases of a framework that were built alike."""
 
     framework: str
@@ -26,49 +34,39 @@ class Release(Struct, kw_only=True):
     to: str
     pythons: tuple[str, str]  # oldest and newest that it has wheels for
     builds: dict[str, str]  # "cu126", "cuda12", "rocm7.2": the name of a list of architectures
-    date: str
-    source: str
 
 
-class Generation(Struct, kw_only=True):
+class Generation(Row, kw_only=True):
     """NVIDIA's chips between two compute capabilities."""
 
     name: str
     capabilities: tuple[str, str]
     last_driver: str = ""  # branch that still knows them; empty while they are current
     last_cuda: str = ""
-    date: str
-    source: str
 
 
-class Driver(Struct, kw_only=True):
+class Driver(Row, kw_only=True):
     """The oldest driver that runs programs of a CUDA generation."""
 
     cuda: int
     oldest: str
-    date: str
-    source: str
 
 
-class Plugin(Struct, kw_only=True):
+class Plugin(Row, kw_only=True):
     """A plug-in, and the newest release of its framework that it works with."""
 
     name: str
     framework: str
     newest: str
-    date: str
-    source: str
 
 
-class Ended(Struct, kw_only=True):
+class Ended(Row, kw_only=True):
     """What a framework gave up, and the last release that had it."""
 
     framework: str
     what: str
     last: str
     instead: str
-    date: str
-    source: str
 
 
 class Table(Struct, kw_only=True):

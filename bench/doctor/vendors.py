@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, gfx_chips, is_apple, is_present
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, gfx_chips, is_apple, is_jetson, is_present
 
 NO_CODE = ("no-kernel",)
 
@@ -14,7 +14,7 @@ def amd(facts: Facts) -> Iterator[Finding]:
     """An AMD card or APU, its driver, and builds for ROCm."""
     host = facts.host
     has_build = any(backend.rocm for backend in facts.backends)
-    if not is_present(facts, "AMD") or (is_present(facts, "NVIDIA") and not has_build):
+    if is_jetson(host) or not is_present(facts, "AMD") or (is_present(facts, "NVIDIA") and not has_build):
         return  # beside another maker's card, AMD's is mostly the one in the processor
     if host.system == "Linux" and not host.has_kfd and not any(backend.gpus for backend in facts.backends):
         in_container = bool(host.container)
@@ -40,9 +40,10 @@ def amd(facts: Facts) -> Iterator[Finding]:
 def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
     host, name = facts.host, NAMES[backend.name]
     chips = ", ".join(gfx_chips(facts)) or "chip not told"
-    words = backend.keras_error or backend.log
+    words = backend.keras_error or ("" if backend.gpus else backend.log)
     saying = said.explain(words, facts) if words else None
-    lacks = bool(gfx_chips(facts) and backend.architectures) and not _has_code(facts, backend)
+    fails = bool(backend.keras_error) or not backend.gpus
+    lacks = fails and bool(gfx_chips(facts) and backend.architectures) and not _has_code(facts, backend)
     if backend.rocm and (lacks or (saying and saying.id in NO_CODE)):
         yield Finding(
             id=f"{backend.name}-architecture",
