@@ -170,7 +170,7 @@ def text_of(card: bytes) -> str:
 
 @pytest.mark.parametrize("outcome", answers.OUTCOMES)
 def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(drawings, "card", lambda drawn: drawn.encode())
+    monkeypatch.setattr(drawings, "begin_card", lambda drawn: drawn.encode)
     docs = write_docs(tmp_path / "docs", "{{ answer() }}\n\n## More\n\nText.", head=HEAD)
     write_docs(docs, '{{ generated_index("faq") }}', name="faq/index.md", head="title: All\nid: all\n")
     root = write_results(tmp_path / "results", Results((session_of(outcome),)))
