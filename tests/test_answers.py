@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -171,7 +172,7 @@ def text_of(card: bytes) -> str:
 @pytest.mark.usefixtures("without_workload_pages")
 @pytest.mark.parametrize("outcome", answers.OUTCOMES)
 def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(drawings, "card", lambda drawn: drawn.encode())
+    monkeypatch.setattr(drawings, "begin_card", lambda drawn: drawn.encode)
     docs = write_docs(tmp_path / "docs", "{{ answer() }}\n\n## More\n\nText.", head=HEAD)
     write_docs(docs, '{{ generated_index("faq") }}', name="faq/index.md", head="title: All\nid: all\n")
     root = write_results(tmp_path / "results", Results((session_of(outcome),)))
@@ -185,7 +186,7 @@ def test_page_description_data_and_card_say_the_same(outcome: str, tmp_path: Pat
     meta = yaml.safe_load(head)
     assert sentence.startswith(WORDS[outcome]) and "  " not in sentence
     assert sentence == plain.plain(body.strip().partition("\n\n")[0])
-    assert [sentence] * 2 == [meta["description"], meta["answer"]]
+    assert [sentence] * 2 == [html.unescape(meta[key]) for key in ("description", "answer")]
     (block,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', body)
     assert sentence == json.loads(block)["mainEntity"][0]["acceptedAnswer"]["text"]
     for name in ("faq.json", "data/answers.json"):

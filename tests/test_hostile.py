@@ -135,11 +135,11 @@ def harm(text: str) -> list[str]:
     found = []
     for element in sites.parse(text).walk():
         attributes = element.attributes
-        if element.name in ("img", "script", "h1", "b") and element.attributes.get("type") != "application/ld+json":
+        if element.name in ("img", "script", "b") and element.attributes.get("type") != "application/ld+json":
             found.append(f"<{element.name}> {element.text[:80]}")
         found += [name for name in attributes if name.startswith("on") or name in ("alert(1)", "src")]
         found += [value for name, value in attributes.items() if name in ("href", "src") and "javascript" in value]
-        if (element.name, element.text) in (("strong", "bold"), ("em", "it"), ("code", "code")):
+        if (element.name, element.text) in (("strong", "bold"), ("em", "it"), ("h1", "heading"), ("code", "code")):
             found.append(f"<{element.name}>")
     return found + re.findall("[\x02\x03\u202e]", text)
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench.report.charts import make_table as make
 from bench.report.pages import cell_pages
-from bench.schema import Control
+from bench.schema import Control, Run
 from tests.factories import (
     make_evidence,
     make_gpu,
@@ -21,8 +21,12 @@ from tests.factories import (
 FLAT = [0.5, 0.51, 0.505] * 8
 
 
+def text_of(run: Run) -> str:
+    return "\n".join(cell_pages.run_lines(run))
+
+
 def test_a_runs_trace_has_its_name_and_the_steady_part_is_marked():
-    text = cell_pages._run_text(make_run(step_s=[1.0, 1.01, 0.99, 1.0, *FLAT], warmup=()))
+    text = text_of(make_run(step_s=[1.0, 1.01, 0.99, 1.0, *FLAT], warmup=()))
 
     (line,) = [line for line in text.splitlines() if line.startswith("trace")]
     assert "warm-up, steady from block 5" in line
@@ -30,20 +34,20 @@ def test_a_runs_trace_has_its_name_and_the_steady_part_is_marked():
 
 
 def test_a_trace_too_short_to_tell_has_no_name():
-    assert "trace" not in cell_pages._run_text(make_run(step_s=[0.5, 0.5], warmup=()))
+    assert "trace" not in text_of(make_run(step_s=[0.5, 0.5], warmup=()))
 
 
 def test_traces_are_counted_over_runs():
     runs = [make_run(0, step_s=FLAT, warmup=()), make_run(1, step_s=[*FLAT, *[0.9] * 12], warmup=())]
 
-    assert "flat in 1 of 2 runs, slow-down in 1 of 2 runs" == cell_pages._traces(make_record(runs=runs))
-    assert "" == cell_pages._traces(make_record(status="failed"))
+    assert "flat in 1 of 2 runs, slow-down in 1 of 2 runs" == cell_pages.traces_of(make_record(runs=runs))
+    assert "" == cell_pages.traces_of(make_record(status="failed"))
 
 
 def test_drift_of_the_control_kernel_is_shown():
     run = make_run(control_before=Control(n=64, seconds=(1.0,)), control_after=Control(n=64, seconds=(1.25,)))
 
-    assert "after over before: 1.250" in cell_pages._run_text(run)
+    assert "after over before: 1.250" in text_of(run)
 
 
 @pytest.mark.parametrize(("n_runs", "note"), [(5, ""), (1, "not tested against itself")])

@@ -90,7 +90,7 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: Mark
         shown=fmt.interval(best, noun=record.spec.sample_noun) if best else record.reason,
         pairs=_stored(page, session, record),
         estimates=_estimates(record),
-        runs=[_run_lines(run) for run in record.runs],
+        runs=[run_lines(run) for run in record.runs],
         cite=cite,
     )
 
@@ -111,7 +111,7 @@ def _stored(page: str, session: SessionResults, record: Record) -> list[tuple[st
         ("Method", f"version {record.method_version}; source {record.source_hash}"),
         ("Rerun", PARTS.code(markup.rerun_line(session, cell_id))),
     ]
-    if traces := _traces(record):
+    if traces := traces_of(record):
         pairs.append(("Traces", traces))
     if disturbed := _disturbances(session, record):
         pairs.append(("Disturbed by", "; ".join(disturbed)))
@@ -136,13 +136,13 @@ def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:
     return evidence_disturbed.flags(record, n_cores=session.session.n_cores_effective) if record.status == "ok" else ()
 
 
-def _traces(record: Record) -> str:
+def traces_of(record: Record) -> str:
     """What the runs' blocks did over time, counted; empty where no run has enough of them to tell."""
     kinds = traces.kinds(record)
     return ", ".join(f"{kind} in {kinds.count(kind)} of {len(kinds)} runs" for kind in dict.fromkeys(kinds))
 
 
-def _run_lines(run: Run) -> list[str]:
+def run_lines(run: Run) -> list[str]:
     """One run as stored, in lines of text."""
     lines = [
         f"run {run.index}  order {run.order}  {run.status}  started {run.started_at}  total {run.total_s:.3f} s"
