@@ -22,7 +22,7 @@ from bench.schema import METHOD_VERSIONS, Record
 from bench.session import launch
 from bench.session import run as session_run
 from bench.workloads import registry
-from tests.factories import make_gpu, make_machine, make_plan, make_record, make_run, make_session
+from tests.factories import just_now, make_gpu, make_machine, make_plan, make_record, make_run, make_session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPT = REPOSITORY / "scripts" / "refresh_benchmarks.py"
@@ -115,8 +115,10 @@ def fake_launch(monkeypatch):
 
     def fake(request, **_):
         if status := ends.get(request.cell.workload):
-            return make_run(request.index, cell=request.cell, status=status, reason="it broke", blocks=())
-        return make_run(request.index, cell=request.cell, order=request.order)
+            return make_run(
+                request.index, started_at=just_now(), cell=request.cell, status=status, reason="it broke", blocks=()
+            )
+        return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order)
 
     monkeypatch.setattr(launch, "launch", fake)
     monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
@@ -258,7 +260,7 @@ def published(monkeypatch, tmp_path):
 
     def publish(*records, folder=root, host=None):
         host = host or make_machine()
-        session = make_session(records, machine_id=host.id)
+        session = make_session(records, machine_id=host.id, profile=records[0].profile)
         place = folder / host.id / session.id
         store.begin(place, host, session)
         for record in records:
@@ -295,7 +297,7 @@ def runs_that_take(monkeypatch):
 
     def fake(request, **_):
         step_s = steps["s"] * (1 + 0.001 * request.index)
-        return make_run(request.index, cell=request.cell, order=request.order, step_s=step_s)
+        return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order, step_s=step_s)
 
     monkeypatch.setattr(session_run.execute, "__kwdefaults__", {**session_run.execute.__kwdefaults__, "launcher": fake})
     return steps

