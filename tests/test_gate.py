@@ -250,6 +250,25 @@ def test_what_no_record_can_be_is_refused_in_one_line(name, tmp_path):
     assert_are_lines(problems)
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value", "said"),
+    [
+        ("machine", "n_physical_cores", 4, "$.n_physical_cores: expected at most the 2 logical ones, found 4"),
+        ("session", "n_cores_effective", 4, "$.n_cores_effective: expected at most the 2 that are visible, found 4"),
+        ("session", "environment", {"LOGNAME": "thorin"}, "$.environment: expected only variables that change results"),
+        ("session", "started_at", "2026-11-21T04:21:35+00:00", "$.started_at: expected one of 2026-11-22"),
+    ],
+)
+def test_a_machine_and_a_session_agree_with_themselves(tmp_path, name, key, value, said):
+    folder, _ = a_session(tmp_path)
+    in_raw(key, value)(folder / f"{name}.json")
+
+    problems = store.check(tmp_path)
+
+    assert any(said in problem for problem in problems), problems
+    assert_are_lines(problems)
+
+
 def test_a_machine_is_named_by_a_slug_and_a_session_by_a_date(tmp_path):
     folder, _ = a_session(tmp_path)
     folder.rename(folder.with_name("not a date"))
