@@ -27,7 +27,7 @@ Bytes = Annotated[int, Meta(ge=0, le=2**50)]
 MemorySize = Annotated[int, Meta(ge=2**20, le=2**50)]  # of a device
 Watts = Annotated[float, Meta(ge=0, le=1e5)]
 Joules = Annotated[float, Meta(ge=0, le=1e10)]
-Hertz = Annotated[float, Meta(ge=0, le=1e11)]
+Hertz = Annotated[float, Meta(ge=1e6, le=1e11)]  # of a processor's clock
 Celsius = Annotated[float, Meta(ge=-100, le=250)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Load = Annotated[float, Meta(ge=0, le=1e5)]

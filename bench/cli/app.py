@@ -98,7 +98,7 @@ def run(
             if not dry_run:
                 stack.enter_context(show.measuring(results))
             prepared = prepare(options)
-        except (registry.UnknownNameError, ValueError, files.StoreError) as error:
+        except (registry.UnknownNameError, ValueError) as error:
             show.fail(error)
         if prepared.note:
             show.progress_console.print(f"starting a new session: {prepared.note}")
@@ -201,7 +201,7 @@ def repro(
             prepared = prepare(cli_options.for_cells(options, [record.cell]))
         except registry.UnknownNameError:
             show.conclude("not comparable", "this version of the benchmarks has no such cell on this machine")
-        except (ValueError, files.StoreError) as error:
+        except (files.RecordError, ValueError) as error:
             show.fail(error)
         for _, reason in prepared.plan.skipped:
             show.conclude("not comparable", reason)

@@ -52,8 +52,6 @@ def measure(
             stack.enter_context(show.measuring(results))
             prepared, rows = day.prepare(options, n_rows=n_rows)
             out_dir.mkdir(parents=True, exist_ok=True)
-        except files.StoreError as error:
-            show.fail(error)
         except OSError as error:
             show.fail(ValueError(f"--out must be a folder that can be written: {error.strerror}"))
         except (registry.UnknownNameError, files.RecordError, ValueError) as error:

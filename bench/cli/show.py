@@ -245,11 +245,15 @@ def end_politely() -> None:
 def measuring(results: Path | None) -> Iterator[None]:
     """The results folder for this process alone; says what killed ones left to do again.
 
-    Raises:
-        StoreError: another process measures into it, or it cannot be written.
+    Exits with 1 when another process measures into it, or it cannot be written.
     """
-    launch.remove_leftovers()
-    with store.measuring(results or files.RESULTS, local=results is None) as said:
+    with contextlib.ExitStack() as stack:
+        try:
+            launch.remove_leftovers()
+            said = stack.enter_context(store.measuring(results or files.RESULTS, local=results is None))
+        except files.StoreError as error:
+            progress_console.print(f"error: {error}", style="bold")
+            raise typer.Exit(SOME_FAILED) from None
         for sentence in said:
             progress_console.print(sentence, markup=False)
         yield

@@ -121,7 +121,7 @@ def conditions(gpu: GpuReading) -> Conditions:
         load_1min=load_1min(),
         cpu_clock_hz=_cpu_clock(),
         cpu_temperature_c=_cpu_temperature(),
-        gpu_clock_hz=gpu.clock_hz,
+        gpu_clock_hz=gpu.clock_hz or None,
         gpu_temperature_c=gpu.temperature_c,
         gpu_throttle=gpu.throttle,
         n_gpu_processes=gpu.n_processes,

@@ -10,9 +10,11 @@ from functools import cache
 import msgspec
 
 from bench import ROOT
+from bench.machine.software import VARIABLES
 from bench.schema import METHOD_VERSIONS, Cell, Machine, ReadingUnit, Record, Run, Session, Variant
 
 FOLDERS = ("models", "studies")  # of bench/workloads: one file per workload
+RESERVED = ("index", "local")  # as a machine's name
 CLOCK_STEP = timedelta(hours=1)  # by which a machine's clock may be set back within a session
 AHEAD = timedelta(days=1)  # of this machine's clock
 # The most that a reading can be, in the unit that its workload declares; all are 0 or more.
@@ -98,8 +100,22 @@ def _measured_problems(record: Record, run: Run, at: str) -> Iterator[str]:
             yield f"{at}.unmeasured.{field}: expected the reason why {field} is null, found none"
 
 
+def machine_problems(machine: Machine) -> Iterator[str]:
+    """The machine has a name of its own and no more cores than threads."""
+    if machine.id in RESERVED:
+        yield f"$.id: expected a name that no folder or page has, found {machine.id!r}"
+    if machine.n_physical_cores is not None and machine.n_physical_cores > machine.n_logical_cores:
+        text = f"expected at most the {machine.n_logical_cores} logical ones"
+        yield f"$.n_physical_cores: {text}, found {machine.n_physical_cores}"
+
+
 def session_problems(session: Session, now: datetime | None = None) -> Iterator[str]:
-    """The session's date is a day, and neither another than that of its start nor one to come."""
+    """The session's date is a day, and neither another than that of its start nor one to come; nothing else is set."""
+    for name in sorted(set(session.environment) - set(VARIABLES)):
+        yield f"$.environment: expected only variables that change results, found {name!r}"
+    if session.n_cores_effective > session.n_cores_visible:
+        text = f"expected at most the {session.n_cores_visible} that are visible"
+        yield f"$.n_cores_effective: {text}, found {session.n_cores_effective}"
     started = _instant(session.started_at)
     if started is None or started > (now or datetime.now(UTC)) + AHEAD:
         yield f"$.started_at: expected an instant in the past, found {session.started_at}"

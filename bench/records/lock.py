@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from bench.records.files import StoreError, shown_folder
+from bench.records.files import StoreError, advice, shown_folder
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def held(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _open(path)
     except OSError as error:
-        raise StoreError(f"cannot write in {shown_folder(path.parent)}: {error.strerror}") from error
+        raise StoreError(f"cannot write in {shown_folder(path.parent)}: {error.strerror}; {advice(error)}") from error
     with file:
         if not is_free(file):
             holder = path.read_text(encoding="utf-8", errors="replace").strip()[:20] or "unknown"

@@ -280,7 +280,8 @@ def _implausible(session: SessionResults | None) -> list[str]:
     """What a session and its readings cannot be, one line each."""
     if session is None:
         return []
-    found = [("session", text) for text in records_check.session_problems(session.session)]
+    found = [("machine", text) for text in records_check.machine_problems(session.machine)]
+    found += [("session", text) for text in records_check.session_problems(session.session)]
     for cell_id, record in session.records.items():
         sitting = records_check.sitting_problems(record, session.session, session.machine)
         found += [(cell_id, text) for text in itertools.islice(sitting, MOST_PROBLEMS)]

@@ -139,7 +139,6 @@ def launch(
             RUNNING.add(process)
             timed_out = threading.Event()
             timer = threading.Timer(timeout_s, _time_out, (process.pid, timed_out))
-            timer.daemon = True
             timer.start()
             try:
                 code = process.wait()
