@@ -27,12 +27,16 @@ def write_results(root: Path, results: Results) -> Path:
     return root
 
 
-def build_site(results: Path, out: Path) -> str:
-    """Strict build of the whole site from a results folder; what the build printed."""
+def build_site(results: Path, out: Path, **variables: str) -> str:
+    """Strict build of the whole site from a results folder; what the build printed.
+
+    Args:
+        variables: of the environment, beside today's.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)],
         cwd=ROOT,
-        env=os.environ | {"SITE_RESULTS": str(results), "SITE_URL": "http://localhost:8000/"},
+        env=os.environ | {"SITE_RESULTS": str(results), "SITE_URL": "http://localhost:8000/"} | variables,
         capture_output=True,
         text=True,
         timeout=300,

@@ -318,4 +318,4 @@ def test_every_answer_says_something_whatever_was_measured(name: str):
         assert answer.sentence.endswith(".") and "{{" not in answer.sentence, page
         assert ("not measured yet" not in answer.sentence) or "not enough data" == answer.outcome, answer
         if "not enough data" == answer.outcome:
-            assert re.search(r"(not|neither) .*measured|too few", answer.sentence), (page, answer.sentence)
+            assert not answer.cases, page

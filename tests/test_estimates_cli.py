@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.report.estimates import fit, formula, networks
-from tests.test_flops import in_a_process
+from tests import frameworks
 
 
 def asked(*arguments: str, code: int = 0) -> str:
@@ -122,7 +122,7 @@ text = keras.Sequential([keras.Input((4, 3)), L.LSTM(8), L.Dense(2)])
 mobile = keras.applications.MobileNetV2(weights=None)
 print(json.dumps([msgspec.to_builtins(networks.of_model(model)) for model in (mobile, frozen, text)]))
 """
-    mobile, frozen, text = json.loads(in_a_process(code))
+    mobile, frozen, text = json.loads(frameworks.run(code))
     ours = networks.network("mobilenet-v2 image_px=224")
 
     for name in ("family", "forward", "activations", "parameters", "matrix_operations", "is_frozen"):

@@ -162,10 +162,19 @@ def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
     )
 
 
-def test_speedup_without_a_gpu_is_not_measured():
+def test_speedup_without_a_gpu_is_estimated():
     found = lookup.lookup("resnet50-train-speedup", one(steady("resnet50", 4.0)))
 
-    assert (fmt.NOT_MEASURED, False, None, ()) == (found.text, found.measured, found.estimate, found.cells)
+    assert ("estimated", False, "ratio") == (found.kind, found.measured, found.estimate.unit)
+    assert 1 < found.estimate.low < found.estimate.value < found.estimate.high
+    assert found.text.endswith("x (estimated, T4)")
+
+
+@pytest.mark.parametrize("name", ["lstm-text-train-speedup", "resnet50-infer-gpu-throughput"])
+def test_what_the_formula_does_not_know_stays_unmeasured(name: str):
+    found = lookup.lookup(name, one(steady("resnet50", 4.0), steady("lstm-text", 4.0)))
+
+    assert (fmt.NOT_MEASURED, "missing", None, ()) == (found.text, found.kind, found.estimate, found.cells)
 
 
 def test_a_pass_over_imagenet_is_the_step_times_the_steps():

@@ -51,7 +51,8 @@ def gpu_over_cpu(
     if found or "train" not in modes or strict:
         return found
     pairs = (estimated.pair(evidence, workload) for workload in workloads or evidence.model_workloads())
-    return [names.estimated_case(evidence, pair) for pair in pairs if pair is not None]
+    known = names.serious(evidence)
+    return [names.estimated_case(evidence, pair) for pair in pairs if pair is not None and pair.session in known]
 
 
 @maker
