@@ -402,7 +402,14 @@ def make_session_results(
     records = make_records() if records is None else tuple(records)
     session = session or make_session(records, id=session_id, machine_id=machine.id)
     path = f"{'local/' if is_local else ''}{machine.id}/{session.id}"
-    return SessionResults(machine, session, {record.cell.id: record for record in records}, is_local, path)
+    measured = {record.cell.id: _on(session.id[:10], record) for record in records}
+    return SessionResults(machine, session, measured, is_local, path)
+
+
+def _on(day: str, record: Record) -> Record:
+    """The record with its runs on that day."""
+    runs = (msgspec.structs.replace(run, started_at=f"{day}{run.started_at[10:]}") for run in record.runs)
+    return msgspec.structs.replace(record, runs=tuple(runs))
 
 
 def make_records(
