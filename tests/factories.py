@@ -402,8 +402,7 @@ def make_session_results(
     records = make_records() if records is None else tuple(records)
     session = session or make_session(records, id=session_id, machine_id=machine.id)
     path = f"{'local/' if is_local else ''}{machine.id}/{session.id}"
-    measured = {record.cell.id: _on(session.id[:10], record) for record in records}
-    return SessionResults(machine, session, measured, is_local, path)
+    return SessionResults(machine, session, {record.cell.id: record for record in records}, is_local, path)
 
 
 def _on(day: str, record: Record) -> Record:
@@ -462,6 +461,7 @@ def make_results(*, gpu: bool = False, local: bool = False, **fields: Any) -> Re
     if local:
         machine = make_machine("own-4c", cpu_model="Reader's CPU", n_physical_cores=4, n_logical_cores=4)
         records = make_records(backends=("tensorflow",), threads=4, profile="quick", **fields | {"n_runs": 1})
+        records = tuple(_on("2026-11-05", record) for record in records)
         session = make_session(
             records, machine_id=machine.id, id="2026-11-05", profile="quick", n_repeats=1, n_cores_effective=4
         )
