@@ -405,6 +405,12 @@ def make_session_results(
     return SessionResults(machine, session, {record.cell.id: record for record in records}, is_local, path)
 
 
+def _on(day: str, record: Record) -> Record:
+    """The record with its runs on that day."""
+    runs = (msgspec.structs.replace(run, started_at=f"{day}{run.started_at[10:]}") for run in record.runs)
+    return msgspec.structs.replace(record, runs=tuple(runs))
+
+
 def make_records(
     *, devices: Sequence[str] = ("cpu",), backends: Sequence[str] = BACKENDS, workloads: Iterable[str] = INVENTED,
     profile: str = "reference", **fields: Any,
@@ -455,6 +461,7 @@ def make_results(*, gpu: bool = False, local: bool = False, **fields: Any) -> Re
     if local:
         machine = make_machine("own-4c", cpu_model="Reader's CPU", n_physical_cores=4, n_logical_cores=4)
         records = make_records(backends=("tensorflow",), threads=4, profile="quick", **fields | {"n_runs": 1})
+        records = tuple(_on("2026-11-05", record) for record in records)
         session = make_session(
             records, machine_id=machine.id, id="2026-11-05", profile="quick", n_repeats=1, n_cores_effective=4
         )
