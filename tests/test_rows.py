@@ -492,6 +492,14 @@ def test_the_best_contrast_prefers_undisturbed_cells_and_the_most_threads():
 # What can be trusted.
 
 
+@pytest.mark.parametrize(("step_s", "speaks"), [(0.2, "jax"), (0.99, "tensorflow"), (3.0, "tensorflow")])
+def test_a_slower_backend_does_not_stand_in_for_a_disturbed_one_that_is_surely_faster(step_s: float, speaks: str):
+    clean, disturbed = make_record(step_s=1.0), make_record(backend="jax", step_s=step_s, run_fields=BUSY)
+    evidence = make_evidence(session := make_session_results([clean, disturbed]))
+
+    assert speaks == evidence.view(session).best(Pick("resnet50")).cell.backend
+
+
 def test_a_disturbed_cell_speaks_only_where_no_clean_one_was_measured():
     disturbed = make_record(step_s=1.0, run_fields=BUSY)
     clean = make_record(step_s=2.0, jit="on")

@@ -146,9 +146,22 @@ class Evidence:
         return tuple(sorted(id_ for id_, spec in self.workloads.items() if spec.kind == "model"))
 
     def undisturbed(self, records: Sequence[Record]) -> tuple[Record, ...]:
-        """The records without flags; all of them where each measured one has a flag. Failures stay."""
-        clean = tuple(record for record in records if not self.flags(record))
-        return clean if any(record.status == "ok" for record in clean) else tuple(records)
+        """The records without flags; all of them where each measured one has a flag. Failures stay.
+
+        So does a flagged one of a backend that has no other, if it is faster all the same, its whole interval above
+        theirs: what runs beside a cell only slows it, and a slower backend must not stand in its place.
+        """
+        clean = [record for record in records if not self.flags(record)]
+        backends = {record.cell.backend for record in clean if record.status == "ok"}
+        if not backends:
+            return tuple(records)
+        highest = max((rate.high for rate in map(quantities.throughput, clean) if rate is not None), default=math.inf)
+
+        def is_faster(record: Record) -> bool:
+            rate = None if record.cell.backend in backends else quantities.throughput(record)
+            return rate is not None and rate.low > highest
+
+        return tuple(record for record in records if record in clean or is_faster(record))
 
     def flags(self, record: Record) -> tuple[str, ...]:
         """What disturbed a cell while it was measured, in words; see ``disturbed.flags``."""
