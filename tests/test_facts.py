@@ -162,10 +162,13 @@ def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
     )
 
 
-def test_speedup_without_a_gpu_is_not_measured():
-    found = lookup.lookup("resnet50-train-speedup", one(steady("resnet50", 4.0)))
+def test_speedup_without_a_gpu_is_estimated_beside_a_measured_cpu():
+    evidence = one(steady("resnet50", 4.0))
+    found, beside = (lookup.lookup(f"resnet50-train-speedup{end}", evidence) for end in ("", "-cpu"))
 
-    assert (fmt.NOT_MEASURED, False, None, ()) == (found.text, found.measured, found.estimate, found.cells)
+    assert ("estimated", "measured") == (found.kind, beside.kind)
+    assert found.text.endswith("x (estimated, T4)") and found.cells == beside.cells
+    assert found.estimate.low < found.estimate.value < found.estimate.high
 
 
 def test_a_pass_over_imagenet_is_the_step_times_the_steps():

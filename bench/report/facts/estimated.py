@@ -11,7 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 from bench.records.store import SessionResults
-from bench.report.estimates import formula, networks
+from bench.report.estimates import formula, networks, words
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact
@@ -25,6 +25,7 @@ from bench.workloads import registry
 
 CARD = "Tesla T4"  # what most people can have for nothing
 SPOKEN = "T4"
+BESIDE = "-train-speedup-cpu"  # names of the side that is measured
 HOW = (
     "By a formula fitted to what others measured: operations and memory traffic of the network over the data sheet of "
     "the card promises, and the start of each step. The side of the CPU is measured."
@@ -41,7 +42,7 @@ class Pair(NamedTuple):
     cpu: Estimate  # samples per second
     gpu: Estimate  # samples per second; its ends are those of the range
     step: Estimate  # seconds
-    kind: formula.Kind
+    answer: formula.Estimate
 
     @property
     def speedup(self) -> Estimate:
@@ -57,9 +58,9 @@ def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend |
     for session in evidence.shown:
         record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
         found = None if record is None else of_record(evidence, session, record, card)
-        if found is None or found.kind == "refused":
+        if found is None:
             continue
-        if found.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
+        if found.answer.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
             return pair(evidence, workload, card, "tensorflow")
         return found
     return None
@@ -86,7 +87,7 @@ def of_record(evidence: Evidence, session: SessionResults, record: Record, card:
         unit="samples_per_s",
         spread_frac=0.0,
     )
-    return Pair(session, record, cpu, gpu, step, guess.kind)
+    return Pair(session, record, cpu, gpu, step, guess)
 
 
 def of(name: str, evidence: Evidence) -> Found | None:
@@ -110,6 +111,7 @@ def _makers(workloads: tuple[str, ...]) -> Mapping[str, Make]:
             makers[f"{workload}-train-gpu-step{tail}"] = _maker(workload, "step", backend)
         for suffix, what in (("", "speedup"), ("-factor", "speedup"), ("-same-batch", "speedup"), ("-gpu", "gpu")):
             makers[f"{workload}-train-speedup{suffix}"] = _maker(workload, what, None)
+        makers[f"{workload}{BESIDE}"] = _beside(workload)
     for name, place in (("smallest", 0), ("largest", -1)):
         makers[f"speedup-{name}"] = _extreme(workloads, place)
     return makers
@@ -118,10 +120,22 @@ def _makers(workloads: tuple[str, ...]) -> Mapping[str, Make]:
 def _maker(workload: str, what: str, backend: Backend | None) -> Make:
     def make(evidence: Evidence) -> Found | None:
         found = pair(evidence, workload, backend=backend)
-        if found is None or (found.kind == "launching" and backend not in (None, "tensorflow")):
+        if found is None or (found.answer.kind == "launching" and backend not in (None, "tensorflow")):
             return None
         value: Estimate = getattr(found, what)
-        return Found(says(value, found.record.spec.sample_noun), _cells(found), value, _note(evidence, found))
+        return Found(says(value, found.record.spec.sample_noun), _cells(found), value, note(evidence, found))
+
+    return make
+
+
+def _beside(workload: str) -> Make:
+    def make(evidence: Evidence) -> Found | None:
+        found = pair(evidence, workload)
+        if found is None:
+            return None
+        batch = f"batch {found.record.cell.batch_size}, {fmt.precision(found.record.cell.precision, 'cpu')}"
+        text = fact.named(fmt.interval(found.cpu, found.record.spec.sample_noun), batch)
+        return Found(text, _cells(found), found.cpu, fact.arm(found.record))
 
     return make
 
@@ -133,7 +147,7 @@ def _extreme(workloads: tuple[str, ...], place: int) -> Make:
             return None
         found = sorted(pairs, key=lambda one: one.speedup.value)[place]
         text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
-        return Found(text, _cells(found), found.speedup, _note(evidence, found))
+        return Found(text, _cells(found), found.speedup, note(evidence, found))
 
     return make
 
@@ -142,6 +156,8 @@ def _cells(found: Pair) -> tuple[fact.CellKey, ...]:
     return ((found.session, found.record.cell.id),)
 
 
-def _note(evidence: Evidence, found: Pair) -> str:
+def note(evidence: Evidence, found: Pair) -> str:
+    """Of which card and which CPU an estimate is, and how far it can be trusted."""
     cpu = f"{fact.arm(found.record)}, {evidence.view(found.session).cpu_text(found.record)}"
-    return f"GPU: {CARD}, float32, batch {found.record.cell.batch_size}, by formula; CPU: {cpu}"
+    sure = words.trust(found.answer, formula.constants())
+    return f"GPU: {CARD}, float32, batch {found.record.cell.batch_size}, by formula; CPU: {cpu}. {sure}"

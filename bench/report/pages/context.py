@@ -20,6 +20,7 @@ from bench.report.claims import answers, case, ledger
 from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.check_rule import Offers
+from bench.report.estimates import formula, words
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
@@ -38,6 +39,7 @@ from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 from bench.report.tables import table as tables_table
 
+HOW_ESTIMATED = "method/how-we-estimate.md"
 STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+)-->")
 
 
@@ -154,6 +156,11 @@ class Site:
         names = " ".join(map(markup.key_of, refs))
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
         return PARTS.number(target, names, title, pages_plain.small(text))
+
+    def estimated(self, page: str, text: str, hint: str = "") -> Markup:
+        """A displayed estimate: a link to how it is made; ``hint`` says of what, and how far it can be trusted."""
+        sure = hint or words.trust(None, formula.constants())
+        return PARTS.estimated(addresses.href(page, HOW_ESTIMATED), f"Estimated. {sure}", text)
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""

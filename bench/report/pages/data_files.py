@@ -33,6 +33,7 @@ def fact_data(fact: facts_fact.Fact) -> dict[str, Any]:
     return {
         "id": fact.id,
         "text": fact.text,
+        "kind": fact.kind,
         "measured": fact.measured,
         "value": None if estimate is None else _finite(estimate.value),
         "low": None if estimate is None else _finite(estimate.low),

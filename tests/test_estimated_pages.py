@@ -1,0 +1,106 @@
+"""What pages show where a formula speaks and no record: another mark, another link, no count among measurements."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("altair")
+
+from bench.records import files, store
+from bench.report.estimates import formula
+from bench.report.evidence.evidence import Evidence
+from bench.report.pages import calls, context, data_files, fact_pages, left_out, render
+from bench.workloads import registry
+from tests import gpu_session
+
+ROOT = Path(__file__).parents[1]
+FACT = "resnet50-train-speedup"
+
+
+@cache
+def site(*, with_gpu: bool = False) -> context.Site:
+    """The pages over the committed sessions without a GPU, or with an invented one beside them."""
+    stored = store.load(files.RESULTS)
+    bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
+    more = (gpu_session.gpu_session(only=("resnet50", "mlp-tabular")),) if with_gpu else ()
+    return context.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *more)), registry.workloads()))
+
+
+def test_an_estimate_links_to_how_it_is_made_and_says_how_far_it_can_be_trusted():
+    shown = str(calls.Voice(site(), "index.md").fact(FACT))
+    known = formula.constants()
+
+    assert re.match(r'<a class="est" href="method/how-we-estimate/" title="Estimated\. ', shown)
+    assert "data-cells" not in shown and "evidence" not in shown.partition(">")[0]
+    assert f"{known.counts['points']:,} published measurements on {known.counts['cards']} GPUs" in shown
+    assert f"{known.ranges['keras'].inside} of {known.ranges['keras'].n}" in shown
+
+
+def test_a_record_takes_the_place_of_an_estimate():
+    shown = str(calls.Voice(site(with_gpu=True), "index.md").fact(FACT))
+
+    assert 'class="num"' in shown and gpu_session.MACHINE in shown and "estimated" not in shown
+
+
+@pytest.mark.parametrize("path", ["index.md", "faq/how-many-times-faster.md"])
+def test_a_gpu_record_makes_the_estimate_step_back_on_its_pages(path: str):
+    before, after = (render.render(one, one.sources[path])[1] for one in (site(), site(with_gpu=True)))
+
+    assert 'class="est"' in before
+    assert not re.search(r'class="est"[^>]*title="[^"]*ResNet-50', after)
+
+
+def test_an_estimate_counts_as_no_measurement():
+    voice = calls.Voice(site(), "index.md")
+    voice.fact(FACT)
+    known = voice.calls()
+
+    assert [] == list(voice.sessions())
+    assert (False, True, True) == tuple(known[name](FACT) for name in ("measured", "estimated", "known"))
+    assert ("estimated", False) == tuple(data_files.fact_data(site().fact(FACT))[key] for key in ("kind", "measured"))
+
+
+def test_all_facts_lists_estimates_apart_from_measurements():
+    text = fact_pages.facts_page(site())
+    _, _, below = text.partition("\n## Estimated\n")
+    estimated, _, missing = below.partition("\n## Not measured yet\n")
+
+    assert f'id="{FACT}"' in estimated and 'class="est"' in estimated
+    assert f"`{FACT}`" not in missing
+
+
+def test_tables_for_readers_leave_out_what_nobody_measured_and_name_it_once():
+    names: list[str] = []
+    missing = str(left_out.MISSING)
+    table = f"| | ours | theirs |\n| --- | --- | --- |\n| a | {missing} | 3 |\n| b | not measured yet | |"
+
+    assert "|  | theirs |\n| --- | --- |\n| a | 3 |" == left_out.in_markdown(table, names)
+    assert ["ours", "b"] == names
+    assert 1 == left_out.foot(names, "x").count("ours; b")
+    assert "" == left_out.foot([], "x")
+
+
+def test_a_table_that_holds_a_value_keeps_its_row_with_a_dash_for_what_is_missing():
+    names: list[str] = []
+    table = f"| net | CPU | GPU |\n| --- | --- | --- |\n| a | 2 | {left_out.MISSING} |\n| b | 1 | 4 |"
+    found = left_out.in_markdown(table, names)
+
+    assert [] == names and 1 == found.count(">–</span>") and "not measured yet" not in found
+
+
+@pytest.mark.parametrize("path", ["index.md", "faq/amd-gpu.md", "faq/gpu-slower-than-cpu.md", "faq/wsl2-or-docker.md"])
+def test_no_page_for_readers_says_not_measured_yet(path: str):
+    head, body = render.render(site(), site().sources[path])
+
+    assert "not measured yet" not in (head + body).lower()
+
+
+def test_the_home_page_shows_the_estimate_in_its_table():
+    body = render.render(site(), site().sources["index.md"])[1]
+
+    assert 10 < body.count('class="est"')
+    assert "Rests on" not in body
