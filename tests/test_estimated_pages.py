@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from functools import cache
 from pathlib import Path
@@ -11,9 +13,10 @@ import pytest
 pytest.importorskip("altair")
 
 from bench.records import files, store
-from bench.report.estimates import formula
+from bench.report.estimates import formula, rows
 from bench.report.evidence.evidence import Evidence
-from bench.report.pages import calls, context, data_files, fact_pages, left_out, render
+from bench.report.pages import calls, context, data_files, fact_pages, gpu_pages, left_out, menu, render
+from bench.report.published import cards
 from bench.workloads import registry
 from tests import gpu_session
 
@@ -104,3 +107,46 @@ def test_the_home_page_shows_the_estimate_in_its_table():
 
     assert 10 < body.count('class="est"')
     assert "Rests on" not in body
+
+
+@cache
+def card_pages() -> dict[str, str]:
+    return gpu_pages.gpu_pages(site())
+
+
+def test_every_often_named_card_has_a_page_and_a_line_in_the_index():
+    pages = card_pages()
+    names = [card.name for card in cards.often_named()]
+
+    assert 60 <= len(names) and 1 + len(names) == len(pages)
+    assert len(names) == pages[gpu_pages.INDEX].count('<th scope="row">')
+    assert all(f">{name}</a>" in pages[gpu_pages.INDEX] for name in names)
+
+
+def test_a_card_stands_beside_our_cpu_and_a_refusal_says_why_in_a_word():
+    text = card_pages()["gpus/geforce-rtx-4090.md"]
+
+    assert 'class="num"' in text and 10 < text.count('class="est"')
+    assert "<td>no estimate</td><td>recurrent</td>" in text
+    assert "exclude: true" in text.partition("\n---\n")[0]
+    assert "0.29 USD/GPU-hour" in text and "One pass of ResNet-50" in text
+
+
+def test_the_menu_has_the_index_of_cards_and_not_each_card():
+    shown = str(menu.navigation({"index.md": "", **card_pages()}))
+
+    assert gpu_pages.INDEX in shown and "rtx-4090" not in shown
+
+
+def test_every_published_row_with_a_step_stands_beside_its_estimate():
+    lines = list(csv.DictReader(io.StringIO(data_files.estimate_files()["data/estimates.csv"])))
+    known = [line for line in lines if line["kind"] != "refused"]
+
+    assert len(lines) == sum(row.seconds is not None for row in (*rows.measured(), *rows.notebooks()))
+    assert 1000 < len(known) and all(line["refused_because"] for line in lines if line["kind"] == "refused")
+    for line in known[::97]:
+        ratio = float(line["measured_s"]) / float(line["estimated_s"])
+        assert float(line["measured_over_estimated"]) == pytest.approx(ratio, rel=1e-3)
+        assert (line["in_range"] == "yes") == (
+            float(line["low_s"]) <= float(line["measured_s"]) <= float(line["high_s"])
+        )

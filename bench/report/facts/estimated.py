@@ -26,6 +26,7 @@ from bench.workloads import registry
 CARD = "Tesla T4"  # what most people can have for nothing
 SPOKEN = "T4"
 BESIDE = "-train-speedup-cpu"  # names of the side that is measured
+HOW_PAGE = "method/how-we-estimate.md"
 HOW = (
     "By a formula fitted to what others measured: operations and memory traffic of the network over the data sheet of "
     "the card promises, and the start of each step. The side of the CPU is measured."
@@ -57,7 +58,7 @@ def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend |
     """
     for session in evidence.shown:
         record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
-        found = None if record is None else of_record(evidence, session, record, card)
+        found = None if record is None else of_record(session, record, card)
         if found is None:
             continue
         if found.answer.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
@@ -66,22 +67,32 @@ def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend |
     return None
 
 
-def of_record(evidence: Evidence, session: SessionResults, record: Record, card: str) -> Pair | None:
+def case_of(record: Record, card: cards.Card, least_batch: int = 0) -> formula.Case:
+    """The same training as a record's on a card; what TensorFlow's launching costs decides which kind of case it is.
+
+    ``least_batch``: the card takes that many samples a step where the CPU was fastest with fewer.
+
+    Raises:
+        KeyError: the record's network was not counted.
+    """
+    network = networks.ours()[registry.network(record.cell.workload, record.cell.params)]
+    return formula.case_of(network, card, max(record.cell.batch_size, least_batch), backend="tensorflow")
+
+
+def of_record(session: SessionResults, record: Record, card: str, least_batch: int = 0) -> Pair | None:
     """The pair of one CPU cell; None where the formula refuses."""
     cell, cpu = record.cell, quantities.throughput(record)
-    network = networks.ours().get(registry.network(cell.workload, cell.params))
-    if network is None or cpu is None or cell.mode != "train":
+    if registry.network(cell.workload, cell.params) not in networks.ours() or cpu is None or cell.mode != "train":
         return None
-    # What TensorFlow's launching costs decides which case it is; another backend's is not known.
-    case = formula.case_of(network, cards.card(card), cell.batch_size, backend="tensorflow")
+    case = case_of(record, cards.card(card), least_batch)
     guess = formula.estimate(case)
     if guess.kind == "refused":
         return None
     step = Estimate(value=guess.seconds, low=guess.low, high=guess.high, n=0, n_samples=0, unit="s", spread_frac=0.0)
     gpu = Estimate(
-        value=cell.batch_size / guess.seconds,
-        low=cell.batch_size / guess.high,
-        high=cell.batch_size / guess.low,
+        value=case.batch / guess.seconds,
+        low=case.batch / guess.high,
+        high=case.batch / guess.low,
         n=0,
         n_samples=0,
         unit="samples_per_s",

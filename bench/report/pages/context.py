@@ -23,8 +23,8 @@ from bench.report.claims.check_rule import Offers
 from bench.report.estimates import formula, words
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import estimated, lookup
 from bench.report.facts import fact as facts_fact
-from bench.report.facts import lookup
 from bench.report.pages import addresses, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
@@ -39,7 +39,6 @@ from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 from bench.report.tables import table as tables_table
 
-HOW_ESTIMATED = "method/how-we-estimate.md"
 STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+)-->")
 
 
@@ -160,7 +159,7 @@ class Site:
     def estimated(self, page: str, text: str, hint: str = "") -> Markup:
         """A displayed estimate: a link to how it is made; ``hint`` says of what, and how far it can be trusted."""
         sure = hint or words.trust(None, formula.constants())
-        return PARTS.estimated(addresses.href(page, HOW_ESTIMATED), f"Estimated. {sure}", text)
+        return PARTS.estimated(addresses.href(page, estimated.HOW_PAGE), f"Estimated. {sure}", text)
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""
