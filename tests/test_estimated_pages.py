@@ -13,12 +13,15 @@ import pytest
 pytest.importorskip("altair")
 
 from bench.records import files, store
-from bench.report.estimates import formula, rows
+from bench.records.store import Results
+from bench.report.estimates import formula, jobs, rows
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import by_card, estimated, lookup
 from bench.report.pages import calls, context, data_files, fact_pages, gpu_pages, left_out, menu, render
 from bench.report.published import cards
 from bench.workloads import registry
 from tests import gpu_session
+from tests.factories import make_gpu, make_machine, make_record, make_session, make_session_results
 
 ROOT = Path(__file__).parents[1]
 FACT = "resnet50-train-speedup"
@@ -150,3 +153,26 @@ def test_every_published_row_with_a_step_stands_beside_its_estimate():
         assert (line["in_range"] == "yes") == (
             float(line["low_s"]) <= float(line["measured_s"]) <= float(line["high_s"])
         )
+
+
+def test_a_fact_of_a_card_is_estimated_until_a_session_has_measured_that_card():
+    name = "resnet50-train-speedup-h100"
+    found = site().fact(name)
+    card = make_gpu("NVIDIA H100 SXM5 80 GB")
+    machine = make_machine("h100-16c", gpus=(card,))
+    records = [make_record("resnet50", device=device, threads=16, n_runs=5) for device in ("cpu", "gpu")]
+    measured = make_session_results(records, machine=machine, session=make_session(records, machine_id=machine.id))
+    after = lookup.lookup(name, Evidence(Results((measured,)), registry.workloads()))
+
+    assert "estimated" == found.kind and found.text.endswith("(estimated, H100)") and "H100" in found.note
+    assert "measured" == after.kind and "estimated" not in after.text
+
+
+def test_a_job_on_a_card_costs_its_hours_at_a_dated_price():
+    found, price = site().fact("resnet50-imagenet-epoch-cost-rtx-4090"), jobs.rents("GeForce RTX 4090")[0]
+    low, high = (float(number) for number in re.findall(r"[\d.]+(?= to| USD)", found.text))
+    pair = estimated.pair(site().evidence, "resnet50", "GeForce RTX 4090", least_batch=by_card.LEAST_BATCH)
+
+    for rate, cost in ((pair.gpu.high, low), (pair.gpu.low, high)):
+        assert 1_281_167 / rate / 3600 * float(price.value) == pytest.approx(cost, rel=0.05)
+    assert price.date in found.note

@@ -6,6 +6,7 @@ record never comes here (``lookup``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
@@ -44,6 +45,8 @@ class Pair(NamedTuple):
     gpu: Estimate  # samples per second; its ends are those of the range
     step: Estimate  # seconds
     answer: formula.Estimate
+    card: str
+    batch: int  # of the card; the CPU's is the record's
 
     @property
     def speedup(self) -> Estimate:
@@ -51,18 +54,20 @@ class Pair(NamedTuple):
         return estimate.over(self.gpu, self.cpu)
 
 
-def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend | None = None) -> Pair | None:
+def pair(
+    evidence: Evidence, workload: str, card: str = CARD, backend: Backend | None = None, least_batch: int = 0
+) -> Pair | None:
     """A workload's fastest training cell on a CPU, and the card at the same; None where either is not known.
 
     Where launching decides, both sides are TensorFlow's, of which alone anything was published.
     """
     for session in evidence.shown:
         record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
-        found = None if record is None else of_record(session, record, card)
+        found = None if record is None else of_record(session, record, card, least_batch)
         if found is None:
             continue
         if found.answer.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
-            return pair(evidence, workload, card, "tensorflow")
+            return pair(evidence, workload, card, "tensorflow", least_batch)
         return found
     return None
 
@@ -98,7 +103,7 @@ def of_record(session: SessionResults, record: Record, card: str, least_batch: i
         unit="samples_per_s",
         spread_frac=0.0,
     )
-    return Pair(session, record, cpu, gpu, step, guess)
+    return Pair(session, record, cpu, gpu, step, guess, card, int(case.batch))
 
 
 def of(name: str, evidence: Evidence) -> Found | None:
@@ -107,9 +112,14 @@ def of(name: str, evidence: Evidence) -> Found | None:
     return None if make is None else make(evidence)
 
 
-def says(value: Estimate, noun: str = "samples") -> str:
+def says(value: Estimate, noun: str = "samples", spoken: str = SPOKEN) -> str:
     """A range in words, and what it is: "7.1 to 25x (estimated, T4)"."""
-    return f"{fmt.between(value, noun)} (estimated, {SPOKEN})"
+    return f"{fmt.between(value, noun)} (estimated, {spoken})"
+
+
+def spoken(card: str) -> str:
+    """A card's name as people say it: "RTX 4090" of "GeForce RTX 4090"."""
+    return re.sub(r"^(GeForce|Tesla) | PCIe| SXM\d?| \d+ GB$", "", card)
 
 
 @cache
@@ -134,7 +144,7 @@ def _maker(workload: str, what: str, backend: Backend | None) -> Make:
         if found is None or (found.answer.kind == "launching" and backend not in (None, "tensorflow")):
             return None
         value: Estimate = getattr(found, what)
-        return Found(says(value, found.record.spec.sample_noun), _cells(found), value, note(evidence, found))
+        return Found(says(value, found.record.spec.sample_noun), cells(found), value, note(evidence, found))
 
     return make
 
@@ -146,7 +156,7 @@ def _beside(workload: str) -> Make:
             return None
         batch = f"batch {found.record.cell.batch_size}, {fmt.precision(found.record.cell.precision, 'cpu')}"
         text = fact.named(fmt.interval(found.cpu, found.record.spec.sample_noun), batch)
-        return Found(text, _cells(found), found.cpu, fact.arm(found.record))
+        return Found(text, cells(found), found.cpu, fact.arm(found.record))
 
     return make
 
@@ -158,12 +168,13 @@ def _extreme(workloads: tuple[str, ...], place: int) -> Make:
             return None
         found = sorted(pairs, key=lambda one: one.speedup.value)[place]
         text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
-        return Found(text, _cells(found), found.speedup, note(evidence, found))
+        return Found(text, cells(found), found.speedup, note(evidence, found))
 
     return make
 
 
-def _cells(found: Pair) -> tuple[fact.CellKey, ...]:
+def cells(found: Pair) -> tuple[fact.CellKey, ...]:
+    """The measured side."""
     return ((found.session, found.record.cell.id),)
 
 
@@ -171,4 +182,4 @@ def note(evidence: Evidence, found: Pair) -> str:
     """Of which card and which CPU an estimate is, and how far it can be trusted."""
     cpu = f"{fact.arm(found.record)}, {evidence.view(found.session).cpu_text(found.record)}"
     sure = words.trust(found.answer, formula.constants())
-    return f"GPU: {CARD}, float32, batch {found.record.cell.batch_size}, by formula; CPU: {cpu}. {sure}"
+    return f"GPU: {found.card}, float32, batch {found.batch}, by formula; CPU: {cpu}. {sure}"

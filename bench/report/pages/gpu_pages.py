@@ -12,7 +12,7 @@ from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.estimates import formula, jobs, networks, rows, words
 from bench.report.evidence.view import Pick
-from bench.report.facts import estimated
+from bench.report.facts import by_card, estimated
 from bench.report.facts.networks import IMAGENET_IMAGES
 from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
@@ -30,8 +30,6 @@ from bench.workloads import registry
 
 GPU = templates.macros("gpu.md.j2")
 INDEX = "gpus/index.md"
-FAMILIAR = "resnet50"  # the network that cards are compared by
-LEAST_BATCH = 32  # of a card, which smaller batches leave idle
 MOST_ROWS = 12  # of speeds from elsewhere
 
 
@@ -50,6 +48,11 @@ def slug(card: Card) -> str:
 def path_of(card: Card) -> str:
     """The page of a card."""
     return f"gpus/{slug(card)}.md"
+
+
+def link(page: str, name: str) -> Markup:
+    """A card's name that leads to its page."""
+    return PARTS.link(addresses.href(page, path_of(cards.card(name))), name)
 
 
 def gpu_pages(site: Site) -> Pages:
@@ -75,9 +78,9 @@ def _sides(site: Site) -> Iterator[tuple[Side, Side | None]]:
 def _pair(card: Card, sides: tuple[Side, Side | None]) -> tuple[estimated.Pair | None, formula.Estimate]:
     """What the card does beside the cell that it can be compared with, and the answer of the formula."""
     best, own = sides
-    answer = formula.estimate(estimated.case_of(best.record, card, LEAST_BATCH))
+    answer = formula.estimate(estimated.case_of(best.record, card, by_card.LEAST_BATCH))
     side = own if answer.kind == "launching" else best
-    pair = None if side is None else estimated.of_record(side.session, side.record, card.name, LEAST_BATCH)
+    pair = None if side is None else estimated.of_record(side.session, side.record, card.name, by_card.LEAST_BATCH)
     return pair, answer
 
 
@@ -86,7 +89,7 @@ def _page(site: Site, card: Card, sides: list[tuple[Side, Side | None]]) -> str:
     voice = Voice(site, path)
     measured = _measured(card)
     text = GPU.page(
-        least_batch=LEAST_BATCH,
+        least_batch=by_card.LEAST_BATCH,
         facts=_facts(voice, card),
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),
@@ -135,7 +138,7 @@ def _speed(site: Site, path: str, card: Card, sides: tuple[Side, Side | None]) -
     title = record.spec.title
     if pair is None:
         return title, cpu, "no estimate", _in_a_word(answer), batches
-    note = f"Batch {max(record.cell.batch_size, LEAST_BATCH)}, float32. {words.trust(pair.answer, formula.constants())}"
+    note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
     shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.gpu, pair.speedup))
     return title, cpu, *shown, batches
 
@@ -147,13 +150,13 @@ def _in_a_word(answer: formula.Estimate) -> str:
 
 def _cost(voice: Voice, card: Card, sides: list[tuple[Side, Side | None]]) -> Markup:
     """One pass of ResNet-50 over ImageNet on the card: time, and price where it can be rented."""
-    found = next((both for both in sides if both[0].record.cell.workload == FAMILIAR), None)
+    found = next((both for both in sides if both[0].record.cell.workload == by_card.JOB), None)
     if found is None:
         return Markup("")
     pair, answer = _pair(card, found)
     if pair is None:
         return Markup("")
-    n_steps = jobs.steps(IMAGENET_IMAGES, max(pair.record.cell.batch_size, LEAST_BATCH))
+    n_steps = jobs.steps(IMAGENET_IMAGES, pair.batch)
     time = f"{fmt.seconds(answer.low * n_steps)} to {fmt.seconds(answer.high * n_steps)}"
     prices = [
         (f"{fmt.number(cost.low, 2)} to {fmt.number(cost.high, 2)} {cost.price.unit.partition('/')[0]}", price)
@@ -187,7 +190,7 @@ def _measured(card: Card) -> Markup:
 
 def _index(site: Site, found: tuple[Card, ...], sides: list[tuple[Side, Side | None]]) -> str:
     """All cards in one table, fastest first; those that the formula refuses at the end."""
-    both = next((one for one in sides if one[0].record.cell.workload == FAMILIAR), None)
+    both = next((one for one in sides if one[0].record.cell.workload == by_card.JOB), None)
     voice = Voice(site, INDEX)
     lines = []
     for card in found:

@@ -21,6 +21,7 @@ from bench.report.pages import (
     cards,
     drawings,
     estimate_calls,
+    gpu_pages,
     ledger_calls,
     left_out,
     markup,
@@ -128,6 +129,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     try:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
+        calls["card"] = functools.partial(gpu_pages.link, source.path)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)

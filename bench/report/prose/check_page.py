@@ -20,6 +20,7 @@ from bench.report.prose.ids import REGISTRY
 from bench.report.prose.problem import CALCULATORS, CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
 from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
 from bench.report.prose.source import Source
+from bench.report.published import cards
 from bench.report.published import figures as published
 from bench.workloads import registry
 
@@ -141,6 +142,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "article_titles": frozenset(),
         "ours_and_theirs": frozenset(),
         "agreement": frozenset(),
+        "card": frozenset(card.name for card in cards.often_named()),
         "fitted": frozenset(formula.constants().counts),
         "how_sure": frozenset(),
         "held_out": frozenset(),
