@@ -8,20 +8,33 @@ import re
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 pytest.importorskip("altair")
 
 from bench.records import files, store
 from bench.records.store import Results
+from bench.report.claims import case
 from bench.report.estimates import formula, jobs, rows
 from bench.report.evidence.evidence import Evidence
-from bench.report.facts import by_card, estimated, lookup
-from bench.report.pages import calls, context, data_files, fact_pages, gpu_pages, left_out, menu, render
+from bench.report.facts import by_card, estimated, graded, lookup
+from bench.report.pages import (
+    calls,
+    cell_pages,
+    context,
+    data_files,
+    estimate_calls,
+    fact_pages,
+    gpu_pages,
+    left_out,
+    menu,
+    render,
+)
 from bench.report.published import cards
 from bench.workloads import registry
 from tests import gpu_session
-from tests.factories import make_gpu, make_machine, make_record, make_session, make_session_results
+from tests.factories import make_gpu, make_machine, make_record, make_run, make_session, make_session_results
 
 ROOT = Path(__file__).parents[1]
 FACT = "resnet50-train-speedup"
@@ -176,3 +189,45 @@ def test_a_job_on_a_card_costs_its_hours_at_a_dated_price():
     for rate, cost in ((pair.gpu.high, low), (pair.gpu.low, high)):
         assert 1_281_167 / rate / 3600 * float(price.value) == pytest.approx(cost, rel=0.05)
     assert price.date in found.note
+
+
+def graded_evidence(*factors: float) -> Evidence:
+    """Records of ResNet-50 on an H100, each so many times the middle of the formula's range."""
+    machine = make_machine("h100-16c", gpus=(make_gpu("NVIDIA H100 SXM5 80 GB"),))
+    records = []
+    for index, factor in enumerate(factors):
+        record = make_record("resnet50", device="gpu", threads=16, batch_size=8 + index, n_samples=8 * (8 + index))
+        session = make_session_results([record], machine=machine, session=make_session([record], machine_id=machine.id))
+        found = graded.grade(session, record)
+        step_s = factor * found.answer.seconds
+        records.append(msgspec.structs.replace(record, runs=(make_run(0, cell=record.cell, step_s=(step_s,) * 3),)))
+    session = make_session(records, machine_id=machine.id)
+    return Evidence(Results((make_session_results(records, machine=machine, session=session),)), registry.workloads())
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected", "is_doubted"),
+    [
+        ((1.0,) * 20, (20, 20), False),
+        ((1.0,) * 16 + (9.0,) * 4, (16, 20), False),
+        ((1.0,) * 15 + (9.0,) * 5, (15, 20), True),
+        ((9.0,) * 19, (0, 19), False),
+        ((), (0, 0), False),
+    ],
+)
+def test_our_gpu_records_grade_the_formula_and_lower_its_badge(factors, expected, is_doubted):
+    found = context.Site(ROOT / "docs", graded_evidence(*factors))
+    verdict = case.Verdict(id="x", belief="X.", outcome="false", parts=(), rule="", basis="estimates")
+    told = str(estimate_calls.grades(calls.Voice(found, "method/how-we-estimate.md")))
+
+    assert expected == tuple(found.tally) and is_doubted == found.tally.is_doubted
+    assert is_doubted == ("do not bear out" in found.basis(verdict)) == ("too few" in told)
+
+
+def test_a_gpu_records_page_folds_what_the_estimate_had_said():
+    pages = cell_pages.evidence_pages(graded_evidence(1.0, 9.0), "")
+    text = "".join(pages.values())
+
+    assert 2 == text.count("What the estimate had said")
+    assert 1 == text.count("the measured step lies in it") == text.count("the measured step lies outside")
+    assert "What the estimate had said" not in "".join(cell_pages.evidence_pages(site().evidence, "").values())

@@ -237,7 +237,7 @@ class Voice:
         return VERDICT.verdict(
             verdict.outcome,
             PARTS.badge(verdict.outcome),
-            markup.basis(verdict),
+            self.site.basis(verdict),
             self.sentence(verdict),
             verdict.rule,
             self._tried(verdict),
@@ -341,7 +341,7 @@ class Voice:
         page = prose_coverage.Page(
             link=functools.partial(addresses.href, self.page),
             facts=self._facts_called,
-            badge=lambda name: PARTS.badge(self.site.judge(name).outcome) + markup.basis(self.site.judge(name)),
+            badge=lambda name: PARTS.badge(self.site.judge(name).outcome) + self.site.basis(self.site.judge(name)),
             rests_on=lambda name: self._n_records(_measured_cells(self.site.judge(name).parts)),
         )
         return prose_coverage.tables(self.site.numbered, self.evidence, self.site.sources, page)

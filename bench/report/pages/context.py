@@ -23,7 +23,7 @@ from bench.report.claims.check_rule import Offers
 from bench.report.estimates import formula, words
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
-from bench.report.facts import estimated, lookup
+from bench.report.facts import estimated, graded, lookup
 from bench.report.facts import fact as facts_fact
 from bench.report.pages import addresses, markup
 from bench.report.pages import drawings as pages_drawings
@@ -182,6 +182,15 @@ class Site:
     def named(self) -> tuple[ledger.State, ...]:
         """Everything the articles name, with its state."""
         return CACHE.keep(self.evidence, "named", lambda: ledger.states(self.evidence))
+
+    @functools.cached_property
+    def tally(self) -> graded.Tally:
+        """How our GPU records grade the formula."""
+        return CACHE.keep(self.evidence, "grades of estimates", lambda: graded.tally(self.evidence))
+
+    def basis(self, verdict: case.Verdict) -> Markup:
+        """What a verdict rests on, where it is not our records."""
+        return markup.basis(verdict, is_doubted=self.tally.is_doubted)
 
     # Charts.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.report.estimates import formula, words
+from bench.report.pages.calls import Voice
 from bench.report.pages.markup import PARTS
 from bench.report.stats import format as fmt
 
@@ -51,6 +52,15 @@ def ranges() -> str:
         for name, one in formula.constants().ranges.items()
     ]
     return PARTS.table(("Where", "Times the middle", "Held"), rows, label="Ranges")
+
+
+def grades(voice: Voice) -> str:
+    """How often our own GPU records lie in the range that the formula had for them."""
+    found = voice.site.tally
+    if not found.n:
+        return "None of our records is of a GPU that the formula knows, so nothing has graded it yet."
+    said = f"Of {fmt.count(found.n)} records of ours on GPUs {fmt.count(found.inside)} lie in the range."
+    return f"{said} That is too few: the badge of all estimates says so." if found.is_doubted else said
 
 
 def refusals() -> str:

@@ -129,6 +129,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     try:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
+        calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, source.path)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
@@ -234,7 +235,7 @@ def generated_index(voice: Voice, folder: str) -> Markup:
         badge: Markup | str = ""
         if source.meta.get("verdict"):
             verdict = voice.site.judge(str(source.meta["id"]))
-            badge = join([" ", PARTS.badge(verdict.outcome), markup.basis(verdict)])
+            badge = join([" ", PARTS.badge(verdict.outcome), voice.site.basis(verdict)])
             short = voice.sentence(verdict)
         else:
             short = answer(voice.site, path, voice.page)

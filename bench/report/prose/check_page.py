@@ -144,6 +144,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "agreement": frozenset(),
         "card": frozenset(card.name for card in cards.often_named()),
         "fitted": frozenset(formula.constants().counts),
+        "grades": frozenset(),
         "how_sure": frozenset(),
         "held_out": frozenset(),
         "ranges": frozenset(),
