@@ -196,15 +196,15 @@ class Voice:
         """What stands in the place of a table without a row."""
         if not left_out.is_for_readers(self.page):
             return PARTS.paragraph(MISSING)
-        self.left_out.append(what)
+        self.left_out.append(what.partition(":")[0].partition(".")[0])
         return PARTS.paragraph("No record of it so far.")
 
     def _shortened(self, made: tables_table.Table) -> tables_table.Table:
-        """A table without what holds no number; the page's foot names the columns, and what rows are about."""
+        """A table without what holds no number, which the page's foot names."""
         columns, rows, gone = left_out.without(made.columns, made.rows, _is_missing, lambda cell: bool(cell.cells))
         self.left_out += gone
-        n_gone = len(made.rows) - len(rows)
-        self.left_out += [f"{n_gone} row{'s' if n_gone > 1 else ''} of a table"] if n_gone else []
+        at = int(made.columns[:1] == (tables_table.MACHINE,))
+        self.left_out += [row[at].text for row in made.rows if row[at].text not in {kept[at].text for kept in rows}]
         return msgspec.structs.replace(made, columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
     def _cell(self, cell: tables_table.Cellv) -> Markup:
