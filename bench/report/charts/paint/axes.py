@@ -12,7 +12,7 @@ import altair as alt
 from bench.report.tables.table import evidence_text
 from bench.schema import BACKENDS, DEVICES
 
-WIDE_PX = 720
+WIDE_PX = 640
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 NOT_MEASURED = "not measured yet"
@@ -25,7 +25,7 @@ ESTIMATED, PUBLISHED, MEASURED = (
     "published elsewhere",
     {"cpu": "our CPU, measured", "gpu": "our GPU, measured"},
 )
-BAR = "M-1.4,-0.6L1.4,-0.6L1.4,0.6L-1.4,0.6Z"  # a bar as a symbol, for the legend of ranges
+BAR = "M-1.1,-0.5L1.1,-0.5L1.1,0.5L-1.1,0.5Z"  # a bar as a symbol, for the legend of ranges
 
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
