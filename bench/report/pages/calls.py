@@ -163,7 +163,7 @@ class Voice:
         return CHART.figure(
             anchor,
             drawing.title,
-            self._chart_note(drawing.session) if drawing.session else "",
+            " ".join(filter(None, (drawing.session and self._chart_note(drawing.session), drawing.note))),
             [self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow")],
             self.table(drawing.id, drawing.workload, first=drawing.session),
             csv=here(f"{files}.csv"),
