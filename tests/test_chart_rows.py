@@ -20,6 +20,7 @@ from bench.workloads import registry
 from tests.factories import BUSY, make_evidence, make_gpu, make_machine, make_records, make_session_results
 
 PER_TFLOP = 1e-12  # matmul-rate is drawn in TFLOP/s
+IN_SUMS = ("card-ladder", "estimate-against-measured")  # their tables count and span what others published
 NO_NUMBER = ("phase-times", "warm-up")  # their marks are parts of what the row shows
 
 
@@ -67,9 +68,12 @@ def test_every_mark_is_a_number_of_a_row_of_its_table(name: str):
         for mark in made.rows:
             if mark.get("value") is None and mark.get("seconds") is None:
                 continue
+            if chart_id in IN_SUMS and mark.get("kind") == "published":
+                continue
             n_marks += 1
             refs: set[CellRef] = set(mark["cells"])
-            numbers = [value for cells, values in rows if refs and refs <= cells for value in values]
+            is_ours = "kind" not in mark
+            numbers = [value for cells, values in rows if refs <= cells and (refs or not is_ours) for value in values]
             is_shown = chart_id in NO_NUMBER or any(
                 math.isclose(mark["value"], value * unit) for value in numbers for unit in (1, PER_TFLOP)
             )

@@ -162,12 +162,13 @@ def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
     )
 
 
-def test_speedup_without_a_gpu_is_estimated():
-    found = lookup.lookup("resnet50-train-speedup", one(steady("resnet50", 4.0)))
+def test_speedup_without_a_gpu_is_estimated_beside_a_measured_cpu():
+    evidence = one(steady("resnet50", 4.0))
+    found, beside = (lookup.lookup(f"resnet50-train-speedup{end}", evidence) for end in ("", "-cpu"))
 
-    assert ("estimated", False, "ratio") == (found.kind, found.measured, found.estimate.unit)
-    assert 1 < found.estimate.low < found.estimate.value < found.estimate.high
-    assert found.text.endswith("x (estimated, T4)")
+    assert ("estimated", "measured") == (found.kind, beside.kind)
+    assert found.text.endswith("x (estimated, T4)") and found.cells == beside.cells
+    assert found.estimate.low < found.estimate.value < found.estimate.high
 
 
 @pytest.mark.parametrize("name", ["lstm-text-train-speedup", "resnet50-infer-gpu-throughput"])

@@ -15,9 +15,11 @@ from bench.report.evidence.view import Pick
 
 pytest.importorskip("altair")
 
+from bench.records import files, store
 from bench.records.store import Results
 from bench.report.claims import answers
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import estimated
 from bench.report.prose import source
 from bench.report.published import figures as published
 from bench.schema import Record
@@ -296,3 +298,46 @@ def test_no_answer_contradicts_the_chart_beside_it(is_reversed: bool):
             continue
         seen.add(page)
     assert {"how-many-times-faster", "gpu-slower-than-cpu", "tabular-data", "what-does-a-gpu-do"} <= seen
+
+
+# Estimates, where no GPU was measured.
+
+
+def without_a_gpu() -> Evidence:
+    """The committed records of machines without a GPU."""
+    stored = store.load(files.RESULTS)
+    bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
+    return Evidence(stored._replace(sessions=bare), registry.workloads())
+
+
+def reversed_pair(found: estimated.Pair | None) -> estimated.Pair | None:
+    """The card with the speed that makes the CPU as many times faster than it as it was than the CPU."""
+    if found is None:
+        return None
+    cpu, gpu = found.cpu, found.gpu
+    ends = {"value": cpu.value**2 / gpu.value, "low": cpu.value**2 / gpu.high, "high": cpu.value**2 / gpu.low}
+    return found._replace(gpu=msgspec.structs.replace(gpu, **ends))
+
+
+def by_estimates() -> dict[str, tuple[str, str]]:
+    """Outcome and sentence of every belief, answer and claim that rests on estimates, by its id."""
+    found = without_a_gpu()
+    pages = source.read(ROOT / "docs", "faq").items()
+    specs = {path: spec for path, page in pages if (spec := answers.spec_of(page.meta)) is not None}
+    decided = [answers.decide(path, spec, BELIEFS, found) for path, spec in specs.items()]
+    decided += [judge(verdict_id, found) for verdict_id in BELIEFS]
+    shown = {one.id: (one.outcome, one.sentence) for one in decided if one.basis == "estimates"}
+    claims = (item for item in ledger.items(found, BELIEFS) if item.basis == "estimates")
+    return shown | {item.claim.id: (item.word, item.sentence) for item in claims}
+
+
+def test_reversed_estimates_flip_what_rests_on_them(monkeypatch: pytest.MonkeyPatch):
+    before = by_estimates()
+    made = estimated.of_record
+    monkeypatch.setattr(estimated, "of_record", lambda *given, **named: reversed_pair(made(*given, **named)))
+    after = by_estimates()
+    both = before.keys() & after.keys()
+
+    assert 8 <= len(before) and len(both) >= ENOUGH_FRAC * len(before)
+    assert not [name for name in both if before[name] == after[name]]
+    assert any(before[name][0] != after[name][0] for name in both)

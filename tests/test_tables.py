@@ -134,11 +134,14 @@ def test_tables_can_be_narrowed_to_a_workload_and_a_session(evidence: Evidence):
     assert {ref.machine for row in made.rows for cell in row for ref in cell.cells} == {"example-2c"}
 
 
-def test_headline_without_a_gpu_says_so_once():
+def test_headline_without_a_gpu_estimates_one_beside_the_cpu_of_its_row():
     made = make.make("headline", make_evidence())
+    at = made.columns.index("GPU")
+    guessed = [row for row in made.rows if row[at].is_estimated]
 
-    assert ("workload", "CPU", "a job on the CPU") == made.columns
-    assert "GPU: not measured yet." in made.caption
+    assert ("workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU") == made.columns
+    assert guessed and all(row[at + 1].is_estimated and row[at - 1].cells == row[at].cells for row in guessed)
+    assert "What is estimated is of a Tesla T4" in made.caption
     assert all("n = 5" in text for text in column(made, "CPU"))
     assert any(text.endswith(", computed") for text in column(made, "a job on the CPU"))
 

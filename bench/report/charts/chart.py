@@ -40,7 +40,8 @@ class Drawing:
     wide: dict[str, Any]
     narrow: dict[str, Any]
     rows: tuple[dict[str, Any], ...]
-    session: SessionResults | None
+    session: SessionResults | None  # whose records it shows; None where it shows none of ours
+    note: str = ""
 
     @property
     def key(self) -> str:
@@ -106,6 +107,7 @@ class Picture:
     description: str
     rows: list[dict[str, Any]]
     paint: Callable[[bool], Layers]
+    note: str = ""  # a sentence below the title: what is shown, and what is not
     says_enough: bool = True  # of a machine that is drawn for its GPU: whether it has what the chart is about
 
     def shows_gpu(self, evidence: Evidence) -> bool:

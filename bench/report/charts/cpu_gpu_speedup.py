@@ -10,10 +10,11 @@ from bench.records.store import SessionResults
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
-from bench.report.charts.paint import forest
+from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED, OURS
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.view import Pick
+from bench.report.facts import estimated
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
@@ -23,7 +24,7 @@ from bench.schema import Mode, Record
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """GPU against CPU on a workload in one mode; without a ratio what the CPU did, and why the GPU did nothing.
+    """GPU against CPU on a workload in one mode; without a ratio what the CPU did, and what is known of a GPU.
 
     ``series`` is the chart's name for the ratio; empty for the ones that it leaves out.
     """
@@ -35,6 +36,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     contrast: Contrast | None = None
     cpu: Record | None = None
     failure: Record | None = None
+    guess: estimated.Pair | None = None  # an estimated card beside the CPU, where no GPU has trained the workload
 
 
 def _rows(scope: TableScope, *, modes: tuple[Mode, ...] = (*MODES, "probe")) -> Iterator[Row]:
@@ -48,7 +50,17 @@ def _rows(scope: TableScope, *, modes: tuple[Mode, ...] = (*MODES, "probe")) -> 
                 cpu = None if ratios else scope.evidence.view(session).best(Pick(workload, mode, "cpu"))
                 if cpu is not None:
                     failure = scope.evidence.view(session).failure(Pick(workload, mode, "gpu"))
-                    yield Row(session=session, workload=workload, mode=mode, cpu=cpu, failure=failure)
+                    guess = _guess(scope, session, workload) if mode == "train" else None
+                    yield Row(session=session, workload=workload, mode=mode, cpu=cpu, failure=failure, guess=guess)
+
+
+def _guess(scope: TableScope, session: SessionResults, workload: str) -> estimated.Pair | None:
+    """The estimate for a workload that no machine has a ratio of, if it stands beside a CPU cell of this session."""
+    evidence = scope.evidence
+    if any(evidence.view(one).best_contrast(Pick(workload)) for one in evidence.shown if evidence.view(one).has_gpu):
+        return None
+    guess = estimated.pair(evidence, workload)
+    return guess if guess is not None and guess.session is session else None
 
 
 def _ratios(scope: TableScope, session: SessionResults, workload: str, mode: Mode) -> list[tuple[str, Contrast]]:
@@ -75,6 +87,8 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
         start = (scope.machine(row.session), cells.text(title), cells.text(mode))
         if row.contrast is not None:
             rows.append((*start, *cells.sides(scope, row.contrast)))
+        elif row.guess is not None:
+            rows.append((*start, *_guessed(scope, row.guess)))
         elif row.cpu is not None:
             speed = cells.or_failed(scope, row.cpu, quantities.throughput)
             no_gpu = MISSING if row.session.machine.gpus else NO_GPU
@@ -84,9 +98,21 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
     columns = ("workload", "mode", "batch and precision", "CPU and cores", "on the CPU", "on the GPU", "GPU over CPU")
     return Draft(
         caption="How many times faster the GPU is than the CPU of the same session (above 1x: the GPU): each at its "
-        "fastest batch and usual precision, then with the same batch.",
+        "fastest batch and usual precision, then with the same batch; where no GPU was measured, estimated.",
         columns=(MACHINE, *columns),
         rows=rows,
+    )
+
+
+def _guessed(scope: TableScope, guess: estimated.Pair) -> tuple[Cellv, ...]:
+    """Settings, CPU, the CPU's measured speed, the card's range and the ratio's."""
+    noun = guess.record.spec.sample_noun
+    return (
+        cells.text(f"batch {guess.record.cell.batch_size} on both"),
+        cells.text(scope.evidence.view(guess.session).cpu_text(guess.record)),
+        cells.estimate(scope, guess.cpu, guess.record, noun=noun),
+        Cellv(text=estimated.says(guess.gpu, noun), estimate=guess.gpu),
+        Cellv(text=estimated.says(guess.speedup), estimate=guess.speedup),
     )
 
 
@@ -97,12 +123,13 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
     First each device as its owner would use it, then both with the same batch in strict float32.
     """
     ours = _ours(scope)
-    measured = any(mark["value"] is not None for same in ours.values() for mark in same)
+    known = any(mark["value"] is not None for same in ours.values() for mark in same)
     found: list[Mark] = []
     for workload, same in sorted(ours.items(), key=lambda item: -(item[1][0]["value"] or 0.0)):
         others = [other for other in scope.others if other.workload == workload]
-        if others or same[0]["value"] is not None or not measured:
+        if same[0]["value"] is not None or not (known or others):
             found += same
+        if others or same[0]["value"] is not None:
             label = scope.title_of(workload)
             found += [marks.published(label, number, other) for number, other in enumerate(others, 2)]
     return Picture(
@@ -128,6 +155,11 @@ def _ours(scope: Scope) -> dict[str, list[Mark]]:
             mark = marks.estimated(scope, title, row.series, ratio, row.contrast.gpu, row.contrast.cpu)
             mark["label"] = f"{fmt.ratio(ratio.value)}: {row.contrast.arms}"
             found[row.workload].setdefault(row.contrast.arms, mark)
+        elif row.guess is not None and row.workload in found:
+            title, ratio = scope.title_of(row.workload), row.guess.speedup
+            said = f"{fmt.between(ratio)}, {estimated.SPOKEN}"
+            refs = scope.evidence.refs(row.guess.record)
+            found[row.workload][said] = marks.guessed(title, axes.ESTIMATED, ratio, said, refs)
     return {
         workload: [*by_arms.values()] or [marks.absent(scope.title_of(workload), OURS[0], NOT_MEASURED)]
         for workload, by_arms in found.items()

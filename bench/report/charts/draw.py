@@ -47,7 +47,8 @@ def draw(
         wide=wide,
         narrow=narrow,
         rows=tuple(made.rows),
-        session=drawn,
+        session=None if made.rows and all("kind" in row and not row["cells"] for row in made.rows) else drawn,
+        note=made.note,
     )
 
 

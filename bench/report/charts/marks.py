@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from bench.report.charts.chart import Other, Scope
 from bench.report.charts.paint import axes
 from bench.report.charts.paint.axes import EVERY, NOT_MEASURED
-from bench.report.evidence.cells import is_headline
+from bench.report.estimates import formula
+from bench.report.evidence.cells import CellRef, is_headline
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
@@ -104,9 +105,21 @@ def quantity(
     return estimated(scope, label, series, estimate, record)
 
 
+def guessed(label: str, slot: str, estimate: Estimate, text: str, cells: tuple[CellRef, ...] = ()) -> Mark:
+    """The mark of a range that the formula gives, with the cells of ours that went into it."""
+    mark = absent(label, axes.ESTIMATED, "") | {"kind": "estimated", "slot": slot, "label": text, "cells": cells}
+    return mark | {"value": estimate.value, "low": estimate.low, "high": estimate.high, "note": None}
+
+
+def times_step(answer: formula.Estimate, n_steps: float = 1.0) -> Estimate:
+    """Seconds of so many steps of an estimate that was not refused."""
+    value, low, high = (seconds * n_steps for seconds in (answer.seconds, answer.low, answer.high))
+    return Estimate(value=value, low=low, high=high, n=0, n_samples=0, unit="s", spread_frac=0.0)
+
+
 def published(label: str, number: int, other: Other) -> Mark:
     """A published value in its row, below ours."""
-    mark = absent(label, "published elsewhere", "")
+    mark = absent(label, axes.PUBLISHED, "") | {"kind": "published"}
     return mark | {"slot": str(number), "value": other.value, "note": None, "label": other.label}
 
 

@@ -89,7 +89,7 @@ def gain_at_inference(evidence: Evidence) -> Told:
         if (contrast := evidence.view(session).best_contrast(Pick(workload, "infer"))) is not None
     ]
     if not found:
-        words.say("Inference on a GPU is not measured yet")
+        words.say("Nobody has measured inference on a GPU here")
         largest = _largest_inference(evidence)
         rate = None if largest is None else quantities.throughput(largest)
         if largest is not None and rate is not None:

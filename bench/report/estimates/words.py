@@ -27,24 +27,21 @@ def kind(answer: Estimate) -> str:
     return "bound by the GPU" if answer.kind == "gpu" else "bound by launching"
 
 
-def trust(answer: Estimate, known: Constants) -> str:
-    """How far an estimate's range can be trusted, from the fit itself."""
+def trust(answer: Estimate | None, known: Constants) -> str:
+    """How far an estimate's range can be trusted, from the fit itself; of None, under Keras in general."""
     made = (
         f"From a formula fitted to {fmt.count(known.counts['points'])} published measurements"
         f" on {known.counts['cards']} GPUs. "
     )
-    if answer.kind == "refused":
+    name = answer.range_of if answer else "keras"
+    if name not in known.ranges:  # refused
         return made.strip()
-    held = known.ranges[answer.range_of]
+    held = known.ranges[name]
     runs = f"{fmt.count(held.inside)} of {fmt.count(held.n)}"
-    if answer.range_of == "launching":
+    if name == "launching":
         return f"{made}Of small networks in public notebooks, {runs} lay in such a range."
-    unseen = next(line for line in known.held_out if line["left_out"] == "one card")
+    unseen = max(float(line["p90"]) for line in known.held_out if line["left_out"] in ("one card", "one network"))
     return (
-        f"{made}On GPUs that it had not seen, nine in ten were within a factor of"
-        f" {fmt.number(float(unseen['p90']), DIGITS)}; {_who(answer)} {runs} lay in such a range."
+        f"{made}On GPUs and networks that it had not seen, nine in ten were within a factor of"
+        f" {fmt.number(unseen, DIGITS)}; {'under Keras' if name == 'keras' else 'of those'} {runs} lay in such a range."
     )
-
-
-def _who(answer: Estimate) -> str:
-    return "under Keras" if answer.range_of == "keras" else "of those"

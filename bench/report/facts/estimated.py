@@ -6,12 +6,13 @@ record never comes here (``lookup``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from bench.records.store import SessionResults
-from bench.report.estimates import formula, networks
+from bench.report.estimates import formula, networks, words
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact
@@ -25,6 +26,8 @@ from bench.workloads import registry
 
 CARD = "Tesla T4"  # what most people can have for nothing
 SPOKEN = "T4"
+BESIDE = "-train-speedup-cpu"  # names of the side that is measured
+HOW_PAGE = "method/how-we-estimate.md"
 HOW = (
     "By a formula fitted to what others measured: operations and memory traffic of the network over the data sheet of "
     "the card promises, and the start of each step. The side of the CPU is measured."
@@ -41,7 +44,9 @@ class Pair(NamedTuple):
     cpu: Estimate  # samples per second
     gpu: Estimate  # samples per second; its ends are those of the range
     step: Estimate  # seconds
-    kind: formula.Kind
+    answer: formula.Estimate
+    card: str
+    batch: int  # of the card; the CPU's is the record's
 
     @property
     def speedup(self) -> Estimate:
@@ -49,44 +54,56 @@ class Pair(NamedTuple):
         return estimate.over(self.gpu, self.cpu)
 
 
-def pair(evidence: Evidence, workload: str, card: str = CARD, backend: Backend | None = None) -> Pair | None:
+def pair(
+    evidence: Evidence, workload: str, card: str = CARD, backend: Backend | None = None, least_batch: int = 0
+) -> Pair | None:
     """A workload's fastest training cell on a CPU, and the card at the same; None where either is not known.
 
     Where launching decides, both sides are TensorFlow's, of which alone anything was published.
     """
     for session in evidence.shown:
         record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
-        found = None if record is None else of_record(evidence, session, record, card)
-        if found is None or found.kind == "refused":
+        found = None if record is None else of_record(session, record, card, least_batch)
+        if found is None:
             continue
-        if found.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
-            return pair(evidence, workload, card, "tensorflow")
+        if found.answer.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
+            return pair(evidence, workload, card, "tensorflow", least_batch)
         return found
     return None
 
 
-def of_record(evidence: Evidence, session: SessionResults, record: Record, card: str) -> Pair | None:
+def case_of(record: Record, card: cards.Card, least_batch: int = 0) -> formula.Case:
+    """The same training as a record's on a card; what TensorFlow's launching costs decides which kind of case it is.
+
+    ``least_batch``: the card takes that many samples a step where the CPU was fastest with fewer.
+
+    Raises:
+        KeyError: the record's network was not counted.
+    """
+    network = networks.ours()[registry.network(record.cell.workload, record.cell.params)]
+    return formula.case_of(network, card, max(record.cell.batch_size, least_batch), backend="tensorflow")
+
+
+def of_record(session: SessionResults, record: Record, card: str, least_batch: int = 0) -> Pair | None:
     """The pair of one CPU cell; None where the formula refuses."""
     cell, cpu = record.cell, quantities.throughput(record)
-    network = networks.ours().get(registry.network(cell.workload, cell.params))
-    if network is None or cpu is None or cell.mode != "train":
+    if registry.network(cell.workload, cell.params) not in networks.ours() or cpu is None or cell.mode != "train":
         return None
-    # What TensorFlow's launching costs decides which case it is; another backend's is not known.
-    case = formula.case_of(network, cards.card(card), cell.batch_size, backend="tensorflow")
+    case = case_of(record, cards.card(card), least_batch)
     guess = formula.estimate(case)
     if guess.kind == "refused":
         return None
     step = Estimate(value=guess.seconds, low=guess.low, high=guess.high, n=0, n_samples=0, unit="s", spread_frac=0.0)
     gpu = Estimate(
-        value=cell.batch_size / guess.seconds,
-        low=cell.batch_size / guess.high,
-        high=cell.batch_size / guess.low,
+        value=case.batch / guess.seconds,
+        low=case.batch / guess.high,
+        high=case.batch / guess.low,
         n=0,
         n_samples=0,
         unit="samples_per_s",
         spread_frac=0.0,
     )
-    return Pair(session, record, cpu, gpu, step, guess.kind)
+    return Pair(session, record, cpu, gpu, step, guess, card, int(case.batch))
 
 
 def of(name: str, evidence: Evidence) -> Found | None:
@@ -95,9 +112,14 @@ def of(name: str, evidence: Evidence) -> Found | None:
     return None if make is None else make(evidence)
 
 
-def says(value: Estimate, noun: str = "samples") -> str:
+def says(value: Estimate, noun: str = "samples", spoken: str = SPOKEN) -> str:
     """A range in words, and what it is: "7.1 to 25x (estimated, T4)"."""
-    return f"{fmt.between(value, noun)} (estimated, {SPOKEN})"
+    return f"{fmt.between(value, noun)} (estimated, {spoken})"
+
+
+def spoken(card: str) -> str:
+    """A card's name as people say it: "RTX 4090" of "GeForce RTX 4090"."""
+    return re.sub(r"^(GeForce|Tesla) | PCIe| SXM\d?| \d+ GB$", "", card)
 
 
 @cache
@@ -110,6 +132,7 @@ def _makers(workloads: tuple[str, ...]) -> Mapping[str, Make]:
             makers[f"{workload}-train-gpu-step{tail}"] = _maker(workload, "step", backend)
         for suffix, what in (("", "speedup"), ("-factor", "speedup"), ("-same-batch", "speedup"), ("-gpu", "gpu")):
             makers[f"{workload}-train-speedup{suffix}"] = _maker(workload, what, None)
+        makers[f"{workload}{BESIDE}"] = _beside(workload)
     for name, place in (("smallest", 0), ("largest", -1)):
         makers[f"speedup-{name}"] = _extreme(workloads, place)
     return makers
@@ -118,10 +141,22 @@ def _makers(workloads: tuple[str, ...]) -> Mapping[str, Make]:
 def _maker(workload: str, what: str, backend: Backend | None) -> Make:
     def make(evidence: Evidence) -> Found | None:
         found = pair(evidence, workload, backend=backend)
-        if found is None or (found.kind == "launching" and backend not in (None, "tensorflow")):
+        if found is None or (found.answer.kind == "launching" and backend not in (None, "tensorflow")):
             return None
         value: Estimate = getattr(found, what)
-        return Found(says(value, found.record.spec.sample_noun), _cells(found), value, _note(evidence, found))
+        return Found(says(value, found.record.spec.sample_noun), cells(found), value, note(evidence, found))
+
+    return make
+
+
+def _beside(workload: str) -> Make:
+    def make(evidence: Evidence) -> Found | None:
+        found = pair(evidence, workload)
+        if found is None:
+            return None
+        batch = f"batch {found.record.cell.batch_size}, {fmt.precision(found.record.cell.precision, 'cpu')}"
+        text = fact.named(fmt.interval(found.cpu, found.record.spec.sample_noun), batch)
+        return Found(text, cells(found), found.cpu, fact.arm(found.record))
 
     return make
 
@@ -133,15 +168,18 @@ def _extreme(workloads: tuple[str, ...], place: int) -> Make:
             return None
         found = sorted(pairs, key=lambda one: one.speedup.value)[place]
         text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
-        return Found(text, _cells(found), found.speedup, _note(evidence, found))
+        return Found(text, cells(found), found.speedup, note(evidence, found))
 
     return make
 
 
-def _cells(found: Pair) -> tuple[fact.CellKey, ...]:
+def cells(found: Pair) -> tuple[fact.CellKey, ...]:
+    """The measured side."""
     return ((found.session, found.record.cell.id),)
 
 
-def _note(evidence: Evidence, found: Pair) -> str:
+def note(evidence: Evidence, found: Pair) -> str:
+    """Of which card and which CPU an estimate is, and how far it can be trusted."""
     cpu = f"{fact.arm(found.record)}, {evidence.view(found.session).cpu_text(found.record)}"
-    return f"GPU: {CARD}, float32, batch {found.record.cell.batch_size}, by formula; CPU: {cpu}"
+    sure = words.trust(found.answer, formula.constants())
+    return f"GPU: {found.card}, float32, batch {found.batch}, by formula; CPU: {cpu}. {sure}"

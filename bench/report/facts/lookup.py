@@ -16,7 +16,7 @@ from functools import cache
 from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
-from bench.report.facts import estimated, fact, families, machines, networks
+from bench.report.facts import by_card, estimated, fact, families, machines, networks
 from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError, Found
 from bench.report.facts.families import Signature
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
@@ -51,15 +51,15 @@ def lookup(name: str, evidence: Evidence) -> Fact:
             )
         if entry.of_all:
             break
-    guess = estimated.of(name, evidence)
+    guess = estimated.of(name, evidence) or by_card.of(name, evidence)
     if guess is None:
         return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, kind="missing")
     return Fact(
         id=name,
         title=entry.title,
         text=guess.text,
-        how=estimated.HOW,
-        kind="estimated",
+        how=entry.how if name.endswith(estimated.BESIDE) else estimated.HOW,
+        kind="measured" if name.endswith(estimated.BESIDE) else "estimated",
         estimate=guess.estimate,
         cells=guess.cells,
         note=guess.note,
@@ -117,7 +117,7 @@ def _entries_of(evidence: Evidence) -> dict[str, Entry]:
 
 @cache
 def _entries(workloads: tuple[Signature, ...]) -> dict[str, Entry]:
-    entries = dict(DERIVED)
+    entries = {**DERIVED, **by_card.entries()}
     for backend in BACKENDS:
         entries[f"start-up-{backend}"] = families.start_up(backend)
     for spec in workloads:

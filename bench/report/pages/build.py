@@ -10,7 +10,17 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from bench.report.pages import cache, cell_pages, data_files, fact_pages, machine_pages, markup, render, workload_pages
+from bench.report.pages import (
+    cache,
+    cell_pages,
+    data_files,
+    fact_pages,
+    gpu_pages,
+    machine_pages,
+    markup,
+    render,
+    workload_pages,
+)
 from bench.report.pages.addresses import Pages
 from bench.report.pages.context import Site
 
@@ -45,6 +55,8 @@ def build(
     pages |= render.redirects(site)
     pages |= workload_pages.workload_pages(site)
     pages |= machine_pages.machine_pages(site)
+    pages |= gpu_pages.gpu_pages(site)
+    pages |= data_files.estimate_files()
     answers = data_files.answer_entries(site, rendered)
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 from bench import schema
@@ -16,7 +17,7 @@ from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, forms, markup, plain
+from bench.report.pages import addresses, forms, left_out, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING, PARTS
@@ -73,6 +74,7 @@ class Voice:
         self.verdicts: list[claims_case.Verdict | answers.Answer] = []
         self.figures: set[str] = set()
         self.in_tables: set[CellRef] = set()
+        self.left_out: list[str] = []  # names of what tables do not show, for want of measurements
         self._drawn: dict[str, int] = {}
 
     def calls(self) -> dict[str, Callable[..., Any]]:
@@ -80,6 +82,8 @@ class Voice:
         return {
             "fact": self.fact,
             "measured": self.measured,
+            "estimated": lambda name: self.site.fact(name).kind == "estimated",
+            "known": lambda name: self.site.fact(name).kind != "missing",
             "chart": self.chart,
             "table": self.table,
             "verdict": self.verdict,
@@ -96,14 +100,16 @@ class Voice:
         fact = self.site.fact(name)
         self.facts.append(fact)
         self.site.used.facts[name] = fact
-        if not fact.measured:
+        if fact.kind == "missing":
             return MISSING
+        if fact.kind == "estimated":
+            return self.site.estimated(self.page, fact.text, _hint(fact))
         return self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact))
 
     def sessions(self) -> Iterable[SessionResults]:
         """Sessions of the page's own numbers: its facts, what its verdicts name, and its tables and charts."""
-        yield from (session for fact in self.facts for session, _ in fact.cells)
-        refs = [ref for verdict in self.verdicts for part in verdict.parts for ref in part.cells]
+        yield from (session for fact in self.facts if fact.measured for session, _ in fact.cells)
+        refs = [ref for verdict in self.verdicts for ref in _measured_cells(verdict.parts)]
         yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
 
     def measured(self, name: str) -> bool:
@@ -157,7 +163,7 @@ class Voice:
         return CHART.figure(
             anchor,
             drawing.title,
-            self._chart_note(drawing.session) if drawing.session else "",
+            " ".join(filter(None, (drawing.session and self._chart_note(drawing.session), drawing.note))),
             [self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow")],
             self.table(drawing.id, drawing.workload, first=drawing.session),
             csv=here(f"{files}.csv"),
@@ -175,15 +181,37 @@ class Voice:
         """A table by id, every number a link; a machine stands above its rows."""
         made = self.site.make_table(table_id, workload, session, first)
         if not made.rows:
-            return PARTS.paragraph(MISSING)
-        self.in_tables.update(ref for row in made.rows for cell in row for ref in markup.refs(cell.cells))
+            return self._nothing(made.caption or table_id)
+        cells = (cell for row in made.rows for cell in row if not cell.is_estimated)
+        self.in_tables.update(ref for cell in cells for ref in markup.refs(cell.cells))
+        if left_out.is_for_readers(self.page):
+            made = self._shortened(made)
+            if not made.rows:
+                return self._nothing(made.caption or table_id)
         rows = [[self._cell(cell) for cell in row] for row in made.rows]
         columns, rows = _by_machine(made, rows) or (made.columns, rows)
         return PARTS.table(columns, rows, made.caption, label=made.caption or table_id)
 
+    def _nothing(self, what: str) -> Markup:
+        """What stands in the place of a table without a row."""
+        if not left_out.is_for_readers(self.page):
+            return PARTS.paragraph(MISSING)
+        self.left_out.append(what.partition(":")[0].partition(".")[0])
+        return PARTS.paragraph("No record of it so far.")
+
+    def _shortened(self, made: tables_table.Table) -> tables_table.Table:
+        """A table without what holds no number, which the page's foot names."""
+        columns, rows, gone = left_out.without(made.columns, made.rows, _is_missing, lambda cell: bool(cell.cells))
+        self.left_out += gone
+        at = int(made.columns[:1] == (tables_table.MACHINE,))
+        self.left_out += [row[at].text for row in made.rows if row[at].text not in {kept[at].text for kept in rows}]
+        return msgspec.structs.replace(made, columns=tuple(columns), rows=tuple(map(tuple, rows)))
+
     def _cell(self, cell: tables_table.Cellv) -> Markup:
-        if cell.text == facts_fact.NOT_MEASURED:
-            return MISSING
+        if _is_missing(cell):
+            return PARTS.missing_cell() if left_out.is_for_readers(self.page) else MISSING
+        if cell.is_estimated:
+            return self.site.estimated(self.page, cell.text, cell.note)
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
         loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
         loud += ["disturbed"] if cell.is_disturbed else []
@@ -209,7 +237,7 @@ class Voice:
         return VERDICT.verdict(
             verdict.outcome,
             PARTS.badge(verdict.outcome),
-            markup.basis(verdict),
+            self.site.basis(verdict),
             self.sentence(verdict),
             verdict.rule,
             self._tried(verdict),
@@ -228,6 +256,9 @@ class Voice:
         found = [(session, session.records[cell]) for session, cell in self.evidence.resolve(refs)]
         if not found:
             return "Not tried: anything that the rule asks for."
+        n_cells = f"{fmt.count(len(found))} cell{'s' if len(found) != 1 else ''}"
+        if verdict.basis == "estimates":
+            return f"Rests on estimates of a GPU beside {n_cells} measured on a CPU. Not tried: a GPU of ours."
         cells = [record.cell for _, record in found]
         n_machines = len({session.machine.id for session, _ in found})
         machines = f"{n_machines} machine{'s' if n_machines != 1 else ''}"
@@ -235,14 +266,15 @@ class Voice:
         left = [fmt.backend(name) for name in schema.BACKENDS if fmt.backend(name) not in tried]
         left += [f"a {fmt.device(name)}" for name in schema.DEVICES if name not in {cell.device for cell in cells}]
         left.append("machines of other makers")
-        n_cells = f"{fmt.count(len(found))} cell{'s' if len(found) != 1 else ''}"
         return f"Rests on {n_cells} of {machines}. Not among them: {', '.join(left)}."
 
     def cases(self, verdict_id: str) -> Markup:
         """Everything that a rule over many cases counted, with the side on which it counts."""
         verdict = self.site.judge(verdict_id)
+        if verdict.basis == "published" and not verdict.cases:
+            return PARTS.paragraph("A published statement decides; there are no cases to count.")
         if not verdict.cases:
-            return PARTS.paragraph(MISSING)
+            return self._nothing("the cases of this belief")
         sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
         rows = [(case.name, self.part(case.part), sides[case.side]) for case in verdict.cases]
         return PARTS.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}")
@@ -255,6 +287,8 @@ class Voice:
         """A piece of a sentence: a link to our records, to the published rows, or plain words."""
         if part.fact:
             return self.fact(part.fact)
+        if part.is_estimated:
+            return self.site.estimated(self.page, part.text)
         if part.cells:
             return self.site.number(self.page, part.text, part.cells)
         if not part.figures:
@@ -307,8 +341,8 @@ class Voice:
         page = prose_coverage.Page(
             link=functools.partial(addresses.href, self.page),
             facts=self._facts_called,
-            badge=lambda name: PARTS.badge(self.site.judge(name).outcome) + markup.basis(self.site.judge(name)),
-            rests_on=lambda name: self._n_records(ref for part in self.site.judge(name).parts for ref in part.cells),
+            badge=lambda name: PARTS.badge(self.site.judge(name).outcome) + self.site.basis(self.site.judge(name)),
+            rests_on=lambda name: self._n_records(_measured_cells(self.site.judge(name).parts)),
         )
         return prose_coverage.tables(self.site.numbered, self.evidence, self.site.sources, page)
 
@@ -319,7 +353,7 @@ class Voice:
             self.site.used.facts[name] = fact
         count = inert(f"{sum(fact.measured for fact in found.values())} of {len(found)}")
         here = functools.partial(addresses.href, self.page, "evidence/facts.md")
-        listed = VERDICT.facts_called([(name, here(name), fact.measured) for name, fact in found.items()])
+        listed = VERDICT.facts_called([(name, here(name), fact.kind) for name, fact in found.items()])
         return PARTS.folded(count, listed) if found else count
 
     def _n_records(self, cells: Iterable[CellRef]) -> prose_coverage.Counted:
@@ -327,6 +361,15 @@ class Voice:
         return prose_coverage.count(
             session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells))
         )
+
+
+def _is_missing(cell: tables_table.Cellv) -> bool:
+    return cell.text == facts_fact.NOT_MEASURED
+
+
+def _measured_cells(parts: Iterable[claims_case.Part]) -> Iterator[CellRef]:
+    """What a sentence's own numbers rest on; those of the formula do not count."""
+    return (ref for part in parts if not part.is_estimated for ref in part.cells)
 
 
 def _hint(fact: facts_fact.Fact) -> str:

@@ -10,9 +10,11 @@ from markupsafe import Markup
 from bench import schema
 from bench.records.store import SessionResults
 from bench.report import templates
+from bench.report.estimates import words
 from bench.report.evidence import disturbed as evidence_disturbed
 from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import graded
 from bench.report.pages import addresses, markup, sharing
 from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
@@ -90,6 +92,7 @@ def _cell_section(page: str, session: SessionResults, record: Record, cite: Mark
         shown=fmt.interval(best, noun=record.spec.sample_noun) if best else record.reason,
         pairs=_stored(page, session, record),
         estimates=_estimates(record),
+        had_said=_had_said(session, record),
         runs=[run_lines(run) for run in record.runs],
         cite=cite,
     )
@@ -130,6 +133,15 @@ def _estimates(record: Record) -> list[tuple[str, str, str, str]]:
         for title, one in found
         if one is not None
     ]
+
+
+def _had_said(session: SessionResults, record: Record) -> str:
+    """The range that the formula had for a step on a GPU, and whether it held; empty where it had none."""
+    found = graded.grade(session, record)
+    if found is None:
+        return ""
+    held = "the measured step lies in it" if found.is_inside else "the measured step lies outside"
+    return f"A step of {words.span(found.answer.low, found.answer.high)}, {words.kind(found.answer)}: {held}."
 
 
 def _disturbances(session: SessionResults, record: Record) -> tuple[str, ...]:

@@ -20,10 +20,11 @@ from bench.report.claims import answers, case, ledger
 from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.check_rule import Offers
+from bench.report.estimates import formula, words
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import estimated, graded, lookup
 from bench.report.facts import fact as facts_fact
-from bench.report.facts import lookup
 from bench.report.pages import addresses, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
@@ -155,6 +156,11 @@ class Site:
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
         return PARTS.number(target, names, title, pages_plain.small(text))
 
+    def estimated(self, page: str, text: str, hint: str = "") -> Markup:
+        """A displayed estimate: a link to how it is made; ``hint`` says of what, and how far it can be trusted."""
+        sure = hint or words.trust(None, formula.constants())
+        return PARTS.estimated(addresses.href(page, estimated.HOW_PAGE), f"Estimated. {sure}", text)
+
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""
         return CACHE.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence))
@@ -176,6 +182,15 @@ class Site:
     def named(self) -> tuple[ledger.State, ...]:
         """Everything the articles name, with its state."""
         return CACHE.keep(self.evidence, "named", lambda: ledger.states(self.evidence))
+
+    @functools.cached_property
+    def tally(self) -> graded.Tally:
+        """How our GPU records grade the formula."""
+        return CACHE.keep(self.evidence, "grades of estimates", lambda: graded.tally(self.evidence))
+
+    def basis(self, verdict: case.Verdict) -> Markup:
+        """What a verdict rests on, where it is not our records."""
+        return markup.basis(verdict, is_doubted=self.tally.is_doubted)
 
     # Charts.
 

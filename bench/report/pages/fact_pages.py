@@ -24,12 +24,16 @@ def facts_page(site: Site) -> str:
     ]
     known = {name: site.fact(name) for name in lookup.names(site.evidence.workloads)}
     for name, fact in known.items():
-        if fact.measured or name in site.used.facts:
+        if fact.measured or (fact.kind == "missing" and name in site.used.facts):
             parts.append(_fact_entry(site, path, name, fact.title, fact.text, f"{fact.how} {fact.note}", fact.cells))
-    missing = [name for name, fact in known.items() if not fact.measured and name not in site.used.facts]
+    missing = [name for name, fact in known.items() if fact.kind == "missing" and name not in site.used.facts]
     for anchor, (texts, refs) in sorted(site.used.groups.items()):
         how = "Computed from all of these cells."
         parts.append(_fact_entry(site, path, anchor, "shown in tables and verdicts", "; ".join(texts), how, refs))
+    guessed = [_estimated_entry(site, path, fact) for fact in known.values() if fact.kind == "estimated"]
+    parts += (
+        ["\n## Estimated\n\nNot measured here: a formula says so until somebody does.\n", *guessed] if guessed else []
+    )
     parts.append(f"\n## Not measured yet\n\n{', '.join(f'`{name}`' for name in missing) or 'Nothing is missing.'}\n")
     about = "All numbers of this build, how each follows from records."
     return markup.page("Every number, with its evidence", about, "\n".join(parts), search=False)
@@ -50,6 +54,11 @@ def _fact_entry(
         evidence = EVIDENCE.read_from(_session_files(site, page))
     cite = _cite(site, page, anchor, title, text, refs) if refs and anchor in site.used.facts else ""
     return EVIDENCE.fact(anchor, title, shown, " ".join(how.split()), evidence, cite)
+
+
+def _estimated_entry(site: Site, page: str, fact: facts_fact.Fact) -> Markup:
+    shown, how = site.estimated(page, fact.text), f"{fact.how} {fact.note}"
+    return EVIDENCE.fact(fact.id, fact.title, shown, how, "", "")
 
 
 def _cite(site: Site, page: str, anchor: str, what: str, value: str, refs: Sequence[CellRef]) -> Markup:

@@ -49,9 +49,11 @@ def group_id(cells: Sequence[CellRef]) -> str:
     return "cells-" + hashlib.sha256("\n".join(map(key_of, cells)).encode()).hexdigest()[:10]
 
 
-def basis(verdict: case.Verdict) -> Markup:
-    """What a verdict rests on, where it is not our records."""
+def basis(verdict: case.Verdict, *, is_doubted: bool = False) -> Markup:
+    """What a verdict rests on, where it is not our records; ``is_doubted`` of estimates that missed records of ours."""
     words = rule.RESTING[verdict.basis]
+    if is_doubted and verdict.basis == "estimates":
+        words += ", which our own GPU records do not bear out"
     return PARTS.resting(words) if words else Markup("")
 
 

@@ -19,6 +19,7 @@ MENU = {
     "misconceptions": "Misconceptions",
     "workloads": "Measurements",
     "machines": "Machines",
+    "gpus": "Graphics cards",
     "guides": "Guides",
     "method": "Method",
     "notebooks": "Notebooks",
@@ -27,6 +28,7 @@ MENU = {
 }
 
 
+INDEX_ONLY = ("gpus",)  # folders of which the menu has the index alone: their pages are many
 UNORDERED = 1_000  # place of a page that does not name one
 
 
@@ -35,6 +37,8 @@ def navigation(pages: Mapping[str, str | bytes]) -> list[dict[str, Any]]:
     menu: list[dict[str, Any]] = [{"Home": "index.md"}] if "index.md" in pages else []
     for folder, title in MENU.items():
         paths = [p for p in pages if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
+        if folder in INDEX_ONLY:
+            paths = [path for path in paths if path.endswith("/index.md")]
         paths.sort(key=lambda path: (not path.endswith("/index.md"), _order(pages[path]), path))
         if not paths:
             continue

@@ -16,7 +16,18 @@ from markupsafe import Markup
 from bench.report import templates
 from bench.report.claims import answers
 from bench.report.claims import rule as claims_rule
-from bench.report.pages import addresses, cards, drawings, ledger_calls, markup, plain, sharing
+from bench.report.pages import (
+    addresses,
+    cards,
+    drawings,
+    estimate_calls,
+    gpu_pages,
+    ledger_calls,
+    left_out,
+    markup,
+    plain,
+    sharing,
+)
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
@@ -67,6 +78,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     body = _fill(site, voice, source, source.body)
     head = answers.without(source.head)
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
+    if foot := left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD)):
+        body = f"{body.rstrip(chr(10))}\n\n{foot}\n"
     folder, name = posixpath.split(source.path)
     if source.path == "index.md":
         body = _hero(site, source, body, voice)
@@ -115,11 +128,14 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     n_lines_above = source.n_head_lines
     try:
         decided = site.decide(source)
-        calls = voice.calls() | ledger_calls.calls(voice)
+        calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
+        calls["grades"] = functools.partial(estimate_calls.grades, voice)
+        calls["card"] = functools.partial(gpu_pages.link, source.path)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
-        return plain.say_place_once(templates.SOURCES.from_string(text).render(calls))
+        shown = plain.say_place_once(templates.SOURCES.from_string(text).render(calls))
+        return left_out.in_markdown(shown, voice.left_out) if left_out.is_for_readers(source.path) else shown
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
     except PageError:
@@ -219,7 +235,7 @@ def generated_index(voice: Voice, folder: str) -> Markup:
         badge: Markup | str = ""
         if source.meta.get("verdict"):
             verdict = voice.site.judge(str(source.meta["id"]))
-            badge = join([" ", PARTS.badge(verdict.outcome), markup.basis(verdict)])
+            badge = join([" ", PARTS.badge(verdict.outcome), voice.site.basis(verdict)])
             short = voice.sentence(verdict)
         else:
             short = answer(voice.site, path, voice.page)

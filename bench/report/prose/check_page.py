@@ -10,6 +10,7 @@ from bench import REPOSITORY as ROOT
 from bench.report.claims import answers, beliefs, ledger
 from bench.report.claims.cases.facts import listed
 from bench.report.claims.check_rule import Offers, line_in, named, unknown
+from bench.report.estimates import formula
 from bench.report.facts import lookup
 from bench.report.prose import groups, links, numbers, shape
 from bench.report.prose import ids as prose_ids
@@ -19,6 +20,7 @@ from bench.report.prose.ids import REGISTRY
 from bench.report.prose.problem import CALCULATORS, CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
 from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
 from bench.report.prose.source import Source
+from bench.report.published import cards
 from bench.report.published import figures as published
 from bench.workloads import registry
 
@@ -122,6 +124,8 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "answer": frozenset(),
         "fact": names.facts,
         "measured": names.facts,
+        "known": names.facts,
+        "estimated": names.facts,
         "chart": names.charts,
         "table": names.tables,
         "verdict": names.beliefs,
@@ -138,6 +142,13 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "article_titles": frozenset(),
         "ours_and_theirs": frozenset(),
         "agreement": frozenset(),
+        "card": frozenset(card.name for card in cards.often_named()),
+        "fitted": frozenset(formula.constants().counts),
+        "grades": frozenset(),
+        "how_sure": frozenset(),
+        "held_out": frozenset(),
+        "ranges": frozenset(),
+        "refusals": frozenset(),
     }
     for expression in EXPRESSION.finditer(line):
         for call in CALL.finditer(expression.group(1) or expression.group(2)):

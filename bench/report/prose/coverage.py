@@ -23,7 +23,7 @@ from bench.schema import Cell, Record, Run, Scalar, Variant, Workload
 ADDRESS = re.compile(r"\]\((https?://[^)\s]+)\)")
 FIGURE = re.compile(r"""\bpublished\(["']([^"']+)["']\)""")
 ISSUE = re.compile(r"(?:([\w.-]+/[\w.-]+) )?(?:issue|pull request) (\d+)")
-FACT_CALL = re.compile(r"""\b(?:fact|measured)\(["']([^"']+)["']\)""")
+FACT_CALL = re.compile(r"""\b(?:fact|measured|known|estimated)\(["']([^"']+)["']\)""")
 
 
 class Counted(NamedTuple):

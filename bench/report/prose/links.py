@@ -22,8 +22,10 @@ PAGE_LINK = re.compile(r"\]\(([^)\s]+)\)")
 EXPLICIT_ANCHOR = re.compile(r"\{:? *#([\w-]+)[^}]*\}|\bid=\"([\w-]+)\"")
 HEADING = re.compile(r"^(#{1,6}) (.+?)\s*(?:\{:? *#[^}]*\})?\s*$")
 # Pages made by the build, by folder; "workloads" has one for each workload.
-GENERATED = tuple(
-    "evidence/index.md evidence/facts.md evidence/published.md machines/index.md workloads/index.md".split()
+GENERATED = (
+    *(f"{folder}/index.md" for folder in ("evidence", "gpus", "machines", "workloads")),
+    "evidence/facts.md",
+    "evidence/published.md",
 )
 
 

@@ -10,6 +10,7 @@ from bench.records.store import SessionResults
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
+from bench.report.facts import estimated
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
@@ -128,9 +129,14 @@ def backend_names() -> tuple[str, ...]:
     return tuple(fmt.backend(backend) for backend in BACKENDS)
 
 
-def both_devices(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, Cellv, Cellv]:
-    """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had."""
+def both_devices(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, ...]:
+    """Training speed on the CPU and on the GPU, and their ratio with what batch and precision each had.
+
+    Where nobody measured a GPU, the estimate for a card beside the CPU on which it rests.
+    """
     contrast = scope.evidence.view(session).best_contrast(Pick(workload))
+    if contrast is None and (guessed := _estimated_sides(scope, session, workload)) is not None:
+        return guessed
     if contrast is None:
         found = (scope.evidence.view(session).candidates(Pick(workload, "train", device)) for device in DEVICES)
         best = (select.speaker(scope, records) if records else None for records in found)
@@ -139,6 +145,25 @@ def both_devices(scope: TableScope, session: SessionResults, workload: str) -> t
     _, _, cpu, gpu, ratio = sides(scope, contrast)
     value, _, interval = ratio.text.partition(" (")
     return cpu, gpu, msgspec.structs.replace(ratio, text=f"{value} ({contrast.arms}; {interval}")
+
+
+def _estimated_sides(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, ...] | None:
+    """A CPU's measured speed, a card's estimated one and their ratio; None where the formula has none.
+
+    Nothing is estimated beside a GPU that somebody measured.
+    """
+    if any(scope.evidence.view(one).has_gpu for one in scope.evidence.sessions):
+        return None
+    found = estimated.pair(scope.evidence, workload)
+    if found is None or found.session is not session:
+        return None
+    noun, note = scope.evidence.noun(workload), estimated.note(scope.evidence, found)
+    refs = scope.evidence.refs(found.record)
+    guessed = (
+        Cellv(text=estimated.says(value, noun), estimate=value, cells=refs, note=note, is_estimated=True)
+        for value in (found.gpu, found.speedup)
+    )
+    return (estimate(scope, found.cpu, found.record, noun=noun), *guessed)
 
 
 def sides(scope: TableScope, contrast: Contrast) -> tuple[Cellv, ...]:

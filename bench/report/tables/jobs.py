@@ -7,6 +7,7 @@ import msgspec
 from bench.report.evidence import jobs, thresholds, waits
 from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
+from bench.report.facts import estimated
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -36,15 +37,18 @@ def headline(scope: TableScope) -> Draft:
                 rows.append((start, cells.text(evidence.title(workload)), *shown))
     columns: tuple[str, ...] = (MACHINE, "workload", "CPU", "GPU", "GPU over CPU", "a job on the CPU")
     has_gpu = any(evidence.view(session).has_gpu for session in scope.sessions)
+    is_estimated = any(cell.is_estimated for row in rows for cell in row)
     ratio = ", beside a ratio at its fastest batch and usual precision, else in float32" if has_gpu else ""
     caption = (
         f"Training, each device with its best backend and compiler setting{ratio}. A job runs from starting Python to "
         "the quality target or the workload's last epoch; where neither is timed, it is computed for "
         f"{fmt.count(thresholds.COURSE_SAMPLES)} samples and marked so."
     )
-    if not has_gpu:
+    if is_estimated:
+        card = fmt.with_article(estimated.CARD)
+        caption += f" What is estimated is of {card}, a free one, at the same batch in float32."
+    if not (has_gpu or is_estimated):
         columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
-        caption += f" GPU: {fmt.NOT_MEASURED}."
     return Draft(caption=caption, columns=columns, rows=rows)
 
 

@@ -36,6 +36,7 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     is_disturbed: bool = False  # what it rests on was measured beside something else
     is_older: bool = False  # or by another method or other code than today's
+    is_estimated: bool = False  # by the formula, of a GPU; ``cells`` then holds the measured side of a ratio
 
 
 def evidence_text(refs: Iterable[CellRef]) -> str:
@@ -71,7 +72,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                 elif e is None:
                     line += ["", "", "", "", "", cell.text]
                 else:
-                    line += [e.value, e.low, e.high, e.n, e.unit, "ok"]
+                    line += [e.value, e.low, e.high, e.n, e.unit, "estimated" if cell.is_estimated else "ok"]
             lines.append((*line, evidence_text(ref for cell in row for ref in cell.cells)))
         return tuple(lines)
 

@@ -12,13 +12,20 @@ import altair as alt
 from bench.report.tables.table import evidence_text
 from bench.schema import BACKENDS, DEVICES
 
-WIDE_PX = 720
+WIDE_PX = 640
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 NOT_MEASURED = "not measured yet"
 EVERY = "every arm"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
 OURS = ("each at its best", "same batch, strict float32")
+# Kinds of numbers, where a chart shows several.
+ESTIMATED, PUBLISHED, MEASURED = (
+    "estimated",
+    "published elsewhere",
+    {"cpu": "our CPU, measured", "gpu": "our GPU, measured"},
+)
+BAR = "M-1.1,-0.5L1.1,-0.5L1.1,0.5L-1.1,0.5Z"  # a bar as a symbol, for the legend of ranges
 
 BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
@@ -31,10 +38,19 @@ _ROLES = (
     "seq-1 seq-2 seq-3 seq-4 seq-5 seq-6 seq-7 "
     "seq-ink-1 seq-ink-2 seq-ink-3 seq-ink-4 seq-ink-5 seq-ink-6 seq-ink-7 "
     "div-1 div-2 div-3 div-4 div-5 div-6 div-7 "
-    "div-ink-1 div-ink-2 div-ink-3 div-ink-4 div-ink-5 div-ink-6 div-ink-7"
+    "div-ink-1 div-ink-2 div-ink-3 div-ink-4 div-ink-5 div-ink-6 div-ink-7 "
+    "estimated"
 ).split()
 # Role -> sentinel. The shades are absurd on purpose: one that survives into a page is a bug a test finds.
 COLOURS: dict[str, str] = {role: f"#fa{number:02x}af" for number, role in enumerate(_ROLES)}
+
+BAR_STYLE: dict[str, Any] = {
+    "fill": COLOURS["estimated"],
+    "fillOpacity": 0.2,
+    "stroke": COLOURS["estimated"],
+    "strokeWidth": 1.2,
+    "strokeDash": [3, 1.5],
+}
 
 
 def series(device: str, backend: str) -> str:
@@ -52,7 +68,8 @@ def styles(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str, list[int
     """Colour, shape and dash of each series in the rows, in a fixed order."""
     known = {series(d, b): (f"{d}-{b}", SHAPES[b], DASHES[b]) for d in DEVICES for b in BACKENDS}
     known |= {OURS[0]: ("gpu-tensorflow", "circle", [1, 0]), OURS[1]: ("gpu-jax", "square", [1, 0])}
-    known["published elsewhere"] = ("published", "diamond", [2, 2])
+    known |= {name: (f"{device}-tensorflow", "circle", [1, 0]) for device, name in MEASURED.items()}
+    known |= {PUBLISHED: ("published", "diamond", [2, 2]), ESTIMATED: ("estimated", BAR, [1, 0])}
     used = {row["series"] for row in rows}
     return {name: (COLOURS[role], shape, dash) for name, (role, shape, dash) in known.items() if name in used}
 
@@ -61,7 +78,8 @@ def legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
     """A legend above the plot; None where there is one series."""
     if len(styles) < 2:
         return None
-    columns = (1 if any(len(name) > 20 for name in styles) else 2) if narrow else min(len(styles), 3)
+    longest = sorted(map(len, styles))
+    columns = (1 if sum(longest[-2:]) > 32 else 2) if narrow else min(len(styles), 3 if sum(longest) > 75 else 4)
     return alt.Legend(orient="top", title=None, columns=columns, symbolOpacity=1)
 
 
@@ -109,6 +127,24 @@ def axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Ma
     return alt.Axis(values=values, labelExpr=label)
 
 
+SPANS = {1: "second", 60: "minute", 600: "coffee|break", 3600: "hour", 8 * 3600: "over|night", 86400: "day"}
+SPANS |= {7 * 86400: "week", 30 * 86400: "month", 365 * 86400: "year"}
+ROOMY_SPANS = ("second", "minute", "hour", "day", "month")  # far enough apart for a phone
+
+
+def spans_axis(*, narrow: bool) -> alt.Axis:
+    """Seconds in words a person uses, from a second to a year."""
+    shown: dict[float, str] = {at: name for at, name in SPANS.items() if not narrow or name in ROOMY_SPANS}
+    return named_axis(shown)
+
+
+def named_axis(names: Mapping[float, str]) -> alt.Axis:
+    """An axis with these values alone, in words."""
+    return alt.Axis(
+        values=list(names), labelExpr=choose({float(at): name for at, name in names.items()}), labelOverlap=False
+    )
+
+
 def names_axis(names: Mapping[float, str]) -> alt.Axis:
     """An axis of names in lines, each at its height."""
     return alt.Axis(
@@ -141,7 +177,7 @@ def wrapped(text: str, width: int) -> str:
 
 def choose(names: Mapping[Any, str]) -> str:
     """Vega expression that maps an axis value to its lines of text."""
-    known = {f"{key:g}" if isinstance(key, float) else key: text for key, text in names.items()}
+    known = {f"{key!r}".removesuffix(".0") if isinstance(key, float) else key: text for key, text in names.items()}
     return f"split({json.dumps(known)}[toString(datum.value)], '|')"
 
 

@@ -9,7 +9,20 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, EVERY, LINE_PX, NARROW_PX, OURS, WIDE_PX, Layers
+from bench.report.charts.paint.axes import (
+    COLOURS,
+    ESTIMATED,
+    EVERY,
+    LINE_PX,
+    NARROW_PX,
+    OURS,
+    PUBLISHED,
+    WIDE_PX,
+    Layers,
+)
+
+BAR_PX = 9
+TEXT_PX = {False: 12, True: 11}  # of texts in the plot, on a desk and on a phone
 
 
 class _Strip(NamedTuple):
@@ -43,9 +56,11 @@ class _Strip(NamedTuple):
         return 4.0 if self.rule_at is None else self.px(self.rule_at) + 6
 
     def beside(self, row: Mapping[str, Any]) -> float | None:
-        """Where a mark's label begins right of it; None where it would leave the plot."""
-        start = max(self.px(row["high"] or row["value"]) + 9, self.left)
-        return start if start + len(row["label"]) * self.char_px <= self.width else None
+        """Where a mark's label begins right of it, else left of it; None where it would leave the plot."""
+        wide = len(row["label"]) * self.char_px
+        right = max(self.px(row["high"] or row["value"]) + 9, self.left)
+        left = self.px(row["low"] or row["value"]) - 9 - wide
+        return right if right + wide <= self.width else left if left >= self.left else None
 
     def below(self, row: Mapping[str, Any], max_lines: int) -> tuple[float, str]:
         """Where a mark's label begins below it, and the label in as many lines as it may have, cut to fit."""
@@ -78,7 +93,9 @@ class _Lines(NamedTuple):
     n_lines: float
 
 
-def _lines(rows: Sequence[dict[str, Any]], strip: _Strip, row_px: float, *, narrow: bool) -> _Lines:
+def _lines(
+    rows: Sequence[dict[str, Any]], strip: _Strip, row_px: float, gap: float, name_chars: int, *, narrow: bool
+) -> _Lines:
     """Every row of a forest at its height; a label that does not fit right of its mark has room below it."""
     data, texts, names, at = [], [], {}, 0.0
     text_lines = 13 / row_px
@@ -96,7 +113,7 @@ def _lines(rows: Sequence[dict[str, Any]], strip: _Strip, row_px: float, *, narr
                 start, text = strip.below(first, 2 if narrow else 1)
                 below[slot] = {"start": start, "text": text, "y": used + 0.35 * text_lines}
                 used += (text.count("|") + 1) * text_lines
-        name = axes.wrapped(label, 17 if narrow else 27)
+        name = axes.wrapped(label, name_chars)
         n_lines = name.count("|") + 1
         room = max(used, n_lines * LINE_PX / row_px)
         top = at + (room - used) / 2
@@ -105,7 +122,7 @@ def _lines(rows: Sequence[dict[str, Any]], strip: _Strip, row_px: float, *, narr
             texts += _texts(same[0], strip, top, places[slot], below.get(slot), narrow=narrow)
         # A name hangs from its first line; it is lifted so that its middle meets the middle of its rows.
         names[round(at + room / 2 - (n_lines - 1) / 2 * LINE_PX / row_px, 3)] = name
-        at += room + 0.6
+        at += room + gap
     return _Lines(data, texts, names, at)
 
 
@@ -116,7 +133,7 @@ def _texts(
     if row["value"] is None:
         left, text = strip.note(_said(row, narrow=narrow))
         return [{"text_x": strip.value(left), "y": top + place, "text": text, "role": "missing"}]
-    role = "published" if row["series"] == "published elsewhere" else "ink-soft"
+    role = {PUBLISHED: "published", ESTIMATED: "estimated"}.get(row["series"], "ink-soft")
     if below is not None:
         return [{"text_x": strip.value(below["start"]), "y": top + below["y"], "text": below["text"], "role": role}]
     start = strip.beside(row) if row["label"] else None
@@ -133,30 +150,38 @@ def forest(
     log: bool = True,
     rule_at: float | None = None,
     row_px: int = 17,
+    gap: float = 0.6,
+    name_chars: int | None = None,
+    axis: alt.Axis | None = None,
 ) -> Layers:
-    """One line per result: point, interval, or the reason why there is none."""
+    """One line per result: point and interval, the bar of an estimated range, or the reason why there is none.
+
+    ``gap`` is the room between two rows in lines; a name is broken after ``name_chars``; ``axis`` replaces the plain
+    one.
+    """
     slots: dict[str, set[str]] = {}
     for row in rows:
         slots.setdefault(row["row"], set()).add(row["slot"])
     row_px = min(row_px, 14) if any(len(found) > 4 for found in slots.values()) else row_px
     domain = axes.domain(rows, log=log, include=rule_at)
-    names_px = max(
-        (len(line) for row in slots for line in axes.wrapped(row, 17 if narrow else 27).split("|")), default=0
-    )
+    name_chars = name_chars or (17 if narrow else 27)
+    names_px = max((len(line) for row in slots for line in axes.wrapped(row, name_chars).split("|")), default=0)
     width = (NARROW_PX if narrow else WIDE_PX) - names_px * 6.2 - 30
-    strip = _Strip(domain, log, width, 5.4 if narrow else 5.8, rule_at)
-    lines = _lines(rows, strip, row_px, narrow=narrow)
+    strip = _Strip(domain, log, width, 0.53 * TEXT_PX[narrow], rule_at)
+    lines = _lines(rows, strip, row_px, gap, name_chars, narrow=narrow)
     styles = axes.styles([row for row in rows if row["value"] is not None])
     y = alt.Y(
         "y:Q",
         scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
         axis=axes.names_axis(lines.names),
     )
-    layers = _marks(lines.data, styles, y, title, domain, narrow=narrow, log=log, rule_at=rule_at)
-    for role in ("ink-soft", "published", "missing"):
+    x = {"title": axes.axis_title(title, narrow), "scale": axes.scale(domain, log)}
+    axis = axis or axes.axis(domain, log, narrow, lines.data)
+    layers = _marks(lines.data, styles, x, axis, y, narrow=narrow, rule_at=rule_at)
+    for role in ("ink-soft", "published", "estimated", "missing"):
         texts = alt.Chart(axes.data([text for text in lines.texts if text["role"] == role])).encode(y=y)
         font: dict[str, Any] = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
-        mark = texts.mark_text(align="left", fontSize=10 if narrow else 11, color=COLOURS[role], **font)
+        mark = texts.mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS[role], **font)
         layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text="text:N"))
     return alt.layer(*layers, height=max(60, int(lines.n_lines * row_px)))
 
@@ -164,39 +189,35 @@ def forest(
 def _marks(
     data: list[dict[str, Any]],
     styles: Mapping[str, tuple[str, str, list[int]]],
+    x: dict[str, Any],
+    axis: alt.Axis,
     y: alt.Y,
-    title: str,
-    domain: tuple[float, float],
     *,
     narrow: bool,
-    log: bool,
     rule_at: float | None,
 ) -> list[alt.Chart]:
-    """Points and intervals of a forest over its rule."""
-    x = alt.X(
-        "value:Q",
-        title=axes.axis_title(title, narrow),
-        scale=axes.scale(domain, log),
-        axis=axes.axis(domain, log, narrow, data),
-    )
+    """Points, intervals and bars of a forest over its rule; ``x`` is the title and the scale of what lies along it."""
     base = alt.Chart(axes.data(data)).encode(y=y)
     colour, shape = axes.colour_and_shape(styles, narrow=narrow)
     layers: list[alt.Chart] = []
     if rule_at is not None:
         mark = alt.Chart(axes.data([{"at": rule_at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
-        layers.append(mark.encode(x=alt.X("at:Q", scale=axes.scale(domain, log))))
-    drawn = base.transform_filter("datum.value != null")
-    spread = base.transform_filter("datum.low != null && datum.high != null")
+        layers.append(mark.encode(x=alt.X("at:Q", scale=x["scale"])))
+    if ESTIMATED in styles:
+        bars = base.transform_filter(f"datum.series == '{ESTIMATED}'").mark_bar(height=BAR_PX, **axes.BAR_STYLE)
+        layers.append(bars.encode(x=alt.X("low:Q", **x), x2=alt.X2("high:Q")))
+    drawn = base.transform_filter(f"datum.value != null && datum.series != '{ESTIMATED}'")
+    spread = drawn.transform_filter("datum.low != null && datum.high != null")
     layers.append(
-        spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(
-            x=alt.X("low:Q", scale=axes.scale(domain, log), title=axes.axis_title(title, narrow)),
-            x2=alt.X2("high:Q"),
-            color=colour,
-        )
+        spread.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=alt.X("low:Q", **x), x2=alt.X2("high:Q"), color=colour)
     )
     for end in ("low", "high"):
         layers.append(spread.mark_tick(thickness=2, size=9).encode(x=alt.X(f"{end}:Q"), color=colour))
-    layers.append(drawn.mark_point(filled=True, size=64, opacity=1).encode(x=x, color=colour, shape=shape))
+    layers.append(
+        drawn.mark_point(filled=True, size=64, opacity=1).encode(
+            x=alt.X("value:Q", axis=axis, **x), color=colour, shape=shape
+        )
+    )
     return layers
 
 

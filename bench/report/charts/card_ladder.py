@@ -1,0 +1,177 @@
+"""Chart and table: how fast graphics cards train a network, estimated, with what others measured on them."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from bench.report.charts import chart, marks
+from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
+from bench.report.charts.paint import forest
+from bench.report.charts.paint.axes import MEASURED, PUBLISHED
+from bench.report.estimates import formula, networks
+from bench.report.estimates.networks import Network
+from bench.report.estimates.rows import Row as Figure
+from bench.report.estimates.rows import of
+from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
+from bench.report.published import cards
+from bench.report.published.cards import Card
+from bench.report.stats import estimate, quantities
+from bench.report.stats import format as fmt
+from bench.report.stats.estimate import Estimate
+from bench.report.tables import cells, table
+from bench.report.tables.table import Cellv, Draft, TableScope
+from bench.schema import Record
+from bench.workloads import registry
+
+WORKLOAD = "resnet50"
+BATCH = 32
+# What a phone has room for: those that readers own, rent or are offered.
+ON_A_PHONE = frozenset(
+    {
+        "B200 SXM 192 GB", "H100 PCIe 80 GB", "A100 SXM4 40 GB", "A10G", "L4", "Tesla T4", "Tesla P100 PCIe 16 GB",
+        "Tesla V100 SXM2 16 GB", "GeForce RTX 5090", "GeForce RTX 5080", "GeForce RTX 5070",
+        "GeForce RTX 5060 Ti 16 GB", "GeForce RTX 4090", "GeForce RTX 4080", "GeForce RTX 4070", "GeForce RTX 4060",
+        "GeForce RTX 4060 Laptop", "GeForce RTX 3090", "GeForce RTX 3080 10 GB", "GeForce RTX 3070",
+        "GeForce RTX 3060 12 GB", "GeForce RTX 3050 Laptop", "GeForce RTX 2080 Ti", "GeForce GTX 1080 Ti",
+        "GeForce GTX 1650", "Radeon RX 7900 XTX",
+    }
+)  # fmt: skip
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A card: samples a second that the formula gives for a network, or why none, and what others measured."""
+
+    card: Card
+    answer: formula.Estimate
+    rate: Estimate | None
+    figures: tuple[Figure, ...]
+
+
+def label(card: Card) -> str:
+    """The card's name without its maker's brands, and its memory."""
+    name = re.sub("^(GeForce|Tesla|Radeon) | Blackwell$", "", card.name)
+    memory = fmt.bytes_(card.memory) if card.memory else ""
+    return name if memory in name else f"{name}, {memory}"
+
+
+def _network(evidence: Evidence, workload: str) -> Network | None:
+    """The network that a workload trains first."""
+    spec = evidence.workloads.get(workload)
+    every = [v for v in spec.variants.get("reference", ()) if v.headline and v.mode == "train"] if spec else []
+    return networks.ours().get(registry.network(workload, every[0].params)) if every else None
+
+
+def _rows(evidence: Evidence, workload: str) -> list[Row]:
+    """The cards that people name most, the fastest first."""
+    network = _network(evidence, workload)
+    if network is None:
+        return []
+    named = cards.often_named()
+    cases = [formula.case_of(network, card, BATCH) for card in named]
+    twin, found = networks.twin(network), []
+    for card, case, answer in zip(named, cases, formula.estimates(cases), strict=True):
+        figures = [
+            figure
+            for figure in (of(twin.id, card.name) if twin else ())
+            if figure.seconds is not None and not figure.left_out and figure.input_from != "pictures"
+            # In the arithmetic that the estimate is of, so that the two can be compared.
+            and formula.peak(formula.case_of_row(figure, network, card)) == formula.peak(case)
+            and figure.precision not in formula.HALF
+        ]  # fmt: skip
+        rate = None
+        if answer.kind != "refused":
+            rate = estimate.mapped(marks.times_step(answer), lambda step: BATCH / step, "samples_per_s")
+            rate = msgspec.structs.replace(rate, low=rate.high, high=rate.low)
+        found.append(Row(card=card, answer=answer, rate=rate, figures=tuple(figures)))
+    return sorted(found, key=lambda row: -(row.rate.value if row.rate else 0.0))
+
+
+def _cpu(scope: Scope, workload: str) -> tuple[Record, Estimate] | None:
+    record = scope.evidence.view(scope.session).best(Pick(workload, "train", "cpu")) if scope.session else None
+    rate = None if record is None else quantities.throughput(record)
+    return None if record is None or rate is None else (record, rate)
+
+
+@table.table("card-ladder")
+def card_ladder_table(scope: TableScope) -> Draft:
+    """How fast the most named cards train a network, estimated, with what others measured on them."""
+    workload = scope.workloads[0] if len(scope.workloads) == 1 else WORKLOAD
+    noun, rows = scope.evidence.noun(workload), []
+    for session in scope.sessions[:1]:
+        record = scope.evidence.view(session).best(Pick(workload, "train", "cpu"))
+        if record is not None:
+            speed = cells.estimate(scope, quantities.throughput(record), record, noun=noun)
+            rows.append((scope.machine(session), *[cells.text("")] * 3, speed, cells.text("")))
+    for row in _rows(scope.evidence, workload):
+        published = sorted(figure.throughput for figure in row.figures)
+        said = " to ".join(dict.fromkeys(fmt.number(rate) for rate in (*published[:1], *published[-1:])))
+        rows.append((
+            cells.text(row.card.name),
+            cells.text(fmt.count(row.card.year)),
+            cells.text(fmt.bytes_(row.card.memory) if row.card.memory else ""),
+            _guessed(row, noun),
+            cells.text(""),
+            cells.text(f"{said} ({len(published)})" if published else ""),
+        ))  # fmt: skip
+    return Draft(
+        caption=f"{scope.evidence.title(workload)}: {noun} a second in training (higher is better), on cards at batch "
+        f"{BATCH} in float32 or TF32, by formula; published ones in the same arithmetic at their own batch, with "
+        "their number; the CPU's own is measured.",
+        columns=("card", "year", "memory", "estimated", "measured", "published elsewhere"),
+        rows=rows,
+    )
+
+
+def _guessed(row: Row, noun: str) -> Cellv:
+    if row.rate is None:
+        return cells.text(f"no estimate: {row.answer.reason}")
+    return Cellv(text=fmt.between(row.rate, noun), estimate=row.rate)
+
+
+@chart.chart("card-ladder")
+def card_ladder(scope: Scope) -> Picture:
+    """Training speed of a network on the cards that people name most, beside our CPU."""
+    workload = scope.workload or WORKLOAD
+    rows = [row for row in _rows(scope.evidence, workload) if row.rate is not None]
+    found = [mark for row in rows for mark in _marks(row)]
+    ours = _cpu(scope, workload)
+    if ours:
+        found.append(marks.estimated(scope, "our CPU", MEASURED["cpu"], ours[1], ours[0]))
+    few = {label(row.card) for row in rows if row.card.name in ON_A_PHONE} | {"our CPU"}
+    noun, title = scope.evidence.noun(workload), scope.title_of(workload)
+    return Picture(
+        title=_title(rows, ours[1] if ours else None, title.partition(",")[0]),
+        description=marks.in_words(f"{noun} a second, training {title}", found, marks.fmt_rate),
+        rows=found,
+        note=f"{title}, batch {BATCH}, float32 or TF32. On a phone {len(few) - 1} of the {len(rows)} cards.",
+        paint=lambda narrow: forest.forest(
+            [mark for mark in found if mark["row"] in few] if narrow else found,
+            f"{noun} a second (log scale, higher is better)", narrow=narrow, row_px=13, gap=-0.12,
+            name_chars=21 if narrow else 27, rule_at=ours[1].value if ours else None,
+        ),
+    )  # fmt: skip
+
+
+def _marks(row: Row) -> list[Mark]:
+    if row.rate is None:
+        return []
+    others = [
+        marks.absent(label(row.card), PUBLISHED, "")
+        | {"kind": "published", "slot": "", "value": figure.throughput, "note": None}
+        for figure in row.figures
+    ]
+    return [marks.guessed(label(row.card), "", row.rate, ""), *others]
+
+
+def _title(rows: list[Row], cpu: Estimate | None, network: str) -> str:
+    lows = [row.rate.low for row in rows if row.rate]
+    if not lows or cpu is None:
+        return f"How fast graphics cards train {network}"
+    least, most = (fmt.number(float(f"{low / cpu.high:.1g}")) for low in (min(lows), max(lows)))
+    return (
+        f"The slowest of {len(rows)} cards trains {network} at least {least}x as fast as our CPU, the fastest {most}x"
+    )

@@ -1,0 +1,94 @@
+"""Facts about one card: how fast it would train a network beside our CPU, and what a job on it would cost.
+
+All are estimated; a session that measured the same card takes the place of its speeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from bench.records.store import SessionResults
+from bench.report.estimates import jobs
+from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
+from bench.report.facts import estimated, fact
+from bench.report.facts.fact import Entry, Found, Make
+from bench.report.facts.networks import IMAGENET_IMAGES
+from bench.report.published import cards
+from bench.report.stats import format as fmt
+
+# The end of a fact's name, and the card that it means.
+CARDS = {
+    "t4": "Tesla T4",
+    "p100": "Tesla P100 PCIe 16 GB",
+    "gtx-1050-ti": "GeForce GTX 1050 Ti",
+    "gtx-1650": "GeForce GTX 1650",
+    "rtx-3050-laptop": "GeForce RTX 3050 Laptop",
+    "rtx-4060-laptop": "GeForce RTX 4060 Laptop",
+    "rtx-3060": "GeForce RTX 3060 12 GB",
+    "rtx-3090": "GeForce RTX 3090",
+    "rtx-4090": "GeForce RTX 4090",
+    "rtx-5090": "GeForce RTX 5090",
+    "v100": "Tesla V100 SXM2 16 GB",
+    "a100": "A100 SXM4 40 GB",
+    "h100": "H100 SXM5 80 GB",
+}
+WORKLOADS = ("resnet50", "mobilenet-v2", "cnn-digits", "mlp-tabular")
+JOB = "resnet50"
+SPEEDS = {f"{workload}-train-speedup-{end}": (workload, card) for end, card in CARDS.items() for workload in WORKLOADS}
+COSTS = {f"{JOB}-imagenet-epoch-cost-{end}": card for end, card in CARDS.items() if jobs.rents(card)}
+LEAST_BATCH = 32  # of a card, which smaller batches leave idle
+
+
+@cache
+def entries() -> Mapping[str, Entry]:
+    """The facts, by name; made of the sessions that measured the card."""
+    found: dict[str, Entry] = {}
+    for name, (workload, card) in SPEEDS.items():
+        title = f"{workload} on {fmt.with_article(card)}: training speed over that of the CPU"
+        how = "Each device at its fastest batch and usual precision, of one session."
+        found[name] = Entry(title, how, _measured(workload, card))
+    for name, card in COSTS.items():
+        title = f"one pass of ResNet-50 over the images of ImageNet on {fmt.with_article(card)}, rented"
+        found[name] = Entry(title, "The newest dated price of an hour, times hours.", lambda evidence, session: None)
+    return found
+
+
+def of(name: str, evidence: Evidence) -> Found | None:
+    """What is estimated under a fact's name; None where nothing is."""
+    if name in SPEEDS:
+        workload, card = SPEEDS[name]
+        found = _pair(evidence, workload, card)
+        if found is None:
+            return None
+        text = estimated.says(found.speedup, spoken=estimated.spoken(card))
+        return Found(text, estimated.cells(found), found.speedup, estimated.note(evidence, found))
+    return _cost(evidence, COSTS[name]) if name in COSTS else None
+
+
+def _cost(evidence: Evidence, card: str) -> Found | None:
+    found, price = _pair(evidence, JOB, card), jobs.rents(card)[0]
+    if found is None:
+        return None
+    ends = (IMAGENET_IMAGES / rate / 3600 * float(price.value) for rate in (found.gpu.high, found.gpu.low))
+    span = " to ".join(fmt.number(end, 2) for end in ends)
+    note = f"{price.text} ({price.subject}, {price.date}); {estimated.note(evidence, found)}"
+    return Found(f"{span} USD (estimated, {estimated.spoken(card)})", estimated.cells(found), None, note)
+
+
+def _pair(evidence: Evidence, workload: str, card: str) -> estimated.Pair | None:
+    if workload not in evidence.workloads:
+        return None
+    return estimated.pair(evidence, workload, card, least_batch=LEAST_BATCH)
+
+
+def _measured(workload: str, card: str) -> Make:
+    def make(evidence: Evidence, session: SessionResults) -> Found | None:
+        found = evidence.view(session).best_contrast(Pick(workload))
+        if found is None or not cards.words(card) <= cards.words(evidence.view(session).gpu_text(found.gpu)):
+            return None
+        text = fact.named(fmt.interval(found.speedup), found.arms)
+        return Found(text, fact.cells(evidence, found.gpu, found.cpu), found.speedup)
+
+    return make

@@ -1,0 +1,219 @@
+"""A page for each card that people ask for most: what it holds, costs, and is estimated to do beside our CPU."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from bench.records.store import SessionResults
+from bench.report import templates
+from bench.report.estimates import formula, jobs, networks, rows, words
+from bench.report.evidence.view import Pick
+from bench.report.facts import by_card, estimated
+from bench.report.facts.networks import IMAGENET_IMAGES
+from bench.report.pages import addresses, markup
+from bench.report.pages.addresses import Pages
+from bench.report.pages.calls import Voice
+from bench.report.pages.context import Site
+from bench.report.pages.markup import PARTS
+from bench.report.published import cards
+from bench.report.published.cards import Card
+from bench.report.published.sources import sources
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities
+from bench.report.templates import join
+from bench.schema import Record
+from bench.workloads import registry
+
+GPU = templates.macros("gpu.md.j2")
+INDEX = "gpus/index.md"
+MOST_ROWS = 12  # of speeds from elsewhere
+
+
+class Side(NamedTuple):
+    """A CPU cell of ours that cards stand beside, and its session."""
+
+    session: SessionResults
+    record: Record
+
+
+def slug(card: Card) -> str:
+    """A card's name in addresses."""
+    return re.sub(r"[^a-z0-9]+", "-", card.name.lower()).strip("-")
+
+
+def path_of(card: Card) -> str:
+    """The page of a card."""
+    return f"gpus/{slug(card)}.md"
+
+
+def link(page: str, name: str) -> Markup:
+    """A card's name that leads to its page."""
+    return PARTS.link(addresses.href(page, path_of(cards.card(name))), name)
+
+
+def gpu_pages(site: Site) -> Pages:
+    """A page for each often-named card, and their index."""
+    sides = list(_sides(site))
+    found = cards.often_named()
+    pages: Pages = {path_of(card): _page(site, card, sides) for card in found}
+    return pages | {INDEX: _index(site, found, sides)}
+
+
+def _sides(site: Site) -> Iterator[tuple[Side, Side | None]]:
+    """Of every network the fastest training cell on a CPU, and TensorFlow's, with which alone launching compares."""
+    for workload in site.evidence.model_workloads():
+        for session in site.evidence.shown:
+            view = site.evidence.view(session)
+            best = view.best(Pick(workload, "train", "cpu"))
+            if best is not None and registry.network(workload, best.cell.params) in networks.ours():
+                own = view.best(Pick(workload, "train", "cpu", backend="tensorflow"))
+                yield Side(session, best), None if own is None else Side(session, own)
+                break
+
+
+def _pair(card: Card, sides: tuple[Side, Side | None]) -> tuple[estimated.Pair | None, formula.Estimate]:
+    """What the card does beside the cell that it can be compared with, and the answer of the formula."""
+    best, own = sides
+    answer = formula.estimate(estimated.case_of(best.record, card, by_card.LEAST_BATCH))
+    side = own if answer.kind == "launching" else best
+    pair = None if side is None else estimated.of_record(side.session, side.record, card.name, by_card.LEAST_BATCH)
+    return pair, answer
+
+
+def _page(site: Site, card: Card, sides: list[tuple[Side, Side | None]]) -> str:
+    path = path_of(card)
+    voice = Voice(site, path)
+    measured = _measured(card)
+    text = GPU.page(
+        least_batch=by_card.LEAST_BATCH,
+        facts=_facts(voice, card),
+        sure=words.trust(None, formula.constants()),
+        how=addresses.href(path, estimated.HOW_PAGE),
+        speeds=PARTS.table(
+            ("Network", "Our CPU", card.name, "Times our CPU", "Largest batch"),
+            [_speed(site, path, card, both) for both in sides],
+            label=f"Estimated for {card.name}",
+        ),
+        cost=_cost(voice, card, sides),
+        measured=measured,
+        all_rows=addresses.href(path, "data/estimates.csv"),
+        index=addresses.href(path, INDEX),
+    )
+    about = f"{card.name}: memory, prices, and how fast it is estimated to train our networks beside our CPU."
+    return markup.page(card.name, about, text, search=False)
+
+
+def _facts(voice: Voice, card: Card) -> Markup:
+    """What the data sheet says, and what it costs where somebody dated a price."""
+    source = PARTS.link(card.url, card.source_title)
+    pairs = [
+        ("Came out", card.released),
+        ("Architecture", f"{card.vendor} {card.architecture}"),
+        ("Memory", fmt.bytes_(card.memory) if card.memory else "not known"),
+        ("Bandwidth", f"{fmt.number(card.bandwidth / 1e9)} GB/s" if card.bandwidth else "not known"),
+        ("Peak, single precision", f"{fmt.number(card.fp32 / 1e12)} TFLOP/s" if card.fp32 else "not known"),
+        ("Source", source),
+    ]
+    if launch := jobs.launch_price(card.name):
+        pairs.append(("Price when it came out", voice.published(launch.id)))
+    if rents := jobs.rents(card.name):
+        pairs.append(("Rented, an hour", join((voice.published(price.id) for price in rents), "; ")))
+    return PARTS.facts(pairs)
+
+
+def _speed(site: Site, path: str, card: Card, sides: tuple[Side, Side | None]) -> tuple[object, ...]:
+    """A network's row: measured on the CPU, estimated on the card."""
+    pair, answer = _pair(card, sides)
+    record, session = (sides[0].record, sides[0].session) if pair is None else (pair.record, pair.session)
+    network, noun = estimated.case_of(record, card).network, record.spec.sample_noun
+    rate, refs = quantities.throughput(record), (markup.ref(session, record),)
+    assert rate is not None, "the fastest cell has a rate"
+    fits = jobs.largest_batch(network, card)
+    batches = "" if fits is None else f"{fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
+    cpu = site.number(path, fmt.interval(rate, noun=noun), refs, hint=f"batch {record.cell.batch_size}")
+    title = record.spec.title
+    if pair is None:
+        return title, cpu, "no estimate", _in_a_word(answer), batches
+    note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
+    shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.gpu, pair.speedup))
+    return title, cpu, *shown, batches
+
+
+def _in_a_word(answer: formula.Estimate) -> str:
+    """Why there is none."""
+    return answer.range_of if answer.kind == "refused" else "no TensorFlow cell"
+
+
+def _cost(voice: Voice, card: Card, sides: list[tuple[Side, Side | None]]) -> Markup:
+    """One pass of ResNet-50 over ImageNet on the card: time, and price where it can be rented."""
+    found = next((both for both in sides if both[0].record.cell.workload == by_card.JOB), None)
+    if found is None:
+        return Markup("")
+    pair, answer = _pair(card, found)
+    if pair is None:
+        return Markup("")
+    n_steps = jobs.steps(IMAGENET_IMAGES, pair.batch)
+    time = f"{fmt.seconds(answer.low * n_steps)} to {fmt.seconds(answer.high * n_steps)}"
+    prices = [
+        (f"{fmt.number(cost.low, 2)} to {fmt.number(cost.high, 2)} {cost.price.unit.partition('/')[0]}", price)
+        for cost in jobs.costs(answer, n_steps, card)
+        for price in (voice.published(cost.price.id),)
+    ]
+    shown = voice.site.estimated(voice.page, time)
+    return GPU.cost(shown, [(voice.site.estimated(voice.page, text), price) for text, price in prices])
+
+
+def _measured(card: Card) -> Markup:
+    """Speeds that others measured on it, one of each network, those with most rows first."""
+    of_network: dict[str, list[rows.Row]] = {}
+    for row in (*rows.measured(), *rows.notebooks()):
+        if row.card == card.name and row.batch:
+            of_network.setdefault(row.network, []).append(row)
+    first = sorted(of_network.values(), key=len, reverse=True)[:MOST_ROWS]
+    lines = []
+    for row in (max(group, key=lambda row: row.throughput) for group in first):
+        network, source = networks.published()[row.network], sources()[row.source]
+        name = f"{network.title} {network.size}".strip()
+        how = f"{row.framework}, {row.precision}, batch {row.batch:g}"
+        speed = Markup('<span class="pub"><span>{}</span></span>').format(f"{fmt.number(row.throughput)} {row.unit}")
+        lines.append((name, speed, how, PARTS.link(source.url, source.id) if source.url else source.id))
+    if not lines:
+        return Markup("")
+    n = sum(map(len, of_network.values()))
+    table = PARTS.table(("Network", "Fastest figure", "With", "Source"), lines, label="Measured elsewhere")
+    return PARTS.folded(f"{fmt.count(n)} figures of {len(of_network)} networks", table) if lines else Markup("")
+
+
+def _index(site: Site, found: tuple[Card, ...], sides: list[tuple[Side, Side | None]]) -> str:
+    """All cards in one table, fastest first; those that the formula refuses at the end."""
+    both = next((one for one in sides if one[0].record.cell.workload == by_card.JOB), None)
+    voice = Voice(site, INDEX)
+    lines = []
+    for card in found:
+        pair = _pair(card, both)[0] if both else None
+        launch = jobs.launch_price(card.name)
+        shown: tuple[object, ...] = ("no estimate", "")
+        if pair is not None:
+            shown = (
+                site.estimated(INDEX, fmt.between(pair.gpu, "images")),
+                site.estimated(INDEX, fmt.between(pair.speedup)),
+            )
+        line = (
+            PARTS.link(addresses.href(INDEX, path_of(card)), card.name),
+            fmt.bytes_(card.memory) if card.memory else "not known",
+            str(card.year),
+            voice.published(launch.id) if launch else "",
+            *shown,
+        )
+        lines.append((0.0 if pair is None else -pair.gpu.value, line))
+    lines.sort(key=lambda item: item[0])
+    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images/s", "Times our CPU")
+    table = PARTS.table(columns, [line for _, line in lines], label="Cards")
+    about = "Memory, year, price, and the estimated speed of ResNet-50 of the cards that people ask for most."
+    how = "[how we estimate](../method/how-we-estimate.md)"
+    text = f"The cards that people ask for most, fastest first. Speeds are estimated, not measured: {how}.\n\n"
+    return markup.page("Graphics cards", about, text, table, "\n")

@@ -1,0 +1,233 @@
+"""What pages show where a formula speaks and no record: another mark, another link, no count among measurements."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+pytest.importorskip("altair")
+
+from bench.records import files, store
+from bench.records.store import Results
+from bench.report.claims import case
+from bench.report.estimates import formula, jobs, rows
+from bench.report.evidence.evidence import Evidence
+from bench.report.facts import by_card, estimated, graded, lookup
+from bench.report.pages import (
+    calls,
+    cell_pages,
+    context,
+    data_files,
+    estimate_calls,
+    fact_pages,
+    gpu_pages,
+    left_out,
+    menu,
+    render,
+)
+from bench.report.published import cards
+from bench.workloads import registry
+from tests import gpu_session
+from tests.factories import make_gpu, make_machine, make_record, make_run, make_session, make_session_results
+
+ROOT = Path(__file__).parents[1]
+FACT = "resnet50-train-speedup"
+
+
+@cache
+def site(*, with_gpu: bool = False) -> context.Site:
+    """The pages over the committed sessions without a GPU, or with an invented one beside them."""
+    stored = store.load(files.RESULTS)
+    bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
+    more = (gpu_session.gpu_session(only=("resnet50", "mlp-tabular")),) if with_gpu else ()
+    return context.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *more)), registry.workloads()))
+
+
+def test_an_estimate_links_to_how_it_is_made_and_says_how_far_it_can_be_trusted():
+    shown = str(calls.Voice(site(), "index.md").fact(FACT))
+    known = formula.constants()
+
+    assert re.match(r'<a class="est" href="method/how-we-estimate/" title="Estimated\. ', shown)
+    assert "data-cells" not in shown and "evidence" not in shown.partition(">")[0]
+    assert f"{known.counts['points']:,} published measurements on {known.counts['cards']} GPUs" in shown
+    assert f"{known.ranges['keras'].inside} of {known.ranges['keras'].n}" in shown
+
+
+def test_a_record_takes_the_place_of_an_estimate():
+    shown = str(calls.Voice(site(with_gpu=True), "index.md").fact(FACT))
+
+    assert 'class="num"' in shown and gpu_session.MACHINE in shown and "estimated" not in shown
+
+
+@pytest.mark.parametrize("path", ["index.md", "faq/how-many-times-faster.md"])
+def test_a_gpu_record_makes_the_estimate_step_back_on_its_pages(path: str):
+    before, after = (render.render(one, one.sources[path])[1] for one in (site(), site(with_gpu=True)))
+
+    assert 'class="est"' in before
+    assert not re.search(r'class="est"[^>]*title="[^"]*ResNet-50', after)
+
+
+def test_an_estimate_counts_as_no_measurement():
+    voice = calls.Voice(site(), "index.md")
+    voice.fact(FACT)
+    known = voice.calls()
+
+    assert [] == list(voice.sessions())
+    assert (False, True, True) == tuple(known[name](FACT) for name in ("measured", "estimated", "known"))
+    assert ("estimated", False) == tuple(data_files.fact_data(site().fact(FACT))[key] for key in ("kind", "measured"))
+
+
+def test_all_facts_lists_estimates_apart_from_measurements():
+    text = fact_pages.facts_page(site())
+    _, _, below = text.partition("\n## Estimated\n")
+    estimated, _, missing = below.partition("\n## Not measured yet\n")
+
+    assert f'id="{FACT}"' in estimated and 'class="est"' in estimated
+    assert f"`{FACT}`" not in missing
+
+
+def test_tables_for_readers_leave_out_what_nobody_measured_and_name_it_once():
+    names: list[str] = []
+    missing = str(left_out.MISSING)
+    table = f"| | ours | theirs |\n| --- | --- | --- |\n| a | {missing} | 3 |\n| b | not measured yet | |"
+
+    assert "|  | theirs |\n| --- | --- |\n| a | 3 |" == left_out.in_markdown(table, names)
+    assert ["ours", "b"] == names
+    assert 1 == left_out.foot(names, "x").count("ours; b")
+    assert "" == left_out.foot([], "x")
+
+
+def test_a_table_that_holds_a_value_keeps_its_row_with_a_dash_for_what_is_missing():
+    names: list[str] = []
+    table = f"| net | CPU | GPU |\n| --- | --- | --- |\n| a | 2 | {left_out.MISSING} |\n| b | 1 | 4 |"
+    found = left_out.in_markdown(table, names)
+
+    assert [] == names and 1 == found.count(">–</span>") and "not measured yet" not in found
+
+
+@pytest.mark.parametrize("path", ["index.md", "faq/amd-gpu.md", "faq/gpu-slower-than-cpu.md", "faq/wsl2-or-docker.md"])
+def test_no_page_for_readers_says_not_measured_yet(path: str):
+    head, body = render.render(site(), site().sources[path])
+
+    assert "not measured yet" not in (head + body).lower()
+
+
+def test_the_home_page_shows_the_estimate_in_its_table():
+    body = render.render(site(), site().sources["index.md"])[1]
+
+    assert 10 < body.count('class="est"')
+    assert "Rests on" not in body
+
+
+@cache
+def card_pages() -> dict[str, str]:
+    return gpu_pages.gpu_pages(site())
+
+
+def test_every_often_named_card_has_a_page_and_a_line_in_the_index():
+    pages = card_pages()
+    names = [card.name for card in cards.often_named()]
+
+    assert 60 <= len(names) and 1 + len(names) == len(pages)
+    assert len(names) == pages[gpu_pages.INDEX].count('<th scope="row">')
+    assert all(f">{name}</a>" in pages[gpu_pages.INDEX] for name in names)
+
+
+def test_a_card_stands_beside_our_cpu_and_a_refusal_says_why_in_a_word():
+    text = card_pages()["gpus/geforce-rtx-4090.md"]
+
+    assert 'class="num"' in text and 10 < text.count('class="est"')
+    assert "<td>no estimate</td><td>recurrent</td>" in text
+    assert "exclude: true" in text.partition("\n---\n")[0]
+    assert "0.29 USD/GPU-hour" in text and "One pass of ResNet-50" in text
+
+
+def test_the_menu_has_the_index_of_cards_and_not_each_card():
+    shown = str(menu.navigation({"index.md": "", **card_pages()}))
+
+    assert gpu_pages.INDEX in shown and "rtx-4090" not in shown
+
+
+def test_every_published_row_with_a_step_stands_beside_its_estimate():
+    lines = list(csv.DictReader(io.StringIO(data_files.estimate_files()["data/estimates.csv"])))
+    known = [line for line in lines if line["kind"] != "refused"]
+
+    assert len(lines) == sum(row.seconds is not None for row in (*rows.measured(), *rows.notebooks()))
+    assert 1000 < len(known) and all(line["refused_because"] for line in lines if line["kind"] == "refused")
+    for line in known[::97]:
+        ratio = float(line["measured_s"]) / float(line["estimated_s"])
+        assert float(line["measured_over_estimated"]) == pytest.approx(ratio, rel=1e-3)
+        assert (line["in_range"] == "yes") == (
+            float(line["low_s"]) <= float(line["measured_s"]) <= float(line["high_s"])
+        )
+
+
+def test_a_fact_of_a_card_is_estimated_until_a_session_has_measured_that_card():
+    name = "resnet50-train-speedup-h100"
+    found = site().fact(name)
+    card = make_gpu("NVIDIA H100 SXM5 80 GB")
+    machine = make_machine("h100-16c", gpus=(card,))
+    records = [make_record("resnet50", device=device, threads=16, n_runs=5) for device in ("cpu", "gpu")]
+    measured = make_session_results(records, machine=machine, session=make_session(records, machine_id=machine.id))
+    after = lookup.lookup(name, Evidence(Results((measured,)), registry.workloads()))
+
+    assert "estimated" == found.kind and found.text.endswith("(estimated, H100)") and "H100" in found.note
+    assert "measured" == after.kind and "estimated" not in after.text
+
+
+def test_a_job_on_a_card_costs_its_hours_at_a_dated_price():
+    found, price = site().fact("resnet50-imagenet-epoch-cost-rtx-4090"), jobs.rents("GeForce RTX 4090")[0]
+    low, high = (float(number) for number in re.findall(r"[\d.]+(?= to| USD)", found.text))
+    pair = estimated.pair(site().evidence, "resnet50", "GeForce RTX 4090", least_batch=by_card.LEAST_BATCH)
+
+    for rate, cost in ((pair.gpu.high, low), (pair.gpu.low, high)):
+        assert 1_281_167 / rate / 3600 * float(price.value) == pytest.approx(cost, rel=0.05)
+    assert price.date in found.note
+
+
+def graded_evidence(*factors: float) -> Evidence:
+    """Records of ResNet-50 on an H100, each so many times the middle of the formula's range."""
+    machine = make_machine("h100-16c", gpus=(make_gpu("NVIDIA H100 SXM5 80 GB"),))
+    records = []
+    for index, factor in enumerate(factors):
+        record = make_record("resnet50", device="gpu", threads=16, batch_size=8 + index, n_samples=8 * (8 + index))
+        session = make_session_results([record], machine=machine, session=make_session([record], machine_id=machine.id))
+        found = graded.grade(session, record)
+        step_s = factor * found.answer.seconds
+        records.append(msgspec.structs.replace(record, runs=(make_run(0, cell=record.cell, step_s=(step_s,) * 3),)))
+    session = make_session(records, machine_id=machine.id)
+    return Evidence(Results((make_session_results(records, machine=machine, session=session),)), registry.workloads())
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected", "is_doubted"),
+    [
+        ((1.0,) * 20, (20, 20), False),
+        ((1.0,) * 16 + (9.0,) * 4, (16, 20), False),
+        ((1.0,) * 15 + (9.0,) * 5, (15, 20), True),
+        ((9.0,) * 19, (0, 19), False),
+        ((), (0, 0), False),
+    ],
+)
+def test_our_gpu_records_grade_the_formula_and_lower_its_badge(factors, expected, is_doubted):
+    found = context.Site(ROOT / "docs", graded_evidence(*factors))
+    verdict = case.Verdict(id="x", belief="X.", outcome="false", parts=(), rule="", basis="estimates")
+    told = str(estimate_calls.grades(calls.Voice(found, "method/how-we-estimate.md")))
+
+    assert expected == tuple(found.tally) and is_doubted == found.tally.is_doubted
+    assert is_doubted == ("do not bear out" in found.basis(verdict)) == ("too few" in told)
+
+
+def test_a_gpu_records_page_folds_what_the_estimate_had_said():
+    pages = cell_pages.evidence_pages(graded_evidence(1.0, 9.0), "")
+    text = "".join(pages.values())
+
+    assert 2 == text.count("What the estimate had said")
+    assert 1 == text.count("the measured step lies in it") == text.count("the measured step lies outside")
+    assert "What the estimate had said" not in "".join(cell_pages.evidence_pages(site().evidence, "").values())
