@@ -106,13 +106,10 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
 
 def _guessed(scope: TableScope, guess: estimated.Pair) -> tuple[Cellv, ...]:
     """Settings, CPU, the CPU's measured speed, the card's range and the ratio's."""
-    noun = guess.record.spec.sample_noun
     return (
         cells.text(f"batch {guess.record.cell.batch_size} on both"),
         cells.text(scope.evidence.view(guess.session).cpu_text(guess.record)),
-        cells.estimate(scope, guess.cpu, guess.record, noun=noun),
-        Cellv(text=estimated.says(guess.gpu, noun), estimate=guess.gpu),
-        Cellv(text=estimated.says(guess.speedup), estimate=guess.speedup),
+        *cells.estimated_sides(scope, guess),
     )
 
 

@@ -166,7 +166,7 @@ def _guessed(row: Row, said: str) -> Cellv:
     if answer.kind == "refused":
         return cells.text(f"no estimate: {answer.reason}")
     time = marks.times_step(answer, row.n_steps)
-    return Cellv(text=fmt.between(time), estimate=time)
+    return Cellv(text=fmt.between(time), estimate=time, is_estimated=True)
 
 
 @chart.chart("time-to-finish", about_gpu=True)
