@@ -282,11 +282,16 @@ def test_no_answer_contradicts_the_chart_beside_it(is_reversed: bool):
     found, seen = evidence(is_reversed=is_reversed), set()
     surface = [row for row in draw.draw("mlp-surface", found).rows if row["value"] is not None]
     rates = [row for row in draw.draw("matmul-rate", found).rows if row["value"] is not None]
+    pairs = [row for row in draw.draw("same-script-pairs", found).rows if "kind" not in row]
     for page, answer in own_answers(is_reversed=is_reversed).items():
         drawn = drawn_on(page)
         if "cpu-gpu-speedup" in drawn:
             ours = sorted(row["value"] for row in at_their_best(found))
             assert [factor(case.part.text) for case in answer.cases] == pytest.approx(ours, rel=0.006), page
+        elif "same-script-pairs" in drawn and page == "gpu-slower-than-cpu":
+            (case,) = answer.cases
+            (row,) = (row for row in pairs if row["row"] == found.title("mlp-tabular"))
+            assert factor(case.part.text) == pytest.approx(row["value"], rel=0.006), page
         elif "mlp-surface" in drawn:
             (case,) = answer.cases
             (row,) = (row for row in surface if (row["width"], row["batch"]) == (128, 32))
