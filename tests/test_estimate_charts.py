@@ -96,7 +96,8 @@ def test_a_refused_job_has_no_mark_but_its_reason():
     guessed = {row["row"] for row in of_kind(made, "estimated")}
 
     assert "LSTM, 25,000 short texts" in {row["row"] for row in made.rows} - guessed
-    assert f"LSTM, 25,000 short texts ({formula.REFUSED['recurrent'][0]})" in made.note
+    shown = drawings.svg(made.wide, made, "x", "wide")
+    assert "No estimate for LSTM, 25,000 short texts (recurrent)" in shown
     table = make_table.make("time-to-finish", stored())
     lstm = next(row for row in table.rows if "LSTM, 25,000 short texts" in {cell.text for cell in row})
     assert f"no estimate: {formula.REFUSED['recurrent'][0]}" in {cell.text for cell in lstm}
@@ -124,6 +125,8 @@ def test_the_speed_up_of_a_workload_nobody_measured_is_the_estimate_of_the_facts
 
     assert [(guess.speedup.low, guess.speedup.high)] == [(row["low"], row["high"]) for row in marks]
     assert "not measured yet" not in drawings.svg(made.wide, made, "x", "wide")
+    faster = [row for row in of_kind(made, "estimated") if row["low"] > 1]
+    assert f"A T4 would train {len(faster)} of {len(of_kind(made, 'estimated'))} networks faster" in made.title
     table = make_table.make("cpu-gpu-speedup", stored())
     assert any("(estimated, T4)" in cell.text for row in table.rows for cell in row)
 

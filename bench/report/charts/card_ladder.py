@@ -129,7 +129,7 @@ def card_ladder_table(scope: TableScope) -> Draft:
 def _guessed(row: Row, noun: str) -> Cellv:
     if row.rate is None:
         return cells.text(f"no estimate: {row.answer.reason}")
-    return Cellv(text=fmt.between(row.rate, noun), estimate=row.rate)
+    return Cellv(text=fmt.between(row.rate, noun), estimate=row.rate, is_estimated=True)
 
 
 @chart.chart("card-ladder")

@@ -166,7 +166,7 @@ def _guessed(row: Row, said: str) -> Cellv:
     if answer.kind == "refused":
         return cells.text(f"no estimate: {answer.reason}")
     time = marks.times_step(answer, row.n_steps)
-    return Cellv(text=fmt.between(time), estimate=time)
+    return Cellv(text=fmt.between(time), estimate=time, is_estimated=True)
 
 
 @chart.chart("time-to-finish", about_gpu=True)
@@ -182,10 +182,10 @@ def time_to_finish(scope: Scope) -> Picture:
         title=title if rows else "Time to finish familiar jobs",
         description=marks.in_words(f"Time to finish familiar jobs{scope.place()}", found, fmt.seconds),
         rows=found,
-        note=_note(rows),
+        note="The ranges of the cards are estimated and leave out start-up, compiling and loading.",
         paint=lambda narrow: forest.forest(
             found, "time to finish (log scale, lower is better)", narrow=narrow, row_px=13,gap=0.5,
-            axis=axes.spans_axis(narrow=narrow),
+            axis=axes.spans_axis(narrow=narrow), foot=_foot(rows),
         ),
     )  # fmt: skip
 
@@ -207,13 +207,12 @@ def _spoken(seconds: float) -> str:
     return f"{fmt.number(seconds / size, 2)} {unit}"
 
 
-def _note(rows: list[Row]) -> str:
-    """What the cards' ranges are, and which jobs have none."""
-    refused: dict[str, str] = {}
-    for row in rows:
-        for answer in row.guesses.values():
-            if answer.kind == "refused":
-                refused[row.job.title] = answer.reason
-    said = "The ranges of the cards are estimated and leave out start-up, compiling and loading."
-    without = "; ".join(f"{title} ({reason})" for title, reason in refused.items())
-    return f"{said} No estimate for: {without}." if without else said
+def _foot(rows: list[Row]) -> str:
+    """Which jobs have no estimate, and the word for why."""
+    refused = {
+        row.job.title: answer.range_of
+        for row in rows
+        for answer in row.guesses.values()
+        if answer.kind == "refused"
+    }  # fmt: skip
+    return f"No estimate for {'; '.join(f'{title} ({why})' for title, why in refused.items())}." if refused else ""

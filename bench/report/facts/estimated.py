@@ -62,6 +62,8 @@ def pair(
     Where launching decides, both sides are TensorFlow's, of which alone anything was published.
     """
     for session in evidence.shown:
+        if session.session.profile == "smoke":  # its sizes are too small to tell anything
+            continue
         record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
         found = None if record is None else of_record(session, record, card, least_batch)
         if found is None:

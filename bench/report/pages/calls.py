@@ -201,7 +201,7 @@ class Voice:
 
     def _shortened(self, made: tables_table.Table) -> tables_table.Table:
         """A table without what holds no number, which the page's foot names."""
-        columns, rows, gone = left_out.without(made.columns, made.rows, _is_missing, lambda cell: bool(cell.cells))
+        columns, rows, gone = left_out.without(made.columns, made.rows, _is_missing, _is_value)
         self.left_out += gone
         at = int(made.columns[:1] == (tables_table.MACHINE,))
         self.left_out += [row[at].text for row in made.rows if row[at].text not in {kept[at].text for kept in rows}]
@@ -365,6 +365,10 @@ class Voice:
 
 def _is_missing(cell: tables_table.Cellv) -> bool:
     return cell.text == facts_fact.NOT_MEASURED
+
+
+def _is_value(cell: tables_table.Cellv) -> bool:
+    return bool(cell.cells) or cell.estimate is not None
 
 
 def _measured_cells(parts: Iterable[claims_case.Part]) -> Iterator[CellRef]:

@@ -37,7 +37,7 @@ def held_out() -> str:
         )
         for line in formula.constants().held_out
     ]
-    columns = ("Left out of the fit", "Of these", "Points", "Half within", "Nine in ten within", "Within a factor 2")
+    columns = ("Left out", "Groups", "Points", "Half within", "9 in 10 within", "Below 2")
     return PARTS.table(columns, rows, label="Errors where the fit had not seen the case")
 
 

@@ -94,7 +94,7 @@ def _page(site: Site, card: Card, sides: list[tuple[Side, Side | None]]) -> str:
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),
         speeds=PARTS.table(
-            ("Network", "Our CPU", card.name, "Times our CPU", "Largest batch"),
+            ("Network", "Times our CPU", "This card", "Our CPU", "Largest batch"),
             [_speed(site, path, card, both) for both in sides],
             label=f"Estimated for {card.name}",
         ),
@@ -104,7 +104,7 @@ def _page(site: Site, card: Card, sides: list[tuple[Side, Side | None]]) -> str:
         index=addresses.href(path, INDEX),
     )
     about = f"{card.name}: memory, prices, and how fast it is estimated to train our networks beside our CPU."
-    return markup.page(card.name, about, text, search=False)
+    return markup.page(card.name, about, text, search=False, hide=("navigation", "toc"))
 
 
 def _facts(voice: Voice, card: Card) -> Markup:
@@ -137,10 +137,10 @@ def _speed(site: Site, path: str, card: Card, sides: tuple[Side, Side | None]) -
     cpu = site.number(path, fmt.interval(rate, noun=noun), refs, hint=f"batch {record.cell.batch_size}")
     title = record.spec.title
     if pair is None:
-        return title, cpu, "no estimate", _in_a_word(answer), batches
+        return title, "no estimate", _in_a_word(answer), cpu, batches
     note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
-    shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.gpu, pair.speedup))
-    return title, cpu, *shown, batches
+    shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.speedup, pair.gpu))
+    return title, *shown, cpu, batches
 
 
 def _in_a_word(answer: formula.Estimate) -> str:

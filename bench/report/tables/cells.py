@@ -135,7 +135,7 @@ def both_devices(scope: TableScope, session: SessionResults, workload: str) -> t
     Where nobody measured a GPU, the estimate for a card beside the CPU on which it rests.
     """
     contrast = scope.evidence.view(session).best_contrast(Pick(workload))
-    if contrast is None and (guessed := _estimated_sides(scope, session, workload)) is not None:
+    if contrast is None and (guessed := _guess_beside(scope, session, workload)) is not None:
         return guessed
     if contrast is None:
         found = (scope.evidence.view(session).candidates(Pick(workload, "train", device)) for device in DEVICES)
@@ -147,7 +147,7 @@ def both_devices(scope: TableScope, session: SessionResults, workload: str) -> t
     return cpu, gpu, msgspec.structs.replace(ratio, text=f"{value} ({contrast.arms}; {interval}")
 
 
-def _estimated_sides(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, ...] | None:
+def _guess_beside(scope: TableScope, session: SessionResults, workload: str) -> tuple[Cellv, ...] | None:
     """A CPU's measured speed, a card's estimated one and their ratio; None where the formula has none.
 
     Nothing is estimated beside a GPU that somebody measured.
@@ -157,7 +157,12 @@ def _estimated_sides(scope: TableScope, session: SessionResults, workload: str) 
     found = estimated.pair(scope.evidence, workload)
     if found is None or found.session is not session:
         return None
-    noun, note = scope.evidence.noun(workload), estimated.note(scope.evidence, found)
+    return estimated_sides(scope, found)
+
+
+def estimated_sides(scope: TableScope, found: estimated.Pair) -> tuple[Cellv, ...]:
+    """The CPU's measured speed, the card's estimated one, and their ratio."""
+    noun, note = found.record.spec.sample_noun, estimated.note(scope.evidence, found)
     refs = scope.evidence.refs(found.record)
     guessed = (
         Cellv(text=estimated.says(value, noun), estimate=value, cells=refs, note=note, is_estimated=True)

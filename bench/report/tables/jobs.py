@@ -12,7 +12,7 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING, NOTHING
-from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
+from bench.report.tables.table import MACHINE, NO_GPU, Cellv, Draft, TableScope
 from bench.schema import BACKENDS, DEVICES
 
 CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
@@ -47,6 +47,7 @@ def headline(scope: TableScope) -> Draft:
     if is_estimated:
         card = fmt.with_article(estimated.CARD)
         caption += f" What is estimated is of {card}, a free one, at the same batch in float32."
+        rows = [tuple(cells.text("no estimate") if cell is NO_GPU else cell for cell in row) for row in rows]
     if not (has_gpu or is_estimated):
         columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
     return Draft(caption=caption, columns=columns, rows=rows)

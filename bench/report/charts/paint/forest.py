@@ -153,11 +153,12 @@ def forest(
     gap: float = 0.6,
     name_chars: int | None = None,
     axis: alt.Axis | None = None,
+    foot: str = "",
 ) -> Layers:
     """One line per result: point and interval, the bar of an estimated range, or the reason why there is none.
 
     ``gap`` is the room between two rows in lines; a name is broken after ``name_chars``; ``axis`` replaces the plain
-    one.
+    one, below which the ``foot`` stands.
     """
     slots: dict[str, set[str]] = {}
     for row in rows:
@@ -175,7 +176,9 @@ def forest(
         scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
         axis=axes.names_axis(lines.names),
     )
-    x = {"title": axes.axis_title(title, narrow), "scale": axes.scale(domain, log)}
+    below = axes.wrapped(foot, 38 if narrow else 80).split("|") if foot else []
+    said = axes.axis_title(title, narrow)
+    x = {"title": [*([said] if isinstance(said, str) else said), *below], "scale": axes.scale(domain, log)}
     axis = axis or axes.axis(domain, log, narrow, lines.data)
     layers = _marks(lines.data, styles, x, axis, y, narrow=narrow, rule_at=rule_at)
     for role in ("ink-soft", "published", "estimated", "missing"):
