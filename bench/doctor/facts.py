@@ -16,6 +16,8 @@ NvmlState = Literal["answers", "silent", "no library", "no binding", ""]
 SEVERITIES: tuple[Severity, ...] = ("problem", "note", "ok")
 # PCI vendor numbers of graphics cards. Source: https://pcisig.com/membership/member-companies
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
+# A device's own number, of which the beginning is enough.
+UUID = re.compile(r"((?:GPU|MIG)-\w{4})[\w-]+")
 NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
@@ -192,6 +194,6 @@ def block(facts: Facts) -> str:
             lines.append(f"{NAMES.get(backend.name, backend.name)} {backend.version} {' '.join(built)}".rstrip())
             lines += [f"  says: {text}" for text in (backend.error, backend.keras_error, backend.log) if text]
     lines += [f"packages: {' '.join(f'{name}={version}' for name, version in facts.packages.items())}"]
-    lines += [f"{name}={value}" for name, value in facts.variables.items()]
+    lines += [UUID.sub(r"\1...", f"{name}={value}") for name, value in facts.variables.items()]
     lines += [f"not read: {name}: {reason}" for name, reason in host.refused.items()]
     return "\n".join(lines)

@@ -156,14 +156,46 @@ def driver(facts: Facts, oldest: str = "") -> str:
     return f"install NVIDIA's driver{to} from your distribution, restart, then check with: nvidia-smi{limit}"
 
 
+def last_branches() -> str:
+    """Which branch of NVIDIA's driver is the last that knows each generation of cards that it gave up."""
+    last: dict[str, list[str]] = {}
+    for row in builds.table().generation:
+        if row.last_driver:
+            last.setdefault(row.last_driver, []).append(row.name)
+    return "; ".join(f"branch {branch} is the last for {', '.join(names)}" for branch, names in last.items())
+
+
+# How a container of each kind is given an NVIDIA card, and an AMD one; docker's way where none is listed.
+START = {
+    "docker": (
+        "docker run --gpus all ... (the host needs the NVIDIA Container Toolkit)",
+        "docker run --device=/dev/kfd --device=/dev/dri ...",
+    ),
+    "podman": (
+        "podman run --device nvidia.com/gpu=all ... (the host needs the NVIDIA Container Toolkit, with: nvidia-ctk cdi "
+        "generate)",
+        "podman run --device=/dev/kfd --device=/dev/dri ...",
+    ),
+    "kubernetes": (
+        "give the pod nvidia.com/gpu: 1 under resources, limits (the cluster needs NVIDIA's device plugin)",
+        "give the pod amd.com/gpu: 1 under resources, limits (the cluster needs AMD's device plugin)",
+    ),
+    "apptainer": ("apptainer exec --nv ...", "apptainer exec --rocm ..."),
+}
+
+
+def start(facts: Facts) -> str:
+    """How this kind of container is started so that it has the machine's GPU."""
+    ways = START.get(facts.host.container, START["docker"])
+    return ways[0] if is_present(facts, "NVIDIA") else ways[1]
+
+
 def rights(facts: Facts) -> str:
     """How this user comes by the right to open the devices of a GPU."""
     if facts.host.system != "Linux":
         return "the Device Manager tells whether its driver runs; else install the maker's newest"
-    if facts.host.container and is_present(facts, "NVIDIA"):
-        return "start the container with: docker run --gpus all ..."
     if facts.host.container:
-        return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
+        return f"hand the devices in when the container starts: {start(facts)}"
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""
     return f"sudo usermod -aG render,video $USER, then log in again{remote}"
 

@@ -20,8 +20,9 @@ BACKEND = r"(?P<backend>tensorflow|jax|torch)"
 UNUSED = r"(tensorflow|jax|torch)-(cpu|unseen|no-device|cuda-driver-library|plugin|and-cuda|libraries|no-permission)"
 CONSEQUENCES = (
     (r"nvidia-(?!binding).*", UNUSED),
-    (r"cuda-visible-devices|nvidia-visible-devices", rf"{UNUSED}|(tensorflow|jax|torch)-(driver|architecture)"),
+    (r"cuda-visible-devices|nvidia-visible-devices", rf"{UNUSED}|(tensorflow|jax|torch)-(driver|architecture|rocm)"),
     (r"hip-visible-devices|rocr-visible-devices", r"(tensorflow|jax|torch)-(cpu|rocm|rocm-no-device)"),
+    (r"oneapi-device-selector", r"intel-gpu|torch-(cpu|xpu-no-device)"),
     (r"jax-platforms", r"jax-(cpu|unseen|plugin|driver|libraries|no-device|plugin-version)"),
     (r"jetson", r"(tensorflow|jax|torch)-(cpu|unseen|cpu-wheel|architecture|no-kernel)"),
     (r"rocm-driver|intel-gpu", r"(tensorflow|jax|torch)-(cpu|xpu-no-device|rocm-no-device)"),
@@ -30,7 +31,8 @@ CONSEQUENCES = (
     (rf"{BACKEND}-(?!cpu$|gpu$|absent$|openmp$|compiles-first$).*", r"\g<backend>-cpu"),
     (rf"{BACKEND}-(rocm|plugin-version|windows|cpu-wheel)", r"\g<backend>-(unseen|keras|rocm-no-device|no-kernel)"),
     (rf"{BACKEND}-(keras|no-kernel|portable-code)", r"\g<backend>-compiles-first"),
-    (r"tensorflow-python", r"tensorflow-absent|no-backend"),
+    (r"tensorflow-python", r"tensorflow-absent"),
+    (r"(tensorflow|jax|torch)-python", r"no-backend"),
     (r"torch-python", r"torch-absent"),
     (r"jax-python", r"jax-absent"),
     (r"no-backend", r"keras-backend"),

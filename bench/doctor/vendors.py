@@ -14,7 +14,8 @@ def amd(facts: Facts) -> Iterator[Finding]:
     """An AMD card or APU, its driver, and builds for ROCm."""
     host = facts.host
     has_build = any(backend.rocm for backend in facts.backends)
-    if is_jetson(host) or not is_present(facts, "AMD") or (is_present(facts, "NVIDIA") and not has_build):
+    has_other = is_present(facts, "NVIDIA") or any(backend.xpu for backend in facts.backends)
+    if is_jetson(host) or not is_present(facts, "AMD") or (has_other and not has_build):
         return  # beside another maker's card, AMD's is mostly the one in the processor
     if host.system == "Linux" and not host.has_kfd and not any(backend.gpus for backend in facts.backends):
         in_container = bool(host.container)
@@ -26,7 +27,7 @@ def amd(facts: Facts) -> Iterator[Finding]:
             means="the device is not handed in, or the host has none"
             if in_container
             else "ROCm's kernel driver is not loaded, or the chip is not one that it supports: frameworks use the CPU",
-            fix="docker run --device=/dev/kfd --device=/dev/dri ..."
+            fix=fixes.start(facts)
             if in_container
             else "look for the chip in https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/"
             "system-requirements.html",
@@ -112,11 +113,12 @@ def intel(facts: Facts) -> Iterator[Finding]:
     host = facts.host
     torch = fixes.backend_facts(facts, "torch")
     built = f"PyTorch {torch.version} is built for {'CUDA' if torch.cuda else 'the CPU'}" if torch.installed else ""
-    if not is_present(facts, "Intel") or host.gpus or is_present(facts, "NVIDIA") or is_present(facts, "AMD"):
-        return  # beside another maker's card, Intel's is the one in the processor
+    has_build = bool(torch.xpu) or "+xpu" in torch.version
+    has_other = is_present(facts, "NVIDIA") or is_present(facts, "AMD")
+    if not is_present(facts, "Intel") or (has_other and not has_build):
+        return  # beside another maker's card, Intel's is mostly the one in the processor
     drivers = [name for name in host.pci_drivers if name in ("i915", "xe")]
     bound = f", kernel driver {drivers[0]}" if drivers else ""
-    has_build = bool(torch.xpu) or "+xpu" in torch.version
     if torch.gpus:
         return
     words = torch.error or torch.log
