@@ -130,6 +130,11 @@ def is_apple(host: HostFacts) -> bool:
     return host.system == "Darwin" and host.architecture == "arm64"
 
 
+def is_translated(host: HostFacts) -> bool:
+    """Whether a Python for Intel's processors runs on an Apple chip, under Rosetta."""
+    return host.system == "Darwin" and host.architecture != "arm64" and "apple" in host.cpu_model.lower()
+
+
 def cores_text(n: int) -> str:
     """A number of cores with its noun."""
     return f"{n} {plural(n, 'core', 'cores')}"

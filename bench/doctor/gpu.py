@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bench.doctor.facts import UUID, VENDORS, Facts, Finding, Severity, is_apple, is_jetson, is_present
+from bench.doctor.facts import UUID, VENDORS, Facts, Finding, Severity, is_apple, is_jetson, is_present, is_translated
 
 # Where else a graphics card is named, on systems whose list of cards this program cannot read, or not wholly.
 ELSEWHERE = {
@@ -24,6 +24,8 @@ STAND_IN = "0x1414"
 def none_seen(facts: Facts) -> Iterator[Finding]:
     """No GPU: whether that is sure, or only not told."""
     host = facts.host
+    if is_translated(host):
+        return
     anything = (
         set(host.pci_gpus) - {STAND_IN}
         or is_apple(host)

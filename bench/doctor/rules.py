@@ -35,6 +35,7 @@ CONSEQUENCES = (
     (r"(tensorflow|jax|torch)-python", r"no-backend"),
     (r"torch-python", r"torch-absent"),
     (r"jax-python", r"jax-absent"),
+    (r"rosetta", r"(tensorflow|jax|torch)-(translated|cpu|absent)|no-avx|no-backend|instructions"),
     (r"no-backend", r"keras-backend"),
     (r"no-avx", r"tensorflow-illegal-instruction"),
     (r"gpu-memory", r"(tensorflow|jax|torch)-out-of-memory"),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, gfx_chips, is_apple, is_jetson, is_present
+from bench.doctor.facts import (
+    NAMES,
+    BackendFacts,
+    Facts,
+    Finding,
+    block,
+    gfx_chips,
+    is_apple,
+    is_jetson,
+    is_present,
+    is_translated,
+)
 
 NO_CODE = ("no-kernel",)
 
@@ -100,7 +111,7 @@ def _other_rocm(facts: Facts) -> str:
             "rocminfo | grep gfx tells the chip (Strix Halo is gfx1151); take a build that lists it: AMD's own, "
             f"{fixes.AMD_WHEELS}, or a newer one for ROCm from {fixes.TORCH_INDEX}"
         )
-    return f"a build that lists {', '.join(gfx_chips(facts))}: {fixes.rocm(facts)}"
+    return f"a build for {', '.join(gfx_chips(facts))}: {fixes.rocm(facts)}"
 
 
 def _has_code(facts: Facts, backend: BackendFacts) -> bool:
@@ -153,7 +164,25 @@ def intel(facts: Facts) -> Iterator[Finding]:
 
 def apple(facts: Facts) -> Iterator[Finding]:
     """Plug-ins on an Apple chip, which suit some releases of their framework only."""
-    if not is_apple(facts.host):
+    host = facts.host
+    if is_translated(host):
+        yield Finding(
+            id="rosetta",
+            severity="problem",
+            seen=f"{host.cpu_model}, and a Python for {host.architecture}",
+            means="this Python is for Intel's processors and runs under Rosetta, slowly and without the GPU",
+            fix=fixes.ARM_PYTHON,
+        )
+    torch = fixes.backend_facts(facts, "torch")
+    if is_apple(host) and torch.installed and not (torch.gpus or torch.error):
+        yield Finding(
+            id="torch-metal",
+            severity="note",
+            seen=f"PyTorch {torch.version} sees no GPU (mps) on {host.cpu_model or 'Apple silicon'}",
+            means="its wheels have Metal built in, which macOS 14 and later give, and virtual machines mostly do not",
+            fix="update macOS; in a virtual machine there is nothing to do",
+        )
+    if not is_apple(host):
         return
     for plugin in builds.table().plugin:
         backend = fixes.backend_facts(facts, plugin.framework)
