@@ -233,7 +233,10 @@ def _too_old(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Findi
         f"{facts.host.driver_cuda}",
         "the driver is older than the CUDA that this build needs"
         + (", and the card is of a generation that this CUDA gave up: a newer driver will not help" if ended else ""),
-        older if ended else f"{fixes.driver(facts, oldest)}; or take a build for an older CUDA: {older}",
+        older
+        if ended
+        else fixes.driver(facts, oldest)
+        + ("" if "NVIDIA's driver" in older else f"; or take a build for an older CUDA: {older}"),
     )
 
 

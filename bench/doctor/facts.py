@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bench.schema import Struct
 
@@ -120,6 +120,19 @@ class Finding(Struct, kw_only=True):
     fix: str = ""  # a command where there is one
     follows: tuple[str, ...] = ()  # what this explains, which is then no finding of its own
     paste: str = ""  # facts to paste where somebody is asked
+
+
+class Saying(NamedTuple):
+    """A pattern of what is said, what it means, and what to do.
+
+    ``fix`` may hold gaps such as {install} and {driver}: see ``said.fix_of``.
+    """
+
+    id: str
+    says: str  # pattern, whatever the case
+    means: str
+    fix: str
+    when: Callable[[Facts], bool] = lambda _: True
 
 
 Rule = Callable[[Facts], Iterator[Finding]]

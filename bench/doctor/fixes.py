@@ -229,7 +229,8 @@ def rights(facts: Facts) -> str:
     if facts.host.container:
         return f"hand the devices in when the container starts: {start(facts)}"
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""
-    return f"sudo usermod -aG render,video $USER, then log in again{remote}"
+    who = "; ls -l /dev/kfd /dev/dri /dev/nvidia* tells who may"
+    return f"sudo usermod -aG render,video $USER, then log in again{remote}{who}"
 
 
 def spoken(fix: str, system: str) -> str:

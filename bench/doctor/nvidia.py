@@ -254,10 +254,13 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     code = sorted(int(digits) for kind, digits in known if kind == "sm")
     portable = [int(digits) for kind, digits in known if kind == "compute"]
     # Machine code runs on its own generation only; portable code is compiled for any later one.
-    if not code or any(n // 10 == number // 10 and n <= number for n in code):
+    if not code or _runs(code, number):
         return
     name, listed = NAMES[backend.name], ", ".join(architectures)
-    words = backend.error or backend.keras_error
+    words = backend.error or backend.keras_error or backend.log
+    others = [other for other in visible(facts, backend) if other.compute_capability != capability]
+    fits = any(_runs(code, builds.number_of(other.compute_capability or "") or 0) for other in others)
+    works = fits and bool(backend.gpus) and not (backend.error or backend.keras_error)
     seen = f"{gpu.name} is sm_{number}; {name} {backend.version} holds {listed}"
     if any(n <= number for n in portable):
         yield Finding(
@@ -273,12 +276,18 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     fitting = fixes.install(facts, backend.name)
     yield Finding(
         id=f"{backend.name}-architecture",
-        severity="problem",
+        severity="note" if works else "problem",
         seen=seen + (f'; it says: "{words}"' if words else ""),
         means=f"the card is {direction} every architecture of this build, which has no code for it"
         + (" ('no kernel image is available')" if "no kernel" not in words else ""),
-        fix=(f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
+        fix=("leave it out by CUDA_VISIBLE_DEVICES, since another card works; or " if works else "")
+        + (f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
     )
+
+
+def _runs(code: list[int], number: int) -> bool:
+    """Whether machine code for some architectures holds one that a chip runs: of its generation, no newer than it."""
+    return any(n // 10 == number // 10 and n <= number for n in code)
 
 
 def state(facts: Facts) -> Iterator[Finding]:

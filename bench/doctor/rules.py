@@ -30,7 +30,7 @@ CONSEQUENCES = (
     (rf"{BACKEND}-metal", r"\g<backend>-(cpu|broken|metal-plugin|module-missing|keras)"),
     (rf"{BACKEND}-(?!cpu$|gpu$|absent$|openmp$|compiles-first$).*", r"\g<backend>-cpu"),
     (rf"{BACKEND}-(rocm|plugin-version|windows|cpu-wheel)", r"\g<backend>-(unseen|keras|rocm-no-device|no-kernel)"),
-    (rf"{BACKEND}-(keras|no-kernel|portable-code)", r"\g<backend>-compiles-first"),
+    (rf"{BACKEND}-(keras|no-kernel|portable-code|driver)", r"\g<backend>-compiles-first"),
     (r"tensorflow-python", r"tensorflow-absent"),
     (r"(tensorflow|jax|torch)-python", r"no-backend"),
     (r"torch-python", r"torch-absent"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from bench.doctor import builds, fixes
-from bench.doctor.facts import Facts, is_jetson
-from bench.doctor.sayings import SAYINGS, Saying
+from bench.doctor.facts import Facts, Saying, is_jetson
+from bench.doctor.sayings import SAYINGS
 
 
 def explain(text: str, facts: Facts) -> Saying | None:
@@ -57,5 +57,5 @@ def fix_of(saying: Saying, facts: Facts, backend: str = "") -> str:
         numpy="take a newer release of the framework: for this Python there is no NumPy 1"
         if builds.version_of(facts.host.python) >= (3, 13)
         else "pip install 'numpy<2', or take a newer release of the framework",
-        unset="" if is_jetson(facts.host) else "unset LD_LIBRARY_PATH; ",
+        unset="" if is_jetson(facts.host) or facts.host.system == "Windows" else "unset LD_LIBRARY_PATH; ",
     )

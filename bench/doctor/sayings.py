@@ -5,15 +5,8 @@ Rows are in order: the first that matches is the one. ``bench.doctor.said`` read
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from bench.doctor import fixes
-from bench.doctor.facts import Facts, is_apple, is_present, is_translated
-
-
-def _always(_: Facts) -> bool:
-    return True
+from bench.doctor.facts import Facts, Saying, is_apple, is_present, is_translated
 
 
 NO_DEVICE = r"no CUDA-capable device|CUDA_ERROR_NO_DEVICE|error 10[01]\b|invalid device ordinal|no nvidia devices"
@@ -28,20 +21,7 @@ def _has_nvidia(facts: Facts) -> bool:
 
 
 def _on_linux(facts: Facts) -> bool:
-    return facts.host.system == "Linux"
-
-
-class Saying(NamedTuple):
-    """A pattern of what is said, what it means, and what to do.
-
-    ``fix`` may hold gaps such as {install} and {driver}: see ``said.fix_of``.
-    """
-
-    id: str
-    says: str  # pattern, whatever the case
-    means: str
-    fix: str
-    when: Callable[[Facts], bool] = _always
+    return facts.host.system == "Linux" and not facts.host.container and not facts.host.wsl
 
 
 SAYINGS = (
@@ -80,7 +60,7 @@ SAYINGS = (
         r"error 999|CUDA_ERROR_UNKNOWN|CUDA unknown error",
         "the driver's module nvidia_uvm is in a bad state, as after the machine slept, or its device is missing",
         "sudo modprobe -r nvidia_uvm; sudo modprobe nvidia_uvm; where that is refused, restart the machine",
-        lambda facts: facts.host.system == "Linux" and not facts.host.container and not facts.host.wsl,
+        _on_linux,
     ),
     Saying(
         "unknown-cuda-error",
@@ -176,8 +156,8 @@ SAYINGS = (
     ),
     Saying(
         "driver-not-loaded",
-        r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed",
-        "the driver is installed and does not run",
+        r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed|GPU access blocked",
+        "the driver is installed and does not run, or does not reach in here",
         "{driver}",
     ),
     Saying(
@@ -204,7 +184,7 @@ SAYINGS = (
         "rocm-no-device",
         r"no rocm-capable device|hipErrorNoDevice|no hip gpus|HSA_STATUS_ERROR|unable to open /dev/kfd",
         "ROCm finds no device: this user may not open it, or the chip is not one that ROCm supports",
-        "ls -l /dev/kfd /dev/dri/render*; {rights}",
+        "{rights}",
     ),
     Saying(
         "xpu-no-device",
@@ -213,6 +193,13 @@ SAYINGS = (
         "Intel's compute runtime (Level Zero) finds no GPU: it is missing, does not suit the kernel's driver "
         "(i915 or xe), or this user may not open /dev/dri/renderD*",
         f"install the runtime: {fixes.INTEL_RUNTIME}; then: clinfo -l; {{rights}}",
+        lambda facts: facts.host.system == "Linux",
+    ),
+    Saying(
+        "xpu-no-device",
+        r"xpu device count is zero|no xpu device|zeInit|(PI|UR|ZE)_\w*(DEVICE_NOT_FOUND|UNINITIALIZED|NO_ADAPTER)",
+        "Intel's driver shows PyTorch no GPU: it is missing or too old, or the chip is not one that the build supports",
+        "{rights}",
     ),
     Saying(
         "device-lost",
@@ -313,6 +300,12 @@ SAYINGS = (
         "make a new environment with pip's packages alone; KMP_DUPLICATE_LIB_OK only silences it: results may be wrong",
     ),
     Saying(
+        "blocked",
+        r"WinError (4551|1260|225)\b",
+        "Windows' application control, or its virus scanner, refuses the file that the message names",
+        "allow it in Windows Security, or ask whose machine it is",
+    ),
+    Saying(
         "dll",
         r"DLL load failed|WinError (126|127|193|1114)|a DLL |vcruntime|msvcp140",
         "a Windows library that it needs is missing or too old",
@@ -338,6 +331,12 @@ SAYINGS = (
         r"no space left|errno 28\b|disk quota",
         "the disk, or this user's share of it, is full",
         "df -h shows which; make room, or point TMPDIR elsewhere",
+    ),
+    Saying(
+        "no-code-there",
+        r"failed to map segment|restore segment prot",
+        "the system runs no code from that folder: it is mounted with noexec, or SELinux forbids it",
+        "make the environment in another folder; findmnt -T . shows how one is mounted",
     ),
     Saying(
         "read-only",
