@@ -8,7 +8,6 @@ from __future__ import annotations
 from bench.doctor import fixes
 from bench.doctor.facts import Facts, Saying, is_apple, is_present, is_translated
 
-
 NO_DEVICE = r"no CUDA-capable device|CUDA_ERROR_NO_DEVICE|error 10[01]\b|invalid device ordinal|no nvidia devices"
 DENIED, DEVICES = "(permission denied|not permitted)", "(/dev/nvidia|kfd|/dri|renderD)"
 NUMPY = (
