@@ -227,6 +227,9 @@ def test_python_3_10_is_too_old_and_only_that_is_said():
         (LINUX, "jax", "jaxlib version 0.4.31 is newer than and incompatible with jax version", "versions", "ask"),
         (LINUX | {"architecture": "aarch64"}, "torch", "ended by signal 4 (SIGILL)", "illegal-instruction", "AVX"),
         (LINUX, "tensorflow", "libdevice not found at ./libdevice.10.bc", "libraries", "ask"),
+        (LINUX, "tensorflow", "kernel version 530.30.2 does not match DSO version 545.23.6", "driver-mismatch", "pip"),
+        (LINUX, "jax", "plugin 0.7.0 is not compatible with the installed jaxlib version 0.10.2", "versions", "ask"),
+        (LINUX, "jax", "operation cuptiGetVersion(&version) failed", "libraries", "ask"),
         (card(gpu(mig=True)), "torch", "Error 101: invalid device ordinal", "no-device", "docker"),
     ],
 )  # fmt: skip
@@ -316,3 +319,35 @@ def test_an_error_on_several_lines_is_not_its_last_line():
     )
 
     assert words.why(1, err).startswith("RuntimeError: CUDA error: no kernel image")
+
+
+@pytest.mark.parametrize("host", [WINDOWS, LINUX | {"wsl": True}])
+def test_no_version_of_linux_drivers_is_asked_for_in_windows(host):
+    known = {"gpus": (gpu("NVIDIA GeForce MX150", "6.1"),), "driver": "391.25", "driver_cuda": "9.1"}
+    log = "The NVIDIA driver on your system is too old (found version 9010)"
+
+    assert "525.60" not in found(host | known, backend("torch", **CUDA, log=log))["torch-driver"].fix
+
+
+def test_tensorflow_on_windows_tells_its_cuda_as_64_112():
+    known = card(gpu("NVIDIA GeForce RTX 2060", "7.5"), **WINDOWS)
+    log = "Could not load dynamic library 'cudart64_110.dll'"
+    results = found(known, backend("tensorflow", "2.10.1", cuda="64_112", log=log))
+
+    assert "tensorflow-driver" not in results
+    assert "CUDA 11.2" in results["tensorflow-and-cuda"].seen and log in results["tensorflow-and-cuda"].seen
+
+
+def test_a_jetson_nano_with_its_old_python_is_sent_to_nvidias_builds():
+    host = LINUX | {"architecture": "aarch64", "board": "NVIDIA Jetson Nano Developer Kit", "python": "3.6.9"}
+    results = found(host, *NONE)
+
+    assert not [name for name in results if name.endswith("-python")]
+    assert "JetPack" in results["no-backend"].fix
+
+
+def test_a_remote_user_without_rights_to_an_arc():
+    host = LINUX | {"pci_gpus": ("0x8086",), "pci_drivers": ("xe",), "may_render": False, "remote": True}
+    finding = found(host, backend("torch", xpu="2025"))["intel-gpu"]
+
+    assert "may not open" in finding.means and "remote shell" in finding.fix

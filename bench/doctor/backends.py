@@ -55,6 +55,8 @@ def installed(facts: Facts) -> Iterator[Finding]:
 
 def python(facts: Facts) -> Iterator[Finding]:
     """A Python that a backend has no wheels for, older or newer."""
+    if is_jetson(facts.host):
+        return  # its builds come with the board's system, as its Python does
     for name in NAMES:
         span, have = builds.pythons(name), facts.host.python
         if fixes.backend_facts(facts, name).installed or not (command := fixes.python(facts, name)) or span is None:
@@ -168,12 +170,13 @@ def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Findin
         removed = "pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; "
         fix = (removed if fix.startswith("pip") else "") + fix
         return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", "a CPU-only build is installed", fix)
+    cuda = re.sub(r"^64_(\d\d)(\d)$", r"\1.\2", backend.cuda)  # how Windows' builds tell 11.2
     saying = said.explain(backend.log, facts)
     if not any(name.startswith("nvidia-cudnn") for name in facts.packages) and (not saying or saying.id == "libraries"):
-        absent = f"{seen}; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
+        absent = f"{seen}; it was built for CUDA {cuda}, and the pip packages with CUDA's libraries are absent"
         means = "TensorFlow finds no CUDA libraries, says so in its log, and goes on with the CPU"
-        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", absent, means, fix)
-    return _as_said(facts, backend, seen, backend.cuda)
+        return _too_old(facts, backend, seen, cuda) or _unseen(backend, "and-cuda", absent, means, fix)
+    return _as_said(facts, backend, seen, cuda)
 
 
 def _jax_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:

@@ -170,10 +170,11 @@ def driver(facts: Facts, oldest: str = "") -> str:
     """Where NVIDIA's driver is to be had for this machine, and which.
 
     Args:
-        oldest: version that it must have at least, where one is known.
+        oldest: version that it must have at least on Linux, where one is known.
     """
     host = facts.host
-    to = f" of version {oldest} or newer" if oldest else ""
+    # Windows' drivers have other numbers; WSL's driver is Windows' own.
+    to = f" of version {oldest} or newer" if oldest and host.system == "Linux" and not host.wsl else ""
     rows = [builds.generation(capability) for capability in capabilities(facts)]
     last = min((row.last_driver for row in rows if row and row.last_driver), default="")
     limit = f"; branch {last} is the last that knows this card" if last else ""

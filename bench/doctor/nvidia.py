@@ -344,7 +344,7 @@ def jetson(facts: Facts) -> Iterator[Finding]:
     if not is_jetson(host):
         return
     sees = [NAMES[backend.name] for backend in facts.backends if backend.gpus]
-    has_any = any(backend.installed for backend in facts.backends)
+    has_any = any(backend.installed and not backend.error for backend in facts.backends)
     yield Finding(
         id="jetson",
         severity="ok" if sees else "problem" if has_any else "note",

@@ -36,7 +36,8 @@ SAYINGS = (
     ),
     Saying(
         "driver-mismatch",
-        r"error 803|DRIVER_MISMATCH|library version mismatch|unsupported display driver / cuda driver",
+        r"error 803|DRIVER_MISMATCH|library version mismatch|unsupported display driver / cuda driver"
+        r"|does not match DSO version",
         "the driver's library and its module in the kernel are of two versions: one was updated while the other ran, "
         "or a container brings a library of its own",
         "restart the machine; in a container: start it anew, from an image without NVIDIA's driver inside",
@@ -45,7 +46,8 @@ SAYINGS = (
         "forward-compatibility",
         r"error 804|COMPAT_NOT_SUPPORTED|forward compatibility was attempted",
         "NVIDIA's compatibility library for newer CUDA is found first, and works on data-centre cards only",
-        "take its folder (cuda-compat) out of LD_LIBRARY_PATH, or uninstall cuda-compat; else: {driver}",
+        "take its folder (cuda-compat) out of LD_LIBRARY_PATH, or uninstall cuda-compat; after an update of the "
+        "driver: restart the machine; else: {driver}",
     ),
     Saying(
         "driver-too-old",
@@ -77,7 +79,7 @@ SAYINGS = (
     Saying(
         "no-kernel",
         r"no kernel image|NO_BINARY_FOR_GPU|error 209\b|invalid device function|device kernel image is invalid"
-        r"|is not compatible with the current pytorch|minimum (required )?cuda capability|no binary for gpu",
+        r"|not compatible with the current pytorch|minimum (required |and maximum )?cuda capability|no binary for gpu",
         "this build holds no machine code for this chip",
         "{install}",
     ),
@@ -244,7 +246,7 @@ SAYINGS = (
     Saying(
         "libraries",
         r"cannot dlopen some gpu|could not load dynamic library|unable to load cu\w+|undefined symbol:? _*(cu|nv)\w+"
-        r"|libdevice|lib(cudnn|cublas|cudart|cusparse|cusolver|cufft|curand|nccl|nvjitlink|cupti|nvrtc|cufile)",
+        r"|libdevice|cuptiGet|lib(cudnn|cublas|cudart|cusparse|cusolver|cufft|curand|nccl|nvjitlink|cupti|nvrtc|cufile)",
         "one of its CUDA libraries is missing or of another version",
         "{install}",
     ),
@@ -288,7 +290,7 @@ SAYINGS = (
     Saying("numpy-too-old", NUMPY, "this build is newer than the NumPy beside it", "pip install -U numpy"),
     Saying(
         "versions",
-        r"jaxlib version \S+ is (newer|older)|incompatible with jax version|requires? jaxlib",
+        r"jaxlib version \S+ is (newer|older)|incompatible with jax version|requires? jaxlib|with the installed jaxlib",
         "jax and jaxlib are of two releases",
         "pip install -U jax jaxlib, and in the same line its plug-in where there is one",
     ),

@@ -148,6 +148,8 @@ def intel(facts: Facts) -> Iterator[Finding]:
         means=(
             explained.means
             if explained
+            else "this user may not open /dev/dri/renderD*"
+            if has_build and host.may_render is False
             else "PyTorch's build for XPU and Intel's compute runtime (Level Zero) are needed, and the kernel's driver "
             "(i915 or xe) must suit the runtime; graphics inside an older processor is not supported"
         )
