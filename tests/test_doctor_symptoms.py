@@ -1,10 +1,13 @@
 """More symptoms of each kind, in the words that users see: what the doctor says, and what it must not say."""
 
+import sys
+
 import pytest
 
 from bench.doctor import fixes, rules, said, sayings, words
 from bench.doctor import host as doctor_host
 from bench.doctor.facts import BackendFacts, Facts, HostFacts
+from bench.machine import cpu
 from bench.machine.nvml import Nvml
 from tests.test_doctor_reports import LINUX, MAC, backend, card, found, gpu
 
@@ -351,3 +354,13 @@ def test_a_remote_user_without_rights_to_an_arc():
     finding = found(host, backend("torch", xpu="2025"))["intel-gpu"]
 
     assert "may not open" in finding.means and "remote shell" in finding.fix
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the processor is told by /proc/cpuinfo")
+def test_without_a_path_variable_the_processor_is_still_read(monkeypatch):
+    cpu.cpu_facts.cache_clear()
+    model = cpu.cpu_facts()
+    monkeypatch.delenv("PATH")
+    cpu.cpu_facts.cache_clear()
+
+    assert model == cpu.cpu_facts()
