@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson, is_present
 
 
 def quoted(text: str) -> str:
@@ -22,13 +22,16 @@ def installed(facts: Facts) -> Iterator[Finding]:
     for backend in facts.backends:
         yield _state(facts, backend)
     if facts.backends and not any(backend.installed for backend in facts.backends):
-        there = [name for name in NAMES if not fixes.python(facts, name)]
+        there = [name for name in NAMES if not fixes.unavailable(facts, name)]
         yield Finding(
             id="no-backend",
             severity="problem",
             seen="none of TensorFlow, JAX and PyTorch is installed",
             means="Keras needs one of them to compute",
-            fix=fixes.install(facts, there[0] if there else "tensorflow"),
+            fix=next(
+                (fix for name in there if (fix := fixes.install(facts, name)).startswith("pip")),
+                fixes.install(facts, (*there, "tensorflow")[0]),
+            ),
         )
     if facts.backends and facts.keras_backend and facts.keras_backend not in NAMES:
         yield Finding(
@@ -52,6 +55,8 @@ def installed(facts: Facts) -> Iterator[Finding]:
 
 def python(facts: Facts) -> Iterator[Finding]:
     """A Python that a backend has no wheels for, older or newer."""
+    if is_jetson(facts.host):
+        return  # its builds come with the board's system, as its Python does
     for name in NAMES:
         span, have = builds.pythons(name), facts.host.python
         if fixes.backend_facts(facts, name).installed or not (command := fixes.python(facts, name)) or span is None:
@@ -87,6 +92,9 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
     if backend.keras_error:
         return _explained(facts, backend, f"Keras does not start on {name}", "keras", backend.keras_error)
     seen = f"{name} {backend.version} sees {', '.join(backend.gpus) or 'no GPU'}"
+    is_unexplained = (backend.rocm and not is_present(facts, "AMD")) or (backend.xpu and not is_present(facts, "Intel"))
+    if not backend.gpus and is_unexplained and not fixes.is_misplaced(facts):
+        return _explained(facts, backend, seen, "unseen", backend.log)
     if not backend.gpus:
         means = "it computes on the CPU" + (", and has no GPU built in" if "+cpu" in backend.version else "")
         return Finding(id=f"{backend.name}-cpu", severity="ok", seen=seen + quoted(backend.log), means=means)
@@ -104,7 +112,9 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
 
 def _explained(facts: Facts, backend: BackendFacts, seen: str, otherwise: str, words: str) -> Finding:
     """A problem of a backend in its own words, with the saying that they are; where they are none, we do not know."""
-    saying = said.explain(words, facts) or (said.explain(backend.log, facts) if backend.log else None)
+    saying = said.explain(words, facts)
+    if backend.log and (saying is None or saying.id == "platform"):  # the log may know why it does not start
+        saying = said.explain(backend.log, facts) or saying
     parts = [part for text in (words, backend.log) for part in text.split(" | ")]
     everything = " | ".join(dict.fromkeys(filter(None, parts)))
     if saying is not None:
@@ -129,12 +139,18 @@ def _explained(facts: Facts, backend: BackendFacts, seen: str, otherwise: str, w
 
 def unseen_nvidia(facts: Facts) -> Iterator[Finding]:
     """A working NVIDIA driver, and a backend that sees no GPU: why."""
-    if not facts.host.gpus or is_jetson(facts.host):
+    host = facts.host
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in host.gpus))
+    is_asked = bool(names)
+    unasked = host.nvml == "no binding" and is_present(facts, "NVIDIA")  # then a build's own facts alone tell
+    if is_jetson(host) or not (is_asked or unasked):
         return
     for backend in facts.backends:
-        if backend.installed and not (backend.error or backend.gpus or backend.rocm or backend.xpu):
-            shown = ", ".join(dict.fromkeys(gpu.name for gpu in facts.host.gpus))
-            seen = f"{NAMES[backend.name]} {backend.version} sees no GPU; the driver shows {shown}"
+        other = (backend.rocm or backend.xpu) and not fixes.is_misplaced(facts)
+        told = is_asked or not (backend.cuda or backend.name == "jax")
+        if backend.installed and told and not (backend.error or backend.gpus or other):
+            shown = f"the driver shows {names}" if is_asked else "an NVIDIA card is there"
+            seen = f"{NAMES[backend.name]} {backend.version} sees no GPU; {shown}"
             yield UNSEEN[backend.name](facts, backend, seen)
 
 
@@ -151,14 +167,16 @@ def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Findin
         means = f"TensorFlow has had no GPU support on native Windows since {on_windows.last}"
         return _unseen(backend, "windows", seen, means, fix)
     if not backend.cuda:
-        fix = f"pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; {fix}"
+        removed = "pip uninstall -y tensorflow-cpu tensorflow-intel tensorflow; "
+        fix = (removed if fix.startswith("pip") else "") + fix
         return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", "a CPU-only build is installed", fix)
+    cuda = re.sub(r"^64_(\d\d)(\d)$", r"\1.\2", backend.cuda)  # how Windows' builds tell 11.2
     saying = said.explain(backend.log, facts)
     if not any(name.startswith("nvidia-cudnn") for name in facts.packages) and (not saying or saying.id == "libraries"):
-        absent = f"{seen}; it was built for CUDA {backend.cuda}, and the pip packages with CUDA's libraries are absent"
+        absent = f"{seen}; it was built for CUDA {cuda}, and the pip packages with CUDA's libraries are absent"
         means = "TensorFlow finds no CUDA libraries, says so in its log, and goes on with the CPU"
-        return _too_old(facts, backend, seen, backend.cuda) or _unseen(backend, "and-cuda", absent, means, fix)
-    return _as_said(facts, backend, seen, backend.cuda)
+        return _too_old(facts, backend, seen, cuda) or _unseen(backend, "and-cuda", absent, means, fix)
+    return _as_said(facts, backend, seen, cuda)
 
 
 def _jax_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
@@ -176,6 +194,11 @@ def _jax_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
 
 
 def _torch_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
+    if fixes.is_misplaced(facts):
+        whose = "AMD's" if backend.rocm else "Intel's"
+        means = "this build is for another maker's cards"
+        fix = fixes.install(facts, "torch")
+        return _unseen(backend, "other-build", f"{seen}; it is built for {whose} GPUs", means, fix)
     if not backend.cuda:
         means = "a CPU-only wheel is installed: that is what plain pip gives on Windows, and before 2.11 on ARM"
         return _unseen(backend, "cpu-wheel", f"{seen}; this build has no CUDA", means, fixes.install(facts, "torch"))
@@ -213,7 +236,10 @@ def _too_old(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Findi
         f"{facts.host.driver_cuda}",
         "the driver is older than the CUDA that this build needs"
         + (", and the card is of a generation that this CUDA gave up: a newer driver will not help" if ended else ""),
-        older if ended else f"{fixes.driver(facts, oldest)}; or take a build for an older CUDA: {older}",
+        older
+        if ended
+        else fixes.driver(facts, oldest)
+        + ("" if "NVIDIA's driver" in older else f"; or take a build for an older CUDA: {older}"),
     )
 
 

@@ -60,8 +60,15 @@ class Plugin(Row, kw_only=True):
     newest: str
 
 
+class Platform(Row, kw_only=True):
+    """Systems and processors that a framework has wheels for: "Linux x86_64"."""
+
+    framework: str
+    systems: tuple[str, ...]
+
+
 class Ended(Row, kw_only=True):
-    """What a framework gave up, and the last release that had it."""
+    """What a framework gave up, and the last release that had it; empty where none ever had."""
 
     framework: str
     what: str
@@ -77,6 +84,7 @@ class Table(Struct, kw_only=True):
     generation: tuple[Generation, ...]
     driver: tuple[Driver, ...]
     plugin: tuple[Plugin, ...]
+    platform: tuple[Platform, ...]
     ended: tuple[Ended, ...]
 
 
@@ -175,6 +183,12 @@ def has_wheel(framework: str, python: str, release: str = "") -> bool | None:
     if span is None or not version:
         return None
     return _between(version, span)
+
+
+def has_platform(framework: str, system: str, machine: str) -> bool:
+    """Whether a framework has wheels for a system and a processor, as Python's ``platform`` names them."""
+    processor = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.lower(), machine.lower())
+    return any(f"{system} {processor}" in row.systems for row in table().platform if row.framework == framework)
 
 
 def fitting(

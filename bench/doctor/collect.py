@@ -78,7 +78,10 @@ def ask(
     if version is None:
         return BackendFacts(name=backend)
     known = BackendFacts(name=backend, installed=True, version=version)
-    own = {name: os.environ.get(name, value) for name, value in GENTLE.items()} | {"KERAS_BACKEND": backend}
+    own = {name: os.environ.get(name, value) for name, value in GENTLE.items()} | {
+        "KERAS_BACKEND": backend,
+        "PYTHONIOENCODING": "utf-8",
+    }
     try:
         process = subprocess.Popen(
             [*command, backend],

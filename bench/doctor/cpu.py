@@ -63,8 +63,9 @@ def _over_quota(facts: Facts) -> Iterator[Finding]:
             seen=f"a CPU limit of {host.quota_cores:g} cores on {host.n_affinity or host.n_visible} visible ones, "
             "and no thread variable",
             means="thread pools are made for the visible cores and then held back by the limit",
-            fix=f"export OMP_NUM_THREADS={usable} TF_NUM_INTRAOP_THREADS={usable}; for JAX: taskset -c 0-{usable - 1} "
-            "python ... (our own runs do both)",
+            fix=f"export OMP_NUM_THREADS={usable} TF_NUM_INTRAOP_THREADS={usable}; for JAX: "
+            + (f"taskset -c 0-{usable - 1} python ..." if host.n_affinity in (None, host.n_visible) else "taskset")
+            + " (our own runs do both)",
         )
 
 

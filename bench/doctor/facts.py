@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bench.schema import Struct
 
@@ -16,6 +16,8 @@ NvmlState = Literal["answers", "silent", "no library", "no binding", ""]
 SEVERITIES: tuple[Severity, ...] = ("problem", "note", "ok")
 # PCI vendor numbers of graphics cards. Source: https://pcisig.com/membership/member-companies
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
+# A device's own number, of which the beginning is enough.
+UUID = re.compile(r"((?:GPU|MIG)-\w{4})[\w-]+")
 NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
@@ -120,12 +122,30 @@ class Finding(Struct, kw_only=True):
     paste: str = ""  # facts to paste where somebody is asked
 
 
+class Saying(NamedTuple):
+    """A pattern of what is said, what it means, and what to do.
+
+    ``fix`` may hold gaps such as {install} and {driver}: see ``said.fix_of``.
+    """
+
+    id: str
+    says: str  # pattern, whatever the case
+    means: str
+    fix: str
+    when: Callable[[Facts], bool] = lambda _: True
+
+
 Rule = Callable[[Facts], Iterator[Finding]]
 
 
 def is_apple(host: HostFacts) -> bool:
     """Whether the host has an Apple chip."""
     return host.system == "Darwin" and host.architecture == "arm64"
+
+
+def is_translated(host: HostFacts) -> bool:
+    """Whether a Python for Intel's processors runs on an Apple chip, under Rosetta."""
+    return host.system == "Darwin" and host.architecture != "arm64" and "apple" in host.cpu_model.lower()
 
 
 def cores_text(n: int) -> str:
@@ -192,6 +212,6 @@ def block(facts: Facts) -> str:
             lines.append(f"{NAMES.get(backend.name, backend.name)} {backend.version} {' '.join(built)}".rstrip())
             lines += [f"  says: {text}" for text in (backend.error, backend.keras_error, backend.log) if text]
     lines += [f"packages: {' '.join(f'{name}={version}' for name, version in facts.packages.items())}"]
-    lines += [f"{name}={value}" for name, value in facts.variables.items()]
+    lines += [UUID.sub(r"\1...", f"{name}={value}") for name, value in facts.variables.items()]
     lines += [f"not read: {name}: {reason}" for name, reason in host.refused.items()]
     return "\n".join(lines)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 
 from bench.doctor import builds
-from bench.doctor.facts import NAMES, BackendFacts, Facts, gfx_chips, is_apple, is_jetson, is_present
+from bench.doctor.facts import NAMES, BackendFacts, Facts, gfx_chips, is_apple, is_jetson, is_present, is_translated
 
 TORCH_INDEX = "https://download.pytorch.org/whl"
 SELECTOR = "https://pytorch.org/get-started/locally/"
 JETSON = "https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/"
 AMD_WHEELS = "https://rocm.docs.amd.com/projects/radeon-ryzen/en/latest/"
 INTEL_RUNTIME = "https://dgpu-docs.intel.com/driver/client/overview.html"
+ARM_PYTHON = "make a new environment with a Python for arm64 (python.org, or: arch -arm64 ...), and install there"
 # Where each framework's people answer.
 ASK = {
     "tensorflow": "https://github.com/tensorflow/tensorflow/issues",
@@ -48,12 +49,15 @@ def install(facts: Facts, name: str) -> str:
     host = facts.host
     if is_jetson(host):
         return f"take NVIDIA's own build for this board's JetPack: {JETSON}"
-    if other := python(facts, name):
-        return other
+    if is_translated(host):
+        return ARM_PYTHON
     if host.system == "Darwin" and not is_apple(host):
         return builds.ended(name, "Intel Macs").instead
+    if other := unavailable(facts, name):
+        return other
     torch = backend_facts(facts, "torch")
-    has_other = name == "torch" and (torch.rocm or torch.xpu)  # a build for another maker's card is kept
+    # A build for another maker's card is kept, where there is such a card.
+    has_other = name == "torch" and (torch.rocm or torch.xpu) and not is_misplaced(facts)
     if has_other or host.system == "Darwin" or not is_present(facts, "NVIDIA"):
         return _without_nvidia(facts, name)
     if host.system == "Windows" and name != "torch":
@@ -63,6 +67,11 @@ def install(facts: Facts, name: str) -> str:
 
 def _cuda(facts: Facts, name: str) -> str:
     """The command for a build with CUDA, or what stands in its way: the Python, the driver, the card."""
+    host = facts.host
+    if name == "tensorflow" and host.system == "Linux" and host.architecture == "aarch64":
+        return builds.ended(name, "GPU on Linux on ARM").instead
+    if name == "torch" and host.nvml == "no binding" and not host.gpus:
+        return f"choose your system, and the CUDA that nvidia-smi names, at {SELECTOR} and run the line it gives"
     if found := build(facts, name):
         return _pip(facts, name, found)
     if found := build(facts, name, any_python=True):
@@ -115,11 +124,34 @@ def rocm(facts: Facts) -> str:
     """The command for a PyTorch that has code for this machine's AMD chips."""
     if facts.host.system != "Linux":
         return f"AMD's own wheels for Windows, for the chips that its list names: {AMD_WHEELS}"
-    for found in builds.builds("torch"):
-        if not found.cuda and all(chip in found.architectures for chip in gfx_chips(facts)):
+    chips = gfx_chips(facts)
+    for enough in (all, any):  # beside a card, a chip in the processor is often on no list
+        for found in builds.builds("torch"):
+            if found.cuda or not enough(chip in found.architectures for chip in chips):
+                continue
             removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
             return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
     return f"AMD's own wheels, where its list names the chip: {AMD_WHEELS}"
+
+
+def is_misplaced(facts: Facts) -> bool:
+    """Whether PyTorch's build is for AMD's or Intel's GPUs, and the machine has NVIDIA's alone."""
+    torch = backend_facts(facts, "torch")
+    wants = [maker for maker, built in (("AMD", torch.rocm), ("Intel", torch.xpu)) if built]
+    return bool(wants and facts.host.gpus) and not torch.gpus and not any(is_present(facts, one) for one in wants)
+
+
+def unavailable(facts: Facts, name: str) -> str:
+    """What to do where a backend has no wheel for this system, processor or Python; empty where it has one."""
+    host = facts.host
+    if builds.has_platform(name, host.system, host.architecture):
+        return python(facts, name)
+    other = (
+        "a Python for x64, which Windows on ARM runs as well"
+        if host.system == "Windows"
+        else "conda-forge or your distribution may have one; else it is built from source"
+    )
+    return f"{NAMES[name]} has no wheel for {host.system} on {host.architecture}: {other}"
 
 
 def python(facts: Facts, name: str) -> str:
@@ -138,10 +170,11 @@ def driver(facts: Facts, oldest: str = "") -> str:
     """Where NVIDIA's driver is to be had for this machine, and which.
 
     Args:
-        oldest: version that it must have at least, where one is known.
+        oldest: version that it must have at least on Linux, where one is known.
     """
     host = facts.host
-    to = f" of version {oldest} or newer" if oldest else ""
+    # Windows' drivers have other numbers; WSL's driver is Windows' own.
+    to = f" of version {oldest} or newer" if oldest and host.system == "Linux" and not host.wsl else ""
     rows = [builds.generation(capability) for capability in capabilities(facts)]
     last = min((row.last_driver for row in rows if row and row.last_driver), default="")
     limit = f"; branch {last} is the last that knows this card" if last else ""
@@ -156,16 +189,49 @@ def driver(facts: Facts, oldest: str = "") -> str:
     return f"install NVIDIA's driver{to} from your distribution, restart, then check with: nvidia-smi{limit}"
 
 
+def last_branches() -> str:
+    """Which branch of NVIDIA's driver is the last that knows each generation of cards that it gave up."""
+    last: dict[str, list[str]] = {}
+    for row in builds.table().generation:
+        if row.last_driver:
+            last.setdefault(row.last_driver, []).append(row.name)
+    return "; ".join(f"branch {branch} is the last for {', '.join(names)}" for branch, names in last.items())
+
+
+# How a container of each kind is given an NVIDIA card, and an AMD one; docker's way where none is listed.
+START = {
+    "docker": (
+        "docker run --gpus all ... (the host needs the NVIDIA Container Toolkit)",
+        "docker run --device=/dev/kfd --device=/dev/dri ...",
+    ),
+    "podman": (
+        "podman run --device nvidia.com/gpu=all ... (the host needs the NVIDIA Container Toolkit, with: nvidia-ctk cdi "
+        "generate)",
+        "podman run --device=/dev/kfd --device=/dev/dri ...",
+    ),
+    "kubernetes": (
+        "give the pod nvidia.com/gpu: 1 under resources, limits (the cluster needs NVIDIA's device plugin)",
+        "give the pod amd.com/gpu: 1 under resources, limits (the cluster needs AMD's device plugin)",
+    ),
+    "apptainer": ("apptainer exec --nv ...", "apptainer exec --rocm ..."),
+}
+
+
+def start(facts: Facts) -> str:
+    """How this kind of container is started so that it has the machine's GPU."""
+    ways = START.get(facts.host.container, START["docker"])
+    return ways[0] if is_present(facts, "NVIDIA") else ways[1]
+
+
 def rights(facts: Facts) -> str:
     """How this user comes by the right to open the devices of a GPU."""
     if facts.host.system != "Linux":
         return "the Device Manager tells whether its driver runs; else install the maker's newest"
-    if facts.host.container and is_present(facts, "NVIDIA"):
-        return "start the container with: docker run --gpus all ..."
     if facts.host.container:
-        return "hand the devices in when the container starts: docker run --device=/dev/kfd --device=/dev/dri ..."
+        return f"hand the devices in when the container starts: {start(facts)}"
     remote = " (a remote shell has not the rights of who sits at the screen)" if facts.host.remote else ""
-    return f"sudo usermod -aG render,video $USER, then log in again{remote}"
+    who = "; ls -l /dev/kfd /dev/dri /dev/nvidia* tells who may"
+    return f"sudo usermod -aG render,video $USER, then log in again{remote}{who}"
 
 
 def spoken(fix: str, system: str) -> str:

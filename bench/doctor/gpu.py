@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
 
-from bench.doctor.facts import VENDORS, Facts, Finding, Severity, is_apple, is_jetson, is_present
+from bench.doctor.facts import UUID, VENDORS, Facts, Finding, Severity, is_apple, is_jetson, is_present, is_translated
 
 # Where else a graphics card is named, on systems whose list of cards this program cannot read, or not wholly.
 ELSEWHERE = {
@@ -16,10 +17,21 @@ ELSEWHERE = {
 }
 
 
+# Microsoft's own adapter, behind which WSL and virtual machines hide whatever card there is.
+STAND_IN = "0x1414"
+
+
 def none_seen(facts: Facts) -> Iterator[Finding]:
     """No GPU: whether that is sure, or only not told."""
     host = facts.host
-    anything = host.pci_gpus or is_apple(host) or is_jetson(host) or any(backend.gpus for backend in facts.backends)
+    if is_translated(host):
+        return
+    anything = (
+        set(host.pci_gpus) - {STAND_IN}
+        or is_apple(host)
+        or is_jetson(host)
+        or any(backend.gpus for backend in facts.backends)
+    )
     if anything or any(is_present(facts, vendor) for vendor in VENDORS.values()):
         return
     is_sure = host.system == "Linux" and not host.wsl and "graphics cards" not in host.refused
@@ -45,12 +57,12 @@ def none_seen(facts: Facts) -> Iterator[Finding]:
 
 def other_cards(facts: Facts) -> Iterator[Finding]:
     """Cards of makers whose GPUs no backend computes on."""
-    known = [VENDORS[number] for number in facts.host.pci_gpus if number in VENDORS]
-    if facts.host.pci_gpus and not known:
+    others = [number for number in facts.host.pci_gpus if number != STAND_IN]
+    if others and not any(number in VENDORS for number in others):
         yield Finding(
             id="no-gpu",
             severity="ok",
-            seen=f"only graphics cards of other makers ({', '.join(dict.fromkeys(facts.host.pci_gpus))})",
+            seen=f"only graphics cards of other makers ({', '.join(dict.fromkeys(others))})",
             means="such as a server's or a virtual machine's screen: no framework computes on them",
         )
 
@@ -77,13 +89,18 @@ def hidden_devices(facts: Facts) -> Iterator[Finding]:
     for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
         value = facts.variables.get(name)
         if value is not None and (name.startswith("CUDA") or is_present(facts, "AMD")):
-            yield from _visible(facts, name, value, hidden)
+            yield from _visible(
+                facts, name, value, hidden if name.startswith("CUDA") or not facts.host.gpus else "note"
+            )
     value = facts.variables.get("NVIDIA_VISIBLE_DEVICES", "all")
     if value in ("", "void", "none") and facts.host.container and not facts.host.gpus:
         yield variable_findings("NVIDIA_VISIBLE_DEVICES", value, hidden, "keeps the container's GPUs outside")
     platforms = facts.variables.get("JAX_PLATFORMS", facts.variables.get("JAX_PLATFORM_NAME", ""))
     if platforms and not {"cuda", "gpu", "rocm", "metal", "mps", "xpu"} & set(platforms.lower().split(",")):
         yield variable_findings("JAX_PLATFORMS", platforms, hidden, "keeps JAX off every GPU")
+    selector = facts.variables.get("ONEAPI_DEVICE_SELECTOR", "*")
+    if is_present(facts, "Intel") and not re.search(r"gpu|\*|:\d", selector):
+        yield variable_findings("ONEAPI_DEVICE_SELECTOR", selector, "problem", "keeps PyTorch off Intel's GPUs")
     if facts.variables.get("KERAS_TORCH_DEVICE") == "cpu":
         yield variable_findings("KERAS_TORCH_DEVICE", "cpu", hidden, "keeps Keras on PyTorch off every GPU")
 
@@ -93,17 +110,31 @@ def _visible(facts: Facts, name: str, value: str, hidden: Severity) -> Iterator[
     gpus = facts.host.gpus if name.startswith("CUDA") else ()
     names = [part.strip() for part in value.split(",")]
     numbers = [int(part) for part in names if part.isdigit()]
+    whose = "every GPU from every framework" if name.startswith("CUDA") else "AMD's GPUs"
     if names[0] in ("", "-1", "NoDevFiles"):
-        yield variable_findings(name, value, hidden, "hides every GPU from every framework")
-    elif gpus and numbers and min(numbers) >= len(gpus):
-        means = f"names a GPU that is not there: they are numbered below {len(gpus)}"
+        yield variable_findings(name, value, hidden, f"hides {whose}")
+    elif gpus and names[0].isdigit() and int(names[0]) >= len(gpus):
+        means = f"names a GPU that is not there: they are numbered below {len(gpus)}; what follows it is not looked at"
         yield variable_findings(name, value, "problem", means)
+    elif gpus and not names[0].isdigit():
+        yield from _by_uuid(facts, name, value)
     elif numbers and any(gpu.mig for gpu in gpus):
         means = "of a card that is cut into instances (MIG), a number means the first instance"
         yield _in_part(variable_findings(name, value, "note", means), "name one by its UUID: nvidia-smi -L lists them")
     elif gpus and numbers and len(numbers) < len(gpus):
         finding = variable_findings(name, value, "note", f"shows {len(numbers)} of {len(gpus)} GPUs")
         yield _in_part(finding, finding.fix)
+
+
+def _by_uuid(facts: Facts, name: str, value: str) -> Iterator[Finding]:
+    """A device that is not named by its number."""
+    if not value.startswith(("GPU-", "MIG-")):
+        means = "is neither a number nor a UUID, so that CUDA shows no GPU"
+        yield variable_findings(name, value, "problem", means)
+    elif not any(backend.gpus for backend in facts.backends) and any(backend.cuda for backend in facts.backends):
+        finding = variable_findings(name, UUID.sub(r"\1...", value), "problem", "names a GPU, and no backend sees one")
+        fix = f"compare it with: nvidia-smi -L; where no line has it: {finding.fix}"
+        yield msgspec.structs.replace(finding, fix=fix)
 
 
 def _in_part(finding: Finding, fix: str) -> Finding:

@@ -24,6 +24,8 @@ def _works(facts: Facts, name: str) -> bool:
 
 
 def _is(facts: Facts, name: str, build: str) -> bool:
+    if name == "torch" and fixes.is_misplaced(facts):
+        return False
     return bool(getattr(fixes.backend_facts(facts, name), build)) or f"+{build}" in facts.packages.get(name, "")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from bench.doctor import builds, fixes, said
 from bench.doctor.facts import (
     NAMES,
@@ -63,23 +65,22 @@ def shared_memory(facts: Facts) -> Iterator[Finding]:
 def driver(facts: Facts) -> Iterator[Finding]:
     """Why the driver shows no card."""
     host = facts.host
+    refusal = next((host.refused[name] for name in LISTING if name in host.refused), "")
+    if refusal and host.gpus:
+        seen = "NVIDIA's driver lists a card more than these, and cannot open it"
+        yield msgspec.structs.replace(_said(facts, seen, refusal), id="gpu-refused")
     if host.gpus or not is_present(facts, "NVIDIA") or is_jetson(host):
         return
-    if host.driver_error:
-        yield _silent(facts)
+    if any(map(sees_nvidia, facts.backends)):
+        yield _unread(facts)
+    elif host.driver_error:
+        where = f" (module {host.kernel_module} is in the kernel)" if host.kernel_module else ""
+        yield _said(facts, f"NVIDIA's driver is there and does not answer{where}", host.driver_error)
+    elif refusal:
+        yield _said(facts, f"NVIDIA's driver {host.driver} answers, and does not open its card", refusal)
     elif host.driver:
         yield _no_card(facts)
-    elif any(map(sees_nvidia, facts.backends)):
-        names = dict.fromkeys(name for backend in facts.backends for name in backend.gpus)
-        yield Finding(
-            id="nvidia-binding",
-            severity="note",
-            seen=f"a backend sees {', '.join(names)}; NVIDIA's library could not be asked from here"
-            + (" (its Python binding is not installed)" if host.nvml == "no binding" else ""),
-            means="the card works; its clocks, memory and energy are not read",
-            fix="pip install nvidia-ml-py",
-        )
-    elif "nouveau" in host.pci_drivers or "vfio-pci" in host.pci_drivers:
+    elif "nouveau" in host.pci_drivers or ("0x10de", "vfio-pci") in zip(host.pci_gpus, host.pci_drivers, strict=False):
         yield _other_driver(facts)
     elif host.container or host.wsl:
         yield _outside(facts)
@@ -87,11 +88,37 @@ def driver(facts: Facts) -> Iterator[Finding]:
         yield _absent(facts)
 
 
+# Calls without which the driver shows no card, and what they are named where one is refused.
+LISTING = ("NVML nvmlDeviceGetCount", "NVML nvmlDeviceGetHandleByIndex")
 NO_CARD = (
     "on an RTX 50 or another Blackwell card take the package with the open kernel modules ('open' in its name): no "
-    "others start it; else look for lines with NVRM in: sudo dmesg; and in the firmware's set-up switch on "
-    "Above 4G Decoding and Resizable BAR"
+    "others start it; on a card before Turing the one without them, and no newer one than it knows: {branches}; else "
+    "look for lines with NVRM in: sudo dmesg; and in the firmware's set-up switch on Above 4G Decoding and Resizable "
+    "BAR"
 )
+
+
+def _unread(facts: Facts) -> Finding:
+    """A card that a backend uses, though NVIDIA's library shows none."""
+    host = facts.host
+    names = dict.fromkeys(name for backend in facts.backends for name in backend.gpus)
+    saying = said.explain(host.driver_error, facts) if host.driver_error else None
+    asked = f'; it says: "{host.driver_error}"' if host.driver_error else ""
+    if saying:
+        fix = said.fix_of(saying, facts)
+    elif host.nvml == "no library" and host.container:
+        fix = "start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility: the library is of the second"
+    else:
+        fix = "pip install nvidia-ml-py" if host.nvml in ("no binding", "") else "look with: nvidia-smi"
+    return Finding(
+        id="nvidia-binding",
+        severity="note",
+        seen=f"a backend sees {', '.join(names)}; NVIDIA's library shows no card here"
+        + (" (its Python binding is not installed)" if host.nvml == "no binding" else "")
+        + asked,
+        means="the card works; its clocks, memory and energy are not read",
+        fix=fix,
+    )
 
 
 def _no_card(facts: Facts) -> Finding:
@@ -109,16 +136,16 @@ def _no_card(facts: Facts) -> Finding:
         fix=("sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart; " if host.system == "Linux" else "")
         + "the maker's tool and the firmware have a switch for the graphics as well"
         if is_off
-        else NO_CARD,
+        else NO_CARD.format(branches=fixes.last_branches())
+        if host.system == "Linux"
+        else f"the Device Manager tells the card's error; {fixes.driver(facts)}; {fixes.last_branches()}",
     )
 
 
-def _silent(facts: Facts) -> Finding:
-    """A driver that is there and does not start, with its words."""
-    host = facts.host
-    where = f" (module {host.kernel_module} is in the kernel)" if host.kernel_module else ""
-    seen = f'NVIDIA\'s driver is there and does not answer{where}; it says: "{host.driver_error}"'
-    saying = said.explain(host.driver_error, facts)
+def _said(facts: Facts, seen: str, text: str) -> Finding:
+    """A driver that is there and does not show its card, with its words."""
+    seen = f'{seen}; it says: "{text}"'
+    saying = said.explain(text, facts)
     if saying is None:
         return Finding(
             id="nvidia-driver-silent",
@@ -155,7 +182,7 @@ def _outside(facts: Facts) -> Finding:
         severity="problem",
         seen=f"an NVIDIA card, seen from inside {'WSL' if host.wsl else 'a container'}{module}, and no NVIDIA library",
         means="the driver is the outer system's, and its library is not handed in: no framework can use the card",
-        fix="whoever starts the container: docker run --gpus all ... (the host needs the NVIDIA Container Toolkit)"
+        fix=f"whoever starts the container: {fixes.start(facts)}"
         if host.container
         else "install NVIDIA's driver in Windows, and none in WSL; then: wsl --shutdown, and check with: nvidia-smi",
     )
@@ -171,8 +198,15 @@ def _absent(facts: Facts) -> Finding:
         if told
         else "an NVIDIA card, and NVIDIA's library was not asked: "
         + ("its Python binding is not installed" if host.nvml == "no binding" else "nothing tells whether it is there"),
-        means="without the driver no framework can use the card, whatever is installed in Python",
-        fix=("" if told else "look with: nvidia-smi; if there is no such command: ") + fixes.driver(facts),
+        means=("" if told else "whether its driver runs is not known from here; ")
+        + "without the driver no framework can use the card, whatever is installed in Python",
+        fix=(
+            ""
+            if told
+            else "look with: nvidia-smi; if that shows the card: pip install nvidia-ml-py; if there is no "
+            "such command: "
+        )
+        + fixes.driver(facts),
     )
 
 
@@ -220,10 +254,13 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     code = sorted(int(digits) for kind, digits in known if kind == "sm")
     portable = [int(digits) for kind, digits in known if kind == "compute"]
     # Machine code runs on its own generation only; portable code is compiled for any later one.
-    if not code or any(n // 10 == number // 10 and n <= number for n in code):
+    if not code or _runs(code, number):
         return
     name, listed = NAMES[backend.name], ", ".join(architectures)
-    words = backend.error or backend.keras_error
+    words = backend.error or backend.keras_error or backend.log
+    others = [other for other in visible(facts, backend) if other.compute_capability != capability]
+    fits = any(_runs(code, builds.number_of(other.compute_capability or "") or 0) for other in others)
+    works = fits and bool(backend.gpus) and not (backend.error or backend.keras_error)
     seen = f"{gpu.name} is sm_{number}; {name} {backend.version} holds {listed}"
     if any(n <= number for n in portable):
         yield Finding(
@@ -239,12 +276,18 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     fitting = fixes.install(facts, backend.name)
     yield Finding(
         id=f"{backend.name}-architecture",
-        severity="problem",
+        severity="note" if works else "problem",
         seen=seen + (f'; it says: "{words}"' if words else ""),
         means=f"the card is {direction} every architecture of this build, which has no code for it"
         + (" ('no kernel image is available')" if "no kernel" not in words else ""),
-        fix=(f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
+        fix=("leave it out by CUDA_VISIBLE_DEVICES, since another card works; or " if works else "")
+        + (f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
     )
+
+
+def _runs(code: list[int], number: int) -> bool:
+    """Whether machine code for some architectures holds one that a chip runs: of its generation, no newer than it."""
+    return any(n // 10 == number // 10 and n <= number for n in code)
 
 
 def state(facts: Facts) -> Iterator[Finding]:
@@ -301,7 +344,7 @@ def jetson(facts: Facts) -> Iterator[Finding]:
     if not is_jetson(host):
         return
     sees = [NAMES[backend.name] for backend in facts.backends if backend.gpus]
-    has_any = any(backend.installed for backend in facts.backends)
+    has_any = any(backend.installed and not backend.error for backend in facts.backends)
     yield Finding(
         id="jetson",
         severity="ok" if sees else "problem" if has_any else "note",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, gfx_chips, is_apple, is_jetson, is_present
+from bench.doctor.facts import (
+    NAMES,
+    BackendFacts,
+    Facts,
+    Finding,
+    block,
+    gfx_chips,
+    is_apple,
+    is_jetson,
+    is_present,
+    is_translated,
+)
 
 NO_CODE = ("no-kernel",)
 
@@ -14,7 +25,8 @@ def amd(facts: Facts) -> Iterator[Finding]:
     """An AMD card or APU, its driver, and builds for ROCm."""
     host = facts.host
     has_build = any(backend.rocm for backend in facts.backends)
-    if is_jetson(host) or not is_present(facts, "AMD") or (is_present(facts, "NVIDIA") and not has_build):
+    has_other = is_present(facts, "NVIDIA") or any(backend.xpu for backend in facts.backends)
+    if is_jetson(host) or not is_present(facts, "AMD") or (has_other and not has_build):
         return  # beside another maker's card, AMD's is mostly the one in the processor
     if host.system == "Linux" and not host.has_kfd and not any(backend.gpus for backend in facts.backends):
         in_container = bool(host.container)
@@ -26,7 +38,7 @@ def amd(facts: Facts) -> Iterator[Finding]:
             means="the device is not handed in, or the host has none"
             if in_container
             else "ROCm's kernel driver is not loaded, or the chip is not one that it supports: frameworks use the CPU",
-            fix="docker run --device=/dev/kfd --device=/dev/dri ..."
+            fix=fixes.start(facts)
             if in_container
             else "look for the chip in https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/"
             "system-requirements.html",
@@ -99,7 +111,7 @@ def _other_rocm(facts: Facts) -> str:
             "rocminfo | grep gfx tells the chip (Strix Halo is gfx1151); take a build that lists it: AMD's own, "
             f"{fixes.AMD_WHEELS}, or a newer one for ROCm from {fixes.TORCH_INDEX}"
         )
-    return f"a build that lists {', '.join(gfx_chips(facts))}: {fixes.rocm(facts)}"
+    return f"a build for {', '.join(gfx_chips(facts))}: {fixes.rocm(facts)}"
 
 
 def _has_code(facts: Facts, backend: BackendFacts) -> bool:
@@ -112,11 +124,12 @@ def intel(facts: Facts) -> Iterator[Finding]:
     host = facts.host
     torch = fixes.backend_facts(facts, "torch")
     built = f"PyTorch {torch.version} is built for {'CUDA' if torch.cuda else 'the CPU'}" if torch.installed else ""
-    if not is_present(facts, "Intel") or host.gpus or is_present(facts, "NVIDIA") or is_present(facts, "AMD"):
-        return  # beside another maker's card, Intel's is the one in the processor
+    has_build = bool(torch.xpu) or "+xpu" in torch.version
+    has_other = is_present(facts, "NVIDIA") or is_present(facts, "AMD")
+    if not is_present(facts, "Intel") or (has_other and not has_build):
+        return  # beside another maker's card, Intel's is mostly the one in the processor
     drivers = [name for name in host.pci_drivers if name in ("i915", "xe")]
     bound = f", kernel driver {drivers[0]}" if drivers else ""
-    has_build = bool(torch.xpu) or "+xpu" in torch.version
     if torch.gpus:
         return
     words = torch.error or torch.log
@@ -135,6 +148,8 @@ def intel(facts: Facts) -> Iterator[Finding]:
         means=(
             explained.means
             if explained
+            else "this user may not open /dev/dri/renderD*"
+            if has_build and host.may_render is False
             else "PyTorch's build for XPU and Intel's compute runtime (Level Zero) are needed, and the kernel's driver "
             "(i915 or xe) must suit the runtime; graphics inside an older processor is not supported"
         )
@@ -151,7 +166,25 @@ def intel(facts: Facts) -> Iterator[Finding]:
 
 def apple(facts: Facts) -> Iterator[Finding]:
     """Plug-ins on an Apple chip, which suit some releases of their framework only."""
-    if not is_apple(facts.host):
+    host = facts.host
+    if is_translated(host):
+        yield Finding(
+            id="rosetta",
+            severity="problem",
+            seen=f"{host.cpu_model}, and a Python for {host.architecture}",
+            means="this Python is for Intel's processors and runs under Rosetta, slowly and without the GPU",
+            fix=fixes.ARM_PYTHON,
+        )
+    torch = fixes.backend_facts(facts, "torch")
+    if is_apple(host) and torch.installed and not (torch.gpus or torch.error):
+        yield Finding(
+            id="torch-metal",
+            severity="note",
+            seen=f"PyTorch {torch.version} sees no GPU (mps) on {host.cpu_model or 'Apple silicon'}",
+            means="its wheels have Metal built in, which macOS 14 and later give, and virtual machines mostly do not",
+            fix="update macOS; in a virtual machine there is nothing to do",
+        )
+    if not is_apple(host):
         return
     for plugin in builds.table().plugin:
         backend = fixes.backend_facts(facts, plugin.framework)

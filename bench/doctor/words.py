@@ -13,7 +13,7 @@ MOST_SAID = 600  # characters that are kept
 CHATTER = re.compile(
     r"(?i)onednn custom operations|binary is optimized to use|rebuild tensorflow with|unable to register cu\w+ factory"
     r"|computation.?placer already registered|before absl::InitializeLog|^traceback \(most recent|^\s+(file \"|\^+$)"
-    r"|^\s+return |^  \w|^warnings?\.warn|^I0000|created device|xla service|MLIR"
+    r"|^\s+return |^  \w|^warnings?\.warn|^I0000|created device|xla service|MLIR|hostname:|information for host"
 )
 TELLING = re.compile(
     r"(?i)error|fail|warn|unable|cannot|could not|can't|no \w*[ -]?(device|gpu|kernel)|not (found|supported|available)"
@@ -22,6 +22,7 @@ TELLING = re.compile(
 )
 # Severity, time, process and source line before a message of TensorFlow and of XLA.
 LOG_HEAD = re.compile(r"^[\d :.-]*(?:[IWEF](?:\d{4})? )?[\d :.]*\S+\.(?:cc|h|py):\d+\] ")
+ERROR_HEAD = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")  # the last line of a traceback begins so
 # How Windows numbers the ends that Unix has signals for.
 # Source: Microsoft, NTSTATUS values, https://learn.microsoft.com/openspecs/windows_protocols/ms-erref
 WINDOWS_ENDS = {
@@ -51,7 +52,9 @@ def why(code: int, err: str) -> str:
         known = {number.value: number.name for number in signal.Signals}
         return f"ended by signal {-code} ({known.get(-code, 'unknown')})"
     lines = [line for line in err.strip().splitlines() if line.strip() and not CHATTER.search(line)]
-    return clean(lines[-1])[:MOST_SAID] if lines else f"ended with exit code {code} and said nothing"
+    heads = [number for number, line in enumerate(lines) if ERROR_HEAD.match(line)]
+    lines = lines[heads[-1] :] if heads else lines[-1:]  # an error may tell its reason on several lines
+    return " | ".join(map(clean, lines))[:MOST_SAID] if lines else f"ended with exit code {code} and said nothing"
 
 
 def clean(line: str) -> str:
@@ -59,8 +62,10 @@ def clean(line: str) -> str:
     line = LOG_HEAD.sub("", line.strip())
     with suppress(Exception):  # a user without a home, or without a name
         line = line.replace(str(Path.home()), "~")
+    line = line.replace("file://", "")
     line = re.sub(r"(?<![:/\w])~?(/[^/\s'\":|]+)+/", "", line)
     line = re.sub(r"\b[A-Za-z]:\\+(?:[^\\/:*?\"<>|\r\n']+\\+)*", "", line)
+    line = re.sub(r"\\\\(?:[^\\\s'\"]+\\+)+", "", line)  # another computer's folder
     with suppress(Exception):
         if len(name := getpass.getuser()) > 3 and name not in ("root", "user", "ubuntu", "runner"):
             line = re.sub(rf"\b{re.escape(name)}\b", "(user)", line)

@@ -43,6 +43,7 @@ FLAGS = (
 @functools.cache  # the library starts other programs to ask: a second
 def cpu_facts() -> tuple[str, str, frozenset[str]]:
     """Model name, "vendor family/model/stepping", and flags."""
+    os.environ.setdefault("PATH", os.defpath)  # without one, the library gives up and says nothing
     try:
         import cpuinfo
 

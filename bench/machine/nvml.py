@@ -94,7 +94,7 @@ class Nvml:
         memory = self.ask("nvmlDeviceGetMemoryInfo", handle)
         return Gpu(
             name=_text(self.ask("nvmlDeviceGetName", handle) or "NVIDIA GPU"),
-            memory_bytes=None if memory is None else int(memory.total) or None,
+            memory_bytes=getattr(memory, "total", None) or None,
             power_limit_w=None if limit is None else limit / 1e3,  # mW
             driver=self.driver() or "unknown",
             compute_capability=None if capability is None else ".".join(map(str, capability)),
