@@ -26,9 +26,10 @@ BOTH = ("torch", "jax")
 @pytest.fixture(autouse=True)
 def gpu_machine(monkeypatch):
     """A machine with a GPU and two backends, whatever runs the tests."""
-    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", gpus=(make_gpu(),)))
+    machine = make_machine("nvidia-h200-16c", gpus=(make_gpu(),), n_logical_cores=16, n_physical_cores=16)
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": machine)
     monkeypatch.setattr(cores, "cores", lambda: cores.Cores(16, 16, None, 16))
-    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.0.0", "torch": "2.0.0"})
+    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.0.0", "torch": "2.0.0", "jax": "0.8.0"})
     monkeypatch.setattr(software, "backend_version", lambda name: "1.0" if name in BOTH else None)
 
 
@@ -197,12 +198,14 @@ def test_a_machine_without_a_gpu_or_a_backend_is_refused_before_anything_starts(
 
 def test_a_machine_whose_memory_grew_goes_on_with_its_session(monkeypatch, lab, tmp_path):
     first, _ = run_day(lab, tmp_path, 100)
-    grown = make_machine("nvidia-h200-16c", gpus=(make_gpu(),), memory_bytes=2**50)
+    grown = msgspec.structs.replace(describe.describe(), memory_bytes=2**50)
     monkeypatch.setattr(describe, "describe", lambda machine_id="": grown)
 
     assert first.folder == gpu_day.prepare(options(tmp_path))[0].folder
 
-    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", os="Other 1"))
+    monkeypatch.setattr(
+        describe, "describe", lambda machine_id="": msgspec.structs.replace(grown, gpus=(), os="Other 1")
+    )
     other, _ = gpu_day.prepare(options(tmp_path))
     assert other.is_new
     assert "the machine's gpus and os changed since the latest session" == other.note
