@@ -140,8 +140,8 @@ def measuring(root: Path, *, local: bool) -> Iterator[list[str]]:
     parent = root / LOCAL if local else root
     with lock.held(parent / ".lock"):
         for staging in parent.glob("*/.*.tmp"):
-            shutil.rmtree(staging, ignore_errors=True)
-        folders = [folder for folder in parent.glob("*/*") if folder.is_dir()]
+            spool.remove(staging)
+        folders = [folder for folder in parent.glob("*/*") if folder.is_dir() and not folder.is_symlink()]
         yield [sentence for folder in folders for sentence in spool.remove_leftovers(folder)]
 
 
