@@ -272,6 +272,11 @@ def tar(path, *members):
         ([("m/2026-11-03/x.json", b"{}", tarfile.REGTYPE)] * 2, "expected each file once"),
         ([(f"m/2026-11-03/x{n}.json", b" " * 999_999, tarfile.REGTYPE) for n in range(70)], "64000000 together"),
         ([], "found 0 sessions"),
+        ([(f"m/2026-11-03/{'x' * 300}.json", b"{}", tarfile.REGTYPE)], "expected only MACHINE/DATE/NAME.json"),
+        ([("m/2026-11-0\u0663/x.json", b"{}", tarfile.REGTYPE)], "expected only"),
+        ([("-/2026-11-03/x.json", b"{}", tarfile.REGTYPE)], "expected only"),
+        ([("local/2026-11-03/x.json", b"{}", tarfile.REGTYPE)], "expected a machine's name, found 'local'"),
+        ([("m/2026-11-03/x.json", b"{}", tarfile.GNUTYPE_SPARSE)], "expected"),
         (
             [(f"m/2026-11-03/{n}.json", b"{}", tarfile.REGTYPE) for n in ("machine", "session")],
             "schema_version: expected",
@@ -285,6 +290,19 @@ def test_a_pack_that_is_no_session_is_refused_in_words(tmp_path, members, said):
         pack.take(tmp_path / "x.tgz", tmp_path / "home")
     assert not (tmp_path / "home").exists()
     assert not (tmp_path.parent / "evil.json").exists()
+
+
+def test_a_pack_whose_checksum_is_wrong_or_that_is_a_pipe_is_refused(packed, tmp_path):
+    path, _ = packed
+    data = path.read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "changed").write_bytes(data[:-8] + bytes(8))
+    (tmp_path / "longer").write_bytes(data + b"more")
+
+    for name in ("pipe", "changed", "longer"):
+        with pytest.raises(files.RecordError, match="expected a pack"):
+            pack.take(tmp_path / name, tmp_path / "home")
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar at all", b"\x1f\x8b\x08" + bytes(30)])
