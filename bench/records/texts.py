@@ -124,6 +124,7 @@ def problem(text: str, key: str = "") -> str:
 def clean(text: str, key: str = "") -> str:
     """The text as it may be stored under a key: personal parts named instead of shown, markup replaced, one line."""
     kept = '"' if key == "label" else ""
+    given = text
     text = unicodedata.normalize("NFC", text[: 10 * LONGEST])  # what is cut in the end need not be searched
     folded = unicodedata.normalize("NFKC", text)
     if folded != text and any(pattern.search(folded) for _, pattern in PERSONAL):
@@ -141,7 +142,7 @@ def clean(text: str, key: str = "") -> str:
     while found := FORMULA.match(text):
         text = text[found.end() :]
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return "(left out)" if problem(text, key) else text
+    return "(left out)" if problem(text, key) or (given and not text) else text
 
 
 def cleaned(value: Any, key: str = "") -> Any:
