@@ -75,7 +75,7 @@ class Data(NamedTuple):
 class Target(Struct, kw_only=True):
     """The quality at which a workload counts as done."""
 
-    metric: str  # Keras metric name, as in model.evaluate(..., return_dict=True)
+    metric: units.Words  # Keras metric name, as in model.evaluate(..., return_dict=True)
     at_least: units.Share
     max_epochs: units.Number
 
@@ -84,7 +84,7 @@ class Series(Struct, kw_only=True):
     """One of the things that a study times in turn in one process; the first of a workload is the baseline."""
 
     id: units.Slug
-    label: str  # in a table's row: "model.predict"
+    label: units.Words  # in a table's row: "model.predict"
 
 
 ReadingUnit = Literal["s", "bytes", "bytes_per_s", "flop_per_s", "per_s", "ratio", "frac", "count"]
@@ -94,7 +94,7 @@ class Reading(Struct, kw_only=True):
     """One value that a study reads once per run."""
 
     id: units.Slug
-    label: str
+    label: units.Words
     unit: ReadingUnit
 
 
@@ -126,11 +126,11 @@ class Workload(Struct, kw_only=True):
     """A named training or inference task with fixed data, model and stopping rule (a workload file's SPEC)."""
 
     id: units.Slug
-    title: str  # "ResNet-50, 224 px"
-    summary: str  # one sentence: what is trained on what
+    title: units.Words  # "ResNet-50, 224 px"
+    summary: units.Words  # one sentence: what is trained on what
     kind: Kind = "model"
-    sample_noun: str = "samples"  # plural: "images", "rows", "sequences"
-    data_source: str  # where the data comes from, in words
+    sample_noun: units.Words = "samples"  # plural: "images", "rows", "sequences"
+    data_source: units.Words  # where the data comes from, in words
     pretrained: bool = False
     target: Target | None = None
     series: tuple[Series, ...] = ()  # of a study, in the order of its tables
@@ -226,7 +226,7 @@ class Observed(Struct, kw_only=True):
     """What really ran, read from weights, outputs and settings inside the process; never what was asked for."""
 
     device: Device
-    device_name: str
+    device_name: units.Words
     weight_dtype: str
     output_dtype: str
     jit: Jit
@@ -266,7 +266,7 @@ class Run(Struct, kw_only=True):
     """One process that executed one cell once."""
 
     index: units.Repeats  # repeat, from 0
-    order: units.Count  # position in the session's seeded order, over all cells
+    order: units.Order  # position in the session's seeded order, over all cells
     status: Status
     reason: str = ""
     started_at: units.Instant  # UTC, ISO 8601
@@ -336,11 +336,11 @@ class Record(Struct, kw_only=True):
 class Gpu(Struct, kw_only=True):
     """One GPU as its driver describes it."""
 
-    name: str
+    name: units.Words
     memory_bytes: units.MemorySize | None  # None where the driver does not tell, as of memory shared with the CPU
-    power_limit_w: units.Watts | None
+    power_limit_w: units.PowerLimit | None
     driver: str
-    compute_capability: str | None = None
+    compute_capability: units.Capability | None = None
 
 
 class Machine(Struct, kw_only=True):
@@ -348,14 +348,14 @@ class Machine(Struct, kw_only=True):
 
     schema_version: int = SCHEMA_VERSION
     id: units.Slug
-    cpu_model: str
+    cpu_model: units.Words
     cpu_family: str  # vendor's family/model/stepping numbers as text; tells chips with masked names apart
     architecture: str
     n_physical_cores: units.Cores | None
     n_logical_cores: units.Cores
     cpu_flags: tuple[str, ...]  # only those that change results
-    memory_bytes: units.MemorySize
-    gpus: tuple[Gpu, ...]
+    memory_bytes: units.Memory  # 0 where the system does not tell
+    gpus: Annotated[tuple[Gpu, ...], msgspec.Meta(max_length=64)]
     os: str
     virtual: bool | None
     unmeasured: dict[str, str] = {}
@@ -377,14 +377,16 @@ class Session(Struct, kw_only=True):
     """
 
     schema_version: int = SCHEMA_VERSION
-    method_version: units.Number = METHOD_VERSION  # the newest when it started; each record names its own
+    method_version: Annotated[int, msgspec.Meta(ge=1, le=METHOD_VERSION)] = (
+        METHOD_VERSION  # the newest when it started; each record names its own
+    )
     id: units.SessionId  # ISO date, with "-2", "-3" for later sessions of that day
     machine_id: units.Slug
     profile: Profile
     started_at: units.Instant  # UTC, ISO 8601
     seed: units.Seed
     n_repeats: units.Repeats
-    versions: dict[str, units.Version]  # python, keras, backends, numpy, driver libraries
+    versions: dict[units.Package, units.Version]  # python, keras, backends, numpy, driver libraries
     environment: dict[str, str]  # variables that change results, as given to the runs
     n_cores_visible: units.Cores
     n_cores_affinity: units.Cores | None

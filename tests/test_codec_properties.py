@@ -27,8 +27,9 @@ FORMED = (
     "0123456789abcdef",
     "a" * 40,
     "2.9.0+cpu",
+    "8.6",
 )
-LETTERS = st.text("abcxyzäλж", max_size=20)  # what else a text may hold is in tests/test_gate.py
+ALPHABET = "abcxyzäλ処"  # what else a text may hold is in tests/test_gate.py
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True), st.text(max_size=8)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -56,7 +57,9 @@ def valid(kind):
     if isinstance(kind, types.FloatType):
         return st.floats(kind.ge if kind.gt is None else kind.gt, kind.le, exclude_min=kind.gt is not None)
     if isinstance(kind, types.StrType):
-        return st.sampled_from([text for text in FORMED if re.search(kind.pattern, text)]) if kind.pattern else LETTERS
+        if kind.pattern:
+            return st.sampled_from([text for text in FORMED if re.search(kind.pattern, text)])
+        return st.text(ALPHABET, min_size=kind.min_length or 0, max_size=20)
     return {types.NoneType: st.none(), types.BoolType: st.booleans()}[type(kind)]
 
 

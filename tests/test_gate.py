@@ -65,6 +65,38 @@ PERSONAL = [
     "gpu3.cs.example.edu",
     "user=alice",
     "hostname: thorin",
+    "/opt/alice/conda/lib",
+    "/usr/local/alice/models",
+    "/dev/shm/alice/x",
+    "/proc/1234/cwd/alice",
+    "$HOME/alice/x",
+    r"%USERPROFILE%\alice",
+    r"C:Users\alice",
+    "2001:db8::",
+    "fd12:3456:789a::/48",
+    "grpc://node5:8470",
+    "http://alice:pw@host/x",
+    "https://github.com/alice/private",
+    "001A2B3C4D5E",
+    "00.1a.2b.3c.4d.5e",
+    "00 1a 2b 3c 4d 5e",
+    "8f6b3c1d_1234_5678_9abc_def012345678",
+    "SN PF1ABC2D",
+    "board id 0x1234567890abcdef",
+    "i-0123456789abcdef0",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "HF_TOKEN=abcdef",
+    "password is hunter2",
+    "ya29.a0AfH6SMBx1234567890",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ",
+    "login01.cluster.uni-x.de",
+    "server.fritz.box",
+    "Linux thorin 6.1.0-13-amd64",
+    "nodename thorin",
+    "uid=1000(alice)",
+    "SLURM_JOB_USER=alice",
+    "address ¹⁹².1.1.1",
 ]
 MARKUP = [
     '"><img src=x onerror="document.title=1">',
@@ -96,6 +128,10 @@ MARKUP = [
     "-1",
     "@x",
     "# head",
+    "o\u0308 decomposed",
+    "\u0378 unassigned",
+    "Intel Xe\u043en",
+    "\u3099 a mark alone",
     "x" * 201,
     "x" * 10_000_000,
 ]
@@ -114,6 +150,24 @@ HARMLESS = [
     "ResourceExhaustedError: tried to allocate 25276514304 bytes, a CPU run uses host memory",
     "libgomp in /usr/lib/python3.11",
     "the 1,797 digits that ship with scikit-learn; 3 × 4 px, 97 %",
+    "ZHAOXIN KaiXian KX-6640MA@2.2+GHz",
+    "cuDNN 9.1.0.70",
+    "Ubuntu 22.04.3 LTS, kernel 5.15.153.1-microsoft-standard-WSL2",
+    "host: 64 GiB pinned memory",
+    "serial 12-core run",
+    "1:2:3:4:5",
+    "one-pc setup",
+    "gpu-decade",
+    "Intel oneDNN v3.4.1 (commit f5ff0a6de16c130053bec1a1aec3a9b826c66f78)",
+    "could not download https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    "HTTPSConnectionPool(host='huggingface.co', port=443): Max retries exceeded with url",
+    "XLA service 0x7f3a4c00e2d0 initialized for platform CUDA",
+    "/job:localhost/replica:0/task:0/device:GPU:0",
+    "tokens: 409600; user: 3.2 s, system: 0.1 s",
+    "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+    "gfx90a:sramecc+:xnack-",
+    "メモリ不足です。",
+    "Bộ nhớ không đủ",
     "Prozessor für Größe, процессор, 処理装置",
 ]
 
@@ -136,6 +190,10 @@ def test_versions_may_look_like_addresses_and_labels_quote_code():
 
     assert stored == texts.cleaned(stored)
     assert {"versions": {"numpy": "(network address)"}} == texts.cleaned({"versions": {"numpy": "9.1.0.70"}})
+
+
+def test_a_number_below_zero_keeps_its_sign():
+    assert "−1" == texts.clean("-1")
 
 
 @settings(SETTINGS, max_examples=300)
@@ -231,6 +289,54 @@ REFUSED = {
     "an index twice": (in_raw("runs", 1, "index", 0), "$.runs: expected every index once"),
     "another name": (lambda path: path.rename(path.with_name("notes.txt")), "expected only machine.json, session.json"),
     "a line break in a name": (lambda path: path.rename(path.with_name("a\nb.json")), r"a\nb.json: $: expected only"),
+    **{
+        f"{place}={value}"[-60:]: (in_raw(*place, value), said)
+        for place, value, said in (
+            (
+                ("runs", 0, "blocks"),
+                [[10**9, 0.1 + i / 1000] for i in range(5)],
+                "blocks: expected at least 1e-08 s a step",
+            ),
+            (("runs", 0, "n_samples_per_step"), 31, "n_samples_per_step: expected the batch of 32, found 31"),
+            (("runs", 0, "order"), 10**12, "$.runs[0].order: expected"),
+            (("runs", 0, "warmup"), [[1, 1e6]], "warmup: expected at most the run's"),
+            (("runs", 0, "latencies_s"), [1e6], "latencies_s: expected at most the run's"),
+            (("runs", 0, "between_epochs_s"), [1e6], "between_epochs_s: expected at most the run's"),
+            (("runs", 0, "n_blocks_dropped"), 10**12, "blocks: expected at most the run's"),
+            (("runs", 0, "control_before", "seconds"), [1e6], "control_before: expected at most the run's"),
+            (("runs", 0, "control_before", "seconds"), [1e-9], "expected at most 1e+15 operations a second"),
+            (("runs", 0, "control_before", "n"), 512, "control_after.n: expected the 512 of before"),
+            (("runs", 0, "flop_per_step"), 1e18, "flop_per_step: expected at most 1e+15 operations a second"),
+            (("runs", 0, "job", "reached"), False, "job.reached: expected True by its epochs, found False"),
+            (("runs", 0, "job", "epochs", 0, 1), 0.99, "expected to end with the first that reaches 0.97, found more"),
+            (("runs", 0, "job", "epochs", 0, 1), None, "expected the target's metric, found None"),
+            (("runs", 0, "job", "epochs", 0, 3), 2.0, "job.epochs[0][3]: expected at most the epoch's"),
+            (("spec", "target", "max_epochs"), 2, "job.epochs: expected at most the target's 2"),
+            (("runs", 0, "energy_j"), 1e9, "energy_j: expected at most 5000 W for the run's"),
+            (("runs", 0, "idle_w"), 1e5, "idle_w: expected at most 5000 W"),
+            (("runs", 0, "energy_j"), 300.0, "unmeasured.energy_j: expected none beside a value"),
+            (("runs", 0, "utilisation_frac"), [0.5], "utilisation_frac: expected null on the CPU"),
+            (("runs", 0, "observed", "tf32"), True, "observed.tf32: expected null on the CPU"),
+            (("runs", 0, "observed", "jit"), "off", "observed.jit: expected 'on', found 'off'"),
+            (("runs", 0, "observed", "layout"), "sideways", "observed.layout: expected channels_last or"),
+            (("runs", 0, "observed", "n_cores_affinity"), 128, "expected at most the machine's 2 cores, found 128"),
+            (("runs", 0, "observed", "n_physical_cores"), 3, "n_physical_cores: expected at most the 2 it may use"),
+            (("runs", 0, "before", "gpu_clock_hz"), 1e9, "gpu_clock_hz: expected null on a machine without a GPU"),
+            (("runs", 0, "before", "cpu_temperature_c"), 250, "cpu_temperature_c: expected"),
+            (("runs", 0, "before", "n_throttled_periods"), 9, "n_throttled_periods: expected at least the 9 of before"),
+            (("runs", 0, "peak_host_bytes"), 1, "peak_host_bytes: expected at least 1048576, found 1"),
+            (("runs", 0, "n_params"), 10**12, "n_params: expected one in a byte of the machine's"),
+            (("runs", 0, "reason"), "signal 11", "$.runs[0].reason: expected a text unless the status is 'ok'"),
+            (("runs", 0, "status"), "failed", "$.runs[0].reason: expected a text unless the status is 'ok'"),
+            (("runs", 0, "unmeasured", "nonsense"), "x", "unmeasured: expected a field's name"),
+            (("runs", 1, "started_at"), "2026-11-22T04:21:51.478+00:00", "found two that start at one instant"),
+            (("status",), "failed", "$.status: expected 'ok', of which 5 runs are, found 'failed'"),
+            (("reason",), "it failed", "$.reason: expected an empty text where all runs are 'ok'"),
+            (("spec", "title"), "", "$.spec.title: expected"),
+            (("spec", "variants", "smoke"), [], "$.spec.variants: expected 'reference' alone"),
+            (("spec", "series"), [{"id": "a", "label": "b"}] * 2, "$.spec.series: expected every id once"),
+        )
+    },
     "no epoch": (in_raw("runs", 0, "job", "epochs", []), "$.runs[0].job.epochs: expected"),
     "a share beyond one": (in_raw("runs", 0, "job", "epochs", 0, 1, 1.5), "$.runs[0].job.epochs[0][1]: expected"),
     "a GPU that is none": (in_raw("cell", "device", "gpu"), "expected a device of the machine, which has no GPU"),
@@ -255,6 +361,24 @@ def test_what_no_record_can_be_is_refused_in_one_line(name, tmp_path):
     [
         ("machine", "n_physical_cores", 4, "$.n_physical_cores: expected at most the 2 logical ones, found 4"),
         ("session", "n_cores_effective", 4, "$.n_cores_effective: expected at most the 2 that are visible, found 4"),
+        ("machine", "id", "con", "$.id: expected a name that no folder or page has, found 'con'"),
+        ("machine", "cpu_model", "", "$.cpu_model: expected"),
+        ("machine", "cpu_flags", ["avx", "avx"], "$.cpu_flags: expected every flag once"),
+        ("machine", "virtual", None, "$.unmeasured.virtual: expected the reason why virtual is null"),
+        ("machine", "memory_bytes", 0, "$.unmeasured.memory_bytes: expected the reason why"),
+        (
+            "machine",
+            "gpus",
+            [{"name": "A", "memory_bytes": 2**30, "power_limit_w": 0, "driver": "1"}],
+            "power_limit_w: exp",
+        ),
+        ("session", "n_cores_visible", 64, "$.n_cores_visible: expected at most the machine's 2, found 64"),
+        ("session", "n_cores_affinity", 1, "$.n_cores_effective: expected at most the 1 of the affinity"),
+        ("session", "cgroup_quota_cores", 0.1, "$.n_cores_effective: expected at most the quota's 0.1"),
+        ("session", "plan", [{"cell_id": "a", "n_repeats": 1}] * 2, "$.plan: expected every cell once"),
+        ("session", "versions", {"python": "3.11.7"}, "$.cell.backend: expected one of the session's versions"),
+        ("session", "method_version", 99, "$.method_version: expected"),
+        ("session", "commit", None, "$.unmeasured.commit: expected the reason why commit is null"),
         ("session", "environment", {"LOGNAME": "thorin"}, "$.environment: expected only variables that change results"),
         ("session", "started_at", "2026-11-21T04:21:35+00:00", "$.started_at: expected one of 2026-11-22"),
     ],
@@ -267,6 +391,17 @@ def test_a_machine_and_a_session_agree_with_themselves(tmp_path, name, key, valu
 
     assert any(said in problem for problem in problems), problems
     assert_are_lines(problems)
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "intel-xeon-2c/notes.txt"])
+def test_only_folders_lie_beside_sessions(tmp_path, place):
+    a_session(tmp_path)
+    (tmp_path / place).write_text("whose is this?")
+
+    (problem,) = store.check(tmp_path)
+
+    assert f"{place}: $: expected a folder, found a file" in problem
+    assert_are_lines([problem])
 
 
 def test_a_machine_is_named_by_a_slug_and_a_session_by_a_date(tmp_path):

@@ -26,9 +26,10 @@ BOTH = ("torch", "jax")
 @pytest.fixture(autouse=True)
 def gpu_machine(monkeypatch):
     """A machine with a GPU and two backends, whatever runs the tests."""
-    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", gpus=(make_gpu(),)))
+    machine = make_machine("nvidia-h200-16c", gpus=(make_gpu(),), n_logical_cores=16, n_physical_cores=16)
+    monkeypatch.setattr(describe, "describe", lambda machine_id="": machine)
     monkeypatch.setattr(cores, "cores", lambda: cores.Cores(16, 16, None, 16))
-    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.0.0", "torch": "2.0.0"})
+    monkeypatch.setattr(software, "versions", lambda: {"keras": "3.0.0", "torch": "2.0.0", "jax": "0.8.0"})
     monkeypatch.setattr(software, "backend_version", lambda name: "1.0" if name in BOTH else None)
 
 
@@ -197,12 +198,14 @@ def test_a_machine_without_a_gpu_or_a_backend_is_refused_before_anything_starts(
 
 def test_a_machine_whose_memory_grew_goes_on_with_its_session(monkeypatch, lab, tmp_path):
     first, _ = run_day(lab, tmp_path, 100)
-    grown = make_machine("nvidia-h200-16c", gpus=(make_gpu(),), memory_bytes=2**50)
+    grown = msgspec.structs.replace(describe.describe(), memory_bytes=2**50)
     monkeypatch.setattr(describe, "describe", lambda machine_id="": grown)
 
     assert first.folder == gpu_day.prepare(options(tmp_path))[0].folder
 
-    monkeypatch.setattr(describe, "describe", lambda machine_id="": make_machine("nvidia-h200-16c", os="Other 1"))
+    monkeypatch.setattr(
+        describe, "describe", lambda machine_id="": msgspec.structs.replace(grown, gpus=(), os="Other 1")
+    )
     other, _ = gpu_day.prepare(options(tmp_path))
     assert other.is_new
     assert "the machine's gpus and os changed since the latest session" == other.note
@@ -269,6 +272,11 @@ def tar(path, *members):
         ([("m/2026-11-03/x.json", b"{}", tarfile.REGTYPE)] * 2, "expected each file once"),
         ([(f"m/2026-11-03/x{n}.json", b" " * 999_999, tarfile.REGTYPE) for n in range(70)], "64000000 together"),
         ([], "found 0 sessions"),
+        ([(f"m/2026-11-03/{'x' * 300}.json", b"{}", tarfile.REGTYPE)], "expected only MACHINE/DATE/NAME.json"),
+        ([("m/2026-11-0\u0663/x.json", b"{}", tarfile.REGTYPE)], "expected only"),
+        ([("-/2026-11-03/x.json", b"{}", tarfile.REGTYPE)], "expected only"),
+        ([("local/2026-11-03/x.json", b"{}", tarfile.REGTYPE)], "expected a machine's name, found 'local'"),
+        ([("m/2026-11-03/x.json", b"{}", tarfile.GNUTYPE_SPARSE)], "expected"),
         (
             [(f"m/2026-11-03/{n}.json", b"{}", tarfile.REGTYPE) for n in ("machine", "session")],
             "schema_version: expected",
@@ -282,6 +290,19 @@ def test_a_pack_that_is_no_session_is_refused_in_words(tmp_path, members, said):
         pack.take(tmp_path / "x.tgz", tmp_path / "home")
     assert not (tmp_path / "home").exists()
     assert not (tmp_path.parent / "evil.json").exists()
+
+
+def test_a_pack_whose_checksum_is_wrong_or_that_is_a_pipe_is_refused(packed, tmp_path):
+    path, _ = packed
+    data = path.read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "changed").write_bytes(data[:-8] + bytes(8))
+    (tmp_path / "longer").write_bytes(data + b"more")
+
+    for name in ("pipe", "changed", "longer"):
+        with pytest.raises(files.RecordError, match="expected a pack"):
+            pack.take(tmp_path / name, tmp_path / "home")
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar at all", b"\x1f\x8b\x08" + bytes(30)])

@@ -156,6 +156,44 @@ def test_an_unreadable_run_is_repeated(tmp_path):
     assert (folder, 2) == refresh(tmp_path)
 
 
+STRANGE = {
+    "a folder as a run": lambda runs, name: (runs / name).mkdir(),
+    "a full folder as a run": lambda runs, name: (runs / name / "x").mkdir(parents=True),
+    "a pipe as a run": lambda runs, name: os.mkfifo(runs / name),
+    "a link to a device as a run": lambda runs, name: (runs / name).symlink_to("/dev/zero"),
+    "a link to nothing as a run": lambda runs, name: (runs / name).symlink_to("nothing"),
+    "a folder as a half file": lambda runs, name: (runs.parent / ".x.tmp").mkdir(),
+    "a file for the folder of runs": lambda runs, name: (runs.rmdir(), runs.write_text("x")),
+    "a link for the folder of runs": lambda runs, name: (runs.rmdir(), runs.symlink_to("nothing")),
+    "a file as a session to come": lambda runs, name: (runs.parents[1] / ".2026-01-01.tmp").write_text("x"),
+}
+
+
+@linux
+@pytest.mark.parametrize("name", STRANGE)
+def test_whatever_lies_among_the_runs_the_next_start_goes_on(tmp_path, name):
+    folder, _ = refresh(tmp_path)
+    record = next(folder.glob("matmul-*.json"))
+    record.unlink()
+    (folder / files.SPOOL).mkdir()
+    STRANGE[name](folder / files.SPOOL, f"{record.stem}.0.json")
+
+    assert (folder, 2) == refresh(tmp_path)
+    assert [] == store.check(tmp_path) == [path.name for path in tmp_path.rglob(".*")]
+
+
+@linux
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("precious")
+    (tmp_path / ".lock").symlink_to(kept)
+
+    with pytest.raises(files.StoreError, match="no regular file, remove it"), lock.held(tmp_path / ".lock"):
+        pass
+
+    assert "precious" == kept.read_text()
+
+
 def test_a_run_whose_number_is_taken_takes_the_next(tmp_path):
     spool.write_run(tmp_path, "a-cell", make_run(1))
     spool.write_run(tmp_path, "a-cell", make_run(1))

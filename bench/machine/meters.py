@@ -210,5 +210,6 @@ def _cpu_temperature() -> float | None:
         return None
     for name in ("coretemp", "k10temp", "zenpower", "cpu_thermal"):
         if sensors.get(name):
-            return float(sensors[name][0].current)
+            told = float(sensors[name][0].current)
+            return told if -50 <= told <= 150 else None  # sensors that are not wired say 255 or -128
     return None

@@ -95,7 +95,7 @@ class Nvml:
         return Gpu(
             name=_text(self.ask("nvmlDeviceGetName", handle) or "NVIDIA GPU"),
             memory_bytes=getattr(memory, "total", None) or None,
-            power_limit_w=None if limit is None else limit / 1e3,  # mW
+            power_limit_w=limit / 1e3 if limit else None,  # mW
             driver=self.driver() or "unknown",
             compute_capability=None if capability is None else ".".join(map(str, capability)),
         )
@@ -216,4 +216,8 @@ def _apple_gpu() -> tuple[Gpu, ...]:
     if sys.platform != "darwin" or platform.machine() != "arm64":
         return ()
     driver = f"macOS {platform.mac_ver()[0]}"
-    return (Gpu(name=f"{cpu.cpu_facts()[0]} GPU", memory_bytes=cpu.memory_bytes(), power_limit_w=None, driver=driver),)
+    return (
+        Gpu(
+            name=f"{cpu.cpu_facts()[0]} GPU", memory_bytes=cpu.memory_bytes() or None, power_limit_w=None, driver=driver
+        ),
+    )

@@ -14,7 +14,8 @@ from bench.machine.software import VARIABLES
 from bench.schema import METHOD_VERSIONS, Cell, Machine, ReadingUnit, Record, Run, Session, Variant
 
 FOLDERS = ("models", "studies")  # of bench/workloads: one file per workload
-RESERVED = ("index", "local")  # as a machine's name
+# As a machine's name: pages and folders have some, Windows keeps the others for its devices.
+RESERVED = ("index", "local", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
 CLOCK_STEP = timedelta(hours=1)  # by which a machine's clock may be set back within a session
 AHEAD = timedelta(days=1)  # of this machine's clock
 # The most that a reading can be, in the unit that its workload declares; all are 0 or more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -58,4 +59,6 @@ def is_free(file: BinaryIO) -> bool:
 
 
 def _open(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # what it points to is not ours to empty
+        raise FileExistsError(errno.EEXIST, f"{path.name} is no regular file, remove it", path.name)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644), "r+b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import re
@@ -10,15 +11,17 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from bench import units
 from bench.records import files as records_files
 from bench.records import store
-from bench.records.files import MOST_BYTES, RESULTS, RecordError
+from bench.records.files import LOCAL, MOST_BYTES, RESULTS, RecordError
 from bench.records.store import MOST_FILES
 from bench.schema import Session
 
-# What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab.
-MEMBER = re.compile(r"([a-z0-9-]+)/(\d{4}-\d{2}-\d{2}(?:-\d+)?)/([a-z0-9-]+\.json)")
+# What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab; a file system knows 255 bytes a name.
+MEMBER = re.compile(rf"{units.SLUG}/{units.DATE}(?:-[1-9]\d{{0,2}})?/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
 MOST_TOTAL_BYTES = 64_000_000
 
 
@@ -63,16 +66,36 @@ def take(path: Path, root: Path = RESULTS, *, is_published: bool = True) -> tupl
         sessions = sorted(staged.glob("*/*"))
         if len(sessions) != 1:
             raise RecordError(f"{path.name}: expected the files of one session, found {len(sessions)} sessions")
+        if sessions[0].parent.name == LOCAL:
+            raise RecordError(f"{path.name}: expected a machine's name, found {LOCAL!r}")
         for name in ("machine.json", "session.json"):
             if not (sessions[0] / name).is_file():
                 raise RecordError(f"{path.name}: expected a {name}, found none")
         if problems := store.check(staged):
             raise RecordError("\n".join(problems))
+        if not any(sessions[0].glob("*-*.json")):
+            raise RecordError(f"{path.name}: expected records, found a session without any")
         session = records_files.read(sessions[0] / "session.json", Session)
         if is_published and session.profile == "smoke":
             raise RecordError(f"{path.name}: expected a quick or reference session, found a smoke one: a rehearsal")
         target = root / sessions[0].relative_to(staged)
         return target, store.add_files(sessions[0], target)
+
+
+class _Limited:
+    """What a small file unpacks to, up to a limit: headers, too, may be of any size."""
+
+    def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
+        self.file = file
+        self.left = 2 * MOST_TOTAL_BYTES
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most so many."""
+        data = self.file.read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise tarfile.ReadError(f"more than {2 * MOST_TOTAL_BYTES} bytes")
+        return data
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -81,12 +104,16 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         RecordError: see ``take``.
     """
+    if path.exists() and not path.is_file():
+        raise RecordError(f"{path.name}: expected a pack, found a folder, pipe or device")
     seen: set[str] = set()
     total = 0
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with gzip.open(path) as file:
+            stream = _Limited(file)
+            archive = tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|")  # noqa: SIM115  its file is closed
             for member in archive:
-                if not member.isfile() or not MEMBER.fullmatch(member.name):
+                if not member.isfile() or member.issparse() or not MEMBER.fullmatch(member.name):
                     found = f"{member.name[:80]!r}{'' if member.isfile() else ', no regular file'}"
                     raise RecordError(f"{path.name}: expected only MACHINE/DATE/NAME.json, found {found}")
                 if member.name in seen:
@@ -96,10 +123,15 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 if len(seen) > MOST_FILES or member.size > MOST_BYTES or total > MOST_TOTAL_BYTES:
                     limits = f"{MOST_FILES} files of {MOST_BYTES} bytes, {MOST_TOTAL_BYTES} together"
                     raise RecordError(f"{path.name}: expected at most {limits}, found more in {member.name}")
-                file = archive.extractfile(member)
-                assert file is not None, "a regular file has contents"
-                yield member.name, file.read()
+                contents = archive.extractfile(member)
+                assert contents is not None, "a regular file has contents"
+                yield member.name, contents.read()
+            while stream.read(2**16):  # the checksum is at the end
+                pass
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a pack, found no such file") from error
-    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise RecordError(f"{path.name}: expected a pack (a gzipped tar of records), found {error}") from error
+    except RecordError:
+        raise
+    except (OSError, tarfile.TarError, EOFError, zlib.error, ValueError, ArithmeticError) as error:
+        found = records_files.one_line(str(error), 120)
+        raise RecordError(f"{path.name}: expected a pack (a gzipped tar of records), found {found}") from error

@@ -10,6 +10,8 @@ import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from bench.records import agree
+from bench.records.agree import within
 from bench.records.check import MEASURED
 from bench.schema import Block, Machine, Record, Run
 
@@ -20,8 +22,6 @@ IDENTICAL_FROM_S = 1e-3  # below it, clocks that tick every 40 to 100 ns repeat 
 THREAD_FACTOR = 1.5  # over linear scaling; caches that add up can give a little more than linear
 FEW_STEPS = 10  # of a call of `predict` on a GPU: below, it is mostly what each call costs apart from its steps
 FORWARD_FACTOR = 0.5  # a training step holds a forward pass; `predict` may cost more around it than `fit` does
-CLOCK_SLACK_S = 0.05  # clocks of two processes, and rounding
-CLOCK_SLACK_FRAC = 0.01
 
 Found = Iterator[tuple[str, str]]  # JSON path below the record, and what is wrong there
 
@@ -33,11 +33,11 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
     to another for that alone.
     """
     for cell_id, record in records.items():
-        for rule in RECORD_RULES:
+        for rule in (*RECORD_RULES, *agree.RECORD_RULES):
             for at, text in rule(record):
                 yield cell_id, f"{at}: {text}"
         if machine is not None:
-            for at, text in more_memory_than_the_machine(record, machine):
+            for at, text in (*more_memory_than_the_machine(record, machine), *agree.on_machine(record, machine)):
                 yield cell_id, f"{at}: {text}"
     alone = {cell_id: record for cell_id, record in records.items() if record.profile != "smoke"}
     for session_rule in SESSION_RULES:
@@ -84,7 +84,7 @@ def copied_runs(record: Record) -> Found:
 def clock_backwards(record: Record) -> Found:
     """Parts that last longer than the whole, or a later event with an earlier time."""
     for at, run in _ok(record):
-        limit = run.total_s * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S
+        limit = within(run.total_s)
         phases = sum(run.phases_s.values())
         if phases > limit:
             yield f"{at}.phases_s", f"expected at most the run's {run.total_s} s together, found {phases}"
@@ -97,18 +97,15 @@ def clock_backwards(record: Record) -> Found:
         for index, (before, end) in enumerate(itertools.pairwise(ends)):
             if end < before:
                 yield f"{at}.job.epochs[{index}]", f"expected to end after {before} s, found {end}"
-        if ends[-1] > job.seconds * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
+        if ends[-1] > within(job.seconds):
             yield f"{at}.job.epochs", f"expected to end within the job's {job.seconds} s, found {ends[-1]}"
 
 
-def blocks_longer_than_the_run(record: Record) -> Found:
-    """Steady blocks are a part of the steady phase, and that of the run."""
+def blocks_longer_than_the_phase(record: Record) -> Found:
+    """Steady blocks are a part of the steady phase."""
     for at, run in _ok(record):
-        steady = sum(_seconds(run.blocks)) + sum(sum(_seconds(blocks)) for blocks in run.series.values())
-        if steady > run.total_s * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
-            yield f"{at}.blocks", f"expected at most the run's {run.total_s} s together, found {steady}"
-        phase = run.phases_s.get("steady")
-        if phase is not None and not run.series and steady > phase * (1 + CLOCK_SLACK_FRAC) + CLOCK_SLACK_S:
+        steady, phase = sum(_seconds(run.blocks)), run.phases_s.get("steady")
+        if phase is not None and not run.series and steady > within(phase):
             yield f"{at}.blocks", f"expected at most the steady phase's {phase} s together, found {steady}"
 
 
@@ -124,7 +121,7 @@ def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
     """Resident memory fits into the machine, the GPU's into its largest GPU."""
     device_bytes = max((gpu.memory_bytes or 0 for gpu in machine.gpus), default=0)
     for at, run in _ok(record):
-        if run.peak_host_bytes and run.peak_host_bytes > machine.memory_bytes:
+        if run.peak_host_bytes and 0 < machine.memory_bytes < run.peak_host_bytes:
             text = f"expected at most the machine's {machine.memory_bytes}, found {run.peak_host_bytes}"
             yield f"{at}.peak_host_bytes", text
         if run.peak_device_bytes and device_bytes and run.peak_device_bytes > device_bytes:
@@ -182,7 +179,7 @@ RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
     identical_samples,
     copied_runs,
     clock_backwards,
-    blocks_longer_than_the_run,
+    blocks_longer_than_the_phase,
     gpu_memory_on_a_cpu,
 )
 SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,30 @@ def remove_leftovers(folder: Path) -> list[str]:
     said = []
     for path in (folder / SPOOL).glob("*.*.json"):
         if (folder / f"{path.name.partition('.')[0]}.json").exists():
-            path.unlink()
+            remove(path)
         elif _read(path) is None:
-            path.unlink()
+            remove(path)
             said.append(f"{SPOOL}/{path.name} cannot be read: that run is repeated")
     for path in (*folder.glob(".*.tmp"), *(folder / SPOOL).glob(".*.tmp")):
-        path.unlink()
+        remove(path)
+    if (folder / SPOOL).is_symlink() or (folder / SPOOL).is_file():
+        (folder / SPOOL).unlink()
     with contextlib.suppress(OSError):
         (folder / SPOOL).rmdir()
     return said
 
 
+def remove(path: Path) -> None:
+    """Remove what lies at a path, whatever it is; of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
+
+
 def _read(path: Path) -> Run | None:
+    if path.is_symlink() or not path.is_file():  # a pipe never ends, nor does a link to a device
+        return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=Run)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.records import agree, lock, plausible, spool
 from bench.records import check as records_check
 from bench.records import files as records_files
-from bench.records import lock, plausible, spool
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
 from bench.schema import SLUG, Machine, Record, Session
 
@@ -60,7 +60,7 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
 
 def check(root: Path = RESULTS) -> list[str]:
     """Problems of all stored files, one line each; empty when all is well."""
-    problems: list[str] = []
+    problems = list(_strays(root))
     for folder, is_local in _session_folders(root):
         session = _load_session(folder, is_local, root, problems)
         problems += _implausible(session)
@@ -140,8 +140,8 @@ def measuring(root: Path, *, local: bool) -> Iterator[list[str]]:
     parent = root / LOCAL if local else root
     with lock.held(parent / ".lock"):
         for staging in parent.glob("*/.*.tmp"):
-            shutil.rmtree(staging, ignore_errors=True)
-        folders = [folder for folder in parent.glob("*/*") if folder.is_dir()]
+            spool.remove(staging)
+        folders = [folder for folder in parent.glob("*/*") if folder.is_dir() and not folder.is_symlink()]
         yield [sentence for folder in folders for sentence in spool.remove_leftovers(folder)]
 
 
@@ -190,18 +190,33 @@ def add_files(source: Path, target: Path) -> int:
         FileExistsError: a file is there already and differs; then nothing is copied.
     """
     files = sorted(source.glob("*.json"))
-    new = [path for path in files if not (target / path.name).exists()]
+    new = [path for path in files if not os.path.lexists(target / path.name)]
     for path in files:
-        if path not in new and (target / path.name).read_bytes() != path.read_bytes():
-            raise FileExistsError(
-                errno.EEXIST, "is filed already and differs", records_files.shown_folder(target / path.name)
-            )
-    target.mkdir(parents=True, exist_ok=True)
+        filed = target / path.name
+        if path not in new and (not filed.is_file() or filed.read_bytes() != path.read_bytes()):
+            raise FileExistsError(errno.EEXIST, "is filed already and differs", records_files.shown_folder(filed))
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        shown = records_files.shown_folder(target)
+        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
     for path in new:
         staging = target / f".{path.name}.tmp"
         shutil.copyfile(path, staging)
         os.replace(staging, target / path.name)
     return len(new)
+
+
+def _strays(root: Path) -> Iterator[str]:
+    """What lies where only folders of machines and sessions belong; hidden names are left alone."""
+    machines = [path for parent in (root, root / LOCAL) if parent.is_dir() for path in sorted(parent.iterdir())]
+    sessions = [
+        path for machine in machines if machine.is_dir() and machine.name != LOCAL for path in machine.iterdir()
+    ]
+    for path in (*machines, *sorted(sessions)):
+        if not path.name.startswith(".") and not path.is_dir():
+            found = "a link to nothing" if path.is_symlink() else "a file"
+            yield records_files.refusal(path.relative_to(root).as_posix(), "$", f"expected a folder, found {found}")
 
 
 def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
@@ -282,9 +297,12 @@ def _implausible(session: SessionResults | None) -> list[str]:
         return []
     found = [("machine", text) for text in records_check.machine_problems(session.machine)]
     found += [("session", text) for text in records_check.session_problems(session.session)]
+    found += [("machine", ": ".join(pair)) for pair in agree.of_machine(session.machine)]
+    found += [("session", ": ".join(pair)) for pair in agree.of_session(session.session, session.machine)]
     for cell_id, record in session.records.items():
         sitting = records_check.sitting_problems(record, session.session, session.machine)
         found += [(cell_id, text) for text in itertools.islice(sitting, MOST_PROBLEMS)]
+        found += [(cell_id, ": ".join(pair)) for pair in agree.with_versions(record, session.session)]
     found += plausible.problems(session.records, session.machine)
     return [records_files.refusal(f"{session.path}/{name}.json", *text.split(": ", 1)) for name, text in found]
 

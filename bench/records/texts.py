@@ -6,55 +6,88 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
 LONGEST = 200
 # Letters of the scripts that systems speak, and signs; no control or direction character, nothing that HTML, Markdown,
 # a template or a table's cell reads as its own.
-SIGNS = r" !#$%'()+,\-./:;=?@^_\u00a1-\u00ac\u00ae-\u00ff‐-―‘-”•…′″−×≈≤≥"
-LETTERS = r"0-9A-Za-z\u0100-\u024f\u0370-\u03ff\u0400-\u0481\u048a-\u04ff\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3"
+SIGNS = r" !#$%'()+,\-./:;=?@^_\u00a1-\u00ac\u00ae-\u00ff‐-―‘-”•…′″−×≈≤≥、。「」"
+LETTERS = (
+    r"0-9A-Za-z\u0100-\u024f\u0370-\u03ff"
+    r"\u0400-\u0481\u048a-\u04ff\u1e00-\u1eff\u3041-\u3096\u309b-\u30ff\u4e00-\u9fff\uac00-\ud7a3"
+)
 LINE = re.compile(rf"[{SIGNS}{LETTERS}]*")
 UNPLAIN = re.compile(rf"[^{SIGNS}{LETTERS}]")
 STAND_INS = str.maketrans('<>[]{}"`|\\&*~', "()()()''//+x-")
+# Letters of one script that look like those of another make two names of one machine.
+TWO_SCRIPTS = re.compile(r"[A-Za-z][\u0400-\u04ffΑΒΕΖΗΙΚΜΝΟΡΤΥΧο]|[\u0400-\u04ffΑΒΕΖΗΙΚΜΝΟΡΤΥΧο][A-Za-z]")
 FORMULA = re.compile(r"[=+@#\s]+|-(?=[^-\w])|-(?=\d)")  # what a spreadsheet or Markdown reads at the head of a text
 
-_OCTETS = r"\d{1,3}(?:\.\d{1,3}){3}"
 _COMPONENT = r"[\w.+-]+"
+# Hosts of the frameworks, their documentation and their data, which error messages name.
+_PUBLIC = (
+    r"(?:[\w-]+\.)?(?:tensorflow\.org|keras\.io|pytorch\.org|jax\.dev|nvidia\.com|googleapis\.com|huggingface\.co"
+    r"|python\.org|kernel\.org|pypi\.org)(?![\w.-]*@)\b"
+)
+_SECRET = (
+    r"(?i)(?<![a-z0-9])(?:[a-z0-9]+_)*(?:token|passw(?:or)?d|pwd|secret|credential|bearer|(?:api|access)[ _-]?key"
+    r"|authori[sz]ation)s?(?:_[a-z0-9]+)*"
+)
+_AT_HOME = r"usr/(?:lib\w*|bin|share|include|local/(?:cuda|lib|bin|nvidia))|lib\w*|proc/(?!\d)|sys|dev/(?!shm)|etc|bin"
 # What may not be there, and how to find it, the more telling ones first.
 PERSONAL = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("token", r"(?:gh[a-z]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|npm_|pypi-|AKIA|ASIA|AIza|eyJ)[\w-]{10,}"),
-        ("token", r"(?i)\b(?:token|passw(?:or)?d|secret|credential|bearer|api[ _-]?key|authori[sz]ation)s?"
-                  r"(?:\s*[=:]\s*|\s+(?=\S*\d))['(]?[\w./+-]{6,}"),
+        ("token", r"(?:gh[a-z]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|npm_|pypi-|AKIA|ASIA|AIza|eyJ|ya29\.|GOCSPX-)"
+                  r"[\w-]{10,}"),
+        ("token", r"PRIVATE KEY\b|\bssh-\w+ AAAA\S*|://[^/\s@]+:[^/\s@]+@[\w.-]+"),
+        ("token", rf"{_SECRET}(?:\s*:\s*['(]?(?!\d+\b)[\w./+-]{{6,}}|\s*=\s*['(]?(?!\d+\b)[\w./+-]{{4,}}"
+                  r"|\s+(?:is\s+)?(?=\S*\d)['(]?[\w./+-]{6,})"),
         ("token", r"(?<![\w/+-])(?=[\w+-]*[a-z])(?=[\w+-]*[A-Z])(?=[\w+-]*\d)[A-Za-z0-9_+-]{32,}"),
-        ("e-mail address or host", r"[\w.+-]+@[\w-]+[\w.-]*"),
-        ("UUID", r"(?i)(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])"
-                 r"|\b(?:gpu|mig)-[0-9a-f]{6,}"),
-        ("hardware address", r"(?i)(?<![\w:-])[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4,}(?![\w:-])"
+        ("token", r"(?<![\w/+.-])(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9/+]{40}(?![\w/+.-])"),
+        ("e-mail address or host", r"[\w.+-]+@(?!\d+(?:\.\d+)?\+?\s*[GM]Hz)[\w-]+[\w.-]*"),
+        ("UUID", r"(?i)(?<![0-9a-z])[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}(?![0-9a-z])"
+                 r"|\b(?:gpu|mig)-(?=[a-f]*\d)[0-9a-f]{6,}"),
+        ("hardware address", r"(?i)(?<![\w:-])[0-9a-f]{1,2}(?:([:-])[0-9a-f]{1,2})(?:\1[0-9a-f]{1,2}){4,}(?![\w:-])"
+                             r"|(?<![\w.])(?=[0-9. ]*[a-f])[0-9a-f]{2}(?:([. ])[0-9a-f]{2})(?:\2[0-9a-f]{2}){4}"
+                             r"(?![\w.])"
+                             r"|(?<![0-9a-z])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{12}(?![0-9a-z])"
                              r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"),
-        ("network address", rf"(?<![\w.-]){_OCTETS}(?![\w]|\.\d)"),
-        ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}(?![\w:])"),
+        ("network address", r"(?<![\w.-])(?:(?:10|127)\.\d{1,3}|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))"
+                            r"(?:\.\d{1,3}){2}(?!\w|\.\d)"),
+        ("network address", r"(?i)(?<![\w.-])(?<!cudnn )(?<!-cu1\d )(?<!version )(?<!kernel )(?<!driver )(?<!cuda )"
+                            r"\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"),
+        ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])"),
         ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*)?::[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*"
-                            r"(?![\w:])"),
-        ("serial number", r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|nr\.?|id))?|s/n|(?:asset|service)[ _-]tag)\s*"
-                          r"[=:#]?\s*(?=[\w-]*\d)[\w-]{4,}"),
-        ("serial number", r"(?<![\w.])\d{13,}(?![\w.])|(?<![0-9a-zA-Z])(?=[0-9a-f]*\d)[0-9a-f]{24,}(?![0-9a-zA-Z])"),
+                            r"(?![\w:])|(?<![\w:.])(?:[0-9a-f]{1,4}:){2,6}:(?![\w:])"),
+        ("serial number", r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|nr\.?|id)|\s*[=:#])|s/n|(?:asset|service)[ _-]tag"
+                          r"|(?:board|chassis|system)[ _-](?:id|serial))\s*[=:#]?\s*(?=[\w-]*\d)[\w-]{4,}"),
+        ("serial number", r"(?i:\bserial|\bSN)[ :=#]+(?=[A-Z0-9-]*\d)(?=[A-Z-]*[A-Z0-9])[A-Z0-9-]{6,}\b"
+                          r"|\bi-[0-9a-f]{8,17}\b"),
+        ("serial number", r"(?<![\w.])\d{13,}(?![\w.])|(?<![0-9a-zA-Z])(?<!commit )(?<!sha256 )(?=[0-9a-f]*\d)"
+                          r"[0-9a-f]{24,}(?![0-9a-zA-Z])"),
+        ("host name", rf"(?i)\b(?!file)[a-z][a-z0-9+.]*://(?!{_PUBLIC})[\w.-]+\S*"),
         ("path", rf"(?i)\bfile:/+{_COMPONENT}|/(?:home|users|root)/{_COMPONENT}(?:/{_COMPONENT})*"),
         ("path", r"(?i)(?<![\w.)])/(?:root|home|users)\b"),
-        ("path", rf"(?i)\b[a-z]:[\\/]+{_COMPONENT}(?:(?: {_COMPONENT})?[\\/]+{_COMPONENT})*"),
+        ("path", rf"(?i)\b[a-z]:(?:[\\/]+|(?=users[\\/])){_COMPONENT}(?:(?: {_COMPONENT})?[\\/]+{_COMPONENT})*"),
         ("path", rf"(?:\\\\|(?<![\w:/])//){_COMPONENT}[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
-        ("path", rf"(?<![\w.)/:])/(?!(?:usr|lib\w*|proc|sys|dev|opt|etc|bin)/){_COMPONENT}(?:/{_COMPONENT})+"),
+        ("path", rf"(?<![\w.)/:])/(?!(?:{_AT_HOME}|opt/(?:conda|intel|rocm|nvidia|cuda))\b)"
+                 rf"{_COMPONENT}(?:/{_COMPONENT})+"),
         ("path", rf"~(?:{_COMPONENT})?/{_COMPONENT}(?:/{_COMPONENT})*|~[a-z]\w+"),
+        ("path", rf"(?i)[$%]\w*(?:home|user|profile|scratch|appdata)\w*[%)]?[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
         ("host name", r"\b(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{5,}\b|\bip-\d+(?:-\d+){3}\b"),
-        ("host name", r"(?i)\b[\w-]+-(?:laptop|desktop|workstation|pc|macbook|imac|mbp|thinkpad)"
-                      r"(?:-[\w-]+)?\b"),
-        ("host name", r"(?i)(?<![\w.-])(?:[a-z0-9-]+\.)+(?:local|localdomain|lan|internal|intranet|corp|home|com|org"
-                      r"|net|edu|gov|mil|ac\.uk)\b(?![\w(])"),
-        ("user or host name", r"(?i)\b(?:user|login|logname|host|computer)[ _-]?(?:name)?"
-                              r"(?:\s*[=:]\s*['(]?|\s+['])[\w.-]+"),
-        ("user or host name", r"(?i)\b(?:user|host|login)name\s+(?:is\s+)?[\w.-]+"),
+        ("host name", r"(?i)\b(?!(?:gaming|mini|one|single|multi|old|\d+-year-old)-)[\w-]+-"
+                      r"(?:laptop|desktop|workstation|pc|macbook|imac|mbp|thinkpad)(?:-[\w-]+)?\b"),
+        ("host name", rf"(?i)(?<![\w.-])(?!{_PUBLIC})(?:[a-z0-9-]+\.)+(?:local|localdomain|lan|internal|intranet|corp"
+                      r"|home|com|org|net|edu|gov|mil|ac\.uk|box|arpa)\b(?![\w(])"),
+        ("host name", r"(?i)(?<![\w.-])[a-z][a-z0-9-]*\.(?:[a-z0-9-]+\.)+"
+                      r"(?:de|fr|ch|nl|es|pl|se|cz|jp|cn|kr|ru|br|ca|au|eu|uk)\b(?![\w(.])"),
+        ("user or host name", rf"(?i)(?<![a-z0-9])(?:\w+_)?(?:user|login|logname|host|computer|node|account|owner|ssid)"
+                              rf"[ _-]?(?:name)?(?:\s*[=:]\s*['(]?|\s+['])(?!{_PUBLIC}|[\d.]+(?:\s|$))[\w.-]+"),
+        ("user or host name", r"(?i)\b(?:(?:user|host|login|node)name\s+(?:is\s+)?|logged in as\s+|uid=\d+\()[\w.-]+"),
+        ("user or host name", r"\bLinux (?!kernel|version)[\w.-]+ \d+\.\d+\.\d+-"),
     )
 )  # fmt: skip
 UNREAD = frozenset({"id", "machine_id", "cell_id", "commit", "source_hash", "started_at"})  # ids, hashes, instants
@@ -73,12 +106,17 @@ def problem(text: str, key: str = "") -> str:
         found = UNPLAIN.search(shown)
         assert found is not None, "a text that is no plain line has a character that does not belong there"
         return f"expected one line of plain text without markup, found {found[0]!a} in it"
+    if not shown.isprintable() or unicodedata.normalize("NFC", shown) != shown:
+        return "expected composed characters (NFC) that Unicode knows, found others"
+    if found := TWO_SCRIPTS.search(shown):
+        return f"expected words of one script, found {found[0]!a} in one"
     if found := FORMULA.match(text):
         return f"expected a text that begins with a letter or a digit, found {found[0]!a} there"
     if key in UNREAD:
         return ""
+    folded = unicodedata.normalize("NFKC", shown)
     for name, pattern in PERSONAL:
-        if pattern.search(text) and not (name == "network address" and _is_version(key)):
+        if pattern.search(folded) and not (name == "network address" and _is_version(key)):
             return f"expected nothing that tells whose machine it is, found a {name}"
     return ""
 
@@ -86,18 +124,25 @@ def problem(text: str, key: str = "") -> str:
 def clean(text: str, key: str = "") -> str:
     """The text as it may be stored under a key: personal parts named instead of shown, markup replaced, one line."""
     kept = '"' if key == "label" else ""
-    text = text[: 10 * LONGEST]  # what is cut in the end need not be searched
+    given = text
+    text = unicodedata.normalize("NFC", text[: 10 * LONGEST])  # what is cut in the end need not be searched
+    folded = unicodedata.normalize("NFKC", text)
+    if folded != text and any(pattern.search(folded) for _, pattern in PERSONAL):
+        text = folded
     for name, pattern in PERSONAL if key not in UNREAD else ():
         if not (name == "network address" and _is_version(key)):
             text = pattern.sub(f"({name})", text)
     text = "".join(
         char if char in kept else char.translate(STAND_INS) for char in re.sub(r"[^\S ]+", " ", text).strip()
     )
-    text = "".join(char if char in kept or LINE.fullmatch(char) else "?" for char in text)
+    text = "".join(char if char in kept or (LINE.fullmatch(char) and char.isprintable()) else "?" for char in text)
+    text = TWO_SCRIPTS.sub(lambda found: f"{found[0][0]} {found[0][1]}", text)
+    if re.match(r"-\d", text):
+        text = f"−{text[1:]}"  # a number, not a formula
     while found := FORMULA.match(text):
         text = text[found.end() :]
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return "(left out)" if problem(text, key) else text
+    return "(left out)" if problem(text, key) or (given and not text) else text
 
 
 def cleaned(value: Any, key: str = "") -> Any:

@@ -1,0 +1,257 @@
+"""What fields of a record say of each other, of their session and their machine. Pure: structs in, sentences out.
+
+Each bound leaves room for whatever an honest machine may do; what lies beyond is a slip of a hand or an invention.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from bench.schema import Block, Conditions, Control, Machine, Observed, Record, Run, Session, Target
+
+SLACK_S = 0.05  # clocks of two processes, and rounding
+SLACK_FRAC = 0.01
+LEAST_PROCESS_BYTES = 2**20  # of any Python
+LEAST_STEP_S = 1e-8  # a call of Python takes several times as long
+MOST_FLOP_PER_S = {"cpu": 1e15, "gpu": 1e17}  # of one device, in any precision
+MOST_WATTS = 5e3  # of a machine's processors, or of a GPU whose limit is not known
+OVER_LIMIT = 1.5  # a GPU goes beyond its power limit for instants only
+FIELDS_IN_WORDS = {*Run.__struct_fields__, *Observed.__struct_fields__, *Conditions.__struct_fields__}
+
+Found = Iterator[tuple[str, str]]  # JSON path below the record, and what is wrong there
+
+
+def within(whole_s: float) -> float:
+    """The most that parts of so many seconds may last together."""
+    return whole_s * (1 + SLACK_FRAC) + SLACK_S
+
+
+def outcome(record: Record) -> Found:
+    """Status and reason of a record and its runs tell one story; a text under ``unmeasured`` belongs to a null."""
+    good = [run for run in record.runs if run.status == "ok"]
+    if record.status != "ok" and good:
+        yield "$.status", f"expected 'ok', of which {len(good)} runs are, found {record.status!r}"
+    if record.status == "skipped" and record.runs:
+        yield "$.runs", f"expected none of a skipped cell, found {len(record.runs)}"
+    if record.reason and record.runs and len(good) == len(record.runs):
+        yield "$.reason", f"expected an empty text where all runs are 'ok', found {record.reason[:60]!r}"
+    for number, run in enumerate(record.runs):
+        at = f"$.runs[{number}]"
+        if (run.status == "ok") == bool(run.reason):
+            yield f"{at}.reason", f"expected a text unless the status is 'ok', found {run.reason[:60]!r}"
+        for name, text in run.unmeasured.items():
+            if name not in FIELDS_IN_WORDS or not text:
+                yield f"{at}.unmeasured", f"expected a field's name and why it is null, found {name[:60]!r}"
+            elif getattr(run, name, None) is not None:
+                yield f"{at}.unmeasured.{name}", f"expected none beside a value, found {text[:60]!r}"
+    starts = [run.started_at for run in good]
+    if record.profile != "smoke" and len(set(starts)) < len(starts):
+        yield "$.runs", "expected processes one after the other, found two that start at one instant"
+
+
+def waits(record: Record) -> Found:
+    """No part of a run lasts longer than the run, with those that were cut from its arrays."""
+    for at, run in _ok(record):
+        steady = [block.seconds for blocks in (run.blocks, *run.series.values()) for block in blocks]
+        limit = within(run.total_s)
+        for name, seconds, n_dropped in (
+            ("warmup", [block.seconds for block in run.warmup], 0),
+            ("blocks", steady, run.n_blocks_dropped),
+            ("latencies_s", run.latencies_s, run.n_latencies_dropped),
+            ("between_epochs_s", run.between_epochs_s, run.n_between_epochs_dropped),
+            ("first_s", [max(run.first_s.values(), default=0.0)], 0),
+            ("control_before", run.control_before.seconds if run.control_before else (), 0),
+            ("control_after", run.control_after.seconds if run.control_after else (), 0),
+        ):
+            least = sum(seconds) + n_dropped * min(seconds, default=0.0)
+            if least > limit:
+                cut = f", with {n_dropped} cut" if n_dropped else ""
+                yield f"{at}.{name}", f"expected at most the run's {run.total_s} s together, found {least}{cut}"
+            if n_dropped and not seconds:
+                yield f"{at}.{name}", f"expected some of {n_dropped} that were cut, found none"
+
+
+def job(record: Record) -> Found:
+    """A job ends at its target or at its last epoch, and each epoch holds its own evaluation."""
+    target = record.spec.target
+    for at, run in _ok(record):
+        if run.job is None:
+            continue
+        before_s = 0.0
+        for number, epoch in enumerate(run.job.epochs):
+            if epoch.evaluation_s > within(max(0.0, epoch.at_s - before_s)):
+                text = f"expected at most the epoch's {epoch.at_s - before_s} s, found {epoch.evaluation_s}"
+                yield f"{at}.job.epochs[{number}][3]", text
+            if (epoch.quality is None) != (target is None):
+                words = "null without a target" if target is None else "the target's metric"
+                yield f"{at}.job.epochs[{number}][1]", f"expected {words}, found {epoch.quality}"
+            before_s = epoch.at_s
+        yield from _reached(run, target, at)
+
+
+def _reached(run: Run, target: Target | None, at: str) -> Found:
+    assert run.job is not None, "asked of jobs only"
+    qualities = [epoch.quality or 0.0 for epoch in run.job.epochs]
+    expected = None if target is None else any(quality >= target.at_least for quality in qualities)
+    if run.job.reached is not expected:
+        yield f"{at}.job.reached", f"expected {expected} by its epochs, found {run.job.reached}"
+    if target is None:
+        return
+    if len(qualities) > target.max_epochs:
+        yield f"{at}.job.epochs", f"expected at most the target's {target.max_epochs}, found {len(qualities)}"
+    if any(quality >= target.at_least for quality in qualities[:-1]):
+        yield f"{at}.job.epochs", f"expected to end with the first that reaches {target.at_least}, found more"
+
+
+def speed(record: Record) -> Found:
+    """Nothing is faster than any device: steps, counted operations, the control kernel."""
+    most = MOST_FLOP_PER_S[record.cell.device] * max(1, record.cell.n_gpus)
+    for at, run in _ok(record):
+        if run.n_samples_per_step != record.cell.batch_size:
+            text = f"expected the batch of {record.cell.batch_size}, found {run.n_samples_per_step}"
+            yield f"{at}.n_samples_per_step", text
+        parts = {"warmup": run.warmup, "blocks": run.blocks}
+        parts |= {f"series.{name}": blocks for name, blocks in run.series.items()}
+        for name, blocks in parts.items():
+            fastest = min((block.seconds / block.n_steps for block in blocks), default=1.0)
+            if fastest < LEAST_STEP_S:
+                yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {fastest:.3g}"
+        if run.flop_per_step and run.blocks and (rate := run.flop_per_step / _fastest(run.blocks)) > most:
+            yield f"{at}.flop_per_step", f"expected at most {most:g} operations a second, found {rate:.3g}"
+        yield from _control(run, most, at)
+
+
+def _control(run: Run, most: float, at: str) -> Found:
+    for name in ("control_before", "control_after"):
+        control: Control | None = getattr(run, name)
+        if control is not None and (rate := 2.0 * control.n**3 / min(control.seconds)) > most:
+            yield f"{at}.{name}.seconds", f"expected at most {most:g} operations a second, found {rate:.3g}"
+    if run.control_before and run.control_after and run.control_before.n != run.control_after.n:
+        yield f"{at}.control_after.n", f"expected the {run.control_before.n} of before, found {run.control_after.n}"
+
+
+def meters(record: Record) -> Found:
+    """Counters only count up, and what belongs to a GPU is null in a run on the CPU."""
+    for at, run in _ok(record):
+        ends = [end.n_throttled_periods for end in (run.before, run.after) if end is not None]
+        if len(ends) == 2 and None not in ends and (ends[1] or 0) < (ends[0] or 0):
+            yield f"{at}.after.n_throttled_periods", f"expected at least the {ends[0]} of before, found {ends[1]}"
+        if record.cell.device != "cpu":
+            continue
+        if run.utilisation_frac is not None:
+            yield f"{at}.utilisation_frac", f"expected null on the CPU, found {len(run.utilisation_frac)} readings"
+        if run.observed is not None and run.observed.tf32 is not None:
+            yield f"{at}.observed.tf32", f"expected null on the CPU, found {run.observed.tf32}"
+
+
+def observed(record: Record) -> Found:
+    """The process checks itself that it ran what the cell says, and fails where it did not."""
+    for at, run in _ok(record):
+        seen = run.observed
+        if seen is None:
+            continue
+        if seen.jit != record.cell.jit:
+            yield f"{at}.observed.jit", f"expected {record.cell.jit!r}, found {seen.jit!r}"
+        if seen.layout not in ("channels_last", "channels_first"):
+            yield f"{at}.observed.layout", f"expected channels_last or channels_first, found {seen.layout!r}"
+        if seen.n_physical_cores and seen.n_cores_affinity and seen.n_physical_cores > seen.n_cores_affinity:
+            text = f"expected at most the {seen.n_cores_affinity} it may use, found {seen.n_physical_cores}"
+            yield f"{at}.observed.n_physical_cores", text
+
+
+def spec(record: Record) -> Found:
+    """The copy of the workload keeps one profile's variants, and every series and reading once."""
+    if set(record.spec.variants) != {record.profile}:
+        yield "$.spec.variants", f"expected {record.profile!r} alone, found {', '.join(record.spec.variants) or 'none'}"
+    for name in ("series", "readings"):
+        ids = [item.id for item in getattr(record.spec, name)]
+        if len(set(ids)) < len(ids):
+            yield f"$.spec.{name}", f"expected every id once, found {', '.join(ids)[:80]}"
+
+
+def on_machine(record: Record, machine: Machine) -> Found:
+    """A run has no more cores, GPUs or power than its machine."""
+    cell, most_cores = record.cell, machine.n_logical_cores
+    limits = sorted((gpu.power_limit_w or MOST_WATTS) * OVER_LIMIT for gpu in machine.gpus)
+    device_bytes = sum(gpu.memory_bytes or 0 for gpu in machine.gpus)
+    watts = sum(limits[len(limits) - cell.n_gpus :]) if cell.device == "gpu" else MOST_WATTS
+    if record.status == "ok" and cell.threads > most_cores:
+        yield "$.cell.threads", f"expected at most the machine's {most_cores}, found {cell.threads}"
+    if record.status == "ok" and cell.n_gpus > len(machine.gpus):
+        yield "$.cell.params.gpus", f"expected at most the machine's {len(machine.gpus)}, found {cell.n_gpus}"
+    for at, run in _ok(record):
+        for name in ("n_threads", "n_cores_affinity", "n_physical_cores"):
+            value = getattr(run.observed, name, None)
+            if value is not None and value > most_cores:
+                yield f"{at}.observed.{name}", f"expected at most the machine's {most_cores} cores, found {value}"
+        if run.peak_host_bytes is not None and run.peak_host_bytes < LEAST_PROCESS_BYTES:
+            yield f"{at}.peak_host_bytes", f"expected at least {LEAST_PROCESS_BYTES}, found {run.peak_host_bytes}"
+        if run.n_params is not None and 0 < machine.memory_bytes + device_bytes < run.n_params:
+            text = f"expected one in a byte of the machine's {machine.memory_bytes + device_bytes} at most"
+            yield f"{at}.n_params", f"{text}, found {run.n_params}"
+        if run.idle_w is not None and run.idle_w > watts:
+            yield f"{at}.idle_w", f"expected at most {watts:g} W, found {run.idle_w:g}"
+        if run.energy_j is not None and run.energy_j > watts * within(run.total_s):
+            text = f"expected at most {watts:g} W for the run's {run.total_s:g} s, found {run.energy_j:g} J"
+            yield f"{at}.energy_j", text
+        if machine.gpus:
+            continue
+        for name, field in itertools.product(("before", "after"), GPU_CONDITIONS):
+            if getattr(getattr(run, name), field, None) is not None:
+                yield f"{at}.{name}.{field}", "expected null on a machine without a GPU, found a value"
+
+
+GPU_CONDITIONS = tuple(name for name in Conditions.__struct_fields__ if "gpu" in name)
+
+
+def of_machine(machine: Machine) -> Found:
+    """What its driver tells of a GPU, and why of what it does not."""
+    yield from _in_words(machine, ("n_physical_cores", "virtual"))
+    if machine.memory_bytes == 0 and not machine.unmeasured.get("memory_bytes"):
+        yield "$.unmeasured.memory_bytes", "expected the reason why memory_bytes is 0, found none"
+    if len(set(machine.cpu_flags)) < len(machine.cpu_flags):
+        yield "$.cpu_flags", "expected every flag once, found one twice"
+
+
+def of_session(session: Session, machine: Machine) -> Found:
+    """A session has no more cores than its machine lets it have, and plans every cell once."""
+    yield from _in_words(session, ("n_cores_affinity", "cgroup_quota_cores", "commit", "dirty"))
+    if session.n_cores_visible > machine.n_logical_cores:
+        text = f"expected at most the machine's {machine.n_logical_cores}, found {session.n_cores_visible}"
+        yield "$.n_cores_visible", text
+    if session.n_cores_affinity is not None and session.n_cores_effective > session.n_cores_affinity:
+        text = f"expected at most the {session.n_cores_affinity} of the affinity, found {session.n_cores_effective}"
+        yield "$.n_cores_effective", text
+    quota = session.cgroup_quota_cores
+    if quota is not None and session.n_cores_effective > max(1.0, quota + 1):
+        yield "$.n_cores_effective", f"expected at most the quota's {quota:g}, found {session.n_cores_effective}"
+    ids = [cell.cell_id for cell in session.plan]
+    if len(set(ids)) < len(ids):
+        yield "$.plan", "expected every cell once, found one twice"
+
+
+def with_versions(record: Record, session: Session) -> Found:
+    """A session names the version of every backend that it measured."""
+    if record.status == "ok" and record.cell.backend not in session.versions:
+        yield "$.cell.backend", f"expected one of the session's versions, found {record.cell.backend!r}"
+
+
+def _in_words(described: Machine | Session, names: Sequence[str]) -> Found:
+    for name in names:
+        if getattr(described, name) is None and not described.unmeasured.get(name):
+            yield f"$.unmeasured.{name}", f"expected the reason why {name} is null, found none"
+    for name in described.unmeasured:
+        if name not in described.__struct_fields__:
+            yield "$.unmeasured", f"expected names of fields, found {name[:60]!r}"
+
+
+def _ok(record: Record) -> Iterator[tuple[str, Run]]:
+    return ((f"$.runs[{number}]", run) for number, run in enumerate(record.runs) if run.status == "ok")
+
+
+def _fastest(blocks: Sequence[Block]) -> float:
+    return min(block.seconds / block.n_steps for block in blocks)
+
+
+RECORD_RULES = (outcome, waits, job, speed, meters, observed, spec)
