@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.facts import by_card, lookup, networks
 from bench.report.facts import fact as facts_fact
-from bench.report.facts import lookup, networks
 from bench.report.stats import quantities
 
 pytest.importorskip("numpy")
@@ -371,6 +371,8 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
     not_invented |= {"sessions-overlap", "machine-drift"}  # and -enough: they need a second session of one machine
     not_invented |= {"call-styles-predict-on-batch", "resnet50-one-image"}
     not_invented |= {"bfloat16-", "float16-"}  # an invented CPU computes in strict float32
+
+    not_invented |= {*by_card.SPEEDS, *by_card.COSTS}  # of cards by name, none of which is invented
 
     # Nor has any invented GPU a meter.
     silent = [n for n in USED if not n.endswith("-gpu-utilisation") and not lookup.lookup(n, evidence).measured]
