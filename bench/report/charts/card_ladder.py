@@ -115,7 +115,7 @@ def card_ladder_table(scope: TableScope) -> Draft:
             cells.text(fmt.bytes_(row.card.memory) if row.card.memory else ""),
             _guessed(row, noun),
             cells.text(""),
-            cells.text(f"{said} ({len(published)})" if published else ""),
+            Cellv(text=f"{said} ({len(published)})", is_published=True) if published else cells.text(""),
         ))  # fmt: skip
     return Draft(
         caption=f"{scope.evidence.title(workload)}: {noun} a second in training (higher is better), on cards at batch "

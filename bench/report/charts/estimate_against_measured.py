@@ -17,7 +17,7 @@ from bench.report.estimates import fit, formula
 from bench.report.estimates import rows as published
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
-from bench.report.tables.table import Draft, TableScope
+from bench.report.tables.table import Cellv, Draft, TableScope
 
 TICKS_S = {1e-4: "0.1 ms", 1e-3: "1 ms", 1e-2: "10 ms", 0.1: "100 ms", 1.0: "1 s", 10.0: "10 s", 100.0: "100 s"}
 
@@ -71,7 +71,7 @@ def estimate_against_measured_table(scope: TableScope) -> Draft:
             cells.text(fmt.count(len(same))),
             cells.text(fmt.count(len(answered))),
             cells.text(fmt.count(sum(row.is_inside for row in answered))),
-            cells.text(fmt.ratio(off)),
+            Cellv(text=fmt.ratio(off), is_published=True),
         ))  # fmt: skip
     return Draft(
         caption="Published training steps that the formula was fitted to, by card. The others have no estimate, "

@@ -112,7 +112,7 @@ def same_script_pairs_table(scope: TableScope) -> Draft:
 
 def _cell(scope: TableScope, row: Row, value: Estimate) -> Cellv:
     if row.source:
-        return Cellv(text=fmt.estimate(value), estimate=value)
+        return Cellv(text=fmt.estimate(value), estimate=value, is_published=True)
     if row.series == ESTIMATED and value is row.speedup:
         return Cellv(text=fmt.between(value), estimate=value, is_estimated=True)
     return cells.estimate(scope, value, *row.records)

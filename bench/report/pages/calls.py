@@ -212,6 +212,8 @@ class Voice:
             return PARTS.missing_cell() if left_out.is_for_readers(self.page) else MISSING
         if cell.is_estimated:
             return self.site.estimated(self.page, cell.text, cell.note)
+        if cell.is_published:
+            return PARTS.published_cell(cell.text)
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
         loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
         loud += ["disturbed"] if cell.is_disturbed else []

@@ -130,7 +130,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
-        calls["card"] = functools.partial(gpu_pages.link, source.path)
+        calls["card"] = functools.partial(gpu_pages.link, voice.page)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)

@@ -37,6 +37,7 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     is_disturbed: bool = False  # what it rests on was measured beside something else
     is_older: bool = False  # or by another method or other code than today's
     is_estimated: bool = False  # by the formula, of a GPU; ``cells`` then holds the measured side of a ratio
+    is_published: bool = False  # by others; another column names the source
 
 
 def evidence_text(refs: Iterable[CellRef]) -> str:
