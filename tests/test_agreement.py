@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bench.report.claims.rule import RESTING
 from bench.report.pages import build, drawings, sharing
 
 pytest.importorskip("altair")
@@ -70,7 +71,7 @@ def test_everything_says_what_the_answer_says(public):
     for one in answers:
         head, body = head_and_body(public[f"{one['address'].rstrip('/')}.md"])
         assert [(one["question"], one["answer"])] == asked(body), one["id"]
-        assert one["answer"] == head["answer"]
+        assert one["answer"] == html.unescape(head["answer"])
         assert (one["answer"], one["verdict"]) == (faq[one["id"]]["answer"], faq[one["id"]]["verdict"])
         assert f"- [{one['question']}]({ADDRESS}{one['address']}): {plain(one['answer'])}" in llms
         drawn = public[head["card"].removeprefix(ADDRESS)]
@@ -87,7 +88,8 @@ def test_the_verdict_on_a_page_is_the_one_in_its_answer(public):
         shown = first(parse(body), "verdict")
         word = first(shown, "badge").text
         sentence = next(element for element in shown.walk() if element.name == "p")
-        resting = " (resting on published figures)" if one["resting_on"] == "published" else ""
+        words = RESTING[one["resting_on"]]
+        resting = f" ({words})" if words else ""
         assert one["verdict"] == word
         assert plain(one["answer"]) == plain(f"{word.capitalize()}{resting}. {sentence.text}"), one["id"]
 

@@ -92,8 +92,8 @@ def same_script_pairs_table(scope: TableScope) -> Draft:
     """Every published training on both devices and ours, by what a step takes the CPU."""
     rows = [
         (
-            cells.text(f"{row.network}, batch {row.batch:g}"),
-            cells.text(row.cpu),
+            cells.text(f"{row.network.replace('*', '×')}, batch {row.batch:g}"),  # a star is a wildcard to the search
+            Cellv(text=row.cpu, is_published=bool(row.source)),
             cells.text(row.card),
             _cell(scope, row, row.cpu_time),
             _cell(scope, row, row.speedup),
