@@ -29,7 +29,7 @@ _COMPONENT = r"[\w.+-]+"
 # Hosts of the frameworks, their documentation and their data, which error messages name.
 _PUBLIC = (
     r"(?:[\w-]+\.)?(?:tensorflow\.org|keras\.io|pytorch\.org|jax\.dev|nvidia\.com|googleapis\.com|huggingface\.co"
-    r"|python\.org|kernel\.org|pypi\.org)(?![\w.-]*@)\b"
+    r"|python\.org|kernel\.org)(?![\w.-]*@)\b"
 )
 _SECRET = (
     r"(?i)(?<![a-z0-9])(?:[a-z0-9]+_)*(?:token|passw(?:or)?d|pwd|secret|credential|bearer|(?:api|access)[ _-]?key"
