@@ -9,12 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson, is_present
-
-
-def quoted(text: str) -> str:
-    """A backend's own words, as the end of a sentence; empty where it said nothing."""
-    return f'; it says: "{text}"' if text else ""
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson, is_present, quoted
 
 
 def installed(facts: Facts) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ SEVERITIES: tuple[Severity, ...] = ("problem", "note", "ok")
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 # A device's own number, of which the beginning is enough.
 UUID = re.compile(r"((?:GPU|MIG)-\w{4})[\w-]+")
+SAYS = '; it says: "'  # what stands before words that a finding quotes
 NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
@@ -156,6 +157,11 @@ def cores_text(n: int) -> str:
 def plural(n: int, one: str, many: str) -> str:
     """The noun that fits a number."""
     return one if n == 1 else many
+
+
+def quoted(text: str) -> str:
+    """Somebody's own words, as the end of a sentence; empty where nothing was said."""
+    return f'{SAYS}{text}"' if text else ""
 
 
 def gb(value_bytes: float | None) -> str:

@@ -23,6 +23,7 @@ from bench.doctor.facts import (
     is_jetson,
     is_present,
     plural,
+    quoted,
     sees_nvidia,
 )
 
@@ -103,7 +104,6 @@ def _unread(facts: Facts) -> Finding:
     host = facts.host
     names = dict.fromkeys(name for backend in facts.backends for name in backend.gpus)
     saying = said.explain(host.driver_error, facts) if host.driver_error else None
-    asked = f'; it says: "{host.driver_error}"' if host.driver_error else ""
     if saying:
         fix = said.fix_of(saying, facts)
     elif host.nvml == "no library" and host.container:
@@ -115,7 +115,7 @@ def _unread(facts: Facts) -> Finding:
         severity="note",
         seen=f"a backend sees {', '.join(names)}; NVIDIA's library shows no card here"
         + (" (its Python binding is not installed)" if host.nvml == "no binding" else "")
-        + asked,
+        + quoted(host.driver_error),
         means="the card works; its clocks, memory and energy are not read",
         fix=fix,
     )
@@ -144,7 +144,7 @@ def _no_card(facts: Facts) -> Finding:
 
 def _said(facts: Facts, seen: str, text: str) -> Finding:
     """A driver that is there and does not show its card, with its words."""
-    seen = f'{seen}; it says: "{text}"'
+    seen += quoted(text)
     saying = said.explain(text, facts)
     if saying is None:
         return Finding(
@@ -277,7 +277,7 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     yield Finding(
         id=f"{backend.name}-architecture",
         severity="note" if works else "problem",
-        seen=seen + (f'; it says: "{words}"' if words else ""),
+        seen=seen + quoted(words),
         means=f"the card is {direction} every architecture of this build, which has no code for it"
         + (" ('no kernel image is available')" if "no kernel" not in words else ""),
         fix=("leave it out by CUDA_VISIBLE_DEVICES, since another card works; or " if works else "")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.doctor import backends, cpu, fixes, gpu, harm, nvidia, vendors
-from bench.doctor.facts import SEVERITIES, Facts, Finding, Rule, plural
+from bench.doctor.facts import SAYS, SEVERITIES, Facts, Finding, Rule, plural
 
 # Finding by finding, its consequences: patterns of ids. \g<backend> is the backend that both are about.
 BACKEND = r"(?P<backend>tensorflow|jax|torch)"
@@ -85,7 +85,7 @@ def folded(found: list[Finding]) -> list[Finding]:
 
 def _short(seen: str, told: list[str]) -> str:
     """What was seen of a consequence, without words that are quoted already."""
-    own, _, words = seen.partition('; it says: "')
+    own, _, words = seen.partition(SAYS)
     return own if any(words.rstrip('"') in text for text in told) else seen
 
 

@@ -16,6 +16,7 @@ from bench.doctor.facts import (
     is_jetson,
     is_present,
     is_translated,
+    quoted,
 )
 
 NO_CODE = ("no-kernel",)
@@ -61,8 +62,7 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
             id=f"{backend.name}-architecture",
             severity="problem",
             seen=f"{name} {backend.version} for ROCm sees {', '.join(backend.gpus) or 'no GPU'} ({chips}); it holds "
-            f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}"
-            + (f'; it says: "{words}"' if words else ""),
+            f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}" + quoted(words),
             means="its list names the chip, so that a library under it has no code for that"
             if backend.architectures and not lacks and gfx_chips(facts)
             else "this build has no code for the chip",
@@ -70,11 +70,11 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
             "is unsupported: it can work, crash or give wrong numbers",
         )
     elif not backend.gpus and backend.rocm:
-        shown = f'; it says: "{words}"' if words else ""
         yield Finding(
             id=f"{backend.name}-rocm",
             severity="problem",
-            seen=f"AMD's compute device ({chips}), and {name} {backend.version} built for ROCm sees no GPU{shown}",
+            seen=f"AMD's compute device ({chips}), and {name} {backend.version} built for ROCm sees no GPU"
+            + quoted(words),
             means=saying.means
             if saying
             else "this user may not open /dev/kfd or /dev/dri/renderD*"
@@ -144,7 +144,7 @@ def intel(facts: Facts) -> Iterator[Finding]:
             if has_build
             else f"; {built or 'PyTorch is not installed'}"
         )
-        + (f'; it says: "{words}"' if words else ""),
+        + quoted(words),
         means=(
             explained.means
             if explained
@@ -199,8 +199,7 @@ def apple(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 id=f"{backend.name}-metal",
                 severity="problem",
-                seen=f"{plugin.name} {has} beside {name} {backend.version}"
-                + (f'; it says: "{words}"' if words else ""),
+                seen=f"{plugin.name} {has} beside {name} {backend.version}" + quoted(words),
                 means=f"the plug-in does not work with {name} after {plugin.newest}"
                 if too_new
                 else f"the plug-in works with some releases of {name} only, and stops this one",
@@ -212,7 +211,7 @@ def apple(facts: Facts) -> Iterator[Finding]:
                 id=f"{backend.name}-metal",
                 severity="note",
                 seen=f"{name} {backend.version} on {facts.host.cpu_model or 'Apple silicon'} computes on the CPU"
-                + (f', with {plugin.name} {has}; it says: "{words}"' if has and words else ""),
+                + (f", with {plugin.name} {has}{quoted(words)}" if has and words else ""),
                 means=f"that is well; Apple's plug-in {plugin.name} stopped at {name} {plugin.newest}"
                 + (" and would break it" if too_new else ""),
                 fix="for the GPU: export KERAS_BACKEND=torch, whose wheel has Metal built in",
