@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bench.doctor import builds, fixes, said
-from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson, is_present, quoted
+from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson, is_present, jax_plugin, quoted
 
 
 def installed(facts: Facts) -> Iterator[Finding]:
@@ -175,17 +175,17 @@ def _tensorflow_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Findin
 
 
 def _jax_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
-    plugins = [name for name in facts.packages if re.fullmatch(r"jax-cuda\d+-plugin", name)]
+    plugin = jax_plugin(facts)
     fix = fixes.install(facts, "jax")
     if facts.host.system == "Windows":
         return _unseen(backend, "windows", seen, "JAX has no GPU wheels for native Windows", fix)
-    if not plugins:
+    if not plugin:
         means = "plain jax computes on the CPU; the GPU comes with a plug-in"
         chips = [row.name for chip in fixes.capabilities(facts) if (row := builds.generation(chip)) and row.last_cuda]
         if chips and "cuda13" not in fix:
             means += f". CUDA 13 has no code for {' and '.join(dict.fromkeys(chips))}, whatever the driver announces"
         return _unseen(backend, "plugin", f"{seen}; no CUDA plug-in is installed", means, fix)
-    return _as_said(facts, backend, seen, re.sub(r"\D", "", plugins[0]))
+    return _as_said(facts, backend, seen, re.sub(r"\D", "", plugin))
 
 
 def _torch_unseen(facts: Facts, backend: BackendFacts, seen: str) -> Finding:
@@ -258,7 +258,7 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             means="both write the same folder; which of them is imported is chance",
             fix=f"pip uninstall -y tensorflow tensorflow-cpu; {fixes.install(facts, 'tensorflow')}",
         )
-    plugin = next((name for name in packages if re.fullmatch(r"jax-cuda\d+-plugin", name)), None)
+    plugin = jax_plugin(facts)
     if plugin and "jaxlib" in packages and packages[plugin] != packages["jaxlib"]:
         yield Finding(
             id="jax-plugin-version",

@@ -186,6 +186,11 @@ def gfx_chips(facts: Facts) -> tuple[str, ...]:
     return facts.host.gfx or tuple(dict.fromkeys(re.findall(r"\bgfx[0-9a-f]{3,4}\b", names)))
 
 
+def jax_plugin(facts: Facts) -> str:
+    """The installed package that brings JAX its CUDA: "jax-cuda12-plugin"; empty without one."""
+    return next((name for name in facts.packages if re.fullmatch(r"jax-cuda\d+-plugin", name)), "")
+
+
 def is_present(facts: Facts, vendor: str) -> bool:
     """Whether anything shows a card of a vendor: the bus, its driver, or a backend."""
     host = facts.host

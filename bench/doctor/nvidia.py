@@ -22,6 +22,7 @@ from bench.doctor.facts import (
     gb,
     is_jetson,
     is_present,
+    jax_plugin,
     plural,
     quoted,
     sees_nvidia,
@@ -239,8 +240,8 @@ def _listed(facts: Facts, backend: BackendFacts) -> tuple[str, ...]:
     """What a build has code for: as it tells; where it tells nothing, as its release is published."""
     if backend.architectures:
         return backend.architectures
-    plugin = next((name for name in facts.packages if re.fullmatch(r"jax-cuda\d+-plugin", name)), "")
     if backend.name == "jax":
+        plugin = jax_plugin(facts)
         return builds.listed("jax", backend.version, plugin.split("-")[1]) if plugin else ()
     if not _lacks_code(facts, backend):
         return ()
