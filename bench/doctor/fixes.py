@@ -77,7 +77,7 @@ def _cuda(facts: Facts, name: str) -> str:
     if found := build(facts, name, any_python=True):
         wanted = builds.pythons(name, found.release)
         return f"it takes Python {wanted[1] if wanted else ''} or older, and there: {_pip(facts, name, found)}"
-    if (found := build(facts, name, any_driver=True)) and facts.host.driver_cuda:
+    if (found := build(facts, name, any_driver=True)) and host.driver_cuda:
         return driver(facts, builds.oldest_driver(".".join(map(str, found.cuda))))
     return (
         f"no published build of {NAMES[name]} has code for this card: it computes on the CPU, or is built from source"
@@ -95,8 +95,13 @@ def _pip(facts: Facts, name: str, found: builds.Build) -> str:
         return f"{removed}pip install -U 'jax[{wanted}]'"
     if name == "tensorflow":
         return f"pip install 'tensorflow[and-cuda]{pin}'"
+    return _torch(facts, f"'torch{pin}'", found.tag)
+
+
+def _torch(facts: Facts, package: str, tag: str) -> str:
+    """The command that puts one of PyTorch's builds in place of the one that is there."""
     removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
-    return f"{removed}pip install 'torch{pin}' --index-url {TORCH_INDEX}/{found.tag}"
+    return f"{removed}pip install {package} --index-url {TORCH_INDEX}/{tag}"
 
 
 def _without_nvidia(facts: Facts, name: str) -> str:
@@ -110,9 +115,8 @@ def _without_nvidia(facts: Facts, name: str) -> str:
     on_mac = host.system == "Darwin"
     if torch.rocm or (is_present(facts, "AMD") and not torch.xpu and not on_mac):
         return rocm(facts)
-    removed = "pip uninstall -y torch; " if torch.installed else ""
     if torch.xpu or (is_present(facts, "Intel") and not on_mac):
-        return f"{removed}pip install torch --index-url {TORCH_INDEX}/xpu"
+        return _torch(facts, "torch", "xpu")
     if on_mac:
         return "pip install torch"
     if host.system == "Windows" or host.wsl:  # where a card may be that is not seen
@@ -127,10 +131,8 @@ def rocm(facts: Facts) -> str:
     chips = gfx_chips(facts)
     for enough in (all, any):  # beside a card, a chip in the processor is often on no list
         for found in builds.builds("torch"):
-            if found.cuda or not enough(chip in found.architectures for chip in chips):
-                continue
-            removed = "pip uninstall -y torch; " if backend_facts(facts, "torch").installed else ""
-            return f"{removed}pip install 'torch=={found.release}.*' --index-url {TORCH_INDEX}/{found.tag}"
+            if not found.cuda and enough(chip in found.architectures for chip in chips):
+                return _torch(facts, f"'torch=={found.release}.*'", found.tag)
     return f"AMD's own wheels, where its list names the chip: {AMD_WHEELS}"
 
 
