@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import Literal, NamedTuple
 
+from bench.machine.nvml import State
 from bench.schema import Struct
 
 Severity = Literal["problem", "note", "ok"]
-# What became of NVIDIA's library: it answers, it is there and fails, it is not there, nothing here can ask it; or
-# nobody looked.
-NvmlState = Literal["answers", "silent", "no library", "no binding", ""]
+NvmlState = Literal[State, ""]  # what became of NVIDIA's library; empty where nobody looked
 SEVERITIES: tuple[Severity, ...] = ("problem", "note", "ok")
 # PCI vendor numbers of graphics cards. Source: https://pcisig.com/membership/member-companies
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}

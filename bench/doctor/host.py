@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.doctor import words
-from bench.doctor.facts import CoreKind, GpuFacts, HostFacts, NvmlState
+from bench.doctor.facts import CoreKind, GpuFacts, HostFacts
 from bench.machine import cores, cpu, describe, meters
 from bench.machine import nvml as machine_nvml
 from bench.machine.nvml import Nvml
@@ -101,13 +101,12 @@ def _nvidia(read: Reader) -> dict[str, Any]:
 
 def nvml_facts(nvml: Nvml) -> dict[str, Any]:
     """Fields of HostFacts that NVIDIA's library fills, as it answers now."""
-    state: NvmlState = nvml.state
     return {
         "gpus": gpu_facts(nvml),
         "driver": nvml.driver(),
         "driver_cuda": nvml.driver_cuda(),
         "driver_error": nvml.error,
-        "nvml": state,
+        "nvml": nvml.state,
     }
 
 
