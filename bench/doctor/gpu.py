@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bench.doctor.facts import UUID, VENDORS, Facts, Finding, Severity, is_apple, is_jetson, is_present, is_translated
+from bench.doctor.facts import UUID, VENDORS, Facts, Finding, Severity, is_apple, is_present, is_translated
 
 # Where else a graphics card is named, on systems whose list of cards this program cannot read, or not wholly.
 ELSEWHERE = {
@@ -15,8 +15,6 @@ ELSEWHERE = {
     "Linux": "lspci names the cards; for NVIDIA's: nvidia-smi; for AMD's: rocminfo; for Intel's: clinfo -l",
     "Darwin": "About This Mac names the chip",
 }
-
-
 # Microsoft's own adapter, behind which WSL and virtual machines hide whatever card there is.
 STAND_IN = "0x1414"
 
@@ -26,12 +24,7 @@ def none_seen(facts: Facts) -> Iterator[Finding]:
     host = facts.host
     if is_translated(host):
         return
-    anything = (
-        set(host.pci_gpus) - {STAND_IN}
-        or is_apple(host)
-        or is_jetson(host)
-        or any(backend.gpus for backend in facts.backends)
-    )
+    anything = set(host.pci_gpus) - {STAND_IN} or is_apple(host) or any(backend.gpus for backend in facts.backends)
     if anything or any(is_present(facts, vendor) for vendor in VENDORS.values()):
         return
     is_sure = host.system == "Linux" and not host.wsl and "graphics cards" not in host.refused
@@ -84,7 +77,7 @@ def refused(facts: Facts) -> Iterator[Finding]:
 
 def hidden_devices(facts: Facts) -> Iterator[Finding]:
     """Variables that hide devices."""
-    has_gpu = bool(facts.host.gpus) or is_present(facts, "NVIDIA") or is_present(facts, "AMD")
+    has_gpu = is_present(facts, "NVIDIA") or is_present(facts, "AMD")
     hidden: Severity = "problem" if has_gpu else "note"
     for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
         value = facts.variables.get(name)
