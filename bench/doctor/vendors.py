@@ -19,8 +19,6 @@ from bench.doctor.facts import (
     quoted,
 )
 
-NO_CODE = ("no-kernel",)
-
 
 def amd(facts: Facts) -> Iterator[Finding]:
     """An AMD card or APU, its driver, and builds for ROCm."""
@@ -57,7 +55,7 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
     saying = said.explain(words, facts) if words else None
     fails = bool(backend.keras_error) or not backend.gpus
     lacks = fails and bool(gfx_chips(facts) and backend.architectures) and not _has_code(facts, backend)
-    if backend.rocm and (lacks or (saying and saying.id in NO_CODE)):
+    if backend.rocm and (lacks or (saying and saying.id == "no-kernel")):
         yield Finding(
             id=f"{backend.name}-architecture",
             severity="problem",
