@@ -195,9 +195,8 @@ def repro(
     if record.status != "ok":
         show.conclude("not comparable", f"it gave no number in {there.path}: {record.status}, {record.reason}")
     options = Options(profile=record.profile, cell_ids=(cell,), repeats=repeats, results=results, machine_id=machine_id)
-    with contextlib.ExitStack() as stack:
+    with show.measuring(results):
         try:
-            stack.enter_context(show.measuring(results))
             prepared = prepare(cli_options.for_cells(options, [record.cell]))
         except registry.UnknownNameError:
             show.conclude("not comparable", "this version of the benchmarks has no such cell on this machine")
