@@ -107,13 +107,9 @@ def _how(batch: float, policy: str, backend: Backend) -> str:
 
 
 def _plain(case: formula.Case, answer: Estimate) -> dict[str, Any]:
-    """A case and its estimate as data; numbers that there are not are null."""
-    numbers = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in msgspec.to_builtins(answer).items()
-    }
+    """A case and its estimate as data; numbers that there are not are NaN, which JSON gets as null."""
     asked = {"network": case.network.id, "gpu": case.card.name, "batch": case.batch, "precision": case.precision}
-    return asked | numbers
+    return asked | msgspec.to_builtins(answer)
 
 
 def _print_json(data: object) -> None:
