@@ -32,6 +32,7 @@ from bench.schema import (
     PlannedCell,
     Reading,
     Record,
+    Request,
     Run,
     Scalar,
     Series,
@@ -271,6 +272,12 @@ def make_job(
     )
     scored = [quality for quality in qualities if quality is not None]
     return Job(epochs=epochs, seconds=seconds + return_s, reached=max(scored) >= at_least if scored else None)
+
+
+def run_now(request: Request, **fields: Any) -> Run:
+    """What a launcher returns for a request: a finished run that started just now."""
+    given = {"cell": request.cell, "order": request.order, "started_at": just_now()}
+    return make_run(request.index, **given | fields)
 
 
 def make_record(

@@ -1,4 +1,4 @@
-"""Stands in for bench.measure.child: same arguments, no framework. What it does is told by FAKE_WORKER."""
+"""Stands in for bench.measure: same arguments, no framework. What it does is told by FAKE_WORKER."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.records.codec import encode
 from bench.schema import Request
-from tests.factories import just_now, make_run
+from tests.factories import run_now
 
 if __name__ == "__main__":
     request_path, result_path = sys.argv[-2:]
@@ -26,5 +26,5 @@ if __name__ == "__main__":
     elif behaviour == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     else:
-        run = make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order)
+        run = run_now(request)
         Path(result_path).write_bytes(encode(run))

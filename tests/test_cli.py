@@ -25,7 +25,7 @@ from bench.session import launch
 from bench.session import run as session_run
 from bench.workloads import registry
 from tests import frameworks
-from tests.factories import just_now, make_gpu, make_machine, make_plan, make_record, make_run, make_session
+from tests.factories import make_gpu, make_machine, make_plan, make_record, make_run, make_session, run_now
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPT = REPOSITORY / "scripts" / "refresh_benchmarks.py"
@@ -124,10 +124,8 @@ def fake_launch(monkeypatch):
 
     def fake(request, **_):
         if status := ends.get(request.cell.workload):
-            return make_run(
-                request.index, started_at=just_now(), cell=request.cell, status=status, reason="it broke", blocks=()
-            )
-        return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order)
+            return run_now(request, status=status, reason="it broke", blocks=())
+        return run_now(request)
 
     monkeypatch.setattr(launch, "launch", fake)
     launch_by(monkeypatch, fake)
@@ -321,7 +319,7 @@ def runs_that_take(monkeypatch):
 
     def fake(request, **_):
         step_s = steps["s"] * (1 + 0.001 * request.index)
-        return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order, step_s=step_s)
+        return run_now(request, step_s=step_s)
 
     launch_by(monkeypatch, fake)
     return steps

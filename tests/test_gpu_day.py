@@ -18,7 +18,7 @@ from bench.schema import Block, Session
 from bench.session import gpu_day, launch
 from bench.session.prepare import Options
 from bench.workloads import registry
-from tests.factories import just_now, make_gpu, make_machine, make_run
+from tests.factories import make_gpu, make_machine, run_now
 
 BOTH = ("torch", "jax")
 
@@ -58,17 +58,8 @@ def lab(monkeypatch):
             took = self.seconds.get(request.cell.id, 10.0)
             self.now += min(took, timeout_s)
             if took > timeout_s:
-                return make_run(
-                    request.index,
-                    started_at=just_now(),
-                    cell=request.cell,
-                    status="timeout",
-                    reason="no result",
-                    blocks=(),
-                )
-            return make_run(
-                request.index, started_at=just_now(), cell=request.cell, order=request.order, **measured(request.cell)
-            )
+                return run_now(request, status="timeout", reason="no result", blocks=())
+            return run_now(request, **measured(request.cell))
 
     made = Lab()
     made.started, made.limits = [], []
@@ -149,7 +140,7 @@ def test_the_gate_gives_up_where_a_backend_is_not_on_the_gpu(monkeypatch, status
     def launched(request, *, timeout_s):
         assert timeout_s <= gpu_day.GATE_S
         ends = {} if request.cell.backend == "torch" else {"status": status, "reason": reason, "blocks": ()}
-        return make_run(request.index, started_at=just_now(), cell=request.cell, **ends)
+        return run_now(request, **ends)
 
     monkeypatch.setattr(launch, "launch", launched)
 
@@ -172,9 +163,7 @@ def test_a_backend_that_falls_back_later_ends_the_session_without_a_record(monke
     reason = "NotAsAskedError: asked for gpu, torch computes on the cpu: no driver"
 
     def fallen(request, **_):
-        return make_run(
-            request.index, started_at=just_now(), cell=request.cell, status="failed", reason=reason, blocks=()
-        )
+        return run_now(request, status="failed", reason=reason, blocks=())
 
     prepared, rows = gpu_day.prepare(options(tmp_path))
     monkeypatch.setattr(launch, "launch", fallen)

@@ -16,7 +16,7 @@ from bench.machine import cores, describe, software
 from bench.records import files, lock, spool, store
 from bench.session import run as session_run
 from bench.session.prepare import Options, prepare
-from tests.factories import just_now, make_machine, make_run
+from tests.factories import make_machine, make_run, run_now
 
 N_REPEATS = 2
 OPERATIONS = ("mkdir", "chmod", "replace", "unlink", "rmdir", "fsync", "open")
@@ -35,17 +35,13 @@ def as_host(put):
     put(software, "backend_version", lambda backend: "1.0" if backend == "tensorflow" else None)
 
 
-def launcher(request):
-    return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order)
-
-
 def refresh(root):
     """What ``refresh_benchmarks.py --resume`` does; the session's folder, and how many runs it started."""
     only = ("cnn-digits", "matmul")
     chosen = Options(profile="smoke", only=only, repeats=N_REPEATS, results=root, resume=True)
     with store.measuring(root, local=False):
         prepared = prepare(chosen, estimate=lambda cell, variant: 1.0)
-        return prepared.folder, len(list(session_run.execute(prepared, launcher=launcher)))
+        return prepared.folder, len(list(session_run.execute(prepared, launcher=run_now)))
 
 
 def killed(root, at, after):

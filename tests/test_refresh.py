@@ -12,7 +12,7 @@ from bench.records import files, store
 from bench.schema import METHOD_VERSION, Run
 from bench.session import run as session_run
 from bench.session.prepare import Options, prepare
-from tests.factories import INVENTED, just_now, make_gpu, make_machine, make_run
+from tests.factories import INVENTED, just_now, make_gpu, make_machine, run_now
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +29,7 @@ def options(tmp_path, **fields):
     return Options(**known | fields)
 
 
-def launcher(request):
-    return make_run(request.index, started_at=just_now(), cell=request.cell, order=request.order)
-
-
-def run_all(prepared, launcher=launcher, **fields):
+def run_all(prepared, launcher=run_now, **fields):
     return list(session_run.execute(prepared, launcher=launcher, **fields))
 
 
@@ -66,7 +62,7 @@ def test_a_kill_loses_at_most_the_run_in_flight_and_resume_goes_on(tmp_path):
         def dying(request, calls=calls, limit=n_before_kill):
             if next(calls) == limit:
                 raise KeyboardInterrupt
-            return launcher(request)
+            return run_now(request)
 
         with pytest.raises(KeyboardInterrupt):
             run_all(first, dying)
@@ -128,7 +124,7 @@ def test_runs_of_an_older_method_are_never_closed_under_todays(tmp_path, monkeyp
     def dying(request):
         if next(calls) == 1:
             raise KeyboardInterrupt
-        return launcher(request)
+        return run_now(request)
 
     with pytest.raises(KeyboardInterrupt):
         run_all(prepare(options(tmp_path)), dying)
@@ -159,7 +155,7 @@ def test_failing_is_a_record_and_stops_nothing(tmp_path):
                 started_at=just_now(),
                 total_s=1.0,
             )
-        return launcher(request)
+        return run_now(request)
 
     prepared = prepare(options(tmp_path))
     run_all(prepared, failing)
@@ -180,7 +176,7 @@ def test_a_cell_with_one_good_run_keeps_it_and_names_the_bad_ones(tmp_path):
                 started_at=just_now(),
                 total_s=5.0,
             )
-        return launcher(request)
+        return run_now(request)
 
     prepared = prepare(options(tmp_path, only=("matmul",)))
     run_all(prepared, flaky)
@@ -205,7 +201,7 @@ def test_runs_at_once_meet_and_leave_the_records_of_runs_in_turn(tmp_path):
 
     def meeting(request):
         two.wait()
-        return launcher(request)
+        return run_now(request)
 
     steps = run_all(prepared, launcher=meeting, n_at_once=2)
     run_all(alone)
@@ -224,7 +220,7 @@ def test_waiting_threads_sleep_only_where_runs_share_the_machine(tmp_path, monke
 
     def recording(request, base=None, timeout_s=None):
         policies.append((base or {}).get("OMP_WAIT_POLICY"))
-        return launcher(request)
+        return run_now(request)
 
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.setattr(session_run.launch, "launch", recording)
@@ -243,7 +239,7 @@ def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
     def first_returns(request):
         if next(n_launched):
             assert ended.wait(timeout=60)
-        return launcher(request)
+        return run_now(request)
 
     steps = session_run.execute(prepared, launcher=first_returns, n_at_once=2)
     next(steps)
@@ -281,7 +277,7 @@ def test_a_time_budget_that_runs_out_leaves_the_rest_for_resume(tmp_path):
 
 def test_seal_stores_unfinished_cells_with_the_runs_they_have(tmp_path):
     prepared = prepare(options(tmp_path, only=("matmul",)))
-    steps = session_run.execute(prepared, launcher=launcher)
+    steps = session_run.execute(prepared, launcher=run_now)
     for _ in range(len(prepared.plan.cells)):
         next(steps)
     steps.close()
@@ -316,7 +312,7 @@ class Clock:
     def launch(self, request):
         self.last = self._seconds_of(request)
         self.now += self.last
-        return launcher(request)
+        return run_now(request)
 
 
 @pytest.mark.parametrize("off_by", [0.3, 0.5, 1.0, 2.0, 3.0])

@@ -6,6 +6,7 @@ Each bound leaves room for whatever an honest machine may do; what lies beyond i
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 from bench.schema import Block, Conditions, Control, Machine, Observed, Record, Run, Session, Target
@@ -25,6 +26,11 @@ Found = Iterator[tuple[str, str]]  # JSON path below the record, and what is wro
 def within(whole_s: float) -> float:
     """The most that parts of so many seconds may last together."""
     return whole_s * (1 + SLACK_FRAC) + SLACK_S
+
+
+def finished(record: Record) -> Iterator[tuple[str, Run]]:
+    """JSON path and run of every finished run."""
+    return ((f"$.runs[{number}]", run) for number, run in enumerate(record.runs) if run.status == "ok")
 
 
 def outcome(record: Record) -> Found:
@@ -50,7 +56,7 @@ def outcome(record: Record) -> Found:
 
 def waits(record: Record) -> Found:
     """No part of a run lasts longer than the run, with those that were cut from its arrays."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         steady = [block.seconds for blocks in (run.blocks, *run.series.values()) for block in blocks]
         limit = within(run.total_s)
         for name, seconds, n_dropped in (
@@ -73,7 +79,7 @@ def waits(record: Record) -> Found:
 def job(record: Record) -> Found:
     """A job ends at its target or at its last epoch, and each epoch holds its own evaluation."""
     target = record.spec.target
-    for at, run in _ok(record):
+    for at, run in finished(record):
         if run.job is None:
             continue
         before_s = 0.0
@@ -105,17 +111,16 @@ def _reached(run: Run, target: Target | None, at: str) -> Found:
 def speed(record: Record) -> Found:
     """Nothing is faster than any device: steps, counted operations, the control kernel."""
     most = MOST_FLOP_PER_S[record.cell.device] * max(1, record.cell.n_gpus)
-    for at, run in _ok(record):
+    for at, run in finished(record):
         if run.n_samples_per_step != record.cell.batch_size:
             text = f"expected the batch of {record.cell.batch_size}, found {run.n_samples_per_step}"
             yield f"{at}.n_samples_per_step", text
         parts = {"warmup": run.warmup, "blocks": run.blocks}
         parts |= {f"series.{name}": blocks for name, blocks in run.series.items()}
         for name, blocks in parts.items():
-            fastest = min((block.seconds / block.n_steps for block in blocks), default=1.0)
-            if fastest < LEAST_STEP_S:
+            if (fastest := _fastest(blocks)) < LEAST_STEP_S:
                 yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {fastest:.3g}"
-        if run.flop_per_step and run.blocks and (rate := run.flop_per_step / _fastest(run.blocks)) > most:
+        if run.flop_per_step and (rate := run.flop_per_step / _fastest(run.blocks)) > most:
             yield f"{at}.flop_per_step", f"expected at most {most:g} operations a second, found {rate:.3g}"
         yield from _control(run, most, at)
 
@@ -131,7 +136,7 @@ def _control(run: Run, most: float, at: str) -> Found:
 
 def meters(record: Record) -> Found:
     """Counters only count up, and what belongs to a GPU is null in a run on the CPU."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         ends = [end.n_throttled_periods for end in (run.before, run.after) if end is not None]
         if len(ends) == 2 and None not in ends and (ends[1] or 0) < (ends[0] or 0):
             yield f"{at}.after.n_throttled_periods", f"expected at least the {ends[0]} of before, found {ends[1]}"
@@ -145,7 +150,7 @@ def meters(record: Record) -> Found:
 
 def observed(record: Record) -> Found:
     """The process checks itself that it ran what the cell says, and fails where it did not."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         seen = run.observed
         if seen is None:
             continue
@@ -178,7 +183,7 @@ def on_machine(record: Record, machine: Machine) -> Found:
         yield "$.cell.threads", f"expected at most the machine's {most_cores}, found {cell.threads}"
     if record.status == "ok" and cell.n_gpus > len(machine.gpus):
         yield "$.cell.params.gpus", f"expected at most the machine's {len(machine.gpus)}, found {cell.n_gpus}"
-    for at, run in _ok(record):
+    for at, run in finished(record):
         for name in ("n_threads", "n_cores_affinity", "n_physical_cores"):
             value = getattr(run.observed, name, None)
             if value is not None and value > most_cores:
@@ -244,12 +249,9 @@ def _in_words(described: Machine | Session, names: Sequence[str]) -> Found:
             yield "$.unmeasured", f"expected names of fields, found {name[:60]!r}"
 
 
-def _ok(record: Record) -> Iterator[tuple[str, Run]]:
-    return ((f"$.runs[{number}]", run) for number, run in enumerate(record.runs) if run.status == "ok")
-
-
 def _fastest(blocks: Sequence[Block]) -> float:
-    return min(block.seconds / block.n_steps for block in blocks)
+    """Seconds per step of the fastest block; infinite without any, so that no rule fires."""
+    return min((block.seconds / block.n_steps for block in blocks), default=math.inf)
 
 
 RECORD_RULES = (outcome, waits, job, speed, meters, observed, spec)

@@ -11,9 +11,9 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.records import agree
-from bench.records.agree import within
+from bench.records.agree import Found, finished, within
 from bench.records.check import MEASURED
-from bench.schema import Block, Machine, Record, Run
+from bench.schema import Block, Machine, Record
 
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
 # paper (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016), and are counted as if they did not
@@ -22,8 +22,6 @@ IDENTICAL_FROM_S = 1e-3  # below it, clocks that tick every 40 to 100 ns repeat 
 THREAD_FACTOR = 1.5  # over linear scaling; caches that add up can give a little more than linear
 FEW_STEPS = 10  # of a call of `predict` on a GPU: below, it is mostly what each call costs apart from its steps
 FORWARD_FACTOR = 0.5  # a training step holds a forward pass; `predict` may cost more around it than `fit` does
-
-Found = Iterator[tuple[str, str]]  # JSON path below the record, and what is wrong there
 
 
 def problems(records: Mapping[str, Record], machine: Machine | None = None) -> Iterator[tuple[str, str]]:
@@ -50,7 +48,7 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
 
 def zero_for_missing(record: Record) -> Found:
     """A zero where nothing can be zero stands for "not measured", which is written as null with a reason."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         for name in MEASURED:
             if name != "final_loss" and getattr(run, name) == 0:
                 yield f"{at}.{name}", "expected above 0, or null with a reason; found 0"
@@ -62,7 +60,7 @@ def zero_for_missing(record: Record) -> Found:
 
 def identical_samples(record: Record) -> Found:
     """Many equal readings of a fine clock: copied, invented, or a clock that stood still."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         readings: dict[str, Sequence[float]] = {f"series.{name}": _seconds(b) for name, b in run.series.items()}
         readings |= {"blocks": _seconds(run.blocks), "latencies_s": run.latencies_s}
         for name, seconds in readings.items():
@@ -74,7 +72,7 @@ def identical_samples(record: Record) -> Found:
 def copied_runs(record: Record) -> Found:
     """Two processes with the same readings to the last digit are one process."""
     seen: dict[tuple[float, ...], str] = {}
-    for at, run in _ok(record):
+    for at, run in finished(record):
         seconds = tuple(_seconds(run.blocks)) or tuple(s for b in run.series.values() for s in _seconds(b))
         if len(set(seconds)) >= 3 and max(seconds) >= IDENTICAL_FROM_S and seconds in seen:
             yield f"{at}.blocks", f"expected readings of its own, found those of {seen[seconds]}"
@@ -83,7 +81,7 @@ def copied_runs(record: Record) -> Found:
 
 def clock_backwards(record: Record) -> Found:
     """Parts that last longer than the whole, or a later event with an earlier time."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         limit = within(run.total_s)
         phases = sum(run.phases_s.values())
         if phases > limit:
@@ -103,7 +101,7 @@ def clock_backwards(record: Record) -> Found:
 
 def blocks_longer_than_the_phase(record: Record) -> Found:
     """Steady blocks are a part of the steady phase."""
-    for at, run in _ok(record):
+    for at, run in finished(record):
         steady, phase = sum(_seconds(run.blocks)), run.phases_s.get("steady")
         if phase is not None and not run.series and steady > within(phase):
             yield f"{at}.blocks", f"expected at most the steady phase's {phase} s together, found {steady}"
@@ -112,7 +110,7 @@ def blocks_longer_than_the_phase(record: Record) -> Found:
 def gpu_memory_on_a_cpu(record: Record) -> Found:
     """A run that held GPU memory did not run on the CPU alone."""
     if record.cell.device == "cpu":
-        for at, run in _ok(record):
+        for at, run in finished(record):
             if run.peak_device_bytes:
                 yield f"{at}.peak_device_bytes", f"expected null in a run on the CPU, found {run.peak_device_bytes}"
 
@@ -120,7 +118,7 @@ def gpu_memory_on_a_cpu(record: Record) -> Found:
 def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
     """Resident memory fits into the machine, the GPU's into its largest GPU."""
     device_bytes = max((gpu.memory_bytes or 0 for gpu in machine.gpus), default=0)
-    for at, run in _ok(record):
+    for at, run in finished(record):
         if run.peak_host_bytes and 0 < machine.memory_bytes < run.peak_host_bytes:
             text = f"expected at most the machine's {machine.memory_bytes}, found {run.peak_host_bytes}"
             yield f"{at}.peak_host_bytes", text
@@ -189,13 +187,6 @@ SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (
 )
 
 
-def _ok(record: Record) -> Iterator[tuple[str, Run]]:
-    """JSON path and run of every finished run."""
-    for number, run in enumerate(record.runs):
-        if run.status == "ok":
-            yield f"$.runs[{number}]", run
-
-
 def _seconds(blocks: Sequence[Block]) -> list[float]:
     return [block.seconds for block in blocks]
 
@@ -204,14 +195,14 @@ def _step_s(record: Record) -> float:
     """Median over runs of each run's median seconds per step; infinite without blocks, so that no rule fires."""
     medians = [
         statistics.median(block.seconds / block.n_steps for block in run.blocks)
-        for _, run in _ok(record)
+        for _, run in finished(record)
         if run.blocks and all(block.n_steps > 0 for block in run.blocks)
     ]
     return statistics.median(medians) if medians else float("inf")
 
 
 def _flop_rate(record: Record) -> float | None:
-    flop = next((run.flop_per_step for _, run in _ok(record) if run.flop_per_step), None)
+    flop = next((run.flop_per_step for _, run in finished(record) if run.flop_per_step), None)
     seconds = _step_s(record)
     return None if flop is None or seconds <= 0 or seconds == float("inf") else flop / seconds
 

@@ -150,16 +150,16 @@ def launch(
                 timer.cancel()
                 RUNNING.discard(process)
         total_s = perf_counter() - start
-        status, reason = _died(code, Path(scratch, "log"))
-        if result_path.exists() and not timed_out.is_set():
-            try:
-                run = msgspec.json.decode(result_path.read_bytes(), type=Run)
-                total_s = without_stop(total_s, result_path.stat().st_mtime - spawned_at)
-                return msgspec.structs.replace(run, total_s=total_s)
-            except msgspec.DecodeError as error:  # half a file, or a number that no machine can have
-                status, reason = "failed", texts.clean(f"the process left a result that cannot be: {error}")
+        status: Status
         if timed_out.is_set():
             status, reason = "timeout", f"no result after {timeout_s:g} s"
+        elif result_path.exists():
+            try:
+                return _reported(result_path, total_s, spawned_at)
+            except msgspec.DecodeError as error:  # half a file, or a number that no machine can have
+                status, reason = "failed", texts.clean(f"the process left a result that cannot be: {error}")
+        else:
+            status, reason = _died(code, Path(scratch, "log"))
     return Run(
         index=request.index, order=request.order, status=status, reason=reason, started_at=started_at, total_s=total_s
     )
@@ -204,6 +204,12 @@ def without_stop(total_s: float, until_result_s: float) -> float:
     Then the parent learns of the end long after it; the result's own date tells when it was.
     """
     return until_result_s if 0 < until_result_s < total_s - STOPPED_S else total_s
+
+
+def _reported(result: Path, total_s: float, spawned_at: float) -> Run:
+    """What a child reported, with its seconds by the parent's clock."""
+    run = msgspec.json.decode(result.read_bytes(), type=Run)
+    return msgspec.structs.replace(run, total_s=without_stop(total_s, result.stat().st_mtime - spawned_at))
 
 
 def _died(code: int, log: Path) -> tuple[Status, str]:
