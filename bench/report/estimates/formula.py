@@ -222,6 +222,11 @@ def peak(case: Case) -> float:
     return base
 
 
+def number_bytes(precision: Precision) -> int:
+    """Bytes of one activation."""
+    return 2 if precision in HALF else 4
+
+
 def bases(cases: Sequence[Case]) -> np.ndarray:
     """What the fitted numbers multiply, one column a case, rows as ``parts`` has them."""
     table = np.array(
@@ -230,7 +235,7 @@ def bases(cases: Sequence[Case]) -> np.ndarray:
                 1.0,
                 case.network.matrix_operations,
                 case.batch * TRAINING_OVER_FORWARD * (case.network.forward or math.nan) / peak(case),
-                (2 if case.precision in HALF else 4) * case.batch * (case.network.activations or math.nan)
+                number_bytes(case.precision) * case.batch * (case.network.activations or math.nan)
                 / (case.card.bandwidth or math.nan),
                 WEIGHT_BYTES * (PASSES + ACCESSES[case.optimizer]) * (case.network.parameters or math.nan)
                 / (case.card.bandwidth or math.nan),
