@@ -67,7 +67,7 @@ def of(name: str, evidence: Evidence) -> Found | None:
         found = _pair(evidence, workload, card)
         if found is None:
             return None
-        text = estimated.says(found.speedup, spoken=estimated.spoken(card))
+        text = estimated.says(found.speedup, card=card)
         return Found(text, estimated.cells(found), found.speedup, estimated.note(evidence, found))
     return _cost(evidence, costs()[name]) if name in costs() else None
 
