@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from bench.report.estimates.networks import Network
+from bench.report.estimates.networks import Family, Network
 from bench.report.estimates.rows import InputFrom, Optimizer, Precision, Row
 from bench.report.published.cards import Card
 from bench.schema import Backend
@@ -39,6 +39,8 @@ BROKEN_HALF = "RDNA 1.0"
 NO_BFLOAT16 = frozenset(
     {"Maxwell", "Maxwell 2.0", "Pascal", "Volta", "Turing", "GCN 4.0", "GCN 5.0", "GCN 5.1", "RDNA 1.0", "RDNA 2.0"}
 )
+
+FITTED_FAMILIES: tuple[Family, ...] = ("cnn", "transformer", "mlp")
 
 Kind = Literal["gpu", "launching", "refused"]
 
@@ -262,7 +264,7 @@ def refusal(case: Case, hull: Hull) -> str:
     network, card = case.network, case.card
     if network.family in ("recurrent", "embedding"):
         return network.family
-    if network.family not in ("cnn", "transformer", "mlp"):
+    if network.family not in FITTED_FAMILIES:
         return "family"
     if case.input_from in ("pictures", "strings"):
         return case.input_from
