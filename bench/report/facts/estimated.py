@@ -95,15 +95,7 @@ def of_record(session: SessionResults, record: Record, card: str, least_batch: i
     if guess.kind == "refused":
         return None
     step = Estimate(value=guess.seconds, low=guess.low, high=guess.high, n=0, n_samples=0, unit="s", spread_frac=0.0)
-    gpu = Estimate(
-        value=case.batch / guess.seconds,
-        low=case.batch / guess.high,
-        high=case.batch / guess.low,
-        n=0,
-        n_samples=0,
-        unit="samples_per_s",
-        spread_frac=0.0,
-    )
+    gpu = estimate.over(estimate.single(case.batch, "samples_per_s", 0), step, "samples_per_s")
     return Pair(session, record, cpu, gpu, step, guess, card, int(case.batch))
 
 
