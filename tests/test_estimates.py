@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.records import store
-from bench.report.estimates import bands, check, fit, formula, held_out, jobs, networks, pairs, rows, words
+from bench.report.estimates import bands, card_memory, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
 from bench.report.evidence import memory
@@ -435,7 +435,8 @@ def test_residuals_tell_every_row_its_measured_and_estimated_seconds():
 
 def test_estimates_need_neither_scipy_nor_a_framework():
     program = (
-        "import sys; from bench.report.estimates import bands, check, fit, jobs, pairs, words; bands.floor();"
+        "import sys; from bench.report.estimates import bands, card_memory, check, fit, jobs, pairs, words;"
+        "bands.floor();"
         "print([name for name in ('scipy', 'polars', 'keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -547,18 +548,18 @@ def test_pairs_show_no_gain_for_the_smallest_networks_and_much_for_large_ones():
 
 
 def test_a_larger_card_and_half_precision_hold_larger_batches():
-    small, large = (jobs.largest_batch(NET, other(CARD, memory=size)) for size in (8e9, 80e9))
-    half = jobs.largest_batch(NET, other(CARD, memory=8e9), "amp")
+    small, large = (card_memory.largest_batch(NET, other(CARD, memory=size)) for size in (8e9, 80e9))
+    half = card_memory.largest_batch(NET, other(CARD, memory=8e9), "amp")
 
     assert 0 < small.surely <= small.perhaps < large.surely
     assert 2 * small.perhaps == half.perhaps
-    assert jobs.Fits(0, 0) == jobs.largest_batch(NET, other(CARD, memory=1.2e9))
-    assert jobs.largest_batch(NET, other(CARD, memory=None)) is None
+    assert card_memory.Fits(0, 0) == card_memory.largest_batch(NET, other(CARD, memory=1.2e9))
+    assert card_memory.largest_batch(NET, other(CARD, memory=None)) is None
 
 
 def test_published_trainings_fitted_the_cards_they_ran_on():
     found = [
-        (row, jobs.largest_batch(networks.published()[row.network], cards.cards()[row.card], row.precision))
+        (row, card_memory.largest_batch(networks.published()[row.network], cards.cards()[row.card], row.precision))
         for row in rows.measured()
         if row.seconds is not None
     ]
@@ -607,7 +608,7 @@ def test_our_records_of_memory_lie_between_the_bounds_of_what_a_sample_keeps():
                 kept[network.id] = growth.per_sample_bytes / (4 * network.activations)
 
     assert len(kept) >= 4
-    assert all(jobs.KEPT_LEAST <= factor <= jobs.KEPT_MOST for factor in kept.values()), kept
+    assert all(card_memory.KEPT_LEAST <= factor <= card_memory.KEPT_MOST for factor in kept.values()), kept
 
 
 ODD = st.sampled_from(

@@ -372,7 +372,7 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
     not_invented |= {"call-styles-predict-on-batch", "resnet50-one-image"}
     not_invented |= {"bfloat16-", "float16-"}  # an invented CPU computes in strict float32
 
-    not_invented |= {*by_card.SPEEDS, *by_card.COSTS}  # of cards by name, none of which is invented
+    not_invented |= {*by_card.SPEEDS, *by_card.costs()}  # of cards by name, none of which is invented
 
     # Nor has any invented GPU a meter.
     silent = [n for n in USED if not n.endswith("-gpu-utilisation") and not lookup.lookup(n, evidence).measured]

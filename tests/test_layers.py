@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BACKENDS = frozenset({"tensorflow", "jax", "torch"})
 FRAMEWORKS = BACKENDS | {"keras"}
-SITE_PACKAGES = frozenset({"altair", "jinja2", "mkdocs", "mkdocs_gen_files", "polars", "vl_convert"})
+SITE_PACKAGES = frozenset({"altair", "jinja2", "mkdocs", "mkdocs_gen_files", "polars", "vl_convert", "yaml"})
 SOURCES = sorted(
     str(path.relative_to(ROOT))
     for folder in ("bench", "scripts")

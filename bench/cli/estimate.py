@@ -12,8 +12,8 @@ import typer
 
 from bench.cli import options as cli_options
 from bench.cli import show
+from bench.report.estimates import card_memory, formula, networks, words
 from bench.report.estimates import check as checking
-from bench.report.estimates import formula, jobs, networks, words
 from bench.report.estimates.formula import Estimate
 from bench.report.published import cards
 from bench.report.published.strict import PublishedError
@@ -132,7 +132,7 @@ def _print_one(case: formula.Case, answer: Estimate, policy: str, backend: Backe
     _print(f"that is {words.rate_span(answer, case.batch)} samples/s")
     shares = (("starting the work", answer.host), ("arithmetic", answer.arithmetic), ("memory traffic", answer.memory))
     _print("of the middle: " + ", ".join(f"{what} {fmt.percent(s / answer.seconds)}" for what, s in shares))
-    fits = jobs.largest_batch(case.network, case.card, case.precision)
+    fits = card_memory.largest_batch(case.network, case.card, case.precision)
     if fits is not None and fits.perhaps < case.batch:
         _print(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
     elif fits is not None and fits.surely <= MANY * case.batch:

@@ -149,7 +149,7 @@ def _title(ours: dict[str, list[Mark]]) -> str:
     if not known or any("kind" not in mark for mark in known):
         return "GPU speed over CPU speed, training"
     n_faster = sum(mark["low"] > 1 for mark in known)
-    return f"A {estimated.SPOKEN} would train {n_faster} of {len(known)} networks faster than our CPU (estimated)"
+    return f"A {estimated.spoken()} would train {n_faster} of {len(known)} networks faster than our CPU (estimated)"
 
 
 def _ours(scope: Scope) -> dict[str, list[Mark]]:
@@ -163,7 +163,7 @@ def _ours(scope: Scope) -> dict[str, list[Mark]]:
             found[row.workload].setdefault(row.contrast.arms, mark)
         elif row.guess is not None and row.workload in found:
             title, ratio = scope.title_of(row.workload), row.guess.speedup
-            said = f"{fmt.between(ratio)}, {estimated.SPOKEN}"
+            said = f"{fmt.between(ratio)}, {estimated.spoken()}"
             refs = scope.evidence.refs(row.guess.record)
             found[row.workload][said] = marks.guessed(title, axes.ESTIMATED, ratio, said, refs)
     return {

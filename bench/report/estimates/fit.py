@@ -65,7 +65,7 @@ def points(measured: Sequence[Row]) -> Points:
 
 def _is_fitted(family: str, card: cards.Card) -> bool:
     known_maker = card.vendor in ("NVIDIA", "AMD") and card.architecture != "Kepler"
-    return family in ("cnn", "transformer", "mlp") and known_maker and bool(card.fp32 and card.bandwidth)
+    return family in formula.FITTED_FAMILIES and known_maker and bool(card.fp32 and card.bandwidth)
 
 
 def log_estimates(base: np.ndarray, terms: Terms) -> np.ndarray:

@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from bench.report.estimates.networks import Network
+from bench.report.estimates.networks import Family, Network
 from bench.report.estimates.rows import InputFrom, Optimizer, Precision, Row
 from bench.report.published.cards import Card
 from bench.schema import Backend
@@ -39,6 +39,8 @@ BROKEN_HALF = "RDNA 1.0"
 NO_BFLOAT16 = frozenset(
     {"Maxwell", "Maxwell 2.0", "Pascal", "Volta", "Turing", "GCN 4.0", "GCN 5.0", "GCN 5.1", "RDNA 1.0", "RDNA 2.0"}
 )
+
+FITTED_FAMILIES: tuple[Family, ...] = ("cnn", "transformer", "mlp")
 
 Kind = Literal["gpu", "launching", "refused"]
 
@@ -222,6 +224,11 @@ def peak(case: Case) -> float:
     return base
 
 
+def number_bytes(precision: Precision) -> int:
+    """Bytes of one activation."""
+    return 2 if precision in HALF else 4
+
+
 def bases(cases: Sequence[Case]) -> np.ndarray:
     """What the fitted numbers multiply, one column a case, rows as ``parts`` has them."""
     table = np.array(
@@ -230,7 +237,7 @@ def bases(cases: Sequence[Case]) -> np.ndarray:
                 1.0,
                 case.network.matrix_operations,
                 case.batch * TRAINING_OVER_FORWARD * (case.network.forward or math.nan) / peak(case),
-                (2 if case.precision in HALF else 4) * case.batch * (case.network.activations or math.nan)
+                number_bytes(case.precision) * case.batch * (case.network.activations or math.nan)
                 / (case.card.bandwidth or math.nan),
                 WEIGHT_BYTES * (PASSES + ACCESSES[case.optimizer]) * (case.network.parameters or math.nan)
                 / (case.card.bandwidth or math.nan),
@@ -257,7 +264,7 @@ def refusal(case: Case, hull: Hull) -> str:
     network, card = case.network, case.card
     if network.family in ("recurrent", "embedding"):
         return network.family
-    if network.family not in ("cnn", "transformer", "mlp"):
+    if network.family not in FITTED_FAMILIES:
         return "family"
     if case.input_from in ("pictures", "strings"):
         return case.input_from

@@ -16,7 +16,7 @@ import msgspec
 
 from bench import ROOT
 from bench.report.published.sources import GPU
-from bench.report.published.strict import Line, PublishedError, lines
+from bench.report.published.strict import PublishedError, lines
 
 if TYPE_CHECKING:
     import keras
@@ -80,23 +80,18 @@ def published(path: Path = GPU / "networks.csv") -> dict[str, Network]:
             title=line.text("model"),
             size=line.text("input", needed=False),
             family=line.one_of("family", get_args(Family)),  # type: ignore[arg-type]
-            forward=_scaled(line, "forward_mflop"),
-            activations=_scaled(line, "activations_m"),
-            parameters=_scaled(line, "parameters_m"),
+            forward=line.optional("forward_mflop", 1e6),
+            activations=line.optional("activations_m", 1e6),
+            parameters=line.optional("parameters_m", 1e6),
             matrix_operations=line.optional("matrix_operations"),
             is_frozen=line.optional("frozen_mflop") is not None,
             group=line.text("group", needed=False),
-            aliases=tuple(filter(None, line.text("aliases", needed=False).split("; "))),
+            aliases=line.several("aliases"),
         )
         if network.id in found:
             raise line.fail(f"{network.id} stands above already", "keep one line for each network and input")
         found[network.id] = network
     return found
-
-
-def _scaled(line: Line, column: str) -> float | None:
-    value = line.optional(column)
-    return None if value is None else value * 1e6
 
 
 @cache

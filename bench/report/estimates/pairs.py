@@ -41,11 +41,6 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         """CPU time over GPU time: below 1 where the CPU is faster."""
         return self.cpu_seconds / self.gpu_seconds
 
-    @property
-    def is_small(self) -> bool:
-        """Whether it tells of networks of which a step holds little work: pictures of 32 px, tables, digits."""
-        return (self.network.forward or 0.0) < 1e9
-
 
 @cache
 def pairs(path: Path = GPU / "pairs.csv") -> tuple[Pair, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.report.evidence.thresholds import COURSE_SAMPLES
-from bench.report.evidence.view import Pick
+from bench.report.evidence.view import Pick, most_threads
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -59,8 +59,7 @@ def jobs(evidence: Evidence, session: SessionResults | None, *, sweeps: bool = F
             first = [record for record in records if _is_first(record)]
             if not first and not sweeps:
                 continue
-            n_threads = max(record.cell.threads for record in first or records)
-            among = evidence.undisturbed([r for r in first or records if r.cell.threads == n_threads])
+            among = evidence.undisturbed(most_threads(first or records))
             found.append(min((_job(record, spec, evidence) for record in among), key=_job_order))
     return tuple(sorted(found, key=lambda job: (_length(job), job.name)))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 import msgspec
 
 from bench.records.store import SessionResults
+from bench.report.estimates.card_memory import power_of_two
 from bench.report.evidence import cells
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
@@ -47,8 +47,7 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
     def largest_batch(self, card_bytes: float) -> int:
         """Largest power of two whose line stays within the card; 0 where not even one sample fits."""
-        n = int((card_bytes - self.fixed_bytes) // self.per_sample_bytes)
-        return 2 ** int(math.log2(n)) if n >= 1 else 0
+        return power_of_two((card_bytes - self.fixed_bytes) // self.per_sample_bytes)
 
 
 class Capped(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,14 +11,13 @@ for Multicore Architectures, Communications of the ACM 52 (2009).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from bench import ROOT
-from bench.report.evidence.view import Pick
+from bench.report.evidence.view import Pick, most_threads
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Precision, Record
@@ -107,9 +106,8 @@ def ceiling(
     A disturbed cell is the ceiling only where no other was measured.
     """
     found = evidence.view(session).records(Pick("matmul", device=device, precision=precision, status="ok"))
-    n_threads = max((record.cell.threads for record in found), default=0)
-    found = evidence.undisturbed([record for record in found if record.cell.threads == n_threads])
-    rated = [(rate.value, record) for record in found if (rate := quantities.flop_rate(record)) is not None]
+    among = evidence.undisturbed(most_threads(found))
+    rated = [(rate.value, record) for record in among if (rate := quantities.flop_rate(record)) is not None]
     return max(rated, key=lambda pair: (pair[0], pair[1].cell.id))[1] if rated else None
 
 
@@ -119,20 +117,19 @@ def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device
     A disturbed cell is the ceiling only where no other was measured.
     """
     found = evidence.view(session).records(Pick("bandwidth", device=device, precision=FLOAT32[0], status="ok"))
-    sizes: tuple[Callable[[Record], float], ...] = (
-        lambda record: float(record.cell.params.get("mib", 0)),
-        lambda record: record.cell.threads,
-    )
-    for size in sizes:
-        most = max(map(size, found), default=0)
-        found = tuple(record for record in found if size(record) == most)
+    largest = max((_mib(record) for record in found), default=0.0)
+    among = most_threads([record for record in found if _mib(record) == largest])
     bands = [
         Band(record, rate)
-        for record in evidence.undisturbed(found)
+        for record in evidence.undisturbed(among)
         for item in studies.readings_of(record)
         if item.unit == "bytes_per_s" and (rate := studies.reading(record, item.id)) is not None
     ]
     return max(bands, key=lambda band: (band.rate.value, band.record.cell.id), default=None)
+
+
+def _mib(record: Record) -> float:
+    return float(record.cell.params.get("mib", 0))
 
 
 def share(record: Record, best: Record) -> Estimate | None:

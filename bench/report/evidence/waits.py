@@ -9,8 +9,8 @@ from bench.report.evidence import thresholds
 from bench.report.evidence.cells import fastest, variant_key
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
@@ -82,7 +82,4 @@ def by_threads(evidence: Evidence, session: SessionResults, workload: str) -> di
 def time_for(record: Record, n_samples: int) -> Estimate | None:
     """Seconds of steady training that a number of samples takes; start-up is left out."""
     step = quantities.step_time(record)
-    if step is None:
-        return None
-    factor = n_samples / record.cell.batch_size
-    return msgspec.structs.replace(step, value=step.value * factor, low=step.low * factor, high=step.high * factor)
+    return None if step is None else estimate.times(step, n_samples / record.cell.batch_size)

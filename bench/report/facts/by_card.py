@@ -37,8 +37,13 @@ CARDS = {
 WORKLOADS = ("resnet50", "mobilenet-v2", "cnn-digits", "mlp-tabular")
 JOB = "resnet50"
 SPEEDS = {f"{workload}-train-speedup-{end}": (workload, card) for end, card in CARDS.items() for workload in WORKLOADS}
-COSTS = {f"{JOB}-imagenet-epoch-cost-{end}": card for end, card in CARDS.items() if jobs.rents(card)}
 LEAST_BATCH = 32  # of a card, which smaller batches leave idle
+
+
+@cache
+def costs() -> Mapping[str, str]:
+    """The card of each fact on a cost: those of which a dated price of an hour is known."""
+    return {f"{JOB}-imagenet-epoch-cost-{end}": card for end, card in CARDS.items() if jobs.rents(card)}
 
 
 @cache
@@ -49,7 +54,7 @@ def entries() -> Mapping[str, Entry]:
         title = f"{workload} on {fmt.with_article(card)}: training speed over that of the CPU"
         how = "Each device at its fastest batch and usual precision, of one session."
         found[name] = Entry(title, how, _measured(workload, card))
-    for name, card in COSTS.items():
+    for name, card in costs().items():
         title = f"one pass of ResNet-50 over the images of ImageNet on {fmt.with_article(card)}, rented"
         found[name] = Entry(title, "The newest dated price of an hour, times hours.", lambda evidence, session: None)
     return found
@@ -62,9 +67,9 @@ def of(name: str, evidence: Evidence) -> Found | None:
         found = _pair(evidence, workload, card)
         if found is None:
             return None
-        text = estimated.says(found.speedup, spoken=estimated.spoken(card))
+        text = estimated.says(found.speedup, card=card)
         return Found(text, estimated.cells(found), found.speedup, estimated.note(evidence, found))
-    return _cost(evidence, COSTS[name]) if name in COSTS else None
+    return _cost(evidence, costs()[name]) if name in costs() else None
 
 
 def _cost(evidence: Evidence, card: str) -> Found | None:

@@ -25,7 +25,6 @@ from bench.schema import BACKENDS, Backend, Record
 from bench.workloads import registry
 
 CARD = "Tesla T4"  # what most people can have for nothing
-SPOKEN = "T4"
 BESIDE = "-train-speedup-cpu"  # names of the side that is measured
 HOW_PAGE = "method/how-we-estimate.md"
 HOW = (
@@ -96,15 +95,7 @@ def of_record(session: SessionResults, record: Record, card: str, least_batch: i
     if guess.kind == "refused":
         return None
     step = Estimate(value=guess.seconds, low=guess.low, high=guess.high, n=0, n_samples=0, unit="s", spread_frac=0.0)
-    gpu = Estimate(
-        value=case.batch / guess.seconds,
-        low=case.batch / guess.high,
-        high=case.batch / guess.low,
-        n=0,
-        n_samples=0,
-        unit="samples_per_s",
-        spread_frac=0.0,
-    )
+    gpu = estimate.over(estimate.single(case.batch, "samples_per_s", 0), step, "samples_per_s")
     return Pair(session, record, cpu, gpu, step, guess, card, int(case.batch))
 
 
@@ -114,12 +105,12 @@ def of(name: str, evidence: Evidence) -> Found | None:
     return None if make is None else make(evidence)
 
 
-def says(value: Estimate, noun: str = "samples", spoken: str = SPOKEN) -> str:
+def says(value: Estimate, noun: str = "samples", card: str = CARD) -> str:
     """A range in words, and what it is: "7.1 to 25x (estimated, T4)"."""
-    return f"{fmt.between(value, noun)} (estimated, {spoken})"
+    return f"{fmt.between(value, noun)} (estimated, {spoken(card)})"
 
 
-def spoken(card: str) -> str:
+def spoken(card: str = CARD) -> str:
     """A card's name as people say it: "RTX 4090" of "GeForce RTX 4090"."""
     return re.sub(r"^(GeForce|Tesla) | PCIe| SXM\d?| \d+ GB$", "", card)
 

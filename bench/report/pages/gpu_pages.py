@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from bench.records.store import SessionResults
 from bench.report import templates
-from bench.report.estimates import formula, jobs, networks, rows, words
+from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.evidence.view import Pick
 from bench.report.facts import by_card, estimated
 from bench.report.facts.networks import IMAGENET_IMAGES
@@ -132,7 +132,7 @@ def _speed(site: Site, path: str, card: Card, sides: tuple[Side, Side | None]) -
     network, noun = estimated.case_of(record, card).network, record.spec.sample_noun
     rate, refs = quantities.throughput(record), (markup.ref(session, record),)
     assert rate is not None, "the fastest cell has a rate"
-    fits = jobs.largest_batch(network, card)
+    fits = card_memory.largest_batch(network, card)
     batches = "" if fits is None else f"{fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
     cpu = site.number(path, fmt.interval(rate, noun=noun), refs, hint=f"batch {record.cell.batch_size}")
     title = record.spec.title

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench.report.published.sources import GPU, sources
-from bench.report.published.strict import Line, PublishedError, lines
+from bench.report.published.strict import PublishedError, lines
 
 COLUMNS = (
     "name vendor architecture released fp32_tflops tf32_tflops fp16_tflops bandwidth_gb_s memory_gb tdp_w often_named"
@@ -77,14 +77,14 @@ def cards(path: Path = GPU / "cards.csv") -> dict[str, Card]:
             vendor=line.one_of("vendor", VENDORS),
             architecture=line.text("architecture"),
             released=released,
-            fp32=_scaled(line, "fp32_tflops", 1e12),
-            tf32=_scaled(line, "tf32_tflops", 1e12),
-            fp16=_scaled(line, "fp16_tflops", 1e12),
-            bandwidth=_scaled(line, "bandwidth_gb_s", 1e9),
-            memory=_scaled(line, "memory_gb", 1e9),
-            watts=_scaled(line, "tdp_w", 1.0),
+            fp32=line.optional("fp32_tflops", 1e12),
+            tf32=line.optional("tf32_tflops", 1e12),
+            fp16=line.optional("fp16_tflops", 1e12),
+            bandwidth=line.optional("bandwidth_gb_s", 1e9),
+            memory=line.optional("memory_gb", 1e9),
+            watts=line.optional("tdp_w"),
             is_often_named=line.one_of("often_named", ("", "yes")) == "yes",
-            aliases=tuple(filter(None, line.text("aliases", needed=False).split("; "))),
+            aliases=line.several("aliases"),
             source=line.key("source", sources()),
             url=line.text("source_url"),
         )
@@ -97,11 +97,6 @@ def cards(path: Path = GPU / "cards.csv") -> dict[str, Card]:
 def often_named() -> tuple[Card, ...]:
     """The cards that people ask for most, oldest first."""
     return tuple(sorted((card for card in cards().values() if card.is_often_named), key=lambda card: card.released))
-
-
-def _scaled(line: Line, column: str, factor: float) -> float | None:
-    value = line.optional(column)
-    return None if value is None else value * factor
 
 
 def card(name: str) -> Card:

@@ -41,8 +41,8 @@ class Line(NamedTuple):
             raise self.fail(f"{column} is empty", f"fill in {column}, or take the line out")
         return value
 
-    def optional(self, column: str) -> float | None:
-        """A number above zero, or None for an empty cell."""
+    def optional(self, column: str, scale: float = 1.0) -> float | None:
+        """A number above zero, times the scale, or None for an empty cell."""
         text = self.text(column, needed=False)
         if not text:
             return None
@@ -52,7 +52,11 @@ class Line(NamedTuple):
             value = math.nan
         if not (math.isfinite(value) and value > 0):
             raise self.fail(f"{column} is {text!r}, not a number above zero", "correct it, or take the line out")
-        return value
+        return value * scale
+
+    def several(self, column: str) -> tuple[str, ...]:
+        """Texts with "; " between them; none in an empty cell."""
+        return tuple(filter(None, self.text(column, needed=False).split("; ")))
 
     def one_of(self, column: str, known: Collection[str]) -> str:
         """One word of a vocabulary."""
