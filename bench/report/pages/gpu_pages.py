@@ -179,13 +179,13 @@ def _measured(card: Card) -> Markup:
         network, source = networks.published()[row.network], sources()[row.source]
         name = f"{network.title} {network.size}".strip()
         how = f"{row.framework}, {row.precision}, batch {row.batch:g}"
-        speed = Markup('<span class="pub"><span>{}</span></span>').format(f"{fmt.number(row.throughput)} {row.unit}")
+        speed = PARTS.published_cell(f"{fmt.number(row.throughput)} {row.unit}")
         lines.append((name, speed, how, PARTS.link(source.url, source.id) if source.url else source.id))
     if not lines:
         return Markup("")
     n = sum(map(len, of_network.values()))
     table = PARTS.table(("Network", "Fastest figure", "With", "Source"), lines, label="Measured elsewhere")
-    return PARTS.folded(f"{fmt.count(n)} figures of {len(of_network)} networks", table) if lines else Markup("")
+    return PARTS.folded(f"{fmt.count(n)} figures of {len(of_network)} networks", table)
 
 
 def _index(site: Site, found: tuple[Card, ...], sides: list[tuple[Side, Side | None]]) -> str:
