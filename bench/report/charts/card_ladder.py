@@ -84,8 +84,8 @@ def _rows(evidence: Evidence, workload: str) -> list[Row]:
         ]  # fmt: skip
         rate = None
         if answer.kind != "refused":
-            rate = estimate.mapped(marks.times_step(answer), lambda step: BATCH / step, "samples_per_s")
-            rate = msgspec.structs.replace(rate, low=rate.high, high=rate.low)
+            samples = estimate.single(BATCH, "samples_per_s", 0)
+            rate = estimate.over(samples, marks.times_step(answer), "samples_per_s")
         found.append(Row(card=card, answer=answer, rate=rate, figures=tuple(figures)))
     return sorted(found, key=lambda row: -(row.rate.value if row.rate else 0.0))
 

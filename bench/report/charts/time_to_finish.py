@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import MEASURED
-from bench.report.estimates import formula, networks
+from bench.report.estimates import formula, jobs, networks
 from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
@@ -111,7 +110,7 @@ def _measured(
         return None, None, 0.0
     per_epoch = record.cell.n_samples // record.cell.batch_size
     if job.n_samples:
-        n_steps = float(math.ceil(job.n_samples / record.cell.batch_size))
+        n_steps = jobs.steps(job.n_samples, record.cell.batch_size)
         step = quantities.step_time(record)
         return record, None if step is None else estimate.times(step, n_steps), n_steps
     n_epochs = statistics.fmean(len(run.job.epochs) for run in record.runs if run.job is not None)

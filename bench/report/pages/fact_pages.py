@@ -104,7 +104,7 @@ def published_page(site: Site) -> str:
     for figure in sorted(site.used.figures.values(), key=lambda f: f.id):
         source = PARTS.link(figure.url, figure.source) if figure.url else figure.source
         kind = f"{figure.evidence}{f': {figure.warning}' if figure.warning else ''}"
-        shown = EVIDENCE.figure_value(figure.text)
+        shown = PARTS.published_cell(figure.text)
         about = (figure.what, figure.software, figure.date, source, kind)
         rows.append((EVIDENCE.figure_id(figure.id), shown, *about))
     columns = ("Row", "Figure", "What", "Software", "Date", "Source", "Kind")

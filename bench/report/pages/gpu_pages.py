@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.evidence.view import Pick
@@ -33,11 +33,12 @@ INDEX = "gpus/index.md"
 MOST_ROWS = 12  # of speeds from elsewhere
 
 
-class Side(NamedTuple):
-    """A CPU cell of ours that cards stand beside, and its session."""
+class Row(NamedTuple):
+    """A network on a card: the CPU cell of ours that it stands beside, and the estimate, or in a word why none."""
 
-    session: SessionResults
     record: Record
+    pair: estimated.Pair | None
+    why: str = ""
 
 
 def slug(card: Card) -> str:
@@ -57,37 +58,44 @@ def link(page: str, name: str) -> Markup:
 
 def gpu_pages(site: Site) -> Pages:
     """A page for each often-named card, and their index."""
-    sides = list(_sides(site))
-    found = cards.often_named()
-    pages: Pages = {path_of(card): _page(site, card, sides) for card in found}
-    return pages | {INDEX: _index(site, found, sides)}
+    cells = list(_cells(site))
+    found = {card: [_row(site, card, *both) for both in cells] for card in cards.often_named()}
+    pages: Pages = {path_of(card): _page(site, card, same) for card, same in found.items()}
+    return pages | {INDEX: _index(site, found)}
 
 
-def _sides(site: Site) -> Iterator[tuple[Side, Side | None]]:
+def _cells(site: Site) -> Iterator[tuple[Record, Record | None]]:
     """Of every network the fastest training cell on a CPU, and TensorFlow's, with which alone launching compares."""
     for workload in site.evidence.model_workloads():
-        for session in site.evidence.shown:
-            view = site.evidence.view(session)
+        for view in map(site.evidence.view, site.evidence.shown):
             best = view.best(Pick(workload, "train", "cpu"))
             if best is not None and registry.network(workload, best.cell.params) in networks.ours():
-                own = view.best(Pick(workload, "train", "cpu", backend="tensorflow"))
-                yield Side(session, best), None if own is None else Side(session, own)
+                yield best, view.best(Pick(workload, "train", "cpu", backend="tensorflow"))
                 break
 
 
-def _pair(card: Card, sides: tuple[Side, Side | None]) -> tuple[estimated.Pair | None, formula.Estimate]:
-    """What the card does beside the cell that it can be compared with, and the answer of the formula."""
-    best, own = sides
-    answer = formula.estimate(estimated.case_of(best.record, card, by_card.LEAST_BATCH))
-    side = own if answer.kind == "launching" else best
-    pair = None if side is None else estimated.of_record(side.session, side.record, card.name, by_card.LEAST_BATCH)
-    return pair, answer
+def _row(site: Site, card: Card, best: Record, own: Record | None) -> Row:
+    """What the card does beside the one of these cells that it can be compared with."""
+    pair = _pair(site, card, best)
+    if pair is None:
+        return Row(best, None, formula.estimate(estimated.case_of(best, card, by_card.LEAST_BATCH)).range_of)
+    if pair.answer.kind == "launching":
+        pair = None if own is None else _pair(site, card, own)
+    return Row(best, None, "no TensorFlow cell") if pair is None else Row(pair.record, pair)
 
 
-def _page(site: Site, card: Card, sides: list[tuple[Side, Side | None]]) -> str:
+def _pair(site: Site, card: Card, record: Record) -> estimated.Pair | None:
+    return estimated.of_record(site.evidence.session_of(record), record, card.name, by_card.LEAST_BATCH)
+
+
+def _job(found: list[Row]) -> estimated.Pair | None:
+    """The estimate for the network of the job that is priced."""
+    return next((row.pair for row in found if row.record.cell.workload == by_card.JOB), None)
+
+
+def _page(site: Site, card: Card, found: list[Row]) -> str:
     path = path_of(card)
     voice = Voice(site, path)
-    measured = _measured(card)
     text = GPU.page(
         least_batch=by_card.LEAST_BATCH,
         facts=_facts(voice, card),
@@ -95,11 +103,11 @@ def _page(site: Site, card: Card, sides: list[tuple[Side, Side | None]]) -> str:
         how=addresses.href(path, estimated.HOW_PAGE),
         speeds=PARTS.table(
             ("Network", "Times our CPU", "This card", "Our CPU", "Largest batch"),
-            [_speed(site, path, card, both) for both in sides],
+            [_speed(site, path, card, row) for row in found],
             label=f"Estimated for {card.name}",
         ),
-        cost=_cost(voice, card, sides),
-        measured=measured,
+        cost=_cost(voice, card, _job(found)),
+        measured=_measured(card),
         all_rows=addresses.href(path, "data/estimates.csv"),
         index=addresses.href(path, INDEX),
     )
@@ -125,46 +133,36 @@ def _facts(voice: Voice, card: Card) -> Markup:
     return PARTS.facts(pairs)
 
 
-def _speed(site: Site, path: str, card: Card, sides: tuple[Side, Side | None]) -> tuple[object, ...]:
+def _speed(site: Site, path: str, card: Card, row: Row) -> tuple[object, ...]:
     """A network's row: measured on the CPU, estimated on the card."""
-    pair, answer = _pair(card, sides)
-    record, session = (sides[0].record, sides[0].session) if pair is None else (pair.record, pair.session)
+    record, pair = row.record, row.pair
     network, noun = estimated.case_of(record, card).network, record.spec.sample_noun
-    rate, refs = quantities.throughput(record), (markup.ref(session, record),)
+    rate = quantities.throughput(record)
     assert rate is not None, "the fastest cell has a rate"
     fits = card_memory.largest_batch(network, card)
     batches = "" if fits is None else f"{fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
-    cpu = site.number(path, fmt.interval(rate, noun=noun), refs, hint=f"batch {record.cell.batch_size}")
+    text, hint = fmt.interval(rate, noun=noun), f"batch {record.cell.batch_size}"
+    cpu = site.number(path, text, site.evidence.refs(record), hint=hint)
     title = record.spec.title
     if pair is None:
-        return title, "no estimate", _in_a_word(answer), cpu, batches
+        return title, "no estimate", row.why, cpu, batches
     note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
     shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.speedup, pair.gpu))
     return title, *shown, cpu, batches
 
 
-def _in_a_word(answer: formula.Estimate) -> str:
-    """Why there is none."""
-    return answer.range_of if answer.kind == "refused" else "no TensorFlow cell"
-
-
-def _cost(voice: Voice, card: Card, sides: list[tuple[Side, Side | None]]) -> Markup:
+def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
     """One pass of ResNet-50 over ImageNet on the card: time, and price where it can be rented."""
-    found = next((both for both in sides if both[0].record.cell.workload == by_card.JOB), None)
-    if found is None:
-        return Markup("")
-    pair, answer = _pair(card, found)
     if pair is None:
         return Markup("")
+    estimate, answer = functools.partial(voice.site.estimated, voice.page), pair.answer
     n_steps = jobs.steps(IMAGENET_IMAGES, pair.batch)
     time = f"{fmt.seconds(answer.low * n_steps)} to {fmt.seconds(answer.high * n_steps)}"
-    prices = [
-        (f"{fmt.number(cost.low, 2)} to {fmt.number(cost.high, 2)} {cost.price.unit.partition('/')[0]}", price)
-        for cost in jobs.costs(answer, n_steps, card)
-        for price in (voice.published(cost.price.id),)
-    ]
-    shown = voice.site.estimated(voice.page, time)
-    return GPU.cost(shown, [(voice.site.estimated(voice.page, text), price) for text, price in prices])
+    prices = []
+    for cost in jobs.costs(answer, n_steps, card):
+        text = f"{fmt.number(cost.low, 2)} to {fmt.number(cost.high, 2)} {cost.price.unit.partition('/')[0]}"
+        prices.append((estimate(text), voice.published(cost.price.id)))
+    return GPU.cost(estimate(time), prices)
 
 
 def _measured(card: Card) -> Markup:
@@ -179,40 +177,35 @@ def _measured(card: Card) -> Markup:
         network, source = networks.published()[row.network], sources()[row.source]
         name = f"{network.title} {network.size}".strip()
         how = f"{row.framework}, {row.precision}, batch {row.batch:g}"
-        speed = Markup('<span class="pub"><span>{}</span></span>').format(f"{fmt.number(row.throughput)} {row.unit}")
+        speed = PARTS.published_cell(f"{fmt.number(row.throughput)} {row.unit}")
         lines.append((name, speed, how, PARTS.link(source.url, source.id) if source.url else source.id))
     if not lines:
         return Markup("")
     n = sum(map(len, of_network.values()))
     table = PARTS.table(("Network", "Fastest figure", "With", "Source"), lines, label="Measured elsewhere")
-    return PARTS.folded(f"{fmt.count(n)} figures of {len(of_network)} networks", table) if lines else Markup("")
+    return PARTS.folded(f"{fmt.count(n)} figures of {len(of_network)} networks", table)
 
 
-def _index(site: Site, found: tuple[Card, ...], sides: list[tuple[Side, Side | None]]) -> str:
+def _index(site: Site, found: dict[Card, list[Row]]) -> str:
     """All cards in one table, fastest first; those that the formula refuses at the end."""
-    both = next((one for one in sides if one[0].record.cell.workload == by_card.JOB), None)
     voice = Voice(site, INDEX)
-    lines = []
-    for card in found:
-        pair = _pair(card, both)[0] if both else None
+    pairs = {card: _job(same) for card, same in found.items()}
+    lines: list[tuple[object, ...]] = []
+    for card, pair in sorted(pairs.items(), key=lambda item: 0.0 if item[1] is None else -item[1].gpu.value):
         launch = jobs.launch_price(card.name)
         shown: tuple[object, ...] = ("no estimate", "")
         if pair is not None:
-            shown = (
-                site.estimated(INDEX, fmt.between(pair.gpu, "images")),
-                site.estimated(INDEX, fmt.between(pair.speedup)),
-            )
-        line = (
-            PARTS.link(addresses.href(INDEX, path_of(card)), card.name),
+            texts = (fmt.between(pair.gpu, "images"), fmt.between(pair.speedup))
+            shown = tuple(site.estimated(INDEX, text) for text in texts)
+        lines.append((
+            link(INDEX, card.name),
             fmt.bytes_(card.memory) if card.memory else "not known",
             str(card.year),
             voice.published(launch.id) if launch else "",
             *shown,
-        )
-        lines.append((0.0 if pair is None else -pair.gpu.value, line))
-    lines.sort(key=lambda item: item[0])
+        ))  # fmt: skip
     columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images/s", "Times our CPU")
-    table = PARTS.table(columns, [line for _, line in lines], label="Cards")
+    table = PARTS.table(columns, lines, label="Cards")
     about = "Memory, year, price, and the estimated speed of ResNet-50 of the cards that people ask for most."
     how = "[how we estimate](../method/how-we-estimate.md)"
     text = f"The cards that people ask for most, fastest first. Speeds are estimated, not measured: {how}.\n\n"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bench.records.store import SessionResults
-from bench.report.evidence import cells
+from bench.report.evidence import cells, view
 from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -122,8 +122,7 @@ def strict(scope: TableScope, session: SessionResults, workload: str, **fields: 
 def most_threads_by_device(records: Iterable[Record]) -> list[Record]:
     """The records with the most threads of those of each device."""
     by_device = groups(records, lambda record: DEVICES.index(record.cell.device))
-    most = (max(record.cell.threads for record in same) for same in by_device)
-    return [r for same, n_threads in zip(by_device, most, strict=True) for r in same if r.cell.threads == n_threads]
+    return [record for same in by_device for record in view.most_threads(same)]
 
 
 def best_by_batch(scope: TableScope, records: Iterable[Record]) -> Iterator[Record]:
