@@ -14,7 +14,6 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from bench.report.claims import beliefs as claims_beliefs
-from bench.report.claims import rule as claims_rule
 from bench.report.claims import sentence
 from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Basis, Decided, Part
@@ -107,10 +106,8 @@ def decide(answer_id: str, spec: Spec, beliefs: Beliefs, evidence: Evidence) -> 
         outcome, cases = verdict.outcome, verdict.cases
         statement, rule, basis = spec.says or verdict.belief, verdict.rule, verdict.basis
     else:
-        found, statement = make.cases(spec, evidence), spec.says
-        basis = make.basis(spec, found)
-        outcome, cases = claims_rule.decide(found, spec.test, spec.needs), claims_rule.sided(found, spec.test)
-        rule = claims_rule.rule_text(spec.measure, spec.needs, spec.shown_test, spec.reason, basis=basis)
+        statement = spec.says
+        outcome, cases, rule, basis = make.decided(spec, evidence)
     shown: Outcome = "not enough data" if outcome == "not measured" else outcome
     if basis == "estimates" and shown not in spec.by_estimates:
         shown, cases, basis = "not enough data", (), "records"
