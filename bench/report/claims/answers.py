@@ -45,10 +45,11 @@ class Spec(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decided_by: str = ""  # a belief, instead of a rule of its own
     by_estimates: dict[Literal["true", "false", "depends"], str] = {}  # instead of the first three; else it is unknown
 
-    def sentences(self, outcome: Outcome, basis: Basis = "records") -> tuple[str, ...]:
+    def sentences(self, outcome: Outcome, basis: Basis) -> tuple[str, ...]:
         """Templates of an outcome; of several the first counts whose facts are all known."""
-        key = SENTENCES[OUTCOMES.index(outcome)]
-        return listed(getattr(self, key) if basis != "estimates" else self.by_estimates.get(key, self.unknown))  # type: ignore[call-overload]
+        if basis == "estimates" and outcome != "not enough data":
+            return (self.by_estimates[outcome],)
+        return listed(getattr(self, SENTENCES[OUTCOMES.index(outcome)]))
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
