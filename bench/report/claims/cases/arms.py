@@ -76,8 +76,8 @@ def more_threads(evidence: Evidence) -> list[Case]:
         for record in fewer:
             ratio = evidence.record_speedup(most, record) if record.cell.device == "cpu" else None
             if ratio is not None:
-                name = f"{names.name(evidence, most, session)}, {most.cell.threads} threads against "
-                name += str(record.cell.threads)
+                arm = names.name(evidence, most, session)
+                name = f"{arm}, {most.cell.threads} threads against {record.cell.threads}"
                 found.append(case_of(name, ratio, evidence.refs(most, record)))
     return found
 
@@ -109,8 +109,7 @@ def larger_batch(evidence: Evidence, *, per_doubling: bool = False) -> list[Case
                 if per_doubling:
                     ratio = estimate.mapped(ratio, functools.partial(_root, n_doublings))
                 arm = names.arm_name(evidence, large, session, batch=False)
-                name = f"{arm}, batch {small.cell.batch_size} to "
-                name += str(large.cell.batch_size)
+                name = f"{arm}, batch {small.cell.batch_size} to {large.cell.batch_size}"
                 found.append(case_of(name, ratio, evidence.refs(large, small)))
     return found
 
@@ -131,8 +130,8 @@ def backend_over_others(evidence: Evidence, *, backend: Backend) -> list[Case]:
                 if mine is None or rival is None:
                     continue
                 if (ratio := evidence.record_speedup(mine, rival)) is not None:
-                    name = f"{names.name(evidence, mine, session)} on the {device.upper()} against "
-                    name += fmt.backend(rival.cell.backend)
+                    arm = f"{names.name(evidence, mine, session)} on the {device.upper()}"
+                    name = f"{arm} against {fmt.backend(rival.cell.backend)}"
                     found.append(case_of(name, ratio, evidence.refs(mine, rival)))
     return found
 

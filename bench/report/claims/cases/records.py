@@ -122,8 +122,8 @@ def share_of_best_product(evidence: Evidence, *, backend: Backend) -> list[Case]
         if mine is None or best is None:
             continue
         if (ratio := evidence.record_speedup(mine, best, "flop_rate")) is not None:
-            name = f"{names.name(evidence, mine, session)}, {fmt.backend(backend)} against "
-            name += fmt.backend(best.cell.backend)
+            arm = f"{names.name(evidence, mine, session)}, {fmt.backend(backend)}"
+            name = f"{arm} against {fmt.backend(best.cell.backend)}"
             found.append(case_of(name, ratio, evidence.refs(mine, best)))
     return found
 
