@@ -14,7 +14,6 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from bench.report.claims import beliefs as claims_beliefs
-from bench.report.claims import rule as claims_rule
 from bench.report.claims import sentence
 from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Basis, Decided, Part
@@ -46,10 +45,11 @@ class Spec(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decided_by: str = ""  # a belief, instead of a rule of its own
     by_estimates: dict[Literal["true", "false", "depends"], str] = {}  # instead of the first three; else it is unknown
 
-    def sentences(self, outcome: Outcome, basis: Basis = "records") -> tuple[str, ...]:
+    def sentences(self, outcome: Outcome, basis: Basis) -> tuple[str, ...]:
         """Templates of an outcome; of several the first counts whose facts are all known."""
-        key = SENTENCES[OUTCOMES.index(outcome)]
-        return listed(getattr(self, key) if basis != "estimates" else self.by_estimates.get(key, self.unknown))  # type: ignore[call-overload]
+        if basis == "estimates" and outcome != "not enough data":
+            return (self.by_estimates[outcome],)
+        return listed(getattr(self, SENTENCES[OUTCOMES.index(outcome)]))
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,10 +107,8 @@ def decide(answer_id: str, spec: Spec, beliefs: Beliefs, evidence: Evidence) -> 
         outcome, cases = verdict.outcome, verdict.cases
         statement, rule, basis = spec.says or verdict.belief, verdict.rule, verdict.basis
     else:
-        found, statement = make.cases(spec, evidence), spec.says
-        basis = make.basis(spec, found)
-        outcome, cases = claims_rule.decide(found, spec.test, spec.needs), claims_rule.sided(found, spec.test)
-        rule = claims_rule.rule_text(spec.measure, spec.needs, spec.shown_test, spec.reason, basis=basis)
+        statement = spec.says
+        outcome, cases, rule, basis = make.decided(spec, evidence)
     shown: Outcome = "not enough data" if outcome == "not measured" else outcome
     if basis == "estimates" and shown not in spec.by_estimates:
         shown, cases, basis = "not enough data", (), "records"

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from bench.report.claims import by_jobs, sentence
-from bench.report.claims import rule as claims_rule
 from bench.report.claims.by_jobs import Told
 from bench.report.claims.case import Basis, Decided, Outcome, Part, Verdict, VerdictError, short_source
 from bench.report.claims.cases import make
@@ -27,7 +26,7 @@ from bench.report.claims.check_rule import (
     shape_problems,
     unknown,
 )
-from bench.report.claims.rule import Rule
+from bench.report.claims.rule import Rule, sided
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 
@@ -69,7 +68,7 @@ def of_heads(heads: Iterable[Mapping[str, Any]]) -> dict[str, Belief]:
     """The beliefs in the front matter of pages, by id; a belief that says nothing says its page's title.
 
     Raises:
-        msgspec.ValidationError: one is none; ``check_rule.problems`` says what is wrong in words for authors.
+        msgspec.ValidationError: one is none; ``problems`` says what is wrong in words for authors.
     """
     found = (meta for meta in heads if KEY in meta)
     return {str(meta["id"]): msgspec.convert({"says": f"{meta['title']}."} | meta[KEY], Belief) for meta in found}
@@ -95,12 +94,8 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     elif belief.row:
         outcome, parts, rule = _stated(belief)
     else:
-        found = make.cases(belief, evidence)
-        cases, basis = claims_rule.sided(found, belief.test), make.basis(belief, found)
-        outcome = claims_rule.decide(found, belief.test, belief.needs)
+        outcome, cases, rule, basis = make.decided(belief, evidence)
         parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
-        shown = belief.shown_test
-        rule = claims_rule.rule_text(belief.measure, belief.needs, shown, belief.reason, basis=basis)
     return Verdict(
         id=verdict_id,
         belief=belief.says,
@@ -126,7 +121,7 @@ def _sentence(belief: Belief, cases: tuple[Decided, ...], evidence: Evidence) ->
     if belief.second is None:
         return
     rule = msgspec.structs.replace(belief, cases=belief.second.cases)
-    others = claims_rule.sided(make.cases(rule, evidence), belief.test)
+    others = sided(make.cases(rule, evidence), belief.test)
     if others and [case.part for case in others] != [case.part for case in cases]:
         template = "{{ lowest.name }}, {{ lowest.value }}." if len(others) == 1 else f"{{{{ counted }}}}{ends}"
         yield Part(" ")

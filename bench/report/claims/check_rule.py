@@ -31,13 +31,13 @@ class Offers(NamedTuple):
     workloads: Mapping[str, Workload]
 
 
-def unknown(kind: str, name: str, known: Collection[str], hint: str = "") -> str:
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
     """What to say of a name that is not known: near ones, all of a few, or where names come from."""
     if near := difflib.get_close_matches(name, sorted(known), n=3):
         return f"unknown {kind} {name!r}; near ones: {', '.join(near)}"
     if len(known) <= MOST_LISTED:
         return f"unknown {kind} {name!r}; known are {', '.join(sorted(known)) or 'none'}"
-    return f"unknown {kind} {name!r}; {hint}{HOW_TO} says where names come from"
+    return f"unknown {kind} {name!r}; {HOW_TO} says where names come from"
 
 
 def named(given: Mapping[Any, Any]) -> dict[str, Any]:

@@ -50,9 +50,9 @@ def gpu_over_cpu(
     ]
     if found or "train" not in modes or strict:
         return found
-    pairs = (estimated.pair(evidence, workload) for workload in workloads or evidence.model_workloads())
+    estimates = (estimated.pair(evidence, workload) for workload in workloads or evidence.model_workloads())
     known = names.serious(evidence)
-    return [names.estimated_case(evidence, pair) for pair in pairs if pair is not None and pair.session in known]
+    return [names.estimated_case(evidence, pair) for pair in estimates if pair is not None and pair.session in known]
 
 
 @maker
@@ -60,16 +60,11 @@ def between_arms(
     evidence: Evidence, *, field: Literal["jit", "precision", "backend"], first: str, second: str
 ) -> list[Case]:
     """Speed of one setting over that of another, all else equal: of the field "jit", "on" over "off"."""
-    found = []
-    for session, records in alike(evidence, field):
-        by_value = {getattr(record.cell, field): record for record in records}
-        one, other = by_value.get(first), by_value.get(second)
-        if one is None or other is None:
-            continue
-        ratio = evidence.record_speedup(one, other)
-        if ratio is not None:
-            found.append(case_of(names.arm_name(evidence, one, session), ratio, evidence.refs(one, other)))
-    return found
+    return [
+        case_of(names.arm_name(evidence, one, session), ratio, evidence.refs(one, other))
+        for session, one, other in pairs(evidence, field, first, second)
+        if (ratio := evidence.record_speedup(one, other)) is not None
+    ]
 
 
 @maker
@@ -81,8 +76,8 @@ def more_threads(evidence: Evidence) -> list[Case]:
         for record in fewer:
             ratio = evidence.record_speedup(most, record) if record.cell.device == "cpu" else None
             if ratio is not None:
-                name = f"{names.name(evidence, most, session)}, {most.cell.threads} threads against "
-                name += str(record.cell.threads)
+                arm = names.name(evidence, most, session)
+                name = f"{arm}, {most.cell.threads} threads against {record.cell.threads}"
                 found.append(case_of(name, ratio, evidence.refs(most, record)))
     return found
 
@@ -114,8 +109,7 @@ def larger_batch(evidence: Evidence, *, per_doubling: bool = False) -> list[Case
                 if per_doubling:
                     ratio = estimate.mapped(ratio, functools.partial(_root, n_doublings))
                 arm = names.arm_name(evidence, large, session, batch=False)
-                name = f"{arm}, batch {small.cell.batch_size} to "
-                name += str(large.cell.batch_size)
+                name = f"{arm}, batch {small.cell.batch_size} to {large.cell.batch_size}"
                 found.append(case_of(name, ratio, evidence.refs(large, small)))
     return found
 
@@ -136,8 +130,8 @@ def backend_over_others(evidence: Evidence, *, backend: Backend) -> list[Case]:
                 if mine is None or rival is None:
                     continue
                 if (ratio := evidence.record_speedup(mine, rival)) is not None:
-                    name = f"{names.name(evidence, mine, session)} on the {device.upper()} against "
-                    name += fmt.backend(rival.cell.backend)
+                    arm = f"{names.name(evidence, mine, session)} on the {device.upper()}"
+                    name = f"{arm} against {fmt.backend(rival.cell.backend)}"
                     found.append(case_of(name, ratio, evidence.refs(mine, rival)))
     return found
 
@@ -185,6 +179,14 @@ def _sizes(evidence: Evidence, session: SessionResults, workload: str, mode: Mod
         options = {"params": dict(cell.params), "batch_size": cell.batch_size}
         seen.setdefault((tuple(sorted(cell.params.items())), cell.batch_size), options)
     return [options for _, options in sorted(seen.items(), key=lambda item: str(item[0]))]
+
+
+def pairs(evidence: Evidence, field: str, first: str, second: str) -> Iterator[tuple[SessionResults, Record, Record]]:
+    """Measured cells of a session with one value of a field and with another, all else equal."""
+    for session, records in alike(evidence, field):
+        by_value = {getattr(record.cell, field): record for record in records}
+        if first in by_value and second in by_value:
+            yield session, by_value[first], by_value[second]
 
 
 def alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, list[Record]]]:

@@ -1,4 +1,4 @@
-"""From what a rule names to its cases."""
+"""From what a rule names to its cases, and to what they decide."""
 
 from __future__ import annotations
 
@@ -9,13 +9,25 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from bench.report.claims.case import Basis, Case, Part
+from bench.report.claims.case import Basis, Case, Decided, Outcome, Part
 from bench.report.claims.cases import arms, facts, published, records, studies
 from bench.report.claims.cases.names import MAKERS
-from bench.report.claims.rule import SHOWN, WORDED, Rule
+from bench.report.claims.rule import SHOWN, WORDED, Rule, decide, rule_text, sided
 from bench.report.evidence.evidence import Evidence
 
 ROOMS = (arms, published, records, studies)  # imported, so that their makers have names
+
+
+def decided(rule: Rule, evidence: Evidence) -> tuple[Outcome, tuple[Decided, ...], str, Basis]:
+    """Outcome of a rule on the present evidence, the cases it counts, lowest first, the rule in words, and its basis.
+
+    Raises:
+        LookupError: no such fact or published figure.
+    """
+    found = cases(rule, evidence)
+    rests_on = basis(rule, found)
+    words = rule_text(rule.measure, rule.needs, rule.shown_test, rule.reason, basis=rests_on)
+    return decide(found, rule.test, rule.needs), sided(found, rule.test), words, rests_on
 
 
 def cases(rule: Rule, evidence: Evidence) -> list[Case]:

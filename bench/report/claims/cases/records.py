@@ -101,17 +101,12 @@ def memory_ratio(evidence: Evidence) -> list[Case]:
 @maker
 def memory_of_half_precision(evidence: Evidence) -> list[Case]:
     """Peak GPU memory with mixed precision over that in float32, all else equal."""
-    found = []
-    for session, records in arms.alike(evidence, "precision"):
-        by_value = {record.cell.precision: record for record in records}
-        full = by_value.get("float32-strict")
-        for precision in ("mixed_float16", "mixed_bfloat16"):
-            half = by_value.get(precision)
-            if full is None or half is None:
-                continue
-            if (ratio := quantities.ratio(half, full, "peak_device_bytes")) is not None:
-                found.append(case_of(names.arm_name(evidence, half, session), ratio, evidence.refs(half, full)))
-    return found
+    return [
+        case_of(names.arm_name(evidence, half, session), ratio, evidence.refs(half, full))
+        for precision in ("mixed_float16", "mixed_bfloat16")
+        for session, half, full in arms.pairs(evidence, "precision", precision, "float32-strict")
+        if (ratio := quantities.ratio(half, full, "peak_device_bytes")) is not None
+    ]
 
 
 @maker
@@ -127,8 +122,8 @@ def share_of_best_product(evidence: Evidence, *, backend: Backend) -> list[Case]
         if mine is None or best is None:
             continue
         if (ratio := evidence.record_speedup(mine, best, "flop_rate")) is not None:
-            name = f"{names.name(evidence, mine, session)}, {fmt.backend(backend)} against "
-            name += fmt.backend(best.cell.backend)
+            arm = f"{names.name(evidence, mine, session)}, {fmt.backend(backend)}"
+            name = f"{arm} against {fmt.backend(best.cell.backend)}"
             found.append(case_of(name, ratio, evidence.refs(mine, best)))
     return found
 
