@@ -168,6 +168,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "bfloat16": ("the card has no units for bfloat16", "mixed_float16 runs on it"),
 }
 
+# Of these, what is known instead are figures that others published (``bands``, ``pairs``).
+FROM_OTHERS = frozenset({"recurrent", "embedding", "pictures", "strings"})
+
 
 @cache
 def constants(path: Path = FILE) -> Constants:

@@ -161,7 +161,7 @@ class Evidence:
             rate = None if record.cell.backend in backends else quantities.throughput(record)
             return rate is not None and rate.low > highest
 
-        return tuple(record for record in records if record in clean or is_faster(record))
+        return tuple(record for record in records if not self.flags(record) or is_faster(record))
 
     def flags(self, record: Record) -> tuple[str, ...]:
         """What disturbed a cell while it was measured, in words; see ``disturbed.flags``."""

@@ -65,7 +65,10 @@ def grades(voice: Voice) -> str:
 
 def refusals() -> str:
     """What the formula does not answer, why, and what is known instead."""
-    rows = [(reason[:1].upper() + reason[1:], instead) for reason, instead in formula.REFUSED.values()]
+    rows = [
+        (reason[:1].upper() + reason[1:], PARTS.published_cell(instead) if why in formula.FROM_OTHERS else instead)
+        for why, (reason, instead) in formula.REFUSED.items()
+    ]
     return PARTS.table(("No estimate where", "Known instead"), rows, label="Refusals")
 
 
