@@ -28,8 +28,8 @@ CARD = "Tesla T4"  # what most people can have for nothing
 BESIDE = "-train-speedup-cpu"  # names of the side that is measured
 HOW_PAGE = "method/how-we-estimate.md"
 HOW = (
-    "By a formula fitted to what others measured: the network's operations and memory traffic over what the card's data "
-    "sheet promises, and the start of each step. The side of the CPU is measured."
+    "By a formula fitted to what others measured: the network's operations and memory traffic over what the data sheet "
+    "promises, and the start of each step. The side of the CPU is measured."
 )
 
 Make = Callable[[Evidence], Found | None]
