@@ -113,11 +113,16 @@ def variants_of(record: Record) -> tuple[Variant, ...]:
 
 def position_of(record: Record) -> int:
     """Place of the cell's variant in the SPEC, headline variants before their twins; after all when it has none."""
-    cell, variants = record.cell, variants_of(record)
-    like = [
-        position
-        for position, v in enumerate(variants)
+    own = own_variants(record)
+    return next((place for place, v in own if v.headline), next((place for place, _ in own), len(variants_of(record))))
+
+
+def own_variants(record: Record) -> list[tuple[int, Variant]]:
+    """The variants that do what the record's cell does, each with its place."""
+    cell = record.cell
+    return [
+        (place, v)
+        for place, v in enumerate(variants_of(record))
         if (v.mode, v.batch_size, v.n_samples) == (cell.mode, cell.batch_size, cell.n_samples)
         and dict(v.params) == dict(cell.params)
     ]
-    return next((position for position in like if variants[position].headline), next(iter(like), len(variants)))

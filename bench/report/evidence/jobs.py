@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench.report.evidence import cells
 from bench.report.evidence.thresholds import COURSE_SAMPLES
 from bench.report.evidence.view import Pick, most_threads
 from bench.report.stats import format as fmt
@@ -67,7 +68,7 @@ def jobs(evidence: Evidence, session: SessionResults | None, *, sweeps: bool = F
 def job_samples(record: Record, spec: Workload) -> int:
     """Samples that the record's whole job passes through the model: the reference size, whatever the profile."""
     cell = record.cell
-    for variant in (*spec.variants.get("reference", ()), *record.spec.variants.get(record.profile, ())):
+    for variant in (*spec.variants.get("reference", ()), *cells.variants_of(record)):
         if variant.mode == cell.mode and variant.n_job_epochs and dict(variant.params) == dict(cell.params):
             return variant.n_samples * variant.n_job_epochs
     return COURSE_SAMPLES
@@ -108,13 +109,7 @@ def _timed_samples(record: Record) -> int:
 
 def _is_first(record: Record) -> bool:
     """Whether the cell's variant is a headline or a whole job."""
-    cell = record.cell
-    return any(
-        (v.headline or v.n_job_epochs > 0)
-        and (v.mode, v.batch_size, v.n_samples, dict(v.params))
-        == (cell.mode, cell.batch_size, cell.n_samples, dict(cell.params))
-        for v in record.spec.variants.get(record.profile, ())
-    )
+    return any(v.headline or v.n_job_epochs > 0 for _, v in cells.own_variants(record))
 
 
 def _job_order(job: Job) -> tuple[float, float, str]:
