@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from bench.records import store
 from bench.report.pages import build
@@ -35,19 +33,8 @@ def register() -> questions.Register:
 
 
 @pytest.fixture(scope="module")
-def sources() -> dict[str, SimpleNamespace]:
-    found = {}
-    for path in DOCS.rglob("*.md"):
-        text = path.read_text(encoding="utf-8")
-        head = re.match(r"---\n(.*?)\n---\n", text, re.S)
-        name = path.relative_to(DOCS).as_posix()
-        found[name] = SimpleNamespace(
-            path=name,
-            meta=yaml.safe_load(head.group(1)) if head else {},
-            head=head.group(0) if head else "",
-            body=text[head.end() :] if head else text,
-        )
-    return found
+def sources() -> dict[str, prose_source.Source]:
+    return prose_source.read(DOCS)
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +271,8 @@ def test_a_tag_is_that_of_the_variant():
 
 def shown_by(text: str, head: str = "", **meta) -> str:
     register = questions.read(text, questions.FILE)
-    pages = {"faq/q.md": SimpleNamespace(path="faq/q.md", meta={"title": "Why?"} | meta, head=head, body="")}
+    meta = {"title": "Why?"} | meta
+    pages = {"faq/q.md": prose_source.Source(path="faq/q.md", shown="docs/faq/q.md", meta=meta, head=head, body="")}
     page = coverage.Page(
         link=lambda path: f"../{path}",
         facts=lambda names: f"{len(names)} numbers",

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bench.records.store import SessionResults
 from bench.report import templates
+from bench.report.claims.cases.facts import listed
 from bench.report.evidence.evidence import Evidence
 from bench.report.prose import groups
 from bench.report.prose import questions as prose_questions
@@ -37,13 +38,13 @@ def facts_of(source: Source) -> frozenset[str]:
     """The facts that a page calls, those that decide its answer included."""
     answer = source.meta.get("answer")
     deciding = (answer.get("facts") or {}).values() if isinstance(answer, Mapping) else ()
-    named = (name for value in deciding for name in ([value] if isinstance(value, str) else value))
-    return frozenset([*FACT_CALL.findall(source.head + source.body), *named])
+    named = (name for value in deciding for name in listed(value))
+    return frozenset([*FACT_CALL.findall(source.text), *named])
 
 
 def sources_of(source: Source) -> frozenset[str]:
     """What a page cites: addresses that it links, sources of its published figures, and issues that it names."""
-    text = source.head + source.body
+    text = source.text
     found = set(ADDRESS.findall(text))
     known = published.figures()
     found |= {known[name].url or known[name].source for name in FIGURE.findall(text) if name in known}

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.report.claims.check_rule import line_in, unknown
+from bench.report.prose.problem import HOW_TO_ADD
 from bench.report.prose.source import Source
 
 # Kinds of the registry whose ids belong to a Markdown page of their own.
 KINDS = ("answers", "misconceptions", "pages")
 REGISTRY = "_ids.toml"
-HOW_TO = "docs/contributing/add-an-answer.md"
 WANTED = ("title", "id")
 
 
@@ -34,11 +34,11 @@ def problems(
     pages: dict[str, str] = {}
     for source in sources:
         if not source.head:
-            yield f"{source.shown}:1: the page has no front matter; begin it with ---, title, id and --- ({HOW_TO})"
+            yield f"{source.shown}:1: the page has no front matter; begin it with ---, title, id and --- ({HOW_TO_ADD})"
             continue
         for key in WANTED:
             if not source.meta.get(key):
-                yield f"{source.shown}:1: the front matter has no {key}; add it ({HOW_TO})"
+                yield f"{source.shown}:1: the front matter has no {key}; add it ({HOW_TO_ADD})"
         name = str(source.meta.get("id", ""))
         if name in owners:
             first = owners[name].shown

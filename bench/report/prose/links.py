@@ -16,7 +16,6 @@ from bench.report.prose import groups
 from bench.report.prose.problem import EXPRESSION, Known, Problem
 from bench.report.prose.shape import FENCE
 
-FENCED = re.compile(r"^\s*(```|~~~).*?^\s*\1[^\n]*$", re.S | re.M)
 # Links between pages: [words](target), the target without spaces.
 PAGE_LINK = re.compile(r"\]\(([^)\s]+)\)")
 EXPLICIT_ANCHOR = re.compile(r"\{:? *#([\w-]+)[^}]*\}|\bid=\"([\w-]+)\"")
@@ -32,7 +31,7 @@ GENERATED = (
 def anchors(text: str) -> frozenset[str]:
     """Anchors of a page: its headings as the site writes them, and those that it names itself."""
     found = {one or other for one, other in EXPLICIT_ANCHOR.findall(text)}
-    for line in FENCED.sub("", text).splitlines():
+    for line in groups.FENCED.sub("", text).splitlines():
         if heading := HEADING.match(line):
             words = re.sub(r"\]\([^)]*\)|[`*\[]", "", EXPRESSION.sub("", heading.group(2)))
             found.add(slugify(words, "-"))

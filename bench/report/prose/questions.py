@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from bench.report.claims.check_rule import unknown
+from bench.report.prose.problem import HOW_TO_ADD
 from bench.report.prose.source import Source
 from bench.schema import Cell, Run, Scalar, Workload
 
 FILE = "_questions.toml"
-HOW_TO = "docs/contributing/add-an-answer.md"
 FOLDER = "faq/"
 # Value of ``where`` of a question -> who can measure it, and the word for it in a page's front matter.
 WHERE = {
@@ -107,14 +107,14 @@ def read(text: str, shown: str) -> Register:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"at line (\d+)", str(error))
-        raise QuestionsError(f"{shown}:{at.group(1) if at else 1}: {error}; {HOW_TO} shows an entry") from error
+        raise QuestionsError(f"{shown}:{at.group(1) if at else 1}: {error}; {HOW_TO_ADD} shows an entry") from error
     try:
         return msgspec.convert(data, Register)
     except msgspec.ValidationError as error:
         at = re.search(r"\$\.(\w+)(?:\[(\d+)\](?:\.(\w+))?)?", str(error))
         kind, index, key = at.groups() if at else ("", None, None)
         line = _line(_lines(text), kind, int(index or 0), key or "")
-        raise QuestionsError(f"{shown}:{line}: {error}; {HOW_TO} shows an entry") from error
+        raise QuestionsError(f"{shown}:{line}: {error}; {HOW_TO_ADD} shows an entry") from error
 
 
 def problems(  # noqa: C901  one line each
