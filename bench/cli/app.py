@@ -7,7 +7,6 @@ import difflib
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -171,7 +170,7 @@ def compare(
         if not as_json:
             show.print_comparison(here, there, compared)
     if as_json:
-        show.out.print(msgspec.json.encode(shown).decode(), markup=False, soft_wrap=True)
+        show.print_json(shown)
 
 
 @app.command("repro")
@@ -228,9 +227,9 @@ def doctor(as_json: AsJson = False) -> None:
     except Exception as error:  # noqa: BLE001  the facts are worth more than the traceback
         crash.end(error, facts)
     if as_json:
-        show.out.print(show.doctor_json(facts, findings).decode(), markup=False, soft_wrap=True)
+        show.print_text(show.doctor_json(facts, findings).decode())
     else:
-        show.out.print(rules.as_text(findings), markup=False, soft_wrap=True)
+        show.print_text(rules.as_text(findings))
     raise typer.Exit(SOME_FAILED if rules.has_problem(findings) else OK)
 
 

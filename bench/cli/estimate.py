@@ -76,8 +76,7 @@ def _ask(model: str, gpu: str, batch: int, policy: str, backend: Backend, as_jso
     ]
     answers = formula.estimates(cases)
     if as_json:
-        found = [_plain(case, answer) for case, answer in zip(cases, answers, strict=True)]
-        _print_json(found)
+        show.print_json([_plain(case, answer) for case, answer in zip(cases, answers, strict=True)])
     elif model and gpu:
         _print_one(cases[0], answers[0], policy, backend)
     else:
@@ -112,32 +111,24 @@ def _plain(case: formula.Case, answer: Estimate) -> dict[str, Any]:
     return asked | msgspec.to_builtins(answer)
 
 
-def _print_json(data: object) -> None:
-    show.out.print(msgspec.json.encode(data).decode(), markup=False, soft_wrap=True)
-
-
-def _print(text: str) -> None:
-    show.out.print(text, markup=False, soft_wrap=True)
-
-
 def _print_one(case: formula.Case, answer: Estimate, policy: str, backend: Backend) -> None:
     name = f"{case.network.title} on {fmt.with_article(case.card.name)}, {_how(case.batch, policy, backend)}"
     if answer.kind == "refused":
-        _print(f"{name}: {words.kind(answer)}")
-        _print(f"known instead: {answer.instead}")
+        show.print_text(f"{name}: {words.kind(answer)}")
+        show.print_text(f"known instead: {answer.instead}")
         return
-    _print(
+    show.print_text(
         f"{name}: about {words.span(answer.low, answer.high)} a step, {words.kind(answer)} (estimated, not measured)"
     )
-    _print(f"that is {words.rate_span(answer, case.batch)} samples/s")
+    show.print_text(f"that is {words.rate_span(answer, case.batch)} samples/s")
     shares = (("starting the work", answer.host), ("arithmetic", answer.arithmetic), ("memory traffic", answer.memory))
-    _print("of the middle: " + ", ".join(f"{what} {fmt.percent(s / answer.seconds)}" for what, s in shares))
+    show.print_text("of the middle: " + ", ".join(f"{what} {fmt.percent(s / answer.seconds)}" for what, s in shares))
     fits = card_memory.largest_batch(case.network, case.card, case.precision)
     if fits is not None and fits.perhaps < case.batch:
-        _print(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
+        show.print_text(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
     elif fits is not None and fits.surely <= MANY * case.batch:
-        _print(f"its memory holds batches up to about {fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}")
-    _print(f"{words.trust(answer, formula.constants())} {ON_TOP}")
+        show.print_text(f"its memory holds batches up to about {fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}")
+    show.print_text(f"{words.trust(answer, formula.constants())} {ON_TOP}")
 
 
 def _print_ladder(noun: str, named: list[tuple[str, Estimate]], batch: int) -> None:
@@ -153,14 +144,16 @@ def _print_ladder(noun: str, named: list[tuple[str, Estimate]], batch: int) -> N
         show.out.print(table, width=WIDTH)
         launching = sum(answer.kind == "launching" for _, answer in known)
         if launching:
-            _print(f"the {launching} marked with dashes are bound by launching: a faster GPU does not help them")
-        _print(f"{words.trust(known[0][1], formula.constants())} {ON_TOP}")
+            show.print_text(
+                f"the {launching} marked with dashes are bound by launching: a faster GPU does not help them"
+            )
+        show.print_text(f"{words.trust(known[0][1], formula.constants())} {ON_TOP}")
     reasons: dict[str, list[str]] = {}
     for name, answer in named:
         if answer.kind == "refused":
             reasons.setdefault(f"{answer.reason}. Known instead: {answer.instead}", []).append(name)
     for reason, names in reasons.items():
-        _print(f"no estimate for {', '.join(names)}: {reason}")
+        show.print_text(f"no estimate for {', '.join(names)}: {reason}")
 
 
 def _short(name: str) -> str:
@@ -184,12 +177,14 @@ def _fit(as_json: bool) -> None:
     text = fitting.as_text(found)
     formula.FILE.write_bytes(text)
     if as_json:
-        _print(text.decode())
+        show.print_text(text.decode())
         return
     numbers = msgspec.to_builtins(found.terms)
-    _print(", ".join(f"{name} {value:g}" for name, value in numbers.items()))
+    show.print_text(", ".join(f"{name} {value:g}" for name, value in numbers.items()))
     for name, held in found.ranges.items():
-        _print(f"range {name}: {held.low:g} to {held.high:g} times the middle, {held.inside} of {held.n} inside")
+        show.print_text(
+            f"range {name}: {held.low:g} to {held.high:g} times the middle, {held.inside} of {held.n} inside"
+        )
     table = show.new_table(
         "left out of the fit", "groups", "points", "median", "9 in 10", "NVIDIA 9 in 10", "within 2x"
     )
@@ -204,7 +199,7 @@ def _fit(as_json: bool) -> None:
         )
     show.out.print(table)
     same = "as it was" if text == before else "changed"
-    _print(f"{show.relative(formula.FILE)}: {same}")
+    show.print_text(f"{show.relative(formula.FILE)}: {same}")
 
 
 def _check(path: Path, as_json: bool) -> None:
@@ -212,7 +207,7 @@ def _check(path: Path, as_json: bool) -> None:
     report = checking.check(path)
     if as_json:
         found = {name: getattr(report, name) for name in ("skipped", "unknown_cards", "unknown_networks", "bad")}
-        _print_json(found | {"lines": report.lines(), "refused": report.refused()})
+        show.print_json(found | {"lines": report.lines(), "refused": report.refused()})
         return
     table = show.new_table("case", "rows", "median", "9 in 10", "within 1.75x", "in the range")
     for line in report.lines():
@@ -229,11 +224,11 @@ def _check(path: Path, as_json: bool) -> None:
         ("unknown network", report.unknown_networks),
     ):
         for what, n in Counter(counted).most_common():
-            _print(f"{title}: {what}: {n}")
+            show.print_text(f"{title}: {what}: {n}")
     for item in report.worst():
-        _print(
+        show.print_text(
             f"farthest off: line {item.line}, {item.network} on {item.card}, batch {item.batch:g}:"
             f" {fmt.seconds(item.seconds)} measured, {fmt.seconds(item.estimate.seconds)} in the middle"
         )
     for problem in report.bad:
-        _print(f"not used: {problem}")
+        show.print_text(f"not used: {problem}")

@@ -69,7 +69,7 @@ def measure(
             show.end_politely()
             failed = _run(prepared, rows, start, seconds, out_dir)
         except day.NoGpuError as error:
-            show.out.print(f"{monotonic() - start:6.1f} s  not on the GPU: {error}", markup=False, soft_wrap=True)
+            show.print_text(f"{monotonic() - start:6.1f} s  not on the GPU: {error}")
             raise typer.Exit(show.NO_GPU) from None
         raise typer.Exit(show.SOME_FAILED if failed else show.OK)
 
@@ -80,7 +80,7 @@ def _look(out_dir: Path, backends: tuple[str, ...], start: float) -> None:
     findings = rules.diagnose(facts)
     (out_dir / "doctor.json").write_bytes(show.doctor_json(facts, findings))
     for finding in (finding for finding in findings if finding.severity == "problem"):
-        show.out.print(f"{monotonic() - start:6.1f} s  doctor: {finding.seen}", markup=False, soft_wrap=True)
+        show.print_text(f"{monotonic() - start:6.1f} s  doctor: {finding.seen}")
 
 
 def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: float, out_dir: Path) -> int:
@@ -98,7 +98,7 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
                 show.out.print(f"row {row + 1}: {day.ROWS[row].title}", markup=False)
             line = step.planned.cell.id if step.record is None else show.cell_line(step.record)
             times = f"{monotonic() - start:6.1f} s  took {step.run.total_s:5.1f} s"
-            show.out.print(f"{times}  {line}", markup=False, soft_wrap=True)
+            show.print_text(f"{times}  {line}")
             if step.record is not None:
                 failed += step.record.status not in ("ok", "skipped")
                 pack.pack(prepared.folder, out_dir / "results.tgz")

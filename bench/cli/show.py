@@ -41,9 +41,19 @@ def doctor_json(facts: doctor_facts.Facts, findings: Sequence[doctor_facts.Findi
     return msgspec.json.encode(report)
 
 
+def print_text(text: str) -> None:
+    """Print a text as it is: no markup in it, no line of it broken."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def print_json(data: object) -> None:
+    """Print data as JSON on one line."""
+    print_text(msgspec.json.encode(data).decode())
+
+
 def conclude(verdict: against.Agreement, why: str) -> NoReturn:
     """Print the verdict of a rerun and exit with its code."""
-    out.print(f"{verdict}: {why}", markup=False, soft_wrap=True)
+    print_text(f"{verdict}: {why}")
     raise typer.Exit(EXIT_OF[verdict])
 
 
@@ -65,7 +75,7 @@ def print_comparison(here: store.SessionResults, there: store.SessionResults, co
     print_rows(compared.rows, columns_of(compared.same_machine))
     if compared.same_machine:
         out.print(against.rule())
-    out.print(against.normal(compared), markup=False, soft_wrap=True)
+    print_text(against.normal(compared))
 
 
 def print_rows(rows: Sequence[against.Row], columns: Sequence[str]) -> None:
