@@ -8,7 +8,7 @@ programs all take the sentence of the one outcome, so they cannot disagree.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -19,9 +19,17 @@ from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Basis, Decided, Part
 from bench.report.claims.cases import make
 from bench.report.claims.cases.facts import listed
-from bench.report.claims.check_rule import HOW_TO, Offers, line_in, name_problems, named, shape_problems, unknown
+from bench.report.claims.check_rule import (
+    HOW_TO,
+    Offers,
+    line_in,
+    name_problems,
+    named,
+    sentence_problems,
+    shape_problems,
+    unknown,
+)
 from bench.report.claims.rule import Rule
-from bench.report.claims.sentence import CALL, CASES, EXPRESSION
 from bench.report.evidence.evidence import Evidence
 
 Outcome = Literal["true", "false", "depends", "not enough data"]
@@ -29,10 +37,8 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 KEY = "answer"  # of the front matter, and the call that puts the sentence on the page
 SENTENCES = ("true", "false", "depends", "unknown")  # keys with a sentence, in the order of the outcomes
 OPENING = "{{ answer() }}"
-MOST_WORDS = 25
 
 RAW = re.compile(r"\{% raw %\}.*?\{% endraw %\}", re.S)  # shown to authors, not meant
-END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
 class Spec(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,17 +166,17 @@ def problems(
     if not found and not empty:
         spec = msgspec.convert(given, Spec)
         found += _rule_problems(spec, beliefs, offers)
+        counts = not spec.decided_by or spec.decided_by not in beliefs or beliefs[spec.decided_by].counts_cases
         for key in SENTENCES:
-            told = _sentence_problems(key, listed(getattr(spec, key)), spec, beliefs, offers)
+            templates = listed(getattr(spec, key))
+            told = sentence_problems(templates, offers, has_cases=counts and key != "unknown")
             found += [(key, one) for one in told]
-        for key, template in spec.by_estimates.items():
-            found += [("by_estimates", one) for one in _sentence_problems(key, (template,), spec, beliefs, offers)]
+            if key == "unknown" and "fact(" in templates[-1]:
+                found.append((key, "the last sentence stands where nothing is measured; write it without fact()"))
+        for template in spec.by_estimates.values():
+            told = sentence_problems((template,), offers, has_cases=counts)
+            found += [("by_estimates", one) for one in told]
     yield from ((line_in(head, key, KEY), f"{KEY}.{key}: {told}") for key, told in found)
-
-
-def words_in(template: str) -> int:
-    """Words of the longest sentence of a template; an expression or a piece of code counts as one word."""
-    return max(len(part.split()) for part in END.split(re.sub(r"\{\{.*?\}\}|`[^`]*`", "it", template.strip())))
 
 
 def _rule_problems(spec: Spec, beliefs: Beliefs, offers: Offers) -> Iterator[tuple[str, str]]:
@@ -185,25 +191,3 @@ def _rule_problems(spec: Spec, beliefs: Beliefs, offers: Offers) -> Iterator[tup
     elif not spec.says:
         yield "says", f"cases decide nothing without 'says'; add what is decided, as {HOW_TO} shows"
     yield from name_problems(spec, offers)
-
-
-def _sentence_problems(
-    key: str, templates: Sequence[str], spec: Spec, beliefs: Beliefs, offers: Offers
-) -> Iterator[str]:
-    offered: dict[str, Collection[str]] = {"fact": offers.facts, "published": offers.figures}
-    counts = not spec.decided_by or spec.decided_by not in beliefs or beliefs[spec.decided_by].counts_cases
-    for template in templates:
-        if (n := words_in(template)) > MOST_WORDS:
-            yield f"the sentence has {n} words; shorten it to {MOST_WORDS}"
-        if not template.rstrip().endswith((".", "!")):
-            yield "the sentence has no full stop; end it with one"
-        for inner in EXPRESSION.findall(template):
-            call = CALL.fullmatch(inner)
-            if call is None and inner not in CASES:
-                yield f'{inner!r} is no expression of a sentence; write fact("..."), published("...") or {CASES}'
-            elif call is None and (key == "unknown" or not counts):
-                yield f"{inner!r}: there are no cases here; write a fact or a published figure instead"
-            elif call is not None and call.group(2) not in offered[call.group(1)]:
-                yield unknown(call.group(1), call.group(2), offered[call.group(1)])
-    if key == "unknown" and "fact(" in templates[-1]:
-        yield "the last sentence stands where nothing is measured; write it without fact()"

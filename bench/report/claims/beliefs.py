@@ -8,7 +8,7 @@ highest. Moving a threshold is a change of method and belongs in CHANGELOG.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ from bench.report.claims.check_rule import (
     line_in,
     name_problems,
     named,
+    sentence_problems,
     shape_problems,
     unknown,
 )
@@ -44,7 +45,9 @@ class Belief(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A belief: it says of its cases that they meet a test, or what follows instead."""
 
     counted: str = ""  # after "3 of 14", for the sentence: "comparisons have the GPU ahead"
+    shows: str = ""  # what a mark in the figure of the cases is, as a sentence; else ``measure`` says it
     unknown: str = ""  # the sentence while there are no cases
+    said: dict[Literal["true", "false", "depends"], str] = {}  # the sentence of each outcome, as a reader wants it
     second: Second | None = None
     row: str = ""  # instead of cases, a published statement; the belief is false while it begins with the words
     begins: str = ""
@@ -71,7 +74,8 @@ def of_heads(heads: Iterable[Mapping[str, Any]]) -> dict[str, Belief]:
         msgspec.ValidationError: one is none; ``problems`` says what is wrong in words for authors.
     """
     found = (meta for meta in heads if KEY in meta)
-    return {str(meta["id"]): msgspec.convert({"says": f"{meta['title']}."} | meta[KEY], Belief) for meta in found}
+    given = {str(meta["id"]): {"says": f"{meta['title']}."} | meta[KEY] for meta in found}
+    return {name: msgspec.convert(keys | {"said": named(keys.get("said", {}))}, Belief) for name, keys in given.items()}
 
 
 def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
@@ -96,11 +100,13 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     else:
         outcome, cases, rule, basis = make.decided(belief, evidence)
         parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
+    template = belief.said.get(outcome) if outcome != "not measured" else None
     return Verdict(
         id=verdict_id,
         belief=belief.says,
         outcome=outcome,
-        parts=parts,
+        parts=tuple(sentence.filled(template, cases, evidence)) if template else parts,
+        counted=parts if template else (),
         rule=rule,
         basis=basis,
         compares_devices=belief.compares_devices,
@@ -145,6 +151,8 @@ def problems(meta: Mapping[str, Any], head: str, offers: Offers) -> Iterator[tup
         yield line_in(head, KEY), f"{KEY} must be keys and values, found {meta[KEY]!r}; {HOW_TO} shows them"
         return
     given = named(meta[KEY])
+    if isinstance(given.get("said"), dict):
+        given["said"] = named(given["said"])
     found = list(shape_problems(given, Belief)) or list(_rule_problems(msgspec.convert(given, Belief), offers))
     yield from ((line_in(head, key, KEY), f"{KEY}.{key}: {told}") for key, told in found)
 
@@ -161,6 +169,11 @@ def _rule_problems(belief: Belief, offers: Offers) -> Iterator[tuple[str, str]]:
     if belief.row and not belief.begins:
         yield "begins", "there is no 'begins'; add how the published statement begins where the belief is false"
     yield from name_problems(belief, offers)
+    missing = [key for key in ("true", "false", "depends") if key not in belief.said] if belief.said else []
+    yield from (("said", f"there is no sentence for {key!r}; add it, whatever we believe") for key in missing)
+    for template in belief.said.values():
+        told = sentence_problems((template,), offers, has_cases=belief.counts_cases)
+        yield from (("said", one) for one in told)
     if belief.second is not None:
         yield from (("second", told) for told in case_problems(belief.second.cases, offers))
     if not belief.counts_cases:

@@ -39,6 +39,9 @@ class Decided(msgspec.Struct, frozen=True):
     name: str
     part: Part
     side: Side
+    low: float = 0.0
+    value: float = 0.0
+    high: float = 0.0
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     parts: tuple[Part, ...]
     rule: str
+    counted: tuple[Part, ...] = ()  # how many cases agree and which stand at the ends, where ``parts`` do not say it
     basis: Basis = "records"
     compares_devices: bool = False  # whether the rule sets a GPU against a CPU
     cases: tuple[Decided, ...] = ()  # what a rule over many cases counted, lowest first

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -16,10 +16,13 @@ from bench.report.claims.cases import make
 from bench.report.claims.cases.facts import listed
 from bench.report.claims.cases.names import MAKERS
 from bench.report.claims.rule import THRESHOLDS, Rule
+from bench.report.claims.sentence import CALL, CASES, EXPRESSION
 from bench.schema import Reading, Series, Workload
 
 HOW_TO = "docs/contributing/add-a-claim.md"
 MOST_LISTED = 40  # names that a message spells out
+MOST_WORDS = 25
+END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 Told = tuple[str, str]  # a key, and what is wrong with its value
 
 
@@ -96,6 +99,29 @@ def case_problems(calls: Mapping[str, dict[str, Any] | list[dict[str, Any]]], of
             found = list(shape_problems(arguments, make.arguments_of(name)))
             found = found or list(_argument_problems(arguments, offers))
             yield from (f"{name}: {key}: {told}" for key, told in found)
+
+
+def sentence_problems(templates: Sequence[str], offers: Offers, *, has_cases: bool) -> Iterator[str]:
+    """What is wrong with the sentences of an outcome; ``has_cases`` says whether there are cases to name."""
+    offered: dict[str, Collection[str]] = {"fact": offers.facts, "published": offers.figures}
+    for template in templates:
+        if (n := words_in(template)) > MOST_WORDS:
+            yield f"the sentence has {n} words; shorten it to {MOST_WORDS}"
+        if not template.rstrip().endswith((".", "!")):
+            yield "the sentence has no full stop; end it with one"
+        for inner in EXPRESSION.findall(template):
+            call = CALL.fullmatch(inner)
+            if call is None and inner not in CASES:
+                yield f'{inner!r} is no expression of a sentence; write fact("..."), published("...") or {CASES}'
+            elif call is None and not has_cases:
+                yield f"{inner!r}: there are no cases here; write a fact or a published figure instead"
+            elif call is not None and call.group(2) not in offered[call.group(1)]:
+                yield unknown(call.group(1), call.group(2), offered[call.group(1)])
+
+
+def words_in(template: str) -> int:
+    """Words of the longest sentence of a template; an expression or a piece of code counts as one word."""
+    return max(len(part.split()) for part in END.split(re.sub(r"\{\{.*?\}\}|`[^`]*`", "it", template.strip())))
 
 
 def _argument_problems(arguments: Mapping[str, Any], offers: Offers) -> Iterator[Told]:

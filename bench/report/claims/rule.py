@@ -31,7 +31,11 @@ SHOWN: Mapping[Unit, Callable[[float], str]] = {
     "yes or no": lambda value: "yes" if value else "no",
 }
 WORDED: tuple[Unit, ...] = ("bits", "order", "yes or no")  # no quantities: a case, too, is shown in these words
-RESTING: Mapping[Basis, str] = {"records": "", "published": "resting on published figures", "estimates": "by estimates"}
+RESTING: Mapping[Basis, str] = {
+    "records": "by our runs",
+    "published": "by published figures",
+    "estimates": "by estimates",
+}
 # Constants that several rules share. A rule may name one instead of a number.
 THRESHOLDS = {name: float(value) for name, value in vars(thresholds).items() if isinstance(value, int | float)}
 
@@ -134,7 +138,7 @@ def rule_text(measure: str, needs: Needs, shown_test: str, reason: str = "", *, 
 
 def sided(cases: Sequence[Case], test: Test) -> tuple[Decided, ...]:
     """Cases with the side on which each counts."""
-    return tuple(Decided(case.name, case.part, test.side(case)) for case in cases)
+    return tuple(Decided(c.name, c.part, test.side(c), c.low, c.value, c.high) for c in cases)
 
 
 def counted(cases: Sequence[Decided]) -> Part:

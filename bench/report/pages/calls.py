@@ -17,7 +17,7 @@ from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, forms, left_out, markup, plain
+from bench.report.pages import addresses, bars, forms, left_out, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING, PARTS
@@ -237,12 +237,7 @@ class Voice:
         verdict = self.site.judge(verdict_id)
         self.verdicts.append(verdict)
         return VERDICT.verdict(
-            verdict.outcome,
-            PARTS.badge(verdict.outcome),
-            self.site.basis(verdict),
-            self.sentence(verdict),
-            verdict.rule,
-            self._tried(verdict),
+            verdict.outcome, PARTS.badge(verdict.outcome), self.site.basis(verdict), self.sentence(verdict)
         )
 
     def opening(self, answer: answers.Answer) -> Markup:
@@ -250,7 +245,7 @@ class Voice:
         self.verdicts.append(answer)
         return join(map(self.part, answer.parts))
 
-    def _tried(self, verdict: claims_case.Verdict) -> str:
+    def tried(self, verdict: claims_case.Verdict) -> str:
         """What a verdict rests on, and what is not among it."""
         if verdict.basis == "published":
             return "Not tried: any of it. The figures are those of others."
@@ -279,7 +274,8 @@ class Voice:
             return self._nothing("the cases of this belief")
         sides = {"agrees": "for the belief", "disagrees": "against it", "open": "for neither"}
         rows = [(case.name, self.part(case.part), sides[case.side]) for case in verdict.cases]
-        return PARTS.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}")
+        table = PARTS.table(("Case", "Value", "Counts"), rows, label=f"Cases of: {verdict.belief}")
+        return bars.cases(self, verdict, self.site.beliefs[verdict_id], table)
 
     def sentence(self, verdict: claims_case.Verdict | ledger.Item | ledger.State) -> Markup:
         """A verdict's or claim's sentence."""

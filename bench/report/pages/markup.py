@@ -50,11 +50,13 @@ def group_id(cells: Sequence[CellRef]) -> str:
 
 
 def basis(verdict: case.Verdict, *, is_doubted: bool = False) -> Markup:
-    """What a verdict rests on, where it is not our records; ``is_doubted`` of estimates that missed records of ours."""
+    """What a verdict rests on; ``is_doubted`` of estimates that missed records of ours."""
+    if verdict.outcome == "not measured":
+        return Markup("")
     words = rule.RESTING[verdict.basis]
     if is_doubted and verdict.basis == "estimates":
         words += ", which our own GPU records do not bear out"
-    return PARTS.resting(words) if words else Markup("")
+    return PARTS.resting(words)
 
 
 def page(title: str, description: str, *parts: str, search: bool = True, hide: Sequence[str] = ()) -> str:

@@ -18,10 +18,12 @@ from bench.report.claims import answers
 from bench.report.claims import rule as claims_rule
 from bench.report.pages import (
     addresses,
+    bars,
     cards,
     drawings,
     estimate_calls,
     gpu_pages,
+    layout,
     ledger_calls,
     left_out,
     markup,
@@ -78,8 +80,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     body = _fill(site, voice, source, source.body)
     head = answers.without(source.head)
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
-    if foot := left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD)):
-        body = f"{body.rstrip(chr(10))}\n\n{foot}\n"
+    foot = left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD))
     folder, name = posixpath.split(source.path)
     if source.path == "index.md":
         body = _hero(site, source, body, voice)
@@ -88,7 +89,9 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = short_answer(site, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
-        body = "\n\n".join([body.rstrip("\n"), _provenance(site, source, voice), f"{asked}\n"])
+        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot)}\n{asked}\n"
+    elif left_out.is_for_readers(source.path):
+        body = layout.laid_out(body, foot=foot)
     return with_meta(head, _for_readers(site, source, answer)), body
 
 
@@ -131,6 +134,8 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, voice.page)
+        calls["bars"] = functools.partial(bars.call, voice)
+        calls["figure"] = functools.partial(bars.titled, voice)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
@@ -190,15 +195,23 @@ def _measured_when(site: Site, voice: Voice) -> Markup:
 
 
 def _provenance(site: Site, source: Source, voice: Voice) -> Markup:
-    """Below an answer: its id, how old its numbers are, and how else people ask."""
-    decided = site.decide(source)
+    """How a page knows: the rule that decides it, what it rests on, how old its numbers are, how else people ask."""
+    decided: answers.Answer | None = site.decide(source)
+    statement = {"statement": decided.statement, "rule": decided.rule} if decided else {}
+    outcome: str = decided.outcome if decided else ""
+    tried = Markup("")
+    if source.meta.get("verdict"):
+        verdict = site.judge(str(source.meta["id"]))
+        statement, outcome = {"statement": f"{verdict.belief}.", "rule": f"Rule: {verdict.rule}"}, verdict.outcome
+        tried = join([*map(voice.part, verdict.counted), " ", voice.tried(verdict)])
     return VERDICT.provenance(
         source.meta.get("id", ""),
         _measured_when(site, voice) or "no measurement yet",
         addresses.href(source.path, "data/answers.json"),
         " · ".join(asks(source)),
-        decided,
-        PARTS.badge(decided.outcome) if decided else "",
+        statement,
+        PARTS.badge(outcome) if outcome else "",
+        tried,
     )
 
 
@@ -206,8 +219,7 @@ def short_answer(site: Site, source: Source, body: str) -> str:
     """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
-        words = claims_rule.RESTING[verdict.basis]
-        resting = f" ({words})" if words else ""
+        resting = f" ({claims_rule.RESTING[verdict.basis]})" if verdict.basis != "records" else ""
         return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
     if (decided := site.decide(source)) is not None:
         return plain.plain(decided.sentence)

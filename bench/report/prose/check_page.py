@@ -12,7 +12,7 @@ from bench.report.claims.cases.facts import listed
 from bench.report.claims.check_rule import Offers, line_in, named, unknown
 from bench.report.estimates import formula
 from bench.report.facts import lookup
-from bench.report.prose import groups, links, numbers, shape
+from bench.report.prose import bars, groups, links, numbers, shape
 from bench.report.prose import ids as prose_ids
 from bench.report.prose import readme as prose_readme
 from bench.report.prose import source as prose_source
@@ -25,7 +25,8 @@ from bench.report.published import figures as published
 from bench.workloads import registry
 
 KEYS = frozenset(
-    "title short_title id description answer workloads where verdict asks order group redirect_from hide search".split()
+    "title short_title id description answer bars workloads where verdict asks order group redirect_from hide "
+    "search".split()
 )
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
@@ -53,6 +54,7 @@ def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]
     """Problems of one page."""
     path = source.shown
     problems = [*_check_head(source, names), *_check_decided(source, names)]
+    problems += (Problem(path, *told) for told in bars.problems(source.meta, source.head, source.body, names.offers))
     in_fence = False
     for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         if FENCE.match(line):
@@ -122,6 +124,8 @@ def _check_decided(source: Source, names: Known) -> Iterator[Problem]:
 def _check_calls(line: str, names: Known) -> Iterator[str]:
     offers: dict[str, Collection[str]] = {
         "answer": frozenset(),
+        "bars": frozenset(),
+        "figure": (),
         "fact": names.facts,
         "measured": names.facts,
         "known": names.facts,
@@ -156,7 +160,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
             if name not in offers:
                 yield unknown("call", name, offers)
                 continue
-            for place, argument in enumerate(STRING.findall(arguments)):
+            for place, argument in enumerate(STRING.findall(arguments) if name != "figure" else ()):
                 of_workload = place == 1 and name in ("chart", "table")
                 if argument not in (names.workloads if of_workload else offers[name]):
                     kind = "workload" if of_workload else f"{name} id"
@@ -182,6 +186,8 @@ def check(root: Path = ROOT) -> list[Problem]:
         problems += check_page(source, names, root)
         if source.path.startswith("faq/") and not source.path.endswith("/index.md"):
             problems += shape.check_answer(source)
+        elif source.path.startswith("misconceptions/") and not source.path.endswith("/index.md"):
+            problems += shape.check_belief(source)
         elif source.path.startswith("guides/"):
             problems += shape.check_opening(source)
         problems += links.check_links(source.shown, source.text, texts, names, root)

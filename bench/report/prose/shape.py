@@ -3,40 +3,106 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 from bench.report.prose.problem import Problem
 from bench.report.prose.source import Source
 
 FENCE = re.compile(r"^\s*(```|~~~)")
 # How a page says what it does not rest on. A page with limits has at least one such sentence.
-LIMITS = "## When this is wrong"
+LIMITS = "## When this is wrong"  # of a guide
 UNTRIED = re.compile(
     r"\b(?:we|our|ours)\b[^.|\n]*\b(?:not|no|nothing|none|nobody|neither|never|only)\b"
     r"|\bnot (?:yet )?(?:tried|measured)\b|\bnobody has\b|\bnothing\b[^.|\n]*\bis known\b",
     re.I,
 )
-# The shape of an answer: its sections in order, and how long the sentence that answers may be.
-SECTIONS = ("The evidence", "When this is wrong", "Measure it yourself", "Related", "Sources")
+# The shape of an answer and of a belief: sections in order, those in brackets only where there is something to say.
+WHY, WHEN, CHECK = "Why", "When it is different for you", "Check it yourself"
+NUMBERS, SOURCES, LAST = "All the numbers", "Sources", "Related"
+FOLDED = (NUMBERS, SOURCES)
+ANSWER = (WHY, WHEN, CHECK, (NUMBERS,), (SOURCES,), LAST)
+BELIEF = ("Why people believe it", "What is true instead", CHECK, (NUMBERS,), (SOURCES,), LAST)
+OPEN = (WHY, WHEN, "Why people believe it", "What is true instead")
 ANSWER_WORDS = 25
+MOST_PARAGRAPHS, MOST_LIMITS, MOST_RELATED = 3, 4, 3
+FIGURE = re.compile(r"\{\{\s*(?:chart|table|bars|cases)\(|\{%\s*call\s+figure\(")
+
+
+def check_shape(source: Source, wanted: Sequence[str | tuple[str]]) -> list[Problem]:
+    """Problems in the shape of an answer or a belief: sections in order, one figure, short sentences, few of all."""
+    found: list[Problem] = []
+    parts = sections(source)
+    names = [name for name, _ in parts if name]
+    known = [name if isinstance(name, str) else name[0] for name in wanted]
+    fits = [name for name in known if name in names or name in wanted]
+    if names != fits:
+        told = f"sections {', '.join(names)}; make them {', '.join(fits)}, in this order"
+        found.append(Problem(source.shown, 1, told))
+    for name, lines in parts:
+        found += (Problem(source.shown, line, told) for line, told in _section_problems(name, lines))
+    return found
 
 
 def check_answer(source: Source) -> list[Problem]:
-    """Problems in the shape of an answer: a question as title, a short first sentence, all sections in order."""
-    problems, path = [], source.shown
+    """Problems in the shape of an answer: a question as title, and the shape."""
+    problems = check_shape(source, ANSWER)
     if not str(source.meta.get("title", "")).endswith("?"):
-        problems.append(Problem(path, 1, "the title of an answer is a question and ends in '?'; write it as asked"))
-    sections, in_fence, in_answer = [], False, True
-    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
-        in_fence ^= FENCE.match(line) is not None
-        if not in_fence and line.startswith("## "):
-            sections.append(line.removeprefix("## "))
-            in_answer = False
-        if in_answer and (n := answer_words(line)) > ANSWER_WORDS:
-            problems.append(Problem(path, number, f"the first sentence has {n} words; shorten it to {ANSWER_WORDS}"))
-    if tuple(sections) != SECTIONS:
-        found = ", ".join(sections)
-        problems.append(Problem(path, 1, f"sections {found}; make them {', '.join(SECTIONS)}, in this order"))
+        told = "the title of an answer is a question and ends in '?'; write it as asked"
+        problems.insert(0, Problem(source.shown, 1, told))
     return problems
+
+
+def check_belief(source: Source) -> list[Problem]:
+    """Problems in the shape of a belief."""
+    return check_shape(source, BELIEF)
+
+
+def sections(source: Source) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Headings with their lines and the numbers of these, without fences; what stands above the first has no name."""
+    found: list[tuple[str, list[tuple[int, str]]]] = [("", [])]
+    in_fence = False
+    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
+        is_mark = FENCE.match(line) is not None
+        in_fence ^= is_mark
+        if not in_fence and not is_mark and line.startswith("## "):
+            found.append((line.removeprefix("## "), []))
+        found[-1][1].append((number, line if not in_fence and not is_mark else "```"))
+    return found
+
+
+def _section_problems(name: str, lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    first = lines[0][0] if lines else 1
+    texts = [line for _, line in lines]
+    if not name:
+        n_figures = len(FIGURE.findall("\n".join(texts)))
+        if n_figures != 1:
+            yield first, f"{n_figures} figures below the answer; show one: a chart, bars, a table, cases or a figure"
+    if not name or name in OPEN:
+        yield from ((number, told) for number, line in lines if (told := _long(line)))
+    if name in (WHY, "Why people believe it", "What is true instead"):
+        n = len(_paragraphs(texts))
+        if n > MOST_PARAGRAPHS:
+            yield first, f"{n} paragraphs under {name!r}; {MOST_PARAGRAPHS} at most, the rest goes to {NUMBERS!r}"
+    n_items = sum(line.lstrip().startswith(("- ", "* ")) or re.match(r"\d+\. ", line) is not None for line in texts)
+    for heading, most in ((WHEN, MOST_LIMITS), (LAST, MOST_RELATED)):
+        if name == heading and n_items > most:
+            yield first, f"{n_items} lines under {name!r}; keep the {most} that matter most"
+
+
+def _paragraphs(lines: Sequence[str]) -> list[str]:
+    """Blocks of text, those of statements alone left out."""
+    blocks = re.split(r"\n\s*\n", re.sub(r"\{%.*?%\}", "", "\n".join(lines[1:])))
+    return [block for block in blocks if block.strip()]
+
+
+def _long(line: str) -> str:
+    """What is wrong with a line whose sentences are too long; empty where none is."""
+    plain = re.sub(r"\{%.*?%\}|^\s*(?:[-*]|\d+\.) |\[([^\]]*)\]\([^)]*\)", r"\1", line)
+    plain = re.sub(r"\{\{.*?\}\}|`[^`]*`", "it", plain)
+    if line.lstrip().startswith(("|", "#", "<")):
+        return ""
+    n = max(len(part.split()) for part in re.split(r"(?<=[.!?:])\s+(?=[A-Z])", plain.strip()))
+    return f"a sentence has {n} words; shorten it to {ANSWER_WORDS}" if n > ANSWER_WORDS else ""
 
 
 def check_opening(source: Source) -> list[Problem]:

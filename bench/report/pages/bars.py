@@ -1,0 +1,195 @@
+"""A page's own figure: a few numbers of one kind as bars, each of the kind it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
+
+from bench.report import templates
+from bench.report.claims import units
+from bench.report.claims.beliefs import Belief
+from bench.report.claims.case import Decided, Verdict
+from bench.report.claims.rule import WORDED, counted
+from bench.report.facts.fact import Fact
+from bench.report.prose import bars
+from bench.report.prose.bars import PUBLISHED, Spec
+from bench.report.prose.source import PageError
+from bench.report.published import figures as published
+from bench.report.stats import format as fmt
+from bench.report.templates import inert
+
+if TYPE_CHECKING:
+    from bench.report.pages.calls import Voice
+
+BARS = templates.macros("bars.html.j2")
+ABOUT_EQUAL = 1.1  # ends whose quotient is below it are called equal
+MOST_CASES = 10
+MOST_LINEAR = 60  # from this quotient of the ends on, the scale is logarithmic
+KINDS = {"measured": "measured here", "published": "published elsewhere", "estimated": "estimated"}
+FACTORS = {"TFLOP/s": 1e12, "GFLOP/s": 1e9, "TB/s": 1e12, "GB/s": 1e9, "MB/s": 1e6, "%": 0.01, "million": 1e6}
+UNITS = {"x": "ratio", "%": "frac", "TFLOP/s": "flop_per_s", "GFLOP/s": "flop_per_s", "million": "count"}
+
+
+class Row(NamedTuple):
+    """A bar: where it begins and ends in its unit, and how it is shown."""
+
+    label: str
+    low: float
+    value: float
+    high: float
+    unit: str
+    kind: str
+    device: str
+    shown: Markup
+
+
+def figure(voice: Voice, spec: Spec) -> Markup:
+    """The figure; empty where fewer than two of its numbers exist.
+
+    Raises:
+        PageError: the numbers are in different units, or one is none.
+    """
+    rows = [row for label, name in spec.rows.items() if (row := _row(voice, label, name)) is not None]
+    if len(rows) < 2:
+        return Markup("")
+    if len(found := {row.unit for row in rows}) > 1:
+        raise PageError(f"bars: the rows are in {' and in '.join(sorted(found))}; show numbers of one unit")
+    if spec.sort:
+        rows.sort(key=lambda row: -row.value)
+    kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
+    scale = Scale.of(rows)
+    return BARS.figure(
+        finding(spec, rows),
+        f"{spec.shows}{scale.words}",
+        [(row, *map(scale.at, (row.low, row.value, row.high))) for row in rows],
+        [(kind, KINDS[kind]) for kind in kinds] if kinds != ["measured"] else [],
+        scale.is_log,
+    )
+
+
+def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Markup:
+    """What a belief counted, each with its range, and where it has to lie; the table where these are no quantities.
+
+    Of more than a few cases those in even steps from the lowest to the highest are drawn.
+    """
+    found = verdict.cases
+    if len(found) < 2 or belief.unit in WORDED or any(case.low <= 0 for case in found) or len({*map(_ends, found)}) < 2:
+        return table
+    step = (len(found) - 1) / (MOST_CASES - 1)
+    drawn = found if len(found) <= MOST_CASES else [found[round(step * at)] for at in range(MOST_CASES)]
+    rows = [
+        Row(case.name, case.low, case.value, case.high, belief.unit, _kind(case), "", voice.part(case.part))
+        for case in reversed(drawn)
+    ]
+    limits = [end for end in (belief.test.at_least, belief.test.at_most) if end]
+    scale = Scale.of(rows, limits)
+    some = f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
+    kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
+    return BARS.figure(
+        f"{counted(found).text} {belief.counted}",
+        f"{belief.shows or f'Each mark: {belief.measure.rstrip(chr(44))}.'} "
+        f"The belief needs {belief.shown_test} (the line).{scale.words}{some}",
+        [(row, *map(scale.at, (row.low, row.value, row.high))) for row in rows],
+        [(kind, KINDS[kind]) for kind in kinds] if kinds != ["measured"] else [],
+        scale.is_log,
+        [scale.at(limit) for limit in limits],
+        table,
+    )
+
+
+def _ends(case: Decided) -> tuple[float, float]:
+    return case.low, case.high
+
+
+def _kind(case: Decided) -> str:
+    return "estimated" if case.part.is_estimated else "published" if case.part.figures else "measured"
+
+
+def finding(spec: Spec, rows: Sequence[Row]) -> str:
+    """The title: what the ends of the figure say, with the labels that the numbers put there."""
+    most, least = max(rows, key=lambda row: row.value), min(rows, key=lambda row: row.value)
+    low, high = most.low / least.high if least.high else 0.0, most.high / least.low if least.low else 0.0
+    middle = most.value / least.value if least.value else 0.0
+    template = spec.same if middle < ABOUT_EQUAL or low <= 1 else spec.says
+    is_wide = "estimated" in (most.kind, least.kind) and high > 1.2 * low
+    times = f"{_two(low)} to {_two(high)}" if is_wide else _two(middle)
+    return template.format(most=most.label, least=least.label, times=times)
+
+
+def _two(value: float) -> str:
+    return fmt.number(float(f"{value:.2g}"), 2)
+
+
+def _row(voice: Voice, label: str, name: str) -> Row | None:
+    if name.startswith(PUBLISHED):
+        return _published(voice, label, name.removeprefix(PUBLISHED))
+    fact: Fact = voice.site.fact(name)
+    if fact.kind == "missing":
+        voice.left_out.append(label)
+        return None
+    if fact.estimate is None:
+        raise PageError(f"bars: fact {name!r} is no number; choose another")
+    own = fact.estimate
+    devices = {session.records[cell].cell.device for session, cell in fact.cells}
+    device = "gpu" if "gpu" in devices or name.partition("-gpu")[1] else "cpu"
+    return Row(label, own.low, own.value, own.high, own.unit, fact.kind, device, voice.fact(name))
+
+
+def _published(voice: Voice, label: str, row_id: str) -> Row:
+    figure = published.lookup(row_id)
+    unit = units.unit_of(figure)
+    kind = next((kind for kind in units.KINDS_OF_UNITS if unit in kind), {})
+    factor = kind.get(unit, FACTORS.get(unit, 1.0))
+    unit = {"s": "s", "GB": "bytes"}.get(next((u for u in ("s", "GB") if u in kind), ""), UNITS.get(unit, unit))
+    unit = "samples_per_s" if unit.endswith(("images/s", "samples/s", "sequences/s", "tokens/s")) else unit
+    unit = "bytes_per_s" if unit.endswith("B/s") else unit
+    ends = [part.strip() for part in figure.value.replace("–", "-").split("-")]
+    try:
+        low, high = (float(end.replace(",", "")) * factor for end in (ends[0], ends[-1]))
+    except ValueError:
+        raise PageError(f"bars: published row {row_id!r} is no number: {figure.value!r}; choose another") from None
+    return Row(label, low, (low * high) ** 0.5, high, unit, "published", "", voice.published(row_id))
+
+
+class Scale(NamedTuple):
+    """Where a value stands between two ends."""
+
+    foot: float
+    top: float
+    is_log: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], limits: Sequence[float] = ()) -> Scale:
+        """From zero, or logarithmic where the ends are far apart or a threshold is drawn."""
+        lows, highs = [*(row.low for row in rows), *limits], [*(row.high for row in rows), *limits]
+        if min(lows) > 0 and (limits or max(highs) > MOST_LINEAR * min(lows)):
+            return cls(min(lows) / 1.15, max(highs) * 1.05, is_log=True)
+        return cls(0.0, max(highs), is_log=False)
+
+    @property
+    def words(self) -> str:
+        """How to read it, where that is not plain."""
+        return " The scale is logarithmic." if self.is_log else ""
+
+    def at(self, value: float) -> float:
+        """Percent of the width."""
+        if not self.is_log:
+            return round(100 * value / self.top, 1)
+        return round(100 * math.log(value / self.foot) / math.log(self.top / self.foot), 1)
+
+
+def call(voice: Voice) -> Markup:
+    """``{{ bars() }}`` of a page."""
+    spec = bars.spec_of(voice.site.sources[voice.page].meta)
+    if spec is None:
+        raise PageError("bars() without 'bars' in the front matter; write it there")
+    return figure(voice, spec)
+
+
+def titled(voice: Voice, title: str, caller: object) -> Markup:
+    """``{% call figure("finding") %} ... {% endcall %}``: a small table or list as the page's figure."""
+    content = str(caller()) if callable(caller) else ""
+    return BARS.titled(inert(title), Markup(content))  # the page's own Markdown and what its calls returned
