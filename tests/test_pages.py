@@ -15,6 +15,7 @@ import pytest
 from bench.records import files as records_files
 from bench.records import store
 from bench.report.pages import addresses, build, cache, context, menu, plain, render, workload_pages
+from bench.report.pages.calls import Voice
 from bench.report.prose import source
 
 pytest.importorskip("altair")
@@ -219,13 +220,17 @@ def test_a_number_can_be_cited_where_it_leads(tmp_path: Path):
 
 
 def test_a_verdict_says_what_it_does_not_rest_on(tmp_path: Path):
-    body = '{{ verdict("transfer-learning-needs-a-gpu") }} {{ verdict("tpu-is-always-faster") }}'
     record = make_record("transfer-2000", backend="tensorflow", jit="off")
+    docs = write_docs(tmp_path / "docs", "Yes.")
 
-    nothing, some = page_of(tmp_path / "a", body), page_of(tmp_path / "b", body, record)
+    def tried(belief: str, *records) -> str:
+        root = results_with(tmp_path / f"results{len(records)}", *records)
+        site = context.Site(docs, Evidence(store.load(root), registry.workloads()))
+        return Voice(site, "faq/q.md").tried(site.judge(belief))
 
-    assert "Not tried: any of it. The figures are those of others." in nothing
-    assert "Not tried: anything that the rule asks for." in nothing
+    assert "Not tried: any of it. The figures are those of others." == tried("tpu-is-always-faster")
+    assert "Not tried: anything that the rule asks for." == tried("transfer-learning-needs-a-gpu")
+    some = tried("transfer-learning-needs-a-gpu", record)
     assert re.search(r"of 1 machine. Not among them: JAX, PyTorch, a GPU, machines of other makers\.", some)
 
 

@@ -133,7 +133,23 @@ def test_front_matter_holds_no_number_and_no_unknown_name():
     assert found[1].startswith("1: naked number '76x' in description; ") and 2 == len(found)
 
 
-SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\n## Related\n## Sources\n"
+SHAPE = """Yes.
+
+{{ chart("mlp-surface") }}
+
+## Why
+
+Because.
+
+## When it is different for you
+
+- For you.
+
+## Check it yourself
+## Related
+
+- [More](more.md)
+"""
 
 
 @pytest.mark.parametrize(
@@ -141,17 +157,25 @@ SHAPE = "Yes.\n\n## The evidence\n## When this is wrong\n## Measure it yourself\
     [
         (HEAD.replace("Why?", "Why") + SHAPE, "1: the title of an answer is a question"),
         (
-            HEAD + SHAPE.replace("## Related\n", ""),
-            "1: sections The evidence, When this is wrong, Measure it yourself, S",
+            HEAD + SHAPE.replace("## Why\n", ""),
+            "1: sections When it is different for you, Check it yourself, Related; ",
         ),
-        (HEAD + SHAPE.replace("Yes.", "word " * 25 + "and one."), "8: the first sentence has 27 words; shorten it"),
-        (HEAD + "{% if x %}\n" + SHAPE.replace("Yes.", "`a b` " * 26), "9: the first sentence has 26 words"),
+        (HEAD + SHAPE.replace("## Related", "## Sources\n## All the numbers\n## Related"), "1: sections Why, When"),
+        (HEAD + SHAPE.replace("## Why", "## Whence\n## Why"), "1: sections Whence, Why, "),
+        (HEAD + SHAPE.replace("Yes.", "word " * 25 + "and one."), "8: a sentence has 27 words; shorten it"),
+        (HEAD + SHAPE.replace("Because.", "Yes. " + "`a b` " * 26), "14: a sentence has 27 words"),
+        (HEAD + SHAPE.replace("- For you.", "- For " + "you " * 25), "18: a sentence has 26 words"),
+        (HEAD + SHAPE.replace("{{ chart", "{{ fact"), "7: 0 figures below the answer; show one"),
+        (HEAD + SHAPE.replace("Yes.", '{{ table("a") }}'), "7: 2 figures below the answer; show one"),
+        (HEAD + SHAPE.replace("Because.", "So.\n\nSo.\n\nSo.\n\nSo."), "12: 4 paragraphs under 'Why'; 3 at most"),
+        (HEAD + SHAPE.replace("- For you.", "- So.\n" * 5), "16: 5 lines under 'When it is different for you'; keep"),
+        (HEAD + SHAPE.replace("- [More]", "- [a](b)\n" * 3 + "- [More]"), "21: 4 lines under 'Related'; keep the 3"),
     ],
 )
 def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
     found = shape.check_answer(page(text))
 
-    assert 1 == len(found)
+    assert 1 == len(found), found
     assert f"{found[0].line}: {found[0].text}".startswith(complaint)
 
 
@@ -162,11 +186,52 @@ def test_an_answer_out_of_shape_is_caught(text: str, complaint: str):
         "Yes. " + "More words. " * 20,
         "word " * 25,
         'It is {{ fact("a b") }} of `x y`.',
+        "[A long name of a page](with-a-long-address.md) " + "word " * 19,
         "# not\n```sh\n## no\n```",
     ],
 )
 def test_an_answer_in_shape_passes(answer: str):
     assert [] == shape.check_answer(page(HEAD + SHAPE.replace("Yes.", answer)))
+
+
+def test_a_belief_has_a_shape_of_its_own():
+    as_belief = SHAPE.replace("## Why\n", "## Why people believe it\n").replace(
+        "## When it is different for you", "## What is true instead"
+    )
+
+    assert [] == shape.check_belief(page(HEAD + as_belief))
+    assert shape.check_belief(page(HEAD + SHAPE))[0].text.startswith("sections Why, When it is different for you, ")
+
+
+BARS = """bars:
+  shows: Times as fast.
+  says: "{most} is {times} times {least}"
+  same: They are equal
+  rows:
+    one: resnet50-train-speedup
+    other: published/kapp-resnet50-cpu-gpu-ratio
+"""
+
+
+@pytest.mark.parametrize(
+    ("bars", "body", "complaint"),
+    [
+        (BARS, "{{ bars() }}", ""),
+        ("", "{{ bars() }}", "1: {{ bars() }} has nothing to draw; write"),
+        (BARS, "", "6: the front matter has 'bars'; call {{ bars() }} once"),
+        (BARS.replace("{least}", "{last}"), "{{ bars() }}", "8: bars.says: unknown placeholder 'last'; "),
+        (BARS.replace("equal", "{times}"), "{{ bars() }}", "9: bars.same: where the ends are about equal"),
+        (BARS.replace("published/k", "published/l"), "{{ bars() }}", "10: bars.rows: unknown published row"),
+        (BARS.replace("    one: resnet50-train-speedup\n", ""), "{{ bars() }}", "10: bars.rows: a figure compares 2"),
+        (BARS.replace("  same: They are equal\n", ""), "{{ bars() }}", "6: bars.same: there is no 'same'; add it"),
+        ("bars: [1]\n", "{{ bars() }}", "6: bars must be keys and values"),
+    ],
+)
+def test_a_wrong_figure_is_caught_with_its_line(bars: str, body: str, complaint: str):
+    found = complaints(body, head=HEAD.replace("]\n---", f"]\n{bars}---"))
+
+    assert bool(complaint) == bool(found), found
+    assert not complaint or found[0].startswith(complaint), found
 
 
 def test_a_misspelt_group_is_caught():
@@ -298,7 +363,7 @@ def test_every_complaint_says_what_to_do():
     found += shape.check_answer(page(HEAD.replace("Why?", "Why") + "word " * 30))
 
     assert len(found) >= 9
-    remedies = "use write say add near known shorten make correct".split()
+    remedies = "use write say add near known shorten make correct show".split()
     assert [] == [one.text for one in found if not any(word in one.text.split("; ", 1)[-1] for word in remedies)]
 
 

@@ -75,7 +75,7 @@ def test_without_records_nothing_is_decided(verdict_id: str):
     found = judge(verdict_id, Evidence(Results(()), {}))
 
     assert "not measured" == found.outcome
-    assert found.sentence.endswith(".")
+    assert found.tally.endswith(".")
     assert () == found.cells
 
 
@@ -93,7 +93,7 @@ def test_a_verdict_on_published_figures_cites_them_and_says_so(verdict_id: str):
     assert "published" == found.basis
     assert found.outcome in ("true", "false", "depends")
     assert found.figures and all(published.lookup(row).source for row in found.figures)
-    assert found.sentence.startswith("Published")
+    assert found.tally.startswith("Published")
     assert found.rule.endswith(".") and "interval" not in found.rule
 
 
@@ -153,8 +153,8 @@ def test_course_jobs_that_end_in_a_break_make_the_belief_false():
     found = judged("always-requires-gpu", *(make_record(workload) for workload in COURSE))
 
     assert "false" == found.outcome
-    assert "4 of 4 course-size jobs end within 10 min" in found.sentence
-    assert "2 cores" in found.sentence
+    assert "4 of 4 course-size jobs end within 10 min" in found.tally
+    assert "2 cores" in found.tally
 
 
 def test_ten_hundred_times_slower_records_flip_it_to_true():
@@ -163,8 +163,8 @@ def test_ten_hundred_times_slower_records_flip_it_to_true():
     found = judged("always-requires-gpu", *records)
 
     assert "true" == found.outcome
-    assert "0 of 4" in found.sentence
-    assert "They take: " in found.sentence
+    assert "0 of 4" in found.tally
+    assert "They take: " in found.tally
 
 
 def test_one_of_four_depends_and_lists_those_that_take_longer():
@@ -173,7 +173,7 @@ def test_one_of_four_depends_and_lists_those_that_take_longer():
     found = judged("always-requires-gpu", *records)
 
     assert "depends" == found.outcome
-    assert "Longer: Dense net on rows" in found.sentence
+    assert "Longer: Dense net on rows" in found.tally
 
 
 def test_exactly_half_is_enough():
@@ -193,14 +193,14 @@ def test_an_interval_across_the_limit_counts_for_neither_side():
     found = judged("always-requires-gpu", straddling, *others)
 
     assert "depends" == found.outcome
-    assert "0 of 3" in found.sentence
+    assert "0 of 3" in found.tally
 
 
 def test_two_jobs_decide_nothing():
     found = judged("always-requires-gpu", *(make_record(workload) for workload in COURSE[:2]))
 
     assert "not measured" == found.outcome
-    assert "2 of the 3" in found.sentence
+    assert "2 of the 3" in found.tally
 
 
 def test_a_job_that_failed_is_a_job_that_did_not_end():
@@ -208,21 +208,21 @@ def test_a_job_that_failed_is_a_job_that_did_not_end():
 
     found = judged("always-requires-gpu", *records)
 
-    assert "3 of 4" in found.sentence
-    assert "ran out of memory" in found.sentence
+    assert "3 of 4" in found.tally
+    assert "ran out of memory" in found.tally
 
 
 def test_a_skipped_workload_is_no_job():
     records = [make_record(w) for w in COURSE[:3]] + [make_record("transformer-text", status="skipped")]
 
-    assert "3 of 3" in judged("always-requires-gpu", *records).sentence
+    assert "3 of 3" in judged("always-requires-gpu", *records).tally
 
 
 def test_a_local_session_is_called_this_machine():
     records = [make_record(workload) for workload in COURSE]
     evidence = make_evidence(make_session_results(records, machine=make_machine("own"), is_local=True))
 
-    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in judge("always-requires-gpu", evidence).sentence
+    assert "On this machine (Example CPU 2.1 GHz, 2 cores)" in judge("always-requires-gpu", evidence).tally
 
 
 # Jobs.
@@ -323,7 +323,7 @@ def test_without_a_gpu_the_cpu_number_is_given():
     found = judged("only-for-training", make_record(mode="infer"), make_record("lstm-text", mode="infer"))
 
     assert "not measured" == found.outcome
-    assert "ResNet-50, 224 px reaches" in found.sentence
+    assert "ResNet-50, 224 px reaches" in found.tally
     assert 1 == len(found.cells)
 
 
@@ -338,9 +338,9 @@ def test_gpu_and_cpu_of_different_sessions_are_never_compared():
 def test_sentence_names_the_denominator_and_what_falls_short():
     found = judged("only-for-training", *pair(10.0), *pair(1.1, "lstm-text"))
 
-    assert "Example CPU 2.1 GHz, 2 cores" in found.sentence
-    assert "1 of 2 comparisons reach 2x" in found.sentence
-    assert "those that do not: LSTM on text" in found.sentence
+    assert "Example CPU 2.1 GHz, 2 cores" in found.tally
+    assert "1 of 2 comparisons reach 2x" in found.tally
+    assert "those that do not: LSTM on text" in found.tally
 
 
 # How many times faster.
@@ -361,25 +361,25 @@ def test_times_faster_rests_on_each_device_as_used_and_tells_equal_settings_seco
 
     assert "true" == found.outcome
     assert "false" == judged("gpu-is-a-hundred-times-faster", *as_used()[:2]).outcome
-    assert "ResNet-50, 224 px, batch 256, bfloat16, against batch 8, float32, 150x (" in found.sentence
-    assert "At equal settings on both: ResNet-50, 224 px, batch 8, strict float32 on both, 30.0x (" in found.sentence
+    assert "ResNet-50, 224 px, batch 256, bfloat16, against batch 8, float32, 150x (" in found.tally
+    assert "At equal settings on both: ResNet-50, 224 px, batch 8, strict float32 on both, 30.0x (" in found.tally
     several = judged("gpu-is-a-hundred-times-faster", *as_used(), *as_used(workload="mobilenet-v2"))
-    assert "2 of 2 workloads gain that much" in several.sentence
-    assert "At equal settings on both: 0 of 2; lowest: " in several.sentence
+    assert "2 of 2 workloads gain that much" in several.tally
+    assert "At equal settings on both: 0 of 2; lowest: " in several.tally
 
 
 def test_where_only_equal_settings_were_measured_the_sentence_says_so_once():
     found = judged("good-cpu-is-nearly-as-fast", *as_used()[:2])
 
-    assert "batch 8, strict float32 on both, 30.0x" in found.sentence
-    assert "At equal settings" not in found.sentence
+    assert "batch 8, strict float32 on both, 30.0x" in found.tally
+    assert "At equal settings" not in found.tally
 
 
 def test_inference_names_batch_and_precision_of_both_sides():
     found = judged("only-for-training", *as_used(mode="infer"))
 
-    assert "ResNet-50, 224 px, batch 256, bfloat16, against batch 8, float32, a GPU is 150x" in found.sentence
-    assert "At equal settings on both, batch 8, strict float32 on both: 30.0x" in found.sentence
+    assert "ResNet-50, 224 px, batch 256, bfloat16, against batch 8, float32, a GPU is 150x" in found.tally
+    assert "At equal settings on both, batch 8, strict float32 on both: 30.0x" in found.tally
 
 
 def test_a_size_counts_against_the_gpu_only_if_no_precision_of_it_wins():
@@ -392,7 +392,7 @@ def test_a_size_counts_against_the_gpu_only_if_no_precision_of_it_wins():
     better = make_record(device="gpu", step_s=0.5, jitter_frac=0.0, precision="tf32")
     found = judged("gpu-is-always-faster", *slow, better)
     assert "true" == found.outcome
-    assert "batch 8 on both, TF32 against float32, 2.00x" in found.sentence
+    assert "batch 8 on both, TF32 against float32, 2.00x" in found.tally
 
 
 # Not feasible without a GPU.
@@ -402,15 +402,15 @@ def test_reaching_the_target_in_every_run_makes_the_belief_false():
     found = judged("not-feasible-without-gpu", reaching(0.98, 0.97, 0.99), make_record("resnet50"))
 
     assert "false" == found.outcome
-    assert "3 of 3 runs" in found.sentence
-    assert "ResNet-50, 224 px, with 25.6 million weights" in found.sentence
+    assert "3 of 3 runs" in found.tally
+    assert "ResNet-50, 224 px, with 25.6 million weights" in found.tally
 
 
 def test_reaching_it_in_some_runs_depends():
     found = judged("not-feasible-without-gpu", reaching(0.98, 0.5, 0.99))
 
     assert "depends" == found.outcome
-    assert "2 of 3 runs" in found.sentence
+    assert "2 of 3 runs" in found.tally
 
 
 def test_never_reaching_it_makes_the_belief_true():
@@ -431,7 +431,7 @@ def test_a_run_that_crashed_did_not_reach_the_target():
     found = judged("not-feasible-without-gpu", msgspec.structs.replace(record, runs=(*record.runs, crashed)))
 
     assert "depends" == found.outcome
-    assert "2 of 3 runs" in found.sentence
+    assert "2 of 3 runs" in found.tally
 
 
 def test_models_that_take_more_than_a_night_are_listed_and_not_the_largest():
@@ -439,8 +439,8 @@ def test_models_that_take_more_than_a_night_are_listed_and_not_the_largest():
 
     found = judged("not-feasible-without-gpu", *records)
 
-    assert "is MobileNetV2, 224 px" in found.sentence
-    assert "Not within that time: ResNet-50, 224 px" in found.sentence
+    assert "is MobileNetV2, 224 px" in found.tally
+    assert "Not within that time: ResNet-50, 224 px" in found.tally
 
 
 def test_without_a_workload_with_a_target_nothing_is_decided():

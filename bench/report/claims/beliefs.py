@@ -100,7 +100,8 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     else:
         outcome, cases, rule, basis = make.decided(belief, evidence)
         parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
-    template = belief.said.get(outcome) if outcome != "not measured" else None
+    template = belief.said.get(outcome, "") if outcome != "not measured" else ""
+    template = template if sentence.is_known(template, evidence) else ""
     return Verdict(
         id=verdict_id,
         belief=belief.says,

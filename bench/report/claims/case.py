@@ -63,6 +63,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return "".join(part.text for part in self.parts)
 
     @property
+    def tally(self) -> str:
+        """How many cases agree, and the ends, as plain text; of a verdict without cases its sentence."""
+        return "".join(part.text for part in self.counted or self.parts)
+
+    @property
     def numbers(self) -> tuple[Part, ...]:
         """The parts that show numbers."""
         return tuple(part for part in self.parts if part.cells or part.figures)
