@@ -250,7 +250,7 @@ def test_answers_stand_below_their_groups_in_one_order(tmp_path: Path):
 
     seen = re.findall(r'^## .*\{#group-(\w+)\}|class="question" href="([^"]+)"', built["faq/index.md"], re.M)
     assert ["start", "b/", "memory", "c/", "a/", "none", "d/"] == [anchor or link for anchor, link in seen]
-    answers = next(entry["Questions"] for entry in menu.navigation(built) if "Questions" in entry)
+    answers = next(entry["Answers"] for entry in menu.navigation(built) if "Answers" in entry)
     assert ["faq/index.md", {"d?": "faq/d.md"}] == answers[:2]
     assert {"Start here": [{"b?": "faq/b.md"}]} == answers[2]
     assert {"Memory, batch and precision": [{"c?": "faq/c.md"}, {"a?": "faq/a.md"}]} == answers[3]

@@ -1,4 +1,4 @@
-"""The menu: which pages stand where, and under which title."""
+"""The menu: five doors, which pages stand behind each, and under which title."""
 
 from __future__ import annotations
 
@@ -6,26 +6,56 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from bench.report.prose import groups
 from bench.report.published import figures as published
 
-# Title of each folder in the menu, in order; folders not listed here stay out of it.
-MENU = {
-    "faq": "Questions",
-    "misconceptions": "Misconceptions",
-    "workloads": "Measurements",
-    "machines": "Machines",
-    "gpus": "Graphics cards",
-    "guides": "Guides",
-    "method": "Method",
-    "notebooks": "Notebooks",
-    "articles": "Articles",
-    "contributing": "Contributing",
-}
+
+class Door(NamedTuple):
+    """An entry of the menu: what is behind it, where it leads, and the folders whose pages it holds."""
+
+    title: str
+    about: str
+    start: str
+    folders: Mapping[str, str]  # folder -> its title below the door; that of the first is not shown
+
+
+# Folders not listed here stay out of the menu.
+DOORS = (
+    Door(
+        "Answers",
+        "What people ask and believe, each answered in one sentence.",
+        "faq/index.md",
+        {"faq": "Questions", "misconceptions": "Beliefs"},
+    ),
+    Door(
+        "Your job",
+        "How long yours takes, on which machine, for how much.",
+        "guides/your-job.md",
+        {"guides": "Guides"},
+    ),
+    Door(
+        "Machines and models",
+        "All measurements, and every graphics card people name.",
+        "machines/index.md",
+        {"machines": "Machines", "workloads": "Models", "gpus": "Graphics cards"},
+    ),
+    Door(
+        "Method",
+        "How we measure, how we estimate, and where we were wrong.",
+        "method/index.md",
+        {"method": "Method", "articles": "Articles", "notebooks": "Notebooks"},
+    ),
+    Door(
+        "Take part",
+        "Add your machine, a question, a number.",
+        "contributing/index.md",
+        {"contributing": "Contributing"},
+    ),
+)
 
 
 INDEX_ONLY = ("gpus",)  # folders of which the menu has the index alone: their pages are many
@@ -35,18 +65,21 @@ UNORDERED = 1_000  # place of a page that does not name one
 def navigation(pages: Mapping[str, str | bytes]) -> list[dict[str, Any]]:
     """The menu as nested lists of ``{title: path}``, from the folders of the pages."""
     menu: list[dict[str, Any]] = [{"Home": "index.md"}] if "index.md" in pages else []
-    for folder, title in MENU.items():
-        paths = [p for p in pages if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
-        if folder in INDEX_ONLY:
-            paths = [path for path in paths if path.endswith("/index.md")]
-        paths.sort(key=lambda path: (not path.endswith("/index.md"), _order(pages[path]), path))
-        if not paths:
-            continue
-        if len(paths) == 1:
-            menu.append({title: paths[0]})
-        else:
-            menu.append({title: _menu_of(pages, paths)})
+    for door in DOORS:
+        entries: list[Any] = []
+        for number, (folder, title) in enumerate(door.folders.items()):
+            below = _folder(pages, folder)
+            entries += below if number == 0 else [{title: below}] if below else []
+        if entries:
+            menu.append({door.title: entries})
     return menu
+
+
+def _folder(pages: Mapping[str, str | bytes], folder: str) -> list[Any]:
+    paths = [p for p in pages if p.startswith(f"{folder}/") and p.endswith((".md", ".ipynb"))]
+    if folder in INDEX_ONLY:
+        paths = [path for path in paths if path.endswith("/index.md")]
+    return _menu_of(pages, sorted(paths, key=lambda path: (not path.endswith("/index.md"), _order(pages[path]), path)))
 
 
 def _menu_of(pages: Mapping[str, str | bytes], paths: Sequence[str]) -> list[Any]:

@@ -34,11 +34,12 @@ from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, OTHER_BOOST, PARTS, SEARCH_BOOST
-from bench.report.pages.menu import UNORDERED
+from bench.report.pages.menu import DOORS, UNORDERED
 from bench.report.prose import groups
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.published import freshness
+from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
 
@@ -82,9 +83,10 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
     foot = left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD))
     folder, name = posixpath.split(source.path)
-    if source.path == "index.md":
-        body = _hero(site, source, body, voice)
+    if source.path in ("index.md", "faq/index.md", "misconceptions/index.md"):
         head = with_meta(head, "hide:\n  - navigation\n  - toc\n")
+    if source.path == "index.md":
+        body = _hero(site, source, body)
     answer = ""
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = short_answer(site, source, body)
@@ -134,6 +136,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, voice.page)
+        calls["doors"] = functools.partial(doors, voice)
         calls["bars"] = functools.partial(bars.call, voice)
         calls["figure"] = functools.partial(bars.titled, voice)
         calls["generated_index"] = functools.partial(generated_index, voice)
@@ -161,24 +164,21 @@ def answer(site: Site, path: str, shown_on: str) -> Markup:
     return Markup("")
 
 
-def _hero(site: Site, source: Source, body: str, voice: Voice) -> str:
-    """The home page's first paragraphs as its opening, with the machine they come from."""
+def _hero(site: Site, source: Source, body: str) -> str:
+    """The home page's first paragraphs as its opening, with how much stands behind them."""
     match = re.search(r"^(?=<figure|<div|## |\|)", body, re.M)
     opening, rest = (body[: match.start()], body[match.start() :]) if match else (body, "")
-    lead = site.evidence.lead
-    if lead is None:
-        where = VERDICT.nothing_measured()
-    else:
-        whose = "this machine" if lead.is_local else "a published machine"
-        used = {site.evidence.view(session).key: session for fact in voice.facts for session, _ in fact.cells}
-        links = [
-            PARTS.link(
-                addresses.href(source.path, f"machines/{addresses.machine_slug(session)}.md"),
-                site.machine_words(session),
-            )
-            for session in ({site.evidence.view(lead).key: lead} | used).values()
-        ]
-        where = VERDICT.measured_on(whose, links, _measured_when(site, voice) or markup.finished_at(lead))
+    sessions = site.evidence.sessions
+    where = VERDICT.nothing_measured()
+    if sessions:
+        where = VERDICT.measured_on(
+            len({session.machine.id for session in sessions}),
+            any(session.is_local for session in sessions),
+            addresses.href(source.path, "machines/index.md"),
+            fmt.count(len(published.figures())),
+            addresses.href(source.path, "evidence/published.md"),
+            max(map(markup.finished_at, sessions)),
+        )
     paragraphs = [plain.inline(block, source.path, source.path) for block in re.split(r"\n\s*\n", opening.strip())]
     hero = VERDICT.hero(source.meta.get("title", ""), [text for text in paragraphs if text], where)
     return f"{hero}\n\n{rest}"
@@ -238,7 +238,7 @@ def redirects(site: Site) -> Pages:
 
 
 def generated_index(voice: Voice, folder: str) -> Markup:
-    """A list of the folder's pages with verdict and short answer, below the headings of their groups if any."""
+    """A list of the folder's pages, one line each: question, verdict, answer; below the headings of their groups."""
     items: dict[str, list[dict[str, Any]]] = {}
     ordered = sorted(voice.site.sources.items(), key=lambda item: (int(item[1].meta.get("order", UNORDERED)), item[0]))
     for path, source in ordered:
@@ -247,12 +247,17 @@ def generated_index(voice: Voice, folder: str) -> Markup:
         badge: Markup | str = ""
         if source.meta.get("verdict"):
             verdict = voice.site.judge(str(source.meta["id"]))
-            badge = join([" ", PARTS.badge(verdict.outcome), voice.site.basis(verdict)])
-            short = voice.sentence(verdict)
+            badge = PARTS.badge(verdict.outcome)
+            short = plain.plain(voice.sentence(verdict))
         else:
-            short = answer(voice.site, path, voice.page)
-        link, question = addresses.href(voice.page, path), source.meta.get("title", path)
-        item = {"address": link, "question": question, "badge": badge, "short": short}
+            short = plain.plain(answer(voice.site, path, voice.page))
+        item = {
+            "address": addresses.href(voice.page, path),
+            "question": source.meta.get("title", path),
+            "badge": badge,
+            "short": short,
+            "asks": " ".join(asks(source)),
+        }
         items.setdefault(str(source.meta.get("group", "")), []).append(item)
     lists = {group: VERDICT.answers(found) for group, found in items.items()}
     if not any(lists):
@@ -264,3 +269,9 @@ def generated_index(voice: Voice, folder: str) -> Markup:
         ),
         "\n\n",
     )
+
+
+def doors(voice: Voice) -> Markup:
+    """The five ways in, as cards."""
+    found = [door for door in DOORS if door.start in voice.site.sources or door.start == "machines/index.md"]
+    return VERDICT.doors([(addresses.href(voice.page, door.start), door.title, door.about) for door in found])

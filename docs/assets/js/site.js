@@ -153,6 +153,41 @@ function filterLedger() {
 addEventListener("DOMContentLoaded", filterLedger);
 if (document.readyState !== "loading") filterLedger();
 
+/** A box above a list of questions that leaves those with all the words typed, in their title, answer or other wordings. */
+function filterAnswers() {
+  const lists = [...document.querySelectorAll("ul.answers")];
+  if (!lists.length || document.querySelector(".filter")) return;
+  const rows = lists.flatMap((list) => [...list.children]);
+  const texts = rows.map((row) => `${row.textContent} ${row.dataset.asks ?? ""}`.toLowerCase());
+  const box = document.createElement("input");
+  box.type = "search";
+  box.placeholder = "Filter, for example: laptop";
+  box.setAttribute("aria-label", "Filter the list");
+  const count = document.createElement("output");
+  const bar = document.createElement("div");
+  bar.className = "filter";
+  bar.append(box, count);
+  const first = lists[0].previousElementSibling?.matches("h2") ? lists[0].previousElementSibling : lists[0];
+  first.before(bar);
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    rows.forEach((row, at) => {
+      row.hidden = !words.every((word) => texts[at].includes(word));
+      if (!row.hidden) shown += 1;
+    });
+    for (const list of lists) {
+      const empty = [...list.children].every((row) => row.hidden);
+      list.hidden = empty;
+      if (list.previousElementSibling?.matches("h2")) list.previousElementSibling.hidden = empty;
+    }
+    count.textContent = words.length ? `${shown} of ${rows.length}` : "";
+  });
+}
+
+addEventListener("DOMContentLoaded", filterAnswers);
+if (document.readyState !== "loading") filterAnswers();
+
 const DAY_MS = 864e5;
 
 /** Says beside a date that it is old; without scripts the date alone says so. */
