@@ -170,7 +170,6 @@ def _title(rows: list[Row], cpu: Estimate | None, network: str) -> str:
     lows = [row.rate.low for row in rows if row.rate]
     if not lows or cpu is None:
         return f"How fast graphics cards train {network}"
-    least, most = (fmt.number(float(f"{low / cpu.high:.1g}")) for low in (min(lows), max(lows)))
-    return (
-        f"The slowest of {len(rows)} cards trains {network} at least {least}x as fast as our CPU, the fastest {most}x"
-    )
+    faster = marks.of_all(sum(low > cpu.high for low in lows), len(lows)).capitalize()
+    most = fmt.number(float(f"{max(lows) / cpu.high:.1g}"))
+    return f"{faster} cards train {network} faster than our CPU, the fastest at least {most} times as fast"

@@ -141,7 +141,7 @@ def drawn(found: list[Mark], *, rising: bool = False) -> list[Mark]:
 
 def of_all(n: int, total: int) -> str:
     """How many of all: "none of 9", "6 of 9", "all 9"."""
-    return f"all {total}" if n == total else f"{n or 'none'} of {total}"
+    return f"all {total}" if n == total > 1 else f"{n or 'none'} of {total}"
 
 
 def why(record: Record | None) -> str:

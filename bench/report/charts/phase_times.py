@@ -58,13 +58,13 @@ def phase_times_table(scope: TableScope) -> Draft:
 def phase_times(scope: Scope) -> Picture:
     """Share of a short training job spent before and in the first step, and in steady steps."""
     known = {arm.key: arm.record for arm in select.arms(scope.of_table, modes=("train",))}
-    backends = scope.backends() if scope.workload else scope.backends()[:1]
+    devices, backends = scope.devices(), scope.backends()
+    if not scope.workload:
+        devices, backends = devices[-1:], backends[:1]
     found = []
     for workload in marks.models(scope):
-        for device, backend in itertools.product(scope.devices(), backends):
+        for device, backend in itertools.product(devices, backends):
             label = axes.series(device, backend) if scope.workload else scope.title_of(workload)
-            if not scope.workload and scope.has_gpu():
-                label += f", {device.upper()}"
             found += _phases(scope, known.get((workload, device, backend)), label, device)
     known_rows = [mark for mark in found if mark["note"] != NOT_MEASURED]
     late = {mark["row"]: mark["start"] or 0.0 for mark in known_rows}  # of its last phase, the steps
@@ -135,10 +135,10 @@ def _phases_in_words(scope: Scope, rows: Sequence[Mark]) -> str:
 def _stack(rows: list[Mark], *, narrow: bool) -> Layers:
     """Bars of one whole; a rule marks the interval of the place where the steady steps begin."""
     labels = list(dict.fromkeys(row["row"] for row in rows))
-    row_px = 36 if narrow else 31
+    texts_of = {label: axes.wrapped(label, 17 if narrow else 27) for label in labels}
+    row_px = max(LINE_PX * (text.count("|") + 1) for text in texts_of.values()) + 2
     names, places = {}, {}
-    for place, label in enumerate(labels):
-        text = axes.wrapped(label, 17 if narrow else 27)
+    for place, (label, text) in enumerate(texts_of.items()):
         places[label] = place + 0.5
         names[round(place + 0.5 - text.count("|") / 2 * LINE_PX / row_px, 3)] = text
     data = [
@@ -177,7 +177,7 @@ def _stack(rows: list[Mark], *, narrow: bool) -> Layers:
         .encode(x=alt.value(4), text=alt.Text("text:N")),
     )
     spread = _spread(base, alt.X("low:Q", scale=x_scale, title=title))
-    return alt.layer(bars, *spread, *texts, height=max(60, len(labels) * row_px))
+    return alt.layer(bars, *spread, *texts, height=max(60, round(len(labels) * row_px)))
 
 
 def _phase_colour(rows: Sequence[Mark], *, narrow: bool) -> alt.Color:
@@ -186,7 +186,9 @@ def _phase_colour(rows: Sequence[Mark], *, narrow: bool) -> alt.Color:
     colours |= {name: COLOURS[f"{device}-tensorflow"] for device, name in STEADY.items()}
     drawn = {row["phase"] for row in rows if row["note"] is None}
     used = [name for name in colours if name in drawn]
-    legend = alt.Legend(orient="top", title=None, columns=2 if narrow else 6, symbolType="square")
+    legend = alt.Legend(
+        orient="top", title=None, columns=2 if narrow else 4 if len(used) > 6 else 6, symbolType="square"
+    )
     scale = alt.Scale(domain=used, range=[colours[name] for name in used])
     return alt.Color("phase:N", scale=scale, legend=legend if used else None)
 

@@ -147,6 +147,8 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
         plane.take(row["x"], row["value"], 6)
         for k in range(9):
             plane.take(row["x"], row["low"] * (row["high"] / row["low"]) ** (k / 8), 4)
+    # Points of one network are above each other on both devices; one name is enough.
+    named = rows[-1]["series"].rpartition(", ")[2] if rows else ""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
@@ -160,7 +162,9 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
     roofs = alt.Chart(axes.data(labels.roof_names(plane, lines, x_domain, y_domain)))
     layers.append(roofs.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]).encode(x=x, y=y, text="text:N"))
-    names = alt.Chart(axes.data(labels.group_names(plane, groups)))
+    names = alt.Chart(
+        axes.data(labels.group_names(plane, {key: same for key, same in groups.items() if key[1] == named}))
+    )
     layers.append(names.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink"]).encode(x=x, y=y, text="text:N"))
     layers += curves.notes([] if rows else [NOT_MEASURED], narrow=narrow)
     return alt.layer(*layers, height=height)

@@ -82,7 +82,9 @@ def _title(scope: Scope, found: Sequence[Mark]) -> str:
     first, *rest = sorted(names, key=lambda name: -wins[name])
     if not clear:
         return f"No framework is clearly the fastest on any of {len(compared)} networks"
+    if wins[first] == len(compared):
+        rest = []
     others = [f"{name} {wins[name] or 'none'}" for name in rest]
     draws = len(compared) - len(clear)
     others += [f"{draws} a draw"] if draws else []
-    return f"{first} trains {marks.of_all(wins[first], len(compared))} networks fastest, {', '.join(others)}"
+    return ", ".join([f"{first} trains {marks.of_all(wins[first], len(compared))} networks fastest", *others])

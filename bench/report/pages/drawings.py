@@ -27,9 +27,7 @@ VEGA = "assets/vega/vega.js"
 CHART = templates.macros("chart.html.j2")
 MAKERS = re.compile(r"\b(NVIDIA|AMD|Intel) ")
 # The fill of a bar that is an estimated range, here or in a legend; not a band, which is paler.
-ESTIMATED = re.compile(
-    r'(<path(?![^>]* opacity="0)[^>]*?)(?: fill-opacity="[^"]*")?([^>]*?style="fill:)var\(--chart-estimated\)'
-)
+ESTIMATED = re.compile(r'<path(?![^>]* opacity="0)[^>]*style="fill:var\(--chart-estimated\)[^>]*>')
 DIGITS = re.compile(r"(?:\.0|(\.\d))\d+\b")
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
@@ -97,9 +95,14 @@ def placed(drawn: str, drawing: chart.Drawing, anchor: str, kind: str) -> Markup
         raise ValueError("the renderer drew no SVG")
     # Clip paths are named by number; two drawings on one page must not share them.
     body = re.sub(r'(id="|url\(#)(clip\d+)', rf"\g<1>{anchor}-\g<2>", found[2])
-    hatched = ESTIMATED.sub(rf"\g<1>\g<2>url(#{anchor}-hatch)", body)
-    body = CHART.hatch(f"{anchor}-hatch") + Markup(hatched) if hatched != body else Markup(body)
-    return CHART.drawing(anchor, kind, found[1], drawing.title, drawing.description, body)
+
+    def hatched(bar: re.Match[str]) -> str:
+        whole = re.sub(r' fill-opacity="[^"]*"', "", bar[0])
+        return whole.replace("fill:var(--chart-estimated)", f"fill:url(#{anchor}-hatch)", 1)
+
+    body, n_bars = ESTIMATED.subn(hatched, body)
+    lines = CHART.hatch(f"{anchor}-hatch") if n_bars else ""
+    return CHART.drawing(anchor, kind, found[1], drawing.title, drawing.description, lines + Markup(body))
 
 
 def svg(spec: dict[str, Any], drawing: chart.Drawing, anchor: str, kind: str) -> Markup:

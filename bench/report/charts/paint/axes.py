@@ -140,8 +140,7 @@ def spans_axis(*, narrow: bool) -> alt.Axis:
 
 TIMES = {1e-6: "1 µs", 1e-5: "10 µs", 1e-4: "0.1 ms", 1e-3: "1 ms", 1e-2: "10 ms", 0.1: "0.1 s", 1.0: "1 s"}
 TIMES |= {10.0: "10 s", 60.0: "1 min", 600.0: "10 min", 3600.0: "1 hour", 36e3: "10 hours", 86400.0: "1 day"}
-FINE_TIMES = TIMES | {at * size: f"{at} {unit}" for size, unit in ((1e-6, "µs"), (1e-3, "ms")) for at in (3, 30, 300)}
-FINE_TIMES |= {3.0: "3 s", 30.0: "30 s", 180.0: "3 min", 1800.0: "30 min"}
+UNITS = ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"))
 
 
 DECADES = {at: name for at, name in TIMES.items() if at <= 10} | {100.0: "100 s"}  # where two axes are alike
@@ -149,8 +148,9 @@ DECADES = {at: name for at, name in TIMES.items() if at <= 10} | {100.0: "100 s"
 
 def times(domain: tuple[float, float], *, narrow: bool) -> dict[float, str]:
     """Seconds within a logarithmic axis that have a name, with it."""
-    few = math.log10(domain[1] / domain[0]) > (2 if narrow else 3)
-    known = TIMES if few else FINE_TIMES
+    decades = math.log10(domain[1] / domain[0])
+    steps = () if decades > (2 if narrow else 3) else (3, 30, 300) if decades > 1 else (2, 5, 20, 50, 200, 500)
+    known = TIMES | {at * size: f"{at} {unit}" for size, unit in UNITS for at in steps if at * size < 3600}
     return {at: name for at, name in sorted(known.items()) if domain[0] <= at <= domain[1]}
 
 

@@ -78,21 +78,22 @@ def _names(
 ) -> list[dict[str, Any]]:
     """The name of each line at the height of its end, those that would meet apart, from the top."""
     ends = {row["line"]: row for row in sorted(rows, key=lambda row: row["x"])}
-    found, step, wide = [], NAMES_PX[narrow], math.log(domain[1] / domain[0])
-    for row in sorted(ends.values(), key=lambda row: -row["value"]):
-        at = height * math.log(domain[1] / row["value"]) / wide
-        found.append([max(at, found[-1][0] + step) if found else max(at, step / 2), row])
-    over = max(found[-1][0] + step / 2 - height, 0.0) if found else 0.0
-    for k, (at, _) in reversed(list(enumerate(found))):
-        after = found[k + 1][0] - step if k + 1 < len(found) else height - step / 2
-        found[k][0] = min(at, after) if over else at
+    falling = sorted(ends.values(), key=lambda row: -row["value"])
+    step, wide = NAMES_PX[narrow], math.log(domain[1] / domain[0])
+    places, above = [], -step / 2
+    for row in falling:
+        above = max(height * math.log(domain[1] / row["value"]) / wide, above + step)
+        places.append(above)
+    below = height + step / 2
+    for k in reversed(range(len(places))):
+        below = places[k] = min(places[k], below - step)
     return [
         {
             "value": domain[1] * math.exp(-at / height * wide),
             "series": row["series"],
             "text": f"{row['series']} {row['label']}".strip(),
         }
-        for at, row in found
+        for at, row in zip(places, falling, strict=True)
     ]
 
 
