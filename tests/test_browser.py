@@ -16,8 +16,6 @@ from bench.report.pages import drawings as pages_drawings
 
 pytest.importorskip("altair")
 
-from bench import REPOSITORY
-from bench.records import store
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
@@ -107,18 +105,6 @@ def address(sites: Sites) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield launched
-        launched.close()
-
-
 class Watched:
     """A browser page that remembers everything that went wrong on it."""
 
@@ -192,40 +178,6 @@ def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     assert ([], [], []) == (outside, crossing, overlapping)
 
 
-# Width of a drawing on a page at 1,280 and at 390 px, and the least size of its texts there.
-SHOWN_PX = {"wide": (642, 12), "narrow": (352, 11)}
-
-
-@pytest.mark.parametrize("kind", SHOWN_PX)
-@pytest.mark.parametrize(
-    "chart_id", ["time-to-finish", "card-ladder", "same-script-pairs", "estimate-against-measured", "cpu-gpu-speedup"]
-)
-def test_texts_of_the_charts_with_estimates_are_large_apart_and_whole(browser, chart_id: str, kind: str):
-    evidence = Evidence(store.load(REPOSITORY / "bench/results"), registry.workloads())
-    made = draw.draw(chart_id, evidence, others=pages_drawings.others(chart_id))
-    width, least = SHOWN_PX[kind]
-    page = browser.new_page(viewport={"width": 1280, "height": 2000})
-    style = f"svg {{ display: block; width: {width}px; height: auto }} text {{ font-family: Arial, sans-serif }}"
-    page.set_content(f"<!doctype html><style>{style}</style>{pages_drawings.svg(getattr(made, kind), made, 'x', kind)}")
-    found = page.locator("svg").evaluate(TEXTS_AND_RULE)
-    sizes = page.locator("svg text").evaluate_all(
-        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize) * one.ownerSVGElement.getScreenCTM().a)"
-    )
-    page.close()
-
-    boxes, (left, top, right, bottom) = found["texts"], found["frame"]
-    outside = [text for text, box in boxes if box[0] < left or box[1] < top or box[2] > right or box[3] > bottom]
-    overlapping = [
-        (one, other)
-        for number, (one, a) in enumerate(boxes)
-        for other, b in boxes[number + 1 :]
-        if min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1.5
-    ]
-    assert len(boxes) > 10 and min(sizes) >= least
-    assert ([], []) == (outside, overlapping)
-    assert bottom - top <= (900 if chart_id == "card-ladder" else 670)
-
-
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_kind_opens_clean(browser, address: str, scheme: str, width: int):
@@ -253,22 +205,6 @@ def test_charts_are_visible_without_javascript(browser, address: str, width: int
     assert box["width"] > 250 and box["height"] > 100
     assert not watched.page.locator("button[data-spec]").first.is_visible()
     assert [] == watched.problems
-    watched.context.close()
-
-
-def test_text_in_a_chart_is_readable_on_a_phone(browser, address: str):
-    watched = Watched(browser, address, viewport={"width": 360, "height": 800})
-    watched.open("faq/how-long-on-a-cpu/")
-
-    heights = (
-        watched.page.locator("svg.drawing.narrow")
-        .first.locator("text")
-        .evaluate_all(
-            "all => all.map(one => parseFloat(getComputedStyle(one).fontSize) * one.ownerSVGElement.getScreenCTM().a)"
-        )
-    )
-
-    assert heights and min(heights) >= 9
     watched.context.close()
 
 

@@ -126,7 +126,7 @@ def test_without_a_gpu_the_published_speed_up_stands_beside_the_estimated_range(
     assert "65.5x: a GPU against a CPU" in text
     assert "var(--chart-published)" in text and "var(--chart-estimated)" in text
     assert "not measured yet" not in text
-    assert ["estimated", "published"] == [row["kind"] for row in made.rows if row["row"] == "ResNet-50, 224 px"]
+    assert ["estimated", "published"] == [row["kind"] for row in made.rows if row["row"] == "ResNet-50"]
 
 
 @cache
@@ -167,12 +167,12 @@ def test_a_chart_of_one_workload_shows_a_gpu_wherever_one_ran_it(chart_id: str):
     assert on_gpu(led_by_a_cpu(), made)
 
 
-def test_a_chart_of_all_workloads_that_is_not_about_a_gpu_stays_with_the_lead_and_names_no_gap():
+def test_a_chart_of_all_workloads_that_is_not_about_a_gpu_stays_with_the_lead():
     for chart_id in ("speed-by-workload", "time-to-target"):
         made = draw.draw(chart_id, led_by_a_cpu())
 
         assert made.session is led_by_a_cpu().lead
-        assert ["none in this machine"] == [row["note"] for row in made.rows if row["series"] == "GPU"]
+        assert all(row["series"].endswith("CPU") for row in made.rows)
 
 
 def test_one_batch_size_on_the_gpu_is_no_curve_over_batches():
@@ -205,7 +205,7 @@ def test_the_faster_formats_of_a_gpu_stand_beside_strict_float32():
 
     shown = drawings.svg(made.wide, made, "x", "wide")
     assert {"TF32", "bfloat16", ""} == {row["label"] for row in made.rows}
-    assert ">TF32<" in shown and ">bfloat16<" in shown
+    assert "GPU TF32<" in shown and "GPU bfloat16<" in shown
     fastest = max(made.rows, key=lambda row: row["value"] or 0.0)
     assert "bfloat16" == fastest["label"] and f"{fastest['series']}, bfloat16, at 4096" in made.description
     assert 1 == sum(row["label"] == "bfloat16" for row in made.rows), "of the fastest backend only"
@@ -224,7 +224,7 @@ def test_both_speed_ups_of_a_network_name_batch_and_precision():
     marks = [row for row in made.rows if row["value"] is not None]
     assert [40, 10] == [pytest.approx(row["value"]) for row in marks]
     assert "batch 32, bfloat16" in marks[0]["label"] and "batch 8" in marks[1]["label"]
-    assert {"ResNet-50, 224 px"} == {row["row"] for row in made.rows}, "a row without anything is not drawn"
+    assert {"ResNet-50"} == {row["row"] for row in made.rows}, "a row without anything is not drawn"
 
 
 def test_cpu_and_gpu_never_share_a_colour():
@@ -310,8 +310,8 @@ def test_a_trace_is_drawn_with_its_measured_part_marked():
 
     text = drawings.svg(made.wide, made, "x", "wide")
     assert 2 == text.count(">measured<")
-    assert "JAX, CPU: step 4.67 ms, never settled" in text and "TensorFlow, CPU: steady step" in text
-    assert "PyTorch, CPU: not measured yet" in text
+    assert "JAX, CPU: 4.67 ms a step, never settled" in text and "TensorFlow, CPU: " in text
+    assert "PyTorch" not in text
     assert "TensorFlow, CPU: warm-up of 3 blocks in 3 s, the first at" in made.description
     assert "never settled" in made.description
     first = next(row for row in made.rows if row["series"] == "TensorFlow, CPU")

@@ -381,7 +381,7 @@ def test_a_workloads_page_shows_the_gpu_that_ran_it_whichever_machine_leads(besi
     n_gaps = text.count('>GPU</th><td><span class="missing">')  # nobody predicted with the digits network
     assert n_gaps == (workload == "cnn-digits") and "GPU: not measured yet" not in text
     assert "TensorFlow, GPU, " in text and ", TF32</th>" in text
-    drawn = dict(re.findall(r'<figure class="chart" id="chart-(\w[\w-]*?)--.*?chart-note">([\w-]+):', text))
+    drawn = dict(re.findall(r'<figure class="chart" id="chart-(\w[\w-]*?)--.*?chart-note">[^<]*?\(([\w-]+)\), \d', text))
     assert {"gpu-16c"} == {machine for chart, machine in drawn.items() if chart != "roofs"}, "no bandwidth for a roof"
 
 
@@ -396,7 +396,7 @@ def test_the_table_below_a_chart_begins_with_the_charts_machine(beside_a_gpu):
     text = beside_a_gpu["faq/q.md"]
 
     figure = text[text.index("<figure") : text.index("</figure>")]
-    assert "gpu-16c: Example GPU beside" in figure
+    assert "Measured on Example GPU beside" in figure and "(gpu-16c)" in figure
     assert "gpu-16c/" in re.search(r'data-cells="([^"]+)"', figure).group(1)
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.records.store import SessionResults
-from bench.report.charts.paint.axes import NOT_MEASURED, Layers
+from bench.report.charts.paint.axes import Layers
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.tables.table import TableScope
 from bench.schema import DEVICES, Backend, Device
-
-NO_GPU = "none in this machine"
 
 
 class ChartError(LookupError):
@@ -22,11 +20,12 @@ class ChartError(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
-    """A published speed-up to draw beside ours: whose workload, how large, and where it comes from."""
+    """A published speed-up to draw beside ours: whose workload, how large, of what, and who published it."""
 
     workload: str
     value: float
     label: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +85,10 @@ class Scope:
         beside = f"{self.evidence.view(self.session).gpu_text()} and " if self.has_gpu() else ""
         return f" on {beside}{self.session.machine.cpu_model}"
 
-    def without_gpu(self) -> str:
-        """Why a machine that has no GPU shows none: nobody measured one yet, or this machine has none."""
-        return NO_GPU if self.evidence.gpu_session() is not None else NOT_MEASURED
-
     def title_of(self, workload: str) -> str:
-        """A workload's title."""
+        """A workload's title without the size of its pictures."""
         spec = self.evidence.workloads.get(workload)
-        return spec.title if spec else workload
+        return spec.title.partition(", ")[0] if spec else workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,7 @@ class Picture:
     description: str
     rows: list[dict[str, Any]]
     paint: Callable[[bool], Layers]
-    note: str = ""  # a sentence below the title: what is shown, and what is not
+    note: str = ""  # below the title: what is shown, in a student's words; where and when stand beside it
     says_enough: bool = True  # of a machine that is drawn for its GPU: whether it has what the chart is about
 
     def shows_gpu(self, evidence: Evidence) -> bool:

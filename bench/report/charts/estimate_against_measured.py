@@ -19,8 +19,6 @@ from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
 from bench.report.tables.table import Cellv, Draft, TableScope
 
-TICKS_S = {1e-4: "0.1 ms", 1e-3: "1 ms", 1e-2: "10 ms", 0.1: "100 ms", 1.0: "1 s", 10.0: "10 s", 100.0: "100 s"}
-
 SERIES = {
     "measured by others": (COLOURS["published"], "circle", [1, 0]),
     "by others, no estimate": (COLOURS["missing"], "circle", [1, 0]),
@@ -101,7 +99,7 @@ def estimate_against_measured(scope: Scope) -> Picture:
         rows=found,
         note=f"One dot a training step on a GPU. The band is the range on NVIDIA cards, {range_.low:g} to "
         f"{range_.high:g} times the estimate. Grey: {fmt.count(len(rows) - len(answered))} steps too small for an "
-        "estimate. The formula was fitted to these; cards it had not seen are in the table of the method.",
+        "estimate. The formula was fitted to these.",
         paint=lambda narrow: _paint(found, range_, narrow=narrow),
     )
 
@@ -111,8 +109,8 @@ def _paint(found: list[Mark], range_: formula.Range, *, narrow: bool) -> Layers:
     ends = axes.domain(
         [{"value": mark[key], "low": None, "high": None} for mark in found for key in ("x", "value")], log=True
     )
-    x = scatter.Axis("estimated seconds of a step (log scale)", ends, TICKS_S)
-    y = scatter.Axis("measured seconds of a step (log scale)", ends, TICKS_S)
+    x = scatter.Axis("estimated seconds of a step (log scale)", ends, axes.DECADES)
+    y = scatter.Axis("measured seconds of a step (log scale)", ends, axes.DECADES)
     inside = scatter.Band(range_.low, range_.high, "estimated", "", (ends[0], ends[0]))
     places = {is_in: [(m["x"], m["value"]) for m in found if m["answered"] == is_in] for is_in in (True, False)}
     return alt.layer(

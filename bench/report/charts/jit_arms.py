@@ -8,6 +8,7 @@ import msgspec
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.view import Pick
@@ -78,14 +79,24 @@ def jit_arms(scope: Scope) -> Picture:
             found.append(marks.absent(label, series, NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, row.gain, row.on, row.off))
-    found = marks.collapsed(found)
+    found = marks.drawn(found)
+    sides = [ORDER_WORDS[_side(mark)] for mark in found if mark["value"] is not None]
+    n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
     return Picture(
-        title="Speed with jit_compile over speed without",
+        title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks faster and {n_slower or 'none'} slower"
+        if sides
+        else "What compiling changes",
+        note="Training with jit_compile=True against without; compiling itself is left out.",
         description=marks.in_words(
             f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio
         ),
         rows=found,
         paint=lambda narrow: forest.forest(
-            found, "times the speed without (log scale; right of 1 compiling pays)", narrow=narrow, rule_at=1.0
+            found, "times the speed without (log scale; right of 1 compiling pays)", narrow=narrow, rule_at=1.0,
+            row_px=14,
         ),
-    )
+    )  # fmt: skip
+
+
+def _side(mark: Mark) -> str:
+    return "faster" if mark["low"] > 1 else "slower" if mark["high"] < 1 else "overlaps"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, curves
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
@@ -48,15 +49,35 @@ def job_by_steps(scope: Scope) -> Picture:
                 found.append(marks.estimated(scope, scope.title_of(workload), series, time, record) | {"x": n})
     title = scope.title_of(workload) if workload else "training"
     return Picture(
-        title=f"Whole job by its number of steps: {title}",
+        title=f"{_finding(found)}: {title}",
         description=marks.in_words(f"Seconds from start to last step, {title}{scope.place()}", found, fmt.seconds),
         rows=found,
         paint=lambda narrow: curves.curves(
             found,
             "training steps (log scale)",
-            "seconds from starting Python (log scale, lower is better)",
-            marks.missing_arms(scope, found),
+            "time from starting Python (log scale, lower is better)",
             narrow=narrow,
             base=10,
+            is_time=True,
         ),
     )
+
+
+def _finding(found: list[Mark]) -> str:
+    """From how many steps on the GPU is ahead; without one, up to how many starting takes longer than training."""
+    least: dict[str, dict[int, float]] = {}
+    for mark in found:
+        by_steps = least.setdefault(mark["series"].rpartition(" ")[2], {})
+        by_steps[mark["x"]] = min(mark["value"], by_steps.get(mark["x"], mark["value"]))
+    if not least:
+        return "Time by the number of steps"
+    cpu, gpu = least.get("CPU", {}), least.get("GPU", {})
+    last = max(n for by_steps in least.values() for n in by_steps)
+    if cpu and gpu:
+        ahead = [n for n in cpu if n in gpu and gpu[n] < cpu[n]]
+        if not ahead:
+            return f"The CPU is done first, even after {fmt.count(last)} steps"
+        return f"The GPU is done first from {fmt.count(min(ahead))} step{'s' if min(ahead) > 1 else ''} on"
+    (only,) = least.values()
+    n_start = max(n for n in only if only[n] <= 2 * only[min(only)])
+    return f"Up to {fmt.count(n_start)} step{'s' if n_start > 1 else ''}, starting takes longer than training"

@@ -123,14 +123,25 @@ def published(label: str, number: int, other: Other) -> Mark:
     return mark | {"slot": str(number), "value": other.value, "note": None, "label": other.label}
 
 
-def collapsed(found: list[Mark]) -> list[Mark]:
-    """Marks with one note, of no arm by name, in the place of several equal ones where no arm of a row has a value."""
-    kept = []
-    for label in dict.fromkeys(mark["row"] for mark in found):
-        marks = [mark for mark in found if mark["row"] == label]
-        nothing = all(mark["value"] is None for mark in marks) and len({mark["note"] for mark in marks}) == 1
-        kept += [marks[0] | {"series": EVERY}] if nothing else marks
-    return kept
+def drawn(found: list[Mark], *, rising: bool = False) -> list[Mark]:
+    """The marks of the rows that have something, those with the highest value first, or the lowest if ``rising``.
+
+    A failure stands in the place of its mark; what nobody measured yet is left out. Where that leaves nothing, one
+    mark says so.
+    """
+    kept = [mark for mark in found if mark["value"] is not None or mark["note"] != NOT_MEASURED]
+    best: dict[str, float] = {}
+    for mark in kept:
+        if mark["value"] is not None and mark.get("kind") != "published":
+            value = mark["value"] if rising else -mark["value"]
+            best[mark["row"]] = min(best.get(mark["row"], math.inf), value)
+    kept.sort(key=lambda mark: best.get(mark["row"], math.inf))
+    return kept or [mark | {"series": EVERY} for mark in found[:1]]
+
+
+def of_all(n: int, total: int) -> str:
+    """How many of all: "none of 9", "6 of 9", "all 9"."""
+    return f"all {total}" if n == total > 1 else f"{n or 'none'} of {total}"
 
 
 def why(record: Record | None) -> str:
@@ -179,14 +190,15 @@ def _format(record: Record) -> str:
     return FASTER_FORMATS.get(record.cell.precision, "")
 
 
-def missing_arms(scope: Scope, found: Sequence[Mark]) -> list[str]:
-    """Notes on the arms that no row shows."""
-    drawn = {row["series"] for row in found if row["value"] is not None}
-    notes = [f"{axes.series(d, b)}: {NOT_MEASURED}" for d, b in arms(scope) if axes.series(d, b) not in drawn]
-    return notes if scope.has_gpu() else [*notes, f"GPU: {scope.without_gpu()}"]
-
-
 # Words.
+
+UNITS = ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+def spoken(seconds: float) -> str:
+    """A time in two digits and one unit."""
+    size, unit = next((pair for pair in UNITS if seconds >= (2 if pair[0] > 1 else 0.1) * pair[0]), UNITS[-1])
+    return f"{fmt.number(seconds / size, 2)} {unit}"
 
 
 def fmt_rate(value: float) -> str:

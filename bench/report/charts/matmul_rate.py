@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import curves
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -59,7 +60,7 @@ def matmul_rate(scope: Scope) -> Picture:
     for mark in found:
         mark |= {key: mark[key] and mark[key] / 1e12 for key in ("value", "low", "high")}
     return Picture(
-        title="Rate of a square matrix product by size",
+        title=_title(found),
         description=marks.in_words(
             f"Floating-point operations per second of a matrix product, by number of rows{scope.place()}",
             found,
@@ -70,8 +71,27 @@ def matmul_rate(scope: Scope) -> Picture:
             found,
             "rows and columns of the matrix, n (log scale)",
             "TFLOP/s (log scale, higher is better)",
-            marks.missing_arms(scope, found),
             narrow=narrow,
             base=2,
         ),
+        note="Product of two square matrices. One TFLOP/s is a million million operations a second.",
     )
+
+
+NEAR_BEST = 0.8
+
+
+def _title(found: list[Mark]) -> str:
+    """How far the GPU is ahead at the largest size, in the same arithmetic; without one, where the CPU is best."""
+    best: dict[str, dict[int, float]] = {}
+    for mark in found:
+        if mark["value"] is not None and not mark["label"]:
+            by_size = best.setdefault(mark["series"].rpartition(" ")[2], {})
+            by_size[mark["x"]] = max(mark["value"], by_size.get(mark["x"], 0.0))
+    cpu, gpu = best.get("CPU", {}), best.get("GPU", {})
+    if sizes := cpu.keys() & gpu.keys():
+        return f"The GPU multiplies large matrices {fmt.ratio(gpu[max(sizes)] / cpu[max(sizes)])} as fast as the CPU"
+    if not cpu:
+        return "How fast matrices are multiplied"
+    size = min(n for n, rate in cpu.items() if rate >= NEAR_BEST * max(cpu.values()))
+    return f"The CPU multiplies matrices at its full speed from {fmt.count(size)} rows on"

@@ -81,7 +81,8 @@ def mlp_surface(scope: Scope) -> Picture:
     compares = scope.has_gpu()
     quantity = "GPU speed over CPU speed" if compares else "Rows per second on the CPU"
     return Picture(
-        title=f"{quantity}, dense net, by width and batch size",
+        title=_title(cells, compares=compares),
+        note=f"{quantity}: a dense net, by the width of its layers and the batch size.",
         description=marks.in_words(
             f"{quantity}, by width of the layers and batch size{scope.place()}",
             cells,
@@ -90,6 +91,21 @@ def mlp_surface(scope: Scope) -> Picture:
         rows=cells,
         paint=lambda narrow: surface.surface(cells, compares=compares, narrow=narrow),
     )
+
+
+def _title(cells: list[Mark], *, compares: bool) -> str:
+    """In how many cells the GPU is ahead; without one, what the largest batch gains at the ends of the widths."""
+    known = sorted((cell for cell in cells if cell["value"] is not None), key=lambda c: (c["width"], c["batch"]))
+    if not known:
+        return "A dense net by width and batch size"
+    if compares:
+        n_ahead = sum(cell["low"] > 1 for cell in known)
+        return f"The GPU is faster in {marks.of_all(n_ahead, len(known))} combinations of width and batch size"
+    said = []
+    for width in (known[0]["width"], known[-1]["width"]):
+        of_width = [cell["value"] for cell in known if cell["width"] == width]
+        said.append(f"{fmt.number(of_width[-1] / of_width[0], 2)} times")
+    return f"The largest batch trains the narrowest net {said[0]} as fast as the smallest, the widest {said[1]}"
 
 
 def _surface_cells(scope: Scope) -> list[Mark]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
+import statistics
 from collections.abc import Iterator
 
 import msgspec
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import beside
@@ -60,7 +63,7 @@ def ours_and_theirs(scope: Scope) -> Picture:
     found = []
     every = list(_rows(scope.evidence))
     for mode, network in dict.fromkeys((row.mode, row.network) for row in every):
-        label = f"{scope.title_of(network).partition(',')[0]}, {fmt.MODE_NAMES[mode]}"
+        label = f"{scope.title_of(network)}, {fmt.MODE_NAMES[mode]}"
         ours = [row.ours for row in every if (row.mode, row.network) == (mode, network) and row.ours is not None]
         for mine in ours:
             cell = mine.records[0].cell
@@ -70,11 +73,30 @@ def ours_and_theirs(scope: Scope) -> Picture:
             found.append(marks.absent(label, "measured here", NOT_MEASURED))
         others = [other for other in scope.others if other.workload == f"{network} {mode}"]
         found += [marks.published(label, number, other) for number, other in enumerate(others, 1)]
+    found = marks.drawn(found)
     return Picture(
-        title="Speed of a network over that of ResNet-50, same machine",
+        title=_title(found),
+        note="How many times as fast as ResNet-50 a network is on the same machine.",
         description=marks.in_words("Speed over that of ResNet-50 on the same machine", found, fmt.ratio),
         rows=found,
         paint=lambda narrow: forest.forest(
-            found, "times the speed of ResNet-50 (log scale)", narrow=narrow, rule_at=1.0, row_px=20
+            found, "times the speed of ResNet-50 (log scale)", narrow=narrow, rule_at=1.0, row_px=17
         ),
     )
+
+
+def _title(found: list[Mark]) -> str:
+    """How far the published figures are from the nearest of ours."""
+    ours: dict[str, list[float]] = {}
+    for mark in found:
+        if mark["value"] is not None and "kind" not in mark:
+            ours.setdefault(mark["row"], []).append(mark["value"])
+    off = [
+        math.exp(min(abs(math.log(mark["value"] / mine)) for mine in ours[mark["row"]]))
+        for mark in found
+        if mark.get("kind") == "published" and mark["row"] in ours
+    ]
+    if not off:
+        return "Speed of networks beside ResNet-50"
+    median, most = (fmt.number(factor, 2) for factor in (statistics.median(off), max(off)))
+    return f"Figures of others differ from ours by {median} times in the median, by {most} at most"

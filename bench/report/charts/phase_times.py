@@ -12,7 +12,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import BACKEND_NAMES, COLOURS, LINE_PX, NOT_MEASURED, Layers
+from bench.report.charts.paint.axes import BACKEND_NAMES, COLOURS, LINE_PX, NOT_MEASURED, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -22,7 +22,7 @@ from bench.schema import DEVICES, PHASES, Device, Phase, Record
 
 # One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
 N_STEADY_STEPS = 100
-STEADY: dict[Device, str] = {device: f"{N_STEADY_STEPS} steady steps, {device.upper()}" for device in DEVICES}
+STEADY: dict[Device, str] = {device: f"{N_STEADY_STEPS} steps, {device.upper()}" for device in DEVICES}
 
 PHASE_NAMES: dict[Phase, str] = {
     "import": "import",
@@ -58,17 +58,21 @@ def phase_times_table(scope: TableScope) -> Draft:
 def phase_times(scope: Scope) -> Picture:
     """Share of a short training job spent before and in the first step, and in steady steps."""
     known = {arm.key: arm.record for arm in select.arms(scope.of_table, modes=("train",))}
-    backends = scope.backends() if scope.workload else scope.backends()[:1]
+    devices, backends = scope.devices(), scope.backends()
+    if not scope.workload:
+        devices, backends = devices[-1:], backends[:1]
     found = []
     for workload in marks.models(scope):
-        for device, backend in itertools.product(scope.devices(), backends):
+        for device, backend in itertools.product(devices, backends):
             label = axes.series(device, backend) if scope.workload else scope.title_of(workload)
-            if not scope.workload and scope.has_gpu():
-                label += f", {device.upper()}"
             found += _phases(scope, known.get((workload, device, backend)), label, device)
+    known_rows = [mark for mark in found if mark["note"] != NOT_MEASURED]
+    late = {mark["row"]: mark["start"] or 0.0 for mark in known_rows}  # of its last phase, the steps
+    found = sorted(known_rows, key=lambda mark: -late[mark["row"]]) or found[:1]
     of_backend = "" if scope.workload else f", {BACKEND_NAMES[backends[0]]}"
     return Picture(
-        title=f"Where the time of the first {N_STEADY_STEPS} training steps goes{of_backend}",
+        title=_title(found),
+        note=f"Where the time of a training of {N_STEADY_STEPS} steps goes{of_backend}, from starting Python.",
         description=_phases_in_words(scope, found),
         rows=found,
         paint=lambda narrow: _stack(found, narrow=narrow),
@@ -109,8 +113,17 @@ def _phases(scope: Scope, record: Record | None, label: str, device: Device) -> 
     return found
 
 
+def _title(found: Sequence[Mark]) -> str:
+    """In how many trainings the steps begin after half of the time."""
+    starts = [mark["start"] for mark in found if mark["note"] is None and mark["phase"] in STEADY.values()]
+    if not starts:
+        return "Where the time of a short training goes"
+    n_late = sum(start > 0.5 for start in starts)
+    return f"In {marks.of_all(n_late, len(starts))} trainings, starting takes longer than {N_STEADY_STEPS} steps"
+
+
 def _phases_in_words(scope: Scope, rows: Sequence[Mark]) -> str:
-    shares = {row["row"]: row["start"] for row in rows if row["note"] is None and "steady" in row["phase"]}
+    shares = {row["row"]: row["start"] for row in rows if row["note"] is None and row["phase"] in STEADY.values()}
     what = f"Share of set-up, first step and {N_STEADY_STEPS} steady training steps{scope.place()}"
     if not shares:
         return f"{what}: {NOT_MEASURED}."
@@ -122,10 +135,10 @@ def _phases_in_words(scope: Scope, rows: Sequence[Mark]) -> str:
 def _stack(rows: list[Mark], *, narrow: bool) -> Layers:
     """Bars of one whole; a rule marks the interval of the place where the steady steps begin."""
     labels = list(dict.fromkeys(row["row"] for row in rows))
-    row_px = 44 if narrow else 34
+    texts_of = {label: axes.wrapped(label, 17 if narrow else 27) for label in labels}
+    row_px = max(LINE_PX * (text.count("|") + 1) for text in texts_of.values()) + 2
     names, places = {}, {}
-    for place, label in enumerate(labels):
-        text = axes.wrapped(label, 17 if narrow else 27)
+    for place, (label, text) in enumerate(texts_of.items()):
         places[label] = place + 0.5
         names[round(place + 0.5 - text.count("|") / 2 * LINE_PX / row_px, 3)] = text
     data = [
@@ -156,15 +169,15 @@ def _stack(rows: list[Mark], *, narrow: bool) -> Layers:
     texts = (
         base.transform_filter("isValid(datum.total)")
         .transform_calculate(at="1.012")
-        .mark_text(align="left", fontSize=11, color=COLOURS["ink"])
+        .mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS["ink"])
         .encode(x=alt.X("at:Q", scale=x_scale, title=title), text=alt.Text("total:N")),
         base.transform_filter("datum.start == null")
         .transform_calculate(text=f"truncate(datum.note, {30 if narrow else 80})")
-        .mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
+        .mark_text(align="left", fontSize=TEXT_PX[narrow], fontStyle="italic", color=COLOURS["missing"])
         .encode(x=alt.value(4), text=alt.Text("text:N")),
     )
     spread = _spread(base, alt.X("low:Q", scale=x_scale, title=title))
-    return alt.layer(bars, *spread, *texts, height=max(60, len(labels) * row_px))
+    return alt.layer(bars, *spread, *texts, height=max(60, round(len(labels) * row_px)))
 
 
 def _phase_colour(rows: Sequence[Mark], *, narrow: bool) -> alt.Color:
@@ -173,7 +186,9 @@ def _phase_colour(rows: Sequence[Mark], *, narrow: bool) -> alt.Color:
     colours |= {name: COLOURS[f"{device}-tensorflow"] for device, name in STEADY.items()}
     drawn = {row["phase"] for row in rows if row["note"] is None}
     used = [name for name in colours if name in drawn]
-    legend = alt.Legend(orient="top", title=None, columns=1 if narrow else 4, symbolType="square")
+    legend = alt.Legend(
+        orient="top", title=None, columns=2 if narrow else 4 if len(used) > 6 else 6, symbolType="square"
+    )
     scale = alt.Scale(domain=used, range=[colours[name] for name in used])
     return alt.Color("phase:N", scale=scale, legend=legend if used else None)
 

@@ -79,9 +79,14 @@ def roofline_chart(scope: Scope) -> Picture:
             found.append(marks.absent(label, series, NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, part, row.record, row.best))
-    found = marks.collapsed(found)
+    found = marks.drawn(found)
+    shares = [mark["value"] for mark in found if mark["value"] is not None]
+    device = "GPU" if scope.has_gpu() else "CPU"
     return Picture(
-        title="Share of the machine's arithmetic that training gets",
+        title=f"Training uses {_percent(min(shares))} to {_percent(max(shares))} of what the {device} can compute"
+        if shares
+        else "How much of the machine training uses",
+        note="Arithmetic of a training step over that of the fastest matrix product on the same device.",
         description=marks.in_words(
             f"Arithmetic per second of training over that of the fastest matrix product{scope.place()}",
             found,
@@ -89,6 +94,14 @@ def roofline_chart(scope: Scope) -> Picture:
         ),
         rows=found,
         paint=lambda narrow: forest.forest(
-            found, "share of the fastest matrix product's rate (log scale, higher is better)", narrow=narrow
+            found,
+            "share of the fastest matrix product's rate (log scale, higher is better)",
+            narrow=narrow,
+            row_px=9,
+            gap=0.8,
         ),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{fmt.number(100 * share, 2)} %"

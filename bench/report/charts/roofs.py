@@ -12,7 +12,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts import rooflines as rooflines_chart
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, curves, labels
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, WIDE_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, NOT_MEASURED, TEXT_PX, WIDE_PX, Layers
 from bench.report.charts.paint.labels import Plane
 from bench.report.evidence import rooflines
 from bench.report.stats import format as fmt
@@ -73,20 +73,33 @@ def roofs(scope: Scope) -> Picture:
         steep, rate = rooflines.intensity(row.record), rooflines.achieved(row.record)
         if steep is not None and rate is not None:
             arm = row.arm
-            label = fmt.MODE_NAMES[arm.mode] if scope.workload else scope.title_of(arm.workload).partition(", ")[0]
+            label = fmt.MODE_NAMES[arm.mode] if scope.workload else scope.title_of(arm.workload)
             short = label if scope.workload else arm.workload
             mark = marks.estimated(scope, label, axes.series(arm.device, arm.backend), rate, row.record)
             found.append(mark | {"x": steep, "short": short})
     name = scope.title_of(scope.workload) if scope.workload else "training"
     return Picture(
-        title=f"Arithmetic against memory traffic: {name}",
+        title=_title(found, lines, name),
+        note="Below the slope memory is the limit, below the level line arithmetic. Nearer to a line is better.",
         description=_roofs_in_words(
             f"Operations per second by operations per byte, {name}{scope.place()}", found, lines
         ),
         rows=found,
-        paint=lambda narrow: _roofs(found, lines, marks.missing_arms(scope, found), narrow=narrow),
+        paint=lambda narrow: _roofs(found, lines, narrow=narrow),
         says_enough=any(line["device"] == "GPU" for line in lines),
     )
+
+
+def _title(rows: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Which of the two ceilings is the lower one above most of the marks."""
+    corners = {line["device"]: line["flat"] / line["slope"] for line in lines}
+    sides = [row["x"] > corners[device] for row in rows if (device := row["series"].rpartition(" ")[2]) in corners]
+    if not sides:
+        return f"Arithmetic against memory traffic: {name}"
+    limit, other = ("arithmetic", "memory") if 2 * sum(sides) >= len(sides) else ("memory", "arithmetic")
+    n = sum(sides) if limit == "arithmetic" else len(sides) - sum(sides)
+    said = f"The limit is {limit}, not {other}" + ("" if n == len(sides) else f", in {n} of {len(sides)} cases")
+    return f"{said}: {name}"
 
 
 def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[Mapping[str, Any]]) -> str:
@@ -100,7 +113,7 @@ def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[M
     return text
 
 
-def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Sequence[str], *, narrow: bool) -> Layers:
+def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: bool) -> Layers:
     """Points below the two ceilings of each device, both axes logarithmic; a name once for each group of points."""
     height = 330 if narrow else 400
     corners = [line["flat"] / line["slope"] for line in lines]
@@ -134,6 +147,8 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Seq
         plane.take(row["x"], row["value"], 6)
         for k in range(9):
             plane.take(row["x"], row["low"] * (row["high"] / row["low"]) ** (k / 8), 4)
+    # Points of one network are above each other on both devices; one name is enough.
+    named = rows[-1]["series"].rpartition(", ")[2] if rows else ""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
@@ -146,10 +161,12 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Seq
     layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2="high:Q", color=colour))
     layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
     roofs = alt.Chart(axes.data(labels.roof_names(plane, lines, x_domain, y_domain)))
-    layers.append(roofs.mark_text(fontSize=11, color=COLOURS["ink-soft"]).encode(x=x, y=y, text="text:N"))
-    names = alt.Chart(axes.data(labels.group_names(plane, groups)))
-    layers.append(names.mark_text(fontSize=11, color=COLOURS["ink"]).encode(x=x, y=y, text="text:N"))
-    layers += curves.notes(missing, narrow=narrow)
+    layers.append(roofs.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]).encode(x=x, y=y, text="text:N"))
+    names = alt.Chart(
+        axes.data(labels.group_names(plane, {key: same for key, same in groups.items() if key[1] == named}))
+    )
+    layers.append(names.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink"]).encode(x=x, y=y, text="text:N"))
+    layers += curves.notes([] if rows else [NOT_MEASURED], narrow=narrow)
     return alt.layer(*layers, height=height)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from collections.abc import Sequence
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
+from bench.report.charts.paint.axes import BACKEND_NAMES
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -50,12 +54,37 @@ def speed_by_workload(scope: Scope) -> Picture:
         marks.quantity(scope, label, series, record, quantities.throughput)
         for _, label, series, record in marks.every_arm(scope, known)
     ]
-    found = marks.collapsed(found)
-    if not scope.has_gpu():
-        found.append(marks.absent("GPU, all workloads", "GPU", scope.without_gpu()))
+    found = marks.drawn(found)
     return Picture(
-        title="Training speed by workload and backend",
+        title=_title(scope, found),
         description=marks.in_words(f"Samples per second of steady training{scope.place()}", found, marks.fmt_rate),
         rows=found,
-        paint=lambda narrow: forest.forest(found, "samples per second (log scale, higher is better)", narrow=narrow),
+        note="How many pictures, texts or rows a second each framework trains on.",
+        paint=lambda narrow: forest.forest(
+            found, "samples per second (log scale, higher is better)", narrow=narrow, row_px=9, gap=0.8
+        ),
     )
+
+
+def _title(scope: Scope, found: Sequence[Mark]) -> str:
+    """How many networks each framework trains fastest, beyond its interval, on the device that leads."""
+    device = "GPU" if scope.has_gpu() else "CPU"
+    by_row: dict[str, list[Mark]] = {}
+    for mark in found:
+        if mark["value"] is not None and mark["series"].endswith(device):
+            by_row.setdefault(mark["row"], []).append(mark)
+    names = [BACKEND_NAMES[backend] for backend in scope.backends()]
+    compared = [sorted(same, key=lambda mark: -mark["low"]) for same in by_row.values() if len(same) > 1]
+    if not compared:
+        return "How fast networks train"
+    clear = [same[0] for same in compared if same[0]["low"] > max(mark["high"] for mark in same[1:])]
+    wins = Counter(mark["series"].partition(",")[0] for mark in clear)
+    first, *rest = sorted(names, key=lambda name: -wins[name])
+    if not clear:
+        return f"No framework is clearly the fastest on any of {len(compared)} networks"
+    if wins[first] == len(compared):
+        rest = []
+    others = [f"{name} {wins[name] or 'none'}" for name in rest]
+    draws = len(compared) - len(clear)
+    others += [f"{draws} a draw"] if draws else []
+    return ", ".join([f"{first} trains {marks.of_all(wins[first], len(compared))} networks fastest", *others])

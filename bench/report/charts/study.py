@@ -157,11 +157,33 @@ def study(scope: Scope) -> Picture:
             time = None if row is None else row.value(backend)
             if record is not None and time is not None:
                 found.append(marks.estimated(scope, item.label, axes.series(device, backend), time, record))
-        if not any(mark["row"] == item.label for mark in found):
-            found.append(marks.absent(item.label, axes.series(*next(iter(arms))), NOT_MEASURED))
+    found = marks.drawn(found or [marks.absent(spec.title, axes.EVERY, NOT_MEASURED)], rising=True)
     return Picture(
-        title=f"Time per call: {spec.title}",
+        title=_title(found) or f"Time per call: {spec.title}",
+        note=f"{spec.title}: time of a call.",
         description=marks.in_words(f"Seconds per call, {spec.title}{scope.place()}", found, fmt.seconds),
         rows=found,
-        paint=lambda narrow: forest.forest(found, "seconds per call (log scale, lower is better)", narrow=narrow),
+        paint=lambda narrow: forest.forest(
+            found, "time per call (log scale, lower is better)", narrow=narrow, row_px=14, is_time=True
+        ),
     )
+
+
+def _title(found: list[Mark]) -> str:
+    """The slowest way over the fastest on one backend and device, where they are furthest apart; empty without two."""
+    by_series: dict[str, list[Mark]] = {}
+    for mark in found:
+        if mark["value"] is not None:
+            by_series.setdefault(mark["series"], []).append(mark)
+    ends = [
+        (min(same, key=lambda mark: mark["value"]), max(same, key=lambda mark: mark["value"]))
+        for same in by_series.values()
+        if len(same) > 1
+    ]
+    if not ends:
+        return ""
+    fast, slow = max(ends, key=lambda pair: pair[1]["value"] / pair[0]["value"])
+    if slow["low"] <= fast["high"]:
+        return "All ways take about as long"
+    times = fmt.number(slow["value"] / fast["value"], 2)
+    return f"{slow['series']}: {slow['row']} takes {times} times as long as {fast['row']}"

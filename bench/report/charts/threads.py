@@ -8,6 +8,7 @@ import msgspec
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
 from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.cells import is_headline
@@ -76,20 +77,32 @@ def threads(scope: Scope) -> Picture:
                 found.append(marks.estimated(scope, label, axes.series("cpu", backend), gain, *both))
     n = 0 if scope.session is None else scope.session.session.n_cores_effective
     if not found:
-        found = [
-            marks.absent(scope.title_of(w), axes.series("cpu", scope.backends()[0]), NOT_MEASURED)
-            for w in marks.models(scope)
-        ]
+        found = [marks.absent("every network", axes.EVERY, NOT_MEASURED)]
+    found = marks.drawn(found)
     return Picture(
-        title=f"Training speed on {fmt.cores(n)} over one" if n > 1 else "Training speed by cores",
+        title=_title(found, n),
         description=marks.in_words(
             f"Training speed on all cores over the speed on one{scope.place()}", found, fmt.ratio
         ),
         rows=found,
         paint=lambda narrow: forest.forest(
-            found, "times the speed on one core (log scale; right of 1 more cores pay)", narrow=narrow, rule_at=1.0
+            found, "times the speed on one core (log scale; right of 1 more cores pay)", narrow=narrow, rule_at=1.0,
+            row_px=14,
         ),
-    )
+        note="Training speed on all cores over that on one.",
+    )  # fmt: skip
+
+
+def _title(found: list[Mark], n_cores: int) -> str:
+    """How many networks gain from all cores, and at most how much."""
+    gains = [mark for mark in found if mark["value"] is not None]
+    if not gains:
+        return "Training speed by cores"
+    rows = {mark["row"] for mark in gains}
+    n_faster = len({mark["row"] for mark in gains if mark["low"] > 1})
+    most = fmt.number(max(mark["value"] for mark in gains), 2)
+    faster = marks.of_all(n_faster, len(rows))
+    return f"{fmt.cores(n_cores)} train {faster} networks faster than one, up to {most} times as fast"
 
 
 def _is_drawn(row: Row) -> bool:

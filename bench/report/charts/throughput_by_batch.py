@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
+from bench.report.charts.marks import Mark
 from bench.report.charts.paint import curves
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -72,15 +73,27 @@ def throughput_by_batch(scope: Scope) -> Picture:
     found = marks.curve(scope, records, _batch, quantities.throughput)
     title = scope.title_of(workload) if workload else "training"
     return Picture(
-        title=f"Throughput by batch size: {title}",
+        title=_title(scope, found) or f"Speed by batch size: {title}",
         description=marks.in_words(f"Samples per second by batch size, {title}{scope.place()}", found, marks.fmt_rate),
         rows=found,
         paint=lambda narrow: curves.curves(
-            found,
-            "batch size (log scale)",
-            "samples per second (log scale, higher is better)",
-            marks.missing_arms(scope, found),
-            narrow=narrow,
-            base=2,
+            found, "batch size (log scale)", "samples per second (log scale, higher is better)", narrow=narrow, base=2
         ),
+        note=f"Training: {title}.",
     )
+
+
+def _title(scope: Scope, found: list[Mark]) -> str:
+    """What the largest batch gains over the smallest, by framework on the device that leads; empty if there is none."""
+    device = "GPU" if scope.has_gpu() else "CPU"
+    lines: dict[str, list[Mark]] = {}
+    for mark in found:
+        if mark["value"] is not None and not mark["label"] and mark["series"].endswith(device):
+            lines.setdefault(mark["series"].partition(",")[0], []).append(mark)
+    ends = {name: (same[0], same[-1]) for name, same in lines.items() if len(same) > 1}
+    if not ends:
+        return ""
+    small, large = (min(pair[k]["x"] for pair in ends.values()) for k in (0, 1))
+    gains = sorted(((b["value"] / a["value"], name) for name, (a, b) in ends.items()), reverse=True)
+    first, *rest = (f"{name} {fmt.number(gain, 2)}" for gain, name in gains)
+    return f"Batch {large} instead of {small} on the {device}: {', '.join([f'{first} times as fast', *rest])}"

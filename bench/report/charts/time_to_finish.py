@@ -31,7 +31,6 @@ from bench.workloads import registry
 # What people can have for nothing, what a gamer may own, what a data centre has; by the names that people say.
 CARDS = {"T4": "Tesla T4", "RTX 4070": "GeForce RTX 4070", "A100": "A100 SXM4 40 GB"}
 SOON_S = 600.0
-UNITS = ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,15 +175,15 @@ def time_to_finish(scope: Scope) -> Picture:
     n_soon = sum(row.cpu_time.value <= SOON_S for row in rows)
     if not found:
         found = [marks.absent(job.title, MEASURED["cpu"], axes.NOT_MEASURED) for job in JOBS]
-    title = f"A CPU finishes {n_soon} of {len(rows)} familiar jobs within ten minutes"
+    title = f"A CPU finishes {marks.of_all(n_soon, len(rows))} familiar jobs within ten minutes"
     return Picture(
         title=title if rows else "Time to finish familiar jobs",
         description=marks.in_words(f"Time to finish familiar jobs{scope.place()}", found, fmt.seconds),
         rows=found,
-        note="The ranges of the cards are estimated and leave out start-up, compiling and loading.",
+        note=f"Ranges of the cards are estimated, without start-up, compiling and loading. {_refused(rows)}".strip(),
         paint=lambda narrow: forest.forest(
-            found, "time to finish (log scale, lower is better)", narrow=narrow, row_px=13,gap=0.5,
-            axis=axes.spans_axis(narrow=narrow), foot=_foot(rows),
+            found, "time to finish (log scale, lower is better)", narrow=narrow, row_px=13, gap=0.3,
+            axis=axes.spans_axis(narrow=narrow),
         ),
     )  # fmt: skip
 
@@ -193,20 +192,14 @@ def _marks(scope: Scope, row: Row) -> Iterator[Mark]:
     title = row.job.title
     for device, record, time in (("cpu", row.cpu, row.cpu_time), ("gpu", row.gpu, row.gpu_time)):
         if record is not None and time is not None:
-            said = f"{device.upper()}: {_spoken(time.value)}"
+            said = f"{device.upper()}: {marks.spoken(time.value)}"
             yield marks.estimated(scope, title, MEASURED[device], time, record) | {"label": said}
     for said, answer in row.guesses.items():
         if answer.kind != "refused":
             yield marks.guessed(title, said, marks.times_step(answer, row.n_steps), said, scope.evidence.refs(row.cpu))
 
 
-def _spoken(seconds: float) -> str:
-    """A time in two digits and one unit."""
-    size, unit = next((pair for pair in UNITS if seconds >= 2 * pair[0]), (1.0, "s"))
-    return f"{fmt.number(seconds / size, 2)} {unit}"
-
-
-def _foot(rows: list[Row]) -> str:
+def _refused(rows: list[Row]) -> str:
     """Which jobs have no estimate, and the word for why."""
     refused = {
         row.job.title: answer.range_of

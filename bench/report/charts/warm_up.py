@@ -76,20 +76,31 @@ def warm_up(scope: Scope) -> Picture:
     found = []
     for device, backend in marks.arms(scope):
         series, row = axes.series(device, backend), known.get((workload, device, backend))
-        panels.append((series, NOT_MEASURED if row is None else row[1]))
         if row is not None:
+            panels.append((series, row[1]))
             mark = marks.absent(series, series, NOT_MEASURED) | {"note": None, "cells": scope.evidence.refs(row[0])}
             found += [mark | {"value": point.factor, "x": point.at_s} for point in row[1].points]
-    if not scope.has_gpu():
-        panels.append(("GPU", scope.without_gpu()))
+    panels = panels or [("every framework", NOT_MEASURED)]
     title = scope.title_of(workload) if workload else "training"
     what = f"Time of a training step over the measured one, after the first step, {title}{scope.place()}"
     return Picture(
-        title=f"Warm-up and steady part: {title}",
+        title=f"{_finding(panels)}: {title}",
         description=_traces_in_words(what, panels),
         rows=found,
+        note="Time of a step, over the time of those that we measure, shaded.",
         paint=lambda narrow: paint_panels.trace_panels(panels, narrow=narrow),
     )
+
+
+def _finding(panels: Sequence[Panel]) -> str:
+    """When the steps settle, over all frameworks, and how many never do."""
+    drawn = [trace for _, trace in panels if not isinstance(trace, str)]
+    settled = [trace.from_s for trace in drawn if trace.settled]
+    if not settled:
+        return "Steps never settle" if drawn else "How steps settle"
+    span = " to ".join(dict.fromkeys(marks.spoken(time) for time in (min(settled), max(settled))))
+    never = len(drawn) - len(settled)
+    return f"Steps settle {span} after the first" + (f", in {never} of {len(drawn)} frameworks never" if never else "")
 
 
 def _traces_in_words(what: str, panels: Sequence[Panel]) -> str:

@@ -163,7 +163,7 @@ class Voice:
         return CHART.figure(
             anchor,
             drawing.title,
-            " ".join(filter(None, (drawing.session and self._chart_note(drawing.session), drawing.note))),
+            " ".join(filter(None, (drawing.note, drawing.session and self._chart_note(drawing.session)))),
             [self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow")],
             self.table(drawing.id, drawing.workload, first=drawing.session),
             csv=here(f"{files}.csv"),
@@ -226,11 +226,11 @@ class Voice:
 
     def _chart_note(self, session: SessionResults) -> str:
         """Where and when a chart was measured, and a warning where that session does not agree with itself."""
-        whose = "This machine" if session.is_local else session.machine.id
+        whose = "this machine" if session.is_local else session.machine.id
         passed = self.evidence.view(session).has_passed_self_test
         warning = {True: "", False: " It differs from itself.", None: " It was not tested against itself."}[passed]
-        where = f"{whose}: {self.site.machine_words(session)}, {markup.finished_at(session)}"
-        return f"{where}. Medians with 95 % intervals.{warning}"
+        where = f"{self.site.machine_words(session)} ({whose}), {markup.finished_at(session)}"
+        return f"Measured on {where}; lines are 95 % intervals.{warning}"
 
     def verdict(self, verdict_id: str) -> Markup:
         """What a rule says today: badge, sentence, rule."""

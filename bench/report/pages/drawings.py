@@ -25,6 +25,10 @@ from bench.report.stats import format as fmt
 
 VEGA = "assets/vega/vega.js"
 CHART = templates.macros("chart.html.j2")
+MAKERS = re.compile(r"\b(NVIDIA|AMD|Intel) ")
+# The fill of a bar that is an estimated range, here or in a legend; not a band, which is paler.
+ESTIMATED = re.compile(r'<path(?![^>]* opacity="0)[^>]*style="fill:var\(--chart-estimated\)[^>]*>')
+DIGITS = re.compile(r"(?:\.0|(\.\d))\d+\b")
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
@@ -46,8 +50,9 @@ def others(chart_id: str) -> tuple[chart.Other, ...]:
     found = []
     for workload, row_ids in comparisons.comparisons().speedups.items():
         for figure in map(published.lookup, row_ids):
-            label = f"{figure.value}x: {figure.hardware} ({pages_plain.short_source(figure.source)}, {figure.date})"
-            found.append(chart.Other(workload=workload, value=float(figure.value), label=label))
+            label = f"{figure.value}x: {MAKERS.sub('', figure.hardware)}"
+            source = pages_plain.short_source(figure.source)
+            found.append(chart.Other(workload=workload, value=float(figure.value), label=label, source=source))
     return tuple(found)
 
 
@@ -89,8 +94,15 @@ def placed(drawn: str, drawing: chart.Drawing, anchor: str, kind: str) -> Markup
     if found is None:
         raise ValueError("the renderer drew no SVG")
     # Clip paths are named by number; two drawings on one page must not share them.
-    body = re.sub(r'(id="|url\(#)(clip\d+|gradient_\d+)', rf"\g<1>{anchor}-\g<2>", found[2])
-    return CHART.drawing(anchor, kind, found[1], drawing.title, drawing.description, Markup(body))
+    body = re.sub(r'(id="|url\(#)(clip\d+)', rf"\g<1>{anchor}-\g<2>", found[2])
+
+    def hatched(bar: re.Match[str]) -> str:
+        whole = re.sub(r' fill-opacity="[^"]*"', "", bar[0])
+        return whole.replace("fill:var(--chart-estimated)", f"fill:url(#{anchor}-hatch)", 1)
+
+    body, n_bars = ESTIMATED.subn(hatched, body)
+    lines = CHART.hatch(f"{anchor}-hatch") if n_bars else ""
+    return CHART.drawing(anchor, kind, found[1], drawing.title, drawing.description, lines + Markup(body))
 
 
 def svg(spec: dict[str, Any], drawing: chart.Drawing, anchor: str, kind: str) -> Markup:
@@ -122,8 +134,10 @@ def themed(drawn: str) -> str:
         end = 2 if tag.endswith("/>") else 1
         return f'{tag[:-end]} style="{";".join(styles)}"{tag[-end:]}'
 
-    drawn = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", drawn)
+    drawn = re.sub(r' (?:aria-[a-z]+|role|font-family|pointer-events)="[^"]*"', "", drawn)
     drawn = re.sub(r"<path[^>]*? d=\"\"[^>]*/>", "", drawn)
+    # A tenth of a pixel is seen by nobody.
+    drawn = re.sub(r' (?:d|transform|[xy][12]?|width|height)="[^"]*"', lambda found: DIGITS.sub(r"\1", found[0]), drawn)
     return re.sub(r"<[a-z][^>]*>", restyled, drawn)
 
 

@@ -15,6 +15,7 @@ from bench.schema import BACKENDS, DEVICES
 WIDE_PX = 640
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
+TEXT_PX = {False: 12, True: 11}  # of texts in the plot, on a desk and on a phone
 NOT_MEASURED = "not measured yet"
 EVERY = "every arm"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
@@ -48,8 +49,7 @@ BAR_STYLE: dict[str, Any] = {
     "fill": COLOURS["estimated"],
     "fillOpacity": 0.2,
     "stroke": COLOURS["estimated"],
-    "strokeWidth": 1.2,
-    "strokeDash": [3, 1.5],
+    "strokeWidth": 1,
 }
 
 
@@ -136,6 +136,22 @@ def spans_axis(*, narrow: bool) -> alt.Axis:
     """Seconds in words a person uses, from a second to a year."""
     shown: dict[float, str] = {at: name for at, name in SPANS.items() if not narrow or name in ROOMY_SPANS}
     return named_axis(shown)
+
+
+TIMES = {1e-6: "1 µs", 1e-5: "10 µs", 1e-4: "0.1 ms", 1e-3: "1 ms", 1e-2: "10 ms", 0.1: "0.1 s", 1.0: "1 s"}
+TIMES |= {10.0: "10 s", 60.0: "1 min", 600.0: "10 min", 3600.0: "1 hour", 36e3: "10 hours", 86400.0: "1 day"}
+UNITS = ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"))
+
+
+DECADES = {at: name for at, name in TIMES.items() if at <= 10} | {100.0: "100 s"}  # where two axes are alike
+
+
+def times(domain: tuple[float, float], *, narrow: bool) -> dict[float, str]:
+    """Seconds within a logarithmic axis that have a name, with it."""
+    decades = math.log10(domain[1] / domain[0])
+    steps = () if decades > (2 if narrow else 3) else (3, 30, 300) if decades > 1 else (2, 5, 20, 50, 200, 500)
+    known = TIMES | {at * size: f"{at} {unit}" for size, unit in UNITS for at in steps if at * size < 3600}
+    return {at: name for at, name in sorted(known.items()) if domain[0] <= at <= domain[1]}
 
 
 def named_axis(names: Mapping[float, str]) -> alt.Axis:

@@ -17,12 +17,12 @@ from bench.report.charts.paint.axes import (
     NARROW_PX,
     OURS,
     PUBLISHED,
+    TEXT_PX,
     WIDE_PX,
     Layers,
 )
 
 BAR_PX = 9
-TEXT_PX = {False: 12, True: 11}  # of texts in the plot, on a desk and on a phone
 
 
 class _Strip(NamedTuple):
@@ -110,7 +110,7 @@ def _lines(
             used += 1
             first = same[0]
             if first["value"] is not None and first["label"] and strip.beside(first) is None:
-                start, text = strip.below(first, 2 if narrow else 1)
+                start, text = strip.below(first, 2)
                 below[slot] = {"start": start, "text": text, "y": used + 0.35 * text_lines}
                 used += (text.count("|") + 1) * text_lines
         name = axes.wrapped(label, name_chars)
@@ -153,12 +153,12 @@ def forest(
     gap: float = 0.6,
     name_chars: int | None = None,
     axis: alt.Axis | None = None,
-    foot: str = "",
+    is_time: bool = False,
 ) -> Layers:
     """One line per result: point and interval, the bar of an estimated range, or the reason why there is none.
 
     ``gap`` is the room between two rows in lines; a name is broken after ``name_chars``; ``axis`` replaces the plain
-    one, below which the ``foot`` stands.
+    one; ``is_time`` writes seconds as people say them.
     """
     slots: dict[str, set[str]] = {}
     for row in rows:
@@ -176,9 +176,9 @@ def forest(
         scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
         axis=axes.names_axis(lines.names),
     )
-    below = axes.wrapped(foot, 38 if narrow else 80).split("|") if foot else []
-    said = axes.axis_title(title, narrow)
-    x = {"title": [*([said] if isinstance(said, str) else said), *below], "scale": axes.scale(domain, log)}
+    x = {"title": axes.axis_title(title, narrow), "scale": axes.scale(domain, log)}
+    if is_time and styles:
+        axis = axes.named_axis(axes.times(domain, narrow=narrow))
     axis = axis or axes.axis(domain, log, narrow, lines.data)
     layers = _marks(lines.data, styles, x, axis, y, narrow=narrow, rule_at=rule_at)
     for role in ("ink-soft", "published", "estimated", "missing"):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, Layers
+from bench.report.charts.paint.axes import COLOURS, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import traces
 
@@ -54,7 +54,7 @@ def _lines(panels: Iterable[Panel], strip: _Strip, end_s: float) -> _Lines:
             heads.append({"y": top + 8, "text": f"{series}: {trace}", "role": "missing"})
             top += BARE_PX
             continue
-        step = f"{series}: {'steady ' if trace.settled else ''}step {fmt.seconds(trace.step_s)}"
+        step = f"{series}: {fmt.seconds(trace.step_s)} a step"
         step += "" if trace.settled else ", never settled"
         heads.append({"y": top + 8, "text": step, "role": "ink"})
         top += HEAD_PX
@@ -106,9 +106,9 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
         strips.mark_rect(color=COLOURS["grid"], opacity=0.65).encode(x=x, x2="end:Q", y=y, y2="foot:Q"),
         rules.mark_rule(color=COLOURS["rule"], strokeWidth=1, strokeDash=[2, 3]).encode(y=y),
         strips.mark_rule(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y, y2="foot:Q"),
-        strips.mark_text(align="left", baseline="top", dx=5, dy=3, fontSize=10, color=COLOURS["ink-soft"]).encode(
-            x=word, y=y, text=alt.value("measured")
-        ),
+        strips.mark_text(
+            align="left", baseline="top", dx=5, dy=3, fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]
+        ).encode(x=word, y=y, text=alt.value("measured")),
         marks.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail="series:N"),
         marks.transform_filter("!datum.steady")
         .mark_point(filled=True, fill=COLOURS["surface"], size=26, strokeWidth=1.5, opacity=1)
@@ -121,7 +121,7 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
         texts = alt.Chart(axes.data([head for head in heads if head["role"] == role]))
         style = {"fontStyle": "italic"} if role == "missing" else {"fontWeight": 600}
         layers.append(
-            texts.mark_text(align="left", fontSize=11 if role == "missing" else 12, color=COLOURS[role], **style)
+            texts.mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS[role], **style)
             .encode(x=alt.value(0), y=y, text="text:N")
         )  # fmt: skip
     return alt.layer(*layers, height=height)

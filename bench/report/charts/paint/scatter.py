@@ -71,10 +71,14 @@ def dots(x: Axis, y: Axis, places: Sequence[tuple[float, float]], role: str, *, 
     )
 
 
-def rule(y: Axis, at: float, *, narrow: bool) -> alt.Chart:
-    """A line across the plot."""
-    line = alt.Chart(axes.data([{"at": at}])).mark_rule(color=COLOURS["rule"], strokeWidth=1.5)
-    return line.encode(y=y.encoding(alt.Y, "at", narrow=narrow))
+def rule(y: Axis, at: float, below: str, *, narrow: bool) -> list[alt.Chart]:
+    """A line across the plot, and what lies below it at its right end."""
+    base = alt.Chart(axes.data([{"at": at}])).encode(y=y.encoding(alt.Y, "at", narrow=narrow))
+    name = base.mark_text(align="right", baseline="top", dx=-4, dy=5, fontSize=axes.TEXT_PX[narrow])
+    return [
+        base.mark_rule(color=COLOURS["rule"], strokeWidth=1.5),
+        name.encode(x=alt.value("width"), text=alt.value(below), color=alt.value(COLOURS["ink-soft"])),
+    ]
 
 
 def diagonal(x: Axis, y: Axis, *, narrow: bool) -> alt.Chart:

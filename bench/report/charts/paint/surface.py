@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NOT_MEASURED, Layers
+from bench.report.charts.paint.axes import COLOURS, NOT_MEASURED, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 
 
@@ -21,7 +21,7 @@ def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> Lay
     else:
         low, high = (values[0], values[-1]) if values else (1.0, 10.0)
         steps = [low * (max(high, low * 1.01) / low) ** (k / 7) for k in range(1, 7)]
-    data = [cell | {"text": _cell_text(cell, compares), "small": _cell_range(cell, compares)} for cell in cells]
+    data = [cell | {"text": _cell_text(cell, compares), "small": "" if narrow else _cell_range(cell)} for cell in cells]
     if not data:
         data = [{"width": "", "batch": "", "value": None, "text": NOT_MEASURED, "small": ""}]
     size = 34 if narrow else 46
@@ -43,15 +43,15 @@ def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> Lay
         drawn.mark_rect(stroke=COLOURS["surface"], strokeWidth=2).encode(
             color=alt.Color("value:Q", scale=shade(family), legend=None)
         ),
-        drawn.mark_text(fontSize=11 if narrow else 13, dy=-6, fontWeight=600).encode(
+        drawn.mark_text(fontSize=11 if narrow else 13, dy=0 if narrow else -7, fontWeight=600).encode(
             text=alt.Text("text:N"), color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
         ),
-        drawn.mark_text(fontSize=8.5 if narrow else 10, dy=8).encode(
+        drawn.mark_text(fontSize=12, dy=9).encode(
             text=alt.Text("small:N"), color=alt.Color("value:Q", scale=shade(f"{family}-ink"), legend=None)
         ),
         absent.mark_rect(fill=None, stroke=COLOURS["missing"], strokeDash=[3, 3]),
-        absent.transform_calculate(text=f"truncate(datum.text, {9 if narrow and batches else 28})")
-        .mark_text(fontSize=9 if narrow else 11, fontStyle="italic", color=COLOURS["missing"])
+        absent.transform_calculate(text=f"truncate(datum.text, {8 if narrow and batches else 20})")
+        .mark_text(fontSize=TEXT_PX[narrow], fontStyle="italic", color=COLOURS["missing"])
         .encode(text=alt.Text("text:N")),
     ]
     return alt.layer(*layers, height=size * max(len(widths), 2)).resolve_scale(color="independent")
@@ -63,7 +63,7 @@ def _cell_text(cell: Mapping[str, Any], compares: bool) -> str:
     return fmt.ratio(cell["value"]) if compares else _short(cell["value"])
 
 
-def _cell_range(cell: Mapping[str, Any], compares: bool) -> str:
+def _cell_range(cell: Mapping[str, Any]) -> str:
     if cell["value"] is None:
         return ""
     return f"{_short(cell['low'])}–{_short(cell['high'])}"
