@@ -32,10 +32,7 @@ DOORS = (
         {"faq": "Questions", "misconceptions": "Beliefs"},
     ),
     Door(
-        "Your job",
-        "How long yours takes, on which machine, for how much.",
-        "guides/your-job.md",
-        {"guides": "Guides"},
+        "Your job", "How long yours takes, on which machine, for how much.", "guides/your-job.md", {"guides": "Guides"}
     ),
     Door(
         "Machines and models",

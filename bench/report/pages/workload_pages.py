@@ -28,6 +28,7 @@ OF_A_MODEL = (
     quantities.throughput, quantities.step_time, quantities.latency, quantities.first_step, quantities.start_up,
     quantities.job_time, quantities.time_to_target, quantities.reached_frac,
 )  # fmt: skip
+MOST_OPEN = 12  # results that a table shows unfolded
 OF_A_PROBE = (quantities.step_time, quantities.first_step, quantities.flop_rate)
 
 
@@ -105,7 +106,10 @@ def _workload_page(site: Site, path: str, spec: Workload) -> str:
         ]
     speakers = tuple(filter(None, _speakers(site, spec.id)))
     scope = tables_table.TableScope(evidence=site.evidence, sessions=speakers, workloads=(spec.id,))
-    sections += [("", voice.chart(chart_id, workload=spec.id)) for chart_id in chart.of_workload(scope)]
+    charts = [voice.chart(chart_id, workload=spec.id) for chart_id in chart.of_workload(scope)]
+    sections += [("", shown) for shown in charts[:1]]
+    if more := charts[1:]:
+        sections.append(("", PARTS.folded(f"{len(more)} more chart{'s' if len(more) > 1 else ''}", join(more))))
     if jobs := _whole_jobs(site, path, spec):
         sections.append(("Does the whole equal its parts?", jobs))
     sections += [
@@ -208,7 +212,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
     first = "Machine, session" if with_machine else "Workload"
     table = PARTS.table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
     n = len(rows)
-    return PARTS.folded(f"{n} result{'s' if n != 1 else ''}", table, is_open=n <= 12)
+    return PARTS.folded(f"All {n} results" if n != 1 else "1 result", table, is_open=n <= MOST_OPEN)
 
 
 def _status(site: Site, page: str, session: SessionResults, record: Record) -> str:
