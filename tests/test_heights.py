@@ -1,4 +1,4 @@
-"""Readers' pages are short: every page of the committed records in a real browser, wide and on a phone, folds closed."""
+"""Readers' pages are short: every page of the committed records in a real browser, on a desk and on a phone."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from bench.report.claims.beliefs import Belief
 from bench.report.claims.case import Decided, Verdict
 from bench.report.claims.rule import WORDED, counted
 from bench.report.facts.fact import Fact
+from bench.report.pages import plain
 from bench.report.prose import bars
 from bench.report.prose.bars import PUBLISHED, Spec
 from bench.report.prose.source import PageError
@@ -28,6 +30,7 @@ BARS = templates.macros("bars.html.j2")
 ABOUT_EQUAL = 1.1  # ends whose quotient is below it are called equal
 MOST_CASES = 10
 MOST_LINEAR = 60  # from this quotient of the ends on, the scale is logarithmic
+PARTS_OF_A_NAME = re.compile(r", (?![^()]*\))")
 KINDS = {"measured": "measured here", "published": "published elsewhere", "estimated": "estimated"}
 FACTORS = {"TFLOP/s": 1e12, "GFLOP/s": 1e9, "TB/s": 1e12, "GB/s": 1e9, "MB/s": 1e6, "%": 0.01, "million": 1e6}
 UNITS = {"x": "ratio", "%": "frac", "TFLOP/s": "flop_per_s", "GFLOP/s": "flop_per_s", "million": "count"}
@@ -80,13 +83,15 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
         return table
     step = (len(found) - 1) / (MOST_CASES - 1)
     drawn = found if len(found) <= MOST_CASES else [found[round(step * at)] for at in range(MOST_CASES)]
+    names, shared = labels(voice, [case.name for case in drawn])
     rows = [
-        Row(case.name, case.low, case.value, case.high, belief.unit, _kind(case), "", voice.part(case.part))
+        Row(names[case.name], case.low, case.value, case.high, belief.unit, _kind(case), "", voice.part(case.part))
         for case in reversed(drawn)
     ]
     limits = [end for end in (belief.test.at_least, belief.test.at_most) if end]
     scale = Scale.of(rows, limits)
-    some = f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
+    some = f" All: {shared}." if shared else ""
+    some += f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
     kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
     return BARS.figure(
         f"{counted(found).text} {belief.counted}",
@@ -98,6 +103,20 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
         [scale.at(limit) for limit in limits],
         table,
     )
+
+
+def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Names of cases without what all of them share, which is returned apart; machines by the name of their CPU."""
+    cpus = {voice.evidence.view(s).label: s.machine.cpu_model for s in voice.evidence.sessions}
+    known = re.compile(rf"(,?) on ({'|'.join(map(re.escape, cpus))})\b") if cpus else None
+    tidy = {one: known.sub(lambda m: f", {cpus[m[2]]}", one) if known else one for one in names}
+    parts = {one: PARTS_OF_A_NAME.split(text.replace(" on the CPU", "")) for one, text in tidy.items()}
+    shared = [part for part in parts[names[0]] if all(part in other for other in parts.values())]
+    short = {one: ", ".join(part for part in own if part not in shared) or tidy[one] for one, own in parts.items()}
+    bare = {one: re.sub(r" \([^()]*\)", "", text) for one, text in short.items()}
+    if len(set(bare.values())) == len(set(short.values())):
+        short = bare  # sizes of a network that no other row has
+    return short, ", ".join(shared)
 
 
 def _ends(case: Decided) -> tuple[float, float]:
@@ -116,7 +135,8 @@ def finding(spec: Spec, rows: Sequence[Row]) -> str:
     template = spec.same if middle < ABOUT_EQUAL or low <= 1 else spec.says
     is_wide = "estimated" in (most.kind, least.kind) and high > 1.2 * low
     times = f"{_two(low)} to {_two(high)}" if is_wide else _two(middle)
-    return template.format(most=most.label, least=least.label, times=times)
+    values = {"most_value": plain.plain(most.shown), "least_value": plain.plain(least.shown)}
+    return template.format(most=most.label, least=least.label, times=times, **values)
 
 
 def _two(value: float) -> str:

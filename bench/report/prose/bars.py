@@ -17,7 +17,7 @@ KEY = "bars"
 CALL = re.compile(r"\{\{\s*bars\(\)\s*\}\}")
 PUBLISHED = "published/"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
-PLACEHOLDERS = ("most", "least", "times")
+PLACEHOLDERS = ("most", "least", "times", "most_value", "least_value")
 MOST_ROWS = 8
 
 
@@ -26,7 +26,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     shows: str  # what each bar is, with its unit in words
     rows: dict[str, str]  # label: a fact, or "published/" and the id of a row
-    says: str  # the finding; {most}, {least} are labels, {times} how many times the one is the other
+    says: str  # the finding; {most}, {least} are labels, {most_value}, {least_value} values, {times} their quotient
     same: str  # the finding where the ends are about equal
     sort: bool = True  # longest first; else as written, where the order means something
 
