@@ -57,6 +57,7 @@ def test_every_mark_is_a_number_of_a_row_of_its_table(name: str):
     found, wrong, n_marks = evidence(name), [], 0
     for chart_id, workload in drawn(found):
         session, made = draw.picture(chart_id, found, workload=workload)
+        assert len(made.title) <= 100, "two lines on a desk, four on a phone"
         table = make_table.make(chart_id, found, workload=workload, first=session)
         rows = [
             (

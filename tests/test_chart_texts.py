@@ -13,7 +13,7 @@ from tests.sites import Sites
 pytestmark = pytest.mark.browser
 
 LEAST_PX = {1280: 12.0, 390: 11.0}  # size of a text by the width of the window
-MOST_PX = {1280: 580, 390: 700}  # height of a drawing: a page that answers has room for one beside its words
+MOST_PX = {1280: 600, 390: 720}  # height of a drawing: a page that answers has room for one beside its words
 SCHEMES = ("default", "slate")
 # Of each drawing that is shown: its figure, its frame, and of its texts what, where and how large.
 DRAWINGS = """() => [...document.querySelectorAll('figure.chart')].map(figure => {

@@ -381,7 +381,9 @@ def test_a_workloads_page_shows_the_gpu_that_ran_it_whichever_machine_leads(besi
     n_gaps = text.count('>GPU</th><td><span class="missing">')  # nobody predicted with the digits network
     assert n_gaps == (workload == "cnn-digits") and "GPU: not measured yet" not in text
     assert "TensorFlow, GPU, " in text and ", TF32</th>" in text
-    drawn = dict(re.findall(r'<figure class="chart" id="chart-(\w[\w-]*?)--.*?chart-note">[^<]*?\(([\w-]+)\), \d', text))
+    drawn = dict(
+        re.findall(r'<figure class="chart" id="chart-(\w[\w-]*?)--.*?chart-note">[^<]*?\(([\w-]+)\), \d', text)
+    )
     assert {"gpu-16c"} == {machine for chart, machine in drawn.items() if chart != "roofs"}, "no bandwidth for a roof"
 
 

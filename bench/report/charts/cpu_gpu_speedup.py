@@ -140,7 +140,7 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
             "times the CPU's speed (log scale; right of 1 the GPU is faster)",
             narrow=narrow,
             rule_at=1.0,
-            row_px=16,
+            row_px=13,
         ),
     )
 

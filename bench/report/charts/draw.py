@@ -101,6 +101,7 @@ def _finished(drawing: Layers, width: int) -> dict[str, Any]:
             "labelLimit": 0,
             "titlePadding": 10,
             "labelOverlap": True,
+            "labelSeparation": 6,
         },
         "legend": {
             "labelColor": ink,

@@ -105,7 +105,7 @@ def _title(cells: list[Mark], *, compares: bool) -> str:
     for width in (known[0]["width"], known[-1]["width"]):
         of_width = [cell["value"] for cell in known if cell["width"] == width]
         said.append(f"{fmt.number(of_width[-1] / of_width[0], 2)} times")
-    return f"The largest batch trains the narrowest net {said[0]} as fast as the smallest, the widest {said[1]}"
+    return f"Larger batches make the narrowest net up to {said[0]} as fast, the widest {said[1]}"
 
 
 def _surface_cells(scope: Scope) -> list[Mark]:

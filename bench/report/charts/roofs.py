@@ -115,7 +115,7 @@ def _roofs_in_words(what: str, rows: Sequence[dict[str, Any]], lines: Sequence[M
 
 def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: bool) -> Layers:
     """Points below the two ceilings of each device, both axes logarithmic; a name once for each group of points."""
-    height = 330 if narrow else 400
+    height = 400
     corners = [line["flat"] / line["slope"] for line in lines]
     across = [row["x"] for row in rows] + corners or [1.0, 100.0]
     up = [row[key] for row in rows for key in ("low", "high")] + [line["flat"] for line in lines] or [1.0, 100.0]

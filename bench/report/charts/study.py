@@ -158,19 +158,26 @@ def study(scope: Scope) -> Picture:
             if record is not None and time is not None:
                 found.append(marks.estimated(scope, item.label, axes.series(device, backend), time, record))
     found = marks.drawn(found or [marks.absent(spec.title, axes.EVERY, NOT_MEASURED)], rising=True)
+    finding, which = _finding(found)
     return Picture(
-        title=_title(found) or f"Time per call: {spec.title}",
-        note=f"{spec.title}: time of a call.",
+        title=f"{spec.title}: {finding or 'time of a call'}",
+        note=f"Time of a call. {which}".strip(),
         description=marks.in_words(f"Seconds per call, {spec.title}{scope.place()}", found, fmt.seconds),
         rows=found,
         paint=lambda narrow: forest.forest(
-            found, "time per call (log scale, lower is better)", narrow=narrow, row_px=14, is_time=True
+            found,
+            "time per call (log scale, lower is better)",
+            narrow=narrow,
+            row_px=9,
+            gap=0.8,
+            name_chars=22 if narrow else 32,
+            is_time=True,
         ),
     )
 
 
-def _title(found: list[Mark]) -> str:
-    """The slowest way over the fastest on one backend and device, where they are furthest apart; empty without two."""
+def _finding(found: list[Mark]) -> tuple[str, str]:
+    """How far the times of one backend on one device are apart at most, and which they are; empty without two."""
     by_series: dict[str, list[Mark]] = {}
     for mark in found:
         if mark["value"] is not None:
@@ -181,9 +188,9 @@ def _title(found: list[Mark]) -> str:
         if len(same) > 1
     ]
     if not ends:
-        return ""
+        return "", ""
     fast, slow = max(ends, key=lambda pair: pair[1]["value"] / pair[0]["value"])
+    which = f"The furthest apart, {slow['series']}: {slow['row']}; {fast['row']}."
     if slow["low"] <= fast["high"]:
-        return "All ways take about as long"
-    times = fmt.number(slow["value"] / fast["value"], 2)
-    return f"{slow['series']}: {slow['row']} takes {times} times as long as {fast['row']}"
+        return "all times are about the same", which
+    return f"up to {fmt.number(slow['value'] / fast['value'], 2)} times from fastest to slowest", which

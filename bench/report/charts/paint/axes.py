@@ -79,7 +79,7 @@ def legend(styles: Mapping[str, Any], *, narrow: bool) -> alt.Legend | None:
     if len(styles) < 2:
         return None
     longest = sorted(map(len, styles))
-    columns = (1 if sum(longest[-2:]) > 32 else 2) if narrow else min(len(styles), 3 if sum(longest) > 75 else 4)
+    columns = (1 if sum(longest[-2:]) > 26 else 2) if narrow else min(len(styles), 3 if sum(longest) > 75 else 4)
     return alt.Legend(orient="top", title=None, columns=columns, symbolOpacity=1)
 
 
@@ -150,7 +150,7 @@ def times(domain: tuple[float, float], *, narrow: bool) -> dict[float, str]:
     """Seconds within a logarithmic axis that have a name, with it."""
     decades = math.log10(domain[1] / domain[0])
     steps = () if decades > (2 if narrow else 3) else (3, 30, 300) if decades > 1 else (2, 5, 20, 50, 200, 500)
-    known = TIMES | {at * size: f"{at} {unit}" for size, unit in UNITS for at in steps if at * size < 3600}
+    known = TIMES | {at * size: f"{at} {unit}" for size, unit in UNITS for at in steps if at <= 30 or size < 1}
     return {at: name for at, name in sorted(known.items()) if domain[0] <= at <= domain[1]}
 
 
@@ -177,7 +177,7 @@ def names_axis(names: Mapping[float, str]) -> alt.Axis:
 
 def axis_title(title: str, narrow: bool) -> str | list[str]:
     """Title of an axis, in two lines on a phone."""
-    return wrapped(title, 42).split("|") if narrow else title
+    return wrapped(title, 36).split("|") if narrow else title
 
 
 def wrapped(text: str, width: int) -> str:

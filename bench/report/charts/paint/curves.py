@@ -12,7 +12,7 @@ from bench.report.charts.paint import axes
 from bench.report.charts.paint.axes import COLOURS, NARROW_PX, NOT_MEASURED, TEXT_PX, WIDE_PX, Layers
 
 NAMES_PX = {False: 13.5, True: 12.5}  # from one name at the end of a line to the next
-SIDE_PX = 62  # of a plot, left of it: ticks and title of the axis
+SIDE_PX = {False: 68, True: 84}  # left of a plot: ticks and title of the axis
 
 
 def curves(
@@ -26,7 +26,7 @@ def curves(
     pad = math.sqrt(base) if len(sizes) > 1 else base
     names = _names(drawn_rows, domain, height, narrow=narrow)
     room = max((len(name["text"]) for name in names), default=0) * 0.58 * TEXT_PX[narrow] + 12
-    share = room / ((NARROW_PX if narrow else WIDE_PX) - SIDE_PX)
+    share = room / ((NARROW_PX if narrow else WIDE_PX) - SIDE_PX[narrow])
     left, right = sizes[0] / pad, sizes[-1] * 1.02
     x = alt.X(
         "x:Q",

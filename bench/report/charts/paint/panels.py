@@ -14,7 +14,7 @@ from bench.report.stats import format as fmt
 from bench.report.stats import traces
 
 Panel = tuple[str, traces.Shown | str]  # name of the arm, and its trace or why it has none
-STRIP_PX, HEAD_PX, BARE_PX, GAP_PX = 62.0, 20.0, 22.0, 12.0
+STRIP_PX, HEAD_PX, BARE_PX, GAP_PX = 54.0, 20.0, 22.0, 12.0
 
 
 class _Strip(NamedTuple):
@@ -82,7 +82,7 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
             f"{name}:Q",
             title="seconds since the first step ended",
             scale=alt.Scale(domain=[0, end_s], nice=False),
-            axis=alt.Axis(grid=False, labels=bool(drawn), ticks=bool(drawn), tickCount=5 if narrow else 8),
+            axis=alt.Axis(grid=False, labels=bool(drawn), ticks=bool(drawn), tickCount=3 if narrow else 8),
         )
         for name in ("x", "at")
     )
