@@ -10,6 +10,7 @@ from bench.report.pages.markup import PARTS
 from bench.report.prose.shape import FENCE, FOLDED, LAST, NUMBERS, SOURCES
 
 HEADING = re.compile(r"## (.+?)(?: \{[^}]*\})?$")
+IN_PLACE = re.compile(r"\{[^}]*\.fold\b[^}]*\}$")  # at the end of a heading: fold this part where it stands
 
 
 def sections(body: str) -> list[tuple[str, str]]:
@@ -33,10 +34,14 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "") -> str:
         how: what the fold "How we know" holds, as HTML; empty for a page that decides nothing.
         foot: a line below the open part.
     """
-    open_, folds, last = [], {}, []
+    open_: list[str] = []
+    folds: dict[str, str] = {}
+    last: list[str] = []
     for name, text in sections(body):
         if name in FOLDED:
             folds[name] = text.partition("\n")[2].strip("\n")
+        elif IN_PLACE.search(text.partition("\n")[0]):
+            open_.append(PARTS.fold(name, text.partition("\n")[2].strip("\n")))
         elif name == LAST:
             last.append(text)
         else:
