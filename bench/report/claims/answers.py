@@ -23,6 +23,7 @@ from bench.report.claims.check_rule import HOW_TO, Offers, line_in, name_problem
 from bench.report.claims.rule import Rule
 from bench.report.claims.sentence import CALL, CASES, EXPRESSION
 from bench.report.evidence.evidence import Evidence
+from bench.report.facts import lookup
 
 Outcome = Literal["true", "false", "depends", "not enough data"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -190,7 +191,7 @@ def _rule_problems(spec: Spec, beliefs: Beliefs, offers: Offers) -> Iterator[tup
 def _sentence_problems(
     key: str, templates: Sequence[str], spec: Spec, beliefs: Beliefs, offers: Offers
 ) -> Iterator[str]:
-    offered: dict[str, Collection[str]] = {"fact": offers.facts, "published": offers.figures}
+    offered: dict[str, Collection[str]] = {"fact": offers.facts, "where": offers.facts, "published": offers.figures}
     counts = not spec.decided_by or spec.decided_by not in beliefs or beliefs[spec.decided_by].counts_cases
     for template in templates:
         if (n := words_in(template)) > MOST_WORDS:
@@ -200,10 +201,13 @@ def _sentence_problems(
         for inner in EXPRESSION.findall(template):
             call = CALL.fullmatch(inner)
             if call is None and inner not in CASES:
-                yield f'{inner!r} is no expression of a sentence; write fact("..."), published("...") or {CASES}'
+                calls = 'fact("..."), where("..."), published("...")'
+                yield f"{inner!r} is no expression of a sentence; write {calls} or {CASES}"
             elif call is None and (key == "unknown" or not counts):
                 yield f"{inner!r}: there are no cases here; write a fact or a published figure instead"
             elif call is not None and call.group(2) not in offered[call.group(1)]:
                 yield unknown(call.group(1), call.group(2), offered[call.group(1)])
+            elif call is not None and (told := lookup.misplaced(call.group(2))):
+                yield told
     if key == "unknown" and "fact(" in templates[-1]:
         yield "the last sentence stands where nothing is measured; write it without fact()"

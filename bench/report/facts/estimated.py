@@ -137,7 +137,9 @@ def _maker(workload: str, what: str, backend: Backend | None) -> Make:
         if found is None or (found.answer.kind == "launching" and backend not in (None, "tensorflow")):
             return None
         value: Estimate = getattr(found, what)
-        return Found(says(value, found.record.spec.sample_noun), cells(found), value, note(evidence, found))
+        return Found(
+            says(value, found.record.spec.sample_noun), cells(found), value, note(evidence, found), card=spoken()
+        )
 
     return make
 
@@ -161,7 +163,7 @@ def _extreme(workloads: tuple[str, ...], place: int) -> Make:
             return None
         found = sorted(pairs, key=lambda one: one.speedup.value)[place]
         text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
-        return Found(text, cells(found), found.speedup, note(evidence, found))
+        return Found(text, cells(found), found.speedup, note(evidence, found), card=spoken())
 
     return make
 

@@ -19,14 +19,17 @@ from bench.report.claims import rule as claims_rule
 from bench.report.pages import (
     addresses,
     cards,
+    coverage_calls,
     drawings,
     estimate_calls,
+    forms,
     gpu_pages,
     ledger_calls,
     left_out,
     markup,
     plain,
     sharing,
+    whose,
 )
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
@@ -80,6 +83,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
     if foot := left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD)):
         body = f"{body.rstrip(chr(10))}\n\n{foot}\n"
+    if voice.notes:
+        body = f"{body.rstrip(chr(10))}\n\n{PARTS.notes(list(voice.notes.values()))}\n"
     folder, name = posixpath.split(source.path)
     if source.path == "index.md":
         body = _hero(site, source, body, voice)
@@ -129,13 +134,19 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     try:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
+        calls |= coverage_calls.calls(voice)
+        calls["calculator"] = functools.partial(forms.calculator, voice)
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, voice.page)
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
-        shown = plain.say_place_once(templates.SOURCES.from_string(text).render(calls))
-        return left_out.in_markdown(shown, voice.left_out) if left_out.is_for_readers(source.path) else shown
+        shown = templates.SOURCES.from_string(text).render(calls)
+        if not voice.is_short:
+            return plain.say_place_once(shown)
+        lead = site.evidence.lead
+        shown = whose.settled(shown, "" if lead is None else site.evidence.view(lead).key)
+        return left_out.in_markdown(shown, voice.left_out)
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
     except PageError:
@@ -208,9 +219,7 @@ def short_answer(site: Site, source: Source, body: str) -> str:
         verdict = site.judge(str(source.meta["id"]))
         words = claims_rule.RESTING[verdict.basis]
         resting = f" ({words})" if words else ""
-        return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
-    if (decided := site.decide(source)) is not None:
-        return plain.plain(decided.sentence)
+        return plain.plain(f"{verdict.outcome.capitalize()}{resting}. {Voice(site, source.path).sentence(verdict)}")
     return plain.plain(plain.first_paragraph(body))
 
 

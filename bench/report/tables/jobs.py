@@ -68,7 +68,9 @@ def patience(scope: TableScope) -> Draft:
                     shown.append(MISSING)
                 else:
                     cell = cells.estimate(scope, time, record)
-                    shown.append(msgspec.structs.replace(cell, text=f"{waits.patience(time.value)}: {cell.text}"))
+                    wait = waits.patience(time.value)
+                    both = {"text": f"{wait}: {cell.text}", "short": f"{wait}: {cell.short}"}
+                    shown.append(msgspec.structs.replace(cell, **both))
             if any(cell is not MISSING for cell in shown):
                 rows.append((scope.machine(session), cells.text(evidence.title(workload)), *shown))
     return Draft(
@@ -183,7 +185,9 @@ def _job_time(scope: TableScope, job: jobs.Job) -> Cellv:
     if job.time is None:
         return Cellv(text=job.note, cells=scope.evidence.refs(job.record))
     cell = cells.estimate(scope, job.time, job.record)
-    return cell if job.is_measured else msgspec.structs.replace(cell, text=f"{cell.text}, computed")
+    if job.is_measured:
+        return cell
+    return msgspec.structs.replace(cell, text=f"{cell.text}, computed", short=f"{cell.short}, computed")
 
 
 def _limit_text(job: jobs.Job) -> str:

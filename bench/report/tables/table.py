@@ -31,6 +31,7 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
+    short: str = ""  # a number as pages for readers show it, without interval
     cells: tuple[CellRef, ...] = ()
     estimate: Estimate | None = None
     note: str = ""
