@@ -50,7 +50,7 @@ SENTENCES = """  true: >-
 HEAD = f"title: Why?\nid: q\n{RULE}{SENTENCES}"
 # Seconds of a step on CPU and GPU that make each outcome; the jitter of runs makes equal times overlap.
 TIMES = {"true": (2.0, 1.0), "false": (1.0, 2.0), "depends": (1.0, 1.0), "not enough data": (1.0, None)}
-WORDS = {"true": "Yes: ", "false": "No: ", "depends": "Neither: ", "not enough data": "Perhaps, 12.7x (Keras Appl"}
+WORDS = {"true": "Yes: ", "false": "No: ", "depends": "Neither: ", "not enough data": "Perhaps, 12.7"}
 
 
 def session_of(outcome: str):
