@@ -101,7 +101,7 @@ def card_ladder_table(scope: TableScope) -> Draft:
     """How fast the most named cards train a network, estimated, with what others measured on them."""
     workload = scope.workloads[0] if len(scope.workloads) == 1 else WORKLOAD
     noun, rows = scope.evidence.noun(workload), []
-    for session in scope.sessions[:1]:
+    for session in scope.leading:
         record = scope.evidence.view(session).best(Pick(workload, "train", "cpu"))
         if record is not None:
             speed = cells.estimate(scope, quantities.throughput(record), record, noun=noun)

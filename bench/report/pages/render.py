@@ -30,6 +30,7 @@ from bench.report.pages import (
     plain,
     sharing,
     whose,
+    yours,
 )
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
@@ -94,6 +95,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
         answer = short_answer(site, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
         body = "\n\n".join([body.rstrip("\n"), _provenance(site, source, voice), f"{asked}\n"])
+    is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
+    body = yours.band(site, source.path) + body if is_banded else body
     return with_meta(head, _for_readers(site, source, answer)), body
 
 

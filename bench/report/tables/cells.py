@@ -159,10 +159,8 @@ def _guess_beside(scope: TableScope, session: SessionResults, workload: str) -> 
     """
     if any(scope.evidence.view(one).has_gpu for one in scope.evidence.sessions):
         return None
-    found = estimated.pair(scope.evidence, workload)
-    if found is None or found.session is not session:
-        return None
-    return estimated_sides(scope, found)
+    found = estimated.pair(scope.evidence, workload, only=session)
+    return None if found is None else estimated_sides(scope, found)
 
 
 def estimated_sides(scope: TableScope, found: estimated.Pair) -> tuple[Cellv, ...]:

@@ -96,6 +96,13 @@ class TableScope(msgspec.Struct, frozen=True, kw_only=True):
         label, cpu, gpu = view.label, view.cpu_text(), view.gpu_text()
         return Cellv(text=f"{label} ({gpu} beside {cpu})" if gpu else f"{label} ({cpu})")
 
+    @property
+    def leading(self) -> tuple[SessionResults, ...]:
+        """The first session, and behind a local one the published one that would be first without it."""
+        first = self.sessions[:1]
+        joined = bool(first) and first[0].is_local and self.evidence.published in self.sessions
+        return (*first, *(s for s in self.sessions[1:] if joined and s is self.evidence.published))
+
     def gpus_first(self) -> tuple[SessionResults, ...]:
         """The sessions, those that measured a GPU before the others."""
         return tuple(sorted(self.sessions, key=lambda session: not self.evidence.view(session).has_gpu))
