@@ -53,7 +53,7 @@ def test_an_estimate_links_to_how_it_is_made_and_says_how_far_it_can_be_trusted(
     shown = str(calls.Voice(site(), "index.md").fact(FACT))
     known = formula.constants()
 
-    assert re.match(r'<a class="est" href="method/how-we-estimate/" title="Estimated\. ', shown)
+    assert re.match(r'<a class="est" href="method/how-we-estimate/" title="Estimated, not measured&#10;', shown)
     assert "data-cells" not in shown and "evidence" not in shown.partition(">")[0]
     assert f"{known.counts['points']:,} published measurements on {known.counts['cards']} GPUs" in shown
     assert f"{known.ranges['keras'].inside} of {known.ranges['keras'].n}" in shown

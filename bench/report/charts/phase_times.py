@@ -40,7 +40,7 @@ PHASE_NAMES: dict[Phase, str] = {
 def phase_times_table(scope: TableScope) -> Draft:
     """Where the time of one training process goes, phase by phase."""
     rows = []
-    first = msgspec.structs.replace(scope, sessions=scope.sessions[:1])
+    first = msgspec.structs.replace(scope, sessions=scope.leading)
     for arm in select.arms(first, modes=("train",)):
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured

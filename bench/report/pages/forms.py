@@ -1,4 +1,4 @@
-"""What the calculators of the guides start from: rates, prices, memory by batch. Pure: evidence in, values, HTML out.
+"""What the calculators of the guides start from: rates, prices, memory by batch.
 
 The page holds every number as a data attribute, taken from records or from published rows; the script
 docs/assets/js/calculators.js only multiplies and divides what stands there and what the reader types.
@@ -7,7 +7,7 @@ docs/assets/js/calculators.js only multiplies and divides what stands there and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -15,11 +15,34 @@ from bench.report import templates
 from bench.report.evidence import thresholds, waits
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.waits import PATIENCE, TOO_LONG
+from bench.report.prose import problem
+from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.published import freshness, prices
 from bench.report.published.prices import FIRST_CARD, FIRST_RENT
+from bench.report.templates import join
+
+if TYPE_CHECKING:
+    from bench.report.pages.calls import Voice
 
 FORMS = templates.macros("calculator.html.j2")
+
+
+def calculator(voice: Voice, kind: str) -> Markup:
+    """A form that works with a page's numbers; shown by its script, and nothing without records.
+
+    Raises:
+        PageError: no such form.
+    """
+    if kind not in problem.CALCULATORS:
+        raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.CALCULATORS)}")
+    if kind == "how-long":
+        return how_long(voice.evidence)
+    for figure in (*prices.cards(), *prices.rents()):
+        voice.site.used.figures[figure.id] = figure
+        voice.figures.add(figure.id)
+    words, rows = prices.worked_break_even()
+    return buy_or_rent(words, join((voice.published(row.id) for row in rows), " and "))
 
 
 def how_long(evidence: Evidence) -> Markup:

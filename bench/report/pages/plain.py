@@ -53,7 +53,7 @@ def say_place_once(text: str) -> str:
 
 def plain(text: str) -> str:
     """Markdown and HTML without their marks, for machines."""
-    text = re.sub(r"<!--.*?-->|</?[a-zA-Z][^>]*>", "", text)
+    text = re.sub(r"<sup[ >].*?</sup>|<!--.*?-->|</?[a-zA-Z][^>]*>", "", text)  # a note is no word
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"(\*\*|__|`)", "", text)
     return " ".join(html.unescape(text).split())

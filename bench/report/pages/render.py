@@ -20,8 +20,10 @@ from bench.report.pages import (
     addresses,
     bars,
     cards,
+    coverage_calls,
     drawings,
     estimate_calls,
+    forms,
     gpu_pages,
     layout,
     ledger_calls,
@@ -29,6 +31,8 @@ from bench.report.pages import (
     markup,
     plain,
     sharing,
+    whose,
+    yours,
 )
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
@@ -36,6 +40,7 @@ from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, OTHER_BOOST, PARTS, SEARCH_BOOST
 from bench.report.pages.menu import DOORS, UNORDERED
 from bench.report.prose import groups
+from bench.report.prose import source as prose_source
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.published import freshness
@@ -82,6 +87,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     head = answers.without(source.head)
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
     foot = left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD))
+    notes = PARTS.notes(list(voice.notes.values())) if voice.notes else ""
     folder, name = posixpath.split(source.path)
     if source.path in ("index.md", "faq/index.md", "misconceptions/index.md"):
         head = with_meta(head, "hide:\n  - navigation\n  - toc\n")
@@ -91,9 +97,11 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = short_answer(site, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
-        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot)}\n{asked}\n"
-    elif left_out.is_for_readers(source.path):
-        body = layout.laid_out(body, foot=foot)
+        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes)}\n{asked}\n"
+    elif prose_source.is_for_readers(source.path):
+        body = layout.laid_out(body, foot=foot, notes=notes)
+    is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
+    body = yours.band(site, source.path) + body if is_banded else body
     return with_meta(head, _for_readers(site, source, answer)), body
 
 
@@ -134,6 +142,8 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     try:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
+        calls |= coverage_calls.calls(voice)
+        calls["calculator"] = functools.partial(forms.calculator, voice)
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, voice.page)
         calls["doors"] = functools.partial(doors, voice)
@@ -142,8 +152,12 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
-        shown = plain.say_place_once(templates.SOURCES.from_string(text).render(calls))
-        return left_out.in_markdown(shown, voice.left_out) if left_out.is_for_readers(source.path) else shown
+        shown = templates.SOURCES.from_string(text).render(calls)
+        if not voice.is_short:
+            return plain.say_place_once(shown)
+        lead = site.evidence.lead
+        shown = whose.settled(shown, "" if lead is None else site.evidence.view(lead).key)
+        return left_out.in_markdown(shown, voice.left_out)
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
     except PageError:
@@ -220,9 +234,7 @@ def short_answer(site: Site, source: Source, body: str) -> str:
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
         resting = f" ({claims_rule.RESTING[verdict.basis]})" if verdict.basis != "records" else ""
-        return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
-    if (decided := site.decide(source)) is not None:
-        return plain.plain(decided.sentence)
+        return plain.plain(f"{verdict.outcome.capitalize()}{resting}. {Voice(site, source.path).sentence(verdict)}")
     return plain.plain(plain.first_paragraph(body))
 
 

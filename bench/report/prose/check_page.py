@@ -60,6 +60,8 @@ def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]
         if FENCE.match(line):
             in_fence = not in_fence
         problems += [Problem(path, number, found) for found in _check_calls(line, names)]
+        if prose_source.is_for_readers(source.path):
+            problems += [Problem(path, number, told) for told in map(lookup.misplaced, STRING.findall(line)) if told]
         if not in_fence and not FENCE.match(line):
             problems += [Problem(path, number, found) for found in numbers.check_numbers(line, names, root)]
             alone = (f'"faster" without "than": {sentence!r}; say than what' for sentence in numbers.unlike(line))
@@ -128,6 +130,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "figure": (),
         "doors": (),
         "fact": names.facts,
+        "where": names.facts,
         "measured": names.facts,
         "known": names.facts,
         "estimated": names.facts,

@@ -206,6 +206,95 @@ function markAged() {
 addEventListener("DOMContentLoaded", markAged);
 if (document.readyState !== "loading") markAged();
 
+// A number says in a few words what it is; the rest of it waits in its title and opens as a small window: on hover, on
+// focus, and on the first tap, the second of which follows the link. Without scripts the title and the link remain.
+const NUMBERS = "a.num, a.est, a.pub-value";
+const FULL = "full"; // where the title lies meanwhile, so that the browser does not show it, too
+let opened = null;
+
+/** What the window holds: the lines of a number's title, and the links that lead on. */
+function numberWindow(number) {
+  const box = document.createElement("div");
+  box.className = "number-window";
+  box.id = "number-window";
+  box.setAttribute("role", "tooltip");
+  number.dataset[FULL].split("\n").forEach((line, place) => {
+    const part = document.createElement(place ? "p" : "strong");
+    part.textContent = line;
+    box.append(part);
+  });
+  const links = document.createElement("p");
+  const address = number.getAttribute("href");
+  const words = { num: "Open the evidence", est: "How it is made", "pub-value": "Open the source" };
+  const told = Object.keys(words).find((name) => number.classList.contains(name));
+  for (const [text, target] of [[words[told], address], ["Measure it", number.dataset.measure]]) {
+    if (!target) continue;
+    const link = document.createElement("a");
+    link.href = target;
+    link.textContent = text;
+    links.append(link, " ");
+  }
+  box.append(links);
+  return box;
+}
+
+/** Closes the window that is open. */
+function closeNumber() {
+  if (!opened) return;
+  opened.box.remove();
+  opened.number.removeAttribute("aria-describedby");
+  opened = null;
+}
+
+/** Opens the window of a number below it, within the page. */
+function openNumber(number) {
+  if (opened?.number === number) return;
+  closeNumber();
+  if (number.title) {
+    number.dataset[FULL] = number.title;
+    number.removeAttribute("title");
+  }
+  if (!number.dataset[FULL]?.includes("\n")) return; // a full number, whose title tells no more than the link
+  const box = numberWindow(number);
+  document.body.append(box);
+  const at = number.getClientRects()[0];
+  const room = document.documentElement.clientWidth - box.offsetWidth - 8;
+  box.style.left = `${scrollX + Math.max(8, Math.min(at.left, room))}px`;
+  box.style.top = `${scrollY + at.bottom + 2}px`;
+  number.setAttribute("aria-describedby", box.id);
+  opened = { number, box };
+}
+
+let waiting = 0;
+document.addEventListener("pointerover", (event) => {
+  if (event.pointerType !== "mouse") return;
+  const number = event.target.closest(NUMBERS);
+  clearTimeout(waiting);
+  if (number) openNumber(number);
+  else if (!event.target.closest(".number-window")) waiting = setTimeout(closeNumber, 250);
+});
+let touched = null; // by a finger, which focuses a link before it clicks it
+document.addEventListener("pointerdown", (event) => {
+  const number = event.target.closest(NUMBERS);
+  touched = event.pointerType === "mouse" || opened?.number === number ? null : number;
+  if (!number && !event.target.closest(".number-window")) closeNumber();
+});
+document.addEventListener("focusin", (event) => {
+  const number = event.target.closest(NUMBERS);
+  if (number) openNumber(number);
+  else if (!event.target.closest(".number-window")) closeNumber();
+});
+document.addEventListener("click", (event) => {
+  const number = event.target.closest(NUMBERS);
+  if (!number || number !== touched) return;
+  openNumber(number);
+  if (opened?.number === number) event.preventDefault();
+  touched = null;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeNumber();
+});
+
 // The theme opens its search as a dialog and gives it no name.
 document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
 
