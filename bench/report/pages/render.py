@@ -101,7 +101,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     elif prose_source.is_for_readers(source.path):
         body = layout.laid_out(body, foot=foot, notes=notes)
     is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
-    body = yours.band(site, source.path) + body if is_banded else body
+    body = f"{yours.band(site, source.path)}{body}" if is_banded else body  # both are markup already
     return with_meta(head, _for_readers(site, source, answer)), body
 
 
@@ -216,7 +216,7 @@ def _provenance(site: Site, source: Source, voice: Voice) -> Markup:
     tried = Markup("")
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
-        statement, outcome = {"statement": f"{verdict.belief}.", "rule": f"Rule: {verdict.rule}"}, verdict.outcome
+        statement, outcome = {"statement": verdict.belief, "rule": f"Rule: {verdict.rule}"}, verdict.outcome
         tried = join([*map(voice.part, verdict.counted), " ", voice.tried(verdict)])
     return VERDICT.provenance(
         source.meta.get("id", ""),
