@@ -73,7 +73,7 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     about = f"{machine.cpu_model}: specification, sessions and every result."
     shown = [_session(site, path, session) for session in reversed(sessions)]
     text = MACHINE.page(is_local, _specification(machine), _history(site, path, sessions), shown)
-    return markup.page("This machine" if is_local else machine.id, about, text, search=False)
+    return markup.page("This machine" if is_local else machine.id, about, text)
 
 
 def _specification(machine: schema.Machine) -> list[tuple[str, str]]:
