@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 
 from bench.records.store import SessionResults
@@ -29,10 +30,14 @@ def href(page: str, target: str, anchor: str = "") -> str:
     start, goal = url_of(page), url_of(target)
     if start == goal and anchor:
         return f"#{anchor}"
-    found = posixpath.relpath(goal or ".", posixpath.dirname(start) or ".")
-    if (goal.endswith("/") or not goal) and not found.endswith("/"):
-        found += "/"
+    found = _relative(start, goal)
     return f"{found}#{anchor}" if anchor else found
+
+
+@functools.cache  # tables name the same pages again and again
+def _relative(start: str, goal: str) -> str:
+    found = posixpath.relpath(goal or ".", posixpath.dirname(start) or ".")
+    return f"{found}/" if (goal.endswith("/") or not goal) and not found.endswith("/") else found
 
 
 def machine_slug(session: SessionResults) -> str:

@@ -39,7 +39,16 @@ def build(
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
-    site = Site(docs, cache.CACHE.evidence(results, keep), address=address, summary=summary)
+    evidence = cache.CACHE.evidence(results, keep)
+    make = functools.partial(_build, Site(docs, evidence, address=address, summary=summary), results, repository)
+    pages = cache.CACHE.pages(docs, (address, summary, repository), make)
+    if keep:
+        cache.tidy(keep)
+    return pages
+
+
+def _build(site: Site, results: Path, repository: str) -> Pages:
+    docs, address = site.docs, site.address
     site.check_heads()
     evidence_pages = cache.CACHE.keep_beside(
         site.evidence,
@@ -71,6 +80,4 @@ def build(
     pages |= data_files.notebooks(docs, repository)
     pages |= data_files.chart_files(site)
     pages |= data_files.data_files(site.evidence, results)
-    if keep:
-        cache.tidy(keep)
     return dict(sorted(site.with_drawings(pages).items()))

@@ -112,7 +112,7 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
         index=addresses.href(path, INDEX),
     )
     about = f"{card.name}: memory, prices, and how fast it is estimated to train our networks beside our CPU."
-    return markup.page(card.name, about, text, search=False, hide=("navigation", "toc"))
+    return markup.page(card.name, about, text, hide=("navigation", "toc"))
 
 
 def _facts(voice: Voice, card: Card) -> Markup:

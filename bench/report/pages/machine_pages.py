@@ -77,7 +77,7 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     beside = yours.table(site, path) if sessions[-1] is site.evidence.lead else ""
     text = MACHINE.page(is_local, beside, _specification(machine), _history(site, path, sessions), shown)
     band = "" if is_local else yours.band(site, path)
-    return markup.page("This machine" if is_local else machine.id, about, band, text, search=False)
+    return markup.page("This machine" if is_local else machine.id, about, band, text)
 
 
 def _specification(machine: schema.Machine) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import posixpath
 import re
@@ -15,6 +16,7 @@ from bench.report.templates import inert
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 
 
+@functools.lru_cache(maxsize=None, typed=True)  # a text and the same as markup are equal, and not shown alike
 def small(text: str) -> Markup:
     """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
     match = re.fullmatch(r"([^(]+) (\([^()]*\b(?:n = \d+|one run\b)[^()]*\))(.*)", text)

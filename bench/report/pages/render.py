@@ -37,7 +37,7 @@ from bench.report.pages import (
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING, OTHER_BOOST, PARTS, SEARCH_BOOST
+from bench.report.pages.markup import MISSING, PARTS
 from bench.report.pages.menu import DOORS, UNORDERED
 from bench.report.prose import groups
 from bench.report.prose import source as prose_source
@@ -106,18 +106,14 @@ def render(site: Site, source: Source) -> tuple[str, str]:
 
 
 def _for_readers(site: Site, source: Source, answer: str) -> str:
-    """Front matter that the site generator reads: words and weight for the search, answer and card for links."""
+    """Front matter that the site generator reads: answer and card for links; the search takes the answer too."""
     meta: dict[str, Any] = {}
-    if "search" not in source.meta:
-        meta["search"] = {"boost": SEARCH_BOOST.get(posixpath.dirname(source.path), OTHER_BOOST)}
-    if asked := asks(source):
-        meta["tags"] = asked
     if answer:
         shown = str(inert(answer))  # the theme shows it as it stands
         meta |= {"answer": shown} | ({"description": shown} if site.decide(source) else {})
     if card := card_path(site, source):
         meta["card"] = site.address + card
-    return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000)
+    return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000) if meta else ""
 
 
 def card_path(site: Site, source: Source) -> str:

@@ -25,8 +25,7 @@ from bench.report.published import figures as published
 from bench.workloads import registry
 
 KEYS = frozenset(
-    "title short_title id description answer bars workloads where verdict asks order group redirect_from hide "
-    "search".split()
+    "title short_title id description answer bars workloads where verdict asks order group redirect_from hide".split()
 )
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
