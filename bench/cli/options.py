@@ -60,7 +60,8 @@ Seal = Annotated[bool, typer.Option("--seal", help="Store unfinished cells with 
 Doctor = Annotated[bool, typer.Option("--doctor", help="Say what each backend sees here and why; run nothing.")]
 ShowAll = Annotated[bool, typer.Option("--all", help="Print everything, not only what matters most.")]
 Pack = Annotated[
-    Path | None, typer.Option(help="Folder for results.tgz, the records as one file that `take` files elsewhere.")
+    Path | None,
+    typer.Option("--pack", help="Folder for results.tgz, the records as one file that `take` files elsewhere."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case; default: from its hardware.")]
