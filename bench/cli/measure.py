@@ -149,11 +149,13 @@ def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
         for step in session_run.execute(prepared, n_at_once=n_at_once):
             following = "nothing more" if step.following is None else known[step.following.cell.id]
             left = show.left(step.left_s)
-            bar.update(task, total=step.n_total, completed=step.n_done, description=following, left=left, refresh=True)
+            # Of runs at once, those under way are in no queue; a budget drops and adds some.
+            n_total = len(runs) if prepared.options.time_budget_s is None else step.n_total
+            bar.update(task, total=n_total, completed=step.n_done, description=following, left=left, refresh=True)
             if step.record is not None:
                 failed += step.record.status not in ("ok", "skipped")
                 line = show.cell_line(step.record, known[step.record.cell.id], width)
-                place = f"{step.n_done:>{len(str(step.n_total))}} of {step.n_total}"
+                place = f"{step.n_done:>{len(str(n_total))}} of {n_total}"
                 # A file has no bar that tells the time.
                 rest = "" if sys.stderr.isatty() or not left else f"  [{left}]"
                 bar.console.print(f"{place}  {line}{rest}", markup=False, soft_wrap=True)

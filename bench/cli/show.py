@@ -81,8 +81,7 @@ def cell_line(record: Record, name: str = "", width: int = 0) -> str:
     shown = main_quantity(record)
     n = sum(run.status == "ok" for run in record.runs)
     line = f"{head}  {n} {'run ' if n == 1 else 'runs'}  {shown}"
-    warning = text.warning(estimate) if estimate is not None else ""
-    return f"{line}  ({warning})" if warning else line
+    return f"{line}  (spread {text.percent(estimate.spread_frac)})" if estimate and estimate.is_noisy else line
 
 
 def main_quantity(record: Record) -> str:
