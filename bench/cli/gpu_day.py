@@ -34,8 +34,8 @@ Backends = Annotated[
 PROFILE = "gpu-day"  # of `run`: what answers most comes first, in a time that is all there is
 PLATFORMS = ("manylinux1", "manylinux2014", *(f"manylinux_2_{minor}" for minor in (17, 24, 27, 28, 31, 34)))
 FRAMEWORKS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "torch", "jax")
-# What measuring needs of the machine itself unless its own list says that it lacks them, too.
-LARGE = ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl", "narwhals")
+# What measuring needs of the machine itself unless its own list says that it lacks them, too, each with what it needs.
+LARGE = {"numpy": (), "scipy": (), "scikit-learn": ("joblib", "narwhals", "threadpoolctl")}
 
 
 def from_run(
@@ -206,7 +206,8 @@ def lacking(there: Container[str] | None) -> dict[str, str]:
             locked[found[0]] = locked.get(found[0], "") + re.sub(r"(?m)^\s*#.*\n?", "", entry) + "\n"
     small = (REPOSITORY / "requirements" / "gpu-session.in").read_text(encoding="utf-8")
     wanted = [line for line in small.splitlines() if line and not line.startswith("#")]
-    wanted += [name for name in LARGE if there is not None and name in locked]
+    if there is not None:
+        wanted += [name for large, more in LARGE.items() if large not in there for name in (large, *more)]
     return {name: locked[name] for name in wanted if there is None or name not in there}
 
 
