@@ -17,22 +17,19 @@ from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, forms, left_out, markup, plain
+from bench.report.pages import addresses, job, left_out, markup, plain
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.prose import coverage as prose_coverage
-from bench.report.prose import problem
-from bench.report.prose.source import PageError
 from bench.report.published import figures as published
-from bench.report.published import freshness, prices
+from bench.report.published import freshness
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.tables import table as tables_table
 from bench.report.templates import inert, join
 from bench.schema import Record, Workload
-from bench.workloads import registry
 
 CHART = templates.macros("chart.html.j2")
 VERDICT = templates.macros("verdict.html.j2")
@@ -92,7 +89,7 @@ class Voice:
             "published_beside": self.published_beside,
             "rerun": self.rerun,
             "coverage": self.coverage,
-            "calculator": self.calculator,
+            "your_job": functools.partial(job.form, self),
         }
 
     def fact(self, name: str) -> Markup:
@@ -319,20 +316,7 @@ class Voice:
 
     def rerun(self, workload: str) -> Markup:
         """The command that measures a workload on the reader's machine."""
-        size = "" if registry.workload(workload).variants.get("quick") else " --profile reference"
-        return Markup(f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```")
-
-    def calculator(self, kind: str) -> Markup:
-        """A form that works with this page's numbers; shown by its script, and nothing without records."""
-        if kind not in problem.CALCULATORS:
-            raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.CALCULATORS)}")
-        if kind == "how-long":
-            return forms.how_long(self.evidence)
-        for figure in (*prices.cards(), *prices.rents()):
-            self.site.used.figures[figure.id] = figure
-            self.figures.add(figure.id)
-        words, rows = prices.worked_break_even()
-        return forms.buy_or_rent(words, join((self.published(row.id) for row in rows), " and "))
+        return Markup(f"```sh\n{job.command(workload)}\n```")
 
     def number(self, estimate: stats_estimate.Estimate, cells: Iterable[CellRef]) -> Markup:
         """An estimate as a number that opens its evidence."""
