@@ -21,7 +21,7 @@ from bench.report.evidence import thresholds
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
-from bench.report.pages import addresses, gpu_pages, markup
+from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.markup import PARTS
 from bench.report.published import cards, freshness
@@ -165,10 +165,10 @@ def _card(card: Card, hull: formula.Hull) -> dict[str, Any]:
     cases = {policy: formula.case_of(plain, card, 1, policy=policy) for policy in POLICIES}
     rents, price = jobs.rents(card.name), jobs.launch_price(card.name)
     return {
-        "id": gpu_pages.slug(card),
+        "id": card.slug,
         "name": card.name,
         "said": f"a free {estimated.spoken(FREE)}" if card.name == FREE else fmt.with_article(_said(card)),
-        "page": addresses.url_of(gpu_pages.path_of(card)),
+        "page": addresses.url_of(addresses.card_page(card)),
         "words": [sorted(cards.words(name)) for name in (card.name, *card.aliases)],
         "refused": {policy: formula.refusal(case, hull) for policy, case in cases.items()},
         "peak": {policy: _known(formula.peak(case)) for policy, case in cases.items()},
@@ -265,7 +265,7 @@ def _card_of(one: Measured) -> str:
         card = cards.card(one.session.machine.gpus[0].name)
     except (PublishedError, IndexError):
         return ""
-    return gpu_pages.slug(card) if card.is_often_named and one.record.cell.n_gpus == 1 else ""
+    return card.slug if card.is_often_named and one.record.cell.n_gpus == 1 else ""
 
 
 def _published(network: Network) -> Iterator[tuple[str, str, str, float, float]]:
@@ -275,7 +275,7 @@ def _published(network: Network) -> Iterator[tuple[str, str, str, float, float]]
         for row in rows.of(twin.id, card.name) if twin else ():
             if row.seconds is not None and not row.left_out and row.input_from in ("", "memory"):
                 policy = POLICY_OF[row.precision]
-                yield network.id, gpu_pages.slug(card), policy, row.batch or 0.0, row.throughput
+                yield network.id, card.slug, policy, row.batch or 0.0, row.throughput
 
 
 def _scaled(on_cpu: list[Measured]) -> dict[str, float] | None:
@@ -313,7 +313,7 @@ def _defaults(asked: list[Network], evidence: Evidence) -> dict[str, str]:
         "batch": str(DEFAULT_BATCH),
         "precision": "float32",
         "cpu": evidence.view(evidence.lead).key if evidence.lead else "",
-        "gpus": ",".join(gpu_pages.slug(cards.card(name)) for name in CARDS.values()),
+        "gpus": ",".join(cards.card(name).slug for name in CARDS.values()),
         "like": model,
     }
 
