@@ -7,6 +7,7 @@ The file holds constants, networks, cards, prices and measured rates. The script
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -168,6 +169,7 @@ def _card(card: Card, hull: formula.Hull) -> dict[str, Any]:
         "id": card.slug,
         "name": card.name,
         "said": f"a free {estimated.spoken(FREE)}" if card.name == FREE else fmt.with_article(_said(card)),
+        "free": card.name == FREE,
         "page": addresses.url_of(addresses.card_page(card)),
         "words": [sorted(cards.words(name)) for name in (card.name, *card.aliases)],
         "refused": {policy: formula.refusal(case, hull) for policy, case in cases.items()},
@@ -183,9 +185,13 @@ def _card(card: Card, hull: formula.Hull) -> dict[str, Any]:
 
 
 def _said(card: Card) -> str:
-    """A card's name as people say it, whole where another card is called the same."""
-    said = estimated.spoken(card.name)
-    return card.name if sum(estimated.spoken(other.name) == said for other in cards.often_named()) > 1 else said
+    """A card's name as people say it, with as much of the rest as tells it from the others."""
+
+    def ways(one: Card) -> tuple[str, ...]:
+        return estimated.spoken(one.name), re.sub(r" SXM\d?| PCIe", "", one.name), one.name
+
+    others = {way for one in cards.often_named() if one.name != card.name for way in ways(one)}
+    return next(way for way in ways(card) if way not in others)
 
 
 def _known(value: float) -> float | None:
@@ -235,13 +241,16 @@ def _machines(evidence: Evidence, on_cpu: list[Measured]) -> list[dict[str, Any]
         {
             "id": key,
             "title": f"{view.cpu_text()} ({view.label})",
-            "said": "this machine"
-            if view.described.is_local
-            else f"{fmt.cores(view.described.session.n_cores_effective)} of"
-            f" {fmt.with_article(view.described.machine.cpu_model)}",
+            "said": "this machine" if view.described.is_local else _said_cpu(view.described),
         }
         for key, view in views.items()
     ]
+
+
+def _said_cpu(session: SessionResults) -> str:
+    """A CPU in a sentence: "2 cores of an Intel Xeon"."""
+    name = re.sub(r"\(R\)|\(TM\)| Processor| CPU\b", "", session.machine.cpu_model)
+    return f"{fmt.cores(session.session.n_cores_effective)} of {fmt.with_article(name)}"
 
 
 def _rate(one: Measured) -> dict[str, Any]:

@@ -175,15 +175,17 @@ export function compute(data, state, mine = []) {
   const cpu = onCpu(data, state, net, n, mine);
   const chosen = state.gpus.split(",");
   const gpus = data.cards.filter((card) => chosen.includes(card.id)).map((card) => onGpu(data, state, net, n, card));
-  const rows = [cpu, ...gpus].map((row) => ({ ...row, time: timeOf(row) }));
-  const result = { net, n, rows, cpu: rows[0], gpu: reference(rows.slice(1)) };
+  const timed = [cpu, ...gpus].map((row) => ({ ...row, time: timeOf(row) }));
+  const [first, ...cards] = timed;
+  const rows = [first, ...[...cards].sort((one, other) => (other.value ?? 0) - (one.value ?? 0))];
+  const result = { net, n, rows, cpu: first, gpu: reference(cards) };
   return { ...result, ...answer(data, result), money: money(data, state, result) };
 }
 
 /** The graphics card that the sentence speaks of: a free one, else the first that has a time. */
 function reference(rows) {
   const timed = rows.filter((row) => row.kind !== "none");
-  return timed.find((row) => row.said.startsWith("a free")) ?? timed[0] ?? rows[0];
+  return timed.find((row) => row.card.free) ?? timed[0] ?? rows[0];
 }
 
 /** How a card's time stands to the CPU's: "faster" or "slower" where the whole range is. */
@@ -216,10 +218,11 @@ function verdictOf(data, cpu, gpu) {
 
 function answer(data, { cpu, gpu }) {
   const verdict = verdictOf(data, cpu, gpu);
-  const said = [cpu, gpu].filter((row) => row && row.kind !== "none")
-    .map((row) => `${row.time} on ${row.said}${row.kind === "estimated" ? " (estimated)" : ""}`);
+  const timed = [cpu, gpu].filter((row) => row && row.kind !== "none");
+  const isAll = timed.length > 1 && timed.every((row) => row.kind === "estimated");
+  const said = timed.map((row) => `${row.time} on ${row.said}${row.kind === "estimated" && !isAll ? " (estimated)" : ""}`);
   if (gpu && gpu.kind === "none" && said.length) said.push(gpu.refused === "memory" ? `the batch does not fit ${gpu.said}` : `no estimate for ${gpu.said}`);
-  return { verdict, relation: relation(cpu, gpu), sentence: `${HEADS[verdict]}${said.length ? `: ${said.join("; ")}` : ""}.` };
+  return { verdict, relation: relation(cpu, gpu), sentence: `${HEADS[verdict]}${said.length ? `: ${said.join("; ")}` : ""}${isAll ? " (both estimated)" : ""}.` };
 }
 
 /** Rent of the job on one card, and from when on buying it pays; prices are the reader's, else published ones. */
@@ -271,7 +274,7 @@ export function range(low, high) {
   if (from === to) return from;
   if (low < 0.95) return `up to ${to}`;
   const [size, name] = unitOf(high);
-  return unitOf(low)[0] === size ? `${inTwo(low / size)} to ${inTwo(high / size)} ${name}` : `${from} to ${to}`;
+  return low >= size ? `${inTwo(low / size)} to ${inTwo(high / size)} ${name}` : `${from} to ${to}`;
 }
 
 function timeOf(row) {

@@ -80,6 +80,7 @@ class Tool {
     if (target.name === "gpu") {
       this.state.gpus = [...this.box.querySelectorAll("input[name=gpu]:checked")].map((one) => one.value).join(",");
     } else {
+      if (target.value === "own") this.state.like = this.field("like").value = this.state.model;
       this.state[target.name] = target.value;
       if (target.name === "on") for (const name of NARROW_FIELDS) this.state[name] = "";
     }
@@ -90,7 +91,7 @@ class Tool {
   show(typing = null) {
     const { state, data } = this;
     this.result = compute(data, state, this.mine);
-    for (const one of this.box.querySelectorAll("[data-for]")) one.hidden = ![state.model, state.cpu].includes(one.dataset.for);
+    for (const one of this.box.querySelectorAll("[data-for]")) one.hidden = ![state.model === "own" ? "own" : "listed", state.cpu].includes(one.dataset.for);
     const n = state.gpus ? state.gpus.split(",").length : 0;
     this.out("chosen").textContent = `${n} of ${data.cards.length} chosen`;
     const own = network(data, { ...state, operations: "", weights: "", layers: "", outputs: "" });
@@ -108,18 +109,19 @@ class Tool {
     this.showBars(result);
     this.showMoney(result.money, typing);
     this.showSure(result);
-    this.out("command").textContent = state.model === "own" ? "" : result.net.command + (result.cpu.kind === "none" ? "" : " --device gpu");
+    this.out("command").textContent = result.net.command;
   }
 
   showBars({ rows, net }) {
     const ends = rows.filter((row) => row.kind !== "none").flatMap((row) => [row.low, row.high, ...(row.published ?? []).map((one) => one.seconds)]);
     const low = Math.log(Math.min(1, ...ends.map((value) => value / 1.5)));
     const high = Math.log(Math.max(1e6, ...ends.map((value) => value * 1.5)));
-    const place = (seconds) => `${(100 * (Math.log(seconds) - low)) / (high - low)}%`;
-    this.box.querySelector(".job-rows").replaceChildren(...rows.map((row) => this.bar(row, place, net)));
+    const share = (seconds) => (Math.log(seconds) - low) / (high - low);
+    const place = (seconds) => `${100 * share(seconds)}%`;
+    this.box.querySelector(".job-rows").replaceChildren(...together(rows).map((group) => this.bar(group, place, net)));
     const words = this.data.axis.filter(([, seconds]) => Math.log(seconds) >= low && Math.log(seconds) <= high);
     this.box.querySelector(".job-axis").replaceChildren(...words.map(([word, seconds]) => {
-      const tick = element("span", word);
+      const tick = element("span", word, share(seconds) < 0.1 ? "job-start" : share(seconds) > 0.9 ? "job-end" : "");
       tick.style.left = place(seconds);
       return tick;
     }));
@@ -133,12 +135,13 @@ class Tool {
     }));
   }
 
-  bar(row, place, net) {
+  bar(group, place, net) {
+    const [row] = group;
     const item = element("li", "", `job-${row.device}`);
-    item.dataset.device = row.id;
+    item.dataset.device = group.map((one) => one.id).join(" ");
     item.dataset.kind = row.kind;
     const name = element("span", "", "job-name");
-    name.append(row.card ? link(row.name, this.root + row.card.page) : row.name);
+    for (const one of group) name.append(one === row ? "" : ", ", one.card ? link(one.name, this.root + one.card.page) : one.name);
     item.append(name, element("span", row.kind === "estimated" ? `${row.time}, estimated` : row.time, "job-time"));
     if (row.kind !== "none") {
       const track = element("span", "", "job-track");
@@ -264,6 +267,13 @@ class Tool {
       this.out("copied").replaceChildren("Copy it from here: ", element("code", text));
     }
   }
+}
+
+/** Rows, those in one that have no time for the same reason. */
+function together(rows) {
+  const groups = new Map();
+  for (const row of rows) groups.set(row.why ?? row.id, [...(groups.get(row.why ?? row.id) ?? []), row]);
+  return [...groups.values()];
 }
 
 function dollars(value) {
