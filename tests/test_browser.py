@@ -45,8 +45,8 @@ KINDS = (
     "evidence/published/",
     "evidence/gpu-16c/2026-11-02/cnn-digits/",
     "guides/rerun/",
+    "guides/your-job/",
     "guides/how-long/",
-    "guides/buy-rent-free/",
     "guides/memory/",
     "method/",
     "method/coverage/",
@@ -58,8 +58,8 @@ KINDS = (
 # The success criteria of WCAG 2.2, levels A and AA; axe's further advice concerns the theme's own markup.
 RUN_AXE = "axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
 AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/",
-             "articles/", "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/", "guides/how-long/",
-             "guides/buy-rent-free/", "method/coverage/")  # fmt: skip
+             "articles/", "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/", "guides/your-job/",
+             "method/coverage/")  # fmt: skip
 
 
 # What people type, with the page that each must find, in the first place for most of them.
@@ -269,52 +269,6 @@ def test_a_claim_opened_by_its_address_is_in_sight(browser, address: str):
 
     assert watched.page.locator("#b-power-not-energy").is_visible()
     assert "0.269" in watched.page.locator("#b-power-not-energy").inner_text()
-    watched.context.close()
-
-
-def test_a_reader_types_a_job_and_reads_how_long_it_takes(browser, address: str):
-    watched = Watched(browser, address)
-    watched.open("guides/how-long/")
-    form = watched.page.locator("form.calculator")
-    form.locator("select[name=case]").select_option("resnet50")
-    option = form.locator("option[value=resnet50]")
-    rate, start = (float(option.get_attribute(f"data-{name}")) for name in ("rate", "start"))
-
-    form.locator("input[name=samples]").fill(str(round(7200 * rate)))
-    form.locator("input[name=epochs]").fill("3")
-
-    hours = (start + round(7200 * rate) * 3 / rate) / 3600
-    result = form.locator(".result").inner_text()
-    assert result.startswith(f"{hours:.3g} h (") and result.endswith("): overnight")
-    form.locator("input[name=epochs]").fill("")
-    assert 0 == form.locator(".result").count()
-    assert [] == watched.problems
-    watched.context.close()
-
-
-def test_a_reader_types_prices_and_reads_the_break_even(browser, address: str):
-    watched = Watched(browser, address)
-    watched.open("guides/buy-rent-free/")
-    form = watched.page.locator("form.calculator")
-
-    assert "older than 90 days" in form.locator(".old-price").first.inner_text()
-    for name, value in {"price": "500", "hourly": "0.5", "watts": "500", "kwh": "0.2", "weekly": "10"}.items():
-        form.locator(f"input[name={name}]").fill(value)
-
-    assert "Break-even after 1,250 hours, 125 weeks" in form.locator(".result").inner_text()
-    assert "your own price" in form.locator("output").inner_text()
-    form.locator("input[name=hourly]").fill("0.1")
-    assert form.locator(".result").inner_text().startswith("Rent")
-    assert [] == watched.problems
-    watched.context.close()
-
-
-def test_calculators_stay_hidden_without_javascript(browser, address: str):
-    watched = Watched(browser, address, java_script_enabled=False)
-    for page in ("guides/how-long/", "guides/buy-rent-free/"):
-        watched.open(page)
-        assert not watched.page.locator("form.calculator").is_visible()
-        assert watched.page.locator("table").first.is_visible()
     watched.context.close()
 
 

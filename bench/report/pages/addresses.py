@@ -7,6 +7,7 @@ import posixpath
 
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import CellRef
+from bench.report.published.cards import Card
 
 Pages = dict[str, str | bytes]
 
@@ -53,6 +54,11 @@ def evidence_path(session: SessionResults, workload: str) -> str:
 def evidence_of(ref: CellRef) -> str:
     """Page that holds the raw samples of a cell."""
     return f"evidence/{ref.machine}/{ref.session}/{ref.workload}.md"
+
+
+def card_page(card: Card) -> str:
+    """The page of a graphics card."""
+    return f"gpus/{card.slug}.md"
 
 
 def data_path(session: SessionResults, name: str) -> str:

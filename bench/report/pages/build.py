@@ -16,6 +16,7 @@ from bench.report.pages import (
     data_files,
     fact_pages,
     gpu_pages,
+    job,
     machine_pages,
     markup,
     render,
@@ -66,6 +67,7 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     pages |= machine_pages.machine_pages(site)
     pages |= gpu_pages.gpu_pages(site)
     pages |= data_files.estimate_files()
+    pages |= job.files(site.evidence)
     answers = data_files.answer_entries(site, rendered)
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:

@@ -19,7 +19,7 @@ from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact as facts_fact
 from bench.report.facts import lookup
-from bench.report.pages import addresses, bars, left_out, markup, plain, whose
+from bench.report.pages import addresses, bars, job, left_out, markup, plain, whose
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING, PARTS
@@ -32,7 +32,6 @@ from bench.report.stats import quantities, spoken, studies
 from bench.report.tables import table as tables_table
 from bench.report.templates import inert, join
 from bench.schema import Record, Workload
-from bench.workloads import registry
 
 CHART = templates.macros("chart.html.j2")
 VERDICT = templates.macros("verdict.html.j2")
@@ -104,6 +103,7 @@ class Voice:
             "published": self.published,
             "published_beside": self.published_beside,
             "rerun": self.rerun,
+            "your_job": functools.partial(job.form, self),
         }
 
     def fact(self, name: str, where: bool = False) -> Markup:
@@ -365,8 +365,7 @@ class Voice:
 
     def rerun(self, workload: str) -> Markup:
         """The command that measures a workload on the reader's machine."""
-        size = "" if registry.workload(workload).variants.get("quick") else " --profile reference"
-        return Markup(f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```")
+        return Markup(f"```sh\n{job.command(workload)}\n```")
 
     def number(
         self,

@@ -23,7 +23,6 @@ from bench.report.pages import (
     coverage_calls,
     drawings,
     estimate_calls,
-    forms,
     gpu_pages,
     layout,
     ledger_calls,
@@ -139,7 +138,6 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
         calls |= coverage_calls.calls(voice)
-        calls["calculator"] = functools.partial(forms.calculator, voice)
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, voice.page)
         calls["doors"] = functools.partial(doors, voice)

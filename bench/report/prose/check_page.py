@@ -17,7 +17,7 @@ from bench.report.prose import ids as prose_ids
 from bench.report.prose import readme as prose_readme
 from bench.report.prose import source as prose_source
 from bench.report.prose.ids import REGISTRY
-from bench.report.prose.problem import CALCULATORS, CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
+from bench.report.prose.problem import CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
 from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
 from bench.report.prose.source import Source
 from bench.report.published import cards
@@ -142,7 +142,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "rerun": names.workloads,
         "generated_index": frozenset({"faq", "misconceptions"}),
         "claims_table": frozenset(),
-        "calculator": frozenset(CALCULATORS),
+        "your_job": frozenset(),
         "coverage": frozenset(),
         "flips": frozenset(),
         "named_table": frozenset(),
