@@ -183,4 +183,4 @@ def _spread(base: alt.Chart, low: alt.X) -> list[alt.Chart]:
     spread = base.transform_filter("isValid(datum.low)")
     rule = spread.mark_rule(color=COLOURS["ink"], strokeWidth=2).encode(x=low, x2=alt.X2("high:Q"))
     ends = spread.mark_tick(color=COLOURS["ink"], thickness=2, size=10)
-    return [rule, *(ends.encode(x=f"{end}:Q") for end in ("low", "high"))]
+    return [rule, *(ends.encode(x=alt.X(f"{end}:Q")) for end in ("low", "high"))]

@@ -50,12 +50,12 @@ def curves(
             y2=alt.Y2("high:Q"),
             color=colour,
         ),
-        drawn.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash, detail="line:N"),
+        drawn.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash, detail=alt.Detail("line:N")),
         drawn.mark_point(filled=True, size=56, opacity=1).encode(y=y, color=colour, shape=shape),
     ]
     ends = {row["label"]: row for row in rows if row["label"] and row["value"] is not None}  # the largest size of each
     if ends:
-        names = alt.Chart(axes.data(list(ends.values()))).encode(x=x, y=y, text="label:N")
+        names = alt.Chart(axes.data(list(ends.values()))).encode(x=x, y=y, text=alt.Text("label:N"))
         layers.append(names.mark_text(align="right", dx=-9, dy=-9, fontSize=11, color=COLOURS["ink"]))
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
     layers += notes([*missing, *failed], narrow=narrow)
