@@ -161,10 +161,10 @@ def _stack(rows: list[Mark], *, narrow: bool) -> Layers:
         base.transform_filter("datum.start == null")
         .transform_calculate(text=f"truncate(datum.note, {30 if narrow else 80})")
         .mark_text(align="left", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
-        .encode(x=alt.value(4), text=alt.Text("text:N")),
+        .encode(x=alt.XValue(4), text=alt.Text("text:N")),
     )
     spread = _spread(base, alt.X("low:Q", scale=x_scale, title=title))
-    return alt.layer(bars, *spread, *texts, height=max(60, len(labels) * row_px))
+    return axes.layered(bars, *spread, *texts, height=max(60, len(labels) * row_px))
 
 
 def _phase_colour(rows: Sequence[Mark], *, narrow: bool) -> alt.Color:

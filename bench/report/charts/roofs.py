@@ -150,7 +150,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], missing: Seq
     names = alt.Chart(axes.data(labels.group_names(plane, groups)))
     layers.append(names.mark_text(fontSize=11, color=COLOURS["ink"]).encode(x=x, y=y, text=alt.Text("text:N")))
     layers += curves.notes(missing, narrow=narrow)
-    return alt.layer(*layers, height=height)
+    return axes.layered(*layers, height=height)
 
 
 FLOP_TITLE = "operations per second (FLOP/s, log scale, higher is better)"

@@ -59,7 +59,7 @@ def curves(
         layers.append(names.mark_text(align="right", dx=-9, dy=-9, fontSize=11, color=COLOURS["ink"]))
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
     layers += notes([*missing, *failed], narrow=narrow)
-    return alt.layer(*layers, height=260 if narrow else 320)
+    return axes.layered(*layers, height=260 if narrow else 320)
 
 
 def notes(texts: Sequence[str], *, narrow: bool) -> list[alt.Chart]:
@@ -70,6 +70,6 @@ def notes(texts: Sequence[str], *, narrow: bool) -> list[alt.Chart]:
     return [
         said.transform_filter(f"datum.line == {line}")
         .mark_text(align="left", baseline="top", fontSize=11, fontStyle="italic", color=COLOURS["missing"])
-        .encode(x=alt.value(8), y=alt.value(6 + 15 * line), text=alt.Text("text:N"))
+        .encode(x=alt.XValue(8), y=alt.YValue(6 + 15 * line), text=alt.Text("text:N"))
         for line, _ in lines
     ]

@@ -186,7 +186,7 @@ def forest(
         font: dict[str, Any] = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
         mark = texts.mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS[role], **font)
         layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text=alt.Text("text:N")))
-    return alt.layer(*layers, height=max(60, int(lines.n_lines * row_px)))
+    return axes.layered(*layers, height=max(60, int(lines.n_lines * row_px)))
 
 
 def _marks(

@@ -107,7 +107,7 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
         rules.mark_rule(color=COLOURS["rule"], strokeWidth=1, strokeDash=[2, 3]).encode(y=y),
         strips.mark_rule(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y, y2=alt.Y2("foot:Q")),
         strips.mark_text(align="left", baseline="top", dx=5, dy=3, fontSize=10, color=COLOURS["ink-soft"]).encode(
-            x=word, y=y, text=alt.value("measured")
+            x=word, y=y, text=alt.TextValue("measured")
         ),
         marks.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail=alt.Detail("series:N")),
         marks.transform_filter("!datum.steady")
@@ -122,6 +122,6 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
         style = {"fontStyle": "italic"} if role == "missing" else {"fontWeight": 600}
         layers.append(
             texts.mark_text(align="left", fontSize=11 if role == "missing" else 12, color=COLOURS[role], **style)
-            .encode(x=alt.value(0), y=y, text=alt.Text("text:N"))
+            .encode(x=alt.XValue(0), y=y, text=alt.Text("text:N"))
         )  # fmt: skip
-    return alt.layer(*layers, height=height)
+    return axes.layered(*layers, height=height)

@@ -53,7 +53,7 @@ def band(x: Axis, y: Axis, of: Band, *, narrow: bool) -> list[alt.Chart]:
     across = x.encoding(alt.X, "x", narrow=narrow)
     return [
         area.encode(x=across, y=y.encoding(alt.Y, "low", narrow=narrow), y2=alt.Y2("high:Q")),
-        named.encode(x=across, y=y.encoding(alt.Y, "value", narrow=narrow), text=alt.value(of.text)),
+        named.encode(x=across, y=y.encoding(alt.Y, "value", narrow=narrow), text=alt.TextValue(of.text)),
     ]
 
 
