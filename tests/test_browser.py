@@ -16,12 +16,10 @@ from bench.report.pages import drawings as pages_drawings
 
 pytest.importorskip("altair")
 
-from bench import REPOSITORY
-from bench.records import store
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
-from tests import gpu_session
+from tests import committed, gpu_session
 from tests.sites import Sites
 
 pytestmark = pytest.mark.browser
@@ -201,8 +199,7 @@ SHOWN_PX = {"wide": (642, 12), "narrow": (352, 11)}
     "chart_id", ["time-to-finish", "card-ladder", "same-script-pairs", "estimate-against-measured", "cpu-gpu-speedup"]
 )
 def test_texts_of_the_charts_with_estimates_are_large_apart_and_whole(browser, chart_id: str, kind: str):
-    evidence = Evidence(store.load(REPOSITORY / "bench/results"), registry.workloads())
-    made = draw.draw(chart_id, evidence, others=pages_drawings.others(chart_id))
+    made = draw.draw(chart_id, committed.evidence(), others=pages_drawings.others(chart_id))
     width, least = SHOWN_PX[kind]
     page = browser.new_page(viewport={"width": 1280, "height": 2000})
     style = f"svg {{ display: block; width: {width}px; height: auto }} text {{ font-family: Arial, sans-serif }}"
