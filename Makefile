@@ -30,7 +30,7 @@ serve: .venv/.installed
 refresh: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick
 
-# Tests that look at one built site run in one process; every other goes to whichever process is free.
+# Tests that share what is slow to make run in one process (tests/conftest.py); the others wherever one is free.
 test: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import altair as alt
 import msgspec
 
 from bench.report.charts import chart, marks
@@ -174,7 +173,7 @@ def _paint(found: list[Mark], floor: bands.Band, *, narrow: bool) -> Layers:
         f"in the band a GPU's step|takes {_span(floor)}",
         (x.domain[0] * 1.15, y.domain[1] / 1.6),
     )
-    return alt.layer(
+    return axes.layered(
         *scatter.band(x, y, below, narrow=narrow),
         *scatter.rule(y, 1.0, "the CPU is faster below", narrow=narrow),
         *scatter.points(x, y, found, styles, narrow=narrow),
