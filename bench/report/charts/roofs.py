@@ -160,7 +160,6 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     base = alt.Chart(axes.data(rows))
     layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour))
     layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
-    text = alt.Text("text:N")
     roofs = alt.Chart(axes.data(labels.roof_names(plane, lines, x_domain, y_domain)))
     layers.append(
         roofs.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]).encode(x=x, y=y, text=alt.Text("text:N"))
