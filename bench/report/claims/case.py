@@ -35,6 +35,7 @@ class Part(msgspec.Struct, frozen=True):
     with_place: bool = False  # or both
     short: str = ""  # a number as a sentence says it, without interval and source
     is_estimated: bool = False  # by the formula; ``cells`` then holds the measured side of a ratio
+    is_published: bool = False  # a figure of others that is no row of bench/published/ by itself; the text names them
 
 
 class Decided(msgspec.Struct, frozen=True):

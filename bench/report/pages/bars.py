@@ -124,7 +124,9 @@ def _ends(case: Decided) -> tuple[float, float]:
 
 
 def _kind(case: Decided) -> str:
-    return "estimated" if case.part.is_estimated else "published" if case.part.figures else "measured"
+    if case.part.is_estimated:
+        return "estimated"
+    return "published" if case.part.figures or case.part.is_published else "measured"
 
 
 def finding(spec: Spec, rows: Sequence[Row]) -> str:

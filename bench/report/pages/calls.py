@@ -330,6 +330,8 @@ class Voice:
             return self.site.estimated(self.page, part.text, short=short)
         if part.cells:
             return self.site.number(self.page, part.text, part.cells, short=short)
+        if part.is_published:
+            return PARTS.published_cell(part.text)
         if not part.figures:
             return inert(part.text)
         if self.is_short and len(part.figures) == 1:

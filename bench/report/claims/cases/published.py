@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.report.claims.case import Case, published_case
+from bench.report.claims.case import Case, Part, published_case
 from bench.report.claims.cases.names import maker
+from bench.report.estimates import pairs
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.report.published.figures import Figure
@@ -40,6 +41,19 @@ def over_lowest(evidence: Evidence, *, offer: str) -> list[Case]:
     """Each published price of one and the same thing over the lowest of them, by provider."""
     lowest, *others = sorted(published.offers(offer), key=lambda figure: float(figure.value))
     return [_ratio(figure.subject, figure, lowest) for figure in others]
+
+
+@maker
+def same_script(evidence: Evidence, *, most_cpu_ms: float) -> list[Case]:
+    """What a GPU gained on networks of which a CPU of the same people ends a step within so many milliseconds."""
+    found = []
+    for pair in pairs.pairs():
+        if pair.cpu_seconds * 1e3 <= most_cpu_ms:
+            text = f"{fmt.seconds(pair.cpu_seconds)} against {fmt.seconds(pair.gpu_seconds)}, {fmt.ratio(pair.speedup)}"
+            part = Part(f"{text} ({pair.source.id})", is_published=True)
+            name = f"{pair.network.title}, {pair.card}"
+            found.append(Case(name=name, value=pair.speedup, low=pair.speedup, high=pair.speedup, part=part))
+    return found
 
 
 def _ratio(name: str, first: Figure, second: Figure, *, ideal: float = 0.0) -> Case:
