@@ -132,7 +132,30 @@ def test_the_scripts_hold_no_price_no_rate_and_no_constant_of_the_fit():
 
     found = {float(number) for number in re.findall(r"(?<![\w.\-#$])\d+(?:\.\d+)?(?:e\d+)?(?![\w.])", code)}
 
-    units = {0, 0.01, 0.1, 0.9, 0.95, 1, 1.5, 2, 3, 4, 8, 10, 60, 100, 1000, 3600, 86400, 31557600, 1e6, 64e6, 864e5}
+    units = {
+        0,
+        0.01,
+        0.1,
+        0.9,
+        0.95,
+        1,
+        1.5,
+        2,
+        3,
+        4,
+        8,
+        10,
+        60,
+        100,
+        1000,
+        3600,
+        86400,
+        31557600,
+        31557600e3,
+        1e6,
+        64e6,
+        864e5,
+    }
     tar = {8, 12, 48, 124, 136, 156, 512}
     assert found <= units | tar
 
@@ -391,7 +414,8 @@ def test_an_address_brings_the_choices_back(script: Any, states: list[dict[str, 
 
 @pytest.mark.browser
 def test_an_address_of_nonsense_is_an_address_of_nothing(script: Any, data: dict[str, Any]):
-    nonsense = "?model=x&cpu=mine&samples=-3&epochs=1e999&batch=NaN&precision=int8&gpus=none,%3Cb%3E&on=y&rate=&q=1"
+    nonsense = "?model=x&cpu=mine&precision=int8&gpus=none,%3Cb%3E&on=y&q=1"
+    nonsense += "&samples=-3&epochs=1e999&batch=NaN&rate=0x10&rent=-0&price=&kwh=1e"
 
     assert script("math.fromAddress(given, data)", nonsense) == data["defaults"] | {"gpus": ""}
 
@@ -431,6 +455,7 @@ def test_a_card_that_was_measured_needs_no_estimate(script: Any, data: dict[str,
         (0.2, 0.5, "under a second"), (0.5, 70, "up to 70 seconds"), (20, 70, "20 to 70 seconds"),
         (90, 320, "1.5 to 5.3 minutes"), (50, 320, "50 seconds to 5.3 minutes"), (7200, 360_000, "2 hours to 4.2 days"),
         (60.1, 60.2, "60 seconds"), (9e5, 9e9, "10 days to 290 years"),
+        (9e5, 9e30, "10 days to over 1,000 years"), (9e30, 9e31, "over 1,000 years"),
     ],
 )  # fmt: skip
 def test_ranges_in_words(script: Any, low: float, high: float, words: str):
