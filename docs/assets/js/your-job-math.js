@@ -6,8 +6,10 @@ const TYPED = "rate";
 const MINE = "mine";
 const POSITIVE = ["samples", "epochs", "batch", "rate", "operations", "weights", "layers", "outputs"];
 const NOT_NEGATIVE = ["rent", "price", "resale", "watts", "kwh", "weekly"];
+const NUMBER = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const NEAR_BATCH = 2; // published figures at a batch this much larger or smaller are shown
 const DAY_MS = 864e5;
+const ENDLESS_S = 31557600e3; // a thousand years
 const UNITS = [[31557600, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"], [1, "seconds"]];
 // Words of a graphics card's name that make another card of it.
 const TELLING = /^(\d+gb|laptop|maxq|ti|super|xt|xtx|ada|pro|pcie|sxm\d?|d|[a-z]\d+[a-z]?)$/;
@@ -33,8 +35,8 @@ export function fromAddress(search, data) {
     if (values.includes(asked.get(name))) state[name] = asked.get(name);
   }
   for (const name of [...POSITIVE, ...NOT_NEGATIVE]) {
-    const value = number(asked.get(name) ?? "");
-    if (Number.isFinite(value) && value >= 0 && (value > 0 || NOT_NEGATIVE.includes(name))) state[name] = asked.get(name).trim();
+    const value = NUMBER.test(asked.get(name)) ? number(asked.get(name)) : NaN;
+    if (Number.isFinite(value) && (value > 0 || NOT_NEGATIVE.includes(name))) state[name] = asked.get(name);
   }
   if (asked.has("gpus")) {
     const chosen = new Set(asked.get("gpus").split(","));
@@ -263,6 +265,7 @@ export function inTwo(value) {
 /** Seconds as people say them: "6 minutes", "under a second". */
 export function spoken(seconds) {
   if (seconds < 0.95) return "under a second";
+  if (seconds >= ENDLESS_S) return "over 1,000 years";
   const [size, name] = unitOf(seconds);
   const text = inTwo(seconds / size);
   return `${text} ${text === "1" ? name.slice(0, -1) : name}`;
@@ -274,7 +277,7 @@ export function range(low, high) {
   if (from === to) return from;
   if (low < 0.95) return `up to ${to}`;
   const [size, name] = unitOf(high);
-  return low >= size ? `${inTwo(low / size)} to ${inTwo(high / size)} ${name}` : `${from} to ${to}`;
+  return low >= size && high < ENDLESS_S ? `${inTwo(low / size)} to ${inTwo(high / size)} ${name}` : `${from} to ${to}`;
 }
 
 function timeOf(row) {

@@ -1,10 +1,11 @@
 // The tool "your job": fields in, a sentence and bars out. Loaded only where the tool stands. The address holds the
 // choices; what the reader types, loads or has stays in the page. Without it the page keeps its table.
 
-import { age, asCsv, asText, compute, counted, fromAddress, inTwo, matchCard, network, number, ratesOf, spoken, toAddress, untar } from "./your-job-math.js";
+import { age, asCsv, asText, compute, counted, fromAddress, inTwo, matchCard, network, number, range, ratesOf, spoken, toAddress, untar } from "./your-job-math.js";
 
 const MOST_BYTES = 64e6;
-const NARROW_FIELDS = ["rent", "price", "watts"]; // filled from published figures until the reader types
+const ADDRESS_AFTER_MS = 200; // browsers refuse an address that changes with every key
+const PUBLISHED_FIELDS = ["rent", "price", "watts"]; // filled from published figures until the reader types
 
 function element(name, text = "", className = "") {
   const made = document.createElement(name);
@@ -82,7 +83,7 @@ class Tool {
     } else {
       if (target.value === "own") this.state.like = this.field("like").value = this.state.model;
       this.state[target.name] = target.value;
-      if (target.name === "on") for (const name of NARROW_FIELDS) this.state[name] = "";
+      if (target.name === "on") for (const name of PUBLISHED_FIELDS) this.state[name] = "";
     }
     this.show(target);
   }
@@ -103,13 +104,20 @@ class Tool {
     this.box.dataset.verdict = result ? result.verdict : "";
     this.box.querySelector(".job-sentence").textContent = result ? result.sentence : "Type how many samples, epochs and samples in a batch you have.";
     this.box.querySelector(".job-chart").hidden = !result;
-    const query = toAddress(state, data, result?.cpu.kind === "measured" ? result.n / result.cpu.value : NaN);
-    history.replaceState(null, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => history.replaceState(null, "", this.address()), ADDRESS_AFTER_MS);
     if (!result) return;
     this.showBars(result);
     this.showMoney(result.money, typing);
     this.showSure(result);
     this.out("command").textContent = result.net.command;
+  }
+
+  /** The page's address with the choices in it. */
+  address() {
+    const { cpu, n } = this.result ?? {};
+    const query = toAddress(this.state, this.data, cpu?.kind === "measured" ? n / cpu.value : NaN);
+    return `${location.origin}${location.pathname}${query ? `?${query}` : ""}${location.hash}`;
   }
 
   showBars({ rows, net }) {
@@ -183,7 +191,7 @@ class Tool {
     if (!money) return box.replaceChildren();
     const { row, rent, cost, watts } = money;
     const filled = { rent: rent.value, price: cost.value, watts };
-    for (const name of NARROW_FIELDS) {
+    for (const name of PUBLISHED_FIELDS) {
       if (typing !== this.field(name) && this.state[name] === "") this.field(name).value = filled[name] >= 0 ? filled[name] : "";
     }
     const lines = [element("p", `${row.name}:`)];
@@ -214,7 +222,7 @@ class Tool {
       texts.push(`The CPU's time: the rate of ${net.like.title}, scaled by the operations. Of ${scaled.pairs} pairs of our networks that differ in size only, up to ${scaled.most} times, the worst was off by ${inTwo(scaled.factor)} times, which is the range.`);
     }
     if (net.like) texts.push(`Your network: what you left empty is that of ${net.like.title}; what its layers put out is taken to grow with the operations. Of networks built otherwise this can be far off.`);
-    if (cpu.kind === "measured") texts.push("The CPU's time is that of float32 on the machine named, at the batch nearest to yours that was measured.");
+    if (cpu.kind === "measured") texts.push(`The CPU's time, ${range(cpu.low, cpu.high)} by ${cpu.found.page ? "its interval" : "the range of its runs"}, is that of float32 at the batch nearest to yours that was measured.`);
     if (cpu.found?.start) texts.push(`Start-up and the first step add about ${spoken(cpu.found.start)} on that CPU, and something on a GPU; neither is in the bars.`);
     texts.push("Steady training with data in memory, under TensorFlow on the GPU. Reading and decoding files, validation and a laptop that gets hot come on top.");
     this.out("sure").replaceChildren(...texts.map((text) => element("p", text)));
@@ -259,7 +267,7 @@ class Tool {
 
   async copy(what) {
     if (!this.result && what !== "link") return;
-    const text = { link: () => location.href, text: () => asText(this.result, this.state, location.href), csv: () => asCsv(this.result, this.state) }[what]();
+    const text = { link: () => this.address(), text: () => asText(this.result, this.state, this.address()), csv: () => asCsv(this.result, this.state) }[what]();
     try {
       await navigator.clipboard.writeText(text);
       this.out("copied").textContent = "Copied";
@@ -282,7 +290,8 @@ function dollars(value) {
 
 async function start(box) {
   const answer = await fetch(box.dataset.root + box.dataset.file);
-  if (answer.ok) new Tool(box, await answer.json());
+  const data = answer.ok ? await answer.json() : { networks: [] };
+  if (data.networks.length) new Tool(box, data);
 }
 
 const seen = new IntersectionObserver((entries) => {
