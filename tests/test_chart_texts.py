@@ -95,4 +95,4 @@ def test_a_text_that_is_cut_covered_or_small_is_found():
     )
     assert "'a' leaves the frame" in said(("a", (80.0, 10.0, 120.0, 24.0), 12.0))[0]
     assert "'a' is 11.0 px high, less than 12" in said(("a", fine, 11.0))[0]
-    assert "it is 600 px high" in list(faults({"frame": (0.0, 0.0, 100.0, 600.0), "texts": []}, 1280))[0]
+    assert "it is 700 px high" in list(faults({"frame": (0.0, 0.0, 100.0, 700.0), "texts": []}, 1280))[0]

@@ -80,4 +80,6 @@ def _finding(found: list[Mark]) -> str:
         return f"The GPU is done first from {fmt.count(min(ahead))} step{'s' if min(ahead) > 1 else ''} on"
     (only,) = least.values()
     n_start = max(n for n in only if only[n] <= 2 * only[min(only)])
-    return f"Up to {fmt.count(n_start)} step{'s' if n_start > 1 else ''}, starting takes longer than training"
+    if n_start == min(only):
+        return "From the first steps on, training takes longer than starting"
+    return f"Up to {fmt.count(n_start)} steps, starting takes longer than training"
