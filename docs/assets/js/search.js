@@ -8,7 +8,8 @@ const LEAST = 0.25; // of the best page's score
 
 const pagefind = await import(new URL("pagefind/pagefind.js", ROOT));
 // Titles weigh more where they are indexed; weights of what is only shown would come on top, without measure.
-await pagefind.options({ baseUrl: ROOT.pathname, ranking: { metaWeights: { title: 0, wordings: 0, answer: 0, kind: 0, weight: 0 } } });
+const metaWeights = { title: 0, wordings: 0, answer: 0, kind: 0, weight: 0 };
+await pagefind.options({ baseUrl: ROOT.pathname, ranking: { metaWeights } });
 const words = await (await fetch(new URL("pagefind/words.json", ROOT))).json();
 
 /** Edits that turn one word into another, swapped neighbours counting as one; `most` + 1 once there are more. */
@@ -29,7 +30,7 @@ function edits(one, other, most) {
   return row[other.length];
 }
 
-/** The known words that a mistyped one may stand for: all that are nearest; itself where it is known or none is near. */
+/** The known words that a mistyped one may stand for, all the nearest; itself where it is known or none is near. */
 function meant(word) {
   if (word.length < 4 || /[^a-z]/.test(word)) return [word];
   let near = [];
@@ -45,22 +46,32 @@ function meant(word) {
   return [alike, near, [word]].find((some) => some.length);
 }
 
-/** The words of a text that tell something. */
-function telling(text) {
-  return text.split(/[^\p{L}\p{N}]+/u).filter((word) => word && !words.stop.includes(word));
+/** The words of a text. */
+function wordsOf(text) {
+  return text.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+}
+
+/** Those of several words that tell something. */
+function telling(several) {
+  return several.filter((word) => !words.stop.includes(word));
+}
+
+/** Whether a text holds the beginning of a word: Pagefind finds something for every word, however little of it fits. */
+function holds(text, sought) {
+  return sought.some((word) => text.includes(word.slice(0, Math.max(3, word.length - 3))));
 }
 
 /** Share of a wording's words that were asked for; of several wordings, between semicolons, the largest. */
-function covered(wordings, asked) {
-  const sought = telling(asked.flat().join(" "));
-  const shares = wordings.toLowerCase().split(";").map(telling).filter((inIt) => inIt.length)
+function covered(wordings, sought) {
+  const shares = wordings.toLowerCase().split(";").map(wordsOf).map(telling).filter((inIt) => inIt.length)
     .map((inIt) => inIt.filter((word) => sought.includes(word)).length / inIt.length);
   return Math.max(0, ...shares);
 }
 
 /** What to look for: for each thing that was asked, the words that may stand for it. */
 function terms(question) {
-  let rest = ` ${question.toLowerCase().replaceAll("’", "'").replace(/[^\p{L}\p{N}.+#%'-]+/gu, " ")} `.replace(/\.+ /g, " ");
+  const plain = question.toLowerCase().replaceAll("’", "'").replace(/[^\p{L}\p{N}.+#%'-]+/gu, " ");
+  let rest = ` ${plain} `.replace(/\.+ /g, " ");
   const asked = [];
   for (const [typed, instead] of Object.entries(words.synonyms)) {
     if (!rest.includes(` ${typed} `)) continue;
@@ -68,11 +79,11 @@ function terms(question) {
     asked.push(instead);
   }
   const typed = rest.split(" ").filter(Boolean);
-  const kept = typed.filter((word) => !words.stop.includes(word));
+  const kept = telling(typed);
   return asked.concat((asked.length || kept.length ? kept : typed).map(meant));
 }
 
-/** Pages that answer a question, best first, each with url, title, answer, kind and score. Every word counts, none is needed. */
+/** Pages that answer a question, best first, with url, title, answer, kind and score. Each word counts, none must. */
 export async function find(question) {
   const asked = terms(question);
   const scores = new Map();
@@ -90,11 +101,14 @@ export async function find(question) {
   }
   const ranked = [...scores.values()].map(({ page, score, n }) => ({ page, score: (score * n) / asked.length }));
   ranked.sort((a, b) => b.score - a.score);
+  const sought = wordsOf(asked.flat().join(" "));
   const read = await Promise.all(ranked.slice(0, READ).map(async ({ page, score }) => {
-    const { url, meta } = await page.data();
-    return { ...meta, url, score: score * meta.weight * (1 + covered(meta.wordings, asked)) };
+    const { url, meta, content } = await page.data();
+    const share = holds(content.toLowerCase(), sought) ? 1 + covered(meta.wordings, sought) : 0;
+    return { ...meta, url, score: score * meta.weight * share };
   }));
-  return read.sort((a, b) => b.score - a.score).filter(({ score }) => score > LEAST * read[0].score).slice(0, SHOWN);
+  read.sort((a, b) => b.score - a.score);
+  return read.filter(({ score }) => score > LEAST * read[0].score).slice(0, SHOWN);
 }
 
 /** An element with a class and content. */

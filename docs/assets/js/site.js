@@ -46,7 +46,8 @@ function openSearch(open) {
 searchBox.addEventListener("focus", () => {
   openSearch(true);
   finder ??= import("./search.js").then((search) => search.attach(searchBox)).catch(() => {
-    searchPlace.querySelector("[role=status]").textContent = "The search is written with the whole site: mkdocs build. A preview, or a page opened as a file, has none.";
+    const told = "No search here: it comes with the built site from a server, not with a preview or a file.";
+    searchPlace.querySelector("[role=status]").textContent = told;
   });
 });
 searchOpen.addEventListener("change", () => { if (searchOpen.checked) searchBox.focus(); });
