@@ -11,7 +11,7 @@ pytest.importorskip("altair")
 
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
-from bench.report.pages import calls, context, render, whose
+from bench.report.pages import calls, context, drawings, render, whose
 from bench.report.pages.plain import plain
 from bench.report.prose import check_page, source
 from bench.report.prose.source import PageError, is_for_readers
@@ -105,6 +105,7 @@ def two_machines() -> context.Site:
 def test_on_every_page_a_sentence_with_a_machine_takes_its_numbers_from_it(two_machines, monkeypatch):
     """Reads each paragraph as a reader would: the machine last named, else the one that leads."""
     settle, texts = whose.settled, []
+    monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
     monkeypatch.setattr(whose, "settled", lambda text, lead: texts.append((text, lead)) or settle(text, lead))
     for path, page in two_machines.sources.items():
         if is_for_readers(path):

@@ -96,7 +96,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
         body = "\n\n".join([body.rstrip("\n"), _provenance(site, source, voice), f"{asked}\n"])
     is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
-    body = yours.band(site, source.path) + body if is_banded else body
+    body = f"{yours.band(site, source.path)}{body}" if is_banded else body
     return with_meta(head, _for_readers(site, source, answer)), body
 
 

@@ -13,7 +13,8 @@ from bench.report.stats.estimate import Estimate
 N_DIGITS = 2
 WIDE_FRAC = 0.2  # of the value: a wider interval is told by its two ends
 CLOSE_FRAC = 0.05  # a narrower one is told by its value alone, without "about"
-END_ERROR_FRAC = 0.05  # of an end of a range, by which it may be rounded
+NEAR_ERROR_FRAC = 0.05  # of an end of a range, by which it may be rounded
+FAR_ERROR_FRAC = 0.1  # the same where the ends are more than a factor of two apart
 # What one of a unit is in seconds, and the value up to which it is told in that unit.
 _TIMES = (
     (1e-9, "nanosecond", 1e-6),
@@ -39,10 +40,11 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
         return fmt.NOT_REACHED
     scale, unit = _unit(value, noun)
     if is_wide(value):
-        low = _end(value.low / scale)
+        error_frac = FAR_ERROR_FRAC if value.high > 2 * value.low else NEAR_ERROR_FRAC
+        low = _end(value.low / scale, error_frac)
         if not math.isfinite(value.high):
             return f"{low}{_plural(unit, low)} or more"
-        high = _end(value.high / scale)
+        high = _end(value.high / scale, error_frac)
         if low != high:
             return f"{low} to {high}{_plural(unit, high)}"
     middle = _number(value.value / scale, unit)
@@ -101,8 +103,8 @@ def _number(value: float, unit: str) -> str:
     return "1.0" if unit == " times" and shown == "1" else shown
 
 
-def _end(value: float) -> str:
+def _end(value: float, error_frac: float) -> str:
     """An end of a range, with the fewest digits that stay close to it."""
     short = fmt.rounded(value, 1)
-    is_enough = abs(short - value) <= END_ERROR_FRAC * abs(value)
+    is_enough = abs(short - value) <= error_frac * abs(value)
     return fmt.number(value, 1 if is_enough else N_DIGITS)

@@ -16,7 +16,7 @@ WIDE_PX = 640
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 NOT_MEASURED = "not measured yet"
-EVERY = "every arm"  # series of a mark that stands for all arms of its row
+EVERY = "every backend"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
 OURS = ("each at its best", "same batch, strict float32")
 # Kinds of numbers, where a chart shows several.
