@@ -48,6 +48,14 @@ def test_a_machine_that_the_sentence_names_is_that_of_its_numbers_or_they_say_so
     assert f"3 s on {OURS}" == words(f"{number('3 s', 'ours', OURS)} on {machine('ours', OURS)}", lead="yours")
 
 
+def test_our_cpu_is_yours_where_your_own_machine_leads():
+    ours, yours = (f"On our CPU it takes {number('3 s', key, YOURS)}." for key in ("ours", "local-own"))
+
+    assert "On your CPU it takes 3 s." == words(yours, lead="local-own")
+    assert "On our CPU it takes 3 s." == words(ours, lead="ours")
+    assert "On our CPU it takes 3 s on this machine." == words(yours)
+
+
 def test_what_a_sentence_names_holds_to_the_end_of_its_paragraph():
     text = f"On {machine('yours', YOURS)}: {number('3 s', 'yours', YOURS)}.\n\nAnd {number('4 s', 'yours', YOURS)}."
 

@@ -40,7 +40,7 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
         return fmt.NOT_REACHED
     scale, unit = _unit(value, noun)
     if is_wide(value):
-        error_frac = FAR_ERROR_FRAC if value.high > 2 * value.low else NEAR_ERROR_FRAC
+        error_frac = FAR_ERROR_FRAC if 2 * value.low < value.high < math.inf else NEAR_ERROR_FRAC
         low = _end(value.low / scale, error_frac)
         if not math.isfinite(value.high):
             return f"{low}{_plural(unit, low)} or more"
