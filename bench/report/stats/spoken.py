@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from bench.report.stats import estimate
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 
@@ -36,10 +37,8 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
 
     ``noun`` is what a rate counts.
     """
-    if not math.isfinite(value.value):
-        return fmt.NOT_REACHED
-    scale, unit = _unit(value, noun)
-    if is_wide(value):
+    if is_wide(value) and math.isfinite(value.value):
+        scale, unit = _unit(value, noun)
         error_frac = FAR_ERROR_FRAC if 2 * value.low < value.high < math.inf else NEAR_ERROR_FRAC
         low = _end(value.low / scale, error_frac)
         if not math.isfinite(value.high):
@@ -47,8 +46,16 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
         high = _end(value.high / scale, error_frac)
         if low != high:
             return f"{low} to {high}{_plural(unit, high)}"
-    middle = _number(value.value / scale, unit)
-    return f"{middle}{_plural(unit, middle)}"
+    return middle(value, noun)
+
+
+def middle(value: Estimate, noun: str = "samples") -> str:
+    """The same of the value alone, for a sentence that has a range of its own: "from 0.9 times to 4.8 times"."""
+    if not math.isfinite(value.value):
+        return fmt.NOT_REACHED
+    scale, unit = _unit(estimate.single(value.value, value.unit, value.n), noun)
+    shown = _number(value.value / scale, unit)
+    return f"{shown}{_plural(unit, shown)}"
 
 
 def seconds(value_s: float) -> str:
