@@ -217,6 +217,36 @@ def test_a_number_leads_to_its_opened_evidence(browser, address: str):
     watched.context.close()
 
 
+def test_a_short_number_opens_its_full_value_on_hover_focus_and_the_first_tap(browser, address: str):
+    opened, number = ".number-window", "a.num[data-cells]"
+    watched = Watched(browser, address, viewport={"width": 1280, "height": 900})
+    page = watched.page
+    watched.open("faq/how-long-on-a-cpu/")
+    first = page.locator(f"article p {number}").first
+    assert "(" not in first.inner_text() and "images/s (" in first.get_attribute("title")
+
+    first.hover()
+    assert "images/s (" in page.locator(opened).inner_text() and "measured 20" in page.locator(opened).inner_text()
+    assert first.get_attribute("href") == page.locator(f"{opened} a").first.get_attribute("href")
+    page.keyboard.press("Escape")
+    assert 0 == page.locator(opened).count()
+    first.focus()
+    assert first.get_attribute("aria-describedby") == page.locator(opened).get_attribute("id")
+    assert [] == watched.problems
+    watched.context.close()
+
+    touch = Watched(browser, address, viewport={"width": 390, "height": 800}, has_touch=True)
+    touch.open("faq/how-long-on-a-cpu/")
+    first, before = touch.page.locator(f"article p {number}").first, touch.page.url
+    first.tap()
+    box = touch.page.locator(opened).bounding_box()
+    assert before == touch.page.url and 0 <= box["x"] and box["x"] + box["width"] <= 390
+    first.tap()
+    touch.page.wait_for_url("**/evidence/**")
+    assert [] == touch.problems
+    touch.context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, address: str, scheme: str):
     package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python not installed")

@@ -156,8 +156,8 @@ def test_a_number_from_a_disturbed_cell_says_what_disturbed_it():
     quiet, disturbed = one(make_record("resnet50")), one(make_record("resnet50", run_fields=BUSY))
     name = "resnet50-train-cpu-throughput"
 
-    assert "disturbed" not in lookup.lookup(name, quiet).note
-    assert "disturbed: the control kernel's speed changed during the run (5 of 5 runs)" in (
+    assert "busy" not in lookup.lookup(name, quiet).note
+    assert "busy machine: the control kernel's speed changed during the run (5 of 5 runs)" in (
         lookup.lookup(name, disturbed).note
     )
 

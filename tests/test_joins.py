@@ -12,7 +12,7 @@ from bench.records.store import Results
 from bench.report.charts import chart, draw, make_table
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
-from bench.report.pages import addresses, context, machine_pages, plain, render
+from bench.report.pages import addresses, context, drawings, machine_pages, plain, render
 from bench.report.prose import source
 from bench.workloads import registry
 from tests import factories
@@ -70,7 +70,8 @@ def test_no_chart_has_fewer_marks(gpu: bool):
     ("step_s", "words"),
     [(1.6, "1.6 times slower than ours"), (0.5, "2 times faster than ours"), (1.0, "about as fast as ours")],
 )
-def test_a_band_says_how_the_own_machine_stands_to_ours(step_s: float, words: str):
+def test_a_band_says_how_the_own_machine_stands_to_ours(step_s: float, words: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
     ours = factories.make_session_results([factories.make_record("resnet50", step_s=1.0)])
     records = [factories.make_record("resnet50", step_s=step_s)]
     yours_ = factories.make_session_results(records, machine=factories.make_machine("own-2c"), is_local=True)
@@ -81,6 +82,7 @@ def test_a_band_says_how_the_own_machine_stands_to_ours(step_s: float, words: st
         body = render.render(joined, joined.sources[page])[1]
         assert f"{words} at ResNet-50" in plain.plain(body)
         assert f'href="{addresses.href(page, "machines/local-own-2c.md", "beside")}"' in body
+        assert '<div class="yours">' in body and "&lt;a class" not in body
         assert 'class="yours"' not in render.render(alone, alone.sources[page])[1]
     pages = machine_pages.machine_pages(joined)
     assert "{ #beside }" in pages["machines/local-own-2c.md"] and words in plain.plain(pages["machines/index.md"])

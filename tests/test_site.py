@@ -16,7 +16,7 @@ from tests.sites import Element, Sites
 pytestmark = pytest.mark.browser(needs_chromium=False)  # three whole sites are built: no part of the fast half
 NAMES = ("full", "none", "committed")
 # A quantity as our tables print it: a number with a unit that only a measurement or a citation has.
-QUANTITY = re.compile(r"\d ?(ms|µs|[A-Za-z]+/s)\b|\dx\b")
+QUANTITY = re.compile(r"\d ?(ms|µs|[A-Za-z]+/s)\b|\dx\b|\d (times|[a-z]+ a second)\b")
 
 
 def resolve(page: str, address: str) -> tuple[str, str]:

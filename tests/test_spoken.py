@@ -53,3 +53,9 @@ def test_only_an_interval_wider_than_a_fifth_is_told_by_its_ends(ends: tuple[flo
 
     assert (is_wide, is_close) == (spoken.is_wide(value), spoken.is_close(value))
     assert is_wide == (" to " in spoken.spoken(value))
+
+
+def test_a_sentence_with_a_range_of_its_own_takes_values_alone():
+    assert "12 times" == spoken.middle(make(12.4, 7.1, 25.3))
+    assert "60 seconds" == spoken.middle(make(60, 20, 300, "s"))
+    assert "not reached" == spoken.middle(make(math.inf, 1, math.inf, "s"))

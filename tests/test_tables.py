@@ -326,10 +326,10 @@ def test_fairness_prints_what_was_asked_and_what_ran():
     rows = {row[0].text: [cell.text for cell in row[1:]] for row in made.rows}
 
     assert ("", "TensorFlow, CPU", "PyTorch, CPU") == made.columns
-    assert ["off (1 cell); on (1 cell)", "off"] == rows["jit asked"]
+    assert ["off (1 run); on (1 run)", "off"] == rows["jit asked"]
     assert ["2.21.0", "2.9.0"] == rows["backend version"]
     assert ["does not apply"] * 2 == rows["TF32"]
-    assert ["loop (1 cell); none (1 cell)", "none"] == rows["recurrent path"]
+    assert ["loop (1 run); none (1 run)", "none"] == rows["recurrent path"]
     assert ["55 °C, 61 °C"] * 2 == rows["temperature"]
     assert ["2"] * 2 == rows["threads observed"]
     assert {"cores by quota", "caches", "data feed", "autotune", "layout", "commit", "date"} <= set(rows)

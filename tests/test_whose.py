@@ -11,7 +11,7 @@ pytest.importorskip("altair")
 
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
-from bench.report.pages import calls, context, render, whose
+from bench.report.pages import calls, context, drawings, render, whose
 from bench.report.pages.plain import plain
 from bench.report.prose import check_page, source
 from bench.report.prose.source import PageError, is_for_readers
@@ -46,6 +46,14 @@ def test_a_machine_that_the_sentence_names_is_that_of_its_numbers_or_they_say_so
     assert f"On {OURS}, one takes 3 s." == words(f"{named} {number('3 s', 'ours', OURS)}.", lead="yours")
     assert f"On {OURS}, one takes 3 s on {YOURS}." == words(f"{named} {number('3 s', 'yours', YOURS)}.", lead="yours")
     assert f"3 s on {OURS}" == words(f"{number('3 s', 'ours', OURS)} on {machine('ours', OURS)}", lead="yours")
+
+
+def test_our_cpu_is_yours_where_your_own_machine_leads():
+    ours, yours = (f"On our CPU it takes {number('3 s', key, YOURS)}." for key in ("ours", "local-own"))
+
+    assert "On your CPU it takes 3 s." == words(yours, lead="local-own")
+    assert "On our CPU it takes 3 s." == words(ours, lead="ours")
+    assert "On our CPU it takes 3 s on this machine." == words(yours)
 
 
 def test_what_a_sentence_names_holds_to_the_end_of_its_paragraph():
@@ -105,6 +113,7 @@ def two_machines() -> context.Site:
 def test_on_every_page_a_sentence_with_a_machine_takes_its_numbers_from_it(two_machines, monkeypatch):
     """Reads each paragraph as a reader would: the machine last named, else the one that leads."""
     settle, texts = whose.settled, []
+    monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
     monkeypatch.setattr(whose, "settled", lambda text, lead: texts.append((text, lead)) or settle(text, lead))
     for path, page in two_machines.sources.items():
         if is_for_readers(path):

@@ -60,7 +60,7 @@ def jit_arms_table(scope: TableScope) -> Draft:
     return Draft(
         caption="Steady speed without and with a compiler (jit), and what the first step takes in each case.",
         columns=(
-            MACHINE, "workload", "mode", "arm", "without jit", "with jit", "with over without", "with jit it is",
+            MACHINE, "workload", "mode", "backend", "without jit", "with jit", "with over without", "with jit it is",
             "first step without", "first step with",
         ),
         rows=rows,

@@ -29,7 +29,7 @@ def job_by_steps_table(scope: TableScope) -> Draft:
     return Draft(
         caption="Seconds from starting Python to the end of so many training steps, without evaluation (lower is "
         "better): import, device, data, model, first step, and the steady step for each of the others.",
-        columns=(MACHINE, "workload", "arm", *steps),
+        columns=(MACHINE, "workload", "backend", *steps),
         rows=rows,
     )
 

@@ -50,7 +50,7 @@ def phase_times_table(scope: TableScope) -> Draft:
             phases = [cells.estimate(scope, quantities.phase_time(record, phase), record) for phase in PHASES]
         rows.append((machine, workload, words, *phases))
     caption = "Seconds of each phase of a training process (lower is better); the steady steps last as long as asked."
-    columns = (MACHINE, "workload", "arm", *(PHASE_NAMES[phase] for phase in PHASES))
+    columns = (MACHINE, "workload", "backend", *(PHASE_NAMES[phase] for phase in PHASES))
     return Draft(caption=caption, columns=columns, rows=rows)
 
 

@@ -61,7 +61,7 @@ def roofline_table(scope: TableScope) -> Draft:
         "product and the best bandwidth measured. Bytes are a floor; a share of the bandwidth above 100 % means that "
         "caches hold a part.",
         columns=(
-            MACHINE, "workload", "mode", "arm", "achieved", "matrix product", "of the matrix product", "moved",
+            MACHINE, "workload", "mode", "backend", "achieved", "matrix product", "of the matrix product", "moved",
             "bandwidth", "of the bandwidth",
         ),
         rows=rows,

@@ -45,7 +45,7 @@ def roof_table(scope: TableScope) -> Draft:
         caption="Operations for each byte that must be moved, counted from the layers; the rate that the measured "
         "matrix product and bandwidth then allow, and what is reached of it (higher is better).",
         columns=(
-            MACHINE, "workload", "mode", "arm", "operations per byte", "achieved", "attainable", "lower ceiling",
+            MACHINE, "workload", "mode", "backend", "operations per byte", "achieved", "attainable", "lower ceiling",
             "of the attainable",
         ),
         rows=rows,

@@ -54,7 +54,7 @@ def threads_table(scope: TableScope) -> Draft:
         )
         for row in _rows(scope)
     ]
-    columns = ("workload", "mode", "arm", "batch size", "cores", "speed", "times the fewest cores")
+    columns = ("workload", "mode", "backend", "batch size", "cores", "speed", "times the fewest cores")
     return Draft(
         caption="Speed by the number of cores that the process may use (higher is better), all else the same.",
         columns=(MACHINE, *columns),

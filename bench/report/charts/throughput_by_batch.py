@@ -54,7 +54,7 @@ def throughput_by_batch_table(scope: TableScope) -> Draft:
     ]
     return Draft(
         caption="Samples per second (higher is better) and seconds per step, by batch size.",
-        columns=(MACHINE, "workload", "mode", "arm", "precision", "batch size", "throughput", "step"),
+        columns=(MACHINE, "workload", "mode", "backend", "precision", "batch size", "throughput", "step"),
         rows=rows,
         varying=("precision",),
     )

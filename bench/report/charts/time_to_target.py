@@ -43,7 +43,7 @@ def target_by_batch(scope: TableScope) -> Draft:
     return Draft(
         caption="Training until the target was met on held-out data, by batch size, all else and the learning rate "
         "the same (fewer seconds are better). Each run has a seed of its own.",
-        columns=(MACHINE, "arm", "batch size", "epochs", "training", "runs that met it", "workload", "target"),
+        columns=(MACHINE, "backend", "batch size", "epochs", "training", "runs that met it", "workload", "target"),
         rows=rows,
     )
 

@@ -49,7 +49,7 @@ def warm_up_table(scope: TableScope) -> Draft:
         caption="The warm-up of training after the first step, until the criterion was met or the limit reached. A "
         "trace has a name from some blocks on; the drawn run is the one with the median step.",
         columns=(
-            MACHINE, "workload", "arm", "blocks", "warm-up", "first block over steady", "steady step", "settled",
+            MACHINE, "workload", "backend", "blocks", "warm-up", "first block over steady", "steady step", "settled",
             "traces by name",
         ),
         rows=rows,

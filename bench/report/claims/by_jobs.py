@@ -79,7 +79,7 @@ def gain_at_inference(evidence: Evidence) -> Told:
     rule = (
         f"False if, for at least one model, inference on a GPU is at least {least} as fast as on the CPU of the same "
         f"session, with the whole 95 % interval above it; true if every interval lies below {least}; it depends "
-        f"otherwise. Each side runs its fastest batch, usual precision, backend and jit arm. "
+        f"otherwise. Each side runs its fastest batch, usual precision, backend and compiler setting. "
         f"Without a GPU nothing is decided."
     )
     words = Words(evidence)

@@ -105,7 +105,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 def case_of(name: str, estimate: Estimate, refs: tuple[CellRef, ...], noun: str = "samples") -> Case:
     """A measured case."""
-    part = Part(fmt.interval(estimate, noun), refs, short=spoken.spoken(estimate, noun))
+    part = Part(fmt.interval(estimate, noun), refs, short=spoken.middle(estimate, noun))
     return Case(name=name, value=estimate.value, low=estimate.low, high=estimate.high, part=part)
 
 

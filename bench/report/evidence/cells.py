@@ -13,7 +13,7 @@ from bench.schema import METHOD_VERSIONS, Record, Variant
 from bench.workloads import registry
 
 LOCAL_PREFIX = "local-"
-OLDER = "older method"  # beside a number whose record another method or other code than today's made
+OLDER = "earlier code"  # beside a number whose record another method or other code than today's made
 
 
 class CellRef(NamedTuple):

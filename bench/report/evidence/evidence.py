@@ -180,12 +180,12 @@ class Evidence:
         return self._flags[id(record)]
 
     def disturbance(self, records: Iterable[Record]) -> str:
-        """The flags of all these cells in words, each once: "disturbed: ..."; empty where nothing disturbed them."""
+        """The flags of all these cells in words, each once: "busy machine: ..."; empty where nothing disturbed them."""
         seen = dict.fromkeys(flag for record in records for flag in self.flags(record))
-        return f"disturbed: {', '.join(seen)}" if seen else ""
+        return f"busy machine: {', '.join(seen)}" if seen else ""
 
     def age(self, records: Iterable[Record]) -> str:
-        """ "older method" where one of these cells was made by another method or other code than today's."""
+        """ "earlier code" where one of these cells was made by another method or other code than today's."""
         return OLDER if any(record.status == "ok" and cells.is_older_method(record) for record in records) else ""
 
     def record_speedup(self, first: Record, second: Record, quantity: str = "throughput") -> Estimate | None:

@@ -20,6 +20,7 @@ from bench.report.facts.fact import Found
 from bench.report.published import cards
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
+from bench.report.stats import spoken as in_words
 from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Backend, Record
 from bench.workloads import registry
@@ -169,7 +170,9 @@ def _extreme(workloads: tuple[str, ...], place: int) -> Make:
             return None
         found = sorted(pairs, key=lambda one: one.speedup.value)[place]
         text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
-        return Found(text, cells(found), found.speedup, note(evidence, found), card=spoken())
+        end = found.speedup.low if place == 0 else found.speedup.high  # of all ranges, which the sentence spans
+        short = in_words.middle(estimate.single(end, "ratio", 0))
+        return Found(text, cells(found), found.speedup, note(evidence, found), short, spoken())
 
     return make
 

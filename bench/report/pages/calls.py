@@ -122,8 +122,8 @@ class Voice:
             number = self.site.estimated(self.page, fact.text, _hint(fact), short=short)
         else:
             number = self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact), short=short)
-        if short and fact.estimate is not None and not spoken.is_wide(fact.estimate):
-            is_close = spoken.is_close(fact.estimate)
+        if short and fact.estimate is not None:
+            is_close = spoken.is_close(fact.estimate) or spoken.is_wide(fact.estimate)  # a range needs no "about"
             number = whose.hedge(is_doubted=fact.is_doubted, is_close=is_close) + number
         if where:
             return join([number, " on ", self.where(name)])
@@ -293,9 +293,9 @@ class Voice:
         found = [(session, session.records[cell]) for session, cell in self.evidence.resolve(refs)]
         if not found:
             return "Not tried: anything that the rule asks for."
-        n_cells = f"{fmt.count(len(found))} cell{'s' if len(found) != 1 else ''}"
+        n_cells = f"{fmt.count(len(found))} measurement{'s' if len(found) != 1 else ''}"
         if verdict.basis == "estimates":
-            return f"Rests on estimates of a GPU beside {n_cells} measured on a CPU. Not tried: a GPU of ours."
+            return f"Rests on estimates of a GPU beside {n_cells} on a CPU. Not tried: a GPU of ours."
         cells = [record.cell for _, record in found]
         n_machines = len({session.machine.id for session, _ in found})
         machines = f"{n_machines} machine{'s' if n_machines != 1 else ''}"
@@ -385,7 +385,7 @@ class Voice:
 def _loud(cell: tables_table.Cellv) -> list[str]:
     """What a reader must know of a cell before trusting it, in words."""
     loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
-    loud += ["disturbed"] if cell.is_disturbed else []
+    loud += ["busy machine"] if cell.is_disturbed else []
     return loud + ([OLDER] if cell.is_older else [])
 
 

@@ -31,6 +31,7 @@ def _smaller(interval: str) -> Markup:
     return PARTS.interval(interval, len(interval) <= LONGEST_UNBROKEN)
 
 
+NOTE = re.compile(r"<sup[ >].*?</sup>")  # its text stands at the foot of one page
 TABLE_LINES = re.compile(r"^\|.*(?:\n\|.*)+", re.M)
 PLACED = re.compile(r"<small[^>]*>([^<]*); on ([^<;]+)\)</small>")
 
@@ -55,7 +56,7 @@ def say_place_once(text: str) -> str:
 
 def plain(text: str) -> str:
     """Markdown and HTML without their marks, for machines."""
-    text = re.sub(r"<sup[ >].*?</sup>|<!--.*?-->|</?[a-zA-Z][^>]*>", "", text)  # a note is no word
+    text = re.sub(r"<!--.*?-->|</?[a-zA-Z][^>]*>", "", NOTE.sub("", text))
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"(\*\*|__|`)", "", text)
     return " ".join(html.unescape(text).split())

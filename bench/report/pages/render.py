@@ -168,7 +168,7 @@ def answer(site: Site, path: str, shown_on: str) -> Markup:
     # The rest is read only where a condition says how far the paragraph goes, or where none stands first.
     for text in (source.body,) if "{%" in opening else (opening, source.body):
         if found := plain.first_paragraph(_fill(site, Voice(site, shown_on), source, text)):
-            return plain.inline(found, path, shown_on)
+            return plain.inline(plain.NOTE.sub("", found), path, shown_on)
     return Markup("")
 
 

@@ -14,8 +14,10 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
+from bench.report.evidence.cells import LOCAL_PREFIX
 from bench.report.pages.markup import PARTS
 from bench.report.pages.plain import TABLE_LINES
+from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
 Kind = Literal["of", "by", "at"]  # a measured number, an estimate beside a machine, a machine that the text names
@@ -68,7 +70,10 @@ def _marks(text: str) -> list[Mark]:
 def _named(text: str, current: str) -> str:
     """A block in which every number of another machine than the one last named says so."""
 
-    next_ones = iter([*_marks(text)[1:], None])
+    marks = _marks(text)
+    if marks and {one.key for one in marks} == {current} and current.startswith(LOCAL_PREFIX):
+        text = fmt.yours(text)  # the reader's own, of which a sentence about ours now speaks
+    next_ones = iter([*marks[1:], None])
 
     def say(found: re.Match[str]) -> str:
         nonlocal current

@@ -168,6 +168,11 @@ def params(values: Mapping[str, object]) -> str:
     )
 
 
+def yours(text: str) -> str:
+    """A text about our CPU or GPU as one about the reader's own."""
+    return re.sub(r"\b([Oo])ur (?=CPU|GPU)", lambda found: f"{'Y' if found[1] == 'O' else 'y'}our ", text)
+
+
 def number(value: float, digits: int = N_DIGITS) -> str:
     """A value with three significant digits, no exponent, thousands separated, no trailing zeros."""
     text = _fixed(value, _decimals(value, digits), digits)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 
+from bench.report.stats import estimate
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 
 N_DIGITS = 2
 WIDE_FRAC = 0.2  # of the value: a wider interval is told by its two ends
 CLOSE_FRAC = 0.05  # a narrower one is told by its value alone, without "about"
-END_ERROR_FRAC = 0.05  # of an end of a range, by which it may be rounded
+NEAR_ERROR_FRAC = 0.05  # of an end of a range, by which it may be rounded
+FAR_ERROR_FRAC = 0.1  # the same where the ends are more than a factor of two apart
 # What one of a unit is in seconds, and the value up to which it is told in that unit.
 _TIMES = (
     (1e-9, "nanosecond", 1e-6),
@@ -35,18 +37,25 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
 
     ``noun`` is what a rate counts.
     """
-    if not math.isfinite(value.value):
-        return fmt.NOT_REACHED
-    scale, unit = _unit(value, noun)
-    if is_wide(value):
-        low = _end(value.low / scale)
+    if is_wide(value) and math.isfinite(value.value):
+        scale, unit = _unit(value, noun)
+        error_frac = FAR_ERROR_FRAC if 2 * value.low < value.high < math.inf else NEAR_ERROR_FRAC
+        low = _end(value.low / scale, error_frac)
         if not math.isfinite(value.high):
             return f"{low}{_plural(unit, low)} or more"
-        high = _end(value.high / scale)
+        high = _end(value.high / scale, error_frac)
         if low != high:
             return f"{low} to {high}{_plural(unit, high)}"
-    middle = _number(value.value / scale, unit)
-    return f"{middle}{_plural(unit, middle)}"
+    return middle(value, noun)
+
+
+def middle(value: Estimate, noun: str = "samples") -> str:
+    """The same of the value alone, for a sentence that has a range of its own: "from 0.9 times to 4.8 times"."""
+    if not math.isfinite(value.value):
+        return fmt.NOT_REACHED
+    scale, unit = _unit(estimate.single(value.value, value.unit, value.n), noun)
+    shown = _number(value.value / scale, unit)
+    return f"{shown}{_plural(unit, shown)}"
 
 
 def seconds(value_s: float) -> str:
@@ -101,8 +110,8 @@ def _number(value: float, unit: str) -> str:
     return "1.0" if unit == " times" and shown == "1" else shown
 
 
-def _end(value: float) -> str:
+def _end(value: float, error_frac: float) -> str:
     """An end of a range, with the fewest digits that stay close to it."""
     short = fmt.rounded(value, 1)
-    is_enough = abs(short - value) <= END_ERROR_FRAC * abs(value)
+    is_enough = abs(short - value) <= error_frac * abs(value)
     return fmt.number(value, 1 if is_enough else N_DIGITS)

@@ -35,7 +35,7 @@ def fairness(scope: TableScope) -> Draft:
         said = ([values(evidence.session_of(record), record) for record in found[arm]] for arm in arms)
         cells = (Cellv(text=_counted(s), cells=evidence.refs(*found[arm])) for arm, s in zip(arms, said, strict=True))
         rows.append((tables_cells.text(name), *cells))
-    caption = "What was set, and what really ran, in the cells that speak for each backend."
+    caption = "What was set, and what really ran, in what speaks for each backend."
     if session:
         caption += f" {scope.machine(session).text}, {session.session.id}."
     return Draft(caption=caption, columns=("", *(tables_cells.arm_text(*arm) for arm in arms)), rows=rows)
@@ -65,7 +65,7 @@ def _runtimes(record: Record) -> str:
 
 
 def _counted(values: Iterable[str]) -> str:
-    """Distinct values; with how many cells have each, when they differ."""
+    """Distinct values; with how many of them have each, when they differ."""
     found: dict[str, int] = {}
     for value in values:
         found[value] = found.get(value, 0) + 1
@@ -74,8 +74,8 @@ def _counted(values: Iterable[str]) -> str:
     shares = {text: float(text.removesuffix(" %")) for text in found if re.fullmatch(r"[\d.]+ %", text)}
     if len(shares) == len(found):
         n = sum(found.values())
-        return f"{min(shares, key=shares.__getitem__)} to {max(shares, key=shares.__getitem__)} ({fmt.count(n)} cells)"
-    return "; ".join(f"{value} ({fmt.count(n)} {'cell' if n == 1 else 'cells'})" for value, n in sorted(found.items()))
+        return f"{min(shares, key=shares.__getitem__)} to {max(shares, key=shares.__getitem__)} ({fmt.count(n)} runs)"
+    return "; ".join(f"{value} ({fmt.count(n)} {'run' if n == 1 else 'runs'})" for value, n in sorted(found.items()))
 
 
 def _state(record: Record, text: Callable[[Conditions], str | None]) -> str:

@@ -103,8 +103,8 @@ def first_step(scope: TableScope) -> Draft:
         both = (cells.estimate(scope, time, record) for time in (first, steady))
         rows.append((machine, workload, words, *both, steps))
     return Draft(
-        caption="Seconds of the first step, which traces and compiles, and of a steady step of the same cell.",
-        columns=(MACHINE, "workload", "arm", "first step", "steady step", "the first costs as much as"),
+        caption="Seconds of the first step, which traces and compiles, and of a steady step of the same training.",
+        columns=(MACHINE, "workload", "backend", "first step", "steady step", "the first costs as much as"),
         rows=rows,
     )
 
@@ -129,7 +129,7 @@ def latency(scope: TableScope) -> Draft:
                 ))  # fmt: skip
     return Draft(
         caption="Seconds of one inference step, synchronised before and after (lower is better).",
-        columns=(MACHINE, "workload", "batch size", "arm", "median", "95 % of steps within"),
+        columns=(MACHINE, "workload", "batch size", "backend", "median", "95 % of steps within"),
         rows=rows,
     )
 
@@ -156,7 +156,7 @@ def start_up(scope: TableScope) -> Draft:
                 ))  # fmt: skip
     return Draft(
         caption="Seconds until a backend is ready, over all processes that used it (lower is better).",
-        columns=(MACHINE, "arm", "version", "import", "device start", "both"),
+        columns=(MACHINE, "backend", "version", "import", "device start", "both"),
         rows=rows,
     )
 
@@ -180,7 +180,7 @@ def course_jobs(scope: TableScope) -> Draft:
     ]
     return Draft(
         caption="Jobs of the size that courses ask for, from starting Python to the end.",
-        columns=(MACHINE, "job", "time", "how", "arm", "done within"),
+        columns=(MACHINE, "job", "time", "how", "backend", "done within"),
         rows=rows,
     )
 

@@ -29,7 +29,7 @@ def precisions(scope: TableScope) -> Draft:
                     cells.or_failed(scope, record, make),
                     MISSING if gain is None else cells.estimate(scope, gain, record, strict),
                 ))  # fmt: skip
-    columns = ("workload", "mode", "arm", "batch size", PRECISIONS[0], "precision", "in it", "times as fast")
+    columns = ("workload", "mode", "backend", "batch size", PRECISIONS[0], "precision", "in it", "times as fast")
     return Draft(
         caption="Speed in strict float32 and in another precision (higher is better), all else the same. Emulated: the "
         "CPU has no instructions for that precision.",

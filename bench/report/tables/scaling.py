@@ -34,7 +34,7 @@ def scaling(scope: TableScope) -> Draft:
                 cells.estimate(scope, _as_share(gain, n), record),
                 cells.estimate(scope, _as_share(same_step, 1), record),
             ))  # fmt: skip
-    columns = ("net", "arm", "batch of one GPU", "GPUs", "a step on one", "gain, same total batch")
+    columns = ("net", "backend", "batch of one GPU", "GPUs", "a step on one", "gain, same total batch")
     return Draft(
         caption="One GPU against several, steps timed in turn: the gain where they share one GPU's batch, and what "
         "arrives of the ideal gain there and where each has a full batch (higher is better).",

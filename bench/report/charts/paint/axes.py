@@ -17,7 +17,7 @@ NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 TEXT_PX = {False: 12, True: 11}  # of texts in the plot, on a desk and on a phone
 NOT_MEASURED = "not measured yet"
-EVERY = "every arm"  # series of a mark that stands for all arms of its row
+EVERY = "every backend"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
 OURS = ("each at its best", "same batch, strict float32")
 # Kinds of numbers, where a chart shows several.
