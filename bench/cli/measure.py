@@ -143,9 +143,9 @@ def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
         *columns, TextColumn("{task.fields[left]}"), console=show.progress_console, auto_refresh=False, transient=True
     )
     with bar:
-        task = bar.add_task("", total=len(runs), left=show.left(prepared.plan.estimate_s))
-        if runs:
-            bar.update(task, description=known[runs[0].cell.id], refresh=True)
+        first = known[runs[0].cell.id] if runs else "nothing"
+        task = bar.add_task(first, total=len(runs), left=show.left(prepared.plan.estimate_s))
+        bar.refresh()
         for step in session_run.execute(prepared, n_at_once=n_at_once):
             following = "nothing more" if step.following is None else known[step.following.cell.id]
             left = show.left(step.left_s)
