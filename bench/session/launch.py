@@ -70,6 +70,8 @@ def environment(cell: Cell, base: Mapping[str, str], scratch: str) -> dict[str, 
         "PYTHONHASHSEED": "0",
     }
     env.pop("JAX_COMPILATION_CACHE_DIR", None)
+    if not owner.has_home():
+        env.setdefault("KERAS_HOME", os.path.join(scratch, "keras"))
     if cell.device == "cpu":
         env |= {
             "CUDA_VISIBLE_DEVICES": "",
