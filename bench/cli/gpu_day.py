@@ -15,8 +15,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from bench import REPOSITORY
+from bench.cli import names, show
 from bench.cli import options as cli_options
-from bench.cli import show
 from bench.doctor import collect, rules
 from bench.machine import software
 from bench.records import files, pack
@@ -121,13 +121,15 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
         NoGpuError: a backend stopped computing on the GPU.
     """
     failed, row, n_runs = 0, -1, 0
+    known = names.short_names(run.cell for run in prepared.plan.runs)
     try:
         for step in day.execute(prepared, rows, start + seconds - monotonic()):
             n_runs += 1
             if step.row != row:
                 row = step.row
                 show.out.print(f"row {row + 1}: {day.ROWS[row].title}", markup=False)
-            line = step.planned.cell.id if step.record is None else show.cell_line(step.record)
+            name = known[step.planned.cell.id]
+            line = name if step.record is None else show.cell_line(step.record, name)
             times = f"{monotonic() - start:6.1f} s  took {step.run.total_s:5.1f} s"
             show.print_text(f"{times}  {line}")
             if step.record is not None:
