@@ -504,3 +504,86 @@ def test_a_cell_that_the_budget_cut_short_is_named(fake_launch, tmp_path, monkey
 
     assert 0 == exit_code, text
     assert "cut short by the time budget: matmul probe" in text
+
+
+def as_json(*arguments):
+    result = CliRunner().invoke(app.app, [*map(str, arguments), "--json"])
+    assert 0 == result.exit_code, result.output + result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_plan_and_a_list_as_json():
+    plan = as_json("plan", "--profile", "smoke", "--only", "matmul")
+    workloads = as_json("list")
+
+    assert plan["n_runs"] == sum(cell["n_runs"] for cell in plan["cells"])
+    assert {"id", "name", "n_runs", "estimate_s"} <= set(plan["cells"][0])
+    assert set(registry.workloads()) == {item["id"] for item in workloads}
+
+
+def test_a_run_as_json_prints_json_alone(fake_launch, tmp_path):
+    found = as_json("run", "--profile", "smoke", "--only", "cnn-digits", "--results", tmp_path)
+
+    assert {"ok"} == {cell["status"] for cell in found["cells"]}
+    assert "cnn-digits train tensorflow b32" in {cell["name"] for cell in found["cells"]}
+    assert 64.0 == pytest.approx(found["cells"][0]["estimate"]["value"])
+
+
+def test_a_rerun_as_json_has_its_verdict_and_a_short_name_will_do(published, runs_that_take):
+    published(a_record(a_cell(), step_s=0.1))
+
+    found = as_json("repro", "cnn-digits", "train")
+
+    assert ("agrees", a_cell().id) == (found["verdict"], found["cell"])
+    assert 1.0 == pytest.approx(found["rows"][0]["ratio"]["value"], rel=0.01)
+
+
+def test_a_check_as_json_lists_its_problems(tmp_path):
+    folder = tmp_path / "example-2c" / "2026-11-03"
+    store.begin(folder, make_machine(), refresh_session())
+    assert {"problems": [], "n_sessions": 1, "n_records": 0} == as_json("check", "--results", tmp_path)
+    (folder / "broken.json").write_text("{}")
+
+    result = CliRunner().invoke(app.app, ["check", "--results", str(tmp_path), "--json"])
+
+    assert 1 == result.exit_code
+    assert "broken.json" in json.loads(result.stdout)["problems"][0]
+
+
+def test_an_export_is_a_table_with_a_row_for_each_record(published, tmp_path):
+    published(a_record(a_cell(), step_s=0.1))
+    out = tmp_path / "rows.csv"
+
+    assert 0 == invoke("export", "--out", out, "--results", files.RESULTS)[0]
+
+    head, row = out.read_text(encoding="utf-8").splitlines()
+    found = dict(zip(head.split(","), row.split(","), strict=True))
+    assert ("example-2c/2026-11-03", "cnn-digits train tensorflow b32") == (found["session"], found["name"])
+    assert 320.0 == pytest.approx(float(found["value"]), rel=0.01)
+    assert [found["id"]] == [item["id"] for item in as_json("export", "--results", files.RESULTS)]
+
+
+def test_a_run_ends_with_what_to_do_next(published, fake_launch):
+    exit_code, text = invoke("run", "--profile", "quick", "--only", "matmul")
+
+    assert 0 == exit_code, text
+    assert "next: `python -m bench.cli compare` says whether these numbers are normal" in text
+    assert "--resume --keep files them for a pull request" in text
+
+
+def test_a_failed_run_names_the_doctor(fake_launch, tmp_path):
+    fake_launch["matmul"] = "failed"
+
+    _, text = invoke("run", "--profile", "smoke", "--only", "matmul", "--results", tmp_path)
+
+    assert "`python -m bench.cli doctor` looks for the cause" in text
+
+
+def test_many_skipped_cells_of_one_reason_are_one_line(fake_launch, tmp_path, monkeypatch):
+    monkeypatch.setattr(software, "backend_version", lambda name: "1.0" if name == "tensorflow" else None)
+    arguments = ("run", "--profile", "smoke", "--only", "cnn-digits", "--backend", "tensorflow,jax")
+
+    _, text = invoke(*arguments, "--results", tmp_path / "folded")
+    assert "skipped: 2 cells: jax is not installed" in text
+    _, text = invoke(*arguments, "--all", "--results", tmp_path / "all")
+    assert 2 == text.count("skipped: cnn-digits")

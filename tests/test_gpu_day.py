@@ -401,6 +401,14 @@ def test_a_gpu_day_by_run_needs_its_time_and_a_folder(arguments):
     assert "--time-budget" in result.stderr and "--pack" in result.stderr
 
 
+def test_a_gpu_day_takes_no_option_that_it_would_not_heed():
+    arguments = ["--time-budget", "9m", "--pack", "x", "--only", "resnet50", "--json"]
+    result = CliRunner().invoke(app.app, ["run", "--profile", "gpu-day", *arguments])
+
+    assert 2 == result.exit_code
+    assert "leave out --only, --json" in result.stderr
+
+
 def test_a_gpu_day_by_run_is_the_same_day(monkeypatch, lab, tmp_path):
     monkeypatch.setattr(gpu_day, "gate", lambda *_, **__: None)
     monkeypatch.setattr(collect, "collect", lambda *_, **__: Facts(host=HostFacts(system="Linux")))

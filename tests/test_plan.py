@@ -184,11 +184,12 @@ def test_finished_runs_are_not_planned_again_and_keep_their_order():
     assert all(order[run.cell.id, run.index] == run.order for run in rest.runs)
 
 
-def test_a_missing_backend_is_skipped_with_the_install_command():
+def test_a_missing_backend_is_skipped_and_sent_to_the_doctor():
     chosen = make_plan(backends=("torch",), installed={**INSTALLED, "torch": None})
 
     assert not chosen.runs
-    assert {"torch is not installed; pip install torch"} == {reason for _, reason in chosen.skipped}
+    (reason,) = {reason for _, reason in chosen.skipped}
+    assert reason.startswith("torch is not installed; `python -m bench.cli doctor`")
 
 
 def test_a_gpu_that_is_not_there_is_skipped_with_the_reason():

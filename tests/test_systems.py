@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from bench.cli import app, doctor, show
 from bench.doctor import rules
 from bench.doctor.facts import BackendFacts, Facts, HostFacts
-from bench.machine import software
+from bench.machine import owner, software
 from bench.records import store
+from bench.session import launch
+from tests.factories import make_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "/dev/null/home"  # not there, and nobody can make it, root neither
@@ -53,6 +55,37 @@ def test_a_plan_needs_no_home_no_user_and_no_locale(tmp_path, variables):
     code, out, err = call("run", "--dry-run", "--profile", "smoke", "--only", "cnn-digits", "--results", results)
     assert 0 == code, err
     assert not results.exists()
+
+
+NAMELESS = """
+import pwd
+
+def nobody(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+pwd.getpwuid = nobody
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no user ids")
+@pytest.mark.parametrize("arguments", [("plan", "--profile", "smoke", "--only", "matmul"), ("doctor", "--json")])
+def test_a_user_id_without_a_name_is_no_error(tmp_path, arguments):
+    """R13: a container run as user id 1042, which has no name and no home: KeyError from getpwuid."""
+    (tmp_path / "sitecustomize.py").write_text(NAMELESS, encoding="utf-8")
+
+    code, out, err = call(*arguments, PYTHONPATH=str(tmp_path))
+
+    assert code in (0, 1), err  # 1: the doctor found something
+    assert "getpwuid" not in out + err
+    assert not (ROOT / "~").exists(), "Keras makes such a folder where it is told no other"
+
+
+def test_what_went_wrong_for_a_user_without_a_home_is_stored_all_the_same(monkeypatch):
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+
+    assert "it broke" == owner.impersonal("it broke")
+    assert launch.environment(make_cell(), {}, "scratch")["KERAS_HOME"].startswith("scratch")
+    assert "mine" == launch.environment(make_cell(), {"KERAS_HOME": "mine"}, "scratch")["KERAS_HOME"]
 
 
 @pytest.mark.parametrize("encoding", ["cp936", "cp1252", "ascii"])

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, NoReturn
@@ -15,8 +15,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from bench import REPOSITORY
+from bench.cli import names, show
 from bench.cli import options as cli_options
-from bench.cli import show
 from bench.doctor import collect, rules
 from bench.machine import software
 from bench.records import files, pack
@@ -45,8 +45,11 @@ def from_run(
     timeout: str | None,
     results: Path | None,
     machine_id: str,
+    unfit: Sequence[str],
 ) -> NoReturn:
-    """`run --profile gpu-day`: the options that it shares with every run."""
+    """`run --profile gpu-day`: the options that it shares with every run; ``unfit`` are others that were given."""
+    if unfit:
+        show.fail(ValueError(f"--profile {PROFILE} has its own cells and report: leave out {', '.join(unfit)}"))
     if time_budget is None or out_dir is None:
         show.fail(ValueError(f"--profile {PROFILE} needs --time-budget, all the time there is, and --pack, a folder"))
     measure(
@@ -118,13 +121,15 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
         NoGpuError: a backend stopped computing on the GPU.
     """
     failed, row, n_runs = 0, -1, 0
+    known = names.short_names(run.cell for run in prepared.plan.runs)
     try:
         for step in day.execute(prepared, rows, start + seconds - monotonic()):
             n_runs += 1
             if step.row != row:
                 row = step.row
                 show.out.print(f"row {row + 1}: {day.ROWS[row].title}", markup=False)
-            line = step.planned.cell.id if step.record is None else show.cell_line(step.record)
+            name = known[step.planned.cell.id]
+            line = name if step.record is None else show.cell_line(step.record, name)
             times = f"{monotonic() - start:6.1f} s  took {step.run.total_s:5.1f} s"
             show.print_text(f"{times}  {line}")
             if step.record is not None:
@@ -147,12 +152,16 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
 def take(
     path: Annotated[Path, typer.Argument(metavar="PACK", help="results.tgz of a gpu-day, from another machine.")],
     results: Annotated[Path | None, typer.Option(help="Where to file it; default: bench/results, published.")] = None,
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """File a pack's session among the published ones, checked as `check` does; a later pack adds to it."""
     try:
         folder, n_new = pack.take(path, results or files.RESULTS, is_published=results is None)
     except (files.RecordError, files.StoreError, FileExistsError) as error:
         show.fail(error)
+    if as_json:
+        show.print_json({"folder": show.relative(folder), "n_new": n_new})
+        return
     rest = "; commit that folder" if results is None and n_new else ""
     show.out.print(f"filed {n_new} new files in {show.relative(folder)}{rest}", markup=False)
 

@@ -55,7 +55,10 @@ def measure(
         doctor.doctor(as_json)
         return
     if profile == gpu_day.PROFILE:
-        gpu_day.from_run(time_budget, pack_dir, backend, timeout, results, machine_id)
+        own = {"--only": only, "--sweep": sweep, "--device": device, "--threads": threads, "--repeats": repeats,
+               "--cell": cell, "--dry-run": dry_run, "--keep": keep, "--seal": seal, "--json": as_json}  # fmt: skip
+        unfit = [option for option, value in own.items() if value]
+        gpu_day.from_run(time_budget, pack_dir, backend, timeout, results, machine_id, unfit)
     try:
         options = Options(
             profile=cli_options.profile(profile),
@@ -143,9 +146,9 @@ def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
         *columns, TextColumn("{task.fields[left]}"), console=show.progress_console, auto_refresh=False, transient=True
     )
     with bar:
-        task = bar.add_task("", total=len(runs), left=show.left(prepared.plan.estimate_s))
-        if runs:
-            bar.update(task, description=known[runs[0].cell.id], refresh=True)
+        first = known[runs[0].cell.id] if runs else "nothing"
+        task = bar.add_task(first, total=len(runs), left=show.left(prepared.plan.estimate_s))
+        bar.refresh()
         for step in session_run.execute(prepared, n_at_once=n_at_once):
             following = "nothing more" if step.following is None else known[step.following.cell.id]
             left = show.left(step.left_s)
@@ -157,7 +160,7 @@ def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
                 line = show.cell_line(step.record, known[step.record.cell.id], width)
                 place = f"{step.n_done:>{len(str(n_total))}} of {n_total}"
                 # A file has no bar that tells the time.
-                rest = "" if sys.stderr.isatty() or not left else f"  [{left}]"
+                rest = "" if sys.stderr.isatty() or not left or step.n_done >= n_total else f"  [{left}]"
                 bar.console.print(f"{place}  {line}{rest}", markup=False, soft_wrap=True)
     if seal:
         for record in session_run.seal(prepared):

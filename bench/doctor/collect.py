@@ -22,7 +22,7 @@ from bench import REPOSITORY
 from bench.doctor import words
 from bench.doctor.facts import BackendFacts, Facts
 from bench.doctor.host import host
-from bench.machine import processes, software
+from bench.machine import owner, processes, software
 from bench.schema import BACKENDS
 
 PROBE_LIMIT_S = 120.0  # importing TensorFlow from a cold disk takes a minute on a slow one
@@ -82,6 +82,8 @@ def ask(
         "KERAS_BACKEND": backend,
         "PYTHONIOENCODING": "utf-8",
     }
+    if not owner.has_home():
+        own.setdefault("KERAS_HOME", os.environ.get("KERAS_HOME", os.path.join(os.devnull, "keras")))
     try:
         process = subprocess.Popen(
             [*command, backend],

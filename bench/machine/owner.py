@@ -8,7 +8,6 @@ import re
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from bench.records import texts
 
@@ -16,9 +15,14 @@ from bench.records import texts
 COMMON = frozenset({"admin", "build", "localhost", "root", "runner", "ubuntu", "user"})
 
 
+def has_home() -> bool:
+    """Whether this user has a home; else "~" stays "~", and programs make a folder of that name wherever they are."""
+    return os.path.expanduser("~") != "~"
+
+
 def impersonal(text: str) -> str:
     """The text without this machine's folders, host and user, as one line that may be stored."""
-    folders = [(os.getcwd(), "."), (sys.prefix, "(python)"), (str(Path.home()), "(home)")]
+    folders = [(os.getcwd(), "."), (sys.prefix, "(python)"), (os.path.expanduser("~"), "(home)")]
     for folder, shown in folders:
         for written in (folder.replace("\\", "\\\\"), folder):  # Windows errors quote paths with doubled backslashes
             if len(folder) > 1:

@@ -71,6 +71,8 @@ def environment(cell: Cell, base: Mapping[str, str], scratch: str) -> dict[str, 
         "TMPDIR": scratch,  # the child ends without tidying up, and TensorFlow leaves files in there
     }
     env.pop("JAX_COMPILATION_CACHE_DIR", None)
+    if not owner.has_home():
+        env.setdefault("KERAS_HOME", os.path.join(scratch, "keras"))
     if cell.device == "cpu":
         env |= {
             "CUDA_VISIBLE_DEVICES": "",
