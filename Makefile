@@ -30,7 +30,7 @@ serve: .venv/.installed
 refresh: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick
 
-# Tests that look at one built site run in one process; every other goes to whichever process is free.
+# Tests that share what is slow to make run in one process (tests/conftest.py); the others wherever one is free.
 test: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
@@ -43,7 +43,6 @@ lock: .venv/.installed
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra site --extra dev --output-file requirements/full.txt
 	$(COMPILE) pyproject.toml --extra energy --extra site --extra dev -c requirements/full.txt --output-file requirements/site.txt
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra jax -c requirements/full.txt --output-file requirements/jax.txt
-	$(COMPILE) --no-deps requirements/gpu-session.in -c requirements/full.txt --output-file requirements/gpu-session.txt
 
 # Byte code is compiled now, so that the first benchmark does not count it as import time.
 .venv/.installed: requirements/uv.txt requirements/full.txt
@@ -52,4 +51,5 @@ lock: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	$(BIN)/uv pip install --quiet --no-config --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/full.txt
+	$(BIN)/uv pip install --quiet --no-config --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

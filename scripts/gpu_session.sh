@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A GPU for some minutes, on a machine that may have no network (docs/guides/gpu-in-ten-minutes.md):
 #
-#   scripts/gpu_session.sh fetch               here: what that machine's Python may lack, and this commit's name, into .whl/
+#   scripts/gpu_session.sh fetch               here: what that machine's Python may lack, and this commit's name, into .whl/;
+#                                              with --have FILE, its `pip list`, only what it does lack
 #   scripts/gpu_session.sh run SECONDS OUT     there, with .whl/ in the copy of this folder; again to go on
 #   .venv/bin/python -m bench.cli take OUT/results.tgz     here again: the records among the published ones
 #
@@ -17,20 +18,8 @@ if [ -z "${PYTHON:-}" ]; then
 fi
 
 usage() {
-  sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
   exit 2
-}
-
-fetch() {
-  local commit
-  commit=$("$PYTHON" -m bench.cli commit)
-  mkdir -p .whl
-  rm -f .whl/*.whl
-  "$PYTHON" -m pip download --quiet --no-deps --only-binary=:all: --python-version "${GPU_PYTHON:-3.12}" --implementation cp \
-    $(printf -- '--platform manylinux_2_%s_x86_64 ' 17 24 27 28 31 34) --platform manylinux2014_x86_64 \
-    --platform manylinux1_x86_64 --platform any --require-hashes -r requirements/gpu-session.txt -d .whl
-  echo "$commit" > .whl/commit
-  ls -l .whl
 }
 
 # Wheels of distributions that this Python lacks.
@@ -93,12 +82,12 @@ run() {
   fi
   # What an earlier machine of this session brought home.
   [ ! -f .whl/results.tgz ] || "$PYTHON" -m bench.cli take .whl/results.tgz --results bench/results/local
-  "$PYTHON" -m bench.cli gpu-day --time-budget "$((seconds - SECONDS))s" --out "$out" \
+  "$PYTHON" -m bench.cli gpu-day --time-budget "$((seconds - SECONDS))s" --pack "$out" \
     ${BACKENDS:+--backend "$BACKENDS"} "${@:3}" 2>&1 | tee -a "$out/log.txt"
 }
 
 case "${1:-}" in
-  fetch) fetch ;;
+  fetch) exec "$PYTHON" -m bench.cli wheelhouse --python "${GPU_PYTHON:-3.12}" "${@:2}" ;;
   run) [ $# -ge 3 ] || usage; shift; run "$@" ;;
   *) usage ;;
 esac

@@ -7,8 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
 
-from bench.cli import crash
-from bench.cli.app import run
+from bench.cli import crash, measure
 
 if __name__ == "__main__":
-    crash.guard(lambda: typer.run(run))
+    crash.guard(lambda: typer.run(measure.measure))

@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             params = item.callspec.params if hasattr(item, "callspec") else {}
             own = params.get("name") == "committed"  # its records and pages are no others'
             item.add_marker(pytest.mark.xdist_group("committed site" if own else "sites"))
+        elif item.get_closest_marker("keras") is None:  # what a file's tests share is made once
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
     items.sort(key=lambda item: item.get_closest_marker("keras") is None)
 
 

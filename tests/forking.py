@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def execute(code: str, words: list[str], folder: str, env: dict[str, str], scrat
         os.dup2(os.open(Path(scratch, name), os.O_WRONLY | os.O_CREAT), descriptor)
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(env, TMPDIR=scratch)
+    tempfile.tempdir = scratch  # a fork ends without tidying up, and TensorFlow leaves files in there
     sys.argv, sys.path[0] = ["-c", *words], ""
     exit_code = 0
     try:

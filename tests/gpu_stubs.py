@@ -1,6 +1,6 @@
 """A GPU that is not there: a fake NVML and, in the child, backends that say their CPU is one.
 
-    python -m tests.gpu_stubs -m bench.cli gpu-day --time-budget 90s --out OUT --profile smoke
+    python -m tests.gpu_stubs -m bench.cli gpu-day --time-budget 90s --pack OUT --profile smoke
 
 runs a module or a script as ``python`` would, with this GPU in it and in every run that it starts; what is timed is the
 CPU, so that records made this way say nothing and are never published. ``FAKE_GPU`` names faults, by commas:

@@ -77,13 +77,49 @@ def test_a_planted_slow_down_between_two_dates_is_named():
     verdicts = {row.cell_id.split("-train")[0]: row.change.verdict for row in found.rows}
     assert {"lstm-text": "slower"} == {name: v for name, v in verdicts.items() if v != "no change shown"}
     sentence = against.normal(found)
-    assert "Not all" in sentence and "1 became slower" in sentence and "lstm-text" in sentence
+    assert (
+        "This machine is normal: 5 of 6 results are within 10 % of example-2c/2026-11-03, 1 slower, 0 faster"
+        in sentence
+    )
+    assert "Of 6 tested, 1 became slower" in sentence
+    assert ["lstm-text"] == [row.cell_id.split("-train")[0] for row in against.standing_out(found)]
 
 
 def test_two_quiet_dates_are_normal():
     found = against.compare(make_side(day="2026-12-01"), make_side())
 
-    assert "Is my number normal? Yes" in against.normal(found)
+    assert "This machine is normal: 6 of 6 results" in against.normal(found)
+    assert [] == against.standing_out(found)
+
+
+def test_a_machine_that_is_slow_throughout_is_not_normal():
+    """The same processor and cores under another name: equal numbers are to be expected, and these are not."""
+    found = against.compare(make_side(1.5), make_side(machine=make_machine("twin-2c")))
+
+    assert found.is_like and not found.same_machine
+    assert "This machine is not normal: 0 of 6 results are within 10 % of twin-2c" in against.normal(found)
+    assert "6 slower, 0 faster" in against.normal(found)
+
+
+def test_the_farthest_off_comes_first():
+    here = make_side(odd={"lstm-text": 1.3, "resnet50": 4.0, "mlp-tabular": 0.6})
+
+    found = against.standing_out(against.compare(here, make_side(machine=make_machine("twin-2c"))))
+
+    assert ["resnet50", "mlp-tabular", "lstm-text"] == [row.cell_id.split("-train")[0] for row in found]
+
+
+def test_the_most_like_machine_is_picked():
+    """The same processor before the same cores, both before another kind; without a cell in common none."""
+    here = make_side(machine=make_machine("mine-2c", n_logical_cores=4))
+    same_cpu = make_side(machine=make_machine("same-cpu-16c"), threads=16)
+    same_cores = make_side(machine=other_machine(cpu_model="Other"))
+    far = make_side(machine=other_machine(cpu_model="Other"), threads=64)
+    nothing = make_side(machine=make_machine("mine-2c", n_logical_cores=4), names=())
+
+    assert same_cpu is against.most_like(here, [far, same_cores, same_cpu, nothing])
+    assert same_cores is against.most_like(here, [far, same_cores, nothing])
+    assert None is against.most_like(here, [nothing])
 
 
 def test_the_rule_names_the_test_and_the_minimum_effect():
@@ -134,28 +170,29 @@ def test_a_planted_change_of_a_fifth_is_nearly_always_found():
     assert verdicts.count("slower") >= 0.95 * 500
 
 
-def test_a_cell_out_of_the_pattern_of_two_machines_is_named():
+def test_a_cell_out_of_the_pattern_of_two_machines_stands_out():
     """This machine is twice as slow everywhere but on one cell, where it is ten times as slow."""
     here, there = make_side(2.0, odd={"resnet50": 10.0}), make_side(1.0, machine=other_machine())
 
-    sentence = against.normal(against.compare(here, there))
+    found = against.compare(here, there)
 
-    assert "Mostly" in sentence
+    sentence = against.normal(found)
+    assert "5 of 6 results keep within 2x of their proportion to other-16c/2026-11-03" in sentence
     assert "that machine / this machine is 2" in sentence
-    assert "Out of that pattern by more than 2x: resnet50" in sentence
+    assert ["resnet50"] == [row.cell_id.split("-train")[0] for row in against.standing_out(found)]
     assert "speed-up" not in sentence
 
 
 def test_a_constant_factor_between_two_machines_is_normal():
     sentence = against.normal(against.compare(make_side(3.0), make_side(machine=other_machine())))
 
-    assert "Yes, as far as another machine can tell" in sentence
+    assert "This machine is normal, as far as another kind can tell: 6 of 6" in sentence
 
 
 def test_few_common_cells_make_no_pattern():
     here, there = make_side(3.0, names=NAMES[:2]), make_side(machine=other_machine(), names=NAMES[:2])
 
-    assert "2 CPU cells are too few for a pattern" in against.normal(against.compare(here, there))
+    assert "2 CPU results are too few for a pattern" in against.normal(against.compare(here, there))
 
 
 def test_what_differs_beside_the_machine_is_listed():

@@ -125,23 +125,14 @@ def test_every_page_tells_other_sites_what_it_is(sites: Sites):
 
 
 @pytest.mark.usefixtures("without_workload_pages")
-def test_other_wordings_stand_on_the_page_and_in_the_search(tmp_path: Path):
+def test_other_wordings_stand_on_the_page_and_in_its_head(tmp_path: Path):
     docs = write_docs(tmp_path / "docs", "So.", head="title: Why?\nid: q\nasks: ['Why?', 'How come?', 'What <for>?']\n")
 
     text = build.build(docs, results_with(tmp_path / "results"))["faq/q.md"]
 
     head, body = head_and_body(text)
-    assert ["How come?", "What <for>?"] == head["tags"]
+    assert ["Why?", "How come?", "What <for>?"] == head["asks"]
     assert "Also asked as: How come? · What <for>?" in html.unescape(body) and "<for>" not in body
-
-
-@pytest.mark.usefixtures("without_workload_pages")
-def test_a_page_may_set_its_own_weight(tmp_path: Path):
-    docs = write_docs(tmp_path / "docs", "So.", head="title: Why?\nid: q\nsearch: {exclude: true}\n")
-
-    head, _ = head_and_body(build.build(docs, results_with(tmp_path / "results"))["faq/q.md"])
-
-    assert {"exclude": True} == head["search"]
 
 
 def test_a_page_says_from_which_days_its_numbers_are(sites: Sites, tmp_path: Path):

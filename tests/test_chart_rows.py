@@ -10,13 +10,11 @@ import pytest
 
 pytest.importorskip("altair")
 
-from bench import REPOSITORY
-from bench.records import store
 from bench.report.charts import chart, draw, make_table
 from bench.report.evidence.cells import CellRef, is_headline
 from bench.report.evidence.evidence import Evidence
 from bench.report.tables.table import TableScope
-from bench.workloads import registry
+from tests import committed
 from tests.factories import BUSY, make_evidence, make_gpu, make_machine, make_records, make_session_results
 
 PER_TFLOP = 1e-12  # matmul-rate is drawn in TFLOP/s
@@ -27,7 +25,7 @@ NO_NUMBER = ("phase-times", "warm-up")  # their marks are parts of what the row 
 @cache
 def evidence(name: str) -> Evidence:
     if name == "stored":
-        return Evidence(store.load(REPOSITORY / "bench/results"), registry.workloads())
+        return committed.evidence()
     if name == "disturbed":
         return disturbed()
     return make_evidence(gpu=name != "cpu", local=name == "local", n_runs=2, n_blocks=4)

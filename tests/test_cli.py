@@ -67,8 +67,7 @@ def test_a_rehearsal_prints_cells_order_and_minutes_and_writes_nothing(tmp_path)
     result = script("--dry-run", "--profile", "smoke", "--results", tmp_path)
 
     assert 0 == result.returncode, result.stderr
-    assert "resnet50-train-tensorflow-cpu" in result.stdout
-    assert "order of the runs: 0 1 2" in result.stdout
+    assert "resnet50" in result.stdout
     assert "minutes" in result.stdout
     assert [] == list(tmp_path.iterdir())
 
@@ -80,7 +79,7 @@ def test_a_cells_own_rerun_line_needs_no_other_option(tmp_path):
     result = CliRunner().invoke(app.app, ["run", "--dry-run", "--cell", cell_id, "--results", str(tmp_path)])
 
     assert 0 == result.exit_code, result.output
-    assert cell_id in result.stdout
+    assert "cnn-digits train jax b32" in result.stdout
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("20m", 1200.0), ("90s", 90.0), ("1.5h", 5400.0), ("3", 180.0)])
@@ -344,7 +343,7 @@ def test_a_rerun_agrees_or_disagrees_with_the_published_number(published, runs_t
 
     assert code == exit_code, text
     assert word in text
-    assert "that session / this session" in text
+    assert "that / this" in text
     (mine,) = [session for session in store.load().sessions if session.is_local]
     assert 3 == len(mine.records[cell.id].runs)
 
@@ -366,7 +365,7 @@ def test_another_machines_number_is_not_comparable_and_the_ratio_is_shown(publis
     exit_code, text = invoke("repro", cell.id)
 
     assert 3 == exit_code
-    assert "that machine / this machine" in text
+    assert "that / this" in text
     assert "2.00x" in text or "2x" in text
     assert "not comparable: another machine than other-2c/2026-11-03" in text
 
@@ -430,7 +429,10 @@ def test_compare_says_whether_numbers_are_normal(published):
 
     assert 0 == exit_code
     assert "Mann-Whitney" in text and "at least 5 %" in text
-    assert "Is my number normal? Not all: of 1 tested, 1 became slower" in text
+    assert text.startswith(
+        "This machine is not normal: 0 of 1 results are within 10 % of example-2c/2026-11-03, 1 slower"
+    )
+    assert "Of 1 tested, 1 became slower" in text
     assert "speed-up" not in text
 
 
@@ -442,7 +444,7 @@ def test_compare_of_two_machines_names_the_ratio(published):
     exit_code, text = invoke("compare", "other-2c/2026-11-03")
 
     assert 0 == exit_code
-    assert "that machine / this machine" in text
+    assert "that / this" in text
     assert "Mann-Whitney" not in text and "speed-up" not in text
 
 
@@ -501,4 +503,4 @@ def test_a_cell_that_the_budget_cut_short_is_named(fake_launch, tmp_path, monkey
     )
 
     assert 0 == exit_code, text
-    assert "cut short by the time budget: matmul-probe" in text
+    assert "cut short by the time budget: matmul probe" in text

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from bench.records import store
 from bench.schema import Block
 from bench.session import cost
 from bench.session.cost import Costs
 from bench.workloads import registry
+from tests import committed
 from tests.factories import make_cell, make_record, make_run, make_workload
 
 VARIANT = make_workload("resnet50").variants["reference"][0]
@@ -146,7 +146,7 @@ def test_a_run_that_was_interrupted_teaches_nothing():
 
 def test_nine_of_ten_committed_cells_are_foretold_within_a_factor_of_two():
     """Every fifth cell from all other records, as if its machine had never run it in any profile."""
-    sessions = ((s.machine.id, s.records.values()) for s in store.load().sessions if not s.is_local)
+    sessions = ((s.machine.id, s.records.values()) for s in committed.results().sessions)
     known = cost.known(sessions, registry.workloads())
     tried = known[::5]
     assert len(tried) >= 50

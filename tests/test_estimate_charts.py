@@ -11,8 +11,6 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench import REPOSITORY
-from bench.records import store
 from bench.records.store import Results
 from bench.report.charts import card_ladder, chart, draw, make_table, time_to_finish
 from bench.report.charts.paint import axes
@@ -22,20 +20,15 @@ from bench.report.facts import estimated
 from bench.report.pages import drawings
 from bench.report.published import cards
 from bench.workloads import registry
-from tests import gpu_session
+from tests import committed, gpu_session
 from tests.factories import make_evidence, make_record, make_session_results
 
 NEW = ("time-to-finish", "card-ladder", "same-script-pairs", "estimate-against-measured")
 
 
 @cache
-def stored() -> Evidence:
-    return Evidence(store.load(REPOSITORY / "bench/results"), registry.workloads())
-
-
-@cache
 def drawing(chart_id: str) -> chart.Drawing:
-    return draw.draw(chart_id, stored())
+    return draw.draw(chart_id, committed.evidence())
 
 
 def of_kind(made: chart.Drawing, kind: str) -> list[dict]:
@@ -69,7 +62,7 @@ def test_an_estimate_is_a_range_in_the_colour_of_estimates_and_no_point(chart_id
 
 def test_a_job_takes_its_steps_times_the_estimated_step():
     made = drawing("time-to-finish")
-    record = stored().view(stored().lead).best(time_to_finish.Pick("resnet50", "train", "cpu"))
+    record = committed.evidence().view(committed.evidence().lead).best(time_to_finish.Pick("resnet50", "train", "cpu"))
     network = networks.ours()[registry.network("resnet50", record.cell.params)]
     answer = formula.estimate(formula.case_of(network, cards.card("T4"), record.cell.batch_size))
 
@@ -97,7 +90,7 @@ def test_a_refused_job_has_no_mark_but_its_reason():
 
     assert "LSTM, 25,000 short texts" in {row["row"] for row in made.rows} - guessed
     assert "No estimate for LSTM, 25,000 short texts (recurrent)" in made.note
-    table = make_table.make("time-to-finish", stored())
+    table = make_table.make("time-to-finish", committed.evidence())
     lstm = next(row for row in table.rows if "LSTM, 25,000 short texts" in {cell.text for cell in row})
     assert f"no estimate: {formula.REFUSED['recurrent'][0]}" in {cell.text for cell in lstm}
 
@@ -118,7 +111,7 @@ def test_a_measured_gpu_stands_beside_the_estimates_and_takes_the_place_of_its_o
 
 def test_the_speed_up_of_a_workload_nobody_measured_is_the_estimate_of_the_facts():
     made = drawing("cpu-gpu-speedup")
-    guess = estimated.pair(stored(), "resnet50")
+    guess = estimated.pair(committed.evidence(), "resnet50")
 
     marks = [row for row in of_kind(made, "estimated") if row["row"] == "ResNet-50"]
 
@@ -126,7 +119,7 @@ def test_the_speed_up_of_a_workload_nobody_measured_is_the_estimate_of_the_facts
     assert "not measured yet" not in drawings.svg(made.wide, made, "x", "wide")
     faster = [row for row in of_kind(made, "estimated") if row["low"] > 1]
     assert f"A T4 would train {len(faster)} of {len(of_kind(made, 'estimated'))} networks faster" in made.title
-    table = make_table.make("cpu-gpu-speedup", stored())
+    table = make_table.make("cpu-gpu-speedup", committed.evidence())
     assert any("(estimated, T4)" in cell.text for row in table.rows for cell in row)
 
 
@@ -154,12 +147,12 @@ def test_the_ladder_draws_some_cards_and_says_that_the_table_has_all():
 
     assert named > card_ladder.DRAWN
     assert f"The table has all {len(named)} cards" in made.note
-    table = make_table.make("card-ladder", stored())
+    table = make_table.make("card-ladder", committed.evidence())
     assert named <= {row[0].text for row in table.rows}
 
 
 def test_the_ladder_of_another_network_is_about_that():
-    made = draw.draw("card-ladder", stored(), workload="mobilenet-v2")
+    made = draw.draw("card-ladder", committed.evidence(), workload="mobilenet-v2")
 
     assert "MobileNetV2" in made.title
     fast, slow = (of_kind(one, "estimated")[0]["value"] for one in (made, drawing("card-ladder")))
@@ -200,5 +193,5 @@ def test_the_title_counts_the_measurements_inside_their_range():
     assert all(row["value"] <= row["x"] * widest for row in inside)
     assert any(row["value"] > row["x"] * widest for row in answered), "those outside are drawn too"
     assert all(math.isfinite(row["x"]) for row in made.rows)
-    table = make_table.make("estimate-against-measured", stored())
+    table = make_table.make("estimate-against-measured", committed.evidence())
     assert len(inside) == sum(int(row[3].text.replace(",", "")) for row in table.rows)

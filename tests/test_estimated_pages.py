@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("altair")
 
-from bench.records import files, store
 from bench.records.store import Results
 from bench.report.claims import case
 from bench.report.estimates import formula, jobs, rows
@@ -33,7 +32,7 @@ from bench.report.pages import (
 )
 from bench.report.published import cards
 from bench.workloads import registry
-from tests import gpu_session
+from tests import committed, gpu_session
 from tests.factories import make_gpu, make_machine, make_record, make_run, make_session, make_session_results
 
 ROOT = Path(__file__).parents[1]
@@ -43,17 +42,15 @@ FACT = "resnet50-train-speedup"
 @cache
 def site(*, with_gpu: bool = False) -> context.Site:
     """The pages over the committed sessions without a GPU, or with an invented one beside them."""
-    stored = store.load(files.RESULTS)
-    bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
     more = (gpu_session.gpu_session(only=("resnet50", "mlp-tabular")),) if with_gpu else ()
-    return context.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *more)), registry.workloads()))
+    return context.Site(ROOT / "docs", committed.without_a_gpu(*more))
 
 
 def test_an_estimate_links_to_how_it_is_made_and_says_how_far_it_can_be_trusted():
     shown = str(calls.Voice(site(), "index.md").fact(FACT))
     known = formula.constants()
 
-    assert re.match(r'<a class="est" href="method/how-we-estimate/" title="Estimated\. ', shown)
+    assert re.match(r'<a class="est" href="method/how-we-estimate/" title="Estimated, not measured&#10;', shown)
     assert "data-cells" not in shown and "evidence" not in shown.partition(">")[0]
     assert f"{known.counts['points']:,} published measurements on {known.counts['cards']} GPUs" in shown
     assert f"{known.ranges['keras'].inside} of {known.ranges['keras'].n}" in shown
@@ -230,4 +227,6 @@ def test_a_gpu_records_page_folds_what_the_estimate_had_said():
 
     assert 2 == text.count("What the estimate had said")
     assert 1 == text.count("the measured step lies in it") == text.count("the measured step lies outside")
-    assert "What the estimate had said" not in "".join(cell_pages.evidence_pages(site().evidence, "").values())
+    session = min(committed.results().sessions, key=lambda one: len(one.records))
+    plain = cell_pages.evidence_pages(Evidence(Results((session,)), registry.workloads()), "")
+    assert plain and "What the estimate had said" not in "".join(plain.values())

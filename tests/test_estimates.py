@@ -15,16 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.records import store
 from bench.report.estimates import bands, card_memory, check, fit, formula, held_out, jobs, networks, pairs, rows, words
 from bench.report.estimates.formula import Case, Constants, Hull, Range, Terms
 from bench.report.estimates.networks import Network
 from bench.report.evidence import memory
-from bench.report.evidence.evidence import Evidence
 from bench.report.published import cards, sources, strict
 from bench.report.published.cards import Card
 from bench.report.published.strict import PublishedError
 from bench.workloads import registry
+from tests import committed
 
 ROOT = Path(__file__).parents[1]
 NET = Network(
@@ -598,9 +597,8 @@ def test_words_are_a_range_with_what_stands_behind_it():
 
 def test_our_records_of_memory_lie_between_the_bounds_of_what_a_sample_keeps():
     kept = {}
-    results = store.load()
-    evidence = Evidence(results, registry.workloads())
-    for session in results.sessions:
+    evidence = committed.evidence()
+    for session in evidence.sessions:
         for growth in memory.growths(evidence, session):
             params = dict(growth.small.cell.params)
             network = networks.ours().get(registry.network(str(params.pop("net", "")), params))

@@ -15,7 +15,6 @@ from bench.report.evidence.view import Pick
 
 pytest.importorskip("altair")
 
-from bench.records import files, store
 from bench.records.store import Results
 from bench.report.claims import answers
 from bench.report.evidence.evidence import Evidence
@@ -24,6 +23,7 @@ from bench.report.prose import source
 from bench.report.published import figures as published
 from bench.schema import Record
 from bench.workloads import registry
+from tests import committed
 from tests.beliefs import BELIEFS, judge
 from tests.factories import (
     INVENTED,
@@ -308,13 +308,6 @@ def test_no_answer_contradicts_the_chart_beside_it(is_reversed: bool):
 # Estimates, where no GPU was measured.
 
 
-def without_a_gpu() -> Evidence:
-    """The committed records of machines without a GPU."""
-    stored = store.load(files.RESULTS)
-    bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
-    return Evidence(stored._replace(sessions=bare), registry.workloads())
-
-
 def reversed_pair(found: estimated.Pair | None) -> estimated.Pair | None:
     """The card with the speed that makes the CPU as many times faster than it as it was than the CPU."""
     if found is None:
@@ -326,7 +319,7 @@ def reversed_pair(found: estimated.Pair | None) -> estimated.Pair | None:
 
 def by_estimates() -> dict[str, tuple[str, str]]:
     """Outcome and sentence of every belief, answer and claim that rests on estimates, by its id."""
-    found = without_a_gpu()
+    found = committed.without_a_gpu()
     pages = source.read(ROOT / "docs", "faq").items()
     specs = {path: spec for path, page in pages if (spec := answers.spec_of(page.meta)) is not None}
     decided = [answers.decide(path, spec, BELIEFS, found) for path, spec in specs.items()]

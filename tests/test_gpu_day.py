@@ -10,7 +10,12 @@ import tarfile
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
+from bench.cli import gpu_day as cli_gpu_day
+from bench.doctor import collect
+from bench.doctor.facts import Facts, HostFacts
 from bench.machine import cores, describe, software
 from bench.records import files, pack, store
 from bench.records.codec import encode
@@ -300,6 +305,113 @@ def test_a_broken_pack_is_refused_in_words(tmp_path, data):
 
     with pytest.raises(files.RecordError, match="expected a pack"):
         pack.take(tmp_path / "x.tgz", tmp_path / "home")
+
+
+# What to carry to a machine without network.
+
+PIP_LIST = """Package            Version
+------------------ ----------
+torch              2.9.0+cu128
+NumPy              2.3.4
+typing_extensions  4.15.0
+rich               14.2.0
+"""
+
+
+def test_what_a_machine_has_is_read_from_pip_list_and_pip_freeze():
+    assert {"torch", "numpy", "typing-extensions", "rich"} <= cli_gpu_day.installed(PIP_LIST)
+    assert {"jax", "keras-nightly"} == cli_gpu_day.installed("jax==0.8.0\nKeras.Nightly @ file:///x.whl\n")
+
+
+def test_only_what_it_lacks_is_carried_in_locked_versions():
+    wanted = cli_gpu_day.lacking(cli_gpu_day.installed(PIP_LIST))
+
+    assert {"keras", "msgspec", "typer", "scipy", "scikit-learn"} <= set(wanted)
+    assert not {"torch", "numpy", "rich", "typing-extensions"} & set(wanted)
+    for name, entry in wanted.items():
+        assert entry.startswith(f"{name}==") and "--hash=sha256:" in entry and "# via" not in entry
+
+
+def test_without_a_list_all_is_carried_but_what_is_large():
+    names = [line for line in (launch.REPOSITORY / "requirements/gpu-session.in").read_text().splitlines() if line]
+
+    assert {name for name in names if name[0] != "#"} == set(cli_gpu_day.lacking(None))
+
+
+@pytest.fixture
+def pip(monkeypatch):
+    """A pip that fetches nothing; the commands that it was asked, and how it ends."""
+
+    class Pip:
+        asked, code, err = [], 0, ""
+
+        def run(self, command, **_):
+            self.asked.append(command)
+            return subprocess.CompletedProcess(command, self.code, "", self.err)
+
+    made = Pip()
+    made.asked = []
+    monkeypatch.setattr(cli_gpu_day, "subprocess", made)
+    monkeypatch.setattr(software, "commit_text", lambda repository: "a" * 40 + "-" + "b" * 16)
+    return made
+
+
+def wheelhouse(*arguments):
+    result = CliRunner().invoke(app.app, ["wheelhouse", *map(str, arguments)])
+    return result.exit_code, " ".join((result.output + result.stderr).split())
+
+
+def test_a_wheelhouse_is_for_the_python_and_processor_there(pip, tmp_path):
+    (tmp_path / "have.txt").write_text(PIP_LIST)
+    (tmp_path / "old.whl").touch()
+
+    arguments = ("--python", "3.13", "--machine", "aarch64", "--have", tmp_path / "have.txt", "--out", tmp_path)
+    code, said = wheelhouse(*arguments)
+
+    assert 0 == code, said
+    (command,) = pip.asked
+    assert {"--python-version=3.13", "--platform=manylinux_2_28_aarch64", "--require-hashes"} <= set(command)
+    assert "a" * 40 in (tmp_path / "commit").read_text()
+    assert not (tmp_path / "old.whl").exists(), "of another Python"
+
+
+@pytest.mark.parametrize(
+    ("listed", "arguments", "code", "words"),
+    [
+        (PIP_LIST, ["--python", "twelve"], 2, "--python must look like 3.12"),
+        (PIP_LIST, ["--python", "3.14"], 2, "a Python from 3.11 to 3.13 and a network are needed"),
+        ("numpy 2.3.4", [], 0, "one of them must be there, with its CUDA"),
+    ],
+)
+def test_what_is_wrong_with_a_wheelhouse_is_said_with_its_remedy(pip, tmp_path, listed, arguments, code, words):
+    (tmp_path / "have.txt").write_text(listed)
+    pip.code, pip.err = int("3.14" in arguments), "ERROR: No matching distribution found for h5py"
+
+    found, said = wheelhouse("--have", tmp_path / "have.txt", "--out", tmp_path, *arguments)
+
+    assert code == found, said
+    assert words in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["--time-budget", "9m"], ["--pack", "x"]])
+def test_a_gpu_day_by_run_needs_its_time_and_a_folder(arguments):
+    result = CliRunner().invoke(app.app, ["run", "--profile", "gpu-day", *arguments])
+
+    assert 2 == result.exit_code
+    assert "--time-budget" in result.stderr and "--pack" in result.stderr
+
+
+def test_a_gpu_day_by_run_is_the_same_day(monkeypatch, lab, tmp_path):
+    monkeypatch.setattr(gpu_day, "gate", lambda *_, **__: None)
+    monkeypatch.setattr(collect, "collect", lambda *_, **__: Facts(host=HostFacts(system="Linux")))
+    monkeypatch.setattr(gpu_day.execute, "__kwdefaults__", {"now": lambda: lab.now})
+    arguments = ["--time-budget", "100s", "--pack", str(tmp_path / "out"), "--results", str(tmp_path / "results")]
+
+    result = CliRunner().invoke(app.app, ["run", "--profile", "gpu-day", *arguments])
+
+    assert 0 == result.exit_code, result.output + result.stderr
+    assert "row 1: matrix product" in result.output
+    assert (tmp_path / "out" / "results.tgz").is_file() and (tmp_path / "out" / "doctor.json").is_file()
 
 
 # The whole of it: the script, a GPU that is not there, and home again.

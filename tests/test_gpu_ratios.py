@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.records import files, store
+from bench.records import store
 from bench.report.facts import lookup
 from bench.report.pages import context, render
 
 pytest.importorskip("altair")
 
 
-from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
-from tests import gpu_session
+from tests import committed, gpu_session
 
 ROOT = Path(__file__).parents[1]
 ARMS = re.compile(r"batch \d+.*(?:float32|TF32|bfloat16|float16)")
@@ -32,9 +31,7 @@ PAGES = (
 
 def sources_over(*sessions: store.SessionResults) -> context.Site:
     """The pages' sources over the committed sessions without a GPU, and these."""
-    stored = store.load(files.RESULTS)
-    bare = tuple(one for one in stored.sessions if not one.machine.gpus and not one.is_local)
-    return context.Site(ROOT / "docs", Evidence(stored._replace(sessions=(*bare, *sessions)), registry.workloads()))
+    return context.Site(ROOT / "docs", committed.without_a_gpu(*sessions))
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,7 @@ It takes {{ fact("resnet50-train-speedup") }} on {{ fact("resnet50-train-cpu-thr
 
 {{ cases("always-requires-gpu") }}
 
-{{ calculator("how-long") }}
+{{ your_job() }}
 """
 
 

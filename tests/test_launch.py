@@ -134,6 +134,10 @@ def test_the_memory_that_xla_tries_kernels_in_is_not_in_a_peak(workload):
         assert "--xla_dump_to=folder" == other["XLA_FLAGS"]
 
 
+def test_what_a_child_leaves_goes_with_its_run():
+    assert "scratch" == environment_of("resnet50", TMPDIR="elsewhere")["TMPDIR"]
+
+
 def test_compilation_caches_are_cold():
     env = launch.environment(make_cell(), {"JAX_COMPILATION_CACHE_DIR": "warm"}, "scratch")
 

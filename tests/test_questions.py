@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.records import store
-from bench.report.pages import build
+from bench.report.pages import build, context, render
 from bench.report.prose import coverage, questions
 from bench.report.prose import source as prose_source
 
@@ -19,6 +18,7 @@ pytest.importorskip("jinja2")
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
+from tests import committed
 from tests.factories import make_gpu, make_machine, make_record, make_session, make_session_results
 from tests.sites import ROOT, write_results
 
@@ -35,12 +35,6 @@ def register() -> questions.Register:
 @pytest.fixture(scope="module")
 def sources() -> dict[str, prose_source.Source]:
     return prose_source.read(DOCS)
-
-
-@pytest.fixture(scope="module")
-def committed() -> Evidence:
-    published = tuple(session for session in store.load().sessions if not session.is_local)
-    return Evidence(Results(published), registry.workloads())
 
 
 # The committed list.
@@ -94,8 +88,8 @@ def test_contributors_are_named(register):
         assert bool(question.who) == (question.where == "contributor"), question.number
 
 
-def test_no_measurable_question_is_empty(register, committed):
-    bearing = coverage.Bearing(register, committed)
+def test_no_measurable_question_is_empty(register):
+    bearing = coverage.Bearing(register, committed.evidence())
     empty = {
         question.number
         for question in register.questions
@@ -107,8 +101,8 @@ def test_no_measurable_question_is_empty(register, committed):
     assert set() == empty
 
 
-def test_no_sweep_is_empty_but_those_for_other_machines(register, committed):
-    bearing = coverage.Bearing(register, committed)
+def test_no_sweep_is_empty_but_those_for_other_machines(register):
+    bearing = coverage.Bearing(register, committed.evidence())
     empty = {
         sweep.id
         for sweep in register.sweeps
@@ -329,8 +323,10 @@ def test_a_belief_shows_what_its_verdict_rests_on():
     assert '<td data-label="CPU records it rests on">3</td>' in text
 
 
-def test_the_coverage_page_lists_every_question_without_a_record(sites):
-    text = sites.built("none")["method/coverage.md"]
+def test_the_coverage_page_lists_every_question_without_a_record():
+    site = context.Site(DOCS, Evidence(Results(()), registry.workloads()))
+    site.check_heads()
+    _, text = render.render(site, site.sources["method/coverage.md"])
 
     for anchor in (*(f"q{n}" for n in range(1, 86)), *(f"sweep-s{n}" for n in range(1, 25))):
         assert text.count(f'<tr id="{anchor}">') == 1, anchor

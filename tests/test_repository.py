@@ -380,6 +380,48 @@ def test_workflow_puts_no_foreign_text_into_a_shell(path: Path):
     assert [] == [script for script in scripts if "${{" in script]
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the step is a shell script")
+@pytest.mark.parametrize(
+    ("answer", "outputs", "said"),
+    [
+        ("echo 'workflow https://ada.example/gpu/'", "pages=on\nbase_url=https://ada.example/gpu\n", ""),
+        ("echo 'legacy https://ada.example/gpu/'", "", "Settings > Pages > Build and deployment > Source"),
+        ('echo \'{"status": "404"}\'; exit 1', "", "Settings > Pages > Build and deployment > Source"),
+    ],
+    ids=["on", "from-a-branch", "never-switched-on"],
+)
+def test_a_fresh_copy_builds_without_pages_and_says_what_to_switch_on(tmp_path: Path, answer, outputs, said):
+    """R20: a repository with Pages never switched on was red at "configure-pages", before the build and its tests."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
+    (step,) = [step for step in workflow["jobs"]["build"]["steps"] if step.get("id") == "pages"]
+    gh = tmp_path / "gh"
+    gh.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
+    gh.chmod(0o755)
+    (tmp_path / "out").touch()
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GITHUB_REPOSITORY": "ada/gpu", "GITHUB_OUTPUT": str(tmp_path / "out")}
+
+    done = subprocess.run(["bash", "-e", "-c", step["run"]], env=env, capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stderr
+    assert outputs == (tmp_path / "out").read_text(encoding="utf-8")
+    assert said in done.stdout and bool(said) == ("::warning" in done.stdout)
+
+
+def test_a_copy_is_published_only_where_pages_is_on():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
+
+    assert "needs.build.outputs.pages == 'on'" == workflow["jobs"]["publish"]["if"]
+    assert not [action for action in uses(workflow) if action.startswith("actions/configure-pages")]
+
+
+def test_every_system_is_measured_by_a_workflow():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "keras-smoke.yml").read_text(encoding="utf-8"))
+
+    systems = {arm["system"].split("-")[0] for arm in workflow["jobs"]["smoke"]["strategy"]["matrix"]["include"]}
+
+    assert {"ubuntu", "windows", "macos"} == systems
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_workflow_installs_from_locks_only(path: Path):
     installs = [line for line in path.read_text(encoding="utf-8").splitlines() if "pip install" in line]
@@ -400,6 +442,27 @@ def test_issue_form_is_complete(path: Path):
 def test_there_is_a_form_for_each_reason_to_write():
     assert {"wrong-number.yml", "new-machine.yml", "question.yml"} <= {path.name for path in FORMS}
     assert (ROOT / ".github" / "pull_request_template.md").is_file()
+
+
+# A command within code, up to what ends it there.
+OURS = re.compile(r"(?:python -m bench\.cli|gpu-bench) ([a-z-]+)([^`#\n|&]*)")
+
+
+def test_every_command_that_people_are_told_exists_with_its_options():
+    """Documents, forms and the README name no command and no option that is not there."""
+    from typer.main import get_command
+
+    from bench.cli.app import app
+
+    commands = get_command(app).commands
+    places = [ROOT / "README.md", *FORMS, ROOT / ".github/pull_request_template.md", *(ROOT / "docs").rglob("*.md")]
+    found = [(path, *match.groups()) for path in places for match in OURS.finditer(path.read_text(encoding="utf-8"))]
+
+    assert len(found) > 40
+    for path, name, rest in found:
+        assert name in commands, (path.name, name)
+        known = {option for parameter in commands[name].params for option in parameter.opts} | {"--help"}
+        assert set() == set(re.findall(r"(?<!\S)--[a-z-]+", rest)) - known, (path.name, name)
 
 
 def test_code_and_data_have_their_licences():

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from bench.records import store
 from bench.report.stats import quantities, total_time
 from bench.schema import Block, Epoch, Job
+from tests import committed
 from tests.factories import make_cell, make_record, make_run
 
 SET_UP = {"import": 3.0, "device_start": 0.5, "data": 0.25, "build": 0.25}
@@ -109,8 +109,7 @@ def test_most_committed_whole_jobs_are_foretold_by_their_parts():
     """The claim behind every projected time, over all real jobs; the page says where it does not hold."""
     found = {
         record.cell.id: check
-        for session in store.load().sessions
-        if not session.is_local
+        for session in committed.results().sessions
         for record in session.records.values()
         if (check := total_time.check(record)) is not None
     }

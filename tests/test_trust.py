@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench.records import store
 from bench.report.evidence import disturbed, self_test
 from bench.report.stats import bootstrap, estimate, traces
 from bench.schema import Block, Control, Reading, Series
+from tests import committed
 from tests.factories import make_cell, make_conditions, make_record, make_run
 
 N_TRACES = 200
@@ -254,9 +254,7 @@ def test_false_differences_between_halves_are_as_rare_as_promised():
 
 def test_few_committed_cells_are_flagged():
     """Limits that flag most of a published session would say nothing; those that flag none might not work."""
-    for session in store.load().sessions:
-        if session.is_local:  # of a visitor, whose machine may have been busy: its flags are right
-            continue
+    for session in committed.results().sessions:  # a visitor's machine may have been busy: its flags are right
         measured = [record for record in session.records.values() if record.status == "ok"]
         flagged = [r for r in measured if disturbed.flags(r, n_cores=session.session.n_cores_effective)]
         assert len(flagged) < 0.25 * len(measured), session.path

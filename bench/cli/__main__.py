@@ -1,6 +1,6 @@
 """Entry point of ``python -m bench.cli``."""
 
-from bench.cli.app import app
+from bench.cli.app import main
 
 if __name__ == "__main__":
-    app()
+    main()

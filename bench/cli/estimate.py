@@ -114,21 +114,23 @@ def _plain(case: formula.Case, answer: Estimate) -> dict[str, Any]:
 def _print_one(case: formula.Case, answer: Estimate, policy: str, backend: Backend) -> None:
     name = f"{case.network.title} on {fmt.with_article(case.card.name)}, {_how(case.batch, policy, backend)}"
     if answer.kind == "refused":
-        show.print_text(f"{name}: {words.kind(answer)}")
-        show.print_text(f"known instead: {answer.instead}")
+        show.print_wrapped(f"{name}: {words.kind(answer)}")
+        show.print_wrapped(f"known instead: {answer.instead}")
         return
-    show.print_text(
+    show.print_wrapped(
         f"{name}: about {words.span(answer.low, answer.high)} a step, {words.kind(answer)} (estimated, not measured)"
     )
-    show.print_text(f"that is {words.rate_span(answer, case.batch)} samples/s")
+    show.print_wrapped(f"that is {words.rate_span(answer, case.batch)} samples/s")
     shares = (("starting the work", answer.host), ("arithmetic", answer.arithmetic), ("memory traffic", answer.memory))
-    show.print_text("of the middle: " + ", ".join(f"{what} {fmt.percent(s / answer.seconds)}" for what, s in shares))
+    show.print_wrapped("of the middle: " + ", ".join(f"{what} {fmt.percent(s / answer.seconds)}" for what, s in shares))
     fits = card_memory.largest_batch(case.network, case.card, case.precision)
     if fits is not None and fits.perhaps < case.batch:
-        show.print_text(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
+        show.print_wrapped(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
     elif fits is not None and fits.surely <= MANY * case.batch:
-        show.print_text(f"its memory holds batches up to about {fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}")
-    show.print_text(f"{words.trust(answer, formula.constants())} {ON_TOP}")
+        show.print_wrapped(
+            f"its memory holds batches up to about {fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
+        )
+    show.print_wrapped(f"{words.trust(answer, formula.constants())} {ON_TOP}")
 
 
 def _print_ladder(noun: str, named: list[tuple[str, Estimate]], batch: int) -> None:
@@ -144,16 +146,16 @@ def _print_ladder(noun: str, named: list[tuple[str, Estimate]], batch: int) -> N
         show.out.print(table, width=WIDTH)
         launching = sum(answer.kind == "launching" for _, answer in known)
         if launching:
-            show.print_text(
+            show.print_wrapped(
                 f"the {launching} marked with dashes are bound by launching: a faster GPU does not help them"
             )
-        show.print_text(f"{words.trust(known[0][1], formula.constants())} {ON_TOP}")
+        show.print_wrapped(f"{words.trust(known[0][1], formula.constants())} {ON_TOP}")
     reasons: dict[str, list[str]] = {}
     for name, answer in named:
         if answer.kind == "refused":
             reasons.setdefault(f"{answer.reason}. Known instead: {answer.instead}", []).append(name)
     for reason, names in reasons.items():
-        show.print_text(f"no estimate for {', '.join(names)}: {reason}")
+        show.print_wrapped(f"no estimate for {', '.join(names)}: {reason}")
 
 
 def _short(name: str) -> str:

@@ -1,12 +1,16 @@
-"""Commands for a GPU that is lent for minutes: measure there, file the pack at home."""
+"""Commands for a GPU that is lent for minutes: what to carry there, measure there, file the pack at home."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Container, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,6 +20,7 @@ from bench.cli import show
 from bench.doctor import collect, rules
 from bench.machine import software
 from bench.records import files, pack
+from bench.report.stats import format as text
 from bench.session import gpu_day as day
 from bench.session.prepare import Options, Prepared
 from bench.workloads import registry
@@ -26,16 +31,39 @@ Backends = Annotated[
 ]
 
 
+PROFILE = "gpu-day"  # of `run`: what answers most comes first, in a time that is all there is
+PLATFORMS = ("manylinux1", "manylinux2014", *(f"manylinux_2_{minor}" for minor in (17, 24, 27, 28, 31, 34)))
+FRAMEWORKS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "torch", "jax")
+# What measuring needs of the machine itself unless its own list says that it lacks them, too, each with what it needs.
+LARGE = {"numpy": (), "scipy": (), "scikit-learn": ("joblib", "narwhals", "threadpoolctl")}
+
+
+def from_run(
+    time_budget: str | None,
+    out_dir: Path | None,
+    backend: list[str] | None,
+    timeout: str | None,
+    results: Path | None,
+    machine_id: str,
+) -> NoReturn:
+    """`run --profile gpu-day`: the options that it shares with every run."""
+    if time_budget is None or out_dir is None:
+        show.fail(ValueError(f"--profile {PROFILE} needs --time-budget, all the time there is, and --pack, a folder"))
+    measure(
+        time_budget, out_dir, backend, timeout=timeout or f"{day.TIMEOUT_S:g}s", results=results, machine_id=machine_id
+    )
+
+
 def measure(
     time_budget: Annotated[str, typer.Option("--time-budget", help="All there is, for example 520s or 9m.")],
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for results.tgz, after every cell, and doctor.json.")],
+    out_dir: Annotated[Path, typer.Option("--pack", help="Folder for results.tgz, after every cell, and doctor.json.")],
     backend: Backends = None,
     n_rows: Annotated[int, typer.Option("--rows", min=1, help="Only the first rows.")] = len(day.ROWS),
     profile: cli_options.Profile = "reference",
     timeout: Annotated[str, typer.Option(help="Give a run up after this long.")] = f"{day.TIMEOUT_S:g}s",
     results: cli_options.ResultsDir = None,
     machine_id: cli_options.MachineId = "",
-) -> None:
+) -> NoReturn:
     """A GPU for some minutes: what answers most comes first; again to go on. Exit code 9: not on the GPU."""
     start = monotonic()
     with contextlib.ExitStack() as stack:
@@ -53,7 +81,7 @@ def measure(
             prepared, rows = day.prepare(options, n_rows=n_rows)
             out_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            show.fail(ValueError(f"--out must be a folder that can be written: {error.strerror}"))
+            show.fail(ValueError(f"--pack must be a folder that can be written: {error.strerror}"))
         except (registry.UnknownNameError, files.RecordError, ValueError) as error:
             show.fail(error)
         if prepared.note:
@@ -129,9 +157,75 @@ def take(
     show.out.print(f"filed {n_new} new files in {show.relative(folder)}{rest}", markup=False)
 
 
-def commit() -> None:
-    """Print what BENCH_COMMIT must be beside a copy of this checkout that has no git."""
+def wheelhouse(
+    python: Annotated[str, typer.Option(help="Version of Python there, such as 3.12.")] = "3.12",
+    have: Annotated[
+        Path | None, typer.Option(help="What `python -m pip list` printed there; default: nothing.")
+    ] = None,
+    machine: Annotated[str, typer.Option(help="What `uname -m` says there.")] = "x86_64",
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the wheels.")] = REPOSITORY / ".whl",
+) -> None:
+    """Fetch the wheels that a Linux machine without network lacks for measuring, and this checkout's commit."""
     try:
-        show.out.print(software.commit_text(REPOSITORY), markup=False)
-    except ValueError as error:
+        if not re.fullmatch(r"3\.\d+", python):
+            raise ValueError(f"--python must look like 3.12, got {python!r}")
+        there = None if have is None else installed(have.read_text(encoding="utf-8", errors="replace"))
+        commit = software.commit_text(REPOSITORY)
+        wanted = lacking(there)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for path in out_dir.glob("*.whl"):
+            path.unlink()
+        if wanted:
+            _download(wanted, python, machine, out_dir)
+        (out_dir / "commit").write_text(f"{commit}\n", encoding="utf-8")
+    except (OSError, ValueError) as error:
         show.fail(error)
+    wheels = list(out_dir.glob("*.whl"))
+    size = text.bytes_(sum(path.stat().st_size for path in wheels))
+    show.print_text(f"{len(wheels)} wheels for Python {python}, {size}, in {show.relative(out_dir)}")
+    if there is not None and not there & set(FRAMEWORKS):
+        show.print_wrapped(f"{have} names none of {', '.join(FRAMEWORKS)}: one of them must be there, with its CUDA")
+    show.print_wrapped("next: put this folder and the checkout on that machine: scripts/gpu_session.sh run SECONDS OUT")
+
+
+def installed(listed: str) -> set[str]:
+    """Distributions that a `pip list` or `pip freeze` names, in lower case with hyphens."""
+    names = (re.match(r"\s*([A-Za-z0-9][\w.-]*)(?=\s|==|@|$)", line) for line in listed.splitlines())
+    return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in names if name}
+
+
+def lacking(there: Container[str] | None) -> dict[str, str]:
+    """Locked requirements, with hashes, of what measuring needs beside what is there, by name.
+
+    Args:
+        there: distributions on that machine; None: not known, so that all is carried but what is large.
+    """
+    locked: dict[str, str] = {}
+    for entry in re.split(r"\n(?=[a-z0-9])", (REPOSITORY / "requirements" / "full.txt").read_text(encoding="utf-8")):
+        if found := re.match(r"[a-z0-9-]+(?===)", entry):
+            locked[found[0]] = locked.get(found[0], "") + re.sub(r"(?m)^\s*#.*\n?", "", entry) + "\n"
+    small = (REPOSITORY / "requirements" / "gpu-session.in").read_text(encoding="utf-8")
+    wanted = [line for line in small.splitlines() if line and not line.startswith("#")]
+    if there is not None:
+        wanted += [name for large, more in LARGE.items() if large not in there for name in (large, *more)]
+    return {name: locked[name] for name in wanted if there is None or name not in there}
+
+
+def _download(wanted: Mapping[str, str], python: str, machine: str, out_dir: Path) -> None:
+    """Let pip fetch them for another machine.
+
+    Raises:
+        ValueError: it could not; with what it said.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        lock = Path(scratch, "lock.txt")
+        lock.write_text("\n".join(wanted.values()), encoding="utf-8")
+        platforms = [f"--platform={name}_{machine}" for name in PLATFORMS]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+                   f"--python-version={python}", "--implementation=cp", *platforms, "--platform=any",
+                   "--require-hashes", f"--requirement={lock}", f"--dest={out_dir}"]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip said nothing"]
+        raise ValueError(f"no wheels for Python {python} on {machine}: {said[-1].removeprefix('ERROR: ')}; "
+                         "a Python from 3.11 to 3.13 and a network are needed")  # fmt: skip

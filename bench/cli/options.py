@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from bench.cli import names
 from bench.machine import cores
 from bench.schema import BACKENDS, DEVICES, PROFILES, SLUG, Cell
 from bench.schema import Backend as BackendName
@@ -25,6 +26,9 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
 
 Profile = Annotated[str, typer.Option(help=f"Sizes to run: {', '.join(PROFILES)}.")]
+AnyProfile = Annotated[
+    str, typer.Option("--profile", help=f"Sizes to run: {', '.join(PROFILES)}; gpu-day: a GPU lent for minutes.")
+]
 Only = Annotated[list[str] | None, typer.Option(help="Only this workload; repeat it or separate by commas.")]
 Sweep = Annotated[
     list[str] | None, typer.Option(help="Only variants of this sweep, such as batch or threads, and its further arms.")
@@ -48,10 +52,17 @@ Budget = Annotated[
 ]
 Timeout = Annotated[str | None, typer.Option(help="Give a run up after this long, for example 120s; default: 20m.")]
 ResultsDir = Annotated[Path | None, typer.Option("--results", help="Where to store; default bench/results/local.")]
-CellIds = Annotated[list[str] | None, typer.Option("--cell", help="Run just this cell, by its id.")]
+CellIds = Annotated[
+    list[str] | None, typer.Option("--cell", help="Run just this cell: its id, or words such as 'resnet50 train b8'.")
+]
 Keep = Annotated[bool, typer.Option("--keep", help="File this session among the published ones, for a pull request.")]
 Seal = Annotated[bool, typer.Option("--seal", help="Store unfinished cells with the runs that they have.")]
 Doctor = Annotated[bool, typer.Option("--doctor", help="Say what each backend sees here and why; run nothing.")]
+ShowAll = Annotated[bool, typer.Option("--all", help="Print everything, not only what matters most.")]
+Pack = Annotated[
+    Path | None,
+    typer.Option("--pack", help="Folder for results.tgz, the records as one file that `take` files elsewhere."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case; default: from its hardware.")]
 
@@ -68,13 +79,23 @@ def duration_s(value: str, option: str) -> float:
     return float(match[1]) * UNIT_S[match[2]]
 
 
-def with_profile_of(options: Options) -> Options:
-    """The options with the profile in which the asked-for cells exist: a rerun line needs no profile."""
-    for profile in (options.profile, *OTHER_PROFILES):
-        known = _cells(options, profile)
-        if set(options.cell_ids) <= set(known):
-            return for_cells(replace(options, profile=profile), [known[cell_id] for cell_id in options.cell_ids])
-    return options
+def with_cells(options: Options, wanted: Sequence[str]) -> Options:
+    """The options for the cells of these ids or names alone, with the profile in which they exist.
+
+    Raises:
+        UnknownNameError: no profile has them all.
+    """
+    refused: registry.UnknownNameError | None = None
+    for profile in dict.fromkeys((options.profile, *OTHER_PROFILES)):
+        known = _cells(options, wanted, profile)
+        try:
+            cells = [names.find(name, known) for name in wanted]
+        except registry.UnknownNameError as error:
+            refused = refused or error
+        else:
+            ids = tuple(cell.id for cell in cells)
+            return for_cells(replace(options, profile=profile, cell_ids=ids), cells)
+    raise refused or ValueError("--cell names no cell")
 
 
 def for_cells(options: Options, cells: Sequence[Cell]) -> Options:
@@ -88,11 +109,13 @@ def for_cells(options: Options, cells: Sequence[Cell]) -> Options:
     )
 
 
-def _cells(options: Options, profile: ProfileName) -> dict[str, Cell]:
-    """Every cell of a profile on any backend and device, at any number of threads that the asked-for ids name."""
-    named = {int(found[1]) for cell_id in options.cell_ids if (found := re.search(r"-t(\d+)(?:-|$)", cell_id))}
-    selection = arms.Selection(profile=profile, backends=BACKENDS, devices=DEVICES, threads=tuple(sorted(named)))
-    return plan(registry.workloads(), selection, arms.any_host(max(named, default=1))).cells
+def _cells(options: Options, wanted: Sequence[str], profile: ProfileName) -> dict[str, Cell]:
+    """Every cell of a profile on any backend and device, at any number of threads that the wanted names hold."""
+    named = {int(found[1]) for name in wanted if (found := re.search(r"(?:^|[- ])t(\d+)(?:[- ]|$)", name))}
+    counts = tuple(sorted(named)) or options.threads
+    selection = arms.Selection(profile=profile, backends=BACKENDS, devices=DEVICES, threads=counts)
+    n_cores = max(counts, default=cores.cores().effective)
+    return plan(registry.workloads(), selection, arms.any_host(n_cores)).cells
 
 
 def one_of(kind: str, names: Iterable[str], known: Sequence[T]) -> tuple[T, ...]:

@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 import sys
+import textwrap
 import warnings
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 import typer
@@ -18,18 +19,18 @@ from rich.table import Table
 
 from bench import REPOSITORY
 from bench.doctor import facts as doctor_facts
-from bench.records import files, spool, store
+from bench.records import files, store
 from bench.records.codec import encode
-from bench.report.evidence import against
 from bench.report.stats import format as text
 from bench.report.stats import quantities, studies
+from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Record
-from bench.session import launch, plan
-from bench.session.prepare import Prepared
+from bench.session import launch
 
 OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
-EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
-WIDE = 200  # columns when the output is a file or a pipe: no line of a table is broken there
+COMMAND = "python -m bench.cli"  # as every environment can call it, also one that `gpu-bench` is not installed in
+WIDE = 100  # columns of a table, at most; when the output is a file or a pipe also of a sentence
+MOST_SERIES = 2  # of a study, that one line names
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 progress_console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
@@ -46,68 +47,24 @@ def print_text(text: str) -> None:
     out.print(text, markup=False, soft_wrap=True)
 
 
+def print_wrapped(text: str, indent: str = "") -> None:
+    """Print prose, broken at the terminal's width between words; further lines begin with the indent."""
+    print_text(textwrap.fill(text, out.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal, and no wider than people read."""
+    out.print(table, width=min(out.width, WIDE))
+
+
+def as_json(data: object) -> str:
+    """Data as JSON on one line."""
+    return msgspec.json.encode(data).decode()
+
+
 def print_json(data: object) -> None:
     """Print data as JSON on one line."""
-    print_text(msgspec.json.encode(data).decode())
-
-
-def conclude(verdict: against.Agreement, why: str) -> NoReturn:
-    """Print the verdict of a rerun and exit with its code."""
-    print_text(f"{verdict}: {why}")
-    raise typer.Exit(EXIT_OF[verdict])
-
-
-def columns_of(same_machine: bool) -> tuple[str, ...]:
-    """Column titles of a comparison."""
-    if same_machine:
-        return "cell", "this session", "that session", "that session / this session", "this session is"
-    return "cell", "this machine", "that machine", "that machine / this machine", "this machine is"
-
-
-def print_comparison(here: store.SessionResults, there: store.SessionResults, compared: against.Comparison) -> None:
-    """Print one session against another, and whether the differences are normal."""
-    out.print(f"this: {here.path} ({here.machine.cpu_model})   that: {there.path} ({there.machine.cpu_model})")
-    for difference in compared.differences:
-        out.print(f"differs: {difference}", markup=False)
-    if not compared.rows:
-        out.print("no cell in common: run the same profile")
-        return
-    print_rows(compared.rows, columns_of(compared.same_machine))
-    if compared.same_machine:
-        out.print(against.rule())
-    print_text(against.normal(compared))
-
-
-def print_rows(rows: Sequence[against.Row], columns: Sequence[str]) -> None:
-    """Print the cells of a comparison."""
-    table = new_table(*columns)
-    for row in rows:
-        values = (text.interval(value, row.noun) for value in (row.here, row.there))
-        if row.ratio is None:
-            table.add_row(row.label, *values, "", row.problem)
-        else:
-            table.add_row(row.label, *values, text.interval(row.ratio), _order_words(row))
-    out.print(table)
-
-
-def _order_words(row: against.Row) -> str:
-    """How this session stands to that one; between two dates of one machine, what the test says."""
-    if row.change is None:
-        return row.order or ""
-    if row.change.p is None:
-        return f"{row.order} (too few runs to test: {row.change.n_before} and {row.change.n_after})"
-    return f"{row.order}; {row.change.verdict} (p = {text.number(row.change.p)})"
-
-
-def comparison_json(compared: against.Comparison) -> dict[str, Any]:
-    """A comparison as plain data."""
-    rows = [row._asdict() | {"change": None if row.change is None else row.change._asdict()} for row in compared.rows]
-    return compared._asdict() | {"rows": rows, "normal": against.normal(compared), "rule": against.rule()}
-
-
-def describe(planned: plan.PlannedRun) -> str:
-    """A planned run in the progress bar."""
-    return f"{planned.cell.id}  repeat {planned.index + 1}"
+    print_text(as_json(data))
 
 
 def left(seconds: float) -> str:
@@ -115,101 +72,38 @@ def left(seconds: float) -> str:
     return f"about {text.seconds(seconds)} left" if seconds > 0 else ""
 
 
-def cell_line(record: Record, width: int = 0) -> str:
-    """One line on a finished cell: id, status, runs, median with interval; or the reason."""
-    head = f"{record.cell.id:<{width}}  {record.status:<8}"
+def cell_line(record: Record, name: str = "", width: int = 0) -> str:
+    """One line on a finished cell: name, status, runs, median with interval; or the reason."""
+    head = f"{name or record.cell.id:<{width}}  {record.status:<8}"
     if record.status != "ok":
         return f"{head}  {record.reason}"
     estimate = quantities.throughput(record)
     shown = main_quantity(record)
     n = sum(run.status == "ok" for run in record.runs)
     line = f"{head}  {n} {'run ' if n == 1 else 'runs'}  {shown}"
-    warning = text.warning(estimate) if estimate is not None else ""
-    return f"{line}  ({warning})" if warning else line
+    return f"{line}  (spread {text.percent(estimate.spread_frac)})" if estimate and estimate.is_noisy else line
 
 
 def main_quantity(record: Record) -> str:
     """The number that a reader looks for first: rate of arithmetic for a probe, else samples per second.
 
-    Of a study, every series: median seconds per call of all its runs, and every reading.
+    Of a study, its first series and readings: the median seconds per call of all its runs.
     """
     if record.spec.kind == "study":
         return _study_words(record)
-    estimate = quantities.flop_rate(record) if record.spec.kind == "probe" else quantities.throughput(record)
-    return text.interval(estimate, record.spec.sample_noun)
+    return text.interval(main_estimate(record), record.spec.sample_noun)
+
+
+def main_estimate(record: Record) -> Estimate | None:
+    """The same as an estimate; None of a study, which has no number of its own."""
+    return quantities.flop_rate(record) if record.spec.kind == "probe" else quantities.throughput(record)
 
 
 def _study_words(record: Record) -> str:
     words = [f"{item.id} {text.estimate(studies.call_time(record, item.id))}" for item in studies.series_of(record)]
     words += [f"{item.id} {text.estimate(studies.reading(record, item.id))}" for item in studies.readings_of(record)]
-    return ", ".join(words)
-
-
-def print_plan(prepared: Prepared) -> None:
-    """Cells in order of their first run, then what does not run, then the time."""
-    estimate_s: dict[str, float] = {}
-    for planned in prepared.plan.runs:
-        estimate_s[planned.cell.id] = estimate_s.get(planned.cell.id, 0.0) + planned.estimate_s
-    table = new_table("order", "cell", "runs", "about")
-    for number, (cell_id, seconds) in enumerate(estimate_s.items(), start=1):
-        n = sum(planned.cell.id == cell_id for planned in prepared.plan.runs)
-        table.add_row(str(number), cell_id, str(n), text.seconds(seconds))
-    out.print(table)
-    out.print("order of the runs: " + " ".join(str(planned.order) for planned in prepared.plan.runs))
-    for cell, reason in prepared.plan.skipped:
-        out.print(f"skipped: {cell.id}: {reason}", markup=False)
-    print_left_out(prepared)
-    minutes = prepared.plan.estimate_s / 60
-    out.print(f"{len(prepared.plan.runs)} runs of {len(estimate_s)} cells, about {minutes:.1f} minutes")
-
-
-def print_left_out(prepared: Prepared) -> None:
-    """Cells that the time budget had no room for, and those that it cut short."""
-    planned = prepared.plan.cells | {run.cell.id: run.cell for run in prepared.plan.spare}
-    spooled = spool.n_spooled(prepared.folder)
-    n_done = {cell_id: spooled.get(cell_id, 0) for cell_id in planned}
-    for cell, seconds in prepared.plan.left_out:
-        if not n_done[cell.id] and not (prepared.folder / f"{cell.id}.json").exists():
-            out.print(f"not in the time budget: {cell.id} (about {text.seconds(seconds)})", markup=False)
-    for cell_id, n in n_done.items():
-        if n and prepared.options.time_budget_s is not None:
-            needed = prepared.plan.n_repeats[cell_id]
-            out.print(
-                f"cut short by the time budget: {cell_id}, {n} of {needed} runs; go on with --resume", markup=False
-            )
-
-
-def print_summary(prepared: Prepared) -> None:
-    """CPU against GPU where both were measured, else what this CPU can do."""
-    root = prepared.options.results or files.RESULTS
-    stored = store.load_session(prepared.folder, root)
-    records = [record for record in stored.records.values() if record.status == "ok"]
-    pairs = list(gpu_pairs(records))
-    noun = {record.cell.workload: record.spec.sample_noun for record in records}
-    if pairs:
-        table = new_table("workload", "CPU", "GPU", "GPU / CPU")
-        for cpu, gpu in pairs:
-            ratio = quantities.ratio(gpu, cpu)
-            label = f"{cpu.cell.workload} {cpu.cell.mode}, batch {cpu.cell.batch_size}, {cpu.cell.backend}"
-            table.add_row(label, main_quantity(cpu), main_quantity(gpu), text.interval(ratio))
-    else:
-        table = new_table(
-            "workload", f"this CPU, {prepared.session.n_cores_effective} cores", "first step", "whole job"
-        )
-        for record in sorted(records, key=lambda record: record.cell.id):
-            cell = record.cell
-            params = " ".join(f"{key} {value}" for key, value in sorted(cell.params.items()))
-            label = f"{cell.workload} {cell.mode}, batch {cell.batch_size}, {cell.backend} jit {cell.jit} {params}"
-            job = quantities.job_time(record)
-            table.add_row(
-                label.strip(),
-                main_quantity(record),
-                text.estimate(quantities.first_step(record), noun[cell.workload]),
-                "" if job is None else text.estimate(job),
-            )
-    if table.row_count:
-        out.print(table)
-    out.print(f"records: {relative(prepared.folder)}")
+    more = len(words) - MOST_SERIES
+    return ", ".join(words[:MOST_SERIES]) + (f" and {more} more" if more > 0 else "")
 
 
 def gpu_pairs(records: Iterable[Record]) -> Iterable[tuple[Record, Record]]:
@@ -237,10 +131,10 @@ def relative(path: Path) -> str:
 
 
 def new_table(*columns: str) -> Table:
-    """A table without lines, its first column unbroken."""
+    """A table without lines; what does not fit is broken between words."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left", no_wrap=index == 0, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="left", overflow="fold")
     return table
 
 
@@ -267,6 +161,16 @@ def measuring(results: Path | None) -> Iterator[None]:
         for sentence in said:
             progress_console.print(sentence, markup=False)
         yield
+
+
+@contextlib.contextmanager
+def silent(is_silent: bool) -> Iterator[None]:
+    """Nothing on standard output meanwhile, where it is to hold JSON alone; progress goes on."""
+    out.quiet = is_silent
+    try:
+        yield
+    finally:
+        out.quiet = False
 
 
 def fail(error: Exception) -> NoReturn:

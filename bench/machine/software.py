@@ -15,7 +15,6 @@ from pathlib import Path
 from bench.records import texts
 from bench.schema import BACKENDS
 
-INSTALL = {"tensorflow": "pip install tensorflow", "jax": "pip install jax", "torch": "pip install torch"}
 DISTRIBUTIONS = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly"),
     "jax": ("jax",),

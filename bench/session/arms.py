@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.machine.software import INSTALL
 from bench.schema import BACKENDS, PROFILES, Backend, Cell, Device, Jit, Precision, Profile, Variant, Workload
 from bench.workloads.registry import unknown
 
@@ -179,7 +178,7 @@ def is_further(cell: Cell, counts: Sequence[int]) -> bool:
 def why_not(cell: Cell, host: Host) -> str:
     """Why a cell cannot run on this machine, or an empty text."""
     if not host.installed.get(cell.backend):
-        return f"{cell.backend} is not installed; {INSTALL[cell.backend]}"
+        return f"{cell.backend} is not installed; `python -m bench.cli doctor` says how, where it can be"
     if cell.device == "gpu" and not host.n_gpus:
         return "this machine shows no GPU"
     if cell.n_gpus > host.n_gpus:

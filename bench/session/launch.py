@@ -68,6 +68,7 @@ def environment(cell: Cell, base: Mapping[str, str], scratch: str) -> dict[str, 
         "TRITON_CACHE_DIR": os.path.join(scratch, "triton"),
         "CUDA_CACHE_PATH": os.path.join(scratch, "cuda"),
         "PYTHONHASHSEED": "0",
+        "TMPDIR": scratch,  # the child ends without tidying up, and TensorFlow leaves files in there
     }
     env.pop("JAX_COMPILATION_CACHE_DIR", None)
     if cell.device == "cpu":

@@ -95,11 +95,17 @@ def fingerprint(name: str, source: Callable[[str], str | None]) -> str:
         module = waiting.pop()
         text = None if module in seen else source(module)
         if text is not None:
-            body = ast.parse(text).body
-            waiting += [part for part in _imported(body) if part.startswith(COUNTED)]
-            seen[module] = _text(body)
+            imported, seen[module] = _counted(text)
+            waiting += imported
     own = seen.pop(name)
     return hashlib.sha256("\n".join([own, *sorted(filter(None, seen.values()))]).encode()).hexdigest()[:16]
+
+
+@cache
+def _counted(text: str) -> tuple[tuple[str, ...], str]:
+    """What a module imports from COUNTED, and what of its text counts; many workloads import the same modules."""
+    body = ast.parse(text).body
+    return tuple(part for part in _imported(body) if part.startswith(COUNTED)), _text(body)
 
 
 def module_name(workload_id: str) -> str:

@@ -19,7 +19,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.published import cards
 from bench.report.published.cards import Card
-from bench.report.stats import estimate, quantities
+from bench.report.stats import estimate, quantities, spoken
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
@@ -101,7 +101,7 @@ def card_ladder_table(scope: TableScope) -> Draft:
     """How fast the most named cards train a network, estimated, with what others measured on them."""
     workload = scope.workloads[0] if len(scope.workloads) == 1 else WORKLOAD
     noun, rows = scope.evidence.noun(workload), []
-    for session in scope.sessions[:1]:
+    for session in scope.leading:
         record = scope.evidence.view(session).best(Pick(workload, "train", "cpu"))
         if record is not None:
             speed = cells.estimate(scope, quantities.throughput(record), record, noun=noun)
@@ -129,7 +129,9 @@ def card_ladder_table(scope: TableScope) -> Draft:
 def _guessed(row: Row, noun: str) -> Cellv:
     if row.rate is None:
         return cells.text(f"no estimate: {row.answer.reason}")
-    return Cellv(text=fmt.between(row.rate, noun), estimate=row.rate, is_estimated=True)
+    return Cellv(
+        text=fmt.between(row.rate, noun), short=spoken.spoken(row.rate, noun), estimate=row.rate, is_estimated=True
+    )
 
 
 @chart.chart("card-ladder")

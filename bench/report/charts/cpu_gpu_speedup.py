@@ -59,8 +59,7 @@ def _guess(scope: TableScope, session: SessionResults, workload: str) -> estimat
     evidence = scope.evidence
     if any(evidence.view(one).best_contrast(Pick(workload)) for one in evidence.shown if evidence.view(one).has_gpu):
         return None
-    guess = estimated.pair(evidence, workload)
-    return guess if guess is not None and guess.session is session else None
+    return estimated.pair(evidence, workload, only=session)
 
 
 def _ratios(scope: TableScope, session: SessionResults, workload: str, mode: Mode) -> list[tuple[str, Contrast]]:

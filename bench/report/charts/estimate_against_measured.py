@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 
-import altair as alt
 import msgspec
 
 from bench.report.charts import chart, marks
@@ -113,7 +112,7 @@ def _paint(found: list[Mark], range_: formula.Range, *, narrow: bool) -> Layers:
     y = scatter.Axis("measured seconds of a step (log scale)", ends, axes.DECADES)
     inside = scatter.Band(range_.low, range_.high, "estimated", "", (ends[0], ends[0]))
     places = {is_in: [(m["x"], m["value"]) for m in found if m["answered"] == is_in] for is_in in (True, False)}
-    return alt.layer(
+    return axes.layered(
         *scatter.band(x, y, inside, narrow=narrow),
         *scatter.points(x, y, [], SERIES, narrow=narrow),
         scatter.diagonal(x, y, narrow=narrow),

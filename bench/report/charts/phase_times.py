@@ -40,7 +40,7 @@ PHASE_NAMES: dict[Phase, str] = {
 def phase_times_table(scope: TableScope) -> Draft:
     """Where the time of one training process goes, phase by phase."""
     rows = []
-    first = msgspec.structs.replace(scope, sessions=scope.sessions[:1])
+    first = msgspec.structs.replace(scope, sessions=scope.leading)
     for arm in select.arms(first, modes=("train",)):
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured
@@ -174,10 +174,10 @@ def _stack(rows: list[Mark], *, narrow: bool) -> Layers:
         base.transform_filter("datum.start == null")
         .transform_calculate(text=f"truncate(datum.note, {30 if narrow else 80})")
         .mark_text(align="left", fontSize=TEXT_PX[narrow], fontStyle="italic", color=COLOURS["missing"])
-        .encode(x=alt.value(4), text=alt.Text("text:N")),
+        .encode(x=alt.XValue(4), text=alt.Text("text:N")),
     )
     spread = _spread(base, alt.X("low:Q", scale=x_scale, title=title))
-    return alt.layer(bars, *spread, *texts, height=max(60, round(len(labels) * row_px)))
+    return axes.layered(bars, *spread, *texts, height=max(60, round(len(labels) * row_px)))
 
 
 def _phase_colour(rows: Sequence[Mark], *, narrow: bool) -> alt.Color:
@@ -198,4 +198,4 @@ def _spread(base: alt.Chart, low: alt.X) -> list[alt.Chart]:
     spread = base.transform_filter("isValid(datum.low)")
     rule = spread.mark_rule(color=COLOURS["ink"], strokeWidth=2).encode(x=low, x2=alt.X2("high:Q"))
     ends = spread.mark_tick(color=COLOURS["ink"], thickness=2, size=10)
-    return [rule, *(ends.encode(x=f"{end}:Q") for end in ("low", "high"))]
+    return [rule, *(ends.encode(x=alt.X(f"{end}:Q")) for end in ("low", "high"))]

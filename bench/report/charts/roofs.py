@@ -156,18 +156,22 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
         {"x": row["x"], "value": row["value"], "group": " ".join(key)} for key, same in groups.items() for row in same
     ]
     threads = alt.Chart(axes.data(joined)).mark_line(color=COLOURS["missing"], strokeWidth=1, opacity=0.6)
-    layers.append(threads.encode(x=x, y=y, detail="group:N"))
+    layers.append(threads.encode(x=x, y=y, detail=alt.Detail("group:N")))
     base = alt.Chart(axes.data(rows))
-    layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2="high:Q", color=colour))
+    layers.append(base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour))
     layers.append(base.mark_point(filled=True, size=56, opacity=1).encode(x=x, y=y, color=colour, shape=shape))
     roofs = alt.Chart(axes.data(labels.roof_names(plane, lines, x_domain, y_domain)))
-    layers.append(roofs.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]).encode(x=x, y=y, text="text:N"))
+    layers.append(
+        roofs.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]).encode(x=x, y=y, text=alt.Text("text:N"))
+    )
     names = alt.Chart(
         axes.data(labels.group_names(plane, {key: same for key, same in groups.items() if key[1] == named}))
     )
-    layers.append(names.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink"]).encode(x=x, y=y, text="text:N"))
+    layers.append(
+        names.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink"]).encode(x=x, y=y, text=alt.Text("text:N"))
+    )
     layers += curves.notes([] if rows else [NOT_MEASURED], narrow=narrow)
-    return alt.layer(*layers, height=height)
+    return axes.layered(*layers, height=height)
 
 
 FLOP_TITLE = "operations per second (FLOP/s, log scale, higher is better)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import altair as alt
 import msgspec
 
 from bench.report.charts import chart, marks
@@ -16,7 +15,7 @@ from bench.report.charts.paint.axes import COLOURS, ESTIMATED, MEASURED, Layers
 from bench.report.estimates import bands, pairs, words
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
-from bench.report.stats import estimate, quantities
+from bench.report.stats import estimate, quantities, spoken
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
@@ -75,15 +74,16 @@ def _ours(scope: TableScope, workload: str) -> list[Row]:
                     cpu=view.cpu_text(both.cpu), card=view.gpu_text(), cpu_time=step, speedup=both.speedup,
                     records=(both.gpu, both.cpu))
             )  # fmt: skip
-    guess = None if found else estimated.pair(scope.evidence, workload)
-    step = None if guess is None else quantities.step_time(guess.record)
-    if guess is None or step is None or guess.session not in scope.sessions:
-        return found
-    cpu = scope.evidence.view(guess.session).cpu_text(guess.record)
-    return [
-        Row(series=ESTIMATED, network=scope.evidence.title(workload), batch=guess.record.cell.batch_size, cpu=cpu,
-            card=estimated.CARD, cpu_time=step, speedup=guess.speedup, records=(guess.record,))
-    ]  # fmt: skip
+    for session in () if found else scope.leading:
+        guess = estimated.pair(scope.evidence, workload, only=session)
+        step = None if guess is None else quantities.step_time(guess.record)
+        if guess is not None and step is not None:
+            found.append(
+                Row(series=ESTIMATED, network=scope.evidence.title(workload), batch=guess.record.cell.batch_size,
+                    cpu=scope.evidence.view(session).cpu_text(guess.record), card=estimated.CARD, cpu_time=step,
+                    speedup=guess.speedup, records=(guess.record,))
+            )  # fmt: skip
+    return found
 
 
 @table.table("same-script-pairs")
@@ -113,7 +113,7 @@ def _cell(scope: TableScope, row: Row, value: Estimate) -> Cellv:
     if row.source:
         return Cellv(text=fmt.estimate(value), estimate=value, is_published=True)
     if row.series == ESTIMATED and value is row.speedup:
-        return Cellv(text=fmt.between(value), estimate=value, is_estimated=True)
+        return Cellv(text=fmt.between(value), short=spoken.spoken(value), estimate=value, is_estimated=True)
     return cells.estimate(scope, value, *row.records)
 
 
@@ -173,7 +173,7 @@ def _paint(found: list[Mark], floor: bands.Band, *, narrow: bool) -> Layers:
         f"in the band a GPU's step|takes {_span(floor)}",
         (x.domain[0] * 1.15, y.domain[1] / 1.6),
     )
-    return alt.layer(
+    return axes.layered(
         *scatter.band(x, y, below, narrow=narrow),
         *scatter.rule(y, 1.0, "the CPU is faster below", narrow=narrow),
         *scatter.points(x, y, found, styles, narrow=narrow),

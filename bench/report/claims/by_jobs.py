@@ -23,7 +23,8 @@ from bench.report.evidence.thresholds import (
 )
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, spoken
+from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
 LIKE_FOR_LIKE = "At equal settings on both"
@@ -95,14 +96,14 @@ def gain_at_inference(evidence: Evidence) -> Told:
         if largest is not None and rate is not None:
             title, noun = evidence.title(largest.cell.workload), evidence.noun(largest.cell.workload)
             words.say(f"; on {evidence.view(evidence.session_of(largest)).cpu_text(largest)}, {title} reaches ")
-            words.number(fmt.interval(rate, noun), largest)
+            words.estimate(rate, largest, noun=noun)
         words.say(".")
         return Told("not measured", words.parts(), rule)
     top = max(found, key=lambda c: (c.speedup.low, c.gpu.cell.id))
     worth = [c for c in found if c.speedup.low >= WORTH_A_GPU_RATIO]
     gpu = fmt.with_article(evidence.view(top.session).gpu_text(top.gpu) or "GPU")
     words.say(f"For inference with {evidence.title(top.gpu.cell.workload)}, {top.arms}, {gpu} is ")
-    words.number(fmt.interval(top.speedup), top.gpu, top.cpu)
+    words.estimate(top.speedup, top.gpu, top.cpu)
     words.say(
         f" as fast as the CPU ({evidence.view(top.session).cpu_text(top.cpu)}) of {evidence.view(top.session).label}; "
     )
@@ -115,7 +116,7 @@ def gain_at_inference(evidence: Evidence) -> Told:
     same = evidence.view(top.session).contrast(Pick(top.gpu.cell.workload, "infer"))
     if same is not None and same != top:
         words.say(f" {LIKE_FOR_LIKE}, {same.arms}: ")
-        words.number(fmt.interval(same.speedup), same.gpu, same.cpu).say(".")
+        words.estimate(same.speedup, same.gpu, same.cpu).say(".")
     if worth:
         return Told("false", words.parts(), rule)
     return Told("true" if all(c.speedup.high < WORTH_A_GPU_RATIO for c in found) else "depends", words.parts(), rule)
@@ -144,7 +145,7 @@ def jobs_in_a_night(evidence: Evidence) -> Told:
         words.say(f"{';' if number else ''} {job.name} reached its target in ")
         words.number(evidence_jobs.runs_that_reached(job.record), job.record)
         if job.time is not None:
-            words.say(", after ").number(fmt.interval(job.time), job.record)
+            words.say(", after ").estimate(job.time, job.record)
     words.say(".")
     done = [
         job
@@ -156,7 +157,7 @@ def jobs_in_a_night(evidence: Evidence) -> Told:
         weights = fmt.short_count(quantities.n_params(largest.record) or 0)
         words.say(f" The largest model whose job ends within {night} is {largest.name}, with ")
         words.number(f"{weights} weights", largest.record).say(", after ")
-        words.number(fmt.interval(largest.time), largest.record)
+        words.estimate(largest.time, largest.record)
         words.say("" if largest.is_measured else " (computed)").say(".")
     late = [job for job in found if not job.ends_within(OVERNIGHT_S) and not evidence_jobs.has_target(job)]
     if late:
@@ -210,10 +211,15 @@ class Words:
             self._parts.append(Part(text))
         return self
 
-    def number(self, text: str, *records: Record) -> Words:
-        """Adds a number that rests on records."""
-        self._parts.append(Part(text, self.evidence.refs(*records)))
+    def number(self, text: str, *records: Record, short: str = "") -> Words:
+        """Adds a number that rests on records; ``short`` as a sentence says it."""
+        self._parts.append(Part(text, self.evidence.refs(*records), short=short))
         return self
+
+    def estimate(self, value: Estimate | None, *records: Record, noun: str = "samples") -> Words:
+        """Adds an estimate that rests on records."""
+        short = "" if value is None else spoken.spoken(value, noun)
+        return self.number(fmt.interval(value, noun), *records, short=short)
 
     def parts(self) -> tuple[Part, ...]:
         """The sentence so far."""
@@ -223,7 +229,10 @@ class Words:
         """Adds jobs with the time that each takes."""
         for n, job in enumerate(found):
             self.say(f"{'; ' if n else ''}{job.name}, ")
-            self.number(job.note if job.time is None else fmt.estimate(job.time), job.record)
+            if job.time is None:
+                self.number(job.note, job.record)
+            else:
+                self.number(fmt.estimate(job.time), job.record, short=spoken.seconds(job.time.value))
             if job.time is not None and not job.is_measured:
                 self.say(" (computed)")
         return self
@@ -233,7 +242,7 @@ class Words:
         for n, contrast in enumerate(found):
             place = f"{self.evidence.title(contrast.gpu.cell.workload)} on {self.evidence.view(contrast.session).label}"
             self.say(f"{'; ' if n else ''}{place}, {contrast.arms}, ")
-            self.number(fmt.interval(contrast.speedup), contrast.gpu, contrast.cpu)
+            self.estimate(contrast.speedup, contrast.gpu, contrast.cpu)
         return self
 
 

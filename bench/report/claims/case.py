@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 
 from bench.report.stats import format as fmt
+from bench.report.stats import spoken
 from bench.report.stats.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ class Part(msgspec.Struct, frozen=True):
     cells: tuple[CellRef, ...] = ()
     figures: tuple[str, ...] = ()  # row ids of bench/published/
     fact: str = ""  # id of the fact that it is, where it is one
+    is_place: bool = False  # of a fact, not its number but its machine
+    with_place: bool = False  # or both
+    short: str = ""  # a number as a sentence says it, without interval and source
     is_estimated: bool = False  # by the formula; ``cells`` then holds the measured side of a ratio
 
 
@@ -100,7 +104,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 def case_of(name: str, estimate: Estimate, refs: tuple[CellRef, ...], noun: str = "samples") -> Case:
     """A measured case."""
-    part = Part(fmt.interval(estimate, noun), refs)
+    part = Part(fmt.interval(estimate, noun), refs, short=spoken.spoken(estimate, noun))
     return Case(name=name, value=estimate.value, low=estimate.low, high=estimate.high, part=part)
 
 
@@ -108,7 +112,9 @@ def published_case(name: str, value: float, text: str, *figures: Figure) -> Case
     """A case made of published figures; the text names the number and nothing else."""
     sources = "; ".join(dict.fromkeys(f"{short_source(figure.source)}, {figure.date}" for figure in figures))
     ids = tuple(figure.id for figure in figures)
-    return Case(name=name, value=value, low=value, high=value, part=Part(f"{text} ({sources})", figures=ids))
+    return Case(
+        name=name, value=value, low=value, high=value, part=Part(f"{text} ({sources})", figures=ids, short=text)
+    )
 
 
 def short_source(source: str) -> str:

@@ -17,6 +17,7 @@ from bench.report.claims.cases.facts import listed
 from bench.report.claims.cases.names import MAKERS
 from bench.report.claims.rule import THRESHOLDS, Rule
 from bench.report.claims.sentence import CALL, CASES, EXPRESSION
+from bench.report.facts import lookup
 from bench.schema import Reading, Series, Workload
 
 HOW_TO = "docs/contributing/add-a-claim.md"
@@ -103,7 +104,7 @@ def case_problems(calls: Mapping[str, dict[str, Any] | list[dict[str, Any]]], of
 
 def sentence_problems(templates: Sequence[str], offers: Offers, *, has_cases: bool) -> Iterator[str]:
     """What is wrong with the sentences of an outcome; ``has_cases`` says whether there are cases to name."""
-    offered: dict[str, Collection[str]] = {"fact": offers.facts, "published": offers.figures}
+    offered: dict[str, Collection[str]] = {"fact": offers.facts, "where": offers.facts, "published": offers.figures}
     for template in templates:
         if (n := words_in(template)) > MOST_WORDS:
             yield f"the sentence has {n} words; shorten it to {MOST_WORDS}"
@@ -112,11 +113,14 @@ def sentence_problems(templates: Sequence[str], offers: Offers, *, has_cases: bo
         for inner in EXPRESSION.findall(template):
             call = CALL.fullmatch(inner)
             if call is None and inner not in CASES:
-                yield f'{inner!r} is no expression of a sentence; write fact("..."), published("...") or {CASES}'
+                calls = 'fact("..."), where("..."), published("...")'
+                yield f"{inner!r} is no expression of a sentence; write {calls} or {CASES}"
             elif call is None and not has_cases:
                 yield f"{inner!r}: there are no cases here; write a fact or a published figure instead"
             elif call is not None and call.group(2) not in offered[call.group(1)]:
                 yield unknown(call.group(1), call.group(2), offered[call.group(1)])
+            elif call is not None and (told := lookup.misplaced(call.group(2))):
+                yield told
 
 
 def words_in(template: str) -> int:

@@ -14,7 +14,7 @@ from bench.report.facts import lookup
 from bench.report.published import figures as published
 
 EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
-CALL = re.compile(r"(fact|published)\([\"']([\w-]+)[\"']\)")
+CALL = re.compile(r"(fact|where|published)\([\"']([\w-]+)[\"'](, where=True)?\)")
 CASES = ("counted", "lowest.name", "lowest.value", "highest.name", "highest.value")
 
 
@@ -35,9 +35,12 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
                 yield Part(Markup(piece))  # its author's Markdown
             continue
         call = CALL.fullmatch(piece)
-        if call is not None and call.group(1) == "fact":
+        if call is not None and call.group(1) != "published":
             found = lookup.lookup(call.group(2), evidence)
-            yield Part(found.text, fact=found.id, is_estimated=found.kind == "estimated")
+            is_place, with_place = call.group(1) == "where", call.group(3) is not None
+            text = found.where if is_place else f"{found.text} on {found.where}" if with_place else found.text
+            is_estimated = found.kind == "estimated" and not is_place
+            yield Part(text, fact=found.id, is_estimated=is_estimated, is_place=is_place, with_place=with_place)
         elif call is not None:
             figure = published.lookup(call.group(2))
             yield published_case("", 0.0, figure.text, figure).part
@@ -53,4 +56,4 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
 def is_known(template: str, evidence: Evidence) -> bool:
     """Whether every fact that a template calls has a record or an estimate."""
     calls = [call for call in map(CALL.fullmatch, EXPRESSION.findall(template)) if call is not None]
-    return all(lookup.known(call.group(2), evidence) for call in calls if call.group(1) == "fact")
+    return all(lookup.known(call.group(2), evidence) for call in calls if call.group(1) != "published")

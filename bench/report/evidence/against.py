@@ -21,7 +21,9 @@ from bench.schema import Machine, Record, Session
 ALPHA = 0.05  # probability of a change found where there is none, per cell
 MIN_EFFECT_FRAC = 0.05  # a smaller change is not called one, however sure it is
 TOLERANCE_FRAC = 0.05  # a rerun agrees when the ratio's interval comes within this share of 1
-SHAPE_FACTOR = 2.0  # a cell is out of the pattern of two machines when its ratio is off by more
+NEAR_FRAC = 0.10  # a result is like that of a like machine when the ratio's interval comes within this share of 1
+NORMAL_FRAC = 0.75  # share of the results that must be near for a machine to be called normal
+SHAPE_FACTOR = 2.0  # a cell is out of the pattern of two unlike machines when its ratio is off by more
 MIN_PATTERN = 4  # cells of a device from which two machines have a pattern
 
 Verdict = Literal["slower", "faster", "no change shown", "too few runs"]
@@ -52,11 +54,6 @@ class Row(NamedTuple):
     change: Change | None  # same machine only
     problem: str  # why there is no ratio, or empty
 
-    @property
-    def label(self) -> str:
-        """Cell, and series of a study."""
-        return f"{self.cell_id} {self.series}".strip()
-
 
 class Comparison(NamedTuple):
     """All cells that two sessions share."""
@@ -64,13 +61,45 @@ class Comparison(NamedTuple):
     same_machine: bool
     differences: tuple[str, ...]  # what else differs: versions, cores, profile
     rows: tuple[Row, ...]
+    there: str  # path of the session that this one is held against
+    is_like: bool  # both have the same processor, cores and GPUs, so that equal numbers are to be expected
+
+    @property
+    def rated(self) -> list[tuple[Row, Estimate]]:
+        """Rows that have a ratio, each with it."""
+        return [(row, row.ratio) for row in self.rows if row.ratio is not None]
 
 
 def compare(here: SessionResults, there: SessionResults) -> Comparison:
     """This session against that one: cells with equal ids, then cells that use all cores of their machine."""
     same = is_same_machine(here.machine, there.machine)
     rows = [row for a, b in twins(here, there) for row in compare_cells(a, b, same_machine=same)]
-    return Comparison(same, differences(here.session, there.session), tuple(rows))
+    is_like = same or all(_likeness(here, there))
+    return Comparison(same, differences(here.session, there.session), tuple(rows), there.path, is_like)
+
+
+def most_like(here: SessionResults, others: Iterable[SessionResults]) -> SessionResults | None:
+    """Of the sessions that share a cell with this one, that of the machine most like this one; None without any.
+
+    This machine itself comes first, then the same processor, the same GPUs, the nearest number of cores; then the
+    session with most cells in common, and of those the latest.
+    """
+
+    def preference(there: SessionResults) -> tuple[bool, bool, bool, float, int, str]:
+        cores = abs(math.log(there.session.n_cores_effective / here.session.n_cores_effective))
+        same_cpu, same_gpus, _ = _likeness(here, there)
+        same = is_same_machine(here.machine, there.machine)
+        return same, same_cpu, same_gpus, -cores, len(twins(here, there)), there.session.started_at
+
+    return max((there for there in others if twins(here, there)), key=preference, default=None)
+
+
+def _likeness(here: SessionResults, there: SessionResults) -> tuple[bool, bool, bool]:
+    """Whether two sessions had the same model of processor, the same GPUs and as many cores."""
+    one, other = here.machine, there.machine
+    same_cpu = (one.cpu_model, one.cpu_family) == (other.cpu_model, other.cpu_family)
+    same_gpus = [gpu.name for gpu in one.gpus] == [gpu.name for gpu in other.gpus]
+    return same_cpu, same_gpus, here.session.n_cores_effective == there.session.n_cores_effective
 
 
 def is_same_machine(one: Machine, other: Machine) -> bool:
@@ -187,60 +216,84 @@ def rule() -> str:
 
 
 def normal(comparison: Comparison) -> str:
-    """Whether this machine's numbers are normal, as a sentence or two."""
-    rated = [(row, row.ratio) for row in comparison.rows if row.ratio is not None]
+    """Whether this machine's numbers are normal: a sentence, and what a test of each result adds."""
+    rated, there = comparison.rated, comparison.there
     if not rated:
-        return "Is my number normal? No cell could be compared: run the same profile."
-    return _normal_here(rated) if comparison.same_machine else _normal_elsewhere(rated)
+        return f"Nothing here can be compared with {there}: run the same profile with this version of the benchmarks."
+    if not comparison.is_like:
+        return _normal_elsewhere(comparison)
+    off = {id(row) for row in standing_out(comparison)}
+    n_near = sum(id(row) not in off for row, _ in rated)
+    is_normal = n_near >= NORMAL_FRAC * len(rated)
+    answer = "This machine is normal" if is_normal else "This machine is not normal"
+    count = (
+        f"{n_near} of {len(rated)} results {'is' if n_near == 1 else 'are'} within {fmt.percent(NEAR_FRAC)} of {there}"
+    )
+    if off:
+        n_slower = sum(id(row) in off and ratio.value > 1 for row, ratio in rated)
+        count += f", {n_slower} slower, {len(off) - n_slower} faster"
+    return f"{answer}: {count}." + (_tested(rated) if comparison.same_machine else "")
 
 
-def _normal_here(rated: list[tuple[Row, Estimate]]) -> str:
-    rows = [row for row, _ in rated]
-    slower = [row for row in rows if row.change is not None and row.change.verdict == "slower"]
-    faster = [row for row in rows if row.change is not None and row.change.verdict == "faster"]
-    # Where a cell has too few runs for the test, the interval of the ratio has to do.
-    untested = [(row, ratio) for row, ratio in rated if row.change is None or row.change.verdict == "too few runs"]
-    off = [row for row, ratio in untested if agreement(ratio, same_machine=True) == "disagrees"]
-    n_tested = len(rows) - len(untested)
-    parts = []
-    if n_tested:
-        parts.append(
-            f"of {n_tested} tested, {len(slower)} became slower and {len(faster)} faster "
-            f"(about {max(1, round(ALPHA * n_tested))} would look changed by chance, before the minimum effect)"
-        )
-    if untested:
-        parts.append(
-            f"of {len(untested)} with too few runs for the test, "
-            f"{len(off)} differ by more than {fmt.percent(TOLERANCE_FRAC)} and their intervals"
-        )
-    answer = "Yes" if not slower and not off else "Not all"
-    changed = _named([*slower, *faster, *off])
-    return f"Is my number normal? {answer}: {'; '.join(parts)}." + (f" Look at: {changed}." if changed else "")
+def standing_out(comparison: Comparison) -> list[Row]:
+    """Rows that are not near, the farthest off first.
+
+    Of two like machines those whose ratio's interval stays outside ``NEAR_FRAC`` of 1; of two others those that are
+    off the middle of their device by more than ``SHAPE_FACTOR``.
+    """
+    found: list[tuple[float, Row]] = []
+    for device in dict.fromkeys(row.device for row, _ in comparison.rated):
+        group = [(row, ratio) for row, ratio in comparison.rated if row.device == device]
+        low, high = 1 - NEAR_FRAC, 1 + NEAR_FRAC
+        middle = 1.0
+        if not comparison.is_like:
+            if len(group) < MIN_PATTERN:
+                continue
+            middle = _middle(group)
+            low, high = middle / SHAPE_FACTOR, middle * SHAPE_FACTOR
+        found += [(abs(math.log(r.value / middle)), row) for row, r in group if r.low > high or r.high < low]
+    return [row for _, row in sorted(found, key=lambda item: -item[0])]
 
 
-def _normal_elsewhere(rated: list[tuple[Row, Estimate]]) -> str:
-    """Another machine: is the ratio of a cell in line with that of the others on the same device?"""
+def _middle(rated: Sequence[tuple[Row, Estimate]]) -> float:
+    return math.exp(statistics.median(math.log(ratio.value) for _, ratio in rated))
+
+
+def _tested(rated: Sequence[tuple[Row, Estimate]]) -> str:
+    """What the test of each result of two dates says, where there are runs enough for it."""
+    verdicts = [row.change.verdict for row, _ in rated if row.change is not None]
+    n_tested = len(verdicts) - verdicts.count("too few runs")
+    if not n_tested:
+        return " All have too few runs for a test of change."
+    return (
+        f" Of {n_tested} tested, {verdicts.count('slower')} became slower and {verdicts.count('faster')} faster"
+        f" (about {max(1, round(ALPHA * n_tested))} would look changed by chance, before the minimum effect)."
+    )
+
+
+def _normal_elsewhere(comparison: Comparison) -> str:
+    """Another kind of machine: is the ratio of a cell in line with that of the others on the same device?"""
     words: list[str] = []
-    odd: list[Row] = []
-    for device in dict.fromkeys(row.device for row, _ in rated):
-        group = [(row, ratio) for row, ratio in rated if row.device == device]
+    odd, n_rated = standing_out(comparison), 0
+    for device in dict.fromkeys(row.device for row, _ in comparison.rated):
+        group = [(row, ratio) for row, ratio in comparison.rated if row.device == device]
         name = fmt.device(device)
         if len(group) < MIN_PATTERN:
-            words.append(f"{len(group)} {name} {'cell' if len(group) == 1 else 'cells'} are too few for a pattern")
+            words.append(
+                f"{len(group)} {name} {'result is' if len(group) == 1 else 'results are'} too few for a pattern"
+            )
             continue
-        middle = math.exp(statistics.median(math.log(ratio.value) for _, ratio in group))
-        words.append(f"over {len(group)} {name} cells that machine / this machine is {fmt.ratio(middle)} in the middle")
-        odd += [row for row, r in group if r.low > middle * SHAPE_FACTOR or r.high < middle / SHAPE_FACTOR]
-    tested = any("in the middle" in word for word in words)
-    answer = "Another machine" if not tested else ("Mostly" if odd else "Yes, as far as another machine can tell")
-    closing = f" Out of that pattern by more than {fmt.ratio(SHAPE_FACTOR)}: {_named(odd)}." if odd else ""
-    return f"Is my number normal? {answer}: {'; '.join(words)}.{closing}"
-
-
-def _named(rows: Iterable[Row], limit: int = 5) -> str:
-    labels = [row.label for row in rows]
-    more = f" and {len(labels) - limit} more" if len(labels) > limit else ""
-    return ", ".join(labels[:limit]) + more
+        n_rated += len(group)
+        words.append(
+            f"that machine / this machine is {fmt.ratio(_middle(group))} in the middle of {len(group)} {name} results"
+        )
+    if not n_rated:
+        return f"{comparison.there} is another kind of machine: {'; '.join(words)}."
+    answer = "normal" if n_rated - len(odd) >= NORMAL_FRAC * n_rated else "not normal"
+    return (
+        f"This machine is {answer}, as far as another kind can tell: {n_rated - len(odd)} of {n_rated} results keep"
+        f" within {fmt.ratio(SHAPE_FACTOR)} of their proportion to {comparison.there}; {'; '.join(words)}."
+    )
 
 
 def _measured(session: SessionResults) -> Mapping[str, Record]:
@@ -264,10 +317,16 @@ def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Ro
     try:
         ratio = rate_ratio(here, there)
     except ComparisonError as error:
-        problem = f"not comparable: {error}"
+        problem = f"not comparable: {_difference(error)}"
     values = (quantities.throughput(here), quantities.throughput(there))
     tested = change(there, here) if same_machine and ratio is not None else None
     return [_row(common, "", *values, ratio, tested, problem)]
+
+
+def _difference(error: ComparisonError) -> str:
+    """What two records differ in, without their names and values, so that equal reasons are equal texts."""
+    _, verb, rest = str(error).partition("differ in ")
+    return f"they {verb}{rest.partition(':')[0]}" if verb else str(error)
 
 
 def _study_rows(here: Record, there: Record, common: dict[str, Any], *, same_machine: bool) -> list[Row]:

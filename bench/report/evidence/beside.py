@@ -55,7 +55,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
 def ours(evidence: Evidence, network: str, mode: Mode, device: Device) -> Ours | None:
     """Our ratio, from the first session that measured both networks."""
-    for session in evidence.shown:
+    for session in sorted(evidence.shown, key=lambda one: one.is_local):
         records = [evidence.view(session).best(Pick(name, mode, device)) for name in (network, ANCHOR)]
         if records[0] is None or records[1] is None:
             continue

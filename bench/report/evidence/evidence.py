@@ -54,7 +54,12 @@ class Evidence:
         """
         if local := [session for session in self._answering if session.is_local]:
             return max(local, key=lambda s: (self._is_full(s), s.session.started_at))
-        return max(self._answering, key=self._rank, default=None)
+        return self.published
+
+    @cached_property
+    def published(self) -> SessionResults | None:
+        """The session that answers first of those that are published."""
+        return max((s for s in self._answering if not s.is_local), key=self._rank, default=None)
 
     @cached_property
     def _answering(self) -> tuple[SessionResults, ...]:
@@ -64,7 +69,10 @@ class Evidence:
 
     @cached_property
     def shown(self) -> tuple[SessionResults, ...]:
-        """The lead, then the best session of every other machine: GPU machines first, then by name."""
+        """The lead, then the best session of every other machine: GPU machines first, then by name.
+
+        Behind a local lead comes the published one, so that what the lead lacks is as it was without it.
+        """
         if self.lead is None:
             return ()
         best: dict[str, SessionResults] = {}
@@ -72,7 +80,8 @@ class Evidence:
             key = self.view(session).key
             if key != self.view(self.lead).key:
                 best[key] = max(session, best.get(key, session), key=self._rank)
-        others = sorted(map(self.view, best.values()), key=lambda view: (not view.has_gpu, view.key))
+        first = self.published is not None and self.view(self.published).key
+        others = sorted(map(self.view, best.values()), key=lambda v: (v.key != first, not v.has_gpu, v.key))
         return (self.lead, *(view.described for view in others))
 
     def view(self, session: SessionResults | None) -> View:

@@ -95,6 +95,11 @@ class View:
         n = self.described.session.n_cores_effective if record is None else record.cell.threads
         return f"{self.described.machine.cpu_model}, {fmt.cores(n)}"
 
+    def cores_text(self, record: Record | None = None) -> str:
+        """The same as a sentence says it: "2 cores of an Example CPU"."""
+        n = self.described.session.n_cores_effective if record is None else record.cell.threads
+        return f"{fmt.cores(n)} of {fmt.with_article(self.described.machine.cpu_model)}"
+
     def gpu_text(self, record: Record | None = None) -> str:
         """The machine's GPUs by name, of a record those that its cell used; empty when there is none."""
         names = [gpu.name for gpu in self.described.machine.gpus]

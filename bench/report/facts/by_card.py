@@ -68,7 +68,9 @@ def of(name: str, evidence: Evidence) -> Found | None:
         if found is None:
             return None
         text = estimated.says(found.speedup, card=card)
-        return Found(text, estimated.cells(found), found.speedup, estimated.note(evidence, found))
+        return Found(
+            text, estimated.cells(found), found.speedup, estimated.note(evidence, found), card=estimated.spoken(card)
+        )
     return _cost(evidence, costs()[name]) if name in costs() else None
 
 
@@ -79,7 +81,8 @@ def _cost(evidence: Evidence, card: str) -> Found | None:
     ends = (IMAGENET_IMAGES / rate / 3600 * float(price.value) for rate in (found.gpu.high, found.gpu.low))
     span = " to ".join(fmt.number(end, 2) for end in ends)
     note = f"{price.text} ({price.subject}, {price.date}); {estimated.note(evidence, found)}"
-    return Found(f"{span} USD (estimated, {estimated.spoken(card)})", estimated.cells(found), None, note)
+    short, name = f"{span} USD", estimated.spoken(card)
+    return Found(f"{short} (estimated, {name})", estimated.cells(found), None, note, short, name)
 
 
 def _pair(evidence: Evidence, workload: str, card: str) -> estimated.Pair | None:

@@ -54,13 +54,19 @@ class Pair(NamedTuple):
 
 
 def pair(
-    evidence: Evidence, workload: str, card: str = CARD, backend: Backend | None = None, least_batch: int = 0
+    evidence: Evidence,
+    workload: str,
+    card: str = CARD,
+    backend: Backend | None = None,
+    least_batch: int = 0,
+    only: SessionResults | None = None,
 ) -> Pair | None:
     """A workload's fastest training cell on a CPU, and the card at the same; None where either is not known.
 
-    Where launching decides, both sides are TensorFlow's, of which alone anything was published.
+    It is of the first of the shown sessions that has one, or of ``only``. Where launching decides, both sides are
+    TensorFlow's, of which alone anything was published.
     """
-    for session in evidence.shown:
+    for session in evidence.shown if only is None else (only,):
         if session.session.profile == "smoke":  # its sizes are too small to tell anything
             continue
         record = evidence.view(session).best(Pick(workload, "train", "cpu", backend=backend))
@@ -68,7 +74,7 @@ def pair(
         if found is None:
             continue
         if found.answer.kind == "launching" and found.record.cell.backend != "tensorflow" and backend is None:
-            return pair(evidence, workload, card, "tensorflow", least_batch)
+            return pair(evidence, workload, card, "tensorflow", least_batch, only)
         return found
     return None
 
@@ -137,7 +143,9 @@ def _maker(workload: str, what: str, backend: Backend | None) -> Make:
         if found is None or (found.answer.kind == "launching" and backend not in (None, "tensorflow")):
             return None
         value: Estimate = getattr(found, what)
-        return Found(says(value, found.record.spec.sample_noun), cells(found), value, note(evidence, found))
+        return Found(
+            says(value, found.record.spec.sample_noun), cells(found), value, note(evidence, found), card=spoken()
+        )
 
     return make
 
@@ -161,7 +169,7 @@ def _extreme(workloads: tuple[str, ...], place: int) -> Make:
             return None
         found = sorted(pairs, key=lambda one: one.speedup.value)[place]
         text = fact.named(says(found.speedup), evidence.title(found.record.cell.workload))
-        return Found(text, cells(found), found.speedup, note(evidence, found))
+        return Found(text, cells(found), found.speedup, note(evidence, found), card=spoken())
 
     return make
 

@@ -28,11 +28,21 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     title: str  # what the number is
     text: str  # plain text, "12.4x (11.9 to 12.8, n = 5)" or "not measured yet"
+    short: str  # the same as a sentence says it, "12 times"
     how: str  # how it follows from the records, one sentence
     kind: Kind
     estimate: Estimate | None = None
     cells: tuple[CellKey, ...] = ()
     note: str = ""  # backend, settings and machine, where they are not said in the text
+    is_doubted: bool = False  # the cells were disturbed, are of an older method or hours apart, or their runs differ
+    session: SessionResults | None = None  # whose number it is; None of all sessions at once
+    machine: str = ""  # in words, "2 cores of an Example CPU"; of a ratio the GPU beside the CPU
+    card: str = ""  # of an estimate: the GPU that it is of, "T4"
+
+    @property
+    def where(self) -> str:
+        """What the number is of, in words: the machine, of an estimate the card beside it."""
+        return f"{fmt.with_article(self.card)} beside {self.machine}" if self.card else self.machine
 
     @property
     def measured(self) -> bool:
@@ -47,7 +57,8 @@ class Found(NamedTuple):
     cells: tuple[CellKey, ...] = ()
     estimate: Estimate | None = None
     note: str = ""
-    is_place: bool = False  # names a machine itself
+    short: str = ""  # as a sentence says it, where that does not follow from the estimate
+    card: str = ""  # of an estimate
 
 
 Make = Callable[[Evidence, Any], Found | None]  # of a session; of None where a fact of all sessions has none
@@ -60,16 +71,17 @@ class Entry(NamedTuple):
     how: str
     make: Make
     of_all: bool = False  # about all sessions at once; made with the leading one, whichever that is
+    is_place: bool = False  # names a machine, and no number of it
 
 
 DERIVED: dict[str, Entry] = {}
 
 
-def fact(name: str, title: str, how: str, *, of_all: bool = False) -> Callable[[Make], Make]:
+def fact(name: str, title: str, how: str, *, of_all: bool = False, is_place: bool = False) -> Callable[[Make], Make]:
     """Register a function as a fact under a permanent name."""
 
     def register(make: Make) -> Make:
-        DERIVED[name] = Entry(title, how, make, of_all)
+        DERIVED[name] = Entry(title, how, make, of_all, is_place)
         return make
 
     return register

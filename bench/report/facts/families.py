@@ -231,7 +231,8 @@ def _reached(pick: Pick) -> Make:
         value = None if record is None else quantities.reached_frac(record)
         if record is None or value is None:
             return None
-        return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
+        short = f"{round(value.value * value.n)} of {value.n} runs"
+        return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record), short)
 
     return make
 

@@ -20,7 +20,9 @@ from bench.report.facts import by_card, estimated, fact, families, machines, net
 from bench.report.facts.fact import DERIVED, NOT_MEASURED, CellKey, Entry, Fact, FactError, Found
 from bench.report.facts.families import Signature
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
-from bench.schema import BACKENDS, Part, Workload
+from bench.report.stats import format as fmt
+from bench.report.stats import spoken
+from bench.schema import BACKENDS, Part, Record, Workload
 from bench.workloads import registry
 
 
@@ -39,45 +41,76 @@ def lookup(name: str, evidence: Evidence) -> Fact:
     for session in evidence.shown or ((None,) if entry.of_all else ()):
         found = entry.make(evidence, session)
         if found is not None:
+            records = [home.records[cell] for home, cell in found.cells]
+            doubts = _doubts(evidence, records)
+            is_noisy = found.estimate is not None and found.estimate.is_noisy
             return Fact(
                 id=name,
                 title=entry.title,
                 text=_placed(evidence, session, entry, found),
+                short=_short(found, records),
                 how=entry.how,
                 kind="measured",
                 estimate=found.estimate,
                 cells=found.cells,
-                note="; ".join(part for part in (found.note, *_doubts(evidence, found.cells)) if part),
+                note="; ".join(part for part in (found.note, *doubts) if part),
+                is_doubted=is_noisy or any(doubts),
+                session=None if entry.of_all else session,
+                machine="" if session is None else _machine(evidence, session, found.cells),
             )
         if entry.of_all:
             break
     guess = estimated.of(name, evidence) or by_card.of(name, evidence)
     if guess is None:
-        return Fact(id=name, title=entry.title, text=NOT_MEASURED, how=entry.how, kind="missing")
+        return Fact(id=name, title=entry.title, text=NOT_MEASURED, short=NOT_MEASURED, how=entry.how, kind="missing")
+    home, cell = guess.cells[0]
+    is_beside = name.endswith(estimated.BESIDE)
     return Fact(
         id=name,
         title=entry.title,
         text=guess.text,
-        how=entry.how if name.endswith(estimated.BESIDE) else estimated.HOW,
-        kind="measured" if name.endswith(estimated.BESIDE) else "estimated",
+        short=_short(guess, [home.records[cell]]),
+        how=entry.how if is_beside else estimated.HOW,
+        kind="measured" if is_beside else "estimated",
         estimate=guess.estimate,
         cells=guess.cells,
         note=guess.note,
+        session=home,
+        machine=_machine(evidence, home, guess.cells),
+        card=guess.card,
     )
 
 
 def _placed(evidence: Evidence, session: SessionResults | None, entry: Entry, found: Found) -> str:
     """The text, with its machine where that is not the leading one and the text does not name it."""
-    if session is None or session is evidence.lead or entry.of_all or found.is_place:
+    if session is None or session is evidence.lead or entry.of_all or entry.is_place:
         return found.text
     return fact.placed(found.text, evidence.view(session).label)
 
 
-def _doubts(evidence: Evidence, cells: Sequence[CellKey]) -> tuple[str, ...]:
+def _short(found: Found, records: Sequence[Record]) -> str:
+    """The number as a sentence says it."""
+    if found.short or found.estimate is None:
+        return found.short or found.text
+    return spoken.spoken(found.estimate, records[0].spec.sample_noun if records else "samples")
+
+
+def _machine(evidence: Evidence, session: SessionResults, cells: Sequence[CellKey]) -> str:
+    """What a number of a session was measured on, in words; of both devices the GPU beside the CPU."""
+    view = evidence.view(session)
+    if session.is_local:
+        return view.label
+    own = [session.records[cell] for home, cell in cells if home is session]
+    on = {record.cell.device: record for record in own}
+    gpu = fmt.with_article(view.gpu_text(on["gpu"])) if "gpu" in on else ""
+    cpu = view.cores_text(on.get("cpu")) if "cpu" in on or not gpu else ""
+    return " beside ".join(filter(None, (gpu, cpu)))
+
+
+def _doubts(evidence: Evidence, records: Sequence[Record]) -> tuple[str, ...]:
     """What disturbed the cells behind a number, whether they are old or hours apart; nothing for more than two."""
-    if len(cells) > 2:
+    if len(records) > 2:
         return ()
-    records = [session.records[cell_id] for session, cell_id in cells]
     return evidence.disturbance(records), evidence.age(records), evidence.distance(records)
 
 
@@ -102,6 +135,13 @@ def known(name: str, evidence: Evidence) -> bool:
 def names(workloads: Mapping[str, Workload]) -> tuple[str, ...]:
     """Names of all facts, sorted."""
     return tuple(sorted(_entries(families.signature(workloads))))
+
+
+def misplaced(name: str) -> str:
+    """What to say of a fact that is the leading machine's name, where the numbers beside it may be another's."""
+    if name not in DERIVED or not DERIVED[name].is_place:
+        return ""
+    return f'{name!r} may be another machine than that of the numbers beside it; write where("...") with one of them'
 
 
 _KNOWN: dict[int, tuple[Evidence, dict[str, Entry]]] = {}

@@ -14,7 +14,7 @@ from bench.report.evidence.view import Pick
 from bench.report.facts import fact
 from bench.report.facts.fact import CellKey, Found
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities, studies
+from bench.report.stats import quantities, spoken, studies
 from bench.report.stats.estimate import Estimate
 from bench.schema import Backend, Device, Job, Mode, Precision, Record
 
@@ -108,7 +108,10 @@ def overhead(name: str, series: str, title: str) -> None:
     def _(evidence: Evidence, session: SessionResults) -> Found | None:
         records = _of_this_clock(evidence, session)
         value = studies.pooled_ratio(records, series, "bare") if records else None
-        return None if value is None else Found(fmt.change(value), fact.cells(evidence, *records), value)
+        if value is None:
+            return None
+        text = fmt.change(value)
+        return Found(text, fact.cells(evidence, *records), value, short=text.partition(" (")[0])
 
 
 @fact.fact(
@@ -158,7 +161,8 @@ def late_jobs(backend: Backend) -> None:
             return None
         record, job = max(found, key=lambda pair: pair[1].return_s)
         text = f"{fmt.seconds(job.return_s)} after {fmt.seconds(job.done_s)} of work"
-        return Found(text, fact.cells(evidence, record), note=record.spec.title)
+        short = f"{spoken.seconds(job.return_s)} after {spoken.seconds(job.done_s)} of work"
+        return Found(text, fact.cells(evidence, record), note=record.spec.title, short=short)
 
 
 @fact.fact(

@@ -30,23 +30,27 @@ COARSE_RATIO = 8
 
 
 @fact.fact(
-    "machine-cpu", "the CPU of the leading session and the cores it used", "Read from machine.json and session.json."
+    "machine-cpu",
+    "the CPU of the leading session and the cores it used",
+    "Read from machine.json and session.json.",
+    is_place=True,
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    return Found(f"{fmt.cores(session.session.n_cores_effective)} of {fmt.with_article(session.machine.cpu_model)}")
+    return Found(evidence.view(session).cores_text())
 
 
 @fact.fact(
     "machine-gpu",
     "the GPU of a session that measured one",
     "Read from machine.json; as many as one of its cells used, which is one but for studies of several.",
+    is_place=True,
 )
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
     records = evidence.view(session).records(Pick(device="gpu", status="ok"))
     if not records:
         return None
     fewest = min(records, key=lambda record: record.cell.n_gpus)
-    return Found(fmt.with_article(evidence.view(session).gpu_text(fewest)), is_place=True)
+    return Found(fmt.with_article(evidence.view(session).gpu_text(fewest)))
 
 
 @fact.fact("lead-date", "the day of the leading session", "Read from session.json.")
@@ -190,7 +194,7 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     if (found.low, found.high) != (smaller, found.size) or "between" not in text:
         text += f" ({_between(found)})"
     records = [grid[size] for size in sizes for grid in (gpu, cpu)]
-    return Found(text, fact.cells(evidence, *records))
+    return Found(text, fact.cells(evidence, *records), short=text.partition(" (")[0])
 
 
 def _between(found: break_even.BreakEven) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import CellRef
+from bench.report.published.cards import Card
 
 Pages = dict[str, str | bytes]
 
@@ -29,10 +31,14 @@ def href(page: str, target: str, anchor: str = "") -> str:
     start, goal = url_of(page), url_of(target)
     if start == goal and anchor:
         return f"#{anchor}"
-    found = posixpath.relpath(goal or ".", posixpath.dirname(start) or ".")
-    if (goal.endswith("/") or not goal) and not found.endswith("/"):
-        found += "/"
+    found = _relative(start, goal)
     return f"{found}#{anchor}" if anchor else found
+
+
+@functools.cache  # tables name the same pages again and again
+def _relative(start: str, goal: str) -> str:
+    found = posixpath.relpath(goal or ".", posixpath.dirname(start) or ".")
+    return f"{found}/" if (goal.endswith("/") or not goal) and not found.endswith("/") else found
 
 
 def machine_slug(session: SessionResults) -> str:
@@ -48,6 +54,11 @@ def evidence_path(session: SessionResults, workload: str) -> str:
 def evidence_of(ref: CellRef) -> str:
     """Page that holds the raw samples of a cell."""
     return f"evidence/{ref.machine}/{ref.session}/{ref.workload}.md"
+
+
+def card_page(card: Card) -> str:
+    """The page of a graphics card."""
+    return f"gpus/{card.slug}.md"
 
 
 def data_path(session: SessionResults, name: str) -> str:

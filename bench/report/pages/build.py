@@ -16,6 +16,7 @@ from bench.report.pages import (
     data_files,
     fact_pages,
     gpu_pages,
+    job,
     machine_pages,
     markup,
     render,
@@ -39,7 +40,16 @@ def build(
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
-    site = Site(docs, cache.CACHE.evidence(results, keep), address=address, summary=summary)
+    evidence = cache.CACHE.evidence(results, keep)
+    make = functools.partial(_build, Site(docs, evidence, address=address, summary=summary), results, repository)
+    pages = cache.CACHE.pages(docs, (address, summary, repository), make)
+    if keep:
+        cache.tidy(keep)
+    return pages
+
+
+def _build(site: Site, results: Path, repository: str) -> Pages:
+    docs, address = site.docs, site.address
     site.check_heads()
     evidence_pages = cache.CACHE.keep_beside(
         site.evidence,
@@ -57,6 +67,7 @@ def build(
     pages |= machine_pages.machine_pages(site)
     pages |= gpu_pages.gpu_pages(site)
     pages |= data_files.estimate_files()
+    pages |= job.files(site.evidence)
     answers = data_files.answer_entries(site, rendered)
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:
@@ -71,6 +82,4 @@ def build(
     pages |= data_files.notebooks(docs, repository)
     pages |= data_files.chart_files(site)
     pages |= data_files.data_files(site.evidence, results)
-    if keep:
-        cache.tidy(keep)
     return dict(sorted(site.with_drawings(pages).items()))

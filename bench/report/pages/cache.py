@@ -4,6 +4,7 @@ What is kept on disk, and what decides whether it is found again:
 
 - values that follow from the records (``Cache.keep``): by name and ``state_of``, which is a fingerprint of the records,
   the code, the published figures, the libraries and the day, since prices and badges age;
+- all pages together (``Cache.pages``): by the same and by the sources;
 - pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
 
 A function's own source counts too: joblib forgets what an older one returned.
@@ -139,6 +140,20 @@ class Cache:
         if name not in self._values:
             self._values[name] = self._through_disk(name, make) if slow and self._kept is not None else make()
         return self._values[name]
+
+    def pages(self, docs: Path, given: tuple[str, ...], make: Callable[[], T]) -> T:
+        """All pages, from disk if an earlier process made them of the same sources and records; not held in memory.
+
+        Args:
+            given: what else they depend on.
+        """
+        if self._kept is None:
+            return make()
+        sources = hashlib.sha256(repr(given).encode())
+        for path in sorted(docs.rglob("*")):
+            if path.is_file():
+                sources.update(f"{path.relative_to(docs)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+        return self._through_disk(f"pages {sources.hexdigest()}", make)
 
     def _through_disk(self, name: str, make: Callable[[], T]) -> T:
         made: list[T] = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from markupsafe import Markup
@@ -17,22 +18,20 @@ from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, bars, forms, left_out, markup, plain
+from bench.report.facts import lookup
+from bench.report.pages import addresses, bars, job, left_out, markup, plain, whose
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
 from bench.report.pages.markup import MISSING, PARTS
-from bench.report.prose import coverage as prose_coverage
-from bench.report.prose import problem
-from bench.report.prose.source import PageError
+from bench.report.prose.source import PageError, is_for_readers
 from bench.report.published import figures as published
-from bench.report.published import freshness, prices
+from bench.report.published import freshness
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities, studies
+from bench.report.stats import quantities, spoken, studies
 from bench.report.tables import table as tables_table
 from bench.report.templates import inert, join
 from bench.schema import Record, Workload
-from bench.workloads import registry
 
 CHART = templates.macros("chart.html.j2")
 VERDICT = templates.macros("verdict.html.j2")
@@ -62,6 +61,16 @@ def _by_machine(
     return table.columns[1:], found
 
 
+class Note(NamedTuple):
+    """Where a published figure is from: a numbered note at the foot of a page."""
+
+    number: int
+    anchor: str
+    what: str
+    about: str
+    detail: str  # address of the figure among all published ones
+
+
 class Voice:
     """What a page can call: each call returns HTML with addresses as seen from that page."""
 
@@ -75,12 +84,15 @@ class Voice:
         self.figures: set[str] = set()
         self.in_tables: set[CellRef] = set()
         self.left_out: list[str] = []  # names of what tables do not show, for want of measurements
+        self.notes: dict[str, Note] = {}  # of the published figures on the page, by row, in their order
+        self.is_short = is_for_readers(page)
         self._drawn: dict[str, int] = {}
 
     def calls(self) -> dict[str, Callable[..., Any]]:
         """The names available in a source."""
         return {
             "fact": self.fact,
+            "where": self.where,
             "measured": self.measured,
             "estimated": lambda name: self.site.fact(name).kind == "estimated",
             "known": lambda name: self.site.fact(name).kind != "missing",
@@ -91,25 +103,53 @@ class Voice:
             "published": self.published,
             "published_beside": self.published_beside,
             "rerun": self.rerun,
-            "coverage": self.coverage,
-            "calculator": self.calculator,
+            "your_job": functools.partial(job.form, self),
         }
 
-    def fact(self, name: str) -> Markup:
-        """A number of ours."""
+    def fact(self, name: str, where: bool = False) -> Markup:
+        """A number of ours, and on request its machine: "10 images a second on 2 cores of an Example CPU".
+
+        Raises:
+            PageError: it names a machine, on a page for readers; there ``where`` does.
+        """
+        fact = self._used(name)
+        if fact.kind == "missing":
+            return MISSING
+        if self.is_short and (told := lookup.misplaced(name)):
+            raise PageError(told)
+        is_estimated, short = fact.kind == "estimated", fact.short if self.is_short else ""
+        if is_estimated:
+            number = self.site.estimated(self.page, fact.text, _hint(fact), short=short)
+        else:
+            number = self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact), short=short)
+        if short and fact.estimate is not None and not spoken.is_wide(fact.estimate):
+            is_close = spoken.is_close(fact.estimate)
+            number = whose.hedge(is_doubted=fact.is_doubted, is_close=is_close) + number
+        if where:
+            return join([number, " on ", self.where(name)])
+        return join([number, self._mark("by" if is_estimated else "of", fact)])
+
+    def where(self, name: str) -> Markup:
+        """The machine of a number in words; what follows is told apart from it, if it is of another."""
+        fact = self._used(name)
+        return MISSING if fact.kind == "missing" else join([fact.where, self._mark("at", fact)])
+
+    def _used(self, name: str) -> facts_fact.Fact:
         fact = self.site.fact(name)
         self.facts.append(fact)
         self.site.used.facts[name] = fact
-        if fact.kind == "missing":
-            return MISSING
-        if fact.kind == "estimated":
-            return self.site.estimated(self.page, fact.text, _hint(fact))
-        return self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact))
+        return fact
+
+    def _mark(self, kind: whose.Kind, fact: facts_fact.Fact) -> Markup:
+        """What tells a number of one machine from one of another; nothing of one that all machines share."""
+        if fact.session is None or not self.is_short:
+            return Markup("")
+        return whose.mark(kind, self.evidence.view(fact.session).key, fact.machine)
 
     def sessions(self) -> Iterable[SessionResults]:
         """Sessions of the page's own numbers: its facts, what its verdicts name, and its tables and charts."""
         yield from (session for fact in self.facts if fact.measured for session, _ in fact.cells)
-        refs = [ref for verdict in self.verdicts for ref in _measured_cells(verdict.parts)]
+        refs = [ref for verdict in self.verdicts for ref in measured_cells(verdict.parts)]
         yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
 
     def measured(self, name: str) -> bool:
@@ -129,8 +169,7 @@ class Voice:
         found = make(record)
         if found is None:
             return Markup("–")
-        noun = record.spec.sample_noun
-        return self.site.number(self.page, fmt.interval(found, noun=noun), (markup.ref(session, record),), hint=hint)
+        return self.number(found, (markup.ref(session, record),), noun=record.spec.sample_noun, hint=hint)
 
     def best(self, spec: Workload, mode: schema.Mode, device: schema.Device, session: SessionResults | None) -> Markup:
         """Speed of a workload's best headline cell in a session."""
@@ -149,7 +188,7 @@ class Voice:
             found = [(item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
             found += [(item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
             item, estimate = found[0]
-            shown = self.site.number(self.page, fmt.interval(estimate), (markup.ref(session, record),), hint=spec.title)
+            shown = self.number(estimate, (markup.ref(session, record),), hint=spec.title)
             return join([shown, f" {item.label}, {fmt.backend(backend)}"])
         return MISSING
 
@@ -184,17 +223,19 @@ class Voice:
             return self._nothing(made.caption or table_id)
         cells = (cell for row in made.rows for cell in row if not cell.is_estimated)
         self.in_tables.update(ref for cell in cells for ref in markup.refs(cell.cells))
-        if left_out.is_for_readers(self.page):
+        if self.is_short:
             made = self._shortened(made)
             if not made.rows:
                 return self._nothing(made.caption or table_id)
         rows = [[self._cell(cell) for cell in row] for row in made.rows]
         columns, rows = _by_machine(made, rows) or (made.columns, rows)
-        return PARTS.table(columns, rows, made.caption, label=made.caption or table_id)
+        doubts = PARTS.doubts(whose.DOUBTED) if self.is_short and any(map(_loud, itertools.chain(*made.rows))) else ""
+        caption = join(filter(None, (made.caption, doubts)), " ")
+        return PARTS.table(columns, rows, caption, label=made.caption or table_id)
 
     def _nothing(self, what: str) -> Markup:
         """What stands in the place of a table without a row."""
-        if not left_out.is_for_readers(self.page):
+        if not self.is_short:
             return PARTS.paragraph(MISSING)
         self.left_out.append(what.partition(":")[0].partition(".")[0])
         return PARTS.paragraph("No record of it so far.")
@@ -209,20 +250,19 @@ class Voice:
 
     def _cell(self, cell: tables_table.Cellv) -> Markup:
         if _is_missing(cell):
-            return PARTS.missing_cell() if left_out.is_for_readers(self.page) else MISSING
+            return PARTS.missing_cell() if self.is_short else MISSING
+        short = cell.short if self.is_short else ""
         if cell.is_estimated:
-            return self.site.estimated(self.page, cell.text, cell.note)
+            return self.site.estimated(self.page, cell.text, cell.note, short=short)
         if cell.is_published:
             return PARTS.published_cell(cell.text)
         # Runs that disagree are said in words; that they are few stands in every n, and waits behind the link.
-        loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
-        loud += ["disturbed"] if cell.is_disturbed else []
-        loud += [OLDER] if cell.is_older else []
-        note = PARTS.note(", ".join(loud)) if loud else ""
+        loud = _loud(cell)
+        note = "" if not loud else PARTS.doubted(whose.DOUBTED) if self.is_short else PARTS.note(", ".join(loud))
         if not cell.cells:
-            return join([cell.text, note])
+            return join([short or cell.text, note])
         hint = cell.note[:1].upper() + cell.note[1:]
-        return join([self.site.number(self.page, cell.text, cell.cells, hint=hint), note])
+        return join([self.site.number(self.page, cell.text, cell.cells, hint=hint, short=short), note])
 
     def _chart_note(self, session: SessionResults) -> str:
         """Where and when a chart was measured, and a warning where that session does not agree with itself."""
@@ -284,17 +324,21 @@ class Voice:
     def part(self, part: claims_case.Part) -> Markup:
         """A piece of a sentence: a link to our records, to the published rows, or plain words."""
         if part.fact:
-            return self.fact(part.fact)
+            return self.where(part.fact) if part.is_place else self.fact(part.fact, part.with_place)
+        short = part.short if self.is_short else ""
         if part.is_estimated:
-            return self.site.estimated(self.page, part.text)
+            return self.site.estimated(self.page, part.text, short=short)
         if part.cells:
-            return self.site.number(self.page, part.text, part.cells)
+            return self.site.number(self.page, part.text, part.cells, short=short)
         if not part.figures:
             return inert(part.text)
+        if self.is_short and len(part.figures) == 1:
+            return self.published(part.figures[0])
         for row_id in part.figures:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
-        return PARTS.published_value(addresses.href(self.page, "evidence/published.md", part.figures[0]), part.text)
+        detail = addresses.href(self.page, "evidence/published.md", part.figures[0])
+        return PARTS.published_value(detail, short or part.text)
 
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
@@ -307,7 +351,13 @@ class Voice:
         )
         about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
-        return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
+        if not self.is_short:
+            return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
+        note = self.notes.setdefault(
+            row_id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
+        )
+        told = f"{figure.what}\n{about}"
+        return PARTS.published_noted(figure, figure.short, told, note, day, freshness.PRICE_OLD_AT_DAYS)
 
     def published_beside(self, *row_ids: str) -> Markup:
         """A list of numbers from elsewhere, each with what it is about."""
@@ -315,50 +365,26 @@ class Voice:
 
     def rerun(self, workload: str) -> Markup:
         """The command that measures a workload on the reader's machine."""
-        size = "" if registry.workload(workload).variants.get("quick") else " --profile reference"
-        return Markup(f"```sh\npython scripts/refresh_benchmarks.py{size} --only {workload}\n```")
+        return Markup(f"```sh\n{job.command(workload)}\n```")
 
-    def calculator(self, kind: str) -> Markup:
-        """A form that works with this page's numbers; shown by its script, and nothing without records."""
-        if kind not in problem.CALCULATORS:
-            raise PageError(f"unknown calculator {kind!r}; expected {' or '.join(problem.CALCULATORS)}")
-        if kind == "how-long":
-            return forms.how_long(self.evidence)
-        for figure in (*prices.cards(), *prices.rents()):
-            self.site.used.figures[figure.id] = figure
-            self.figures.add(figure.id)
-        words, rows = prices.worked_break_even()
-        return forms.buy_or_rent(words, join((self.published(row.id) for row in rows), " and "))
-
-    def number(self, estimate: stats_estimate.Estimate, cells: Iterable[CellRef]) -> Markup:
+    def number(
+        self,
+        estimate: stats_estimate.Estimate | None,
+        cells: Iterable[CellRef],
+        *,
+        noun: str = "samples",
+        hint: str = "",
+    ) -> Markup:
         """An estimate as a number that opens its evidence."""
-        return self.site.number(self.page, fmt.interval(estimate), cells)
+        short = spoken.spoken(estimate, noun) if self.is_short and estimate is not None else ""
+        return self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
 
-    def coverage(self) -> Markup:
-        """Sweeps, questions and beliefs, each with the records that bear on it and how many of its numbers exist."""
-        page = prose_coverage.Page(
-            link=functools.partial(addresses.href, self.page),
-            facts=self._facts_called,
-            badge=lambda name: PARTS.badge(self.site.judge(name).outcome) + self.site.basis(self.site.judge(name)),
-            rests_on=lambda name: self._n_records(_measured_cells(self.site.judge(name).parts)),
-        )
-        return prose_coverage.tables(self.site.numbered, self.evidence, self.site.sources, page)
 
-    def _facts_called(self, names: Sequence[str]) -> Markup:
-        """How many of a page's facts exist; folded below it their names, each with its place among all numbers."""
-        found = {name: self.site.fact(name) for name in names}
-        for name, fact in found.items():
-            self.site.used.facts[name] = fact
-        count = inert(f"{sum(fact.measured for fact in found.values())} of {len(found)}")
-        here = functools.partial(addresses.href, self.page, "evidence/facts.md")
-        listed = VERDICT.facts_called([(name, here(name), fact.kind) for name, fact in found.items()])
-        return PARTS.folded(count, listed) if found else count
-
-    def _n_records(self, cells: Iterable[CellRef]) -> prose_coverage.Counted:
-        """How many different records these are, by device."""
-        return prose_coverage.count(
-            session.records[cell] for session, cell in self.evidence.resolve(dict.fromkeys(cells))
-        )
+def _loud(cell: tables_table.Cellv) -> list[str]:
+    """What a reader must know of a cell before trusting it, in words."""
+    loud = [fmt.short_warning(cell.estimate)] if cell.estimate is not None and cell.estimate.is_noisy else []
+    loud += ["disturbed"] if cell.is_disturbed else []
+    return loud + ([OLDER] if cell.is_older else [])
 
 
 def _is_missing(cell: tables_table.Cellv) -> bool:
@@ -369,7 +395,7 @@ def _is_value(cell: tables_table.Cellv) -> bool:
     return bool(cell.cells) or cell.estimate is not None
 
 
-def _measured_cells(parts: Iterable[claims_case.Part]) -> Iterator[CellRef]:
+def measured_cells(parts: Iterable[claims_case.Part]) -> Iterator[CellRef]:
     """What a sentence's own numbers rest on; those of the formula do not count."""
     return (ref for part in parts if not part.is_estimated for ref in part.cells)
 

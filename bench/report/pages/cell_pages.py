@@ -49,7 +49,7 @@ def evidence_pages(evidence: Evidence, address: str) -> Pages:
                 cite = _cited_cell(evidence, f"{address or '/'}{addresses.url_of(path)}", session, record)
                 parts += ["\n", _cell_section(path, session, record, cite)]
             about = f"Raw samples of every cell of {workload}."
-            pages[path] = markup.page(title, about, *parts, "\n", search=False, hide=("toc",))
+            pages[path] = markup.page(title, about, *parts, "\n", hide=("toc",))
     return pages
 
 
@@ -245,5 +245,4 @@ def evidence_index(evidence: Evidence) -> str:
         "numbers from elsewhere are [listed apart](published.md).\n\n",
         table,
         "\n",
-        search=False,
     )

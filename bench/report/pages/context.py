@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from bench.report.published import figures as published
 from bench.report.stats import format as fmt
 from bench.report.tables import table as tables_table
 
+MEASURE_PAGE = "guides/gpu-in-ten-minutes.md"  # how to replace an estimate by a measurement
 STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+)-->")
 
 
@@ -139,9 +140,20 @@ class Site:
     # Numbers.
 
     def number(
-        self, page: str, text: str, cells: Iterable[CellRef | facts_fact.CellKey], *, anchor: str = "", hint: str = ""
+        self,
+        page: str,
+        text: str,
+        cells: Iterable[CellRef | facts_fact.CellKey],
+        *,
+        anchor: str = "",
+        hint: str = "",
+        short: str = "",
     ) -> Markup:
-        """A displayed number: a link to the one record behind it, or to the list of all of them."""
+        """A displayed number: a link to the one record behind it, or to the list of all of them.
+
+        Args:
+            short: what is displayed, where ``text`` with its interval, the machine and the day wait behind the number.
+        """
         refs = markup.refs(cells)
         if len(refs) == 1:
             target = addresses.href(page, addresses.evidence_of(refs[0]), refs[0].cell)
@@ -153,13 +165,30 @@ class Site:
                     shown.append(text)
             target = addresses.href(page, "evidence/facts.md", anchor)
         names = " ".join(map(markup.key_of, refs))
+        if short:
+            title = "\n".join(filter(None, (text, hint, self._measured_on(refs))))
+            return PARTS.number(target, names, title, short)
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
         return PARTS.number(target, names, title, pages_plain.small(text))
 
-    def estimated(self, page: str, text: str, hint: str = "") -> Markup:
-        """A displayed estimate: a link to how it is made; ``hint`` says of what, and how far it can be trusted."""
+    def _measured_on(self, refs: Sequence[CellRef]) -> str:
+        """Machines and days of a number, in words."""
+        sessions = {id(session): session for session in map(self.session_of, refs)}.values()
+        where = dict.fromkeys(self.machine_words(session) for session in sessions)
+        days = sorted({markup.finished_at(session) for session in sessions})
+        return f"{'; '.join(where)}, measured {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""
+
+    def estimated(self, page: str, text: str, hint: str = "", *, short: str = "") -> Markup:
+        """A displayed estimate: a link to how it is made; ``hint`` says of what, and how far it can be trusted.
+
+        ``short`` as for ``number``.
+        """
         sure = hint or words.trust(None, formula.constants())
-        return PARTS.estimated(addresses.href(page, estimated.HOW_PAGE), f"Estimated. {sure}", text)
+        how = addresses.href(page, estimated.HOW_PAGE)
+        if not short:
+            return PARTS.estimated(how, f"Estimated. {sure}", text)
+        told = "\n".join(("Estimated, not measured", text, sure))
+        return PARTS.estimated(how, told, short, measure=addresses.href(page, MEASURE_PAGE))
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""

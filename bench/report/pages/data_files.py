@@ -192,7 +192,7 @@ def chart_files(site: Site) -> Pages:
                 "colours": {sentinel: role for role, sentinel in axes.COLOURS.items()},
             },
         }
-        pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, indent=1, sort_keys=True) + "\n"
+        pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, sort_keys=True) + "\n"
         pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
         pages[VEGA] = pages_drawings.begin_vega()()

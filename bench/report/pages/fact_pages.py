@@ -36,7 +36,7 @@ def facts_page(site: Site) -> str:
     )
     parts.append(f"\n## Not measured yet\n\n{', '.join(f'`{name}`' for name in missing) or 'Nothing is missing.'}\n")
     about = "All numbers of this build, how each follows from records."
-    return markup.page("Every number, with its evidence", about, "\n".join(parts), search=False)
+    return markup.page("Every number, with its evidence", about, "\n".join(parts))
 
 
 def _fact_entry(
@@ -115,5 +115,4 @@ def published_page(site: Site) -> str:
         "These were not measured here. They carry their own colour and never enter an estimate of ours.\n\n",
         table,
         "\n",
-        search=False,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -41,26 +40,16 @@ class Row(NamedTuple):
     why: str = ""
 
 
-def slug(card: Card) -> str:
-    """A card's name in addresses."""
-    return re.sub(r"[^a-z0-9]+", "-", card.name.lower()).strip("-")
-
-
-def path_of(card: Card) -> str:
-    """The page of a card."""
-    return f"gpus/{slug(card)}.md"
-
-
 def link(page: str, name: str) -> Markup:
     """A card's name that leads to its page."""
-    return PARTS.link(addresses.href(page, path_of(cards.card(name))), name)
+    return PARTS.link(addresses.href(page, addresses.card_page(cards.card(name))), name)
 
 
 def gpu_pages(site: Site) -> Pages:
     """A page for each often-named card, and their index."""
     cells = list(_cells(site))
     found = {card: [_row(site, card, *both) for both in cells] for card in cards.often_named()}
-    pages: Pages = {path_of(card): _page(site, card, same) for card, same in found.items()}
+    pages: Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
     return pages | {INDEX: _index(site, found)}
 
 
@@ -94,7 +83,7 @@ def _job(found: list[Row]) -> estimated.Pair | None:
 
 
 def _page(site: Site, card: Card, found: list[Row]) -> str:
-    path = path_of(card)
+    path = addresses.card_page(card)
     voice = Voice(site, path)
     text = GPU.page(
         least_batch=by_card.LEAST_BATCH,
@@ -112,7 +101,7 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
         index=addresses.href(path, INDEX),
     )
     about = f"{card.name}: memory, prices, and how fast it is estimated to train our networks beside our CPU."
-    return markup.page(card.name, about, text, search=False, hide=("navigation", "toc"))
+    return markup.page(card.name, about, text, hide=("navigation", "toc"))
 
 
 def _facts(voice: Voice, card: Card) -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -11,17 +10,11 @@ from bench.report.pages.markup import MISSING, PARTS
 from bench.report.pages.plain import TABLE_LINES, plain
 from bench.report.stats import format as fmt
 
-READERS = ("", "faq", "misconceptions", "guides")  # folders; "" holds the home page
 MOST_NAMED = 6
 ADD = "guides/add-a-machine.md"
 
 Cell = TypeVar("Cell")
 Row = Sequence[Cell]
-
-
-def is_for_readers(page: str) -> bool:
-    """Whether a page answers somebody; the others show what was measured, and what was not."""
-    return posixpath.dirname(page) in READERS
 
 
 def without(

@@ -11,7 +11,7 @@ from bench import schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
-from bench.report.pages import addresses, markup, workload_pages
+from bench.report.pages import addresses, markup, workload_pages, yours
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
@@ -53,6 +53,7 @@ def machine_pages(site: Site) -> Pages:
                 str(sum(len(session.records) for session in sessions)),
             )
         )
+    band = yours.band(site, "machines/index.md")
     table = PARTS.table(("Machine", "CPU", "GPU", "Sessions", "Records"), rows, label="Machines") if rows else MISSING
     add = addresses.href("machines/index.md", "guides/add-a-machine.md")
     more = f"\n\nYours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
@@ -61,6 +62,7 @@ def machine_pages(site: Site) -> Pages:
     pages["machines/index.md"] = markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
+        band,
         "A machine's results are compared with each other, never averaged with those of another machine.\n\n",
         table,
         more,
@@ -72,8 +74,10 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     machine, is_local = sessions[-1].machine, sessions[0].is_local
     about = f"{machine.cpu_model}: specification, sessions and every result."
     shown = [_session(site, path, session) for session in reversed(sessions)]
-    text = MACHINE.page(is_local, _specification(machine), _history(site, path, sessions), shown)
-    return markup.page("This machine" if is_local else machine.id, about, text, search=False)
+    beside = yours.table(site, path) if sessions[-1] is site.evidence.lead else ""
+    text = MACHINE.page(is_local, beside, _specification(machine), _history(site, path, sessions), shown)
+    band = "" if is_local else yours.band(site, path)
+    return markup.page("This machine" if is_local else machine.id, about, band, text)
 
 
 def _specification(machine: schema.Machine) -> list[tuple[str, str]]:

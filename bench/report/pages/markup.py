@@ -20,9 +20,6 @@ from bench.report.pages import addresses
 from bench.report.templates import inert
 from bench.schema import Record
 
-# In the search an answer comes before a belief and a guide, and those before everything else.
-SEARCH_BOOST = {"faq": 2.0, "misconceptions": 1.0, "guides": 1.0}
-OTHER_BOOST = 0.5
 PARTS = templates.macros("parts.html.j2")
 MISSING: Markup = PARTS.missing()
 MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
@@ -59,10 +56,9 @@ def basis(verdict: case.Verdict, *, is_doubted: bool = False) -> Markup:
     return PARTS.resting(words)
 
 
-def page(title: str, description: str, *parts: str, search: bool = True, hide: Sequence[str] = ()) -> str:
+def page(title: str, description: str, *parts: str, hide: Sequence[str] = ()) -> str:
     """A generated page: its front matter, whose words the theme shows as they stand, and its parts."""
     meta: dict[str, Any] = {"title": str(inert(title)), "description": str(inert(description))}
-    meta["search"] = {"boost": OTHER_BOOST} if search else {"exclude": True}
     if hide:
         meta["hide"] = list(hide)
     head = f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import posixpath
 import re
@@ -15,6 +16,7 @@ from bench.report.templates import inert
 LONGEST_UNBROKEN = 36  # characters of an interval that a phone shows in one line
 
 
+@functools.lru_cache(maxsize=None, typed=True)  # a text and the same as markup are equal, and not shown alike
 def small(text: str) -> Markup:
     """A value with its interval set smaller: "12.4x <small>(11.9 to 12.8, n = 5)</small>"."""
     match = re.fullmatch(r"([^(]+) (\([^()]*\b(?:n = \d+|one run\b)[^()]*\))(.*)", text)
@@ -53,7 +55,7 @@ def say_place_once(text: str) -> str:
 
 def plain(text: str) -> str:
     """Markdown and HTML without their marks, for machines."""
-    text = re.sub(r"<!--.*?-->|</?[a-zA-Z][^>]*>", "", text)
+    text = re.sub(r"<sup[ >].*?</sup>|<!--.*?-->|</?[a-zA-Z][^>]*>", "", text)  # a note is no word
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"(\*\*|__|`)", "", text)
     return " ".join(html.unescape(text).split())

@@ -20,6 +20,7 @@ from bench.report.pages import (
     addresses,
     bars,
     cards,
+    coverage_calls,
     drawings,
     estimate_calls,
     gpu_pages,
@@ -29,13 +30,16 @@ from bench.report.pages import (
     markup,
     plain,
     sharing,
+    whose,
+    yours,
 )
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING, OTHER_BOOST, PARTS, SEARCH_BOOST
+from bench.report.pages.markup import MISSING, PARTS
 from bench.report.pages.menu import DOORS, UNORDERED
 from bench.report.prose import groups
+from bench.report.prose import source as prose_source
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.published import freshness
@@ -82,6 +86,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     head = answers.without(source.head)
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
     foot = left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD))
+    notes = PARTS.notes(list(voice.notes.values())) if voice.notes else ""
     folder, name = posixpath.split(source.path)
     if source.path in ("index.md", "faq/index.md", "misconceptions/index.md"):
         head = with_meta(head, "hide:\n  - navigation\n  - toc\n")
@@ -91,25 +96,23 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = short_answer(site, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
-        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot)}\n{asked}\n"
-    elif left_out.is_for_readers(source.path):
-        body = layout.laid_out(body, foot=foot)
+        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes)}\n{asked}\n"
+    elif prose_source.is_for_readers(source.path):
+        body = layout.laid_out(body, foot=foot, notes=notes)
+    is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
+    body = f"{yours.band(site, source.path)}{body}" if is_banded else body  # both are markup already
     return with_meta(head, _for_readers(site, source, answer)), body
 
 
 def _for_readers(site: Site, source: Source, answer: str) -> str:
-    """Front matter that the site generator reads: words and weight for the search, answer and card for links."""
+    """Front matter that the site generator reads: answer and card for links; the search takes the answer too."""
     meta: dict[str, Any] = {}
-    if "search" not in source.meta:
-        meta["search"] = {"boost": SEARCH_BOOST.get(posixpath.dirname(source.path), OTHER_BOOST)}
-    if asked := asks(source):
-        meta["tags"] = asked
     if answer:
         shown = str(inert(answer))  # the theme shows it as it stands
         meta |= {"answer": shown} | ({"description": shown} if site.decide(source) else {})
     if card := card_path(site, source):
         meta["card"] = site.address + card
-    return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000)
+    return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=100_000) if meta else ""
 
 
 def card_path(site: Site, source: Source) -> str:
@@ -134,6 +137,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     try:
         decided = site.decide(source)
         calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
+        calls |= coverage_calls.calls(voice)
         calls["grades"] = functools.partial(estimate_calls.grades, voice)
         calls["card"] = functools.partial(gpu_pages.link, voice.page)
         calls["doors"] = functools.partial(doors, voice)
@@ -142,8 +146,12 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         calls["generated_index"] = functools.partial(generated_index, voice)
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
-        shown = plain.say_place_once(templates.SOURCES.from_string(text).render(calls))
-        return left_out.in_markdown(shown, voice.left_out) if left_out.is_for_readers(source.path) else shown
+        shown = templates.SOURCES.from_string(text).render(calls)
+        if not voice.is_short:
+            return plain.say_place_once(shown)
+        lead = site.evidence.lead
+        shown = whose.settled(shown, "" if lead is None else site.evidence.view(lead).key)
+        return left_out.in_markdown(shown, voice.left_out)
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
     except PageError:
@@ -202,7 +210,7 @@ def _provenance(site: Site, source: Source, voice: Voice) -> Markup:
     tried = Markup("")
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
-        statement, outcome = {"statement": f"{verdict.belief}.", "rule": f"Rule: {verdict.rule}"}, verdict.outcome
+        statement, outcome = {"statement": verdict.belief, "rule": f"Rule: {verdict.rule}"}, verdict.outcome
         tried = join([*map(voice.part, verdict.counted), " ", voice.tried(verdict)])
     return VERDICT.provenance(
         source.meta.get("id", ""),
@@ -220,9 +228,7 @@ def short_answer(site: Site, source: Source, body: str) -> str:
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
         resting = f" ({claims_rule.RESTING[verdict.basis]})" if verdict.basis != "records" else ""
-        return f"{verdict.outcome.capitalize()}{resting}. {verdict.sentence}"
-    if (decided := site.decide(source)) is not None:
-        return plain.plain(decided.sentence)
+        return plain.plain(f"{verdict.outcome.capitalize()}{resting}. {Voice(site, source.path).sentence(verdict)}")
     return plain.plain(plain.first_paragraph(body))
 
 

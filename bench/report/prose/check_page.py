@@ -17,7 +17,7 @@ from bench.report.prose import ids as prose_ids
 from bench.report.prose import readme as prose_readme
 from bench.report.prose import source as prose_source
 from bench.report.prose.ids import REGISTRY
-from bench.report.prose.problem import CALCULATORS, CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
+from bench.report.prose.problem import CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
 from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
 from bench.report.prose.source import Source
 from bench.report.published import cards
@@ -25,8 +25,7 @@ from bench.report.published import figures as published
 from bench.workloads import registry
 
 KEYS = frozenset(
-    "title short_title id description answer bars workloads where verdict asks order group redirect_from hide "
-    "search".split()
+    "title short_title id description answer bars workloads where verdict asks order group redirect_from hide".split()
 )
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
@@ -60,6 +59,8 @@ def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]
         if FENCE.match(line):
             in_fence = not in_fence
         problems += [Problem(path, number, found) for found in _check_calls(line, names)]
+        if prose_source.is_for_readers(source.path):
+            problems += [Problem(path, number, told) for told in map(lookup.misplaced, STRING.findall(line)) if told]
         if not in_fence and not FENCE.match(line):
             problems += [Problem(path, number, found) for found in numbers.check_numbers(line, names, root)]
             alone = (f'"faster" without "than": {sentence!r}; say than what' for sentence in numbers.unlike(line))
@@ -128,6 +129,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "figure": (),
         "doors": (),
         "fact": names.facts,
+        "where": names.facts,
         "measured": names.facts,
         "known": names.facts,
         "estimated": names.facts,
@@ -140,7 +142,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "rerun": names.workloads,
         "generated_index": frozenset({"faq", "misconceptions"}),
         "claims_table": frozenset(),
-        "calculator": frozenset(CALCULATORS),
+        "your_job": frozenset(),
         "coverage": frozenset(),
         "flips": frozenset(),
         "named_table": frozenset(),

@@ -10,7 +10,6 @@ from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.check_rule import Offers
 from bench.schema import Workload
 
-CALCULATORS = ("how-long", "buy-or-rent")
 HOW_TO_ADD = "docs/contributing/add-an-answer.md"
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 EXPRESSION = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}")

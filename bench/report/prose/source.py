@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench import REPOSITORY
 from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims.beliefs import Belief
 
+READERS = ("", "faq", "misconceptions", "guides")  # folders; "" holds the home page
 DOCS = REPOSITORY / "docs"
 HANDLER = YAMLHandler(fm_boundary=re.compile(r"^---\n", re.M))
 
@@ -41,6 +43,11 @@ class Source:
     def n_head_lines(self) -> int:
         """Lines above the body."""
         return self.head.count("\n")
+
+
+def is_for_readers(page: str) -> bool:
+    """Whether a page answers somebody; the others show what was measured, and what was not."""
+    return posixpath.dirname(page) in READERS
 
 
 def parsed(text: str, path: str, shown: str) -> Source:

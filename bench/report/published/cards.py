@@ -53,6 +53,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.released[:4])
 
     @property
+    def slug(self) -> str:
+        """Its name in addresses."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    @property
     def source_title(self) -> str:
         """Where its numbers were read, in words."""
         if self.source != "techpowerup":

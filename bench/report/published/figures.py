@@ -71,6 +71,11 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.value} {self.unit}"
 
     @property
+    def short(self) -> str:
+        """The same as a sentence says it: "12.7 times"."""
+        return f"{self.value} times" if self.unit == "x" else self.text
+
+    @property
     def what(self) -> str:
         """Subject, quantity and hardware in words."""
         parts = [self.subject, self.metric.replace("_", " ")]

@@ -91,7 +91,7 @@ def percent(value_frac: float) -> str:
 
 def ratio(value: float) -> str:
     """12.41 becomes "12.4x"; a relative error of 2e-6 becomes "2 millionths"."""
-    scale, suffix = _ratio_scale(value)
+    scale, suffix = ratio_scale(value)
     return f"{number(value / scale)}{suffix}"
 
 
@@ -104,7 +104,7 @@ def short_count(value: float) -> str:
     """25636712 becomes "25.6 million"; below 10,000 all digits stay."""
     if value < 10_000:
         return count(value)
-    scale, word = next((pair for pair in _WORD_SCALE if _rounded(value / pair[0]) >= 1), _WORD_SCALE[-1])
+    scale, word = next((pair for pair in _WORD_SCALE if rounded(value / pair[0]) >= 1), _WORD_SCALE[-1])
     return f"{number(value / scale)} {word}"
 
 
@@ -198,7 +198,7 @@ def interval(value: Estimate | None, noun: str = "samples") -> str:
 
 def between(value: Estimate, noun: str = "samples") -> str:
     """An estimate's ends alone, two digits each: "7.1 to 25x"; the unit once where both have the same."""
-    low, high = (_value(_rounded(end, 2), value.unit, noun) for end in (value.low, value.high))
+    low, high = (_value(rounded(end, 2), value.unit, noun) for end in (value.low, value.high))
     start, _, unit = low.partition(" ") if " " in low else (low.rstrip("x"), "", "x" if low.endswith("x") else "")
     return f"{start if high.endswith(unit) and unit else low} to {high}"
 
@@ -270,7 +270,7 @@ def _three(value: Estimate, noun: str) -> tuple[str, str, str]:
         scale, prefix = _big_scale(value.value)
         suffix = f" {prefix}{_LETTERS[value.unit]}"
     elif value.unit == "ratio":
-        scale, suffix = _ratio_scale(value.value)
+        scale, suffix = ratio_scale(value.value)
     else:
         scale = 0.01 if value.unit == "frac" else 1.0
         suffix = {"frac": " %", "count": "", "samples_per_s": f" {noun}/s", "per_s": " per second"}[value.unit]
@@ -281,7 +281,7 @@ def _three(value: Estimate, noun: str) -> tuple[str, str, str]:
 
 def _is_composite(value_s: float) -> bool:
     """Whether a duration is told in minutes and more."""
-    return not math.isfinite(value_s) or _rounded(value_s) >= MINUTE_S
+    return not math.isfinite(value_s) or rounded(value_s) >= MINUTE_S
 
 
 def _composite(value_s: float) -> str:
@@ -297,20 +297,20 @@ def _composite(value_s: float) -> str:
 
 def _second_scale(value_s: float) -> tuple[float, str]:
     for scale, unit in _SECOND_SCALE:
-        if _rounded(value_s / scale) >= 1:
+        if rounded(value_s / scale) >= 1:
             return scale, unit
     return (1.0, "s") if value_s == 0 else (1e-9, "ns")
 
 
 def _big_scale(value: float) -> tuple[float, str]:
-    return next(((scale, prefix) for scale, prefix in _BIG_SCALE if _rounded(value / scale) >= 1), (1.0, ""))
+    return next(((scale, prefix) for scale, prefix in _BIG_SCALE if rounded(value / scale) >= 1), (1.0, ""))
 
 
-def _ratio_scale(value: float) -> tuple[float, str]:
-    """Times, or parts of a million or billion for what no one reads as times."""
+def ratio_scale(value: float) -> tuple[float, str]:
+    """What one is worth, and its sign: times, or parts of a million or billion for what no one reads as times."""
     if value == 0 or abs(value) >= 1e-3:
         return 1.0, "x"
-    return (1e-6, " millionths") if _rounded(abs(value) / 1e-6) >= 1 else (1e-9, " billionths")
+    return (1e-6, " millionths") if rounded(abs(value) / 1e-6) >= 1 else (1e-9, " billionths")
 
 
 def _scaled(value: float, unit: str) -> str:
@@ -318,13 +318,14 @@ def _scaled(value: float, unit: str) -> str:
     return f"{number(value / scale)} {prefix}{unit}"
 
 
-def _rounded(value: float, digits: int = N_DIGITS) -> float:
+def rounded(value: float, digits: int = N_DIGITS) -> float:
+    """A value with so many significant digits."""
     return float(f"{value:.{digits - 1}e}")
 
 
 def _decimals(value: float, digits: int) -> int:
     """Places behind the point that show the given number of significant digits."""
-    value = abs(_rounded(value, digits))
+    value = abs(rounded(value, digits))
     if value == 0 or not math.isfinite(value):
         return 0
     return max(0, digits - 1 - math.floor(math.log10(value)))

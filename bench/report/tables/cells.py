@@ -13,7 +13,7 @@ from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, spoken
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import select
 from bench.report.tables.select import Arm
@@ -51,9 +51,14 @@ def estimate(scope: TableScope, estimate: Estimate | None, *records: Record | No
     disturbed, older = scope.evidence.disturbance(known), scope.evidence.age(known)
     note = "; ".join(filter(None, (fmt.warning(estimate), fmt.caveat(estimate), disturbed, older)))
     cells = scope.evidence.refs(*records)
-    text = fmt.interval(estimate, noun)
     return Cellv(
-        text=text, cells=cells, estimate=estimate, note=note, is_disturbed=bool(disturbed), is_older=bool(older)
+        text=fmt.interval(estimate, noun),
+        short=spoken.spoken(estimate, noun),
+        cells=cells,
+        estimate=estimate,
+        note=note,
+        is_disturbed=bool(disturbed),
+        is_older=bool(older),
     )
 
 
@@ -154,10 +159,8 @@ def _guess_beside(scope: TableScope, session: SessionResults, workload: str) -> 
     """
     if any(scope.evidence.view(one).has_gpu for one in scope.evidence.sessions):
         return None
-    found = estimated.pair(scope.evidence, workload)
-    if found is None or found.session is not session:
-        return None
-    return estimated_sides(scope, found)
+    found = estimated.pair(scope.evidence, workload, only=session)
+    return None if found is None else estimated_sides(scope, found)
 
 
 def estimated_sides(scope: TableScope, found: estimated.Pair) -> tuple[Cellv, ...]:
@@ -165,7 +168,14 @@ def estimated_sides(scope: TableScope, found: estimated.Pair) -> tuple[Cellv, ..
     noun, note = found.record.spec.sample_noun, estimated.note(scope.evidence, found)
     refs = scope.evidence.refs(found.record)
     guessed = (
-        Cellv(text=estimated.says(value, noun), estimate=value, cells=refs, note=note, is_estimated=True)
+        Cellv(
+            text=estimated.says(value, noun),
+            short=spoken.spoken(value, noun),
+            estimate=value,
+            cells=refs,
+            note=note,
+            is_estimated=True,
+        )
         for value in (found.gpu, found.speedup)
     )
     return (estimate(scope, found.cpu, found.record, noun=noun), *guessed)

@@ -18,9 +18,9 @@ from bench.schema import BACKENDS, DEVICES, Backend, Conditions, Device, Record,
 
 @table.table("fairness")
 def fairness(scope: TableScope) -> Draft:
-    """What was equal and what was not between the arms of the leading session: one column each."""
+    """What was equal and what was not between the arms of one session, the leading published one: a column each."""
     evidence = scope.evidence
-    session = next(iter(scope.sessions), None)
+    session = next(iter(scope.leading[::-1]), None)
     found: dict[tuple[Backend, Device], list[Record]] = {}
     for workload in scope.workloads if session else ():
         for mode in (*MODES, "probe"):

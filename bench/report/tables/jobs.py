@@ -20,14 +20,18 @@ CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
 
 @table.table("headline")
 def headline(scope: TableScope) -> Draft:
-    """Training on CPU and GPU, and how long a whole job takes: of the lead and of the first machine with a GPU."""
+    """Training on CPU and GPU, and how long a whole job takes: of the lead and of the first machine with a GPU.
+
+    Where the lead is local, also of the published one that would lead without it.
+    """
     evidence = scope.evidence
-    others = [s for s in scope.sessions[1:] if evidence.view(s).has_gpu][:1]
+    leading = scope.leading
+    others = [s for s in scope.sessions if s not in leading and evidence.view(s).has_gpu][:1]
     rows: list[tuple[Cellv, ...]] = []
-    for session in sorted((*scope.sessions[:1], *others), key=lambda s: not evidence.view(s).has_gpu):
+    for session in sorted((*leading, *others), key=lambda s: not evidence.view(s).has_gpu):
         timed = {job.record.cell.workload: job for job in reversed(jobs.jobs(evidence, session))}
         start = scope.machine(session)
-        if session in others:
+        if session is not leading[0]:
             start = msgspec.structs.replace(start, note=cells.doubt(evidence, session))
         for workload in scope.models():
             job = timed.get(workload)
@@ -68,7 +72,9 @@ def patience(scope: TableScope) -> Draft:
                     shown.append(MISSING)
                 else:
                     cell = cells.estimate(scope, time, record)
-                    shown.append(msgspec.structs.replace(cell, text=f"{waits.patience(time.value)}: {cell.text}"))
+                    wait = waits.patience(time.value)
+                    both = {"text": f"{wait}: {cell.text}", "short": f"{wait}: {cell.short}"}
+                    shown.append(msgspec.structs.replace(cell, **both))
             if any(cell is not MISSING for cell in shown):
                 rows.append((scope.machine(session), cells.text(evidence.title(workload)), *shown))
     return Draft(
@@ -183,7 +189,9 @@ def _job_time(scope: TableScope, job: jobs.Job) -> Cellv:
     if job.time is None:
         return Cellv(text=job.note, cells=scope.evidence.refs(job.record))
     cell = cells.estimate(scope, job.time, job.record)
-    return cell if job.is_measured else msgspec.structs.replace(cell, text=f"{cell.text}, computed")
+    if job.is_measured:
+        return cell
+    return msgspec.structs.replace(cell, text=f"{cell.text}, computed", short=f"{cell.short}, computed")
 
 
 def _limit_text(job: jobs.Job) -> str:

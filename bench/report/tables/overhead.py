@@ -40,4 +40,5 @@ def _change(scope: TableScope, record: Record | None, series: str) -> Cellv:
         return tables_cells.failed(scope, record)
     ratio = studies.call_ratio(record, series, record.spec.series[0].id)
     made = tables_cells.estimate(scope, ratio, record)
-    return msgspec.structs.replace(made, text=fmt.change(ratio))
+    text = fmt.change(ratio)
+    return msgspec.structs.replace(made, text=text, short=text.partition(" (")[0])

@@ -31,6 +31,7 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
+    short: str = ""  # a number as pages for readers show it, without interval
     cells: tuple[CellRef, ...] = ()
     estimate: Estimate | None = None
     note: str = ""
@@ -94,6 +95,13 @@ class TableScope(msgspec.Struct, frozen=True, kw_only=True):
         view = self.evidence.view(session)
         label, cpu, gpu = view.label, view.cpu_text(), view.gpu_text()
         return Cellv(text=f"{label} ({gpu} beside {cpu})" if gpu else f"{label} ({cpu})")
+
+    @property
+    def leading(self) -> tuple[SessionResults, ...]:
+        """The first session, and behind a local one the published one that would be first without it."""
+        first = self.sessions[:1]
+        joined = bool(first) and first[0].is_local and self.evidence.published in self.sessions
+        return (*first, *(s for s in self.sessions[1:] if joined and s is self.evidence.published))
 
     def gpus_first(self) -> tuple[SessionResults, ...]:
         """The sessions, those that measured a GPU before the others."""

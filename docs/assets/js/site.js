@@ -32,6 +32,52 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// The search box. What finds and shows is loaded when it is first used; "/", "s" and "f" lead into it, the arrows
+// through the results, Escape out.
+const searchBox = document.querySelector(".md-search__input");
+const searchOpen = document.getElementById("__search"); // the theme shows the results while this is checked
+const searchPlace = searchBox.closest(".md-search");
+let finder;
+
+function openSearch(open) {
+  if (searchOpen.checked !== open) searchOpen.click();
+}
+
+searchBox.addEventListener("focus", () => {
+  openSearch(true);
+  finder ??= import("./search.js").then((search) => search.attach(searchBox)).catch(() => {
+    searchPlace.querySelector("[role=status]").textContent = "The search is written with the whole site: mkdocs build. A preview, or a page opened as a file, has none.";
+  });
+});
+searchOpen.addEventListener("change", () => { if (searchOpen.checked) searchBox.focus(); });
+searchBox.form.addEventListener("reset", () => {
+  searchBox.focus();
+  setTimeout(() => searchBox.dispatchEvent(new Event("input"))); // once the box is empty
+});
+searchPlace.addEventListener("focusout", (event) => {
+  if (event.relatedTarget && !searchPlace.contains(event.relatedTarget)) openSearch(false);
+});
+
+addEventListener("keydown", (event) => {
+  if (event.metaKey || event.ctrlKey || event.altKey) return;
+  const at = document.activeElement;
+  if (searchPlace.contains(at)) {
+    const stops = [searchBox, ...searchPlace.querySelectorAll("#search-results a")];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") {
+      openSearch(false);
+      at.blur();
+    } else if (step) {
+      stops.at((stops.indexOf(at) + step) % stops.length).focus();
+      event.preventDefault();
+    }
+  } else if (["/", "s", "f"].includes(event.key) && !at.matches("input, select, textarea, [contenteditable]")) {
+    searchBox.focus();
+    searchBox.select();
+    event.preventDefault();
+  }
+});
+
 const bundles = new Map();
 
 /** Loads a script once. */
@@ -205,6 +251,95 @@ function markAged() {
 
 addEventListener("DOMContentLoaded", markAged);
 if (document.readyState !== "loading") markAged();
+
+// A number says in a few words what it is; the rest of it waits in its title and opens as a small window: on hover, on
+// focus, and on the first tap, the second of which follows the link. Without scripts the title and the link remain.
+const NUMBERS = "a.num, a.est, a.pub-value";
+const FULL = "full"; // where the title lies meanwhile, so that the browser does not show it, too
+let opened = null;
+
+/** What the window holds: the lines of a number's title, and the links that lead on. */
+function numberWindow(number) {
+  const box = document.createElement("div");
+  box.className = "number-window";
+  box.id = "number-window";
+  box.setAttribute("role", "tooltip");
+  number.dataset[FULL].split("\n").forEach((line, place) => {
+    const part = document.createElement(place ? "p" : "strong");
+    part.textContent = line;
+    box.append(part);
+  });
+  const links = document.createElement("p");
+  const address = number.getAttribute("href");
+  const words = { num: "Open the evidence", est: "How it is made", "pub-value": "Open the source" };
+  const told = Object.keys(words).find((name) => number.classList.contains(name));
+  for (const [text, target] of [[words[told], address], ["Measure it", number.dataset.measure]]) {
+    if (!target) continue;
+    const link = document.createElement("a");
+    link.href = target;
+    link.textContent = text;
+    links.append(link, " ");
+  }
+  box.append(links);
+  return box;
+}
+
+/** Closes the window that is open. */
+function closeNumber() {
+  if (!opened) return;
+  opened.box.remove();
+  opened.number.removeAttribute("aria-describedby");
+  opened = null;
+}
+
+/** Opens the window of a number below it, within the page. */
+function openNumber(number) {
+  if (opened?.number === number) return;
+  closeNumber();
+  if (number.title) {
+    number.dataset[FULL] = number.title;
+    number.removeAttribute("title");
+  }
+  if (!number.dataset[FULL]?.includes("\n")) return; // a full number, whose title tells no more than the link
+  const box = numberWindow(number);
+  document.body.append(box);
+  const at = number.getClientRects()[0];
+  const room = document.documentElement.clientWidth - box.offsetWidth - 8;
+  box.style.left = `${scrollX + Math.max(8, Math.min(at.left, room))}px`;
+  box.style.top = `${scrollY + at.bottom + 2}px`;
+  number.setAttribute("aria-describedby", box.id);
+  opened = { number, box };
+}
+
+let waiting = 0;
+document.addEventListener("pointerover", (event) => {
+  if (event.pointerType !== "mouse") return;
+  const number = event.target.closest(NUMBERS);
+  clearTimeout(waiting);
+  if (number) openNumber(number);
+  else if (!event.target.closest(".number-window")) waiting = setTimeout(closeNumber, 250);
+});
+let touched = null; // by a finger, which focuses a link before it clicks it
+document.addEventListener("pointerdown", (event) => {
+  const number = event.target.closest(NUMBERS);
+  touched = event.pointerType === "mouse" || opened?.number === number ? null : number;
+  if (!number && !event.target.closest(".number-window")) closeNumber();
+});
+document.addEventListener("focusin", (event) => {
+  const number = event.target.closest(NUMBERS);
+  if (number) openNumber(number);
+  else if (!event.target.closest(".number-window")) closeNumber();
+});
+document.addEventListener("click", (event) => {
+  const number = event.target.closest(NUMBERS);
+  if (!number || number !== touched) return;
+  openNumber(number);
+  if (opened?.number === number) event.preventDefault();
+  touched = null;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeNumber();
+});
 
 // The theme opens its search as a dialog and gives it no name.
 document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");

@@ -59,18 +59,21 @@ def curves(
         .mark_rule(strokeWidth=2.5, opacity=0.55)
         .encode(y=low, y2=alt.Y2("high:Q"), color=colour),
         drawn.mark_line(strokeWidth=2).encode(
-            y=y, color=colour, strokeDash=alt.StrokeDash("series:N", scale=dashes, legend=None), detail="line:N"
+            y=y,
+            color=colour,
+            strokeDash=alt.StrokeDash("series:N", scale=dashes, legend=None),
+            detail=alt.Detail("line:N"),
         ),
         drawn.mark_point(filled=True, size=56, opacity=1).encode(
             y=y, color=colour, shape=alt.Shape("series:N", scale=shapes, legend=None)
         ),
         alt.Chart(axes.data([name | {"x": sizes[-1]} for name in names]))
         .mark_text(align="left", dx=9, fontSize=TEXT_PX[narrow], fontWeight=600)
-        .encode(x=x, y=y, text="text:N", color=colour),
+        .encode(x=x, y=y, text=alt.Text("text:N"), color=colour),
     ]
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
     layers += notes(failed if rows else [NOT_MEASURED], narrow=narrow)
-    return alt.layer(*layers, height=height)
+    return axes.layered(*layers, height=height)
 
 
 def _names(
@@ -102,6 +105,6 @@ def notes(texts: Sequence[str], *, narrow: bool) -> list[alt.Chart]:
     return [
         alt.Chart(axes.data([{"text": text if len(text) <= (n := 44 if narrow else 80) else f"{text[: n - 1]}…"}]))
         .mark_text(align="left", baseline="top", fontSize=TEXT_PX[narrow], fontStyle="italic", color=COLOURS["missing"])
-        .encode(x=alt.value(8), y=alt.value(6 + 15 * line), text=alt.Text("text:N"))
+        .encode(x=alt.XValue(8), y=alt.YValue(6 + 15 * line), text=alt.Text("text:N"))
         for line, text in enumerate(texts[:8])
     ]

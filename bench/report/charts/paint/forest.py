@@ -185,8 +185,8 @@ def forest(
         texts = alt.Chart(axes.data([text for text in lines.texts if text["role"] == role])).encode(y=y)
         font: dict[str, Any] = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
         mark = texts.mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS[role], **font)
-        layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text="text:N"))
-    return alt.layer(*layers, height=max(60, int(lines.n_lines * row_px)))
+        layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text=alt.Text("text:N")))
+    return axes.layered(*layers, height=max(60, int(lines.n_lines * row_px)))
 
 
 def _marks(

@@ -103,13 +103,13 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
     rules = alt.Chart(axes.data([{"y": at} for at, text in names.items() if text == "1x"]))
     marks = alt.Chart(axes.data(points))
     layers = [
-        strips.mark_rect(color=COLOURS["grid"], opacity=0.65).encode(x=x, x2="end:Q", y=y, y2="foot:Q"),
+        strips.mark_rect(color=COLOURS["grid"], opacity=0.65).encode(x=x, x2=alt.X2("end:Q"), y=y, y2=alt.Y2("foot:Q")),
         rules.mark_rule(color=COLOURS["rule"], strokeWidth=1, strokeDash=[2, 3]).encode(y=y),
-        strips.mark_rule(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y, y2="foot:Q"),
+        strips.mark_rule(color=COLOURS["rule"], strokeWidth=1.5).encode(x=x, y=y, y2=alt.Y2("foot:Q")),
         strips.mark_text(
             align="left", baseline="top", dx=5, dy=3, fontSize=TEXT_PX[narrow], color=COLOURS["ink-soft"]
-        ).encode(x=word, y=y, text=alt.value("measured")),
-        marks.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail="series:N"),
+        ).encode(x=word, y=y, text=alt.TextValue("measured")),
+        marks.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail=alt.Detail("series:N")),
         marks.transform_filter("!datum.steady")
         .mark_point(filled=True, fill=COLOURS["surface"], size=26, strokeWidth=1.5, opacity=1)
         .encode(x=x, y=y, stroke=alt.Stroke("series:N", scale=shades_of, legend=None)),
@@ -122,6 +122,6 @@ def trace_panels(panels: Sequence[Panel], *, narrow: bool) -> Layers:
         style = {"fontStyle": "italic"} if role == "missing" else {"fontWeight": 600}
         layers.append(
             texts.mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS[role], **style)
-            .encode(x=alt.value(0), y=y, text="text:N")
+            .encode(x=alt.XValue(0), y=y, text=alt.Text("text:N"))
         )  # fmt: skip
-    return alt.layer(*layers, height=height)
+    return axes.layered(*layers, height=height)

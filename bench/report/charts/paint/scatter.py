@@ -52,8 +52,8 @@ def band(x: Axis, y: Axis, of: Band, *, narrow: bool) -> list[alt.Chart]:
     )
     across = x.encoding(alt.X, "x", narrow=narrow)
     return [
-        area.encode(x=across, y=y.encoding(alt.Y, "low", narrow=narrow), y2="high:Q"),
-        named.encode(x=across, y=y.encoding(alt.Y, "value", narrow=narrow), text=alt.value(of.text)),
+        area.encode(x=across, y=y.encoding(alt.Y, "low", narrow=narrow), y2=alt.Y2("high:Q")),
+        named.encode(x=across, y=y.encoding(alt.Y, "value", narrow=narrow), text=alt.TextValue(of.text)),
     ]
 
 
@@ -67,7 +67,7 @@ def dots(x: Axis, y: Axis, places: Sequence[tuple[float, float]], role: str, *, 
         invalid="break-paths-show-domains",
     )  # fmt: skip
     return path.encode(
-        x=x.encoding(alt.X, "x", narrow=narrow), y=y.encoding(alt.Y, "value", narrow=narrow), order="i:Q"
+        x=x.encoding(alt.X, "x", narrow=narrow), y=y.encoding(alt.Y, "value", narrow=narrow), order=alt.Order("i:Q")
     )
 
 
@@ -96,11 +96,11 @@ def points(
     colour, shape = axes.colour_and_shape(styles, narrow=narrow)
     base = alt.Chart(axes.data(rows)).encode(x=x.encoding(alt.X, "x", narrow=narrow))
     height = y.encoding(alt.Y, "value", narrow=narrow)
-    low = y.encoding(alt.Y, "low", narrow=narrow)
+    low, high = y.encoding(alt.Y, "low", narrow=narrow), alt.Y2("high:Q")
     bars = base.transform_filter(f"datum.kind == '{axes.ESTIMATED}'")
     drawn = base.transform_filter(f"datum.value != null && datum.kind != '{axes.ESTIMATED}'")
     return [
-        bars.mark_bar(size=7, **axes.BAR_STYLE).encode(y=low, y2="high:Q"),
-        drawn.transform_filter("datum.low != null").mark_rule(strokeWidth=2.5).encode(y=low, y2="high:Q", color=colour),
+        bars.mark_bar(size=7, **axes.BAR_STYLE).encode(y=low, y2=high),
+        drawn.transform_filter("datum.low != null").mark_rule(strokeWidth=2.5).encode(y=low, y2=high, color=colour),
         drawn.mark_point(filled=True, size=50, opacity=0.8).encode(y=height, color=colour, shape=shape),
     ]  # fmt: skip

@@ -54,7 +54,8 @@ def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> Lay
         .mark_text(fontSize=TEXT_PX[narrow], fontStyle="italic", color=COLOURS["missing"])
         .encode(text=alt.Text("text:N")),
     ]
-    return alt.layer(*layers, height=size * max(len(widths), 2)).resolve_scale(color="independent")
+    resolve = {"scale": {"color": "independent"}}
+    return axes.layered(*layers, height=size * max(len(widths), 2), resolve=resolve)
 
 
 def _cell_text(cell: Mapping[str, Any], compares: bool) -> str:

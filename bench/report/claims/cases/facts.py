@@ -8,7 +8,7 @@ from bench.report.claims.case import Case, Part, case_of
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import estimated, lookup
 from bench.report.facts.fact import Fact
-from bench.report.stats import estimate
+from bench.report.stats import estimate, spoken
 
 
 def listed(one: str | list[str]) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def of_facts(facts: Mapping[str, str | list[str]], evidence: Evidence) -> Iterat
             yield Case(name=name, value=value.value, low=value.low, high=value.high, part=part)
         elif (ratio := estimate.quotient(value, estimates[1])) is not None:
             if is_estimated:
-                part = Part(estimated.says(ratio), refs, is_estimated=True)
+                part = Part(estimated.says(ratio), refs, is_estimated=True, short=spoken.spoken(ratio))
                 yield Case(name=name, value=ratio.value, low=ratio.low, high=ratio.high, part=part)
                 continue
             if len(records) == len(found) and value.unit in estimate.TIMED_UNITS:

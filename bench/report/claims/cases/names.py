@@ -14,6 +14,7 @@ from bench.report.claims.case import Case, Part, case_of
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.stats import format as fmt
+from bench.report.stats import spoken
 from bench.schema import Record
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def contrast_case(evidence: Evidence, contrast: Contrast, more: str = "") -> Cas
 
 def estimated_case(evidence: Evidence, pair: Pair) -> Case:
     """An estimated GPU over our CPU as a case."""
-    part = Part(estimated.says(pair.speedup), evidence.refs(pair.record), is_estimated=True)
+    part = Part(
+        estimated.says(pair.speedup), evidence.refs(pair.record), is_estimated=True, short=spoken.spoken(pair.speedup)
+    )
     name = f"{_task(evidence, pair.record)}, batch {pair.record.cell.batch_size}"
     value = pair.speedup
     return Case(name=name, value=value.value, low=value.low, high=value.high, part=part)

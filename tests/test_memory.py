@@ -1,94 +1,25 @@
-"""The calculators' forms: every number in them is a record's or a published row's, and their formulas."""
+"""Memory by batch from records, what fits under a cap, and the words for a wait."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 
 import pytest
-from markupsafe import Markup
 
 from bench.records.store import Results
 from bench.report.charts import make_table as tables_make
 from bench.report.evidence import memory, waits
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.view import Pick
 from bench.report.facts import lookup
-from bench.report.pages import forms
-from bench.report.published import figures as published
-from bench.report.published import prices
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
 from bench.schema import Cell, Record
 from bench.workloads import registry
 from tests.factories import make_cell, make_evidence, make_record, make_run, make_session_results
-from tests.sites import ROOT, Element, Sites, parse
 
 
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     return make_evidence(gpu=True)
-
-
-def options(form: str, select: str) -> Iterator[Element]:
-    for element in parse(form).walk():
-        if element.name == "option" and element.parent.attributes.get("name") == select:
-            yield element
-
-
-def test_rates_in_the_form_are_those_of_the_records(evidence: Evidence):
-    found = {option.attributes["value"]: option.attributes for option in options(forms.how_long(evidence), "case")}
-
-    assert set(found) == set(evidence.model_workloads())
-    for workload, data in found.items():
-        record = evidence.view(evidence.lead).best(Pick(workload, "train", "cpu"))
-        rate = quantities.throughput(record)
-        assert [rate.value, rate.low, rate.high] == [float(data[f"data-{name}"]) for name in ("rate", "low", "high")]
-        start = quantities.start_up(record).value + quantities.first_step(record).value
-        assert pytest.approx(start) == float(data["data-start"])
-
-
-def test_without_records_there_is_no_form():
-    assert "" == forms.how_long(Evidence(Results(()), {}))
-
-
-def test_prices_in_the_form_are_published_rows_with_their_dates():
-    form = forms.buy_or_rent("", Markup(""))
-    rows = published.figures()
-
-    for select in ("card", "rent"):
-        found = list(options(form, select))
-        assert len(found) >= 2 and 1 == sum("selected" in option.attributes for option in found)
-        for option in found:
-            row = rows[option.attributes["value"]]
-            assert (row.value, row.date) == (option.attributes["data-price"], option.attributes["data-date"])
-            assert prices.DAY.fullmatch(row.date)
-
-
-def test_the_script_holds_no_price_and_no_rate():
-    script = (ROOT / "docs/assets/js/calculators.js").read_text(encoding="utf-8")
-    code = re.sub(r"//.*|/\*.*?\*/", "", script)
-
-    found = set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?", code))
-
-    assert found <= {"0", "1", "2", "3", "60", "1000", "3600", "86400", "86400000"}  # units and digits
-
-
-def test_break_even_hours():
-    assert pytest.approx(1000) == prices.break_even_hours(500, 0.5)
-    assert pytest.approx(500) == prices.break_even_hours(500, 0.5, resale=250)
-    assert pytest.approx(1250) == prices.break_even_hours(500, 0.5, watts=500, price_per_kwh=0.2)
-    assert prices.break_even_hours(500, 0.1, watts=500, price_per_kwh=0.2) is None
-    assert 0 == prices.break_even_hours(500, 0.5, resale=600)
-
-
-def test_worked_example_follows_from_its_rows():
-    words, (card, rent) = prices.worked_break_even()
-
-    hours = float(card.value) / float(rent.value)
-
-    assert words == f"{card.value} / {rent.value} = {round(hours):,} hours"
 
 
 @pytest.mark.parametrize(
@@ -241,13 +172,3 @@ def test_time_by_cores_compares_one_variant(evidence: Evidence):
 
     assert len({(r.cell.batch_size, r.cell.n_samples, json.dumps(dict(r.cell.params))) for r in found.values()}) == 1
     assert found and all(record.cell.threads == n for n, record in found.items())
-
-
-@pytest.mark.browser(needs_chromium=False)  # whole sites
-def test_pages_carry_the_forms_only_where_they_belong(sites: Sites):
-    built = sites.built("full")
-
-    with_forms = {path for path, text in built.items() if isinstance(text, str) and 'class="calculator"' in text}
-
-    assert with_forms == {"guides/how-long.md", "guides/buy-rent-free.md"}
-    assert 'class="calculator"' not in sites.built("none")["guides/how-long.md"]

@@ -1,0 +1,179 @@
+"""The commands where a user's system is unlike ours: no home, other locales, odd paths, a Python without wheels."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app, doctor, show
+from bench.doctor import rules
+from bench.doctor.facts import BackendFacts, Facts, HostFacts
+from bench.machine import software
+from bench.records import store
+
+ROOT = Path(__file__).resolve().parents[1]
+NOWHERE = "/dev/null/home"  # not there, and nobody can make it, root neither
+ODD = "Ünal Jürgen's café 漢"
+PERSONAL = ("HOME", "USER", "LOGNAME", "USERNAME", "USERPROFILE", "LANG", "LC_ALL", "TMPDIR")
+
+
+def call(*arguments, cwd=ROOT, encoding="utf-8", **variables):
+    env = {name: value for name, value in os.environ.items() if name not in PERSONAL} | variables
+    command = [sys.executable, "-m", "bench.cli", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, timeout=600, check=False)
+    return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding, errors="replace")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"HOME": NOWHERE},
+        {"HOME": NOWHERE, "KERAS_HOME": NOWHERE, "XDG_CACHE_HOME": NOWHERE},
+        {"LC_ALL": "tr_TR.UTF-8", "HOME": "/"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"USER": ODD, "LOGNAME": ODD, "HOME": f"/home-of/{ODD}"},
+    ],
+    ids=["no-home-no-user", "no-folder-for-home", "nowhere-to-write", "turkish", "ascii", "user-beyond-ascii"],
+)
+def test_a_plan_needs_no_home_no_user_and_no_locale(tmp_path, variables):
+    results = tmp_path / ODD
+
+    code, out, err = call("plan", "--profile", "smoke", "--only", "matmul", **variables)
+    assert 0 == code, err
+    assert "matmul" in out
+
+    code, out, err = call("run", "--dry-run", "--profile", "smoke", "--only", "cnn-digits", "--results", results)
+    assert 0 == code, err
+    assert not results.exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp936", "cp1252", "ascii"])
+def test_output_to_a_file_under_another_code_page(encoding):
+    """R19: `compare > file` ended after a hundred bytes with UnicodeEncodeError, and the code of another meaning."""
+    arguments = (
+        "compare",
+        "--mine",
+        "intel-xeon-2c/2026-11-22",
+        "amd-epyc-2c/2026-11-21",
+        "--cell",
+        "bandwidth",
+        "--all",
+    )
+
+    code, out, err = call(*arguments, encoding=encoding, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+
+    assert 0 == code, err
+    assert {"us", "µs", "μs"} & set(out.split()), "the sign that stopped it"
+    assert "numpy-copy" in out.splitlines()[-1], "the last line"
+
+
+@pytest.mark.keras
+def test_a_real_run_in_a_checkout_with_a_space_without_a_home(tmp_path):
+    checkout = tmp_path / ODD
+    shutil.copytree(ROOT / "bench", checkout / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
+    scratch = tmp_path / f"temporary {ODD}"
+    scratch.mkdir()
+    arguments = ("run", "--profile", "smoke", "--only", "matmul", "--json", "--pack", tmp_path / "out of it")
+
+    code, out, err = call(*arguments, cwd=checkout, HOME=NOWHERE, LC_ALL="C", TMPDIR=str(scratch))
+
+    assert 0 == code, out + err
+    assert {"ok"} == {cell["status"] for cell in json.loads(out)["cells"]}
+    assert (tmp_path / "out of it" / "results.tgz").is_file()
+    root = checkout / "bench" / "results"
+    assert [] == store.check(root)
+    assert not [path for path in root.rglob("*.json") if "Jürgen" in path.read_text(encoding="utf-8")]
+    assert [] == list(scratch.iterdir()), "the run leaves nothing behind"
+
+
+# A Python that is too new.
+
+
+def test_a_run_on_a_python_without_wheels_sends_to_the_doctor_and_names_no_command_that_fails(monkeypatch, tmp_path):
+    """R15: Windows, Python 3.14: "no matching distribution" was answered by the very command that gave it."""
+    monkeypatch.setattr(software, "backend_version", lambda name: None)
+
+    result = CliRunner().invoke(app.app, ["run", "--profile", "smoke", "--only", "matmul", "--results", str(tmp_path)])
+
+    assert 0 == result.exit_code, result.output
+    assert "pip install" not in result.output + result.stderr
+    assert "tensorflow is not installed" in result.output
+    assert "next: nothing could run here; `python -m bench.cli doctor` says why" in result.output
+
+
+def test_the_doctor_says_which_python_to_take():
+    facts = Facts(
+        host=HostFacts(system="Windows", architecture="AMD64", python="3.14.3", cpu_flags=("avx", "avx2")),
+        backends=tuple(BackendFacts(name=name) for name in ("tensorflow", "jax", "torch")),
+        keras_backend="tensorflow",
+    )
+
+    text = rules.as_text(rules.diagnose(facts))
+
+    assert "py -3.13 -m venv" in text
+    assert "fix: pip install tensorflow" not in text
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/guides/rerun.md", "Makefile"])
+def test_documents_name_the_pythons_that_tensorflow_is_built_for(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+
+    assert "3.11 to 3.13" in text
+    assert "3.11 or newer" not in text and "\npy -m venv" not in text
+
+
+# What is printed fits.
+
+
+def widths(text):
+    return max(map(len, text.splitlines()))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["plan"],
+        ["plan", "--profile", "reference"],
+        ["compare", "--mine", "intel-xeon-2c/2026-11-22", "amd-epyc-2c/2026-11-21"],
+        ["estimate", "--model", "resnet50"],
+    ],
+)
+def test_what_people_read_fits_a_hundred_columns(arguments):
+    result = CliRunner().invoke(app.app, arguments)
+
+    assert 0 == result.exit_code, result.output
+    assert widths(result.stdout) <= 100
+
+
+def test_no_cell_of_a_comparison_is_broken_into_a_word_a_line():
+    result = CliRunner().invoke(
+        app.app, ["compare", "--mine", "intel-xeon-2c/2026-11-22", "amd-epyc-2c/2026-11-21", "--all"]
+    )
+
+    lines = result.stdout.splitlines()
+    alone = [number for number, line in enumerate(lines) if len(line.split()) == 1]
+    assert [] == [lines[n] for n in alone if n + 1 in alone and n + 2 in alone]
+    assert widths(result.stdout) <= 100
+
+
+def test_the_doctor_breaks_prose_at_the_terminals_width_and_leaves_commands_whole(monkeypatch, capsys):
+    fix = "pip install --upgrade torch --index-url https://download.example.org/whl/with/a/long/name && echo done"
+    prose = f"problem  {'seen ' * 30}\n         {'means ' * 30}"
+    text = f"{prose}\n         fix: {fix}\nfacts to paste where you ask:\n{'x' * 90}"
+    monkeypatch.setattr(show.out, "_width", 60)
+
+    doctor.print_findings(text)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert f"         fix: {fix}" in lines and "x" * 90 in lines
+    assert all(len(line) <= 60 for line in lines if "fix:" not in line and "x" * 90 not in line)
+    assert all(line.startswith(" " * 9) for line in lines[1:8])
