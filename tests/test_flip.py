@@ -157,7 +157,7 @@ def test_reversing_the_devices_turns_both_ratios_of_each_workload():
 def test_each_device_at_its_best_is_another_ratio_than_equal_settings():
     before, after = (evidence(is_reversed=side) for side in (False, True))
     arms = [found.view(found.lead).best_contrast(Pick("resnet50")).arms for found in (before, after)]
-    words = [judge("gpu-is-a-hundred-times-faster", found).sentence for found in (before, after)]
+    words = [judge("gpu-is-a-hundred-times-faster", found).tally for found in (before, after)]
 
     assert "batch 128, TF32, against batch 64, float32" == arms[0]
     assert arms[1].endswith("against batch 64, float32")
@@ -287,7 +287,11 @@ def test_no_answer_contradicts_the_chart_beside_it(is_reversed: bool):
         drawn = drawn_on(page)
         if "cpu-gpu-speedup" in drawn:
             ours = sorted(row["value"] for row in at_their_best(found))
-            assert [factor(case.part.text) for case in answer.cases] == pytest.approx(ours, rel=0.006), page
+            told = [factor(case.part.text) for case in answer.cases]
+            if len(told) == 1:  # of one network
+                assert any(told[0] == pytest.approx(one, rel=0.006) for one in ours), page
+            else:
+                assert told == pytest.approx(ours, rel=0.006), page
         elif "same-script-pairs" in drawn and page == "gpu-slower-than-cpu":
             (case,) = answer.cases
             (row,) = (row for row in pairs if row["row"] == found.title("mlp-tabular"))

@@ -74,18 +74,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def numbers(self) -> tuple[Part, ...]:
-        """The parts that show numbers."""
-        return tuple(part for part in self.parts if part.cells or part.figures)
+        """The parts that show numbers, of the sentence and of the tally."""
+        return tuple(part for part in (*self.parts, *self.counted) if part.cells or part.figures)
 
     @property
     def cells(self) -> tuple[CellRef, ...]:
-        """Every cell the sentence rests on, without repeats."""
-        return tuple(dict.fromkeys(cell for part in self.parts for cell in part.cells))
+        """Every cell the verdict rests on, without repeats."""
+        return tuple(dict.fromkeys(cell for part in self.numbers for cell in part.cells))
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Every published row the sentence rests on, without repeats."""
-        return tuple(dict.fromkeys(row for part in self.parts for row in part.figures))
+        """Every published row the verdict rests on, without repeats."""
+        return tuple(dict.fromkeys(row for part in self.numbers for row in part.figures))
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -150,7 +150,7 @@ def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence, beliefs: Bel
     if (rule.holds, rule.fails) != ("confirmed", "refuted"):
         text += f" If the two agree, the claim counts as {rule.holds}; if not, as {rule.fails}."
     basis: Basis = RESTS_ON[found.basis]
-    return Item(claim=claim, word=word, basis=basis, parts=found.parts, rule=text)
+    return Item(claim=claim, word=word, basis=basis, parts=found.counted or found.parts, rule=text)
 
 
 def _both(claim: Claim, first: Item, second: Item) -> Item:

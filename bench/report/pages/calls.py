@@ -149,7 +149,7 @@ class Voice:
     def sessions(self) -> Iterable[SessionResults]:
         """Sessions of the page's own numbers: its facts, what its verdicts name, and its tables and charts."""
         yield from (session for fact in self.facts if fact.measured for session, _ in fact.cells)
-        refs = [ref for verdict in self.verdicts for ref in measured_cells(verdict.parts)]
+        refs = [ref for verdict in self.verdicts for ref in measured_cells((*verdict.parts, *getattr(verdict, "counted", ())))]
         yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
 
     def measured(self, name: str) -> bool:

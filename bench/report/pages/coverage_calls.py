@@ -27,7 +27,7 @@ def coverage(voice: Voice) -> Markup:
         link=functools.partial(addresses.href, voice.page),
         facts=functools.partial(_facts_called, voice),
         badge=lambda name: PARTS.badge(site.judge(name).outcome) + site.basis(site.judge(name)),
-        rests_on=lambda name: _n_records(voice, measured_cells(site.judge(name).parts)),
+        rests_on=lambda name: _n_records(voice, measured_cells(site.judge(name).numbers)),
     )
     return prose_coverage.tables(site.numbered, site.evidence, site.sources, page)
 
