@@ -98,8 +98,7 @@ def test_the_chart_shows_published_ratios_where_ours_is_missing():
     made = draw.draw("ours-and-theirs", NOTHING, others=drawings.others("ours-and-theirs"))
 
     assert any(row["series"] == "published elsewhere" for row in made.rows)
-    assert all(row["value"] is None for row in made.rows if row["series"] == "measured here")
-    assert "not measured yet" in drawings.svg(made.wide, made, "x", "wide")
+    assert not [row for row in made.rows if row["series"] == "measured here" or row["value"] is None]
 
 
 def test_the_chart_draws_ours_beside_the_published_ratios():
@@ -110,7 +109,9 @@ def test_the_chart_draws_ours_beside_the_published_ratios():
     training = [row for row in rows if row["row"].startswith("MobileNetV2") and row["row"].endswith("training")]
     assert ["TensorFlow, CPU", "published elsewhere", "published elsewhere"] == [row["series"] for row in training]
     assert 2.0 == pytest.approx(training[0]["value"], rel=1e-3)
-    assert any(row["series"] == "measured here" and row["value"] is None for row in rows)  # no inference was measured
+    assert not [
+        row for row in rows if row["value"] is None
+    ]  # no inference was measured, so no row of ours stands there
 
 
 def test_the_page_links_ours_and_cites_theirs():

@@ -197,11 +197,15 @@ def test_a_chart_of_one_workload_shows_a_gpu_wherever_one_ran_it(chart_id: str):
     assert on_gpu(led_by_a_cpu(), made)
 
 
-def test_a_chart_of_all_workloads_that_is_not_about_a_gpu_stays_with_the_lead():
+def test_a_chart_of_all_workloads_that_is_not_about_a_gpu_stays_with_the_lead_that_has_as_many_marks():
+    gpu = make_session_results(
+        [make_record("resnet50", device="gpu", threads=16)], machine=make_machine("gpu-16c", gpus=(make_gpu(),))
+    )
+    both = make_evidence(make_session_results([make_record("resnet50"), make_record("cnn-digits")], is_local=True), gpu)
     for chart_id in ("speed-by-workload", "time-to-target"):
-        made = draw.draw(chart_id, led_by_a_cpu())
+        made = draw.draw(chart_id, both)
 
-        assert made.session is led_by_a_cpu().lead
+        assert made.session is both.lead and not both.view(both.lead).has_gpu
         assert all(row["series"].endswith("CPU") for row in made.rows)
 
 

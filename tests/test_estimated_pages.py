@@ -141,7 +141,6 @@ def test_a_card_stands_beside_our_cpu_and_a_refusal_says_why_in_a_word():
 
     assert 'class="num"' in text and 10 < text.count('class="est"')
     assert "<td>no estimate</td><td>recurrent</td>" in text
-    assert "exclude: true" in text.partition("\n---\n")[0]
     assert "0.29 USD/GPU-hour" in text and "One pass of ResNet-50" in text
 
 

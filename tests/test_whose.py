@@ -120,7 +120,7 @@ def test_on_every_page_a_sentence_with_a_machine_takes_its_numbers_from_it(two_m
             render.render(two_machines, page)
     seen = 0
     for text, lead in texts:
-        for block in re.split(r"\n\s*\n|\n(?=- )", text):
+        for block in re.split(r"\n\s*\n|\n(?=- )|</li>", text):
             if block.lstrip().startswith("|") or len(marks := whose.MARK.findall(block)) < 2:
                 continue
             current, shown = lead, settle(block, lead)

@@ -149,7 +149,8 @@ class Voice:
     def sessions(self) -> Iterable[SessionResults]:
         """Sessions of the page's own numbers: its facts, what its verdicts name, and its tables and charts."""
         yield from (session for fact in self.facts if fact.measured for session, _ in fact.cells)
-        refs = [ref for verdict in self.verdicts for ref in measured_cells((*verdict.parts, *getattr(verdict, "counted", ())))]
+        told = [part for one in self.verdicts for part in (*one.parts, *getattr(one, "counted", ()))]
+        refs = list(measured_cells(told))
         yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
 
     def measured(self, name: str) -> bool:
