@@ -132,7 +132,8 @@ def _whole_jobs(site: Site, page: str, spec: Workload) -> str:
             numbers = [site.number(page, time, cells) for time in times]
             rows.append((markup.cell_words(record), *numbers, total_time.in_words(found)))
     columns = ("Cell", "Measured", "Sum of the parts", "In words")
-    return PARTS.table(columns, rows, label="Whole jobs") if rows else ""
+    table = PARTS.table(columns, rows, label="Whole jobs")
+    return PARTS.folded(f"{len(rows)} whole jobs beside the sum of their parts", table) if rows else ""
 
 
 def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionResults | None) -> str:
