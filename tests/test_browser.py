@@ -64,7 +64,7 @@ AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires
 
 # What people type, with the page that each must find, in the first place for most of them.
 QUERIES = tomllib.loads((Path(__file__).parent / "data" / "queries.toml").read_text(encoding="utf-8"))["queries"]
-N_FIRST, N_SHOWN_FIRST = 55, 3
+FIRST_FRAC, N_SHOWN_FIRST = 55 / 60, 3
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -327,8 +327,8 @@ def test_the_search_finds_what_people_ask_for(browser, address: str):
 
     not_first = {question: pages[:4] for question, pages in found.items() if f"{QUERIES[question]}/" not in pages[:1]}
     late = [question for question, pages in not_first.items() if f"{QUERIES[question]}/" not in pages[:N_SHOWN_FIRST]]
-    assert 60 == len(QUERIES) and [] == late, not_first
-    assert len(not_first) <= len(QUERIES) - N_FIRST, not_first
+    assert 60 <= len(QUERIES) and [] == late, not_first
+    assert len(not_first) <= (1 - FIRST_FRAC) * len(QUERIES), not_first
     everything = [page for pages in found.values() for page in pages]
     assert not any(page.startswith(("evidence/", "data/", "contributing/", "http")) for page in everything)
     assert [] == watched.problems

@@ -73,6 +73,9 @@ def test_no_page_is_taller_than_a_reader_reads(sites: Sites, opened, folder: str
     for address in [*listed, *found]:
         opened.set_viewport_size({"width": WIDE, "height": 900})
         opened.goto(address.removeprefix("./"), wait_until="load")
+        if tool := opened.query_selector(".your-job"):  # comes when it is looked at
+            tool.scroll_into_view_if_needed()
+            opened.wait_for_selector(".job-result:not([hidden])")
         most = MOST_OF_INDEX if address in listed else MOST[folder]
         for width, limit in ((WIDE, most), (PHONE, 2 * most)):
             opened.set_viewport_size({"width": width, "height": 900})

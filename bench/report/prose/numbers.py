@@ -19,7 +19,8 @@ NOT_PROSE = re.compile(
 NAMES = re.compile(
     r"\b(ResNet-50|Inception-v3|MobileNet-v2|MobileNetV2|Keras [23]|MkDocs 1|Windows 1[01]|Python 3\.\d+"
     r"|TensorFlow 2\.\d+|PyTorch \d\.\d+|TF32|CC0|CO2|(mixed_)?b?float(16|32|64)|AVX2|AVX-512|WSL2|[AHKPTV]\d{1,3}|A10G"
-    r"|M1 Max|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
+    r"|M[1-5]( (Pro|Max|Ultra))?|GB10|CUDA 1\d(\.\d)?|ROCm \d(\.\d)?|JAX 0\.\d+|RTX 50"
+    r"|(RTX|GTX) \d{4}( Ti)?|(issue|pull request) \d+|\d{4}-\d{2}-\d{2}|UTF-8|n = 1)\b"
 )
 LIST_MARK = re.compile(r"^\s*\d+\. ")
 # People's own words: titles of pages they link to, quotations, and the belief that a misconception repeats.
