@@ -86,7 +86,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     head = answers.without(source.head)
     body = re.sub(r" *<!-- (?:cites|setting): [^>]*-->", "", body)
     foot = left_out.foot(voice.left_out, addresses.href(source.path, left_out.ADD))
-    notes = PARTS.notes(list(voice.notes.values())) if voice.notes else ""
+    is_list = source.path.endswith("/index.md")  # its answers have their sources on pages of their own
+    notes = PARTS.notes(list(voice.notes.values())) if voice.notes and not is_list else ""
     folder, name = posixpath.split(source.path)
     if source.path in ("index.md", "faq/index.md", "misconceptions/index.md"):
         head = with_meta(head, "hide:\n  - navigation\n  - toc\n")
