@@ -162,7 +162,7 @@ def test_downloads_are_the_stored_bytes(sites: Sites, name: str):
 
 
 def test_numbers_wear_their_kind(sites: Sites):
-    tree = sites.pages("none")["index.html"]
+    tree = sites.pages("none")["faq/tabular-data/index.html"]
 
     published = [e for e in tree.walk() if "pub" in e.classes]
 
