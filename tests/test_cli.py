@@ -51,7 +51,12 @@ def script(*arguments, **options):
         (["--profile", "fast"], ["unknown profile 'fast'", "smoke, quick, reference"]),
         (["--time-budget", "soon"], ["--time-budget", "20m"]),
         (["--threads", "0"], ["--threads"]),
+        (["--threads", "²"], ["--threads must be positive numbers", "²"]),
+        (["--repeats", "9" * 30], ["--repeats", "less than or equal to 1000"]),
+        (["--seed", "-1"], ["--seed", "greater than or equal to 0"]),
         (["--cell", "nothing"], ["unknown cell 'nothing'"]),
+        (["--cell", ""], ["--cell names no cell", "its id"]),
+        (["--cell", " , "], ["--cell names no cell"]),
         (["--nonsense"], ["No such option"]),
     ],
 )
@@ -459,6 +464,26 @@ def test_compare_as_json_has_the_rows(published):
     assert cell.id == found["rows"][0]["cell_id"]
     assert 2.0 == pytest.approx(found["rows"][0]["ratio"]["value"], rel=0.01)
     assert "slower" == found["rows"][0]["change"]["verdict"]
+
+
+def test_a_session_is_not_normal_for_being_like_itself(published):
+    published(a_record(a_cell(), step_s=0.1))
+
+    exit_code, text = invoke("compare", "example-2c/2026-11-03", "--mine", "example-2c/2026-11-03")
+
+    assert 2 == exit_code
+    assert "name two" in text
+
+
+@pytest.mark.parametrize("command", ["check", "export"])
+@pytest.mark.parametrize("named", ["misspelt", "a-file"])
+def test_a_results_folder_that_is_none_holds_no_valid_records(tmp_path, command, named):
+    (tmp_path / "a-file").write_text("root:x:0:0")
+
+    exit_code, text = invoke(command, "--results", str(tmp_path / named))
+
+    assert 2 == exit_code
+    assert "--results must be a folder" in text and "valid" not in text
 
 
 @pytest.mark.parametrize("arguments", [["compare"], ["compare", "nowhere/2026"], ["compare", "--mine", "nowhere"]])

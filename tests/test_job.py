@@ -132,7 +132,7 @@ def test_the_scripts_hold_no_price_no_rate_and_no_constant_of_the_fit():
 
     found = {float(number) for number in re.findall(r"(?<![\w.\-#$])\d+(?:\.\d+)?(?:e\d+)?(?![\w.])", code)}
 
-    shares, counts = {0.01, 0.1, 0.9, 0.95, 1.5}, {0, 1, 2, 3, 4, 8, 10, 100, 200, 1000, 1e6, 64e6}
+    shares, counts = {0.01, 0.1, 0.9, 0.95, 1.5}, {0, 1, 2, 3, 4, 8, 10, 100, 200, 1000, 1e6, 64e6, 1e12}
     seconds = {60, 3600, 86400, 31557600, 31557600e3, 864e5}
     tar = {8, 12, 48, 124, 136, 156, 512}
     assert found <= shares | counts | seconds | tar
@@ -396,6 +396,51 @@ def test_an_address_of_nonsense_is_an_address_of_nothing(script: Any, data: dict
     nonsense += "&samples=-3&epochs=1e999&batch=NaN&rate=0x10&rent=-0&price=&kwh=1e"
 
     assert script("math.fromAddress(given, data)", nonsense) == data["defaults"] | {"gpus": ""}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", ["1e400", "1e308", "9e13", "1e-300", "-2", "0x10000000000000"])
+def test_a_slip_of_a_number_is_no_number_and_no_endless_digits(script: Any, data: dict[str, Any], size: str):
+    names = ("samples", "epochs", "batch", "rate", "price", "rent", "watts", "weekly")
+    states = [data["defaults"] | {"cpu": "rate", "rate": "5"} | {name: size} for name in names]
+    kept = "({sentence: found?.sentence, numbers: [found?.money?.hours, found?.money?.job].flat()})"
+    equal = "found?.money?.isRentEqual"
+
+    found = script(f"given.map((state) => math.compute(data, state)).map((found) => [{kept}, {equal}])", states)
+
+    assert [None] * 3 == [one["sentence"] for one, _ in found[:3]]
+    assert "CPU" not in found[3][0]["sentence"].partition(":")[2], "nobody knows its time"
+    assert not [number for one, _ in found for number in one["numbers"] if number is not None and number >= 1e12]
+    assert not any(is_equal for _, is_equal in found)
+
+
+HARMLESS = {"status": "ok", "cell": {"mode": "train", "device": "cpu", "workload": "resnet50", "batch_size": 8,
+                                     "backend": "jax", "params": {"image_px": 224}},
+            "runs": [{"status": "ok", "blocks": [[1, 2]], "n_samples_per_step": 8}]}  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("spoilt", "kept"),
+    [
+        ({}, 1),
+        ({"runs": [None, 5, {"status": "ok", "blocks": [None]}]}, 0),
+        ({"runs": [{"status": "ok", "blocks": [[1, 1e-320]], "n_samples_per_step": 1e308}]}, 0),
+        ({"runs": [{"status": "ok", "blocks": [[0, 1]]}]}, 0),
+        ({"runs": {"length": 1}}, 0),
+        ({"cell": HARMLESS["cell"] | {"batch_size": "<b>8"}}, 0),
+        ({"cell": HARMLESS["cell"] | {"batch_size": 1e308}}, 0),
+        ({"cell": HARMLESS["cell"] | {"params": None}}, 0),
+        ({"cell": HARMLESS["cell"] | {"backend": {"a": 1}}}, 1),
+    ],
+)
+def test_a_loaded_file_that_is_no_record_gives_no_rate(script: Any, spoilt: dict[str, Any], kept: int):
+    others = [None, [], 5, "x", {}, [None], {"cell": None}]
+
+    found = script("math.ratesOf(data, given)", [*others, HARMLESS | spoilt])
+
+    assert kept == len(found)
+    assert all(isinstance(one["backend"], str) and 0 < one["rate"][0] < 1e12 for one in found)
 
 
 @pytest.mark.browser

@@ -30,7 +30,7 @@ app.command("estimate")(estimate.estimate)
 @app.command("check")
 def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     """Validate every stored file; one line per problem."""
-    root = results or files.RESULTS
+    root = _existing(results)
     problems = store.check(root)
     found = [] if problems else store.load(root).sessions
     n_records = sum(len(session.records) for session in found)
@@ -90,7 +90,7 @@ def export(
 ) -> None:
     """Every record as a row of a table, for a spreadsheet: comma-separated values, or JSON."""
     try:
-        found = store.load(results or files.RESULTS).sessions
+        found = store.load(_existing(results)).sessions
         if session and session not in {item.path for item in found}:
             raise registry.unknown("session", session, [item.path for item in found])
         found = tuple(item for item in found if session in ("", item.path))
@@ -112,6 +112,13 @@ def export(
 app.command("wheelhouse")(gpu_day.wheelhouse)
 app.command("take")(gpu_day.take)
 app.command("gpu-day", hidden=True)(gpu_day.measure)
+
+
+def _existing(results: Path | None) -> Path:
+    """The folder of records that was named, else ours; refuses a misspelt one, in which nothing would be wrong."""
+    if results is not None and not results.is_dir():
+        show.fail(ValueError(f"--results must be a folder with records; there is none at {results}"))
+    return results or files.RESULTS
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _chosen_sessions(
 
     Raises:
         UnknownNameError: no session of that name.
-        ValueError: there is none to look at, or none that shares a cell with it.
+        ValueError: there is none to look at, none that shares a cell with it, or both are the same.
     """
     by_path = {item.path: item for item in found}
     for name in (session, mine):
@@ -129,6 +129,8 @@ def _chosen_sessions(
     else:
         raise ValueError(f"this machine has no session yet; run `{show.COMMAND} run` first, or name one with --mine")
     if session:
+        if by_path[session] is here:
+            raise ValueError(f"{session} is the session to look at and the one to hold it against; name two")
         return here, by_path[session]
     there = against.most_like(here, [item for item in found if not item.is_local and item is not here])
     if there is None:

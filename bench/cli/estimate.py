@@ -30,7 +30,7 @@ ON_TOP = "Loading data, compiling and the first step come on top."
 
 Model = Annotated[str, typer.Option(help="A network: one of ours (`list`), or a published one such as vgg16.")]
 Gpu = Annotated[str, typer.Option(help='A card, for example "RTX 4090"; without it, those asked for most.')]
-Batch = Annotated[int, typer.Option(min=1, help="Samples in a step.")]
+Batch = Annotated[int, typer.Option(min=1, max=1_000_000_000, help="Samples in a step.")]
 Precision = Annotated[str, typer.Option(help=f"A policy of Keras: {', '.join(POLICIES)}.")]
 BackendName = Annotated[str, typer.Option("--backend", help=f"One of {', '.join(BACKENDS)}.")]
 Fit = Annotated[bool, typer.Option("--fit", help="Fit the constants again from the published rows, and write them.")]

@@ -23,6 +23,7 @@ from bench.workloads import registry
 T = TypeVar("T", bound=str)
 OTHER_PROFILES: tuple[ProfileName, ...] = ("reference", "smoke")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+MOST_REPEATS, MOST_SEED = 1000, 2**31 - 1
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
 
 Profile = Annotated[str, typer.Option(help=f"Sizes to run: {', '.join(PROFILES)}.")]
@@ -43,8 +44,8 @@ Threads = Annotated[
     list[str] | None,
     typer.Option(help="Cores for CPU cells, by commas; all: the usable ones; physical: without second threads."),
 ]
-Repeats = Annotated[int | None, typer.Option(min=1, help="Processes per cell.")]
-Seed = Annotated[int, typer.Option(help="Seed of data, weights and order.")]
+Repeats = Annotated[int | None, typer.Option(min=1, max=MOST_REPEATS, help="Processes per cell.")]
+Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Seed of data, weights and order.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print cells, order and estimated minutes; run nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with this machine's latest session of this profile.")]
 Budget = Annotated[
@@ -84,9 +85,10 @@ def with_cells(options: Options, wanted: Sequence[str]) -> Options:
 
     Raises:
         UnknownNameError: no profile has them all.
+        ValueError: none is named.
     """
     refused: registry.UnknownNameError | None = None
-    for profile in dict.fromkeys((options.profile, *OTHER_PROFILES)):
+    for profile in dict.fromkeys((options.profile, *OTHER_PROFILES)) if wanted else ():
         known = _cells(options, wanted, profile)
         try:
             cells = [names.find(name, known) for name in wanted]
@@ -95,7 +97,7 @@ def with_cells(options: Options, wanted: Sequence[str]) -> Options:
         else:
             ids = tuple(cell.id for cell in cells)
             return for_cells(replace(options, profile=profile, cell_ids=ids), cells)
-    raise refused or ValueError("--cell names no cell")
+    raise refused or ValueError("--cell names no cell; write its id, or words such as 'resnet50 train b8'")
 
 
 def for_cells(options: Options, cells: Sequence[Cell]) -> Options:
@@ -166,7 +168,7 @@ def threads(values: list[str] | None) -> tuple[int, ...]:
     for part in split_names(values):
         if part in ("all", "physical"):
             chosen.append(cores.cores().effective if part == "all" else cores.physical_cores())
-        elif part.isdigit() and int(part) > 0:
+        elif re.fullmatch("[0-9]+", part) and int(part) > 0:
             chosen.append(int(part))
         else:
             raise ValueError(f"--threads must be positive numbers, all or physical, got {part!r}")

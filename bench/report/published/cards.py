@@ -123,7 +123,7 @@ def card(name: str) -> Card:
     if len(closest) == 1:
         return known[closest.pop()]
     near = sorted(closest) or _near(name)
-    raise PublishedError(f"unknown GPU {name!r}; near ones: {', '.join(near)}")
+    raise PublishedError(f"unknown GPU {name!r}; near ones: {', '.join(near) or 'none'}")
 
 
 def words(name: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ const TYPED = "rate";
 const MINE = "mine";
 const POSITIVE = ["samples", "epochs", "batch", "rate", "operations", "weights", "layers", "outputs"];
 const NOT_NEGATIVE = ["rent", "price", "resale", "watts", "kwh", "weekly"];
+const MOST = 1e12; // of what is typed: products of a few stay finite and readable
 const NUMBER = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const NEAR_BATCH = 2; // published figures at a batch this much larger or smaller are shown
 const DAY_MS = 864e5;
@@ -17,9 +18,10 @@ const BRANDS = new Set("nvidia amd ati intel geforce tesla radeon graphics gpu g
 
 // Choices.
 
-/** A number that the reader typed; NaN for none. */
+/** A number that the reader typed; NaN for none, for a negative one, and for one so large or small that it is a slip. */
 export function number(text) {
-  return String(text).trim() === "" ? NaN : Number(text);
+  const value = String(text).trim() === "" ? NaN : Number(text);
+  return value === 0 || (value >= 1 / MOST && value <= MOST) ? value : NaN;
 }
 
 /** The choices in an address, each as it may be, else the default. */
@@ -239,7 +241,7 @@ export function money(data, state, { rows, gpu }) {
   const jobHours = isTimed ? [row.low / 3600, row.high / 3600] : undefined;
   return {
     row, rent, cost, watts, hours,
-    isRentEqual: rent.value >= 0 && cost.value >= 0 && hours === undefined,
+    isRentEqual: rent.value >= 0 && cost.value >= 0 && watts >= 0 && hours === undefined,
     job: isTimed && rent.value >= 0 ? jobHours.map((value) => value * rent.value) : undefined,
     jobs: isTimed && hours >= 0 ? [hours / jobHours[1], hours / jobHours[0]] : undefined,
     weeks: hours >= 0 && number(state.weekly) > 0 ? hours / number(state.weekly) : undefined,
@@ -338,7 +340,7 @@ function median(values) {
 }
 
 function samplesOf(run, cell) {
-  return run.n_samples_per_step > 0 ? run.n_samples_per_step : cell.batch_size;
+  return number(number(run.n_samples_per_step) > 0 ? run.n_samples_per_step : cell.batch_size);
 }
 
 /** Rates of the listed networks in stored records, each with the range of its runs; what is no training on a CPU is left out. */
@@ -346,13 +348,13 @@ export function ratesOf(data, records) {
   const found = [];
   for (const record of records) {
     const cell = record?.cell;
-    if (record?.status !== "ok" || cell?.mode !== "train" || cell.device !== "cpu" || !(cell.batch_size > 0) || !Array.isArray(record.runs)) continue;
+    if (record?.status !== "ok" || cell?.mode !== "train" || cell.device !== "cpu" || !(number(cell.batch_size) > 0) || !Array.isArray(record.runs)) continue;
     const net = data.networks.find((one) => one.workload === cell.workload && same(one.params, cell.params ?? {}));
     const runs = record.runs.filter((run) => run?.status === "ok" && Array.isArray(run.blocks) && run.blocks.length);
-    const steps = runs.map((run) => median(run.blocks.map((block) => block[1] / block[0])));
-    if (!net || !steps.length || !steps.every((value) => value > 0 && Number.isFinite(value))) continue;
+    const steps = runs.map((run) => median(run.blocks.map((block) => block?.[1] / block?.[0])));
+    if (!net || !steps.length || !steps.every((value) => number(value) > 0)) continue;
     const n = samplesOf(runs[0], cell);
-    found.push({ network: net.id, batch: cell.batch_size, backend: cell.backend, runs: steps.length,
+    found.push({ network: net.id, batch: number(cell.batch_size), backend: String(cell.backend), runs: steps.length,
                  rate: [n / Math.max(...steps), n / median(steps), n / Math.min(...steps)] });
   }
   return found;
