@@ -176,7 +176,7 @@ def test_every_page_kind_opens_clean(browser, address: str, scheme: str, width: 
 @pytest.mark.parametrize("width", [1440, 360])
 def test_charts_are_visible_without_javascript(browser, address: str, width: int):
     watched = Watched(browser, address, java_script_enabled=False, viewport={"width": width, "height": 900})
-    watched.open("faq/slow-first-step/")
+    watched.open("faq/gpu-slower-than-cpu/")
 
     drawings = watched.page.locator("figure.chart svg.drawing:visible")
 
@@ -193,7 +193,7 @@ def test_the_interactive_chart_comes_from_the_site_itself(browser, address: str,
     watched = Watched(browser, address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
     asked: list[str] = []
     watched.page.on("request", lambda request: asked.append(request.url))
-    watched.open("faq/slow-first-step/")
+    watched.open("faq/gpu-slower-than-cpu/")
     assert not any("vega" in url for url in asked)
 
     watched.page.locator("button[data-spec]").first.click()
@@ -350,7 +350,7 @@ def test_the_search_is_loaded_on_use_and_led_by_keys(browser, address: str):
     assert "Nothing found" == watched.page.locator(".md-search [role=status]").inner_text()
     first = search.found("xgboost gpu")[0]
     keys.press("ArrowDown")
-    assert "XGBoost" in watched.page.evaluate(focused)
+    assert watched.page.locator("#search-results a").first.inner_text().split("\n")[0] in watched.page.evaluate(focused)
     keys.press("ArrowUp")
     assert "Search" == watched.page.evaluate(focused)
     keys.press("Escape")
@@ -391,9 +391,9 @@ def test_old_numbers_and_prices_say_so_in_the_browser(browser, address: str):
     for n_days in (179, 180):
         watched.page.clock.set_fixed_time(f"{dt.date.fromisoformat(day) + dt.timedelta(days=n_days)}T12:00:00Z")
         watched.open("faq/slow-first-step/")
-        shown[n_days] = watched.page.locator(".provenance .aged").all_inner_texts()
+        shown[n_days] = watched.page.locator(".provenance .aged").all_text_contents()
     watched.open("faq/buy-or-rent/")
-    prices = watched.page.locator(".pub .aged").all_inner_texts()
+    prices = watched.page.locator(".pub .aged").all_text_contents()
 
     assert {179: [], 180: ["180 days old"]} == shown
     assert prices and all(text.startswith("price ") and text.endswith(" old") for text in prices)
@@ -406,6 +406,7 @@ def test_the_date_of_numbers_is_readable_without_javascript(browser, address: st
     watched.open("faq/slow-first-step/")
 
     note = watched.page.locator(".provenance")
+    watched.page.locator("#how-we-know > summary").click()
     assert "2026-11-0" in note.inner_text() and note.is_visible()
     assert 0 == watched.page.locator(".aged").count()
     watched.context.close()
