@@ -95,6 +95,8 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     basis = belief.basis
     if belief.judge:
         outcome, parts, rule = by_jobs.JUDGES[belief.judge](evidence)
+        if outcome == "not measured" and belief.unknown:
+            parts = (Part(belief.unknown),)
     elif belief.row:
         outcome, parts, rule = _stated(belief)
     else:

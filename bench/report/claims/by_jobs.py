@@ -189,7 +189,7 @@ def _largest_inference(evidence: Evidence) -> Record | None:
 def _cpu(evidence: Evidence, session: SessionResults, found: Iterable[Job]) -> str:
     """The CPU with the cores its jobs used; "this machine" where it is the reader's."""
     n_threads = max(job.record.cell.threads for job in found)
-    words = f"{session.machine.cpu_model}, {fmt.cores(n_threads)}"
+    words = f"{fmt.cpu(session.machine.cpu_model)}, {fmt.cores(n_threads)}"
     return f"this machine ({words})" if session.is_local else f"{evidence.view(session).label} ({words})"
 
 

@@ -93,12 +93,12 @@ class View:
     def cpu_text(self, record: Record | None = None) -> str:
         """The denominator of a speed-up: CPU model and the cores in use."""
         n = self.described.session.n_cores_effective if record is None else record.cell.threads
-        return f"{self.described.machine.cpu_model}, {fmt.cores(n)}"
+        return f"{fmt.cpu(self.described.machine.cpu_model)}, {fmt.cores(n)}"
 
     def cores_text(self, record: Record | None = None) -> str:
         """The same as a sentence says it: "2 cores of an Example CPU"."""
         n = self.described.session.n_cores_effective if record is None else record.cell.threads
-        return f"{fmt.cores(n)} of {fmt.with_article(self.described.machine.cpu_model)}"
+        return f"{fmt.cores(n)} of {fmt.with_article(fmt.cpu(self.described.machine.cpu_model))}"
 
     def gpu_text(self, record: Record | None = None) -> str:
         """The machine's GPUs by name, of a record those that its cell used; empty when there is none."""

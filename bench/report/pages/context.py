@@ -135,7 +135,7 @@ class Site:
     def machine_words(self, session: SessionResults) -> str:
         """A machine's GPU, where one was measured, its CPU and the cores used."""
         beside = f"{self.evidence.view(session).gpu_text()} beside " if self.evidence.view(session).has_gpu else ""
-        return f"{beside}{session.machine.cpu_model}, {fmt.cores(session.session.n_cores_effective)}"
+        return f"{beside}{fmt.cpu(session.machine.cpu_model)}, {fmt.cores(session.session.n_cores_effective)}"
 
     # Numbers.
 

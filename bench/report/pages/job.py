@@ -249,7 +249,7 @@ def _machines(evidence: Evidence, on_cpu: list[Measured]) -> list[dict[str, Any]
 
 def _said_cpu(session: SessionResults) -> str:
     """A CPU in a sentence: "2 cores of an Intel Xeon"."""
-    name = re.sub(r"\(R\)|\(TM\)| Processor| CPU\b", "", session.machine.cpu_model)
+    name = fmt.cpu(session.machine.cpu_model)
     return f"{fmt.cores(session.session.n_cores_effective)} of {fmt.with_article(name)}"
 
 

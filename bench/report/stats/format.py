@@ -159,6 +159,11 @@ def with_article(name: str) -> str:
     return f"{'an' if sounds else 'a'} {name}"
 
 
+def cpu(model: str) -> str:
+    """A CPU's name in a sentence: "Intel(R) Xeon(R) CPU @ 2.20GHz" becomes "Intel Xeon"."""
+    return re.sub(r"\((?:R|TM|C)\)| CPU @.*| Processor$", "", model).strip() or model
+
+
 def params(values: Mapping[str, object]) -> str:
     """Parameters in words: "width 128, fast path on"; empty when there are none."""
     switches = {True: "on", False: "off"}

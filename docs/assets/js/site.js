@@ -228,7 +228,7 @@ function filterAnswers() {
       list.hidden = empty;
       if (list.previousElementSibling?.matches("h2")) list.previousElementSibling.hidden = empty;
     }
-    count.textContent = words.length ? `${shown} of ${rows.length}` : "";
+    count.textContent = shown ? (words.length ? `${shown} of ${rows.length}` : "") : "Nothing here; the search above knows more words.";
   });
 }
 

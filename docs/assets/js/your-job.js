@@ -300,5 +300,5 @@ const seen = new IntersectionObserver((entries) => {
     seen.unobserve(target);
     start(target);
   }
-});
+}, { rootMargin: "1200px" });
 for (const box of document.querySelectorAll(".your-job")) seen.observe(box);
