@@ -42,9 +42,9 @@ def results_with(folder: Path, *records) -> Path:
     return write_results(folder, Results((make_session_results(records),) if records else ()))
 
 
-def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md") -> str:
+def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md", head: str = "title: Why?\nid: q\n") -> str:
     """One page by itself: its text is that of a whole build."""
-    docs, root = write_docs(tmp_path / "docs", body, name=name), results_with(tmp_path / "results", *records)
+    docs, root = write_docs(tmp_path / "docs", body, name=name, head=head), results_with(tmp_path / "results", *records)
     site = context.Site(docs, Evidence(store.load(root), registry.workloads()))
     site.check_heads()
     return "".join(render.render(site, site.sources[name]))

@@ -17,7 +17,7 @@ from bench.report.claims.rule import WORDED, counted
 from bench.report.facts.fact import Fact
 from bench.report.pages import plain
 from bench.report.prose import bars
-from bench.report.prose.bars import PUBLISHED, Spec
+from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
@@ -30,9 +30,12 @@ BARS = templates.macros("bars.html.j2")
 ABOUT_EQUAL = 1.1  # ends whose quotient is below it are called equal
 MOST_CASES = 10
 MOST_LINEAR = 60  # from this quotient of the ends on, the scale is logarithmic
+NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
+RANGE = re.compile(rf"{NUMBER}(?:\s*[-–]\s*{NUMBER})?")
 PARTS_OF_A_NAME = re.compile(r", (?![^()]*\))")
 KINDS = {"measured": "measured here", "published": "published elsewhere", "estimated": "estimated"}
 FACTORS = {"TFLOP/s": 1e12, "GFLOP/s": 1e9, "TB/s": 1e12, "GB/s": 1e9, "MB/s": 1e6, "%": 0.01, "million": 1e6}
+BYTES_PER_S = ("TB/s", "GB/s", "MB/s")
 UNITS = {"x": "ratio", "%": "frac", "TFLOP/s": "flop_per_s", "GFLOP/s": "flop_per_s", "million": "count"}
 
 
@@ -79,7 +82,8 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     Of more than a few cases those in even steps from the lowest to the highest are drawn.
     """
     found = verdict.cases
-    if len(found) < 2 or belief.unit in WORDED or any(case.low <= 0 for case in found) or len({*map(_ends, found)}) < 2:
+    is_drawable = all(0 < case.low <= case.high < math.inf for case in found) and len({*map(_ends, found)}) > 1
+    if not is_drawable or belief.unit in WORDED:
         return table
     step = (len(found) - 1) / (MOST_CASES - 1)
     drawn = found if len(found) <= MOST_CASES else [found[round(step * at)] for at in range(MOST_CASES)]
@@ -132,17 +136,22 @@ def _kind(case: Decided) -> str:
 def finding(spec: Spec, rows: Sequence[Row]) -> str:
     """The title: what the ends of the figure say, with the labels that the numbers put there."""
     most, least = max(rows, key=lambda row: row.value), min(rows, key=lambda row: row.value)
-    low, high = most.low / least.high if least.high else 0.0, most.high / least.low if least.low else 0.0
-    middle = most.value / least.value if least.value else 0.0
+    low, middle, high = map(_times, (most.low, most.value, most.high), (least.high, least.value, least.low))
     template = spec.same if middle < ABOUT_EQUAL or low <= 1 else spec.says
     is_wide = "estimated" in (most.kind, least.kind) and high > 1.2 * low
     times = f"{_two(low)} to {_two(high)}" if is_wide else _two(middle)
     values = {"most_value": plain.plain(most.shown), "least_value": plain.plain(least.shown)}
-    return template.format(most=most.label, least=least.label, times=times, **values)
+    values |= {"most": most.label, "least": least.label, "times": times}
+    return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
+
+
+def _times(most: float, least: float) -> float:
+    """How often the one has the other; of two nothings they are equal."""
+    return most / least if least > 0 else math.inf if most > 0 else 1.0
 
 
 def _two(value: float) -> str:
-    return fmt.number(float(f"{value:.2g}"), 2)
+    return fmt.number(float(f"{value:.2g}"), 2) if math.isfinite(value) else "many"
 
 
 def _row(voice: Voice, label: str, name: str) -> Row | None:
@@ -155,6 +164,9 @@ def _row(voice: Voice, label: str, name: str) -> Row | None:
     if fact.estimate is None:
         raise PageError(f"bars: fact {name!r} is no number; choose another")
     own = fact.estimate
+    if not 0 <= own.low <= own.value <= own.high < math.inf:  # such as a quality that some runs never reached
+        voice.left_out.append(label)
+        return None
     devices = {session.records[cell].cell.device for session, cell in fact.cells}
     device = "gpu" if "gpu" in devices or name.partition("-gpu")[1] else "cpu"
     return Row(label, own.low, own.value, own.high, own.unit, fact.kind, device, voice.fact(name))
@@ -167,12 +179,11 @@ def _published(voice: Voice, label: str, row_id: str) -> Row:
     factor = kind.get(unit, FACTORS.get(unit, 1.0))
     unit = {"s": "s", "GB": "bytes"}.get(next((u for u in ("s", "GB") if u in kind), ""), UNITS.get(unit, unit))
     unit = "samples_per_s" if unit.endswith(("images/s", "samples/s", "sequences/s", "tokens/s")) else unit
-    unit = "bytes_per_s" if unit.endswith("B/s") else unit
-    ends = [part.strip() for part in figure.value.replace("–", "-").split("-")]
-    try:
-        low, high = (float(end.replace(",", "")) * factor for end in (ends[0], ends[-1]))
-    except ValueError:
-        raise PageError(f"bars: published row {row_id!r} is no number: {figure.value!r}; choose another") from None
+    unit = "bytes_per_s" if unit in BYTES_PER_S else unit
+    ends = RANGE.fullmatch(figure.value.strip())
+    if ends is None:
+        raise PageError(f"bars: published row {row_id!r} is no number: {figure.value!r}; choose another")
+    low, high = sorted(float((end or ends[1]).replace(",", "")) * factor for end in ends.groups())
     return Row(label, low, (low * high) ** 0.5, high, unit, "published", "", voice.published(row_id))
 
 
@@ -189,7 +200,7 @@ class Scale(NamedTuple):
         lows, highs = [*(row.low for row in rows), *limits], [*(row.high for row in rows), *limits]
         if min(lows) > 0 and (limits or max(highs) > MOST_LINEAR * min(lows)):
             return cls(min(lows) / 1.15, max(highs) * 1.05, is_log=True)
-        return cls(0.0, max(highs), is_log=False)
+        return cls(0.0, max(highs) if max(highs) > 0 else 1.0, is_log=False)
 
     @property
     def words(self) -> str:
@@ -199,7 +210,7 @@ class Scale(NamedTuple):
     def at(self, value: float) -> float:
         """Percent of the width."""
         if not self.is_log:
-            return round(100 * value / self.top, 1)
+            return max(0.0, round(100 * value / self.top, 1))
         return round(100 * math.log(value / self.foot) / math.log(self.top / self.foot), 1)
 
 
@@ -211,7 +222,13 @@ def call(voice: Voice) -> Markup:
     return figure(voice, spec)
 
 
-def titled(voice: Voice, title: str, caller: object) -> Markup:
-    """``{% call figure("finding") %} ... {% endcall %}``: a small table or list as the page's figure."""
+def titled(voice: Voice, title: str = "", caller: object = None) -> Markup:
+    """``{% call figure("finding") %} ... {% endcall %}``: a small table or list as the page's figure.
+
+    Raises:
+        PageError: it has no finding, or nothing below it.
+    """
     content = str(caller()) if callable(caller) else ""
+    if not title or not content.strip():
+        raise PageError('write {% call figure("finding") %}, a small table or list, and {% endcall %}')
     return BARS.titled(inert(title), Markup(content))  # the page's own Markdown and what its calls returned

@@ -46,6 +46,8 @@ from bench.report.published import freshness
 from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
+PLACED = re.compile(r"\S+:\d+: ")  # a message that says its file and line already
+
 
 def with_meta(head: str, more: str) -> str:
     """A page's head with further keys, unless it has them already."""
@@ -155,9 +157,9 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         return left_out.in_markdown(shown, voice.left_out)
     except jinja2.TemplateSyntaxError as error:
         raise PageError(f"{source.shown}:{n_lines_above + error.lineno}: {error.message}") from error
-    except PageError:
-        raise
     except Exception as error:
+        if isinstance(error, PageError) and PLACED.match(str(error)):
+            raise
         line = n_lines_above + (template_line(error) or 1)
         raise PageError(f"{source.shown}:{line}: {message(error)}") from error
 

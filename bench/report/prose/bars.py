@@ -66,8 +66,11 @@ def _of(spec: Spec, offers: Offers) -> Iterator[Told]:
         if row not in known:
             yield "rows", unknown(kind, row, known)
     for key in ("says", "same"):
-        for name in PLACEHOLDER.findall(getattr(spec, key)):
-            if name not in PLACEHOLDERS:
-                yield key, unknown("placeholder", name, PLACEHOLDERS)
+        text = getattr(spec, key)
+        yield from (
+            (key, unknown("placeholder", n, PLACEHOLDERS)) for n in PLACEHOLDER.findall(text) if n not in PLACEHOLDERS
+        )
+        if set("{}") & set(PLACEHOLDER.sub("", text)):
+            yield key, f"a brace that belongs to no placeholder; known are {', '.join(PLACEHOLDERS)}, each in a pair"
     if "{times}" in spec.same:
         yield "same", "where the ends are about equal there is no {times}; say that they are"
