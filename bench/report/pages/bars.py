@@ -15,13 +15,13 @@ from bench.report.claims.beliefs import Belief
 from bench.report.claims.case import Decided, Verdict
 from bench.report.claims.rule import WORDED, counted
 from bench.report.facts.fact import Fact
-from bench.report.pages import plain
+from bench.report.pages import plain, whose
 from bench.report.prose import bars
 from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
-from bench.report.templates import inert
+from bench.report.templates import inert, join
 
 if TYPE_CHECKING:
     from bench.report.pages.calls import Voice
@@ -65,11 +65,12 @@ def figure(voice: Voice, spec: Spec) -> Markup:
         raise PageError(f"bars: the rows are in {' and in '.join(sorted(found))}; show numbers of one unit")
     if spec.sort:
         rows.sort(key=lambda row: -row.value)
+    rows, place = _placed_once(rows)
     kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
     scale = Scale.of(rows)
     return BARS.figure(
         finding(spec, rows),
-        f"{spec.shows}{scale.words}",
+        join([spec.shows, scale.words, place]),
         [(row, *map(scale.at, (row.low, row.value, row.high))) for row in rows],
         [(kind, KINDS[kind]) for kind in kinds] if kinds != ["measured"] else [],
         scale.is_log,
@@ -107,6 +108,17 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
         [scale.at(limit) for limit in limits],
         table,
     )
+
+
+def _placed_once(rows: list[Row]) -> tuple[list[Row], Markup]:
+    """Rows that need not say their machine, and a sentence that does, where all measured ones have the same."""
+    marks = [mark for row in rows for mark in whose.MARK.findall(row.shown)]
+    if len({key for _, key, _ in marks}) != 1:
+        return rows, Markup("")
+    kind, key, machine = marks[0][0], marks[0][1], Markup(marks[0][2])
+    bare = [row._replace(shown=Markup(whose.MARK.sub("", row.shown))) for row in rows]
+    words = Markup(" Beside {}{}." if kind == "by" else " Measured on {}{}.")
+    return bare, words.format(machine, whose.mark("at", key, machine))
 
 
 def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
