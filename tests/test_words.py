@@ -24,7 +24,7 @@ FOR_THOSE_WHO_MEASURE = {
     "faq/is-my-number-normal.md",
     "faq/share-my-results.md",
 }
-OTHER_MEANINGS = re.compile(r"Linux on ARM|ARM processors?|Recurrent cells|Your own cell|Intel GPU|`[^`]*`")
+OTHER_MEANINGS = re.compile(r"Linux on ARM|ARM (?:processors?|system)|Recurrent cells|Your own cell|Intel GPU|`[^`]*`")
 CODE = re.compile(r"```.*?```|<svg.*?</svg>|<!--.*?-->", re.S)
 
 
