@@ -84,6 +84,33 @@ def test_a_wrong_belief_is_refused_with_its_line(old: str, new: str, told: str):
     assert [one for one in found if re.search(told, one)], found
 
 
+SAID = 'said: {true: It is so., false: It is not., depends: "At {{ lowest.value }}."}'
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (SAID, ""),
+        ("said: [so]", r"verdict.said: expected `object`, got `array`"),
+        ("said:", r"verdict.said: expected `object`, got `null`"),
+        (SAID.replace("It is so.", "5"), r"verdict.said: expected `str`, got `int`"),
+        (SAID.replace("true:", "maybe:"), r"verdict.said: "),
+        (SAID.replace("true: It is so., ", ""), r"verdict.said: there is no sentence for 'true'"),
+        (SAID.replace("It is so.", '""'), r"verdict.said: the sentence has no full stop"),
+        (SAID.replace("lowest.value }}", "lowest.value }"), r"verdict.said: a brace that belongs to no expression"),
+        (SAID.replace("{{ lowest.value }}", "{% if x %}a{% endif %}"), r"verdict.said: a brace that belongs to no"),
+        (SAID.replace("lowest.value", "lowest.name.__class__"), r"verdict.said: 'lowest.name.__class__' is no"),
+        (SAID.replace("lowest.value", "nobody\\n.value"), r"verdict.said: 'nobody .value' is no expression"),
+        (f"{SAID}\n  shows: [1]", r"verdict.shows: expected `str`, got `array`"),
+    ],
+)
+def test_a_wrong_sentence_of_an_outcome_is_refused_in_words(said: str, told: str):
+    found = complaints(HEAD.replace("  needs: mostly\n", f"  needs: mostly\n  {said}\n"))
+
+    assert bool(told) == bool(found), found
+    assert not told or [one for one in found if re.search(told, one)], found
+
+
 @pytest.mark.parametrize(
     ("rule", "told"),
     [

@@ -293,6 +293,18 @@ def test_the_ledger_is_readable_without_javascript(browser, address: str):
     watched.context.close()
 
 
+@pytest.mark.parametrize("query", ["#100%", "#%E0%A4%A", "?word=%3Cscript%3E&words=%00%3Cb%3E#<script>"])
+def test_an_address_that_cannot_be_read_opens_the_page_as_it_is(browser, address: str, query: str):
+    watched = Watched(browser, address)
+    watched.open(f"articles/{query}")
+
+    assert watched.page.locator(".ledger-filters output").inner_text()
+    watched.page.locator("a.num, a.est, a.pub-value").first.focus()
+    watched.page.locator(".number-window, a[data-full]").first.wait_for(state="attached")
+    assert [] == watched.problems
+    watched.context.close()
+
+
 def test_a_claim_opened_by_its_address_is_in_sight(browser, address: str):
     watched = Watched(browser, address)
     watched.open("articles/#b-power-not-energy")
@@ -331,6 +343,18 @@ def test_the_search_finds_what_people_ask_for(browser, address: str):
     assert len(not_first) <= (1 - FIRST_FRAC) * len(QUERIES), not_first
     everything = [page for pages in found.values() for page in pages]
     assert not any(page.startswith(("evidence/", "data/", "contributing/", "http")) for page in everything)
+    assert [] == watched.problems
+    watched.context.close()
+
+
+def test_a_pasted_page_is_searched_by_its_first_words(browser, address: str):
+    watched = Watched(browser, address)
+    watched.open("contributing/")
+    search = Search(watched)
+    first = " ".join(["gpu", "slow", *(f"qq{chr(97 + n // 26)}{chr(97 + n % 26)}x" for n in range(28))])
+
+    assert search.found("gpu") and search.found(f"gpu{' gpu' * 2500}") == search.found("gpu")
+    assert search.found(f"{first} {' '.join(f'memory{n}' for n in range(1000))}") == search.found(first)
     assert [] == watched.problems
     watched.context.close()
 

@@ -364,6 +364,7 @@ def wheelhouse(*arguments):
 def test_a_wheelhouse_is_for_the_python_and_processor_there(pip, tmp_path):
     (tmp_path / "have.txt").write_text(PIP_LIST)
     (tmp_path / "old.whl").touch()
+    (tmp_path / "commit").touch()
 
     arguments = ("--python", "3.13", "--machine", "aarch64", "--have", tmp_path / "have.txt", "--out", tmp_path)
     code, said = wheelhouse(*arguments)
@@ -391,6 +392,24 @@ def test_what_is_wrong_with_a_wheelhouse_is_said_with_its_remedy(pip, tmp_path, 
 
     assert code == found, said
     assert words in said
+
+
+def test_a_failed_wheelhouse_leaves_the_last_one(pip, tmp_path):
+    (tmp_path / "old.whl").touch()
+    (tmp_path / "commit").touch()
+    pip.code, pip.err = 1, "ERROR: no network"
+
+    assert 2 == wheelhouse("--out", tmp_path)[0]
+    assert ["commit", "old.whl"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_a_wheelhouse_is_not_made_where_other_wheels_lie(pip, tmp_path):
+    (tmp_path / "own.whl").touch()
+
+    code, said = wheelhouse("--out", tmp_path)
+
+    assert (2, []) == (code, pip.asked)
+    assert "wheels of another origin, such as own.whl" in said
 
 
 @pytest.mark.parametrize("arguments", [[], ["--time-budget", "9m"], ["--pack", "x"]])

@@ -313,7 +313,15 @@ def test_the_title_of_a_misconception_is_a_claim():
     assert [] == complaints("Text.", head=head.replace("Why?", "So"), path="docs/misconceptions/why.md")
 
 
-SOURCES = {"docs/faq/why.md": '## Why not, then?\n\n<i id="own"></i>\n', "docs/articles/index.md": "# Claims\n"}
+SOURCES = {
+    "docs/faq/why.md": '## Folded { .fold }\n\n## Named { #mine .fold }\n\n## Why not, then?\n\n<i id="own"></i>\n',
+    "docs/articles/index.md": "# Claims\n",
+}
+
+
+@pytest.mark.parametrize("anchor", ["folded", "mine", "why-not-then", "own"])
+def test_a_link_to_a_folded_section_is_no_problem(anchor: str):
+    assert [] == links.check_links("docs/faq/why.md", f"See [it](#{anchor}).", SOURCES, NAMES, ROOT)
 
 
 @pytest.mark.parametrize(
@@ -321,6 +329,7 @@ SOURCES = {"docs/faq/why.md": '## Why not, then?\n\n<i id="own"></i>\n', "docs/a
     [
         ("See [it](who.md).", "no such page; docs/faq/why.md is near; correct it or remove the link"),
         ("See [it](why.md#why-not).", "faq/why.md has no heading 'why-not'; near ones: why-not-then"),
+        ("See [it](why.md#folded-fold).", "faq/why.md has no heading 'folded-fold'; near ones: folded"),
         ("See [it](#nowhere).", "has no heading 'nowhere'"),
         ("See [it](../workloads/resnet51.md).", "no such page"),
         ("See [it](http://example.org/).", "begins with http:; write the page's https: address"),

@@ -31,6 +31,12 @@ def make(value: float, low: float, high: float, unit: str = "ratio") -> Estimate
         (make(0.989, 0.875, 1.5, "s"), "0.9 to 1.5 seconds"),
         (make(12, 11, math.inf, "s"), "11 seconds or more"),
         (make(math.inf, 11, math.inf, "s"), "not reached"),
+        (make(math.nan, math.nan, math.nan, "s"), "not reached"),
+        (make(1, -math.inf, math.inf, "s"), "1 second"),
+        (make(0, 0, 0, "s"), "0 seconds"),
+        (make(0, -1, 1, "s"), "-1 to 1 second"),
+        (make(0.1, -0.5, 0.5), "-0.5 to 0.5 times"),
+        (make(1e15, 1e15, 1e15, "s"), "32,000,000 years"),
         (make(10.2, 10, 10.5, "samples_per_s"), "10 images a second"),
         (make(1_243, 1_240, 1_250, "samples_per_s"), "1,200 images a second"),
         (make(2.34e6, 2.3e6, 2.4e6, "samples_per_s"), "2.3 million images a second"),
@@ -59,3 +65,11 @@ def test_a_sentence_with_a_range_of_its_own_takes_values_alone():
     assert "12 times" == spoken.middle(make(12.4, 7.1, 25.3))
     assert "60 seconds" == spoken.middle(make(60, 20, 300, "s"))
     assert "not reached" == spoken.middle(make(math.inf, 1, math.inf, "s"))
+
+
+@pytest.mark.parametrize(
+    ("value_s", "expected"),
+    [(0, "0 seconds"), (312, "5.2 minutes"), (math.inf, "not reached"), (math.nan, "not reached")],
+)
+def test_a_duration_that_is_none_or_endless_has_words(value_s: float, expected: str):
+    assert expected == spoken.seconds(value_s)

@@ -182,12 +182,20 @@ def wheelhouse(
         commit = software.commit_text(REPOSITORY)
         wanted = lacking(there)
         out_dir.mkdir(parents=True, exist_ok=True)
-        for path in out_dir.glob("*.whl"):
-            path.unlink()
-        if wanted:
-            _download(wanted, python, machine, out_dir)
+        old = list(out_dir.glob("*.whl"))
+        if old and not (out_dir / "commit").is_file():
+            raise ValueError(f"--out is a folder with wheels of another origin, such as {old[0].name}; name a new one")
+        with tempfile.TemporaryDirectory(dir=out_dir) as fresh:
+            if wanted:
+                _download(wanted, python, machine, Path(fresh))
+            for path in old:
+                path.unlink()
+            for path in Path(fresh).iterdir():
+                path.replace(out_dir / path.name)
         (out_dir / "commit").write_text(f"{commit}\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        show.fail(ValueError(f"{error.filename}: {error.strerror}"))
+    except ValueError as error:
         show.fail(error)
     wheels = list(out_dir.glob("*.whl"))
     size = text.bytes_(sum(path.stat().st_size for path in wheels))

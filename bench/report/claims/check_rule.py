@@ -110,6 +110,9 @@ def sentence_problems(templates: Sequence[str], offers: Offers, *, has_cases: bo
             yield f"the sentence has {n} words; shorten it to {MOST_WORDS}"
         if not template.rstrip().endswith((".", "!")):
             yield "the sentence has no full stop; end it with one"
+        template = " ".join(template.split())  # as it is filled in
+        if set("{}") & set(EXPRESSION.sub("", template)):
+            yield "a brace that belongs to no expression; write {{ ... }} in full, and no {% if %}"
         for inner in EXPRESSION.findall(template):
             call = CALL.fullmatch(inner)
             if call is None and inner not in CASES:

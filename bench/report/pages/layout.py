@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 
+from markdown.extensions.toc import slugify
 from markupsafe import Markup
 
 from bench.report.pages.markup import PARTS
-from bench.report.prose.shape import FENCE, FOLDED, LAST, NUMBERS, SOURCES
+from bench.report.prose.shape import FOLDED, LAST, NUMBERS, SOURCES, with_code
 
-HEADING = re.compile(r"## (.+?)(?: \{[^}]*\})?$")
-IN_PLACE = re.compile(r"\{[^}]*\.fold\b[^}]*\}$")  # at the end of a heading: fold this part where it stands
+HEADING = re.compile(r"## (.+?)(?: \{[^}]*\})?\s*$")
+ANCHOR = re.compile(r"\{[^}]*#([\w-]+)[^}]*\}\s*$")  # at the end of a heading: the id it asks for
+IN_PLACE = re.compile(r"\{[^}]*\.fold\b[^}]*\}\s*$")  # at the end of a heading: fold this part where it stands
 
 
 def sections(body: str) -> list[tuple[str, str]]:
     """Headings of second order with their text; the text before the first has an empty heading."""
     found: list[tuple[str, list[str]]] = [("", [])]
-    in_fence = False
-    for line in body.split("\n"):
-        in_fence ^= FENCE.match(line) is not None
-        heading = None if in_fence else HEADING.match(line)
+    for line, is_code in with_code(body.split("\n")):
+        heading = None if is_code else HEADING.match(line)
         if heading:
             found.append((heading.group(1), []))
         found[-1][1].append(line)
@@ -36,19 +36,24 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | 
         notes: the numbered sources of published numbers, as HTML.
     """
     open_: list[str] = []
-    folds: dict[str, str] = {}
+    folds: dict[str, list[str]] = {}
     last: list[str] = []
+    used: list[str] = []
     for name, text in sections(body):
+        head, _, content = text.partition("\n")
         if name in FOLDED:
-            folds[name] = text.partition("\n")[2].strip("\n")
-        elif IN_PLACE.search(text.partition("\n")[0]):
-            open_.append(PARTS.fold(name, text.partition("\n")[2].strip("\n")))
+            folds.setdefault(name, []).append(content.strip("\n"))
+        elif IN_PLACE.search(head):
+            named = ANCHOR.search(head)
+            anchor = named[1] if named else slugify(name, "-")
+            used.append(anchor)
+            again = f"-{used.count(anchor)}" if used.count(anchor) > 1 else ""
+            open_.append(PARTS.fold(name, content.strip("\n"), f"{anchor}{again}"))
         elif name == LAST:
             last.append(text)
         else:
             open_.append(text)
-    folded = [PARTS.fold(name, folds[name]) for name in (NUMBERS,) if folds.get(name)]
-    folded += [PARTS.fold("How we know", how)] if how else []
-    if sources := "\n\n".join(filter(None, [folds.get(SOURCES, ""), str(notes)])):
-        folded.append(PARTS.fold(SOURCES, sources))
+    parts = {NUMBERS: folds.get(NUMBERS, []), "How we know": [how], SOURCES: [*folds.get(SOURCES, []), notes]}
+    texts = {name: "\n\n".join(map(str, filter(None, given))) for name, given in parts.items()}
+    folded = [PARTS.fold(name, text, slugify(name, "-")) for name, text in texts.items() if text]
     return "\n\n".join(map(str, filter(None, [*open_, foot, *folded, *last]))) + "\n"

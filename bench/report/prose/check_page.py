@@ -18,7 +18,7 @@ from bench.report.prose import readme as prose_readme
 from bench.report.prose import source as prose_source
 from bench.report.prose.ids import REGISTRY
 from bench.report.prose.problem import CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
-from bench.report.prose.shape import FENCE, LIMITS, UNTRIED
+from bench.report.prose.shape import LIMITS, UNTRIED, with_code
 from bench.report.prose.source import Source
 from bench.report.published import cards
 from bench.report.published import figures as published
@@ -54,14 +54,11 @@ def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]
     path = source.shown
     problems = [*_check_head(source, names), *_check_decided(source, names)]
     problems += (Problem(path, *told) for told in bars.problems(source.meta, source.head, source.body, names.offers))
-    in_fence = False
-    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
-        if FENCE.match(line):
-            in_fence = not in_fence
+    for number, (line, is_code) in enumerate(with_code(source.body.splitlines()), source.n_head_lines + 1):
         problems += [Problem(path, number, found) for found in _check_calls(line, names)]
         if prose_source.is_for_readers(source.path):
             problems += [Problem(path, number, told) for told in map(lookup.misplaced, STRING.findall(line)) if told]
-        if not in_fence and not FENCE.match(line):
+        if not is_code:
             problems += [Problem(path, number, found) for found in numbers.check_numbers(line, names, root)]
             alone = (f'"faster" without "than": {sentence!r}; say than what' for sentence in numbers.unlike(line))
             problems += [Problem(path, number, found) for found in alone]

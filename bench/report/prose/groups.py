@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bench.report.prose.shape import with_code
 from bench.report.prose.source import Source
 
 # Value of ``group`` in an answer's front matter -> its heading. The values are permanent: anchors are made of them.
@@ -35,7 +36,6 @@ def heading(group: str) -> str:
     return GROUPS.get(group, UNGROUPED)
 
 
-FENCED = re.compile(r"^\s*(```|~~~).*?^\s*\1[^\n]*$", re.S | re.M)
 # What is no prose, or reads as one word: logic of templates, comments, tags; then calls and code.
 SILENT = re.compile(r"\{%.*?%\}|<!--.*?-->|<[^>]*>|\{[#.:][^}]*\}", re.S)
 SPOKEN = re.compile(r"\{\{.*?\}\}|`[^`]*`", re.S)
@@ -59,7 +59,7 @@ class Reading(NamedTuple):
 
 def sentences(markdown: str) -> list[str]:
     """Sentences of a page's prose, marks removed; a call or a piece of code is the one word "It"."""
-    text = FENCED.sub("", markdown)
+    text = "\n".join(line for line, is_code in with_code(markdown.splitlines()) if not is_code)
     text = LINK.sub(r"\1", SPOKEN.sub("It", SILENT.sub("", text)))
     found: list[str] = []
     for line in text.splitlines():

@@ -14,12 +14,12 @@ from markdown.extensions.toc import slugify
 from bench import REPOSITORY as ROOT
 from bench.report.prose import groups
 from bench.report.prose.problem import EXPRESSION, Known, Problem
-from bench.report.prose.shape import FENCE
+from bench.report.prose.shape import with_code
 
 # Links between pages: [words](target), the target without spaces.
 PAGE_LINK = re.compile(r"\]\(([^)\s]+)\)")
 EXPLICIT_ANCHOR = re.compile(r"\{:? *#([\w-]+)[^}]*\}|\bid=\"([\w-]+)\"")
-HEADING = re.compile(r"^(#{1,6}) (.+?)\s*(?:\{:? *#[^}]*\})?\s*$")
+HEADING = re.compile(r"^(#{1,6}) (.+?)\s*(?:\{:? *[#.][^}]*\})?\s*$")
 # Pages made by the build, by folder; "workloads" has one for each workload.
 GENERATED = (
     *(f"{folder}/index.md" for folder in ("evidence", "gpus", "machines", "workloads")),
@@ -31,8 +31,8 @@ GENERATED = (
 def anchors(text: str) -> frozenset[str]:
     """Anchors of a page: its headings as the site writes them, and those that it names itself."""
     found = {one or other for one, other in EXPLICIT_ANCHOR.findall(text)}
-    for line in groups.FENCED.sub("", text).splitlines():
-        if heading := HEADING.match(line):
+    for line, is_code in with_code(text.splitlines()):
+        if not is_code and (heading := HEADING.match(line)):
             words = re.sub(r"\]\([^)]*\)|[`*\[]", "", EXPRESSION.sub("", heading.group(2)))
             found.add(slugify(words, "-"))
     return frozenset(found)
@@ -41,10 +41,8 @@ def anchors(text: str) -> frozenset[str]:
 def check_links(path: str, text: str, sources: Mapping[str, str], names: Known, root: Path = ROOT) -> list[Problem]:
     """Links of a page that lead nowhere: to no page, to no heading of it, or to an address that is none."""
     problems: list[Problem] = []
-    in_fence = False
-    for number, line in enumerate(text.splitlines(), 1):
-        in_fence ^= FENCE.match(line) is not None
-        for target in () if in_fence else PAGE_LINK.findall(re.sub(r"`[^`]*`", "", line)):
+    for number, (line, is_code) in enumerate(with_code(text.splitlines()), 1):
+        for target in () if is_code else PAGE_LINK.findall(re.sub(r"`[^`]*`", "", line)):
             wrong = foreign(target) if ":" in target.partition("/")[0] else _near(path, target, sources, names, root)
             problems += [Problem(path, number, f"link to {target!r}: {wrong}")] if wrong else []
     return problems

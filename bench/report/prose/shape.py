@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench.report.prose.problem import Problem
 from bench.report.prose.source import Source
 
-FENCE = re.compile(r"^\s*(```|~~~)")
+FENCE = re.compile(r"^\s*(`{3,}|~{3,})([^`]*)$")
 # How a page says what it does not rest on. A page with limits has at least one such sentence.
 LIMITS = "## When this is wrong"  # of a guide
 UNTRIED = re.compile(
@@ -60,14 +60,23 @@ def check_belief(source: Source) -> list[Problem]:
 def sections(source: Source) -> list[tuple[str, list[tuple[int, str]]]]:
     """Headings with their lines and the numbers of these, without fences; what stands above the first has no name."""
     found: list[tuple[str, list[tuple[int, str]]]] = [("", [])]
-    in_fence = False
-    for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
-        is_mark = FENCE.match(line) is not None
-        in_fence ^= is_mark
-        if not in_fence and not is_mark and line.startswith("## "):
+    for number, (line, is_code) in enumerate(with_code(source.body.splitlines()), source.n_head_lines + 1):
+        if not is_code and line.startswith("## "):
             found.append((line.removeprefix("## "), []))
-        found[-1][1].append((number, line if not in_fence and not is_mark else "```"))
+        found[-1][1].append((number, "```" if is_code else line))
     return found
+
+
+def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether it is fenced code, which ends at a mark of the same sign, as long at least, and alone."""
+    begun = ""
+    for line in lines:
+        mark = FENCE.match(line)
+        yield line, bool(begun or mark)
+        if mark and not begun:
+            begun = mark[1]
+        elif mark and mark[1].startswith(begun) and not mark[2].strip():
+            begun = ""
 
 
 def _section_problems(name: str, lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:

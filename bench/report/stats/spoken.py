@@ -37,7 +37,7 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
 
     ``noun`` is what a rate counts.
     """
-    if is_wide(value) and math.isfinite(value.value):
+    if is_wide(value) and math.isfinite(value.value) and math.isfinite(value.low):
         scale, unit = _unit(value, noun)
         error_frac = FAR_ERROR_FRAC if 2 * value.low < value.high < math.inf else NEAR_ERROR_FRAC
         low = _end(value.low / scale, error_frac)
@@ -59,7 +59,9 @@ def middle(value: Estimate, noun: str = "samples") -> str:
 
 
 def seconds(value_s: float) -> str:
-    """A duration in words: 312 becomes "5.2 minutes"."""
+    """A duration in words: 312 becomes "5.2 minutes"; infinity becomes "not reached"."""
+    if not math.isfinite(value_s):
+        return fmt.NOT_REACHED
     scale, unit = _time(value_s)
     shown = fmt.number(value_s / scale, N_DIGITS)
     return f"{shown}{_plural(unit, shown)}"
@@ -93,7 +95,8 @@ def _unit(value: Estimate, noun: str) -> tuple[float, str]:
 
 
 def _time(value_s: float) -> tuple[float, str]:
-    return next((scale, f" {name}") for scale, name, limit in _TIMES if fmt.rounded(abs(value_s), N_DIGITS) < limit)
+    size = fmt.rounded(abs(value_s), N_DIGITS)
+    return next((scale, f" {name}") for scale, name, limit in _TIMES if 0 < size < limit or (size, scale) == (0, 1.0))
 
 
 def _scaled(value: float, scales: tuple[tuple[float, str], ...]) -> tuple[float, str]:

@@ -4,6 +4,7 @@
 const ROOT = new URL("../../", import.meta.url);
 const READ = 20; // best pages by their words, whose kind then counts
 const SHOWN = 10;
+const MOST_WORDS = 30; // of a question; of a pasted page the first tell what it is about
 const LEAST = 0.25; // of the best page's score
 
 const pagefind = await import(new URL("pagefind/pagefind.js", ROOT));
@@ -78,7 +79,7 @@ function terms(question) {
     rest = rest.replace(` ${typed} `, " ");
     asked.push(instead);
   }
-  const typed = rest.split(" ").filter(Boolean);
+  const typed = [...new Set(rest.split(" ").filter(Boolean))].slice(0, MOST_WORDS);
   const kept = telling(typed);
   return asked.concat((asked.length || kept.length ? kept : typed).map(meant));
 }

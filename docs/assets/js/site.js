@@ -3,10 +3,18 @@
 
 "use strict";
 
+/** The element that the address points at; none where there is none, or where it cannot be read ("#100%"). */
+function addressed() {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null;
+  }
+}
+
 /** Opens the collapsed sections around the element that the address points at. */
 function openTarget() {
-  const id = decodeURIComponent(location.hash.slice(1));
-  const target = id && document.getElementById(id);
+  const target = addressed();
   if (!target) return;
   let closed = false;
   for (let node = target; node; node = node.parentElement) {
@@ -192,7 +200,7 @@ function filterLedger() {
   }
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = addressed();
   if (asked.size || !target) apply();
   else shown.textContent = `${entries.length} claims`;
 }

@@ -235,7 +235,7 @@ class Tool {
       for (const file of files) {
         if (file.size > MOST_BYTES) throw new Error(`${file.name} is too large`);
         if (/\.json$/i.test(file.name)) texts.push(await file.text());
-        else texts.push(...untar(new Uint8Array(await new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer())));
+        else texts.push(...untar(await unzipped(file)));
       }
       const records = texts.map((text) => JSON.parse(text));
       this.mine = ratesOf(this.data, records);
@@ -282,6 +282,14 @@ function together(rows) {
   const groups = new Map();
   for (const row of rows) groups.set(row.why ?? row.id, [...(groups.get(row.why ?? row.id) ?? []), row]);
   return [...groups.values()];
+}
+
+async function unzipped(file) {
+  try {
+    return new Uint8Array(await new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+  } catch {
+    throw new Error(`${file.name} is not compressed by gzip`); // the browser's words are of a failed fetch
+  }
 }
 
 function dollars(value) {
