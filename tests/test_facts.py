@@ -369,7 +369,7 @@ def test_every_fact_the_pages_use_is_measured_on_a_full_store():
     # The factories have no such variant on every backend, and no such workload at all.
     not_invented = {"cnn-digits", "transformer-text-large", *(set(registry.workloads()) - set(INVENTED))}
     not_invented |= {"sessions-overlap", "machine-drift"}  # and -enough: they need a second session of one machine
-    not_invented |= {"call-styles-predict-on-batch", "resnet50-one-image"}
+    not_invented |= {"call-styles-predict-on-batch", "resnet50-one-image", "transfer-2000-all-job-time"}
     not_invented |= {"bfloat16-", "float16-"}  # an invented CPU computes in strict float32
 
     not_invented |= {*by_card.SPEEDS, *by_card.costs()}  # of cards by name, none of which is invented

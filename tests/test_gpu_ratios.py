@@ -85,5 +85,5 @@ def test_every_ratio_of_the_devices_names_batch_and_precision_of_both_sides(site
     for verdict_id in ("gpu-is-always-faster", "gpu-is-a-hundred-times-faster", "good-cpu-is-nearly-as-fast",
                        "cpu-trains-many-times-faster", "lstm-gains-nothing", "low-meter-means-broken"):  # fmt: skip
         assert all(ARMS.search(case.name) for case in site.judge(verdict_id).cases), verdict_id
-    sentence = site.judge("only-for-training").sentence
+    sentence = site.judge("only-for-training").tally
     assert sentence.startswith("For inference with ResNet-50, 224 px, batch ") and "an NVIDIA H200 is" in sentence

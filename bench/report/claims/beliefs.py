@@ -95,14 +95,14 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     basis = belief.basis
     if belief.judge:
         outcome, parts, rule = by_jobs.JUDGES[belief.judge](evidence)
-        if outcome == "not measured" and belief.unknown:
-            parts = (Part(belief.unknown),)
     elif belief.row:
         outcome, parts, rule = _stated(belief)
     else:
         outcome, cases, rule, basis = make.decided(belief, evidence)
         parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
-    template = belief.said.get(outcome, "") if outcome != "not measured" else ""
+    template = belief.said.get(outcome, "")
+    if outcome == "not measured" and belief.judge:
+        template = belief.unknown
     template = template if sentence.is_known(template, evidence) else ""
     return Verdict(
         id=verdict_id,
