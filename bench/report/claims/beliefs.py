@@ -100,9 +100,9 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
     else:
         outcome, cases, rule, basis = make.decided(belief, evidence)
         parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
-    template = belief.said.get(outcome, "")
-    if outcome == "not measured" and belief.judge:
-        template = belief.unknown
+    template = belief.unknown if belief.judge else ""
+    if outcome != "not measured":
+        template = belief.said.get(outcome, "")
     template = template if sentence.is_known(template, evidence) else ""
     return Verdict(
         id=verdict_id,
