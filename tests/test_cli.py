@@ -55,8 +55,11 @@ def script(*arguments, **options):
         (["--repeats", "9" * 30], ["--repeats", "less than or equal to 1000"]),
         (["--seed", "-1"], ["--seed", "greater than or equal to 0"]),
         (["--cell", "nothing"], ["unknown cell 'nothing'"]),
-        (["--cell", ""], ["--cell names no cell", "its id"]),
-        (["--cell", " , "], ["--cell names no cell"]),
+        (["--cell", ""], ["an option names nothing, got ''"]),
+        (["--only", " , "], ["an option names nothing", "leave the option out"]),
+        (["--backend", ""], ["an option names nothing"]),
+        (["--device", ","], ["an option names nothing"]),
+        (["--threads", ""], ["an option names nothing"]),
         (["--nonsense"], ["No such option"]),
     ],
 )

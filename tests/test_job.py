@@ -589,6 +589,10 @@ def test_a_reader_loads_what_a_measurement_wrote_and_nothing_is_sent(
     broken.write_text("{<script>")
     opened.page.locator("input[type=file]").set_input_files(broken)
     opened.page.wait_for_selector(".job-sentence:has-text('This is no file')")
+    unpacked = tmp_path / "results.tgz"
+    unpacked.write_text("<img src=x onerror=alert(1)>")
+    opened.page.locator("input[type=file]").set_input_files(unpacked)
+    opened.page.wait_for_selector(".job-sentence:has-text('results.tgz is not compressed by gzip')")
     assert before == opened.asked and [] == opened.problems
     opened.close()
 

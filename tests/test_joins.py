@@ -86,3 +86,24 @@ def test_a_band_says_how_the_own_machine_stands_to_ours(step_s: float, words: st
         assert 'class="yours"' not in render.render(alone, alone.sources[page])[1]
     pages = machine_pages.machine_pages(joined)
     assert "{ #beside }" in pages["machines/local-own-2c.md"] and words in plain.plain(pages["machines/index.md"])
+
+
+@pytest.mark.parametrize(
+    ("own", "band", "n_machines"),
+    [
+        ({"workload": "matmul"}, "Your machine. What was measured on it", "2 machines"),
+        ({"workload": "resnet50", "status": "failed", "reason": "it broke"}, "", "1 machine"),
+    ],
+)
+def test_an_own_machine_with_nothing_to_set_beside_ours_promises_nothing(own, band, n_machines, monkeypatch):
+    monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
+    ours = factories.make_session_results([factories.make_record("resnet50", step_s=1.0)])
+    records = [factories.make_record(**own)]
+    yours_ = factories.make_session_results(records, machine=factories.make_machine("own-2c"), is_local=True)
+    site = context.Site(source.DOCS, factories.make_evidence(ours, yours_))
+
+    body = plain.plain(render.render(site, site.sources["index.md"])[1])
+
+    assert f"Measured on {n_machines}" in body and "Yours beside ours" not in body
+    assert body.startswith(band) and (band or "Your machine" not in body)
+    assert n_machines == site.fact("n-machines").text

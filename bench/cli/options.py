@@ -88,7 +88,7 @@ def with_cells(options: Options, wanted: Sequence[str]) -> Options:
         ValueError: none is named.
     """
     refused: registry.UnknownNameError | None = None
-    for profile in dict.fromkeys((options.profile, *OTHER_PROFILES)) if wanted else ():
+    for profile in dict.fromkeys((options.profile, *OTHER_PROFILES)):
         known = _cells(options, wanted, profile)
         try:
             cells = [names.find(name, known) for name in wanted]
@@ -97,7 +97,7 @@ def with_cells(options: Options, wanted: Sequence[str]) -> Options:
         else:
             ids = tuple(cell.id for cell in cells)
             return for_cells(replace(options, profile=profile, cell_ids=ids), cells)
-    raise refused or ValueError("--cell names no cell; write its id, or words such as 'resnet50 train b8'")
+    raise refused or ValueError("--cell names no cell")
 
 
 def for_cells(options: Options, cells: Sequence[Cell]) -> Options:
@@ -158,8 +158,15 @@ def machine_name(value: str) -> str:
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:
-    """Names given one by one or separated by commas."""
-    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+    """Names given one by one or separated by commas.
+
+    Raises:
+        ValueError: an option was given and names nothing, such as an empty variable of a shell.
+    """
+    names = tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+    if values and not names:
+        raise ValueError(f"an option names nothing, got {', '.join(values)!r}; write a name or leave the option out")
+    return names
 
 
 def threads(values: list[str] | None) -> tuple[int, ...]:

@@ -241,5 +241,5 @@ def advice(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"
     if error.errno == errno.ENOENT:
-        return "the folder is gone; go on with --resume, in a new session"
+        return "the folder is gone (--resume begins a new session) or cannot be made (name another with --results)"
     return "choose another folder with --results"

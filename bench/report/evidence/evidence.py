@@ -62,10 +62,14 @@ class Evidence:
         return max((s for s in self._answering if not s.is_local), key=self._rank, default=None)
 
     @cached_property
+    def measured(self) -> tuple[SessionResults, ...]:
+        """Sessions in which at least one cell gave a result."""
+        return tuple(session for session in self.sessions if self._n_measured(session))
+
+    @cached_property
     def _answering(self) -> tuple[SessionResults, ...]:
         """Sessions that may speak: something was measured, and not at the smoke size unless there is nothing else."""
-        measured = tuple(session for session in self.sessions if self._n_measured(session))
-        return tuple(session for session in measured if session.session.profile != "smoke") or measured
+        return tuple(session for session in self.measured if session.session.profile != "smoke") or self.measured
 
     @cached_property
     def shown(self) -> tuple[SessionResults, ...]:

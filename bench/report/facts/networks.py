@@ -71,9 +71,14 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     return Found(fmt.count(n)) if n else None
 
 
-@fact.fact("n-machines", "machines this build rests on", "Counted: different machine ids.", of_all=True)
+@fact.fact(
+    "n-machines",
+    "machines this build rests on",
+    "Counted: different machine ids, of sessions with a result.",
+    of_all=True,
+)
 def _(evidence: Evidence, session: SessionResults) -> Found | None:
-    n = len({s.machine.id for s in evidence.sessions})
+    n = len({s.machine.id for s in evidence.measured})
     return Found(f"{n} machine{'s' if n != 1 else ''}") if n else None
 
 

@@ -179,7 +179,7 @@ def _hero(site: Site, source: Source, body: str) -> str:
     """The home page's first paragraphs as its opening, with how much stands behind them."""
     match = re.search(r"^(?=<figure|<div|## |\|)", body, re.M)
     opening, rest = (body[: match.start()], body[match.start() :]) if match else (body, "")
-    sessions = site.evidence.sessions
+    sessions = site.evidence.measured
     where = VERDICT.nothing_measured()
     if sessions:
         where = VERDICT.measured_on(
