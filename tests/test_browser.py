@@ -299,8 +299,8 @@ def test_an_address_that_cannot_be_read_opens_the_page_as_it_is(browser, address
     watched.open(f"articles/{query}")
 
     assert watched.page.locator(".ledger-filters output").inner_text().endswith(" claims")
-    watched.page.keyboard.press("Tab")
-    watched.page.evaluate("document.querySelector('a.pub-value').dispatchEvent(new Event('focusin', {bubbles: true}))")
+    number = "document.querySelector('a:is(.num, .est, .pub-value)[title]')"
+    watched.page.evaluate(f"{number}.dispatchEvent(new Event('focusin', {{bubbles: true}}))")
     assert 1 <= watched.page.locator("a[data-full]").count(), "the rest of the script ran"
     assert [] == watched.problems
     watched.context.close()
