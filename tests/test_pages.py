@@ -270,7 +270,7 @@ def test_a_local_session_leads_and_is_told_apart(sites):
     built = sites.built("full")
 
     assert "machines/local-own-4c.md" in built
-    assert "<strong>this machine</strong>" in built["index.md"]
+    assert "yours among them" in built["index.md"]
     assert any(path.startswith("evidence/local-own-4c/2026-11-05/") for path in built)
 
 
