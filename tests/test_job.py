@@ -176,18 +176,6 @@ def address(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
 def script(browser: Any, address: str) -> Iterator[Any]:
     """Evaluates an expression in which ``math`` is the script, ``data`` the file and ``given`` what is passed."""
     page = browser.new_page()

@@ -231,7 +231,8 @@ def short_answer(site: Site, source: Source, body: str) -> str:
     if source.meta.get("verdict"):
         verdict = site.judge(str(source.meta["id"]))
         resting = f" ({claims_rule.RESTING[verdict.basis]})" if verdict.basis != "records" else ""
-        return plain.plain(f"{verdict.outcome.capitalize()}{resting}. {Voice(site, source.path).sentence(verdict)}")
+        word = plain.plain(PARTS.badge(verdict.outcome)).capitalize()
+        return plain.plain(f"{word}{resting}. {Voice(site, source.path).sentence(verdict)}")
     return plain.plain(plain.first_paragraph(body))
 
 
