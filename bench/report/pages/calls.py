@@ -277,9 +277,8 @@ class Voice:
         """What a rule says today: badge, sentence, rule."""
         verdict = self.site.judge(verdict_id)
         self.verdicts.append(verdict)
-        return VERDICT.verdict(
-            verdict.outcome, PARTS.badge(verdict.outcome), self.site.basis(verdict), self.sentence(verdict)
-        )
+        said = plain.inline(self.sentence(verdict), self.page, self.page)  # its author's Markdown, within HTML
+        return VERDICT.verdict(verdict.outcome, PARTS.badge(verdict.outcome), self.site.basis(verdict), said)
 
     def opening(self, answer: answers.Answer) -> Markup:
         """The sentence of an answer's outcome, as Markdown."""
