@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -120,10 +121,13 @@ class Sites:
 
         Or "gpu" and "gpu-local": the committed ones beside a planned GPU session, published or this machine's own.
         """
-        if name == "committed":
-            return ROOT / "bench" / "results"
+        committed = ROOT / "bench" / "results"
+        if name == "committed" and not (committed / "local").exists():
+            return committed
         root = self.folder / f"results-{name}"
-        if not root.exists() and name.startswith("gpu"):
+        if not root.exists() and name == "committed":  # without what the owner of this checkout measured
+            shutil.copytree(committed, root, ignore=shutil.ignore_patterns("local"))
+        elif not root.exists() and name.startswith("gpu"):
             from tests import gpu_session
 
             gpu_session.with_committed(root, gpu_session.gpu_session(local=name == "gpu-local"))

@@ -23,7 +23,7 @@ pytest.importorskip("altair")
 pytest.importorskip("polars")
 
 from bench import REPOSITORY
-from bench.records import pack, store
+from bench.records import pack
 from bench.records.store import Results
 from bench.report.estimates import card_memory, formula, jobs, networks
 from bench.report.estimates.networks import Network
@@ -34,6 +34,7 @@ from bench.report.published import cards
 from bench.report.published import figures as published
 from bench.report.stats import quantities
 from bench.workloads import registry
+from tests import committed
 from tests.factories import make_evidence, make_gpu, make_machine, make_record, make_session_results
 
 SCRIPTS = REPOSITORY / "docs/assets/js"
@@ -45,7 +46,7 @@ OURS = networks.ours()
 
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
-    return Evidence(store.load(REPOSITORY / "bench/results"), registry.workloads())
+    return committed.evidence()
 
 
 @pytest.fixture(scope="module")
