@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import http.server
-import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +18,7 @@ from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
 from tests import gpu_session
-from tests.sites import Sites
+from tests.sites import Sites, served
 
 pytestmark = pytest.mark.browser
 
@@ -67,22 +64,10 @@ QUERIES = tomllib.loads((Path(__file__).parent / "data" / "queries.toml").read_t
 FIRST_FRAC, N_SHOWN_FIRST = 55 / 60, 3
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def address(sites: Sites) -> Iterator[str]:
-    handler = functools.partial(Quiet, directory=str(sites.site("full")))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with served(sites.site("full")) as at:
+        yield at
 
 
 class Watched:

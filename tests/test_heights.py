@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sites import Sites
+from tests.sites import Sites, served
 
 pytestmark = pytest.mark.browser
 
@@ -30,25 +27,13 @@ HEIGHT = "document.documentElement.scrollHeight"
 ASIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def opened(sites: Sites, browser) -> Iterator:
     """A browser page that opens addresses of the committed site."""
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(sites.site("committed")))
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = browser.new_page(base_url=f"http://127.0.0.1:{server.server_port}/")
-    yield page
-    page.close()
-    server.shutdown()
-    server.server_close()
+    with served(sites.site("committed")) as at:
+        page = browser.new_page(base_url=at)
+        yield page
+        page.close()
 
 
 def pages(site: Path, folder: str) -> list[str]:

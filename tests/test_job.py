@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import functools
 import gzip
-import http.server
 import io
 import json
 import math
 import random
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +33,7 @@ from bench.report.stats import quantities
 from bench.workloads import registry
 from tests import committed
 from tests.factories import make_evidence, make_gpu, make_machine, make_record, make_session_results
+from tests.sites import served
 
 SCRIPTS = REPOSITORY / "docs/assets/js"
 MOST_BYTES = 60_000  # of the file, compressed
@@ -142,13 +140,6 @@ def test_the_scripts_hold_no_price_no_rate_and_no_constant_of_the_fit():
 # The script, in a browser that has nothing but the script and the file.
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def address(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("job")
@@ -168,12 +159,8 @@ def address(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Ite
         )
     body = "body { background: var(--md-default-bg-color); color: var(--md-typeset-color); font: 16px sans-serif }"
     (folder / "page.css").write_text(f"{body} a {{ color: var(--md-typeset-a-color) }}")
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with served(folder) as at:
+        yield at
 
 
 @pytest.fixture(scope="module")

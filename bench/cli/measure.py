@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
     width = max((len(known[cell_id]) for cell_id in prepared.plan.cells), default=0)
     if n_at_once > 1:
         show.progress_console.print(f"smoke: {n_at_once} runs at once, to see that they work; their times say nothing")
-    _print_skipped(prepared, show_all=show_all)
+    _print_skipped(prepared, known, show_all=show_all)
     columns = (TextColumn("running {task.description}"), BarColumn(bar_width=12), MofNCompleteColumn())
     # No refresh thread: nothing of ours may run while a child is being measured.
     bar = Progress(
@@ -177,9 +178,8 @@ def _cells(prepared: Prepared) -> list[Cell]:
     return list(cells.values())
 
 
-def _print_skipped(prepared: Prepared, *, show_all: bool) -> None:
-    """What cannot run here: each reason once, or every cell."""
-    known = names.short_names(_cells(prepared))
+def _print_skipped(prepared: Prepared, known: Mapping[str, str], *, show_all: bool) -> None:
+    """What cannot run here: each reason once, or every cell by its short name."""
     for cell, reason in prepared.plan.skipped if show_all else ():
         show.print_text(f"skipped: {known[cell.id]}: {reason}")
     n_cells = Counter(reason for _, reason in prepared.plan.skipped)
@@ -208,7 +208,7 @@ def print_plan(prepared: Prepared, *, show_all: bool = False) -> None:
         show.print_table(table)
     if show_all:
         show.print_wrapped("order of the runs: " + " ".join(str(planned.order) for planned in prepared.plan.runs))
-    _print_skipped(prepared, show_all=show_all)
+    _print_skipped(prepared, known, show_all=show_all)
     print_left_out(prepared, show_all=show_all)
     minutes = prepared.plan.estimate_s / 60
     rest = "; --all lists each" if is_long else ""

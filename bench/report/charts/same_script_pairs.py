@@ -91,7 +91,7 @@ def same_script_pairs_table(scope: TableScope) -> Draft:
     """Every published training on both devices and ours, by what a step takes the CPU."""
     rows = [
         (
-            cells.text(f"{row.network.replace('*', '×')}, batch {row.batch:g}"),  # a star is a wildcard to the search
+            cells.text(f"{row.network.replace('*', '×')}, batch {row.batch:g}"),
             Cellv(text=row.cpu, is_published=bool(row.source)),
             cells.text(row.card),
             _cell(scope, row, row.cpu_time),

@@ -66,15 +66,7 @@ def figure(voice: Voice, spec: Spec) -> Markup:
     if spec.sort:
         rows.sort(key=lambda row: -row.value)
     rows, place = _placed_once(rows)
-    kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
-    scale = Scale.of(rows)
-    return BARS.figure(
-        finding(spec, rows),
-        join([spec.shows, scale.words, place]),
-        [(row, *map(scale.at, (row.low, row.value, row.high))) for row in rows],
-        [(kind, KINDS[kind]) for kind in kinds] if kinds != ["measured"] else [],
-        scale.is_log,
-    )
+    return _drawn(finding(spec, rows), spec.shows, place, rows)
 
 
 def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Markup:
@@ -94,14 +86,22 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
         for case in reversed(drawn)
     ]
     limits = [end for end in (belief.test.at_least, belief.test.at_most) if end]
-    scale = Scale.of(rows, limits)
+    shows = belief.shows or f"Each mark: {belief.measure.rstrip(',')}."
     some = f" All: {shared}." if shared else ""
     some += f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
+    title = f"{counted(found).text} {belief.counted}"
+    return _drawn(title, f"{shows} The belief needs {belief.shown_test} (the line).", some, rows, limits, table)
+
+
+def _drawn(
+    title: str, shows: str, more: str, rows: Sequence[Row], limits: Sequence[float] = (), table: Markup | str = ""
+) -> Markup:
+    """The figure of rows: ``shows`` says what they are, ``more`` what else there is to say of them."""
+    scale = Scale.of(rows, limits)
     kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
     return BARS.figure(
-        f"{counted(found).text} {belief.counted}",
-        f"{belief.shows or f'Each mark: {belief.measure.rstrip(chr(44))}.'} "
-        f"The belief needs {belief.shown_test} (the line).{scale.words}{some}",
+        title,
+        join([shows, scale.words, more]),
         [(row, *map(scale.at, (row.low, row.value, row.high))) for row in rows],
         [(kind, KINDS[kind]) for kind in kinds] if kinds != ["measured"] else [],
         scale.is_log,

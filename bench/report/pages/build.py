@@ -68,7 +68,7 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     pages |= gpu_pages.gpu_pages(site)
     pages |= data_files.estimate_files()
     pages |= job.files(site.evidence)
-    answers = data_files.answer_entries(site, rendered)
+    answers = data_files.answer_entries(site)
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:
         asked = markup.json_ld([one for one in answers if one["kind"] == "answer"])

@@ -36,7 +36,6 @@ from bench.report.prose import heads, questions
 from bench.report.prose import source as prose_source
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
-from bench.report.stats import format as fmt
 from bench.report.tables import table as tables_table
 
 MEASURE_PAGE = "guides/gpu-in-ten-minutes.md"  # how to replace an estimate by a measurement
@@ -65,6 +64,7 @@ class Site:
         self.numbered = questions.Register()
         self.used = Used()
         self.voices: dict[str, Any] = {}
+        self.answers: dict[str, str] = {}  # of each rendered answer and belief, in one paragraph of plain text
         self._pictures: dict[str, Callable[[], str]] = {}
         self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.sessions}
@@ -134,8 +134,8 @@ class Site:
 
     def machine_words(self, session: SessionResults) -> str:
         """A machine's GPU, where one was measured, its CPU and the cores used."""
-        beside = f"{self.evidence.view(session).gpu_text()} beside " if self.evidence.view(session).has_gpu else ""
-        return f"{beside}{fmt.cpu(session.machine.cpu_model)}, {fmt.cores(session.session.n_cores_effective)}"
+        view = self.evidence.view(session)
+        return f"{view.gpu_text()} beside {view.cpu_text()}" if view.has_gpu else view.cpu_text()
 
     # Numbers.
 

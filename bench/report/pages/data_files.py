@@ -17,7 +17,7 @@ from bench.report.claims import answers, case, ledger
 from bench.report.estimates import formula, networks, rows
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, markup, render, sharing
+from bench.report.pages import addresses, markup, sharing
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
@@ -199,7 +199,7 @@ def chart_files(site: Site) -> Pages:
     return pages
 
 
-def answer_entries(site: Site, rendered: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+def answer_entries(site: Site) -> list[dict[str, Any]]:
     """All answers and beliefs, from the same objects as the pages."""
     found = []
     for path, source in site.sources.items():
@@ -214,7 +214,7 @@ def answer_entries(site: Site, rendered: Mapping[str, tuple[str, str]]) -> list[
                 "kind": "answer" if folder == "faq" else "misconception",
                 "address": addresses.url_of(path),
                 "question": source.meta.get("title"),
-                "answer": render.short_answer(site, source, rendered[path][1]),
+                "answer": site.answers[path],
                 "verdict": verdict.outcome if verdict else None,
                 "statement": _statement(verdict),
                 "resting_on": None if verdict is None else verdict.basis,

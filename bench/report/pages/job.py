@@ -57,7 +57,6 @@ AXIS = {
 }  # fmt: skip
 # Operations of a training step for each layer that a reader counts: convolutions, dense layers, blocks of attention.
 OPERATIONS_OF_LAYER = {"cnn": 2, "mlp": 3, "transformer": 24}
-FREE = "Tesla T4"  # that notebooks lend without pay
 DEFAULT_NETWORK = "resnet50 image_px=224"
 DEFAULT_BATCH = 32
 # Networks that differ in size only: up to so many times the operations, the smaller tells of the larger.
@@ -168,8 +167,10 @@ def _card(card: Card, hull: formula.Hull) -> dict[str, Any]:
     return {
         "id": card.slug,
         "name": card.name,
-        "said": f"a free {estimated.spoken(FREE)}" if card.name == FREE else fmt.with_article(_said(card)),
-        "free": card.name == FREE,
+        "said": f"a free {estimated.spoken(estimated.CARD)}"
+        if card.name == estimated.CARD
+        else fmt.with_article(_said(card)),
+        "free": card.name == estimated.CARD,
         "page": addresses.url_of(addresses.card_page(card)),
         "words": [sorted(cards.words(name)) for name in (card.name, *card.aliases)],
         "refused": {policy: formula.refusal(case, hull) for policy, case in cases.items()},
@@ -231,7 +232,7 @@ def _network(evidence: Evidence, network: Network, on_cpu: list[Measured], hull:
         "activations": network.activations,
         "parameters": network.parameters,
         "operations": network.matrix_operations,
-        "refused": formula.refusal(formula.case_of(network, cards.card(FREE), 1), hull),
+        "refused": formula.refusal(formula.case_of(network, cards.card(estimated.CARD), 1), hull),
     }
 
 
@@ -241,16 +242,10 @@ def _machines(evidence: Evidence, on_cpu: list[Measured]) -> list[dict[str, Any]
         {
             "id": key,
             "title": f"{view.cpu_text()} ({view.label})",
-            "said": "this machine" if view.described.is_local else _said_cpu(view.described),
+            "said": "this machine" if view.described.is_local else view.cores_text(),
         }
         for key, view in views.items()
     ]
-
-
-def _said_cpu(session: SessionResults) -> str:
-    """A CPU in a sentence: "2 cores of an Intel Xeon"."""
-    name = fmt.cpu(session.machine.cpu_model)
-    return f"{fmt.cores(session.session.n_cores_effective)} of {fmt.with_article(name)}"
 
 
 def _rate(one: Measured) -> dict[str, Any]:

@@ -8,22 +8,11 @@ from markdown.extensions.toc import slugify
 from markupsafe import Markup
 
 from bench.report.pages.markup import PARTS
-from bench.report.prose.shape import FOLDED, LAST, NUMBERS, SOURCES, with_code
+from bench.report.prose.shape import FOLDED, LAST, NUMBERS, SOURCES, sections
 
-HEADING = re.compile(r"## (.+?)(?: \{[^}]*\})?\s*$")
+ATTRIBUTES = re.compile(r" \{[^}]*\}\s*$")  # at the end of a heading
 ANCHOR = re.compile(r"\{[^}]*#([\w-]+)[^}]*\}\s*$")  # at the end of a heading: the id it asks for
 IN_PLACE = re.compile(r"\{[^}]*\.fold\b[^}]*\}\s*$")  # at the end of a heading: fold this part where it stands
-
-
-def sections(body: str) -> list[tuple[str, str]]:
-    """Headings of second order with their text; the text before the first has an empty heading."""
-    found: list[tuple[str, list[str]]] = [("", [])]
-    for line, is_code in with_code(body.split("\n")):
-        heading = None if is_code else HEADING.match(line)
-        if heading:
-            found.append((heading.group(1), []))
-        found[-1][1].append(line)
-    return [(name, "\n".join(lines).strip("\n")) for name, lines in found]
 
 
 def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | str = "") -> str:
@@ -39,7 +28,9 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | 
     folds: dict[str, list[str]] = {}
     last: list[str] = []
     used: list[str] = []
-    for name, text in sections(body):
+    for heading, lines in sections(body.split("\n")):
+        text = "\n".join(line for line, _ in lines).strip("\n")
+        name = ATTRIBUTES.sub("", heading).strip()
         head, _, content = text.partition("\n")
         if name in FOLDED:
             folds.setdefault(name, []).append(content.strip("\n"))

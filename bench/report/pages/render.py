@@ -97,7 +97,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
         body = _hero(site, source, body)
     answer = ""
     if folder in ("faq", "misconceptions") and name != "index.md":
-        answer = short_answer(site, source, body)
+        answer = site.answers[source.path] = short_answer(voice, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
         body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes)}\n{asked}\n"
     elif prose_source.is_for_readers(source.path):
@@ -226,13 +226,13 @@ def _provenance(site: Site, source: Source, voice: Voice) -> Markup:
     )
 
 
-def short_answer(site: Site, source: Source, body: str) -> str:
+def short_answer(voice: Voice, source: Source, body: str) -> str:
     """One paragraph of plain text: the verdict's sentence where the page has one, else its first paragraph."""
     if source.meta.get("verdict"):
-        verdict = site.judge(str(source.meta["id"]))
+        verdict = voice.site.judge(str(source.meta["id"]))
         resting = f" ({claims_rule.RESTING[verdict.basis]})" if verdict.basis != "records" else ""
         word = plain.plain(PARTS.badge(verdict.outcome)).capitalize()
-        return plain.plain(f"{word}{resting}. {Voice(site, source.path).sentence(verdict)}")
+        return plain.plain(f"{word}{resting}. {voice.sentence(verdict)}")
     return plain.plain(plain.first_paragraph(body))
 
 

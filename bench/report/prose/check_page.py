@@ -18,8 +18,8 @@ from bench.report.prose import readme as prose_readme
 from bench.report.prose import source as prose_source
 from bench.report.prose.ids import REGISTRY
 from bench.report.prose.problem import CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
-from bench.report.prose.shape import LIMITS, UNTRIED, with_code
-from bench.report.prose.source import Source
+from bench.report.prose.shape import LIMITS, UNTRIED
+from bench.report.prose.source import Source, with_code
 from bench.report.published import cards
 from bench.report.published import figures as published
 from bench.workloads import registry

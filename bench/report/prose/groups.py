@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bench.report.prose.shape import with_code
-from bench.report.prose.source import Source
+from bench.report.prose.source import Source, with_code
 
 # Value of ``group`` in an answer's front matter -> its heading. The values are permanent: anchors are made of them.
 GROUPS = {

@@ -14,7 +14,7 @@ from markdown.extensions.toc import slugify
 from bench import REPOSITORY as ROOT
 from bench.report.prose import groups
 from bench.report.prose.problem import EXPRESSION, Known, Problem
-from bench.report.prose.shape import with_code
+from bench.report.prose.source import with_code
 
 # Links between pages: [words](target), the target without spaces.
 PAGE_LINK = re.compile(r"\]\(([^)\s]+)\)")

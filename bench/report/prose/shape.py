@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from bench.report.claims.check_rule import MOST_WORDS
+from bench.report.prose.groups import LINK, MARK, SPOKEN
 from bench.report.prose.problem import Problem
-from bench.report.prose.source import Source
+from bench.report.prose.source import Source, with_code
 
-FENCE = re.compile(r"^\s*(`{3,}|~{3,})([^`]*)$")
 # How a page says what it does not rest on. A page with limits has at least one such sentence.
 LIMITS = "## When this is wrong"  # of a guide
 UNTRIED = re.compile(
@@ -23,23 +24,26 @@ FOLDED = (NUMBERS, SOURCES)
 ANSWER = (WHY, WHEN, CHECK, (NUMBERS,), (SOURCES,), LAST)
 BELIEF = ("Why people believe it", "What is true instead", CHECK, (NUMBERS,), (SOURCES,), LAST)
 OPEN = (WHY, WHEN, "Why people believe it", "What is true instead")
-ANSWER_WORDS = 25
 MOST_PARAGRAPHS, MOST_LIMITS, MOST_RELATED = 3, 4, 3
+STATEMENT = re.compile(r"\{%.*?%\}")  # of a template: logic, no prose
 FIGURE = re.compile(r"\{\{\s*(?:chart|table|bars|cases)\(|\{%\s*call\s+figure\(")
 
 
 def check_shape(source: Source, wanted: Sequence[str | tuple[str]]) -> list[Problem]:
     """Problems in the shape of an answer or a belief: sections in order, one figure, short sentences, few of all."""
     found: list[Problem] = []
-    parts = sections(source)
+    parts = sections(source.body.splitlines())
     names = [name for name, _ in parts if name]
     known = [name if isinstance(name, str) else name[0] for name in wanted]
     fits = [name for name in known if name in names or name in wanted]
     if names != fits:
         told = f"sections {', '.join(names)}; make them {', '.join(fits)}, in this order"
         found.append(Problem(source.shown, 1, told))
+    number = source.n_head_lines + 1
     for name, lines in parts:
-        found += (Problem(source.shown, line, told) for line, told in _section_problems(name, lines))
+        numbered = [(at, "```" if is_code else line) for at, (line, is_code) in enumerate(lines, number)]
+        found += (Problem(source.shown, at, told) for at, told in _section_problems(name, numbered))
+        number += len(lines)
     return found
 
 
@@ -57,26 +61,14 @@ def check_belief(source: Source) -> list[Problem]:
     return check_shape(source, BELIEF)
 
 
-def sections(source: Source) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Headings with their lines and the numbers of these, without fences; what stands above the first has no name."""
-    found: list[tuple[str, list[tuple[int, str]]]] = [("", [])]
-    for number, (line, is_code) in enumerate(with_code(source.body.splitlines()), source.n_head_lines + 1):
+def sections(lines: Iterable[str]) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Headings of second order, each with its lines and whether these are fenced code; above the first it is empty."""
+    found: list[tuple[str, list[tuple[str, bool]]]] = [("", [])]
+    for line, is_code in with_code(lines):
         if not is_code and line.startswith("## "):
             found.append((line.removeprefix("## "), []))
-        found[-1][1].append((number, "```" if is_code else line))
+        found[-1][1].append((line, is_code))
     return found
-
-
-def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Each line, and whether it is fenced code, which ends at a mark of the same sign, as long at least, and alone."""
-    begun = ""
-    for line in lines:
-        mark = FENCE.match(line)
-        yield line, bool(begun or mark)
-        if mark and not begun:
-            begun = mark[1]
-        elif mark and mark[1].startswith(begun) and not mark[2].strip():
-            begun = ""
 
 
 def _section_problems(name: str, lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -100,33 +92,32 @@ def _section_problems(name: str, lines: Sequence[tuple[int, str]]) -> Iterator[t
 
 def _paragraphs(lines: Sequence[str]) -> list[str]:
     """Blocks of text, those of statements alone left out."""
-    blocks = re.split(r"\n\s*\n", re.sub(r"\{%.*?%\}", "", "\n".join(lines[1:])))
+    blocks = re.split(r"\n\s*\n", STATEMENT.sub("", "\n".join(lines[1:])))
     return [block for block in blocks if block.strip()]
 
 
 def _long(line: str) -> str:
     """What is wrong with a line whose sentences are too long; empty where none is."""
-    plain = re.sub(r"\{%.*?%\}|^\s*(?:[-*]|\d+\.) |\[([^\]]*)\]\([^)]*\)", r"\1", line)
-    plain = re.sub(r"\{\{.*?\}\}|`[^`]*`", "it", plain)
     if line.lstrip().startswith(("|", "#", "<")):
         return ""
+    plain = SPOKEN.sub("it", LINK.sub(r"\1", MARK.sub("", STATEMENT.sub("", line))))
     n = max(len(part.split()) for part in re.split(r"(?<=[.!?:])\s+(?=[A-Z])", plain.strip()))
-    return f"a sentence has {n} words; shorten it to {ANSWER_WORDS}" if n > ANSWER_WORDS else ""
+    return f"a sentence has {n} words; shorten it to {MOST_WORDS}" if n > MOST_WORDS else ""
 
 
 def check_opening(source: Source) -> list[Problem]:
     """A guide answers in its first sentence, too, and that sentence is short."""
     for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         if n := answer_words(re.sub(r"<!--.*?-->", "", line)):
-            problem = Problem(source.shown, number, f"the first sentence has {n} words; shorten it to {ANSWER_WORDS}")
-            return [problem] if n > ANSWER_WORDS else []
+            problem = Problem(source.shown, number, f"the first sentence has {n} words; shorten it to {MOST_WORDS}")
+            return [problem] if n > MOST_WORDS else []
     return [Problem(source.shown, 1, "the page says nothing; answer in its first sentence")]
 
 
 def answer_words(line: str) -> int:
     """Words of a line's first sentence; a call or a piece of code counts as one word, a line of calls alone as none."""
-    plain = re.sub(r"\{%.*?%\}", "", line)
+    plain = STATEMENT.sub("", line)
     if not re.sub(r"\{\{.*?\}\}", "", plain).strip():
         return 0
-    plain = re.sub(r"\{\{.*?\}\}|`[^`]*`", "it", plain)
+    plain = SPOKEN.sub("it", plain)
     return len(re.split(r"(?<=[.!?])\s+(?=[A-Z])", plain.strip())[0].split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bench.report.claims.beliefs import Belief
 
 READERS = ("", "faq", "misconceptions", "guides")  # folders; "" holds the home page
 DOCS = REPOSITORY / "docs"
+FENCE = re.compile(r"^\s*(`{3,}|~{3,})([^`]*)$")
 HANDLER = YAMLHandler(fm_boundary=re.compile(r"^---\n", re.M))
 
 
@@ -83,6 +85,18 @@ def read(docs: Path, below: str = "") -> dict[str, Source]:
             at = relative.as_posix()
             sources[at] = parsed(path.read_text(encoding="utf-8"), at, f"{docs.name}/{at}")
     return sources
+
+
+def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether it is fenced code, which ends at a mark of the same sign, as long at least, and alone."""
+    begun = ""
+    for line in lines:
+        mark = FENCE.match(line)
+        yield line, bool(begun or mark)
+        if mark and not begun:
+            begun = mark[1]
+        elif mark and mark[1].startswith(begun) and not mark[2].strip():
+            begun = ""
 
 
 def beliefs(docs: Path = DOCS) -> dict[str, Belief]:

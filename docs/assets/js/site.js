@@ -350,9 +350,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeNumber();
 });
 
-// The theme opens its search as a dialog and gives it no name.
-document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
-
 addEventListener("hashchange", openTarget);
 addEventListener("DOMContentLoaded", openTarget);
 if (document.readyState !== "loading") openTarget();
