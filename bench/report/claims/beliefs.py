@@ -99,10 +99,9 @@ def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:
         outcome, parts, rule = _stated(belief)
     else:
         outcome, cases, rule, basis = make.decided(belief, evidence)
-        parts = tuple(_sentence(belief, cases, evidence)) if cases else (Part(belief.unknown),)
-    template = belief.unknown if belief.judge else ""
-    if outcome != "not measured":
-        template = belief.said.get(outcome, "")
+        parts = tuple(_sentence(belief, cases, evidence)) if cases else ()
+    is_open = outcome == "not measured" and not cases
+    template = belief.unknown if is_open else "" if outcome == "not measured" else belief.said.get(outcome, "")
     template = template if sentence.is_known(template, evidence) else ""
     return Verdict(
         id=verdict_id,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from bench.schema import Data, Reading, Variant, Workload
+from bench.schema import Data, Names, Part, Reading, Variant, Workload
 
 N_TEST_ROWS = 4_096  # tabular rows held out; the digits have their own split
 METHODS = {
@@ -44,6 +44,13 @@ SPEC = Workload(
         ),
     },
 )  # fmt: skip
+
+NAMES = Names(
+    parts=(
+        Part("small-table", "a thousand rows of a table", "rows", 1_024),
+        Part("large-table", "a hundred thousand rows of a table", "rows", 131_072),
+    )
+)
 
 
 def measure(study: Any) -> None:
