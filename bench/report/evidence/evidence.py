@@ -134,8 +134,11 @@ class Evidence:
 
     def resolve(self, refs: Iterable[CellRef]) -> tuple[tuple[SessionResults, str], ...]:
         """Session and cell id behind each address."""
-        sessions = {(self.view(session).key, session.session.id): session for session in self.sessions}
-        return tuple((sessions[ref.machine, ref.session], ref.cell) for ref in refs)
+        return tuple((self._by_address[ref.machine, ref.session], ref.cell) for ref in refs)
+
+    @cached_property
+    def _by_address(self) -> dict[tuple[str, str], SessionResults]:
+        return {(self.view(session).key, session.session.id): session for session in self.sessions}
 
     def title(self, workload: str) -> str:
         """A workload's title; its id when nobody declared it."""

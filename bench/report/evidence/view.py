@@ -57,6 +57,7 @@ class View:
         self.evidence = evidence
         self.session = session
         self._by_workload: dict[str | None, tuple[Record, ...]] = {}
+        self._picked: dict[tuple[object, ...], tuple[Record, ...]] = {}
 
     @property
     def described(self) -> SessionResults:
@@ -111,7 +112,14 @@ class View:
         return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 
     def records(self, pick: Pick = ANY) -> tuple[Record, ...]:
-        """The records of a pick, in order of their ids."""
+        """The records of a pick, in order of their ids; looked up once."""
+        *plain, params, headline, status = msgspec.structs.astuple(pick)
+        key = (*plain, None if params is None else tuple(sorted(params.items())), headline, status)
+        if key not in self._picked:
+            self._picked[key] = self._matching(pick)
+        return self._picked[key]
+
+    def _matching(self, pick: Pick) -> tuple[Record, ...]:
         wanted = {name: value for name in OF_CELLS if (value := getattr(pick, name)) is not None}
         return tuple(
             record
