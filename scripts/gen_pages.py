@@ -60,8 +60,8 @@ def unchanged(built: Mapping[str, str | bytes], frame: str) -> set[str]:
 
 
 def frame_of(nav: object, docs: Path) -> str:
-    """What stands around every page: the menu, the theme's templates, the settings, and this file."""
-    files = [ROOT / "mkdocs.yml", Path(__file__), *sorted(path for path in docs.glob("_overrides/**/*.html"))]
+    """What stands around every page: the menu, the theme's templates, the settings, and the hooks."""
+    files = [ROOT / "mkdocs.yml", *sorted((ROOT / "scripts").glob("*.py")), *sorted(docs.glob("_overrides/**/*.html"))]
     return "\n".join([repr(nav), *(path.read_text(encoding="utf-8") for path in files)])
 
 

@@ -229,6 +229,12 @@ class View:
         return cells.fastest(self.evidence.undisturbed(most_threads(same)))
 
     @cached_property
+    def control_rate(self) -> float:
+        """Operations a second of the control kernel, which every machine runs, at its fastest; 0 where none has it."""
+        controls = (run.control_before for record in self.records() for run in record.runs)
+        return max((2 * one.n**3 / min(one.seconds) for one in controls if one is not None), default=0.0)
+
+    @cached_property
     def self_test(self) -> SelfTest | None:
         """The session against itself, or None when no headline cell has two runs in each half."""
         tested = [
