@@ -62,3 +62,16 @@ def test_invented_machines_pass_the_gate(tmp_path: Path, monkeypatch: pytest.Mon
         for session in store.load(tmp_path).sessions
     )
     assert one != other
+
+
+@pytest.mark.parametrize("most", [1, 99], ids=["other processes", "this one"])
+def test_problems_are_the_same_wherever_they_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int):
+    monkeypatch.setattr(many_machines, "RECORDS", 1)
+    many_machines.write(tmp_path, 3)
+    for number in (1, 3):
+        next((tmp_path / f"m-000{number}").glob("*/machine.json")).write_text("{")
+    monkeypatch.setattr(store, "FEW_SESSIONS", most)
+
+    found = store.check(tmp_path)
+
+    assert ["m-0001", "m-0003"] == [problem.partition("/")[0] for problem in found]

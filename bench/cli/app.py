@@ -32,16 +32,15 @@ def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     """Validate every stored file; one line per problem."""
     root = _existing(results)
     problems = store.check(root)
-    found = [] if problems else store.load(root).sessions
-    n_records = sum(len(session.records) for session in found)
+    n_sessions, n_records = (0, 0) if problems else store.count(root)
     if as_json:
-        show.print_json({"problems": problems, "n_sessions": len(found), "n_records": n_records})
+        show.print_json({"problems": problems, "n_sessions": n_sessions, "n_records": n_records})
     for problem in () if as_json else problems:
         show.print_text(problem)
     if problems:
         raise typer.Exit(SOME_FAILED)
     if not as_json:
-        show.print_text(f"{n_records} records in {len(found)} sessions are valid")
+        show.print_text(f"{n_records} records in {n_sessions} sessions are valid")
 
 
 @app.command("list")

@@ -187,14 +187,14 @@ def _text_problem(value: Any, at: str, key: str = "", depth: int = 0) -> tuple[s
             below = texts.below(key, name)
             if type(item) in _DEEP and (found := _text_problem(item, f"{at}.{name}", below, depth + 1)):
                 return found
-    else:
+    elif not _DEEP.isdisjoint(map(type, value)):  # most lists hold numbers alone
         for index, item in enumerate(value):
             if type(item) in _DEEP and (found := _text_problem(item, f"{at}[{index}]", key, depth + 1)):
                 return found
     return None
 
 
-_DEEP = (str, dict, list)
+_DEEP = frozenset((str, dict, list))
 
 
 def _validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, str]:
