@@ -106,7 +106,7 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
 def _guessed(scope: TableScope, guess: estimated.Pair) -> tuple[Cellv, ...]:
     """Settings, CPU, the CPU's measured speed, the card's range and the ratio's."""
     return (
-        cells.text(f"batch {guess.record.cell.batch_size} on both"),
+        cells.text(guess.batches),
         cells.text(scope.evidence.view(guess.session).cpu_text(guess.record)),
         *cells.estimated_sides(scope, guess),
     )

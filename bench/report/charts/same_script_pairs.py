@@ -75,7 +75,7 @@ def _ours(scope: TableScope, workload: str) -> list[Row]:
                     records=(both.gpu, both.cpu))
             )  # fmt: skip
     for session in () if found else scope.leading:
-        guess = estimated.pair(scope.evidence, workload, only=session)
+        guess = estimated.pair(scope.evidence, workload, least_batch=0, only=session)
         step = None if guess is None else quantities.step_time(guess.record)
         if guess is not None and step is not None:
             found.append(

@@ -190,6 +190,8 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
     kind: claims_case.Basis = "records" if rule.facts else "published"
     if any(case.is_estimated for case in found):
         basis = kind = "estimates"
+    elif rule.facts and any(case.part.is_published for case in found):
+        basis, kind = "published figures", "published"
     outcome = claims_rule.decide(found, test, rule.needs)
     text = claims_rule.rule_text(measure, rule.needs, shown_test, rule.reason, basis=kind)
     if rule.begins:
@@ -211,8 +213,9 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit:
     for name in rule.facts:
         fact = lookup.lookup(name, evidence)
         if fact.estimate is not None:
-            refs = tuple(evidence.ref(session.records[cell]) for session, cell in fact.cells)
-            part, own = Part(fact.text, refs, is_estimated=fact.kind == "estimated"), fact.estimate
+            refs = tuple(evidence.ref(session.records[cell]) for session, cell in fact.cells if fact.figure is None)
+            is_estimated, is_published = fact.kind == "estimated", fact.kind == "published"
+            part, own = Part(fact.text, refs, is_estimated=is_estimated, is_published=is_published), fact.estimate
             found.append(Case(name=fact.title, value=own.value, low=own.low, high=own.high, part=part))
     for row in rule.rows:
         figure = published.lookup(row)

@@ -26,6 +26,7 @@ from bench.report.pages.markup import MISSING, PARTS
 from bench.report.prose.source import PageError, is_for_readers
 from bench.report.published import figures as published
 from bench.report.published import freshness
+from bench.report.published.figures import Figure
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, spoken, studies
@@ -93,7 +94,7 @@ class Voice:
         return {
             "fact": self.fact,
             "where": self.where,
-            "measured": self.measured,
+            "measured": lambda name: self.site.fact(name).measured,
             "estimated": lambda name: self.site.fact(name).kind == "estimated",
             "known": lambda name: self.site.fact(name).kind != "missing",
             "chart": self.chart,
@@ -117,8 +118,10 @@ class Voice:
             return MISSING
         if self.is_short and (told := lookup.misplaced(name)):
             raise PageError(told)
-        is_estimated, short = fact.kind == "estimated", fact.short if self.is_short else ""
-        if is_estimated:
+        short = fact.short if self.is_short else ""
+        if fact.figure is not None:
+            number = self._noted(fact.figure, short or fact.text, f"{fact.text}\n{_hint(fact)}")
+        elif fact.kind == "estimated":
             number = self.site.estimated(self.page, fact.text, _hint(fact), short=short)
         else:
             number = self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact), short=short)
@@ -127,7 +130,7 @@ class Voice:
             number = whose.hedge(is_doubted=fact.is_doubted, is_close=is_close) + number
         if where:
             return join([number, " on ", self.where(name)])
-        return join([number, self._mark("by" if is_estimated else "of", fact)])
+        return join([number, self._mark("of" if fact.measured else "by", fact)])
 
     def where(self, name: str) -> Markup:
         """The machine of a number in words; what follows is told apart from it, if it is of another."""
@@ -152,10 +155,6 @@ class Voice:
         told = [part for one in self.verdicts for part in (*one.parts, *getattr(one, "counted", ()))]
         refs = list(measured_cells(told))
         yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
-
-    def measured(self, name: str) -> bool:
-        """Whether a fact has a record."""
-        return self.site.fact(name).measured
 
     def estimate(
         self,
@@ -345,21 +344,24 @@ class Voice:
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
         figure = published.lookup(row_id)
-        self.figures.add(row_id)
-        self.site.used.figures[row_id] = figure
-        detail = addresses.href(self.page, "evidence/published.md", row_id)
-        doubt = (
-            "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
-        )
+        return self._noted(figure, figure.short if self.is_short else figure.text)
+
+    def _noted(self, figure: Figure, shown: str, told: str = "") -> Markup:
+        """A figure from elsewhere, or a number made of it of which ``told`` says what it is, with its source."""
+        self.figures.add(figure.id)
+        self.site.used.figures[figure.id] = figure
+        detail = addresses.href(self.page, "evidence/published.md", figure.id)
+        is_quiet = figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values()
+        doubt = "" if is_quiet else figure.warning
         about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
-            return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
+            return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
         note = self.notes.setdefault(
-            row_id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
+            figure.id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
         )
-        told = f"{figure.what}\n{about}"
-        return PARTS.published_noted(figure, figure.short, told, note, day, freshness.PRICE_OLD_AT_DAYS)
+        title = f"{told or figure.what}\n{about}"
+        return PARTS.published_noted(figure, shown, title, note, day, freshness.PRICE_OLD_AT_DAYS)
 
     def published_beside(self, *row_ids: str) -> Markup:
         """A list of numbers from elsewhere, each with what it is about."""

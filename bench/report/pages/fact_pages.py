@@ -30,6 +30,8 @@ def facts_page(site: Site) -> str:
     for anchor, (texts, refs) in sorted(site.used.groups.items()):
         how = "Computed from all of these cells."
         parts.append(_fact_entry(site, path, anchor, "shown in tables and verdicts", "; ".join(texts), how, refs))
+    others = [_published_entry(path, fact) for fact in known.values() if fact.figure is not None]
+    parts += ["\n## Published\n\nNot measured here: others did, on the same card.\n", *others] if others else []
     guessed = [_estimated_entry(site, path, fact) for fact in known.values() if fact.kind == "estimated"]
     parts += (
         ["\n## Estimated\n\nNot measured here: a formula says so until somebody does.\n", *guessed] if guessed else []
@@ -58,6 +60,13 @@ def _fact_entry(
 
 def _estimated_entry(site: Site, page: str, fact: facts_fact.Fact) -> Markup:
     shown, how = site.estimated(page, fact.text), f"{fact.how} {fact.note}"
+    return EVIDENCE.fact(fact.id, fact.title, shown, how, "", "")
+
+
+def _published_entry(page: str, fact: facts_fact.Fact) -> Markup:
+    assert fact.figure is not None, "only facts with a figure are published ones"
+    shown = PARTS.published_value(fact.figure.url, fact.text)
+    how = f"{fact.how} {fact.note}. Source: {fact.figure.source}, {fact.figure.date}."
     return EVIDENCE.fact(fact.id, fact.title, shown, how, "", "")
 
 

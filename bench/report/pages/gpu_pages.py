@@ -67,14 +67,14 @@ def _row(site: Site, card: Card, best: Record, own: Record | None) -> Row:
     """What the card does beside the one of these cells that it can be compared with."""
     pair = _pair(site, card, best)
     if pair is None:
-        return Row(best, None, formula.estimate(estimated.case_of(best, card, by_card.LEAST_BATCH)).range_of)
-    if pair.answer.kind == "launching":
+        return Row(best, None, formula.estimate(estimated.case_of(best, card)).range_of)
+    if pair.is_launching:
         pair = None if own is None else _pair(site, card, own)
     return Row(best, None, "no TensorFlow cell") if pair is None else Row(pair.record, pair)
 
 
 def _pair(site: Site, card: Card, record: Record) -> estimated.Pair | None:
-    return estimated.of_record(site.evidence.session_of(record), record, card.name, by_card.LEAST_BATCH)
+    return estimated.of_record(site.evidence.session_of(record), record, card.name)
 
 
 def _job(found: list[Row]) -> estimated.Pair | None:
@@ -86,7 +86,7 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
     path = addresses.card_page(card)
     voice = Voice(site, path)
     text = GPU.page(
-        least_batch=by_card.LEAST_BATCH,
+        least_batch=estimated.LEAST_BATCH,
         facts=_facts(voice, card),
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),
@@ -142,7 +142,7 @@ def _speed(site: Site, path: str, card: Card, row: Row) -> tuple[object, ...]:
 
 def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
     """One pass of ResNet-50 over ImageNet on the card: time, and price where it can be rented."""
-    if pair is None:
+    if pair is None or pair.answer is None:
         return Markup("")
     estimate, answer = functools.partial(voice.site.estimated, voice.page), pair.answer
     n_steps = jobs.steps(IMAGENET_IMAGES, pair.batch)

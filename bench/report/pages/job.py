@@ -274,12 +274,9 @@ def _card_of(one: Measured) -> str:
 
 def _published(network: Network) -> Iterator[tuple[str, str, str, float, float]]:
     """Speeds that others measured of the same network on a listed card: batch and samples a second."""
-    twin = networks.twin(network) if network.is_counted else None
-    for card in cards.often_named() if twin else ():
-        for row in rows.of(twin.id, card.name) if twin else ():
-            if row.seconds is not None and not row.left_out and row.input_from in ("", "memory"):
-                policy = POLICY_OF[row.precision]
-                yield network.id, card.slug, policy, row.batch or 0.0, row.throughput
+    for card in cards.often_named():
+        for row in rows.of_ours(network, card.name):
+            yield network.id, card.slug, POLICY_OF[row.precision], row.batch or 0.0, row.throughput
 
 
 def _scaled(on_cpu: list[Measured]) -> dict[str, float] | None:

@@ -50,7 +50,8 @@ def headline(scope: TableScope) -> Draft:
     )
     if is_estimated:
         card = fmt.with_article(estimated.CARD)
-        caption += f" What is estimated is of {card}, a free one, at the same batch in float32."
+        batch = f"the CPU's batch, or {estimated.LEAST_BATCH} where that is more"
+        caption += f" What is estimated is of {card}, a free one, in float32 at {batch}."
         rows = [tuple(cells.text("no estimate") if cell is NO_GPU else cell for cell in row) for row in rows]
     if not (has_gpu or is_estimated):
         columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]

@@ -33,7 +33,7 @@ def gpu_over_cpu(
 ) -> list[Case]:
     """The GPU's speed over the CPU's on each network, each at its fastest batch and usual precision.
 
-    Where no GPU was measured, what a free one is estimated to reach in training, at the CPU's batch.
+    Where no GPU was measured, what a free one is estimated to reach in training.
 
     Args:
         by_size: at every size that both ran instead, one batch for both.

@@ -68,5 +68,7 @@ def basis(rule: Rule, cases: Sequence[Case] = ()) -> Basis:
     """Whether a rule's cases are records of ours, published figures, or estimates of the formula."""
     if any(case.is_estimated for case in cases):
         return "estimates"
+    if any(case.part.fact and case.part.is_published for case in cases):
+        return "published"
     rooms = {MAKERS[name].__module__ for name in rule.cases if name in MAKERS}
     return "published" if rooms == {published.__name__} and not rule.facts else "records"

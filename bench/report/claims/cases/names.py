@@ -50,7 +50,7 @@ def estimated_case(evidence: Evidence, pair: Pair) -> Case:
     part = Part(
         estimated.says(pair.speedup), evidence.refs(pair.record), is_estimated=True, short=spoken.spoken(pair.speedup)
     )
-    name = f"{_task(evidence, pair.record)}, batch {pair.record.cell.batch_size}"
+    name = f"{_task(evidence, pair.record)}, {pair.batches}"
     value = pair.speedup
     return Case(name=name, value=value.value, low=value.low, high=value.high, part=part)
 
