@@ -15,7 +15,7 @@ pytest.importorskip("altair")
 
 from bench.records.store import Results
 from bench.report.claims import case
-from bench.report.estimates import formula, jobs, rows
+from bench.report.estimates import bands, formula, jobs, rows
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import estimated, graded, lookup
 from bench.report.pages import (
@@ -232,6 +232,21 @@ def test_a_published_fact_looks_like_a_published_number():
     )
     assert [] == list(voice.sessions())
     assert f'id="{fact.id}"' in fact_pages.facts_page(site()).partition("## Published")[2].partition("## Estimated")[0]
+
+
+def test_a_page_can_show_a_published_speed_by_the_id_of_its_row():
+    voice = calls.Voice(site(), "faq/small-batch.md")
+    shown, row = str(voice.published("mxnet-perf-0013")), rows.by_id()["mxnet-perf-0013"]
+
+    assert f">{row.throughput:.1f} images/s</a>" in shown and "mxnet-perf-0013" in voice.notes
+    assert row.card in shown and "batch 1" in fact_pages.published_page(site())
+
+
+def test_the_rate_of_decoded_pictures_is_that_of_the_notebooks():
+    band = bands.pictures()
+    low, high, n = map(int, re.findall(r"\d+", re.sub(r"<[^>]*>", "", str(estimate_calls.decoded()))))
+
+    assert (low, high) == (pytest.approx(band.low, rel=0.1), pytest.approx(band.high, rel=0.1)) and n == band.n
 
 
 def test_the_free_gpu_of_every_page_is_one_number():

@@ -100,6 +100,12 @@ def notebooks(path: Path = GPU / "notebooks.csv") -> tuple[Row, ...]:
     return _read(path, NOTEBOOK_COLUMNS)
 
 
+@cache
+def by_id() -> dict[str, Row]:
+    """Every published speed by its id."""
+    return {row.id: row for row in (*measured(), *notebooks())}
+
+
 def of(network: str, card: str) -> tuple[Row, ...]:
     """The published speeds of a network on a card, by their ids."""
     return _by_case().get((network, card), ())
@@ -118,7 +124,7 @@ def of_ours(mine: Network, card: str) -> tuple[Row, ...]:
 @cache
 def _by_case() -> dict[tuple[str, str], tuple[Row, ...]]:
     found: dict[tuple[str, str], list[Row]] = {}
-    for row in (*measured(), *notebooks()):
+    for row in by_id().values():
         found.setdefault((row.network, row.card), []).append(row)
     return {key: tuple(group) for key, group in found.items()}
 

@@ -147,6 +147,12 @@ def known(evidence: Evidence, workload: str, card: str = CARD, *, is_same_batch:
     return found or pair(evidence, workload, card, least_batch=0 if is_same_batch else LEAST_BATCH)
 
 
+def speed(row_id: str) -> Figure | None:
+    """A published training speed by its id; None where it is something else that was published."""
+    row = rows.by_id().get(row_id)
+    return None if row is None else figure_of(row)
+
+
 def figure_of(row: rows.Row) -> Figure:
     """A published speed as a figure, with its source."""
     network, source = networks.published()[row.network], sources()[row.source]

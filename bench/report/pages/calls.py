@@ -17,8 +17,8 @@ from bench.report.claims import answers, ledger
 from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
+from bench.report.facts import estimated, lookup
 from bench.report.facts import fact as facts_fact
-from bench.report.facts import lookup
 from bench.report.pages import addresses, bars, job, left_out, markup, plain, whose
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
@@ -145,7 +145,8 @@ class Voice:
 
     def _mark(self, kind: whose.Kind, fact: facts_fact.Fact) -> Markup:
         """What tells a number of one machine from one of another; nothing of one that all machines share."""
-        if fact.session is None or not self.is_short:
+        is_cost = bool(fact.card) and fact.estimate is None  # of a rented card, whatever the CPU
+        if fact.session is None or is_cost or not self.is_short:
             return Markup("")
         return whose.mark(kind, self.evidence.view(fact.session).key, fact.machine)
 
@@ -343,7 +344,7 @@ class Voice:
 
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
-        figure = published.lookup(row_id)
+        figure = estimated.speed(row_id) or published.lookup(row_id)
         return self._noted(figure, figure.short if self.is_short else figure.text)
 
     def _noted(self, figure: Figure, shown: str, told: str = "") -> Markup:

@@ -10,7 +10,7 @@ from bench import REPOSITORY as ROOT
 from bench.report.claims import answers, beliefs, ledger
 from bench.report.claims.cases.facts import listed
 from bench.report.claims.check_rule import Offers, line_in, named, unknown
-from bench.report.estimates import formula
+from bench.report.estimates import formula, rows
 from bench.report.facts import lookup
 from bench.report.prose import bars, groups, links, numbers, shape
 from bench.report.prose import ids as prose_ids
@@ -37,7 +37,7 @@ def known(root: Path = ROOT) -> Known:
         charts=_decorated(root / "bench/report/charts", "chart"),
         tables=_decorated(root / "bench/report", "table"),
         beliefs=prose_source.beliefs(root / "docs"),
-        figures=frozenset(published.figures()),
+        figures=frozenset(published.figures()) | frozenset(rows.by_id()),
         workloads=registry.workloads(),
         claims=frozenset(entry.id for entries in (published.claims(), published.named()) for entry in entries),
     )
@@ -150,6 +150,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "fitted": frozenset(formula.constants().counts),
         "grades": frozenset(),
         "how_sure": frozenset(),
+        "decoded": frozenset(),
         "held_out": frozenset(),
         "ranges": frozenset(),
         "refusals": frozenset(),
