@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "pictures": (
         "the step waits for pictures that a few cores decode",
-        "on two to four cores 50 to 600 images a second, whatever the GPU",
+        "on two to four cores 40 to 600 images a second, whatever the GPU",
     ),
     "strings": (
         "the step waits for text that is split inside the model",
