@@ -14,7 +14,6 @@ from bench.report.charts.paint.axes import MEASURED, PUBLISHED
 from bench.report.estimates import formula, networks
 from bench.report.estimates.networks import Network
 from bench.report.estimates.rows import Row as Figure
-from bench.report.estimates.rows import of
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.published import cards
@@ -72,21 +71,13 @@ def _rows(evidence: Evidence, workload: str) -> list[Row]:
         return []
     named = cards.often_named()
     cases = [formula.case_of(network, card, BATCH) for card in named]
-    twin, found = networks.twin(network), []
+    found = []
     for card, case, answer in zip(named, cases, formula.estimates(cases), strict=True):
-        figures = [
-            figure
-            for figure in (of(twin.id, card.name) if twin else ())
-            if figure.seconds is not None and not figure.left_out and figure.input_from != "pictures"
-            # In the arithmetic that the estimate is of, so that the two can be compared.
-            and formula.peak(formula.case_of_row(figure, network, card)) == formula.peak(case)
-            and figure.precision not in formula.HALF
-        ]  # fmt: skip
         rate = None
         if answer.kind != "refused":
             samples = estimate.single(BATCH, "samples_per_s", 0)
             rate = estimate.over(samples, marks.times_step(answer), "samples_per_s")
-        found.append(Row(card=card, answer=answer, rate=rate, figures=tuple(figures)))
+        found.append(Row(card=card, answer=answer, rate=rate, figures=formula.published(case)))
     return sorted(found, key=lambda row: -(row.rate.value if row.rate else 0.0))
 
 

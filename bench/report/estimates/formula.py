@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from bench.report.estimates import rows
 from bench.report.estimates.networks import Family, Network
 from bench.report.estimates.rows import InputFrom, Optimizer, Precision, Row
 from bench.report.published.cards import Card
@@ -213,6 +214,16 @@ def case_of_row(row: Row, network: Network, card: Card) -> Case:
         is_keras=row.is_keras,
         is_tensorflow=row.is_tensorflow,
         input_from=row.input_from,
+    )
+
+
+def published(case: Case) -> tuple[Row, ...]:
+    """What others measured of a case's network on its card in the same arithmetic, at whatever batch."""
+    return tuple(
+        row
+        for row in rows.of_ours(case.network, case.card.name)
+        if (row.precision in HALF) == (case.precision in HALF)
+        and peak(case_of_row(row, case.network, case.card)) == peak(case)
     )
 
 

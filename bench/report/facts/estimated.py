@@ -117,11 +117,10 @@ def _fastest(
 def published(evidence: Evidence, workload: str, card: str = CARD, *, is_same_batch: bool = False) -> Pair | None:
     """A workload's fastest training cell on a CPU, and what others measured on the card; None where nobody did.
 
-    Of the precision that Keras has by default there, at the batch nearest to that of the formula's case, the fastest
+    Of the arithmetic that Keras has by default there, at the batch nearest to that of the formula's case, the fastest
     of several; a card's batch differs from the CPU's unless it ``is_same_batch``.
     """
     sheet = cards.card(card)
-    precision = "tf32" if sheet.tf32 else "fp32"
     for session, record in _fastest(evidence, workload):
         mine, cpu = _network(record), quantities.throughput(record)
         if mine is None or cpu is None:
@@ -129,10 +128,8 @@ def published(evidence: Evidence, workload: str, card: str = CARD, *, is_same_ba
         batch = record.cell.batch_size if is_same_batch else max(record.cell.batch_size, LEAST_BATCH)
         near = {
             row: abs(math.log(row.batch / batch))
-            for row in rows.of_ours(mine, sheet.name)
-            if row.precision == precision
-            and row.batch
-            and (row.batch == batch if is_same_batch else row.batch >= LEAST_BATCH)
+            for row in formula.published(formula.case_of(mine, sheet, batch))
+            if row.batch and (row.batch == batch if is_same_batch else row.batch >= LEAST_BATCH)
         }
         if near:
             row = min(near, key=lambda row: (near[row], -row.throughput))
