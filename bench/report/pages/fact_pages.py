@@ -121,7 +121,7 @@ def published_page(site: Site) -> str:
     return markup.page(
         "Figures published elsewhere",
         "Numbers from elsewhere on this site, each with its source.",
-        "These were not measured here. They carry their own colour and never enter an estimate of ours.\n\n",
+        "These were not measured here. They carry their own colour and never count as ours.\n\n",
         table,
         "\n",
     )
