@@ -11,7 +11,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED, OURS
+from bench.report.charts.paint.axes import OURS
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
@@ -188,6 +188,6 @@ def _ours(scope: Scope) -> dict[str, list[Mark]]:
             refs = scope.evidence.refs(row.guess.record)
             found[row.workload][said] = marks.guessed(title, axes.ESTIMATED, ratio, said, refs)
     return {
-        workload: [*by_arms.values()] or [marks.absent(scope.title_of(workload), OURS[0], NOT_MEASURED)]
+        workload: [*by_arms.values()] or [marks.absent(scope.title_of(workload), OURS[0], fmt.NOT_MEASURED)]
         for workload, by_arms in found.items()
     }

@@ -10,7 +10,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
@@ -76,7 +75,7 @@ def jit_arms(scope: Scope) -> Picture:
         if backend == "jax":
             continue  # without its compiler JAX interprets operation by operation, which nobody trains with
         if row is None or row.gain is None or row.on is None or row.off is None:
-            found.append(marks.absent(label, series, NOT_MEASURED))
+            found.append(marks.absent(label, series, fmt.NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, row.gain, row.on, row.off))
     found = marks.drawn(found)

@@ -9,7 +9,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import surface
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -116,7 +115,7 @@ def _surface_cells(scope: Scope) -> list[Mark]:
         elif row.cpu is None:
             continue  # made for a GPU, too large to wait for on a CPU
         elif row.gpu is None or row.gain is None:
-            mark = marks.absent("", "", NOT_MEASURED)
+            mark = marks.absent("", "", fmt.NOT_MEASURED)
         else:
             mark = marks.estimated(scope, "", "", row.gain, row.gpu, row.cpu)
         of_cell = {key: mark[key] for key in ("value", "low", "high", "note", "cells")}

@@ -13,7 +13,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import beside
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import comparisons
@@ -70,7 +69,7 @@ def ours_and_theirs(scope: Scope) -> Picture:
             series = axes.series(cell.device, cell.backend)
             found.append(marks.estimated(scope, label, series, mine.ratio, *mine.records))
         if not ours:
-            found.append(marks.absent(label, "measured here", NOT_MEASURED))
+            found.append(marks.absent(label, "measured here", fmt.NOT_MEASURED))
         others = [other for other in scope.others if other.workload == f"{network} {mode}"]
         found += [marks.published(label, number, other) for number, other in enumerate(others, 1)]
     found = marks.drawn(found)

@@ -12,7 +12,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import BACKEND_NAMES, COLOURS, LINE_PX, NOT_MEASURED, TEXT_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, LINE_PX, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -66,10 +66,10 @@ def phase_times(scope: Scope) -> Picture:
         for device, backend in itertools.product(devices, backends):
             label = axes.series(device, backend) if scope.workload else scope.title_of(workload)
             found += _phases(scope, known.get((workload, device, backend)), label, device)
-    known_rows = [mark for mark in found if mark["note"] != NOT_MEASURED]
+    known_rows = [mark for mark in found if mark["note"] != fmt.NOT_MEASURED]
     late = {mark["row"]: mark["start"] or 0.0 for mark in known_rows}  # of its last phase, the steps
     found = sorted(known_rows, key=lambda mark: -late[mark["row"]]) or found[:1]
-    of_backend = "" if scope.workload else f", {BACKEND_NAMES[backends[0]]}"
+    of_backend = "" if scope.workload else f", {fmt.backend(backends[0])}"
     return Picture(
         title=_title(found),
         note=f"Where the time of a training of {N_STEADY_STEPS} steps goes{of_backend}, from starting Python.",
@@ -126,7 +126,7 @@ def _phases_in_words(scope: Scope, rows: Sequence[Mark]) -> str:
     shares = {row["row"]: row["start"] for row in rows if row["note"] is None and row["phase"] in STEADY.values()}
     what = f"Share of set-up, first step and {N_STEADY_STEPS} steady training steps{scope.place()}"
     if not shares:
-        return f"{what}: {NOT_MEASURED}."
+        return f"{what}: {fmt.NOT_MEASURED}."
     most, least = max(shares, key=lambda r: shares[r]), min(shares, key=lambda r: shares[r])
     span = f"{shares[least]:.0%} of the time ({least}) to {shares[most]:.0%} ({most})"
     return f"{what}. The steady steps begin after {span}."

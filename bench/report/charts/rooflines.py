@@ -9,7 +9,6 @@ import msgspec
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import rooflines
 from bench.report.evidence.rooflines import Band
 from bench.report.stats import format as fmt
@@ -76,7 +75,7 @@ def roofline_chart(scope: Scope) -> Picture:
     for _, label, series, row in marks.every_arm(scope, known):
         part = None if row is None or row.best is None else rooflines.share(row.record, row.best)
         if row is None or row.best is None or part is None:
-            found.append(marks.absent(label, series, NOT_MEASURED))
+            found.append(marks.absent(label, series, fmt.NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, part, row.record, row.best))
     found = marks.drawn(found)

@@ -12,7 +12,7 @@ from bench.report.charts import chart, marks
 from bench.report.charts import rooflines as rooflines_chart
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, curves, labels
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, NOT_MEASURED, TEXT_PX, WIDE_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, TEXT_PX, WIDE_PX, Layers
 from bench.report.charts.paint.labels import Plane
 from bench.report.evidence import rooflines
 from bench.report.stats import format as fmt
@@ -170,7 +170,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     layers.append(
         names.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink"]).encode(x=x, y=y, text=alt.Text("text:N"))
     )
-    layers += curves.notes([] if rows else [NOT_MEASURED], narrow=narrow)
+    layers += curves.notes([] if rows else [fmt.NOT_MEASURED], narrow=narrow)
     return axes.layered(*layers, height=height)
 
 

@@ -10,7 +10,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import BACKEND_NAMES
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
@@ -73,7 +72,7 @@ def _title(scope: Scope, found: Sequence[Mark]) -> str:
     for mark in found:
         if mark["value"] is not None and mark["series"].endswith(device):
             by_row.setdefault(mark["row"], []).append(mark)
-    names = [BACKEND_NAMES[backend] for backend in scope.backends()]
+    names = [fmt.backend(backend) for backend in scope.backends()]
     compared = [sorted(same, key=lambda mark: -mark["low"]) for same in by_row.values() if len(same) > 1]
     if not compared:
         return "How fast networks train"

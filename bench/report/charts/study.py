@@ -12,7 +12,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -157,7 +156,7 @@ def study(scope: Scope) -> Picture:
             time = None if row is None else row.value(backend)
             if record is not None and time is not None:
                 found.append(marks.estimated(scope, item.label, axes.series(device, backend), time, record))
-    found = marks.drawn(found or [marks.absent(spec.title, axes.EVERY, NOT_MEASURED)], rising=True)
+    found = marks.drawn(found or [marks.absent(spec.title, axes.EVERY, fmt.NOT_MEASURED)], rising=True)
     finding, which = _finding(found)
     return Picture(
         title=f"{spec.title}: {finding or 'time of a call'}",

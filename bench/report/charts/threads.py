@@ -10,7 +10,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -77,7 +76,7 @@ def threads(scope: Scope) -> Picture:
                 found.append(marks.estimated(scope, label, axes.series("cpu", backend), gain, *both))
     n = 0 if scope.session is None else scope.session.session.n_cores_effective
     if not found:
-        found = [marks.absent("every network", axes.EVERY, NOT_MEASURED)]
+        found = [marks.absent("every network", axes.EVERY, fmt.NOT_MEASURED)]
     found = marks.drawn(found)
     return Picture(
         title=_title(found, n),

@@ -174,7 +174,7 @@ def time_to_finish(scope: Scope) -> Picture:
     found = [mark for row in rows for mark in _marks(scope, row)]
     n_soon = sum(row.cpu_time.value <= SOON_S for row in rows)
     if not found:
-        found = [marks.absent(job.title, MEASURED["cpu"], axes.NOT_MEASURED) for job in JOBS]
+        found = [marks.absent(job.title, MEASURED["cpu"], fmt.NOT_MEASURED) for job in JOBS]
     title = f"A CPU finishes {marks.of_all(n_soon, len(rows))} familiar jobs within ten minutes"
     return Picture(
         title=title if rows else "Time to finish familiar jobs",

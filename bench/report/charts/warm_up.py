@@ -9,7 +9,6 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes
 from bench.report.charts.paint import panels as paint_panels
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.charts.paint.panels import Panel
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, traces
@@ -78,9 +77,9 @@ def warm_up(scope: Scope) -> Picture:
         series, row = axes.series(device, backend), known.get((workload, device, backend))
         if row is not None:
             panels.append((series, row[1]))
-            mark = marks.absent(series, series, NOT_MEASURED) | {"note": None, "cells": scope.evidence.refs(row[0])}
+            mark = marks.absent(series, series, fmt.NOT_MEASURED) | {"note": None, "cells": scope.evidence.refs(row[0])}
             found += [mark | {"value": point.factor, "x": point.at_s} for point in row[1].points]
-    panels = panels or [("every framework", NOT_MEASURED)]
+    panels = panels or [("every framework", fmt.NOT_MEASURED)]
     title = scope.title_of(workload) if workload else "training"
     what = f"Time of a training step over the measured one, after the first step, {title}{scope.place()}"
     return Picture(

@@ -192,23 +192,3 @@ def covered(some: Points, terms: Terms, left_out: LeftOut, name: str, group: str
         is_out = chosen & (names == one)
         inside += _inside(off[is_out], *bounds(off[chosen & ~is_out]))
     return int(chosen.sum()), inside
-
-
-class Residual(NamedTuple):
-    """A fitted row with its seconds, measured and estimated."""
-
-    row: Row
-    measured: float
-    estimated: float
-
-    @property
-    def factor(self) -> float:
-        """Measured over estimated, or the inverse, whichever is larger."""
-        return max(self.measured / self.estimated, self.estimated / self.measured)
-
-
-def residuals(some: Points, terms: Terms) -> list[Residual]:
-    """Every fitted row, the farthest off first."""
-    estimated = np.exp(fit.log_estimates(some.base, terms)).tolist()
-    found = map(Residual, some.rows, np.exp(some.log_seconds).tolist(), estimated)
-    return sorted(found, key=lambda item: -item.factor)

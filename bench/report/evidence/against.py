@@ -141,15 +141,6 @@ def twins(here: SessionResults, there: SessionResults) -> list[tuple[Record, Rec
     return pairs
 
 
-def rate_ratio(here: Record, there: Record) -> Estimate | None:
-    """That record's samples per second over this record's; None where one has no steps of its own.
-
-    Raises:
-        ComparisonError: they differ in method, workload, mode or source.
-    """
-    return quantities.ratio(there, here)
-
-
 def change(before: Record, after: Record, seconds: Quantity = quantities.step_time) -> Change:
     """Whether one machine became slower or faster on a cell: Mann-Whitney on process medians and a minimum effect.
 
@@ -315,7 +306,7 @@ def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Ro
         return _study_rows(here, there, common, same_machine=same_machine)
     ratio, problem = None, ""
     try:
-        ratio = rate_ratio(here, there)
+        ratio = quantities.ratio(there, here)
     except ComparisonError as error:
         problem = f"not comparable: {_difference(error)}"
     values = (quantities.throughput(here), quantities.throughput(there))

@@ -145,11 +145,11 @@ def versions(session: SessionResults, record: Record) -> str:
     return ", ".join(f"{name} {version}" for name, version in names if version)
 
 
-def changed_versions(older: SessionResults, newer: SessionResults) -> tuple[str, ...]:
-    """Versions of Keras and of backends that both sessions had and that differ: "keras 3.11.0, then 3.12.0"."""
+def changed_versions(older: SessionResults, newer: SessionResults) -> tuple[tuple[str, str, str], ...]:
+    """Keras and the backends of which both sessions had different versions: name, older version, newer version."""
     then, now = older.session.versions, newer.session.versions
     both = [name for name in VERSIONED if then.get(name) and now.get(name)]
-    return tuple(f"{name} {then[name]}, then {now[name]}" for name in both if then[name] != now[name])
+    return tuple((name, then[name], now[name]) for name in both if then[name] != now[name])
 
 
 def rule() -> str:

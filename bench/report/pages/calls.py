@@ -351,7 +351,7 @@ class Voice:
         doubt = (
             "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
         )
-        about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
+        about = ", ".join(part for part in (claims_case.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
             return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)

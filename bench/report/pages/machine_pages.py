@@ -148,7 +148,8 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Marku
 def _overlap_row(site: Site, page: str, found: history.Overlap) -> tuple[str, ...]:
     """Two sessions, how many of the headline intervals of both overlap, and the versions that changed between."""
     count = site.number(page, found.text, site.evidence.refs(*found.records))
-    return (found.names, count, "; ".join(history.changed_versions(found.older, found.newer)) or "equal")
+    changed = [f"{name} {then}, then {now}" for name, then, now in history.changed_versions(found.older, found.newer)]
+    return (found.names, count, "; ".join(changed) or "equal")
 
 
 def _history_rows(site: Site, page: str, found: history.History) -> Iterable[tuple[str, ...]]:

@@ -12,17 +12,16 @@ from markupsafe import Markup
 from bench import schema
 from bench.records.store import SessionResults
 from bench.report import templates
-from bench.report.charts.paint import axes
 from bench.report.claims import case, rule
 from bench.report.evidence.cells import CellRef
 from bench.report.facts import fact
 from bench.report.pages import addresses
+from bench.report.stats import format as fmt
 from bench.report.templates import inert
 from bench.schema import Record
 
 PARTS = templates.macros("parts.html.j2")
 MISSING: Markup = PARTS.missing()
-MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
 
 
@@ -69,8 +68,8 @@ def cell_words(record: Record) -> str:
     """A cell in words: what ran, with what, on what."""
     cell = record.cell
     parts = [
-        MEASURED_HERE[cell.mode],
-        f"{axes.BACKEND_NAMES[cell.backend]} on {cell.device.upper()}",
+        fmt.MODE_NAMES[cell.mode],
+        f"{fmt.backend(cell.backend)} on {cell.device.upper()}",
         cell.precision,
         f"XLA {cell.jit}",
         f"batch {cell.batch_size:,}",

@@ -14,7 +14,7 @@ from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, PARTS
+from bench.report.pages.markup import MAIN_MODE, MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time
 from bench.report.tables import table as tables_table
@@ -148,7 +148,7 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
         lacks_gpu = not any(record and record.cell.device == "gpu" for _, record in arms)
         is_gap = lacks_gpu and (has_gpu or site.evidence.gpu_session(spec.id) is None)
         if len(modes) > 1 and (arms or is_gap):
-            rows.append([MEASURED_HERE[mode].capitalize()])
+            rows.append([fmt.MODE_NAMES[mode].capitalize()])
         rows += [[name, *(voice.estimate(session, record, make, title) for title, make in columns)]
                  for name, record in arms]  # fmt: skip
         if is_gap:
@@ -176,7 +176,7 @@ def _headline_arms(
                 )
                 if record is None and (device == "gpu" or session is not site.evidence.lead):
                     continue
-                name = f"{axes.BACKEND_NAMES[backend]}, {device.upper()}"
+                name = axes.series(device, backend)
                 found.append((f"{name}, {fmt.precision(precision, device)}" if device == "gpu" else name, record))
     return found
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from bench.report.evidence.view import Pick
+from bench.report.stats import estimate, studies
 from bench.report.stats import format as fmt
-from bench.report.stats import studies
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
 from bench.report.tables.cells import NOTHING
@@ -45,7 +43,4 @@ def scaling(scope: TableScope) -> Draft:
 
 def _as_share(gain: Estimate | None, ideal: int) -> Estimate | None:
     """A gain as a share of the ideal one."""
-    if gain is None:
-        return None
-    value, low, high = (end / ideal for end in (gain.value, gain.low, gain.high))
-    return msgspec.structs.replace(gain, value=value, low=low, high=high, unit="frac")
+    return None if gain is None else estimate.mapped(gain, lambda end: end / ideal, "frac")

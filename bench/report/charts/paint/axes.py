@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from bench.report.stats import format as fmt
 from bench.report.tables.table import evidence_text
 from bench.schema import BACKENDS, DEVICES
 
@@ -16,7 +17,6 @@ WIDE_PX = 640
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 TEXT_PX = {False: 12, True: 11}  # of texts in the plot, on a desk and on a phone
-NOT_MEASURED = "not measured yet"
 EVERY = "every backend"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
 OURS = ("each at its best", "same batch, strict float32")
@@ -28,7 +28,6 @@ ESTIMATED, PUBLISHED, MEASURED = (
 )
 BAR = "M-1.1,-0.5L1.1,-0.5L1.1,0.5L-1.1,0.5Z"  # a bar as a symbol, for the legend of ranges
 
-BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
 DASHES = {"tensorflow": [1, 0], "jax": [7, 3], "torch": [2, 3]}
 
@@ -55,7 +54,7 @@ BAR_STYLE: dict[str, Any] = {
 
 def series(device: str, backend: str) -> str:
     """Name of an arm as legends show it."""
-    return f"{BACKEND_NAMES[backend]}, {device.upper()}"
+    return f"{fmt.backend(backend)}, {device.upper()}"
 
 
 Layers = dict[str, Any]  # a specification in Vega-Lite

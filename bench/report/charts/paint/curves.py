@@ -9,7 +9,8 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, NOT_MEASURED, TEXT_PX, WIDE_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, TEXT_PX, WIDE_PX, Layers
+from bench.report.stats import format as fmt
 
 NAMES_PX = {False: 13.5, True: 12.5}  # from one name at the end of a line to the next
 SIDE_PX = {False: 68, True: 84}  # left of a plot: ticks and title of the axis
@@ -72,7 +73,7 @@ def curves(
         .encode(x=x, y=y, text=alt.Text("text:N"), color=colour),
     ]
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
-    layers += notes(failed if rows else [NOT_MEASURED], narrow=narrow)
+    layers += notes(failed if rows else [fmt.NOT_MEASURED], narrow=narrow)
     return axes.layered(*layers, height=height)
 
 
