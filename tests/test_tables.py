@@ -48,7 +48,7 @@ def column(table: tables_table.Table, name: str) -> list[str]:
 
 
 def test_unknown_table_names_the_nearest(evidence: Evidence):
-    with pytest.raises(tables_table.TableError, match="course-jobs"):
+    with pytest.raises(registry.UnknownNameError, match="course-jobs"):
         make.make("coursejobs", evidence)
 
 

@@ -105,9 +105,7 @@ def estimate_against_measured(scope: Scope) -> Picture:
 
 def _paint(found: list[Mark], range_: formula.Range, *, narrow: bool) -> Layers:
     """A dot for every step over the range and the line where both are equal."""
-    ends = axes.domain(
-        [{"value": mark[key], "low": None, "high": None} for mark in found for key in ("x", "value")], log=True
-    )
+    ends = axes.domain([{"value": mark[key], "low": None, "high": None} for mark in found for key in ("x", "value")])
     x = scatter.Axis("estimated seconds of a step (log scale)", ends, axes.DECADES)
     y = scatter.Axis("measured seconds of a step (log scale)", ends, axes.DECADES)
     inside = scatter.Band(range_.low, range_.high, "estimated", "", (ends[0], ends[0]))

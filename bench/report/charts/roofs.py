@@ -126,13 +126,11 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     x = alt.X(
         "x:Q",
         title=axes.axis_title("operations per byte that must be moved (log scale)", narrow),
-        scale=axes.scale(x_domain, True),
-        axis=axes.axis(x_domain, True, narrow, known),
+        scale=axes.scale(x_domain),
+        axis=axes.axis(x_domain, narrow, known),
     )
-    y_title, y_axis = axes.axis_title(FLOP_TITLE, narrow), axes.axis(y_domain, True, narrow, known)
-    y, low = (
-        alt.Y(f"{name}:Q", title=y_title, scale=axes.scale(y_domain, True), axis=y_axis) for name in ("value", "low")
-    )
+    y_title, y_axis = axes.axis_title(FLOP_TITLE, narrow), axes.axis(y_domain, narrow, known)
+    y, low = (alt.Y(f"{name}:Q", title=y_title, scale=axes.scale(y_domain), axis=y_axis) for name in ("value", "low"))
     colour, shape = axes.colour_and_shape(styles, narrow=narrow)
     layers: list[alt.Chart] = []
     for line in lines:

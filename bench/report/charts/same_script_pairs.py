@@ -158,10 +158,10 @@ def _paint(found: list[Mark], floor: bands.Band, *, narrow: bool) -> Layers:
     """The pairs over the band of the shortest steps and the rule at one."""
     x = scatter.Axis(
         "what a step takes the CPU (log scale)",
-        axes.domain([{"value": m["x"], "low": None, "high": None} for m in found], log=True),
+        axes.domain([{"value": m["x"], "low": None, "high": None} for m in found]),
         axes.DECADES,
     )
-    y = scatter.Axis("times as fast on the GPU (log scale)", axes.domain(found, log=True), TICKS_X)
+    y = scatter.Axis("times as fast on the GPU (log scale)", axes.domain(found), TICKS_X)
     known = {name: (COLOURS["published"], shape, [1, 0]) for name, shape in FAMILIES.values()}
     known |= {"published: other": (COLOURS["published"], "diamond", [1, 0])}
     drawn = {mark["series"] for mark in found}

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.report.claims import by_jobs, sentence
 from bench.report.claims.by_jobs import Told
-from bench.report.claims.case import Basis, Decided, Outcome, Part, Verdict, VerdictError, short_source
+from bench.report.claims.case import Basis, Decided, Outcome, Part, Verdict, short_source
 from bench.report.claims.cases import make
 from bench.report.claims.check_rule import (
     HOW_TO,
@@ -82,10 +82,10 @@ def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
     """One verdict on the present evidence.
 
     Raises:
-        VerdictError: no such belief.
+        LookupError: no such belief.
     """
     if verdict_id not in beliefs:
-        raise VerdictError(unknown("verdict", verdict_id, beliefs))
+        raise LookupError(unknown("verdict", verdict_id, beliefs))
     return judged(verdict_id, beliefs[verdict_id], evidence)
 
 

@@ -21,10 +21,6 @@ Basis = Literal["records", "published", "estimates"]
 Side = Literal["agrees", "disagrees", "open"]
 
 
-class VerdictError(LookupError):
-    """A verdict that does not exist; the message names near ones."""
-
-
 class Part(msgspec.Struct, frozen=True):
     """A piece of a sentence; ``cells`` is not empty when it shows a measured number, ``figures`` for published ones."""
 

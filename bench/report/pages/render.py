@@ -6,7 +6,7 @@ import functools
 import html
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
@@ -139,14 +139,8 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     n_lines_above = source.n_head_lines
     try:
         decided = site.decide(source)
-        calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS
-        calls |= coverage_calls.calls(voice)
-        calls["grades"] = functools.partial(estimate_calls.grades, voice)
-        calls["card"] = functools.partial(gpu_pages.link, voice.page)
-        calls["doors"] = functools.partial(doors, voice)
-        calls["bars"] = functools.partial(bars.call, voice)
-        calls["figure"] = functools.partial(bars.titled, voice)
-        calls["generated_index"] = functools.partial(generated_index, voice)
+        calls = voice.calls() | estimate_calls.CALLS
+        calls |= {name: functools.partial(call, voice) for name, call in CALLS.items()}
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
         shown = templates.SOURCES.from_string(text).render(calls)
@@ -285,3 +279,16 @@ def doors(voice: Voice) -> Markup:
     """The five ways in, as cards."""
     found = [door for door in DOORS if door.start in voice.site.sources or door.start == "machines/index.md"]
     return VERDICT.doors([(addresses.href(voice.page, door.start), door.title, door.about) for door in found])
+
+
+# What a source may call beside what its voice offers: functions whose first argument is that voice.
+CALLS: dict[str, Callable[..., str]] = {
+    **ledger_calls.CALLS,
+    "bars": bars.call,
+    "card": lambda voice, name: gpu_pages.link(voice.page, name),
+    "coverage": coverage_calls.coverage,
+    "doors": doors,
+    "figure": bars.titled,
+    "generated_index": generated_index,
+    "grades": estimate_calls.grades,
+}

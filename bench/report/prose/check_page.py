@@ -27,6 +27,11 @@ from bench.workloads import registry
 KEYS = frozenset(
     "title short_title id description answer bars workloads where verdict asks order group redirect_from hide".split()
 )
+# Calls that take no id; a figure's words are its title.
+WITHOUT_NAMES = (
+    "answer bars figure doors claims_table your_job coverage flips named_table article_titles ours_and_theirs agreement"
+    " grades how_sure held_out ranges refusals"
+).split()
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
 
@@ -120,40 +125,13 @@ def _check_decided(source: Source, names: Known) -> Iterator[Problem]:
 
 
 def _check_calls(line: str, names: Known) -> Iterator[str]:
-    offers: dict[str, Collection[str]] = {
-        "answer": frozenset(),
-        "bars": frozenset(),
-        "figure": (),
-        "doors": (),
-        "fact": names.facts,
-        "where": names.facts,
-        "measured": names.facts,
-        "known": names.facts,
-        "estimated": names.facts,
-        "chart": names.charts,
-        "table": names.tables,
-        "verdict": names.beliefs,
-        "cases": names.beliefs,
-        "published": names.figures,
-        "published_beside": names.figures,
-        "rerun": names.workloads,
-        "generated_index": frozenset({"faq", "misconceptions"}),
-        "claims_table": frozenset(),
-        "your_job": frozenset(),
-        "coverage": frozenset(),
-        "flips": frozenset(),
-        "named_table": frozenset(),
-        "article_titles": frozenset(),
-        "ours_and_theirs": frozenset(),
-        "agreement": frozenset(),
-        "card": frozenset(card.name for card in cards.often_named()),
-        "fitted": frozenset(formula.constants().counts),
-        "grades": frozenset(),
-        "how_sure": frozenset(),
-        "held_out": frozenset(),
-        "ranges": frozenset(),
-        "refusals": frozenset(),
-    }
+    offers: dict[str, Collection[str]] = dict.fromkeys(WITHOUT_NAMES, ())
+    offers |= dict.fromkeys(("fact", "where", "measured", "known", "estimated"), names.facts)
+    offers |= dict.fromkeys(("verdict", "cases"), names.beliefs)
+    offers |= dict.fromkeys(("published", "published_beside"), names.figures)
+    offers |= {"chart": names.charts, "table": names.tables, "rerun": names.workloads}
+    offers |= {"generated_index": ("faq", "misconceptions"), "fitted": formula.constants().counts}
+    offers["card"] = [card.name for card in cards.often_named()]
     for expression in EXPRESSION.finditer(line):
         for call in CALL.finditer(expression.group(1) or expression.group(2)):
             name, arguments = call.groups()

@@ -22,7 +22,7 @@ def curves(
     """Lines over a logarithmic size, each point with its interval; ``is_time`` writes seconds as people say them."""
     rows = [{"line": row["series"]} | row for row in rows]
     drawn_rows = [row for row in rows if row["value"] is not None]
-    styles, domain, height = axes.styles(drawn_rows), axes.domain(rows, log=True), 250 if narrow else 320
+    styles, domain, height = axes.styles(drawn_rows), axes.domain(rows), 250 if narrow else 320
     sizes = sorted({row["x"] for row in rows}) or [1, 1024]
     pad = math.sqrt(base) if len(sizes) > 1 else base
     names = _names(drawn_rows, domain, height, narrow=narrow)
@@ -42,11 +42,11 @@ def curves(
             labels=bool(rows),
         ),
     )
-    axis = axes.axis(domain, True, narrow, rows)
+    axis = axes.axis(domain, narrow, rows)
     if is_time and drawn_rows:
         axis = axes.named_axis(axes.times(domain, narrow=narrow))
     y, low = (
-        alt.Y(f"{name}:Q", title=axes.axis_title(y_title, narrow), scale=axes.scale(domain, True), axis=axis)
+        alt.Y(f"{name}:Q", title=axes.axis_title(y_title, narrow), scale=axes.scale(domain), axis=axis)
         for name in ("value", "low")
     )
     colours, shapes, dashes = (
