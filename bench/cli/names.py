@@ -10,6 +10,8 @@ import difflib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+from bench import grouped
+from bench.records.check import size
 from bench.schema import Cell
 from bench.session import arms
 from bench.workloads import registry
@@ -23,9 +25,7 @@ def short_names(cells: Iterable[Cell]) -> dict[str, str]:
     """The short name of each cell by id, different for all of them; without a device it is the CPU's."""
     cells = list(cells)
     n_threads = _most_threads(cells)
-    alike: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        alike.setdefault((cell.workload, cell.mode), []).append(cell)
+    alike = grouped(cells, lambda cell: (cell.workload, cell.mode))
     varying = {
         key: {name for cell in group for name in cell.params if len({other.params.get(name) for other in group}) > 1}
         for key, group in alike.items()
@@ -110,8 +110,7 @@ def _is_headline(cell: Cell) -> bool:
     """Whether headlines rest on a cell's size, in any profile."""
     spec = registry.workloads().get(cell.workload)
     sizes = [] if spec is None else [v for variants in spec.variants.values() for v in variants if v.headline]
-    size = (cell.mode, cell.batch_size, cell.n_samples, cell.params)
-    return size in [(v.mode, v.batch_size, v.n_samples, v.params) for v in sizes]
+    return size(cell) in map(size, sizes)
 
 
 def _most_threads(cells: Iterable[Cell]) -> int:

@@ -19,7 +19,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.published import cards
 from bench.report.published.cards import Card
-from bench.report.stats import estimate, quantities, spoken
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
@@ -129,9 +129,7 @@ def card_ladder_table(scope: TableScope) -> Draft:
 def _guessed(row: Row, noun: str) -> Cellv:
     if row.rate is None:
         return cells.text(f"no estimate: {row.answer.reason}")
-    return Cellv(
-        text=fmt.between(row.rate, noun), short=spoken.spoken(row.rate, noun), estimate=row.rate, is_estimated=True
-    )
+    return cells.guessed(row.rate, noun)
 
 
 @chart.chart("card-ladder")

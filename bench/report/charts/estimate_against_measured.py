@@ -7,6 +7,7 @@ import statistics
 
 import msgspec
 
+from bench import grouped
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
@@ -56,11 +57,8 @@ def _rows() -> list[Row]:
 @table.table("estimate-against-measured")
 def estimate_against_measured_table(scope: TableScope) -> Draft:
     """By card how many published steps the formula was asked for, and how many lie in its range."""
-    by_card: dict[str, list[Row]] = {}
-    for row in _rows():
-        by_card.setdefault(row.card, []).append(row)
     lines = []
-    for card, same in sorted(by_card.items(), key=lambda item: -len(item[1])):
+    for card, same in sorted(grouped(_rows(), lambda row: row.card).items(), key=lambda item: -len(item[1])):
         answered = [row for row in same if row.is_answered]
         off = statistics.median(row.measured / row.answer.seconds for row in same)
         lines.append((

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from bench import grouped
 from bench.report.charts import chart, marks
 from bench.report.charts import rooflines as rooflines_chart
 from bench.report.charts.chart import Picture, Scope
@@ -147,9 +148,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
             plane.take(row["x"], row["low"] * (row["high"] / row["low"]) ** (k / 8), 4)
     # Points of one network are above each other on both devices; one name is enough.
     named = rows[-1]["series"].rpartition(", ")[2] if rows else ""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
+    groups = grouped(rows, lambda row: (row["short" if narrow else "row"], row["series"].rpartition(", ")[2]))
     joined = [
         {"x": row["x"], "value": row["value"], "group": " ".join(key)} for key, same in groups.items() for row in same
     ]

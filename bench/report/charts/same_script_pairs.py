@@ -15,7 +15,7 @@ from bench.report.charts.paint.axes import COLOURS, ESTIMATED, MEASURED, Layers
 from bench.report.estimates import bands, pairs, words
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
-from bench.report.stats import estimate, quantities, spoken
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
@@ -113,7 +113,7 @@ def _cell(scope: TableScope, row: Row, value: Estimate) -> Cellv:
     if row.source:
         return Cellv(text=fmt.estimate(value), estimate=value, is_published=True)
     if row.series == ESTIMATED and value is row.speedup:
-        return Cellv(text=fmt.between(value), short=spoken.spoken(value), estimate=value, is_estimated=True)
+        return cells.guessed(value)
     return cells.estimate(scope, value, *row.records)
 
 

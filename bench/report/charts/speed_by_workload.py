@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
+from bench import grouped
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
@@ -68,10 +69,8 @@ def speed_by_workload(scope: Scope) -> Picture:
 def _title(scope: Scope, found: Sequence[Mark]) -> str:
     """How many networks each framework trains fastest, beyond its interval, on the device that leads."""
     device = "GPU" if scope.has_gpu() else "CPU"
-    by_row: dict[str, list[Mark]] = {}
-    for mark in found:
-        if mark["value"] is not None and mark["series"].endswith(device):
-            by_row.setdefault(mark["row"], []).append(mark)
+    known = (mark for mark in found if mark["value"] is not None and mark["series"].endswith(device))
+    by_row = grouped(known, lambda mark: mark["row"])
     names = [fmt.backend(backend) for backend in scope.backends()]
     compared = [sorted(same, key=lambda mark: -mark["low"]) for same in by_row.values() if len(same) > 1]
     if not compared:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
@@ -177,10 +178,7 @@ def study(scope: Scope) -> Picture:
 
 def _finding(found: list[Mark]) -> tuple[str, str]:
     """How far the times of one backend on one device are apart at most, and which they are; empty without two."""
-    by_series: dict[str, list[Mark]] = {}
-    for mark in found:
-        if mark["value"] is not None:
-            by_series.setdefault(mark["series"], []).append(mark)
+    by_series = grouped((mark for mark in found if mark["value"] is not None), lambda mark: mark["series"])
     ends = [
         (min(same, key=lambda mark: mark["value"]), max(same, key=lambda mark: mark["value"]))
         for same in by_series.values()

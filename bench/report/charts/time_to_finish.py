@@ -19,7 +19,7 @@ from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
 from bench.report.published import cards
-from bench.report.stats import estimate, quantities, spoken
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
@@ -163,8 +163,7 @@ def _guessed(row: Row, said: str) -> Cellv:
         return MISSING
     if answer.kind == "refused":
         return cells.text(f"no estimate: {answer.reason}")
-    time = marks.times_step(answer, row.n_steps)
-    return Cellv(text=fmt.between(time), short=spoken.spoken(time), estimate=time, is_estimated=True)
+    return cells.guessed(marks.times_step(answer, row.n_steps))
 
 
 @chart.chart("time-to-finish", about_gpu=True)

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from bench import grouped
 from bench.report.estimates import networks
 from bench.report.published import cards
 from bench.report.published.sources import GPU, sources
@@ -106,9 +107,7 @@ def of(network: str, card: str) -> tuple[Row, ...]:
 
 @cache
 def _by_case() -> dict[tuple[str, str], tuple[Row, ...]]:
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in (*measured(), *notebooks()):
-        found.setdefault((row.network, row.card), []).append(row)
+    found = grouped((*measured(), *notebooks()), lambda row: (row.network, row.card))
     return {key: tuple(group) for key, group in found.items()}
 
 

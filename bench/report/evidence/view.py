@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
@@ -146,9 +147,8 @@ class View:
             if any(v.headline and v.mode == mode for record in found for v in cells.variants_of(record)):
                 return ()
             first = [record for record in found if cells.position_of(record) < len(cells.variants_of(record))]
-        groups: dict[Any, list[Record]] = {}
-        for record in sorted(first, key=cells.position_of) or found:
-            groups.setdefault(cells.variant_key(record) if first else None, []).append(record)
+        ordered = sorted(first, key=cells.position_of) or found
+        groups = grouped(ordered, lambda record: cells.variant_key(record) if first else None)
         chosen = next((g for g in groups.values() if any(r.status == "ok" for r in g)), None)
         return most_threads(chosen or next(iter(groups.values()), []))
 

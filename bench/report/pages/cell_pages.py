@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bench import schema
+from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.estimates import words
@@ -21,7 +21,6 @@ from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
-from bench.report.stats import traces as stats_traces
 from bench.schema import Record, Run
 
 EVIDENCE = templates.macros("evidence.html.j2")
@@ -36,10 +35,7 @@ def evidence_pages(evidence: Evidence, address: str) -> Pages:
     """Every evidence page, by path."""
     pages: Pages = {}
     for session in evidence.sessions:
-        by_workload: dict[str, list[Record]] = {}
-        for record in session.records.values():
-            by_workload.setdefault(record.cell.workload, []).append(record)
-        for workload, records in by_workload.items():
+        for workload, records in grouped(session.records.values(), lambda record: record.cell.workload).items():
             path = addresses.evidence_path(session, workload)
             title = f"Evidence: {records[0].spec.title} on {addresses.machine_slug(session)}, {session.session.id}"
             machine = addresses.href(path, f"machines/{addresses.machine_slug(session)}.md")
@@ -114,8 +110,8 @@ def _stored(page: str, session: SessionResults, record: Record) -> list[tuple[st
         ("Method", f"version {record.method_version}; source {record.source_hash}"),
         ("Rerun", PARTS.code(markup.rerun_line(session, cell_id))),
     ]
-    if traces := traces_of(record):
-        pairs.append(("Traces", traces))
+    if said := traces_of(record):
+        pairs.append(("Traces", said))
     if disturbed := _disturbances(session, record):
         pairs.append(("Disturbed by", "; ".join(disturbed)))
     if is_older_method(record):
@@ -198,7 +194,7 @@ def _timed_lines(run: Run) -> Iterator[str]:
         yield f"warm-up      {settled}: {_blocks(run.warmup)}"
     if run.blocks:
         yield f"blocks       steps x seconds: {_blocks(run.blocks)}{_left_out(run.n_blocks_dropped)}"
-    trace = stats_traces.classify_trace(stats_traces.trace_of(run))
+    trace = traces.classify_trace(traces.trace_of(run))
     if trace is not None:
         levels = " ".join(f"{seconds:.4g} from {start + 1}" for start, seconds in trace.levels)
         steady = "" if trace.steady_from is None else f", steady from block {trace.steady_from + 1}"

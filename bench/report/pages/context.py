@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +31,7 @@ from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import PARTS
 from bench.report.prose import groups as prose_groups
-from bench.report.prose import heads, questions
+from bench.report.prose import heads, ids, questions
 from bench.report.prose import source as prose_source
 from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
@@ -76,12 +75,7 @@ class Site:
             PageError: every problem, each with file, line and what to do.
         """
         path = self.docs / heads.REGISTRY
-        try:
-            registered = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except tomllib.TOMLDecodeError as error:
-            at = re.search(r"at line (\d+)", str(error))
-            told = f"{error}; an id stands there once, as: name = {{ page = ..., since = ... }}"
-            raise PageError(f"docs/{heads.REGISTRY}:{at.group(1) if at else 1}: {told}") from error
+        registered = ids.load_registry(path.read_text(encoding="utf-8")) if path.is_file() else {}
         offers = Offers(frozenset(lookup.names(self.evidence.workloads)), published.figures(), self.evidence.workloads)
         sources = self.sources.values()
         wrong = [
@@ -112,11 +106,8 @@ class Site:
         if not path.is_file():
             return questions.Register()
         heads_of = {name: source.meta for name, source in self.sources.items()}
-        try:
-            text = path.read_text(encoding="utf-8")
-            return questions.checked(text, f"docs/{path.name}", pages=heads_of, specs=self.evidence.workloads)
-        except questions.QuestionsError as error:
-            raise PageError(str(error)) from error
+        text = path.read_text(encoding="utf-8")
+        return questions.checked(text, f"docs/{path.name}", pages=heads_of, specs=self.evidence.workloads)
 
     # Rendering of sources.
 

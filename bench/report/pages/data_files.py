@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -36,23 +37,15 @@ BRANCH = "main"  # of the repository, in links to notebooks
 
 def fact_data(fact: facts_fact.Fact) -> dict[str, Any]:
     """A fact as data."""
-    estimate = fact.estimate
+    numbers = {name: getattr(fact.estimate, name, None) for name in ("value", "low", "high", "n", "unit")}
     return {
         "id": fact.id,
         "text": fact.text,
         "kind": fact.kind,
         "measured": fact.measured,
-        "value": None if estimate is None else _finite(estimate.value),
-        "low": None if estimate is None else _finite(estimate.low),
-        "high": None if estimate is None else _finite(estimate.high),
-        "n": None if estimate is None else estimate.n,
-        "unit": None if estimate is None else estimate.unit,
+        **{name: None if value in (math.inf, -math.inf) else value for name, value in numbers.items()},
         "cells": [markup.key_of(ref) for ref in markup.refs(fact.cells)],
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) != float("inf") else None
 
 
 def notebooks(docs: Path, repository: str = "") -> Pages:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from bench import grouped
 from bench.report import templates
 from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.evidence.view import Pick
@@ -156,10 +157,8 @@ def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
 
 def _measured(card: Card) -> Markup:
     """Speeds that others measured on it, one of each network, those with most rows first."""
-    of_network: dict[str, list[rows.Row]] = {}
-    for row in (*rows.measured(), *rows.notebooks()):
-        if row.card == card.name and row.batch:
-            of_network.setdefault(row.network, []).append(row)
+    own = (row for row in (*rows.measured(), *rows.notebooks()) if row.card == card.name and row.batch)
+    of_network = grouped(own, lambda row: row.network)
     first = sorted(of_network.values(), key=len, reverse=True)[:MOST_ROWS]
     lines = []
     for row in (max(group, key=lambda row: row.throughput) for group in first):

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench import schema
+from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
@@ -34,9 +34,7 @@ def cores(described: schema.Session) -> str:
 
 def machine_pages(site: Site) -> Pages:
     """One page per machine, and their index."""
-    by_machine: dict[str, list[SessionResults]] = {}
-    for session in site.evidence.sessions:
-        by_machine.setdefault(addresses.machine_slug(session), []).append(session)
+    by_machine = grouped(site.evidence.sessions, addresses.machine_slug)
     pages: Pages = {}
     rows = []
     for slug, sessions in sorted(by_machine.items(), key=lambda item: (not item[1][0].is_local, item[0])):

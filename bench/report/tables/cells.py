@@ -62,6 +62,11 @@ def estimate(scope: TableScope, estimate: Estimate | None, *records: Record | No
     )
 
 
+def guessed(value: Estimate, noun: str = "samples") -> Cellv:
+    """A cell of an estimated range."""
+    return Cellv(text=fmt.between(value, noun), short=spoken.spoken(value, noun), estimate=value, is_estimated=True)
+
+
 def failed(scope: TableScope, record: Record | None) -> Cellv:
     """Status and reason of a record without result; "not measured yet" when there is no record."""
     if record is None:

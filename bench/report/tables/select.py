@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, view
 from bench.report.evidence.view import Pick
@@ -148,9 +149,7 @@ def all_but_precision(record: Record) -> tuple[Any, ...]:
 
 def groups(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
     """Items with equal keys together, in order of the keys."""
-    found: dict[Any, list[Any]] = {}
-    for item in items:
-        found.setdefault(key(item), []).append(item)
+    found = grouped(items, key)
     return [found[name] for name in sorted(found)]
 
 
