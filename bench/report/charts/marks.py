@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from bench.report.charts.chart import Other, Scope
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import EVERY
 from bench.report.estimates import formula
 from bench.report.evidence.cells import CellRef, is_headline
 from bench.report.evidence.view import Pick
@@ -136,7 +135,7 @@ def drawn(found: list[Mark], *, rising: bool = False) -> list[Mark]:
             value = mark["value"] if rising else -mark["value"]
             best[mark["row"]] = min(best.get(mark["row"], math.inf), value)
     kept.sort(key=lambda mark: best.get(mark["row"], math.inf))
-    return kept or [mark | {"series": EVERY} for mark in found[:1]]
+    return kept or [mark | {"series": axes.EVERY} for mark in found[:1]]
 
 
 def of_all(n: int, total: int) -> str:

@@ -16,8 +16,6 @@ from bench.report.charts.paint.axes import COLOURS, LINE_PX, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
-from bench.report.tables.table import MACHINE, Draft, TableScope
 from bench.schema import DEVICES, PHASES, Device, Phase, Record
 
 # One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
@@ -37,7 +35,7 @@ PHASE_NAMES: dict[Phase, str] = {
 
 
 @table.table("phase-times")
-def phase_times_table(scope: TableScope) -> Draft:
+def phase_times_table(scope: table.TableScope) -> table.Draft:
     """Where the time of one training process goes, phase by phase."""
     rows = []
     first = msgspec.structs.replace(scope, sessions=scope.leading)
@@ -45,13 +43,13 @@ def phase_times_table(scope: TableScope) -> Draft:
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured
         if record is None:
-            phases = [cells.failed(scope, arm.record), *[NOTHING] * (len(PHASES) - 1)]
+            phases = [cells.failed(scope, arm.record), *[cells.NOTHING] * (len(PHASES) - 1)]
         else:
             phases = [cells.estimate(scope, quantities.phase_time(record, phase), record) for phase in PHASES]
         rows.append((machine, workload, words, *phases))
     caption = "Seconds of each phase of a training process (lower is better); the steady steps last as long as asked."
-    columns = (MACHINE, "workload", "backend", *(PHASE_NAMES[phase] for phase in PHASES))
-    return Draft(caption=caption, columns=columns, rows=rows)
+    columns = (table.MACHINE, "workload", "backend", *(PHASE_NAMES[phase] for phase in PHASES))
+    return table.Draft(caption=caption, columns=columns, rows=rows)
 
 
 @chart.chart("phase-times", about_gpu=True, of_workload=lambda scope: bool(scope.models()), place=1)

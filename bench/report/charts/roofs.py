@@ -11,15 +11,12 @@ import altair as alt
 from bench import grouped
 from bench.report.charts import chart, marks
 from bench.report.charts import rooflines as rooflines_chart
-from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, curves, labels
 from bench.report.charts.paint.axes import COLOURS, NARROW_PX, TEXT_PX, WIDE_PX, Layers
-from bench.report.charts.paint.labels import Plane
 from bench.report.evidence import rooflines
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, MODES, Cellv, Draft, TableScope
 from bench.schema import DEVICES
 
@@ -36,11 +33,11 @@ def roof_table(scope: TableScope) -> Draft:
         rests = () if roof is None or band is None else (record, band.record if roof.is_memory else best)
         rows.append((
             *cells.arm(scope, row.arm),
-            MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
+            cells.MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
             cells.estimate(scope, rooflines.achieved(record), record),
-            MISSING if roof is None else cells.estimate(scope, roof.rate, *rests),
+            cells.MISSING if roof is None else cells.estimate(scope, roof.rate, *rests),
             cells.text("" if roof is None else "memory" if roof.is_memory else "arithmetic"),
-            MISSING if part is None else cells.estimate(scope, part, *rests),
+            cells.MISSING if part is None else cells.estimate(scope, part, *rests),
         ))  # fmt: skip
     return Draft(
         caption="Operations for each byte that must be moved, counted from the layers; the rate that the measured "
@@ -56,7 +53,7 @@ def roof_table(scope: TableScope) -> Draft:
 @chart.chart(
     "roofs", about_gpu=True, of_workload=lambda scope: any(True for _ in rooflines_chart.counted(scope)), place=4
 )
-def roofs(scope: Scope) -> Picture:
+def roofs(scope: chart.Scope) -> chart.Picture:
     """Arithmetic achieved against operations per byte, below the measured ceilings of arithmetic and of memory.
 
     All workloads in training; of one workload inference, too.
@@ -79,7 +76,7 @@ def roofs(scope: Scope) -> Picture:
             mark = marks.estimated(scope, label, axes.series(arm.device, arm.backend), rate, row.record)
             found.append(mark | {"x": steep, "short": short})
     name = scope.title_of(scope.workload) if scope.workload else "training"
-    return Picture(
+    return chart.Picture(
         title=_title(found, lines, name),
         note="Below the slope memory is the limit, below the level line arithmetic. Nearer to a line is better.",
         description=_roofs_in_words(
@@ -121,7 +118,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     across = [row["x"] for row in rows] + corners or [1.0, 100.0]
     up = [row[key] for row in rows for key in ("low", "high")] + [line["flat"] for line in lines] or [1.0, 100.0]
     x_domain, y_domain = (min(across) / 2, max(across) * 2), (min(up) / 2, max(up) * 2)
-    plane = Plane(x_domain, y_domain, ((NARROW_PX if narrow else WIDE_PX) - 66, height))
+    plane = labels.Plane(x_domain, y_domain, ((NARROW_PX if narrow else WIDE_PX) - 66, height))
     styles = axes.styles(rows)
     known: Sequence[Mapping[str, Any]] = rows or [{"value": None}]
     x = alt.X(

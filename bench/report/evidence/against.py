@@ -15,7 +15,6 @@ from bench.records.store import SessionResults
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import ComparisonError, Estimate, Order
-from bench.report.stats.quantities import Quantity
 from bench.schema import Machine, Record, Session
 
 ALPHA = 0.05  # probability of a change found where there is none, per cell
@@ -141,7 +140,7 @@ def twins(here: SessionResults, there: SessionResults) -> list[tuple[Record, Rec
     return pairs
 
 
-def change(before: Record, after: Record, seconds: Quantity = quantities.step_time) -> Change:
+def change(before: Record, after: Record, seconds: quantities.Quantity = quantities.step_time) -> Change:
     """Whether one machine became slower or faster on a cell: Mann-Whitney on process medians and a minimum effect.
 
     Processes are the independent repeats; blocks within one are not. With fewer than four on each side, the exact

@@ -15,7 +15,6 @@ from bench.report.evidence import against
 from bench.report.evidence.cells import is_headline
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Record
 
 EXPECTED_FRAC = 0.9  # of the headline intervals of two sessions with equal versions should overlap
@@ -27,7 +26,7 @@ class Entry(NamedTuple):
 
     session: SessionResults
     record: Record
-    speed: Estimate
+    speed: estimate.Estimate
     row: against.Row | None
 
 
@@ -176,7 +175,7 @@ def _series(record: Record) -> tuple[str, ...]:
     return tuple(item.id for item in studies.series_of(record)) if record.spec.kind == "study" else ("",)
 
 
-def _speed(record: Record, series: str) -> Estimate | None:
+def _speed(record: Record, series: str) -> estimate.Estimate | None:
     """Samples or operations per second; of a study the seconds of a call."""
     if series:
         return studies.call_time(record, series)

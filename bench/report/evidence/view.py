@@ -12,7 +12,6 @@ from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
-from bench.report.evidence.self_test import SelfTest
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -221,7 +220,7 @@ class View:
         return cells.fastest(self.evidence.undisturbed(most_threads(same)))
 
     @cached_property
-    def self_test(self) -> SelfTest | None:
+    def self_test(self) -> self_test.SelfTest | None:
         """The session against itself, or None when no headline cell has two runs in each half."""
         tested = [
             (record, against)
@@ -232,7 +231,7 @@ class View:
             return None
         full = [pair for pair in tested if not pair[1].is_weak]
         planned = max(full, key=lambda pair: (pair[1].n_even + pair[1].n_odd, pair[0].cell.id), default=None)
-        return SelfTest(planned, tuple(tested))
+        return self_test.SelfTest(planned, tuple(tested))
 
     @property
     def has_passed_self_test(self) -> bool | None:

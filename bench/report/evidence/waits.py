@@ -9,7 +9,6 @@ from bench.report.evidence.cells import fastest, variant_key
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities
-from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
 # How long people wait, in words; the first and the last are the limits that the verdicts use.
@@ -39,7 +38,7 @@ def by_threads(evidence: Evidence, session: SessionResults, workload: str) -> di
     return {n: record for n, record in found.items() if record is not None}
 
 
-def time_for(record: Record, n_samples: int) -> Estimate | None:
+def time_for(record: Record, n_samples: int) -> estimate.Estimate | None:
     """Seconds of steady training that a number of samples takes; start-up is left out."""
     step = quantities.step_time(record)
     return None if step is None else estimate.times(step, n_samples / record.cell.batch_size)

@@ -16,7 +16,6 @@ from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import graded
 from bench.report.pages import addresses, markup, sharing
-from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import format as fmt
@@ -26,14 +25,14 @@ from bench.schema import Record, Run
 EVIDENCE = templates.macros("evidence.html.j2")
 
 
-def pages_of(results: Path, address: str) -> Pages:
+def pages_of(results: Path, address: str) -> addresses.Pages:
     """Every evidence page of a results folder, by path; for a process that has not read it yet."""
     return evidence_pages(CACHE.evidence(results), address)
 
 
-def evidence_pages(evidence: Evidence, address: str) -> Pages:
+def evidence_pages(evidence: Evidence, address: str) -> addresses.Pages:
     """Every evidence page, by path."""
-    pages: Pages = {}
+    pages: addresses.Pages = {}
     for session in evidence.sessions:
         for workload, records in grouped(session.records.values(), lambda record: record.cell.workload).items():
             path = addresses.evidence_path(session, workload)

@@ -23,7 +23,6 @@ from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
 from bench.report.pages.context import Site
-from bench.report.pages.drawings import VEGA
 from bench.report.published import cards
 from bench.report.published.sources import sources
 from bench.report.tables import table as tables_table
@@ -188,7 +187,7 @@ def chart_files(site: Site) -> Pages:
         pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, sort_keys=True) + "\n"
         pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
-        pages[VEGA] = pages_drawings.begin_vega()()
+        pages[pages_drawings.VEGA] = pages_drawings.begin_vega()()
     return pages
 
 

@@ -15,7 +15,6 @@ from bench.report.evidence.view import Pick
 from bench.report.facts import by_card, estimated
 from bench.report.facts.networks import IMAGENET_IMAGES
 from bench.report.pages import addresses, markup
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import PARTS
@@ -46,11 +45,11 @@ def link(page: str, name: str) -> Markup:
     return PARTS.link(addresses.href(page, addresses.card_page(cards.card(name))), name)
 
 
-def gpu_pages(site: Site) -> Pages:
+def gpu_pages(site: Site) -> addresses.Pages:
     """A page for each often-named card, and their index."""
     cells = list(_cells(site))
     found = {card: [_row(site, card, *both) for both in cells] for card in cards.often_named()}
-    pages: Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
+    pages: addresses.Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
     return pages | {INDEX: _index(site, found)}
 
 

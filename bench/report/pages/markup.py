@@ -18,14 +18,13 @@ from bench.report.facts import fact
 from bench.report.pages import addresses
 from bench.report.stats import format as fmt
 from bench.report.templates import inert
-from bench.schema import Record
 
 PARTS = templates.macros("parts.html.j2")
 MISSING: Markup = PARTS.missing()
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
 
 
-def ref(session: SessionResults, record: Record) -> CellRef:
+def ref(session: SessionResults, record: schema.Record) -> CellRef:
     """Address of a record's cell."""
     return CellRef(addresses.machine_slug(session), session.session.id, record.cell.workload, record.cell.id)
 
@@ -64,7 +63,7 @@ def page(title: str, description: str, *parts: str, hide: Sequence[str] = ()) ->
     return "".join([head, *parts])  # of text and markup, text: it has been joined as it stands
 
 
-def cell_words(record: Record) -> str:
+def cell_words(record: schema.Record) -> str:
     """A cell in words: what ran, with what, on what."""
     cell = record.cell
     parts = [
@@ -83,7 +82,7 @@ def finished_at(session: SessionResults) -> str:
     return session.session.started_at[:10]
 
 
-def commit(session: SessionResults, record: Record | None = None) -> str:
+def commit(session: SessionResults, record: schema.Record | None = None) -> str:
     """Commit that a session or record was measured at, in words."""
     if record is not None and record.commit not in (None, session.session.commit):
         return record.commit[:12]

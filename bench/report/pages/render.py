@@ -33,7 +33,6 @@ from bench.report.pages import (
     whose,
     yours,
 )
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
@@ -124,7 +123,7 @@ def card_path(site: Site, source: Source) -> str:
     return f"assets/cards/{source.meta['id']}.png" if known else ""
 
 
-def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> Pages:
+def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> addresses.Pages:
     """A picture for every page that has one: its title with its short answer or its description."""
     begun = {}
     for path, source in site.sources.items():
@@ -230,9 +229,9 @@ def short_answer(voice: Voice, source: Source, body: str) -> str:
     return plain.plain(plain.first_paragraph(body))
 
 
-def redirects(site: Site) -> Pages:
+def redirects(site: Site) -> addresses.Pages:
     """A stub at every address that a page has left (``redirect_from`` in its front matter)."""
-    pages: Pages = {}
+    pages: addresses.Pages = {}
     for source in site.sources.values():
         for old in source.meta.get("redirect_from", ()):
             at = addresses.url_of(old) if old.endswith(".md") else f"{str(old).strip('/')}/"

@@ -11,7 +11,6 @@ from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.evidence.view import Pick
 from bench.report.pages import addresses, markup
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MAIN_MODE, MISSING, PARTS
@@ -32,7 +31,7 @@ MOST_OPEN = 12  # results that a table shows unfolded
 OF_A_PROBE = (quantities.step_time, quantities.first_step, quantities.flop_rate)
 
 
-def workload_pages(site: Site) -> Pages:
+def workload_pages(site: Site) -> addresses.Pages:
     """One page per workload, and their index."""
     lead, gpu = site.evidence.lead, site.evidence.gpu_session()
     measured: list[tuple[str, SessionResults | None, schema.Device]] = [("CPU", lead, "cpu"), ("GPU", lead, "gpu")]
@@ -40,7 +39,7 @@ def workload_pages(site: Site) -> Pages:
     if gpu is not None and gpu is not lead:
         measured = [("CPU", lead, "cpu"), ("CPU beside the GPU", gpu, "cpu"), ("GPU", gpu, "gpu")]
         beside = f" Beside them those{speaker_words(site, gpu)}."
-    pages: Pages = {}
+    pages: addresses.Pages = {}
     rows = []
     for spec in site.evidence.workloads.values():
         path = f"workloads/{spec.id}.md"

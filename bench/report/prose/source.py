@@ -15,7 +15,6 @@ from frontmatter.default_handlers import YAMLHandler
 
 from bench import REPOSITORY
 from bench.report.claims import beliefs as claims_beliefs
-from bench.report.claims.beliefs import Belief
 
 READERS = ("", "faq", "misconceptions", "guides")  # folders; "" holds the home page
 DOCS = REPOSITORY / "docs"
@@ -113,6 +112,6 @@ def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
             begun = ""
 
 
-def beliefs(docs: Path = DOCS) -> dict[str, Belief]:
+def beliefs(docs: Path = DOCS) -> dict[str, claims_beliefs.Belief]:
     """The beliefs of the pages in docs/misconceptions/, by id."""
     return claims_beliefs.of_heads(source.meta for source in read(docs, "misconceptions").values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bench.report.evidence import memory
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 
 
@@ -63,8 +62,8 @@ def real_caps(scope: TableScope) -> Draft:
                 cells.text(capped.title),
                 cells.text(f"{cells.arm_text(cell.backend, cell.device)}, {cell.precision}"),
                 Cellv(text=fmt.bytes_(capped.cap_bytes), cells=found),
-                MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
-                MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
+                cells.MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
+                cells.MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
                 Cellv(text=_batch_text(capped.largest), cells=found),
                 cells.text("none tried") if capped.too_large is None else Cellv(
                     text=fmt.count(capped.too_large), cells=found),
