@@ -14,8 +14,7 @@ from bench import grouped
 from bench.records.check import size
 from bench.schema import Cell
 from bench.session import arms
-from bench.workloads import registry
-from bench.workloads.registry import UnknownNameError
+from bench.workloads.registry import UnknownNameError, workloads
 
 MOST_NAMED = 5  # cells that a refusal lists
 USUAL_PRECISION = arms.PRECISIONS["cpu"][0]
@@ -100,7 +99,7 @@ def _param(name: str, value: object) -> str:
 
 def _further(cell: Cell, n_threads: int) -> list[str]:
     """What sets a cell apart from the usual one of its size, in words."""
-    spec = registry.workloads().get(cell.workload)
+    spec = workloads().get(cell.workload)
     jit = None if spec is None else arms.usual_jit(spec, cell.backend, cell.device)
     words = [cell.precision] * (cell.precision != USUAL_PRECISION) + [f"jit-{cell.jit}"] * (cell.jit != jit)
     return words + [f"t{cell.threads}"] * (cell.device == "cpu" and cell.threads != n_threads)
@@ -108,7 +107,7 @@ def _further(cell: Cell, n_threads: int) -> list[str]:
 
 def _is_headline(cell: Cell) -> bool:
     """Whether headlines rest on a cell's size, in any profile."""
-    spec = registry.workloads().get(cell.workload)
+    spec = workloads().get(cell.workload)
     sizes = [] if spec is None else [v for variants in spec.variants.values() for v in variants if v.headline]
     return size(cell) in map(size, sizes)
 

@@ -15,8 +15,7 @@ from altair.utils import schemapi
 
 from bench.records.store import SessionResults
 from bench.report.charts.chart import CHARTS, Chart, Drawing, Other, Picture, Scope
-from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX, Layers, with_values
 from bench.report.evidence.evidence import Evidence
 from bench.report.stats import format as fmt
 from bench.workloads import registry
@@ -103,7 +102,7 @@ def _n_marks(made: Picture) -> int:
 
 def _finished(drawing: Layers, width: int) -> dict[str, Any]:
     """The specification with the site's type and colours, exactly as wide as asked for."""
-    spec = {"config": {}} | axes.with_values(drawing)
+    spec = {"config": {}} | with_values(drawing)
     spec |= {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}
     VALUES.clear()
     soft, ink, grid = COLOURS["ink-soft"], COLOURS["ink"], COLOURS["grid"]

@@ -15,10 +15,9 @@ from bench.records.store import Results, SessionResults
 from bench.report.evidence import cells, disturbed, drift
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick, View
-from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.stats.estimate import ComparisonError, Estimate, Order
+from bench.report.stats.estimate import ComparisonError, Estimate, Order, compare
 from bench.schema import Record, Scalar, Workload
 
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
@@ -219,9 +218,7 @@ class Evidence:
         """
         (one, mine), (other, theirs) = first, second
         sd = self.view(self.session_of(one)).drift if drift.are_apart(one, other) else None
-        return stats_estimate.compare(
-            *((mine, theirs) if sd is None else (drift.widened(e, sd) for e in (mine, theirs)))
-        )
+        return compare(*((mine, theirs) if sd is None else (drift.widened(e, sd) for e in (mine, theirs))))
 
     def distance(self, records: Sequence[Record]) -> str:
         """ "measured 6 h apart" of two cells that were not measured in turn, else empty."""

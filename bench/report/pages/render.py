@@ -38,8 +38,7 @@ from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.pages.menu import DOORS, UNORDERED
 from bench.report.prose import groups
-from bench.report.prose import source as prose_source
-from bench.report.prose.source import PageError, Source
+from bench.report.prose.source import PageError, Source, is_for_readers
 from bench.report.published import figures as published
 from bench.report.published import freshness
 from bench.report.stats import format as fmt
@@ -99,7 +98,7 @@ def render(site: Site, source: Source) -> tuple[str, str]:
         answer = site.answers[source.path] = short_answer(voice, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
         body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes)}\n{asked}\n"
-    elif prose_source.is_for_readers(source.path):
+    elif is_for_readers(source.path):
         body = layout.laid_out(body, foot=foot, notes=notes)
     is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
     body = f"{yours.band(site, source.path)}{body}" if is_banded else body  # both are markup already
