@@ -17,22 +17,21 @@ def largest_batch(scope: TableScope) -> Draft:
     rows = []
     for session in scope.sessions:
         for growth in memory.growths(scope.evidence, session):
-            workload = growth.small.cell.workload
-            is_idle = (growth.device == "cpu" and growth.precision != "float32-strict") or (
-                growth.is_flat and workload == "memory"
-            )
-            if workload not in scope.workloads or is_idle:
+            cell = growth.small.cell
+            is_half = cell.precision != "float32-strict"
+            is_idle = (cell.device == "cpu" and is_half) or (growth.is_flat and cell.workload == "memory")
+            if cell.workload not in scope.workloads or is_idle:
                 continue
             refs = scope.evidence.refs(growth.small, growth.large)
             batches = [_batch_text(growth.largest_batch(card)) for card in memory.CARDS_BYTES]
             batches = ["not computed"] * len(batches) if growth.is_flat else batches
             read = [fmt.count(record.cell.batch_size) for record in (growth.small, growth.large)]
             fixed = fmt.bytes_(growth.fixed_bytes) if growth.fixed_bytes else "too small to tell"
-            precision = "" if growth.precision == "float32-strict" else f", {growth.precision}"
+            precision = f", {cell.precision}" if is_half else ""
             rows.append((
                 scope.machine(session),
                 cells.text(growth.title),
-                cells.text(f"{cells.arm_text(growth.backend, growth.device)}{precision}"),
+                cells.text(f"{cells.arm_text(cell.backend, cell.device)}{precision}"),
                 *(Cellv(text=words, cells=refs) for words in batches),
                 Cellv(text=fixed, cells=refs),
                 Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
