@@ -285,6 +285,7 @@ CALLS: dict[str, Callable[..., str]] = {
     "bars": bars.call,
     "card": lambda voice, name: gpu_pages.link(voice.page, name),
     "coverage": coverage_calls.coverage,
+    "data_state": coverage_calls.data_state,
     "doors": doors,
     "figure": bars.titled,
     "generated_index": generated_index,

@@ -26,8 +26,8 @@ KEYS = frozenset(
 )
 # Calls that take no id; a figure's words are its title.
 WITHOUT_NAMES = (
-    "answer bars figure doors claims_table your_job coverage flips named_table article_titles ours_and_theirs agreement"
-    " grades how_sure held_out ranges refusals"
+    "answer bars figure doors claims_table your_job coverage data_state flips named_table article_titles"
+    " ours_and_theirs agreement grades how_sure held_out ranges refusals"
 ).split()
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
