@@ -83,7 +83,7 @@ def without_workload_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory):
     """Whole sites, each built once when first asked for."""
-    for name in ("altair", "mkdocs", "polars"):
+    for name in ("altair", "mkdocs"):
         pytest.importorskip(name)
     from tests.sites import Sites
 

@@ -17,7 +17,6 @@ import msgspec
 import pytest
 
 pytest.importorskip("altair")
-pytest.importorskip("polars")
 
 from bench import REPOSITORY
 from bench.records import pack

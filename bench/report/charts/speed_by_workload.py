@@ -6,15 +6,12 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
+from bench import grouped
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import BACKEND_NAMES
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PLACES, Draft, TableScope
 
 
@@ -32,7 +29,7 @@ def speed_by_workload_table(scope: TableScope) -> Draft:
             machine,
             workload,
             mode,
-            NOTHING if first is None else cells.text(fmt.count(first.cell.batch_size)),
+            cells.NOTHING if first is None else cells.text(fmt.count(first.cell.batch_size)),
             cells.text(fmt.device(arms[0].device)),
             *cells.by_backend(scope, arms[0].session, by_backend, quantities.throughput),
         ))  # fmt: skip
@@ -47,7 +44,7 @@ def speed_by_workload_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("speed-by-workload")
-def speed_by_workload(scope: Scope) -> Picture:
+def speed_by_workload(scope: chart.Scope) -> chart.Picture:
     """Samples per second of training, by workload and backend, with intervals."""
     known = {arm.key: arm.record for arm in select.arms(scope.of_table, modes=("train",))}
     found = [
@@ -55,7 +52,7 @@ def speed_by_workload(scope: Scope) -> Picture:
         for _, label, series, record in marks.every_arm(scope, known)
     ]
     found = marks.drawn(found)
-    return Picture(
+    return chart.Picture(
         title=_title(scope, found),
         description=marks.in_words(f"Samples per second of steady training{scope.place()}", found, marks.fmt_rate),
         rows=found,
@@ -66,14 +63,12 @@ def speed_by_workload(scope: Scope) -> Picture:
     )
 
 
-def _title(scope: Scope, found: Sequence[Mark]) -> str:
+def _title(scope: chart.Scope, found: Sequence[marks.Mark]) -> str:
     """How many networks each framework trains fastest, beyond its interval, on the device that leads."""
     device = "GPU" if scope.has_gpu() else "CPU"
-    by_row: dict[str, list[Mark]] = {}
-    for mark in found:
-        if mark["value"] is not None and mark["series"].endswith(device):
-            by_row.setdefault(mark["row"], []).append(mark)
-    names = [BACKEND_NAMES[backend] for backend in scope.backends()]
+    known = (mark for mark in found if mark["value"] is not None and mark["series"].endswith(device))
+    by_row = grouped(known, lambda mark: mark["row"])
+    names = [fmt.backend(backend) for backend in scope.backends()]
     compared = [sorted(same, key=lambda mark: -mark["low"]) for same in by_row.values() if len(same) > 1]
     if not compared:
         return "How fast networks train"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -18,10 +19,6 @@ Outcome = Literal["true", "false", "depends", "not measured"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 Basis = Literal["records", "published", "estimates"]
 Side = Literal["agrees", "disagrees", "open"]
-
-
-class VerdictError(LookupError):
-    """A verdict that does not exist; the message names near ones."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -120,6 +117,4 @@ def published_case(name: str, value: float, text: str, *figures: Figure) -> Case
 
 def short_source(source: str) -> str:
     """A source's name without its remarks."""
-    for mark in (" (", "; ", ", "):
-        source = source.partition(mark)[0]
-    return source[:60]
+    return re.split(r" \(|[;,] ", source)[0][:60]

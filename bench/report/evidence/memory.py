@@ -15,7 +15,7 @@ from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
-from bench.schema import BACKENDS, DEVICES, Backend, Device, Record, Scalar
+from bench.schema import BACKENDS, DEVICES, Cell, Record, Scalar
 from bench.workloads import registry
 
 # A peak that grows by less than this share between the two batches read tells no line: something else than the layers'
@@ -30,10 +30,6 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     """Memory of training as a straight line through the smallest and the largest batch that were read."""
 
     title: str
-    session: SessionResults
-    backend: Backend
-    device: Device
-    precision: str
     small: Record
     large: Record
     per_sample_bytes: float
@@ -54,7 +50,6 @@ class Capped(msgspec.Struct, frozen=True, kw_only=True):
     """The largest batch that was found by trying under a cap; of several runs the smallest."""
 
     title: str
-    session: SessionResults
     record: Record
     cap_bytes: float
     room_bytes: float | None  # what the cap leaves for the net; None where every try ended before that was known
@@ -88,26 +83,20 @@ def growths(evidence: Evidence, session: SessionResults) -> tuple[Growth, ...]:
         per_sample = (high.value - low.value) / n_more if n_more else 0.0
         if per_sample <= 0:  # one batch only, or too small a net for the allocator to show it
             continue
-        cell = small.cell
         found.append(
             Growth(
                 title=_net_title(evidence, small),
-                session=session,
-                backend=cell.backend,
-                device=cell.device,
-                precision=cell.precision,
                 small=small,
                 large=large,
                 per_sample_bytes=per_sample,
-                fixed_bytes=max(low.value - per_sample * cell.batch_size, 0.0),
+                fixed_bytes=max(low.value - per_sample * small.cell.batch_size, 0.0),
                 growth_frac=high.value / low.value - 1,
             )
         )
-    read = {(_net(g.small), g.backend, g.device) for g in found if _by_batch(g.small.cell.workload)}
-    found = [
-        g for g in found if _by_batch(g.small.cell.workload) or (g.small.cell.workload, g.backend, g.device) not in read
-    ]
-    return tuple(sorted(found, key=lambda g: (DEVICES.index(g.device), g.title, BACKENDS.index(g.backend))))
+    arms = {id(g): (g.small.cell.backend, g.small.cell.device) for g in found}
+    read = {(_net(g.small), *arms[id(g)]) for g in found if _by_batch(g.small.cell.workload)}
+    found = [g for g in found if _by_batch(w := g.small.cell.workload) or (w, *arms[id(g)]) not in read]
+    return tuple(sorted(found, key=lambda g: _place(g.small.cell, g.title)))
 
 
 def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
@@ -123,7 +112,6 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
         found.append(
             Capped(
                 title=_net_title(evidence, record),
-                session=session,
                 record=record,
                 cap_bytes=_least(readings, "cap") or 0.0,
                 room_bytes=_least(readings, "room"),
@@ -132,17 +120,12 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
                 growth=lines.get(_line_key(record, params)),
             )
         )
-    return tuple(
-        sorted(
-            found,
-            key=lambda c: (
-                DEVICES.index(c.record.cell.device),
-                c.title,
-                c.cap_bytes,
-                BACKENDS.index(c.record.cell.backend),
-            ),
-        )
-    )
+    return tuple(sorted(found, key=lambda c: _place(c.record.cell, c.title, c.cap_bytes)))
+
+
+def _place(cell: Cell, *names: str | float) -> tuple[int | str | float, ...]:
+    """A cell's place among others: the CPU first, then by name, then in the order of the backends."""
+    return DEVICES.index(cell.device), *names, BACKENDS.index(cell.backend)
 
 
 def _least(readings: Sequence[Mapping[str, float]], name: str) -> float | None:

@@ -16,8 +16,7 @@ from bench.report.claims.case import Decided, Verdict
 from bench.report.claims.rule import WORDED, counted
 from bench.report.facts.fact import Fact
 from bench.report.pages import plain, whose
-from bench.report.prose import bars
-from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec
+from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec, spec_of
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
@@ -228,7 +227,7 @@ class Scale(NamedTuple):
 
 def call(voice: Voice) -> Markup:
     """``{{ bars() }}`` of a page."""
-    spec = bars.spec_of(voice.site.sources[voice.page].meta)
+    spec = spec_of(voice.site.sources[voice.page].meta)
     if spec is None:
         raise PageError("bars() without 'bars' in the front matter; write it there")
     return figure(voice, spec)

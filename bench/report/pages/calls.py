@@ -354,7 +354,7 @@ class Voice:
         detail = addresses.href(self.page, "evidence/published.md", figure.id)
         is_quiet = figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values()
         doubt = "" if is_quiet else figure.warning
-        about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
+        about = ", ".join(part for part in (claims_case.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
             return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
 from bench.report.pages.context import Site
-from bench.report.pages.drawings import VEGA
 from bench.report.published import cards
 from bench.report.published.sources import sources
 from bench.report.tables import table as tables_table
@@ -36,23 +36,15 @@ BRANCH = "main"  # of the repository, in links to notebooks
 
 def fact_data(fact: facts_fact.Fact) -> dict[str, Any]:
     """A fact as data."""
-    estimate = fact.estimate
+    numbers = {name: getattr(fact.estimate, name, None) for name in ("value", "low", "high", "n", "unit")}
     return {
         "id": fact.id,
         "text": fact.text,
         "kind": fact.kind,
         "measured": fact.measured,
-        "value": None if estimate is None else _finite(estimate.value),
-        "low": None if estimate is None else _finite(estimate.low),
-        "high": None if estimate is None else _finite(estimate.high),
-        "n": None if estimate is None else estimate.n,
-        "unit": None if estimate is None else estimate.unit,
+        **{name: None if value in (math.inf, -math.inf) else value for name, value in numbers.items()},
         "cells": [markup.key_of(ref) for ref in markup.refs(fact.cells)],
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) != float("inf") else None
 
 
 def notebooks(docs: Path, repository: str = "") -> Pages:
@@ -195,7 +187,7 @@ def chart_files(site: Site) -> Pages:
         pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, sort_keys=True) + "\n"
         pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
-        pages[VEGA] = pages_drawings.begin_vega()()
+        pages[pages_drawings.VEGA] = pages_drawings.begin_vega()()
     return pages
 
 

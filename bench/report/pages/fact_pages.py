@@ -12,7 +12,6 @@ from bench.report.facts import lookup
 from bench.report.pages import addresses, cell_pages, markup
 from bench.report.pages.cell_pages import EVIDENCE
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING, PARTS
 
 
 def facts_page(site: Site) -> str:
@@ -44,7 +43,7 @@ def facts_page(site: Site) -> str:
 def _fact_entry(
     site: Site, page: str, anchor: str, title: str, text: str, how: str, cells: Sequence[CellRef | facts_fact.CellKey]
 ) -> Markup:
-    shown = text if cells or text != facts_fact.NOT_MEASURED else MISSING
+    shown = text if cells or text != facts_fact.NOT_MEASURED else markup.MISSING
     refs = markup.refs(cells)
     evidence = Markup("")
     if len(refs) == 1:  # the number's own link leads to this place, which holds the rest
@@ -111,13 +110,13 @@ def published_page(site: Site) -> str:
     """Every published figure that a page shows, with its source."""
     rows = []
     for figure in sorted(site.used.figures.values(), key=lambda f: f.id):
-        source = PARTS.link(figure.url, figure.source) if figure.url else figure.source
+        source = markup.PARTS.link(figure.url, figure.source) if figure.url else figure.source
         kind = f"{figure.evidence}{f': {figure.warning}' if figure.warning else ''}"
-        shown = PARTS.published_cell(figure.text)
+        shown = markup.PARTS.published_cell(figure.text)
         about = (figure.what, figure.software, figure.date, source, kind)
         rows.append((EVIDENCE.figure_id(figure.id), shown, *about))
     columns = ("Row", "Figure", "What", "Software", "Date", "Source", "Kind")
-    table = PARTS.table(columns, rows, label="Published figures") if rows else "No page shows one.\n"
+    table = markup.PARTS.table(columns, rows, label="Published figures") if rows else "No page shows one.\n"
     return markup.page(
         "Figures published elsewhere",
         "Numbers from elsewhere on this site, each with its source.",

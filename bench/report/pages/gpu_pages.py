@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from bench import grouped
 from bench.report import templates
 from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.evidence.view import Pick
 from bench.report.facts import by_card, estimated
 from bench.report.facts.networks import IMAGENET_IMAGES
 from bench.report.pages import addresses, markup
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import PARTS
@@ -45,11 +45,11 @@ def link(page: str, name: str) -> Markup:
     return PARTS.link(addresses.href(page, addresses.card_page(cards.card(name))), name)
 
 
-def gpu_pages(site: Site) -> Pages:
+def gpu_pages(site: Site) -> addresses.Pages:
     """A page for each often-named card, and their index."""
     cells = list(_cells(site))
     found = {card: [_row(site, card, *both) for both in cells] for card in cards.often_named()}
-    pages: Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
+    pages: addresses.Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
     return pages | {INDEX: _index(site, found)}
 
 
@@ -156,10 +156,8 @@ def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
 
 def _measured(card: Card) -> Markup:
     """Speeds that others measured on it, one of each network, those with most rows first."""
-    of_network: dict[str, list[rows.Row]] = {}
-    for row in (*rows.measured(), *rows.notebooks()):
-        if row.card == card.name and row.batch:
-            of_network.setdefault(row.network, []).append(row)
+    own = (row for row in (*rows.measured(), *rows.notebooks()) if row.card == card.name and row.batch)
+    of_network = grouped(own, lambda row: row.network)
     first = sorted(of_network.values(), key=len, reverse=True)[:MOST_ROWS]
     lines = []
     for row in (max(group, key=lambda row: row.throughput) for group in first):

@@ -7,19 +7,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench import schema
+from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
 from bench.report.pages import addresses, markup, workload_pages, yours
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import estimate
 from bench.report.stats import format as fmt
 from bench.report.templates import join
-from bench.schema import Record
 
 MACHINE = templates.macros("machine.md.j2")
 
@@ -32,12 +30,10 @@ def cores(described: schema.Session) -> str:
     return f"{used} used; {seen} visible, by affinity {affinity}, quota {quota}"
 
 
-def machine_pages(site: Site) -> Pages:
+def machine_pages(site: Site) -> addresses.Pages:
     """One page per machine, and their index."""
-    by_machine: dict[str, list[SessionResults]] = {}
-    for session in site.evidence.sessions:
-        by_machine.setdefault(addresses.machine_slug(session), []).append(session)
-    pages: Pages = {}
+    by_machine = grouped(site.evidence.sessions, addresses.machine_slug)
+    pages: addresses.Pages = {}
     rows = []
     for slug, sessions in sorted(by_machine.items(), key=lambda item: (not item[1][0].is_local, item[0])):
         path = f"machines/{slug}.md"
@@ -148,12 +144,13 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Marku
 def _overlap_row(site: Site, page: str, found: history.Overlap) -> tuple[str, ...]:
     """Two sessions, how many of the headline intervals of both overlap, and the versions that changed between."""
     count = site.number(page, found.text, site.evidence.refs(*found.records))
-    return (found.names, count, "; ".join(history.changed_versions(found.older, found.newer)) or "equal")
+    changed = [f"{name} {then}, then {now}" for name, then, now in history.changed_versions(found.older, found.newer)]
+    return (found.names, count, "; ".join(changed) or "equal")
 
 
 def _history_rows(site: Site, page: str, found: history.History) -> Iterable[tuple[str, ...]]:
     """One row for each session of a cell; the cell is named in its first."""
-    before: Record | None = None
+    before: schema.Record | None = None
     for session, record, speed, row in found.entries:
         label = "" if before is not None else f"{record.spec.title}, {markup.cell_words(record)}"
         if label and found.series:

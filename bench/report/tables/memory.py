@@ -5,7 +5,6 @@ from __future__ import annotations
 from bench.report.evidence import memory
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 
 
@@ -18,22 +17,21 @@ def largest_batch(scope: TableScope) -> Draft:
     rows = []
     for session in scope.sessions:
         for growth in memory.growths(scope.evidence, session):
-            workload = growth.small.cell.workload
-            is_idle = (growth.device == "cpu" and growth.precision != "float32-strict") or (
-                growth.is_flat and workload == "memory"
-            )
-            if workload not in scope.workloads or is_idle:
+            cell = growth.small.cell
+            is_half = cell.precision != "float32-strict"
+            is_idle = (cell.device == "cpu" and is_half) or (growth.is_flat and cell.workload == "memory")
+            if cell.workload not in scope.workloads or is_idle:
                 continue
             refs = scope.evidence.refs(growth.small, growth.large)
             batches = [_batch_text(growth.largest_batch(card)) for card in memory.CARDS_BYTES]
             batches = ["not computed"] * len(batches) if growth.is_flat else batches
             read = [fmt.count(record.cell.batch_size) for record in (growth.small, growth.large)]
             fixed = fmt.bytes_(growth.fixed_bytes) if growth.fixed_bytes else "too small to tell"
-            precision = "" if growth.precision == "float32-strict" else f", {growth.precision}"
+            precision = f", {cell.precision}" if is_half else ""
             rows.append((
                 scope.machine(session),
                 cells.text(growth.title),
-                cells.text(f"{cells.arm_text(growth.backend, growth.device)}{precision}"),
+                cells.text(f"{cells.arm_text(cell.backend, cell.device)}{precision}"),
                 *(Cellv(text=words, cells=refs) for words in batches),
                 Cellv(text=fixed, cells=refs),
                 Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
@@ -63,8 +61,8 @@ def real_caps(scope: TableScope) -> Draft:
                 cells.text(capped.title),
                 cells.text(f"{cells.arm_text(cell.backend, cell.device)}, {cell.precision}"),
                 Cellv(text=fmt.bytes_(capped.cap_bytes), cells=found),
-                MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
-                MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
+                cells.MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
+                cells.MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
                 Cellv(text=_batch_text(capped.largest), cells=found),
                 cells.text("none tried") if capped.too_large is None else Cellv(
                     text=fmt.count(capped.too_large), cells=found),

@@ -9,7 +9,6 @@ from bench.report.claims.cases.names import maker
 from bench.report.estimates import pairs
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
-from bench.report.published.figures import Figure
 from bench.report.stats import format as fmt
 
 
@@ -56,7 +55,7 @@ def same_script(evidence: Evidence, *, most_cpu_ms: float) -> list[Case]:
     return found
 
 
-def _ratio(name: str, first: Figure, second: Figure, *, ideal: float = 0.0) -> Case:
+def _ratio(name: str, first: published.Figure, second: published.Figure, *, ideal: float = 0.0) -> Case:
     value = float(first.value) / float(second.value) / (ideal or 1.0)
     share = f"{fmt.percent(value)} of the ideal gain" if ideal else fmt.ratio(value)
     return published_case(name, value, f"{first.text} against {second.text}, {share}", first, second)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.claims.case import Case, case_of
 from bench.report.claims.cases import names
@@ -52,13 +53,13 @@ def share_of_best(evidence: Evidence, *, workload: str, share: str, ceiling: str
         share: id of the reading that is a share.
         ceiling: id of the reading that it is a share of.
     """
-    groups: dict[tuple[Any, ...], list[tuple[SessionResults, Record]]] = {}
-    for session, record in _study_records(evidence, workload, None):
-        c = record.cell
-        same = (id(session), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
-        groups.setdefault(same, []).append((session, record))
+
+    def work(one: tuple[SessionResults, Record]) -> tuple[Any, ...]:
+        c = one[1].cell
+        return (id(one[0]), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
+
     found = []
-    for group in groups.values():
+    for group in grouped(_study_records(evidence, workload, None), work).values():
         own = {id(record): studies.reading(record, ceiling) for _, record in group}
         best = max((e for e in own.values() if e is not None), key=lambda e: e.value, default=None)
         for session, record in group:
