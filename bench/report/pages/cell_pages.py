@@ -236,13 +236,14 @@ def evidence_index(evidence: Evidence) -> str:
             path = addresses.evidence_path(session, workload)
             n = sum(record.cell.workload == workload for record in session.records.values())
             link = PARTS.link(addresses.href(page, path), workload)
-            rows.append((link, addresses.machine_slug(session), session.session.id, str(n)))
-    table = PARTS.table(("Workload", "Machine", "Session", "Cells"), rows, label="Evidence") if rows else MISSING
+            rows.append((link, addresses.machine_slug(session), session.session.id, n))
+    columns = ("Workload", "Machine", "Session", "Cells")
+    table = PARTS.table(columns, rows, label="Evidence", is_sortable=True) if rows else MISSING
     return markup.page(
         "Evidence",
         "Raw samples of every cell behind a number on this site.",
         "Every number on this site links to one of these pages, or to [the list of facts](facts.md); "
-        "numbers from elsewhere are [listed apart](published.md).\n\n",
+        "numbers from elsewhere are [listed apart](published.md), and so is [what a formula says of them](estimates.md).\n\n",
         table,
         "\n",
     )

@@ -49,12 +49,13 @@ def machine_pages(site: Site) -> Pages:
                 join([link, " (this machine)" if sessions[0].is_local else ""]),
                 machine.cpu_model,
                 ", ".join(gpu.name for gpu in machine.gpus) or "none",
-                str(len(sessions)),
-                str(sum(len(session.records) for session in sessions)),
+                len(sessions),
+                sum(len(session.records) for session in sessions),
             )
         )
     band = yours.band(site, "machines/index.md")
-    table = PARTS.table(("Machine", "CPU", "GPU", "Sessions", "Records"), rows, label="Machines") if rows else MISSING
+    columns = ("Machine", "CPU", "GPU", "Sessions", "Records")
+    table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
     add = addresses.href("machines/index.md", "guides/add-a-machine.md")
     more = f"\n\nYours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
     if "guides/add-a-machine.md" not in site.sources:
