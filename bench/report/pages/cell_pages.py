@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from markupsafe import Markup
 
@@ -17,7 +16,6 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.facts import graded
 from bench.report.pages import addresses, markup, sharing
 from bench.report.pages.addresses import Pages
-from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
@@ -25,11 +23,6 @@ from bench.report.stats import traces as stats_traces
 from bench.schema import Record, Run
 
 EVIDENCE = templates.macros("evidence.html.j2")
-
-
-def pages_of(results: Path, address: str) -> Pages:
-    """Every evidence page of a results folder, by path; for a process that has not read it yet."""
-    return evidence_pages(CACHE.evidence(results), address)
 
 
 def evidence_pages(evidence: Evidence, address: str) -> Pages:
@@ -243,7 +236,8 @@ def evidence_index(evidence: Evidence) -> str:
         "Evidence",
         "Raw samples of every cell behind a number on this site.",
         "Every number on this site links to one of these pages, or to [the list of facts](facts.md); "
-        "numbers from elsewhere are [listed apart](published.md), and so is [what a formula says of them](estimates.md).\n\n",
+        "numbers from elsewhere are [listed apart](published.md), as is [what a formula says of them](estimates.md). "
+        "All of it to take away: [download the data](../data/index.md).\n\n",
         table,
         "\n",
     )

@@ -186,7 +186,9 @@ def _index(site: Site, found: dict[Card, list[Row]]) -> str:
         if pair is not None:
             texts = (fmt.between(pair.gpu, "images"), fmt.between(pair.speedup))
             numbers = (pair.gpu.value, pair.speedup.value)
-            shown = tuple(Valued(site.estimated(INDEX, text), value) for text, value in zip(texts, numbers, strict=True))
+            shown = tuple(
+                Valued(site.estimated(INDEX, text), value) for text, value in zip(texts, numbers, strict=True)
+            )
         lines.append((
             link(INDEX, card.name),
             Valued(fmt.bytes_(card.memory), card.memory) if card.memory else "not known",

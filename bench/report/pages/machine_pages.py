@@ -11,7 +11,7 @@ from bench import schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
-from bench.report.pages import addresses, markup, workload_pages, yours
+from bench.report.pages import addresses, compare_pages, markup, workload_pages, yours
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
@@ -57,9 +57,11 @@ def machine_pages(site: Site) -> Pages:
     columns = ("Machine", "CPU", "GPU", "Sessions", "Records")
     table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
     add = addresses.href("machines/index.md", "guides/add-a-machine.md")
-    more = f"\n\nYours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
+    more = (
+        f"\n\n[Compare two machines](compare.md). Yours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
+    )
     if "guides/add-a-machine.md" not in site.sources:
-        more = "\n"
+        more = "\n\n[Compare two machines](compare.md).\n"
     pages["machines/index.md"] = markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
@@ -76,7 +78,8 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     about = f"{machine.cpu_model}: specification, sessions and every result."
     shown = [_session(site, path, session) for session in reversed(sessions)]
     beside = yours.table(site, path) if sessions[-1] is site.evidence.lead else ""
-    text = MACHINE.page(is_local, beside, _specification(machine), _history(site, path, sessions), shown)
+    other = f"{addresses.href(path, compare_pages.PAGE)}?a={addresses.machine_slug(sessions[0])}"
+    text = MACHINE.page(is_local, beside, _specification(machine), other, _history(site, path, sessions), shown)
     band = "" if is_local else yours.band(site, path)
     return markup.page("This machine" if is_local else machine.id, about, band, text)
 

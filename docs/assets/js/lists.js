@@ -132,6 +132,7 @@ export function attach(root) {
     addFilter(list, [list], list.dataset.noun, list.dataset.choices.split(", ").map((one) => one.split("=")));
   }
   for (const table of root.querySelectorAll("table.sortable")) {
+    if (table.querySelector("thead button")) continue; // it has both already
     addSorting(table);
     if (table.tBodies[0].rows.length > FEW) addFilter(table.parentElement, table.tBodies, "rows", []);
   }
