@@ -134,6 +134,6 @@ export function attach(root) {
   for (const table of root.querySelectorAll("table.sortable")) {
     if (table.querySelector("thead button")) continue; // it has both already
     addSorting(table);
-    if (table.tBodies[0].rows.length > FEW) addFilter(table.parentElement, table.tBodies, "rows", []);
+    if (table.tBodies[0].rows.length > FEW) addFilter(table.parentElement, [table.tBodies[0]], "rows", []);
   }
 }
