@@ -85,7 +85,7 @@ def compare_pages(site: Site) -> Pages:
         add=addresses.href(PAGE, "guides/add-a-machine.md"),
     )
     about = "Any two machines that were measured: which is faster, by how much, and every result that both have."
-    return files | {PAGE: markup.page("Compare two machines", about, text, order=1)}
+    return files | {PAGE: markup.page("Compare two machines", about, text, hide=("toc",), order=1)}
 
 
 def _words(site: Site, session: SessionResults) -> str:
@@ -127,7 +127,6 @@ def _table(site: Site, first: SessionResults, second: SessionResults) -> Markup:
     """Every result that both have, what else differs, and why some have no ratio."""
     found, problems = results(first, second)
     labels = [site.evidence.view(session).label for session in (first, second)]
-    winner = {"faster": labels[0], "slower": labels[1], "overlaps": "no difference shown", None: ""}
     rows = []
     for one in found:
         noun = one.row.noun
@@ -141,14 +140,14 @@ def _table(site: Site, first: SessionResults, second: SessionResults) -> Markup:
             (
                 f"{one.first.spec.title}{f': {series}' if series else ''}",
                 markup.cell_words(one.first),
-                *numbers,
                 Valued(fmt.interval(one.ratio), one.ratio.value),
-                winner[one.row.order],
+                *numbers,
             )
         )
-    columns = ("What", "Cell", *labels, f"Speed, {labels[0]} over {labels[1]}", "Faster")
+    columns = ("What", "Cell", "Ratio", *labels)
+    caption = f"Ratio: speed of {labels[0]} over that of {labels[1]}; where its interval holds 1x, no difference shows."
     reasons = [(reason, problems.count(reason)) for reason in dict.fromkeys(problems)]
-    table = PARTS.table(columns, rows, label="Results of both", is_sortable=True) if rows else ""
+    table = PARTS.table(columns, rows, caption, label="Results of both", is_sortable=True) if rows else ""
     links = [
         PARTS.link(addresses.href(PAGE, f"machines/{addresses.machine_slug(session)}.md"), label)
         for session, label in zip((first, second), labels, strict=True)

@@ -183,16 +183,16 @@ def _rounded(value: float) -> float:
 
 
 def dictionary() -> list[tuple[str, str, str, str, str]]:
-    """Table or object, column or field, type, unit, meaning: of every table, then of every object of the records."""
+    """Table or object, column or field, meaning, unit, type: of every table, then of every object of the records."""
     lines = [
-        (f"{table.name}.csv", name, column.type, column.unit, column.meaning)
+        (f"{table.name}.csv", name, column.meaning, column.unit, column.type)
         for table in TABLES
         for name, column in table.columns.items()
     ]
     for struct, found in codec.json_schema()["$defs"].items():
         listed = [(one["title"], one) for one in found.get("prefixItems", ())]
         for name, field in listed or found["properties"].items():
-            lines.append((struct, name, _type(field), _unit(field), field["description"]))
+            lines.append((struct, name, field["description"], _unit(field), _type(field)))
     return lines
 
 
@@ -242,7 +242,7 @@ def archived(files: Pages, address: str) -> Pages:
     """
     lines = dictionary()
     known = _frame(
-        Described("", "", dict.fromkeys(("in", "name", "type", "unit", "meaning"), Column("String", ""))), lines
+        Described("", "", dict.fromkeys(("in", "name", "meaning", "unit", "type"), Column("String", ""))), lines
     )
     files = files | {DICTIONARY: known.write_csv()}
     licence = (REPOSITORY / "LICENSE-DATA").read_text(encoding="utf-8")
@@ -260,23 +260,23 @@ def _page(files: Pages, lines: Sequence[tuple[str, str, str, str, str]], address
     for table in TABLES:
         forms = [_file(files, f"data/{table.name}.{form}") for form in ("csv", "parquet")]
         n_rows = str(files[f"data/{table.name}.csv"]).count("\n") - 1
-        described.append((table.row, n_rows, *forms))
+        described.append((table.row, fmt.count(n_rows), *forms))
     tables = PARTS.table(("A row is", "Rows", "CSV", "Parquet"), described, label="Tables")
     dates = [path.split("/")[2] for path in files if path.endswith("/session.json")]
     day = max(dates, default="")[:10]
-    columns = ("In", "Name", "Type", "Unit", "Meaning")
+    columns = ("In", "Name", "Meaning", "Unit", "Type")
     text = DATA.page(
         archive=_file(files, ARCHIVE),
-        n_records=sum(path.endswith(".json") and path.count("/") == 3 for path in files),
+        n_records=fmt.count(sum(path.endswith(".json") and path.count("/") == 3 for path in files)),
         tables=tables,
         others=[_file(files, path) for path in (DICTIONARY, SCHEMA)],
-        root=f"{address or '/'}data/",
+        root=f"{address}data/" if address else "",
         day=day,
         site=sharing.SITE,
         dictionary=PARTS.table(columns, lines, label="What every column and field means", is_sortable=True),
     )
     about = "Every record, table and published figure of this site in one archive, and what each column means."
-    return markup.page("Download the data", about, text)
+    return markup.page("Download the data", about, text, hide=("toc",))
 
 
 def _file(files: Pages, path: str) -> markup.Markup:

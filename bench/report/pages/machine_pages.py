@@ -56,19 +56,16 @@ def machine_pages(site: Site) -> Pages:
     band = yours.band(site, "machines/index.md")
     columns = ("Machine", "CPU", "GPU", "Sessions", "Records")
     table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
-    add = addresses.href("machines/index.md", "guides/add-a-machine.md")
-    more = (
-        f"\n\n[Compare two machines](compare.md). Yours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
-    )
-    if "guides/add-a-machine.md" not in site.sources:
-        more = "\n\n[Compare two machines](compare.md).\n"
+    more = "\n\n[Compare two machines](compare.md) or [download all data](../data/index.md)."
+    if "guides/add-a-machine.md" in site.sources:
+        more += " Yours is not here? [Add a machine](../guides/add-a-machine.md) says how."
     pages["machines/index.md"] = markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
         band,
         "A machine's results are compared with each other, never averaged with those of another machine.\n\n",
         table,
-        more,
+        f"{more}\n",
     )
     return pages
 
