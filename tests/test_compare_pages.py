@@ -70,9 +70,9 @@ def test_the_sentence_names_the_faster_machine_and_turns_with_the_numbers(tmp_pa
     as_is = sentence(slow, fast, tmp_path)
     turned = sentence(machine(1, 0.2), machine(2, 0.6), tmp_path)
 
-    assert "On the CPU m2-2c is 3.0 times as fast as m1-2c</strong>" in as_is
+    assert "On the CPU m2-2c is 3 times as fast as m1-2c</strong>" in as_is
     assert "geometric mean of 2 results" in as_is and "faster in 2 of them, slower in 0" in as_is
-    assert "On the CPU m1-2c is 3.0 times as fast as m2-2c</strong>" in turned
+    assert "On the CPU m1-2c is 3 times as fast as m2-2c</strong>" in turned
     assert "about as fast" in sentence(machine(1), machine(2), tmp_path)
 
 
