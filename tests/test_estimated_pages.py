@@ -23,6 +23,7 @@ from bench.report.pages import (
     cell_pages,
     context,
     data_files,
+    downloads,
     estimate_calls,
     fact_pages,
     gpu_pages,
@@ -151,7 +152,7 @@ def test_the_menu_has_the_index_of_cards_and_not_each_card():
 
 
 def test_every_published_row_with_a_step_stands_beside_its_estimate():
-    lines = list(csv.DictReader(io.StringIO(data_files.estimate_files()["data/estimates.csv"])))
+    lines = list(csv.DictReader(io.StringIO(downloads.published_files()["data/estimates.csv"])))
     known = [line for line in lines if line["kind"] != "refused"]
 
     assert len(lines) == sum(row.seconds is not None for row in (*rows.measured(), *rows.notebooks()))

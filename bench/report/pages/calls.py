@@ -382,7 +382,8 @@ class Voice:
     ) -> Markup:
         """An estimate as a number that opens its evidence."""
         short = spoken.spoken(estimate, noun) if self.is_short and estimate is not None else ""
-        return self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
+        shown = self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
+        return shown if estimate is None else templates.Valued(shown, estimate.value)
 
 
 def _loud(cell: tables_table.Cellv) -> list[str]:

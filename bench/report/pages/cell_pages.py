@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from markupsafe import Markup
 
@@ -16,18 +15,12 @@ from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import graded
 from bench.report.pages import addresses, markup, sharing
-from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
 from bench.schema import Record, Run
 
 EVIDENCE = templates.macros("evidence.html.j2")
-
-
-def pages_of(results: Path, address: str) -> addresses.Pages:
-    """Every evidence page of a results folder, by path; for a process that has not read it yet."""
-    return evidence_pages(CACHE.evidence(results), address)
 
 
 def evidence_pages(evidence: Evidence, address: str) -> addresses.Pages:
@@ -231,13 +224,15 @@ def evidence_index(evidence: Evidence) -> str:
             path = addresses.evidence_path(session, workload)
             n = sum(record.cell.workload == workload for record in session.records.values())
             link = PARTS.link(addresses.href(page, path), workload)
-            rows.append((link, addresses.machine_slug(session), session.session.id, str(n)))
-    table = PARTS.table(("Workload", "Machine", "Session", "Cells"), rows, label="Evidence") if rows else MISSING
+            rows.append((link, addresses.machine_slug(session), session.session.id, n))
+    columns = ("Workload", "Machine", "Session", "Cells")
+    table = PARTS.table(columns, rows, label="Evidence", is_sortable=True) if rows else MISSING
     return markup.page(
         "Evidence",
         "Raw samples of every cell behind a number on this site.",
         "Every number on this site links to one of these pages, or to [the list of facts](facts.md); "
-        "numbers from elsewhere are [listed apart](published.md).\n\n",
+        "numbers from elsewhere are [listed apart](published.md), as is [what a formula says of them](estimates.md). "
+        "All of it to take away: [download the data](../data/index.md).\n\n",
         table,
         "\n",
     )

@@ -23,7 +23,7 @@ from bench.report.published.cards import Card
 from bench.report.published.sources import sources
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.templates import join
+from bench.report.templates import Valued, join
 from bench.schema import Record
 from bench.workloads import registry
 
@@ -183,16 +183,19 @@ def _index(site: Site, found: dict[Card, list[Row]]) -> str:
         shown: tuple[object, ...] = ("no estimate", "")
         if pair is not None:
             texts = (fmt.between(pair.gpu, "images"), fmt.between(pair.speedup))
-            shown = tuple(site.estimated(INDEX, text) for text in texts)
+            numbers = (pair.gpu.value, pair.speedup.value)
+            shown = tuple(
+                Valued(site.estimated(INDEX, text), value) for text, value in zip(texts, numbers, strict=True)
+            )
         lines.append((
             link(INDEX, card.name),
-            fmt.bytes_(card.memory) if card.memory else "not known",
-            str(card.year),
-            voice.published(launch.id) if launch else "",
+            Valued(fmt.bytes_(card.memory), card.memory) if card.memory else "not known",
+            card.year,
+            Valued(voice.published(launch.id), float(launch.value)) if launch else "",
             *shown,
         ))  # fmt: skip
     columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images/s", "Times our CPU")
-    table = PARTS.table(columns, lines, label="Cards")
+    table = PARTS.table(columns, lines, label="Cards", is_sortable=True)
     about = "Memory, year, price, and the estimated speed of ResNet-50 of the cards that people ask for most."
     how = "[how we estimate](../method/how-we-estimate.md)"
     text = f"The cards that people ask for most, fastest first. Speeds are estimated, not measured: {how}.\n\n"

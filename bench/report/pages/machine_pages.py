@@ -11,7 +11,7 @@ from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
-from bench.report.pages import addresses, markup, workload_pages, yours
+from bench.report.pages import addresses, compare_pages, markup, workload_pages, yours
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
@@ -45,23 +45,23 @@ def machine_pages(site: Site) -> addresses.Pages:
                 join([link, " (this machine)" if sessions[0].is_local else ""]),
                 machine.cpu_model,
                 ", ".join(gpu.name for gpu in machine.gpus) or "none",
-                str(len(sessions)),
-                str(sum(len(session.records) for session in sessions)),
+                len(sessions),
+                sum(len(session.records) for session in sessions),
             )
         )
     band = yours.band(site, "machines/index.md")
-    table = PARTS.table(("Machine", "CPU", "GPU", "Sessions", "Records"), rows, label="Machines") if rows else MISSING
-    add = addresses.href("machines/index.md", "guides/add-a-machine.md")
-    more = f"\n\nYours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
-    if "guides/add-a-machine.md" not in site.sources:
-        more = "\n"
+    columns = ("Machine", "CPU", "GPU", "Sessions", "Records")
+    table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
+    more = "\n\n[Compare two machines](compare.md) or [download all data](../data/index.md)."
+    if "guides/add-a-machine.md" in site.sources:
+        more += " Yours is not here? [Add a machine](../guides/add-a-machine.md) says how."
     pages["machines/index.md"] = markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
         band,
         "A machine's results are compared with each other, never averaged with those of another machine.\n\n",
         table,
-        more,
+        f"{more}\n",
     )
     return pages
 
@@ -71,7 +71,8 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     about = f"{machine.cpu_model}: specification, sessions and every result."
     shown = [_session(site, path, session) for session in reversed(sessions)]
     beside = yours.table(site, path) if sessions[-1] is site.evidence.lead else ""
-    text = MACHINE.page(is_local, beside, _specification(machine), _history(site, path, sessions), shown)
+    other = f"{addresses.href(path, compare_pages.PAGE)}?a={addresses.machine_slug(sessions[0])}"
+    text = MACHINE.page(is_local, beside, _specification(machine), other, _history(site, path, sessions), shown)
     band = "" if is_local else yours.band(site, path)
     return markup.page("This machine" if is_local else machine.id, about, band, text)
 

@@ -54,11 +54,16 @@ def basis(verdict: case.Verdict, *, is_doubted: bool = False) -> Markup:
     return PARTS.resting(words)
 
 
-def page(title: str, description: str, *parts: str, hide: Sequence[str] = ()) -> str:
-    """A generated page: its front matter, whose words the theme shows as they stand, and its parts."""
+def page(title: str, description: str, *parts: str, hide: Sequence[str] = (), order: int = 0) -> str:
+    """A generated page: its front matter, whose words the theme shows as they stand, and its parts.
+
+    ``order`` is its place in the menu's list of its folder; 0 for one that comes after those with a place.
+    """
     meta: dict[str, Any] = {"title": str(inert(title)), "description": str(inert(description))}
     if hide:
         meta["hide"] = list(hide)
+    if order:
+        meta["order"] = order
     head = f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
     return "".join([head, *parts])  # of text and markup, text: it has been joined as it stands
 

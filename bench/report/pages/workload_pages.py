@@ -17,7 +17,7 @@ from bench.report.pages.markup import MAIN_MODE, MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time
 from bench.report.tables import table as tables_table
-from bench.report.templates import inert, join
+from bench.report.templates import Valued, inert, join
 from bench.schema import Record, Workload
 from bench.workloads import registry
 
@@ -63,7 +63,7 @@ def workload_pages(site: Site) -> addresses.Pages:
         "Measurements",
         "Every workload this site measures, with the newest numbers of the leading machine.",
         intro,
-        PARTS.table(columns, rows, label="Workloads"),
+        PARTS.table(columns, rows, label="Workloads", is_sortable=True),
         "\n",
     )
     return pages
@@ -195,7 +195,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
         step = quantities.step_time(record)
         cells = (markup.ref(session, record),)
         noun = record.spec.sample_noun
-        shown = site.number(page, fmt.interval(rate, noun=noun), cells) if rate else ""
+        shown = Valued(site.number(page, fmt.interval(rate, noun=noun), cells), rate.value) if rate else ""
         if record.status == "ok" and record.spec.kind == "study":
             n_series, n_readings = len(studies.series_of(record)), len(studies.readings_of(record))
             words = [f"{n_series} series"] if n_series else []
@@ -206,11 +206,11 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
                 first,
                 markup.cell_words(record),
                 shown or _status(site, page, session, record),
-                site.number(page, fmt.interval(step), cells) if step else "",
+                Valued(site.number(page, fmt.interval(step), cells), step.value) if step else "",
             )
         )
     first = "Machine, session" if with_machine else "Workload"
-    table = PARTS.table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
+    table = PARTS.table((first, "Cell", "Speed", "Steady step"), rows, label="All results", is_sortable=True)
     n = len(rows)
     return PARTS.folded(f"All {n} results" if n != 1 else "1 result", table, is_open=n <= MOST_OPEN)
 
