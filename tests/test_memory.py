@@ -106,7 +106,7 @@ def test_sizes_of_one_net_are_told_apart():
     )
     evidence = of_catalogue(*wide, *narrow)
 
-    assert {"Transformer encoder on words (width 128)", "Transformer encoder on words (width 768)"} == {
+    assert {"Transformer encoder on words (width 128)", "Transformer encoder on words (BERT-base size)"} == {
         growth.title for growth in memory.growths(evidence, evidence.lead)
     }
 

@@ -331,7 +331,7 @@ class Voice:
         if part.cells:
             return self.site.number(self.page, part.text, part.cells, short=short)
         if part.is_published:
-            return PARTS.published_cell(part.text)
+            return PARTS.published_cell(short or part.text, part.text)
         if not part.figures:
             return inert(part.text)
         if self.is_short and len(part.figures) == 1:
@@ -340,7 +340,7 @@ class Voice:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
         detail = addresses.href(self.page, "evidence/published.md", part.figures[0])
-        return PARTS.published_value(detail, short or part.text)
+        return PARTS.published_value(detail, short or part.text, part.text)
 
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
@@ -358,7 +358,7 @@ class Voice:
         note = self.notes.setdefault(
             row_id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
         )
-        told = f"{figure.what}\n{about}"
+        told = f"{figure.what}: {figure.text}\n{about}"
         return PARTS.published_noted(figure, figure.short, told, note, day, freshness.PRICE_OLD_AT_DAYS)
 
     def published_beside(self, *row_ids: str) -> Markup:

@@ -164,7 +164,7 @@ def _measured(card: Card) -> Markup:
     lines = []
     for row in (max(group, key=lambda row: row.throughput) for group in first):
         network, source = networks.published()[row.network], sources()[row.source]
-        name = f"{network.title} {network.size}".strip()
+        name = f"{network.said} {network.size}".strip()
         how = f"{row.framework}, {row.precision}, batch {row.batch:g}"
         speed = PARTS.published_cell(f"{fmt.number(row.throughput)} {row.unit}")
         lines.append((name, speed, how, PARTS.link(source.url, source.id) if source.url else source.id))

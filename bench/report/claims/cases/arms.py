@@ -155,7 +155,7 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
                 first = min(timed, key=lambda arm: (arm[1], arm[2].cell.id))[2]
                 name = f"{names.name(evidence, quick, session)} on the {device.upper()}"
                 if quick is first:
-                    part = Part("the same one", evidence.refs(*(arm[2] for arm in timed)))
+                    part = Part("the same set-up", evidence.refs(*(arm[2] for arm in timed)))
                     found.append(Case(name=name, value=1.0, low=1.0, high=1.0, part=part))
                 elif ratio := evidence.record_speedup(first, quick, "whole_job_time"):
                     found.append(case_of(name, ratio, evidence.refs(quick, first)))
