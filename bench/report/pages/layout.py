@@ -21,10 +21,10 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | 
     Args:
         body: Markdown with its calls filled in.
         how: what the fold "How we know" holds, as HTML; empty for a page that decides nothing.
-        foot: a line below the open part.
+        foot: a line on what is left out, in the first fold; below the open part of a page without one.
         notes: the numbered sources of published numbers, as HTML.
     """
-    open_: list[str] = []
+    open_: list[Markup | str] = []
     folds: dict[str, list[str]] = {}
     last: list[str] = []
     used: list[str] = []
@@ -44,7 +44,12 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | 
             last.append(text)
         else:
             open_.append(text)
-    parts = {NUMBERS: folds.get(NUMBERS, []), "How we know": [how], SOURCES: [*folds.get(SOURCES, []), notes]}
+    parts: dict[str, list[Markup | str]] = {
+        NUMBERS: list(folds.get(NUMBERS, [])),
+        "How we know": [how] if how else [],
+        SOURCES: [*folds.get(SOURCES, []), *([notes] if notes else [])],
+    }
+    next((part for part in parts.values() if part), open_).append(foot)
     texts = {name: "\n\n".join(map(str, filter(None, given))) for name, given in parts.items()}
     folded = [PARTS.fold(name, text, slugify(name, "-")) for name, text in texts.items() if text]
-    return "\n\n".join(map(str, filter(None, [*open_, foot, *folded, *last]))) + "\n"
+    return "\n\n".join(map(str, filter(None, [*open_, *folded, *last]))) + "\n"
