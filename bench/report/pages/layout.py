@@ -8,14 +8,14 @@ from markdown.extensions.toc import slugify
 from markupsafe import Markup
 
 from bench.report.pages.markup import PARTS
-from bench.report.prose.shape import FOLDED, LAST, NUMBERS, SOURCES, sections
+from bench.report.prose.shape import CHECK, FOLDED, LAST, NUMBERS, SOURCES, sections
 
 ATTRIBUTES = re.compile(r" \{[^}]*\}\s*$")  # at the end of a heading
 ANCHOR = re.compile(r"\{[^}]*#([\w-]+)[^}]*\}\s*$")  # at the end of a heading: the id it asks for
 IN_PLACE = re.compile(r"\{[^}]*\.fold\b[^}]*\}\s*$")  # at the end of a heading: fold this part where it stands
 
 
-def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | str = "") -> str:
+def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | str = "", code: str = "") -> str:
     """A page's text with its proof folded.
 
     Args:
@@ -23,6 +23,7 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | 
         how: what the fold "How we know" holds, as HTML; empty for a page that decides nothing.
         foot: a line on what is left out, in the first fold; below the open part of a page without one.
         notes: the numbered sources of published numbers, as HTML.
+        code: address of the page that says how to get the code, for a link beside the heading of what to run.
     """
     open_: list[Markup | str] = []
     folds: dict[str, list[str]] = {}
@@ -42,6 +43,8 @@ def laid_out(body: str, how: Markup | str = "", foot: str = "", notes: Markup | 
             open_.append(PARTS.fold(name, content.strip("\n"), f"{anchor}{again}"))
         elif name == LAST:
             last.append(text)
+        elif name == CHECK and code and "```" in content:
+            open_ += [head, PARTS.get_code(code), content.strip("\n")]
         else:
             open_.append(text)
     parts: dict[str, list[Markup | str]] = {
