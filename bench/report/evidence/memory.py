@@ -39,6 +39,11 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     growth_frac: float  # of the smaller batch's peak, what the larger one took more
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is of a whole process, libraries and data included."""
+        return self.device == "cpu" and not _by_batch(self.small.cell.workload)
+
+    @property
     def is_flat(self) -> bool:
         """Whether the peak grew too little for a line through it to say anything of other batches."""
         return self.growth_frac < FLAT_FRAC
