@@ -75,6 +75,7 @@ def test_text_joins_value_and_unit():
         ("restricted", "", ""),
         ("T4", "GPU model", ""),
         ("0.7303", "AUC", ""),
+        ("1281167", "images", "1,281,167 images"),
         ("5", "ms/lap", ""),
         ("3", "x (of old)", ""),
     ],

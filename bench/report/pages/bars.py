@@ -22,6 +22,7 @@ from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.published import said
+from bench.report.stats import estimate, spoken
 from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
@@ -94,12 +95,19 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     return _drawn(title, f"{shows} {_line(belief)}", some, rows, limits, table)
 
 
+def _times_in_words(value: float) -> str:
+    return spoken.middle(estimate.single(value, "ratio", 1))
+
+
 def _line(belief: Belief) -> str:
     """Which side of the line, or of the two, a belief needs."""
     test = belief.test
     side = "right of" if test.at_most is None else "left of" if test.at_least is None else "between"
     ends = [end for end in (test.at_least, test.at_most) if end is not None]
-    words = [f"{fmt.number(end)} times" if belief.unit == "ratio" else SHOWN[belief.unit](end) for end in ends]
+    words = [
+        spoken.middle(estimate.single(end, "ratio", 1)) if belief.unit == "ratio" else SHOWN[belief.unit](end)
+        for end in ends
+    ]
     return f"For the belief: {side} the line{'s' if len(ends) > 1 else ''}, {' and '.join(words)}."
 
 
@@ -136,7 +144,7 @@ def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
     cpus = {voice.evidence.view(s).label: fmt.cpu(s.machine.cpu_model) for s in voice.evidence.sessions}
     known = re.compile(rf"(,?) on ({'|'.join(map(re.escape, cpus))})\b") if cpus else None
     tidy = {one: known.sub(lambda m: f", {cpus[m[2]]}", one) if known else one for one in names}
-    parts = {one: PARTS_OF_A_NAME.split(text.replace(" on the CPU", "")) for one, text in tidy.items()}
+    parts = {one: PARTS_OF_A_NAME.split(re.sub(r",? on the CPU", "", text)) for one, text in tidy.items()}
     shared = [part for part in parts[names[0]] if all(part in other for other in parts.values())]
     short = {one: ", ".join(part for part in own if part not in shared) or tidy[one] for one, own in parts.items()}
     bare = {one: re.sub(r" \([^()]*\)", "", text) for one, text in short.items()}

@@ -58,14 +58,14 @@ def estimated_case(evidence: Evidence, pair: Pair) -> Case:
     return Case(name=name, value=value.value, low=value.low, high=value.high, part=part)
 
 
-def name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True) -> str:
-    """A cell's task in words: title, mode where it is not training, and what tells it from the other sizes."""
+def name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True, more: str = "") -> str:
+    """A cell's task in words: title, mode where it is not training, what tells its size from others, ``more``."""
     cell = record.cell
     words = _task(evidence, record)
     same = evidence.view(session).records(Pick(cell.workload, cell.mode, cell.device))
     if batch and any(r.cell.batch_size != cell.batch_size for r in same):
         words += f", batch {cell.batch_size}"
-    return placed(evidence, words, session)
+    return placed(evidence, ", ".join(filter(None, (words, more))), session)
 
 
 def _task(evidence: Evidence, record: Record) -> str:
@@ -78,7 +78,8 @@ def _task(evidence: Evidence, record: Record) -> str:
 def arm_name(evidence: Evidence, record: Record, session: SessionResults, *, batch: bool = True) -> str:
     """Name of a cell with its backend and device."""
     cell = record.cell
-    return f"{name(evidence, record, session, batch=batch)}, {fmt.backend(cell.backend)} on the {cell.device.upper()}"
+    arm = f"{fmt.backend(cell.backend)} on the {cell.device.upper()}"
+    return name(evidence, record, session, batch=batch, more=arm)
 
 
 def apart(evidence: Evidence, cases: Sequence[Case]) -> list[Case]:
