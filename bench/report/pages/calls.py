@@ -354,7 +354,8 @@ class Voice:
         about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
-            return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
+            shown = figure.short if self.page.startswith("gpus/") else figure.text
+            return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
         note = self.notes.setdefault(
             row_id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
         )
