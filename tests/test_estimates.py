@@ -38,7 +38,7 @@ ALL = Range(low=0.5, high=2.0, n=10, inside=9)
 KNOWN = Constants(
     terms=TERMS,
     ranges=dict.fromkeys(("nvidia", "amd", "keras", "launching"), ALL),
-    hull=Hull(peak=(1e12, 1e14), bandwidth=(1e11, 8e12), forward=1e12, parameters=1e9),
+    hull=Hull(peak=(1e12, 1e14), bandwidth=(1e11, 8e12), forward=1e12, parameters=1e9, matrix_operations=2e3),
     counts={"points": 9, "cards": 3},
     held_out=({"left_out": "one card", "p90": 1.5},),
     versions={},

@@ -65,7 +65,7 @@ def jit_arms_table(scope: TableScope) -> Draft:
 def jit_arms(scope: chart.Scope) -> chart.Picture:
     """Training speed with XLA or another compiler over the speed without, by workload and backend."""
     known = {row.arm.key: row for row in _rows(scope.of_table, modes=("train",))}
-    found = []
+    found, counted = [], []
     for backend, label, series, row in marks.every_arm(scope, known):
         if backend == "jax":
             continue  # without its compiler JAX interprets operation by operation, which nobody trains with
@@ -73,14 +73,18 @@ def jit_arms(scope: chart.Scope) -> chart.Picture:
             found.append(marks.absent(label, series, fmt.NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, row.gain, row.on, row.off))
+            if not (scope.evidence.flags(row.on) or scope.evidence.flags(row.off)):
+                counted.append(found[-1])
+    n_busy = sum(mark["value"] is not None for mark in found) - len(counted)
     found = marks.drawn(found)
-    sides = [ORDER_WORDS[_side(mark)] for mark in found if mark["value"] is not None]
+    sides = [ORDER_WORDS[_side(mark)] for mark in counted]
     n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
     return chart.Picture(
         title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks faster and {n_slower or 'none'} slower"
         if sides
         else "What compiling changes",
-        note="Training with jit_compile=True against without; compiling itself is left out.",
+        note="Training with jit_compile=True against without; compiling itself is left out."
+        + (f" {n_busy} on a busy machine: drawn, not counted." if n_busy else ""),
         description=marks.in_words(
             f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio
         ),

@@ -47,7 +47,7 @@ def _rows(scope: TableScope) -> Iterator[Row]:
     for pair in pairs.pairs():
         yield Row(
             series=FAMILIES.get(pair.network.family, ("published: other", ""))[0],
-            network=pair.network.title,
+            network=pair.network.said,
             batch=pair.batch,
             cpu=pair.cpu,
             card=pair.card,

@@ -119,7 +119,7 @@ def _words(evidence: Evidence, record: Record, among: Sequence[Record]) -> str:
     alike = (other.cell for other in among if msgspec.structs.replace(other.cell, **rest).id == cell.id)
     if len({other.n_samples for other in alike}) > 1:  # they differ in nothing else
         words.append(f"{fmt.count(cell.n_samples)} {evidence.noun(cell.workload)}")
-    own = fmt.params(evidence.distinct_params(record))
+    own = evidence.size(record)
     return ", ".join([*words, own] if own else words)
 
 

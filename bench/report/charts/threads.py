@@ -85,20 +85,18 @@ def threads(scope: chart.Scope) -> chart.Picture:
             found, "times the speed on one core (log scale; right of 1 more cores pay)", narrow=narrow, rule_at=1.0,
             row_px=14,
         ),
-        note="Training speed on all cores over that on one.",
+        note="Training speed on all cores over that on one; a network in two frameworks is two trainings.",
     )  # fmt: skip
 
 
 def _title(found: list[marks.Mark], n_cores: int) -> str:
-    """How many networks gain from all cores, and at most how much."""
+    """How many networks gain from all cores, each in each framework, and at most how much."""
     gains = [mark for mark in found if mark["value"] is not None]
     if not gains:
         return "Training speed by cores"
-    rows = {mark["row"] for mark in gains}
-    n_faster = len({mark["row"] for mark in gains if mark["low"] > 1})
     most = fmt.number(max(mark["value"] for mark in gains), 2)
-    faster = marks.of_all(n_faster, len(rows))
-    return f"{fmt.cores(n_cores)} train {faster} networks faster than one, up to {most} times as fast"
+    faster = marks.of_all(sum(mark["low"] > 1 for mark in gains), len(gains))
+    return f"{fmt.cores(n_cores)} make {faster} trainings faster than one does, up to {most} times as fast"
 
 
 def _is_drawn(row: Row) -> bool:

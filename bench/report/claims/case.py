@@ -106,13 +106,12 @@ def case_of(name: str, estimate: Estimate, refs: tuple[CellRef, ...], noun: str 
     return Case(name=name, value=estimate.value, low=estimate.low, high=estimate.high, part=part)
 
 
-def published_case(name: str, value: float, text: str, *figures: Figure) -> Case:
-    """A case made of published figures; the text names the number and nothing else."""
+def published_case(name: str, value: float, text: str, *figures: Figure, short: str = "") -> Case:
+    """A case made of published figures; the text names the number and nothing else, ``short`` as a sentence says it."""
     sources = "; ".join(dict.fromkeys(f"{short_source(figure.source)}, {figure.date}" for figure in figures))
     ids = tuple(figure.id for figure in figures)
-    return Case(
-        name=name, value=value, low=value, high=value, part=Part(f"{text} ({sources})", figures=ids, short=text)
-    )
+    part = Part(f"{text} ({sources})", figures=ids, short=short or text)
+    return Case(name=name, value=value, low=value, high=value, part=part)
 
 
 def short_source(source: str) -> str:

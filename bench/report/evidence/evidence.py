@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 from bench.records.store import Results, SessionResults
-from bench.report.evidence import cells, disturbed, drift
+from bench.report.evidence import cells, disturbed, drift, sizes
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick, View
 from bench.report.stats import format as fmt
@@ -139,6 +139,10 @@ class Evidence:
     def noun(self, workload: str) -> str:
         """What a workload's samples are called."""
         return self.workloads[workload].sample_noun if workload in self.workloads else "samples"
+
+    def size(self, record: Record) -> str:
+        """What tells a record's network or size from the others of its workload and session, in words."""
+        return sizes.words(record.cell.workload, self.distinct_params(record))
 
     def distinct_params(self, record: Record) -> dict[str, Scalar]:
         """A record's parameters without those that all cells of its workload and session share: what tells it apart."""

@@ -75,8 +75,8 @@ def job_samples(record: Record, spec: Workload) -> int:
 
 def _job(record: Record, spec: Workload, evidence: Evidence) -> Job:
     from_target = record.spec.target is not None
-    distinct = evidence.distinct_params(record)
-    name = evidence.title(record.cell.workload) + (f" ({fmt.params(distinct)})" if distinct else "")
+    size = evidence.size(record)
+    name = evidence.title(record.cell.workload) + (f" ({size})" if size else "")
     job = partial(Job, name=name, record=record)
     if record.status != "ok":
         return job(time=None, is_measured=True, arithmetic="", note=fmt.status(record.status, record.reason))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.estimates.card_memory import power_of_two
-from bench.report.evidence import cells
+from bench.report.evidence import cells, sizes
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
-from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, DEVICES, Cell, Record, Scalar
@@ -35,6 +33,11 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     per_sample_bytes: float
     fixed_bytes: float  # what the line has at batch zero
     growth_frac: float  # of the smaller batch's peak, what the larger one took more
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is of a whole process, libraries and data included."""
+        return self.small.cell.device == "cpu" and not _by_batch(self.small.cell.workload)
 
     @property
     def is_flat(self) -> bool:
@@ -137,12 +140,6 @@ def _by_batch(workload: str) -> bool:
     return registry.names(workload).memory == "by-batch"
 
 
-@cache
-def _net_titles() -> dict[str, str]:
-    """Titles of nets that are no workload of their own."""
-    return {net: title for workload in registry.workloads() for net, title in registry.names(workload).nets.items()}
-
-
 def _net(record: Record) -> str:
     return str(record.cell.params.get("net", ""))
 
@@ -153,11 +150,12 @@ def _net_title(evidence: Evidence, record: Record) -> str:
     if net:
         like = evidence.view(evidence.session_of(record)).records(Pick(cell.workload, params={"net": net}))
         own = {k: v for k, v in cell.params.items() if k != "cap_gb" and any(r.cell.params.get(k) != v for r in like)}
-        title = _net_titles().get(net) or evidence.title(net)
+        title = sizes.net(net, cell.workload)
+        title = title[:1].upper() + title[1:]
     else:
         own, title = evidence.distinct_params(record), evidence.title(cell.workload)
     is_whole = cell.device == "cpu" and not registry.names(cell.workload).memory  # libraries are in it
-    words = [part for part in (fmt.params(own), "whole process" if is_whole else "") if part]
+    words = [part for part in (sizes.words(net or cell.workload, own), "whole process" if is_whole else "") if part]
     return title + (f" ({', '.join(words)})" if words else "")
 
 

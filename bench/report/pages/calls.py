@@ -331,7 +331,7 @@ class Voice:
         if part.cells:
             return self.site.number(self.page, part.text, part.cells, short=short)
         if part.is_published:
-            return PARTS.published_cell(part.text)
+            return PARTS.published_cell(short or part.text, part.text)
         if not part.figures:
             return inert(part.text)
         if self.is_short and len(part.figures) == 1:
@@ -340,7 +340,7 @@ class Voice:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
         detail = addresses.href(self.page, "evidence/published.md", part.figures[0])
-        return PARTS.published_value(detail, short or part.text)
+        return PARTS.published_value(detail, short or part.text, part.text)
 
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
@@ -357,11 +357,12 @@ class Voice:
         about = ", ".join(part for part in (claims_case.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
+            shown = figure.short if self.page.startswith("gpus/") else shown
             return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
         note = self.notes.setdefault(
             figure.id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
         )
-        title = f"{told or figure.what}\n{about}"
+        title = f"{told or f'{figure.what}: {figure.text}'}\n{about}"
         return PARTS.published_noted(figure, shown, title, note, day, freshness.PRICE_OLD_AT_DAYS)
 
     def published_beside(self, *row_ids: str) -> Markup:

@@ -22,7 +22,7 @@ from bench.report.published import cards
 from bench.report.published.cards import Card
 from bench.report.published.sources import sources
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, spoken
 from bench.report.templates import Valued, join
 from bench.schema import Record
 from bench.workloads import registry
@@ -30,6 +30,17 @@ from bench.workloads import registry
 GPU = templates.macros("gpu.md.j2")
 INDEX = "gpus/index.md"
 MOST_ROWS = 12  # of speeds from elsewhere
+WHY = {
+    "embedding": "look-ups in a table",
+    "recurrent": "works step by step",
+    "frozen": "most layers do not learn",
+    "no spec": "data sheet incomplete",
+    "hull": "unlike the cards that were measured",
+    "launching": "too small",
+    "no TensorFlow cell": "not measured in TensorFlow",
+    "unmeasured": "no such card was measured",
+    "old": "too old",
+}
 
 
 class Row(NamedTuple):
@@ -86,12 +97,13 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
     path = addresses.card_page(card)
     voice = Voice(site, path)
     text = GPU.page(
+        door=addresses.href(path, "machines/index.md"),
         least_batch=estimated.LEAST_BATCH,
         facts=_facts(voice, card),
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),
         speeds=PARTS.table(
-            ("Network", "Times our CPU", "This card", "Our CPU", "Largest batch"),
+            ("Network", "Beside our CPU", "This card", "Our CPU", "Largest batch"),
             [_speed(site, path, card, row) for row in found],
             label=f"Estimated for {card.name}",
         ),
@@ -129,14 +141,18 @@ def _speed(site: Site, path: str, card: Card, row: Row) -> tuple[object, ...]:
     rate = quantities.throughput(record)
     assert rate is not None, "the fastest cell has a rate"
     fits = card_memory.largest_batch(network, card)
-    batches = "" if fits is None else f"{fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
+    ends = () if fits is None else dict.fromkeys(map(fmt.count, (fits.surely, fits.perhaps)))
+    batches = " to ".join(ends)
     text, hint = fmt.interval(rate, noun=noun), f"batch {record.cell.batch_size}"
-    cpu = site.number(path, text, site.evidence.refs(record), hint=hint)
+    cpu = site.number(path, text, site.evidence.refs(record), hint=hint, short=spoken.spoken(rate, noun))
     title = record.spec.title
     if pair is None:
-        return title, "no estimate", row.why, cpu, batches
+        return title, "no estimate", WHY.get(row.why, row.why), cpu, batches
     note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
-    shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.speedup, pair.gpu))
+    shown = (
+        site.estimated(path, fmt.between(one, noun), note, short=spoken.spoken(one, noun))
+        for one in (pair.speedup, pair.gpu)
+    )
     return title, *shown, cpu, batches
 
 
@@ -146,7 +162,7 @@ def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
         return Markup("")
     estimate, answer = functools.partial(voice.site.estimated, voice.page), pair.answer
     n_steps = jobs.steps(IMAGENET_IMAGES, pair.batch)
-    time = f"{fmt.seconds(answer.low * n_steps)} to {fmt.seconds(answer.high * n_steps)}"
+    time = " to ".join(spoken.seconds(end * n_steps) for end in (answer.low, answer.high))
     prices = []
     for cost in jobs.costs(answer, n_steps, card):
         text = f"{fmt.number(cost.low, 2)} to {fmt.number(cost.high, 2)} {cost.price.unit.partition('/')[0]}"
@@ -162,7 +178,7 @@ def _measured(card: Card) -> Markup:
     lines = []
     for row in (max(group, key=lambda row: row.throughput) for group in first):
         network, source = networks.published()[row.network], sources()[row.source]
-        name = f"{network.title} {network.size}".strip()
+        name = f"{network.said} {network.size}".strip()
         how = f"{row.framework}, {row.precision}, batch {row.batch:g}"
         speed = PARTS.published_cell(f"{fmt.number(row.throughput)} {row.unit}")
         lines.append((name, speed, how, PARTS.link(source.url, source.id) if source.url else source.id))
@@ -182,10 +198,15 @@ def _index(site: Site, found: dict[Card, list[Row]]) -> str:
         launch = jobs.launch_price(card.name)
         shown: tuple[object, ...] = ("no estimate", "")
         if pair is not None:
-            texts = (fmt.between(pair.gpu, "images"), fmt.between(pair.speedup))
-            numbers = (pair.gpu.value, pair.speedup.value)
+            both = ((pair.gpu, "images"), (pair.speedup, ""))
             shown = tuple(
-                Valued(site.estimated(INDEX, text), value) for text, value in zip(texts, numbers, strict=True)
+                Valued(
+                    site.estimated(
+                        INDEX, fmt.between(one, noun), short=spoken.spoken(one).replace(" samples a second", "")
+                    ),
+                    one.value,
+                )
+                for one, noun in both
             )
         lines.append((
             link(INDEX, card.name),
@@ -194,7 +215,7 @@ def _index(site: Site, found: dict[Card, list[Row]]) -> str:
             Valued(voice.published(launch.id), float(launch.value)) if launch else "",
             *shown,
         ))  # fmt: skip
-    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images/s", "Times our CPU")
+    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images a second", "Beside our CPU")
     table = PARTS.table(columns, lines, label="Cards", is_sortable=True)
     about = "Memory, year, price, and the estimated speed of ResNet-50 of the cards that people ask for most."
     how = "[how we estimate](../method/how-we-estimate.md)"

@@ -18,7 +18,7 @@ from bench.report import templates
 from bench.report.charts.time_to_finish import CARDS
 from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.estimates.networks import Network
-from bench.report.evidence import thresholds
+from bench.report.evidence import sizes, thresholds
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
@@ -150,7 +150,7 @@ def _formula(known: formula.Constants) -> dict[str, Any]:
         "weight": formula.WEIGHT_BYTES * (formula.PASSES + formula.ACCESSES["adam"]),
         "floor": formula.FLOOR_S,
         "ranges": {"keras": [keras.low, keras.high], "launching": [formula.LAUNCH_LOW, formula.LAUNCH_HIGH]},
-        "most": {name: formula.HULL_SLACK * getattr(known.hull, name) for name in ("forward", "parameters")},
+        "most": {name: formula.HULL_SLACK * getattr(known.hull, name) for name in formula.SIZES},
     }
 
 
@@ -220,7 +220,7 @@ def _network(evidence: Evidence, network: Network, on_cpu: list[Measured], hull:
     own = {name: value for name, value in cell.params.items() if any(o.get(name) != value for o in others)}
     return {
         "id": network.id,
-        "title": ", ".join(filter(None, (evidence.title(cell.workload), fmt.params(own)))),
+        "title": ", ".join(filter(None, (evidence.title(cell.workload), sizes.words(cell.workload, own)))),
         "noun": evidence.noun(cell.workload),
         "workload": cell.workload,
         "params": dict(cell.params),

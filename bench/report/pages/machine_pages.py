@@ -74,7 +74,8 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     other = f"{addresses.href(path, compare_pages.PAGE)}?a={addresses.machine_slug(sessions[0])}"
     text = MACHINE.page(is_local, beside, _specification(machine), other, _history(site, path, sessions), shown)
     band = "" if is_local else yours.band(site, path)
-    return markup.page("This machine" if is_local else machine.id, about, band, text)
+    words = site.evidence.view(sessions[-1]).cpu_text()
+    return markup.page("This machine" if is_local else f"{words} ({machine.id})", about, band, text)
 
 
 def _specification(machine: schema.Machine) -> list[tuple[str, str]]:
@@ -112,7 +113,7 @@ def _session(site: Site, path: str, session: SessionResults) -> dict[str, Any]:
         ("Cores", cores(described)),
         ("Commit", PARTS.code(markup.commit(session))),
         ("Against itself", _self_test(site, path, session)),
-        ("Disturbed", _disturbed(site, session)),
+        ("Busy meanwhile", _disturbed(site, session)),
         ("Seed", str(described.seed)),
         ("Download", join(files, " · ")),
     ]
@@ -131,7 +132,8 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Marku
     found = []
     if pairs := [_overlap_row(site, page, pair) for pair in history.overlaps(ordered)]:
         heads = ("Two sessions", "Intervals that overlap", "Versions")
-        found.append(PARTS.table(heads, pairs, f"{history.rule()}.", label="Sessions against each other"))
+        table = PARTS.table(heads, pairs, f"{history.rule()}.", label="Sessions against each other")
+        found.append(PARTS.folded(f"{len(pairs)} pairs of sessions, and whether they agree", table))
     cells = history.histories(ordered)
     if rows := [row for one in cells for row in _history_rows(site, page, one)]:
         columns = ("Cell", "Session", "Versions", "Speed, or time of a call", "Against the session before")
@@ -192,4 +194,5 @@ def _disturbed(site: Site, session: SessionResults) -> str:
     """How many cells were measured beside something else; the evidence of each says what."""
     measured = [record for record in session.records.values() if record.status == "ok"]
     flagged = sum(bool(site.evidence.flags(record)) for record in measured)
-    return f"{fmt.count(flagged)} of {fmt.count(len(measured))} cells are flagged; headlines avoid them"
+    ran = f"{fmt.count(flagged)} of {fmt.count(len(measured))} measurements"
+    return f"{ran} ran beside something else; headlines avoid them"

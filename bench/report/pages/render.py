@@ -44,6 +44,7 @@ from bench.report.published import freshness
 from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
+CODE_PAGE = "guides/rerun.md"  # how to get the code, and what to run first
 PLACED = re.compile(r"\S+:\d+: ")  # a message that says its file and line already
 
 
@@ -97,7 +98,8 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = site.answers[source.path] = short_answer(voice, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
-        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes)}\n{asked}\n"
+        code = addresses.href(source.path, CODE_PAGE) if CODE_PAGE in site.sources else ""
+        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes, code)}\n{asked}\n"
     elif is_for_readers(source.path):
         body = layout.laid_out(body, foot=foot, notes=notes)
     is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")

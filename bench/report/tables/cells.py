@@ -129,7 +129,7 @@ def arm_of(scope: TableScope, record: Record) -> tuple[Cellv, Cellv, Cellv, Cell
 
 def sized(scope: TableScope, record: Record) -> str:
     """A workload's title, with the parameters that tell this size from its others."""
-    title, own = scope.evidence.title(record.cell.workload), fmt.params(scope.evidence.distinct_params(record))
+    title, own = scope.evidence.title(record.cell.workload), scope.evidence.size(record)
     return f"{title} ({own})" if own else title
 
 

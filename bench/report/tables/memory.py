@@ -7,6 +7,8 @@ from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 
+FEW_CARDS = (4, 8, 16, 24)  # GB, for a table that one reads at a glance
+
 
 @table.table("largest-batch")
 def largest_batch(scope: TableScope) -> Draft:
@@ -41,6 +43,33 @@ def largest_batch(scope: TableScope) -> Draft:
     return Draft(
         caption="Largest batch, rounded down to a power of two: (card - fixed part) / part of each sample.",
         columns=(MACHINE, "network", "read on", *sizes, "fixed part", "of each sample", "batches read"),
+        rows=rows,
+    )
+
+
+@table.table("what-fits")
+def what_fits(scope: TableScope) -> Draft:
+    """Largest batch by network on four cards, from the framework that takes most to the one that takes least.
+
+    Only networks that a study read alone count, and of those no frameworks whose peak does not grow with the batch.
+    """
+    rows = []
+    for session in scope.sessions:
+        by_network: dict[str, list[memory.Growth]] = {}
+        for growth in memory.growths(scope.evidence, session):
+            is_read = growth.small.cell.workload in scope.workloads and not growth.is_whole
+            if is_read and growth.small.cell.precision == "float32-strict" and not growth.is_flat:
+                by_network.setdefault(growth.title, []).append(growth)
+        largest = {title: [g.largest_batch(FEW_CARDS[-1] * 10**9) for g in same] for title, same in by_network.items()}
+        for title in sorted(by_network, key=lambda title: (min(largest[title]), title)):
+            same = by_network[title]
+            refs = scope.evidence.refs(*(record for growth in same for record in (growth.small, growth.large)))
+            found = [sorted({growth.largest_batch(size * 10**9) for growth in same}) for size in FEW_CARDS]
+            shown = (" to ".join(map(_batch_text, dict.fromkeys((ends[0], ends[-1])))) for ends in found)
+            rows.append((scope.machine(session), cells.text(title), *(Cellv(text=one, cells=refs) for one in shown)))
+    return Draft(
+        caption="Largest batch that trains with Adam in float32; a range where the frameworks differ.",
+        columns=(MACHINE, "network", *(f"{size} GB" for size in FEW_CARDS)),
         rows=rows,
     )
 

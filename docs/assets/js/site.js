@@ -158,10 +158,9 @@ function markAged() {
   for (const one of document.querySelectorAll("[data-day][data-old-at-days]")) {
     const days = Math.floor((Date.now() - Date.parse(one.dataset.day)) / DAY_MS);
     if (!(days >= Number(one.dataset.oldAtDays)) || one.querySelector(":scope > .aged")) continue;
-    const age = days < 730 ? `${days} days` : `${Math.floor(days / 365.25)} years`;
     const badge = document.createElement("span");
     badge.className = "aged";
-    badge.textContent = `${one.dataset.what ? `${one.dataset.what} ` : ""}${age} old`;
+    badge.textContent = `${one.dataset.what ?? "measured"} ${one.dataset.what ? "of" : "in"} ${one.dataset.day.slice(0, 4)}`;
     one.append(" ", badge);
   }
 }

@@ -127,8 +127,8 @@ def backend_over_others(evidence: Evidence, *, backend: Backend) -> list[Case]:
                 if mine is None or rival is None:
                     continue
                 if (ratio := evidence.record_speedup(mine, rival)) is not None:
-                    arm = f"{names.name(evidence, mine, session)} on the {device.upper()}"
-                    name = f"{arm} against {fmt.backend(rival.cell.backend)}"
+                    against = f"on the {device.upper()} against {fmt.backend(rival.cell.backend)}"
+                    name = names.name(evidence, mine, session, more=against)
                     found.append(case_of(name, ratio, evidence.refs(mine, rival)))
     return found
 
@@ -150,9 +150,9 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
                     continue
                 quick = min(timed, key=lambda arm: (arm[0], arm[2].cell.id))[2]
                 first = min(timed, key=lambda arm: (arm[1], arm[2].cell.id))[2]
-                name = f"{names.name(evidence, quick, session)} on the {device.upper()}"
+                name = names.name(evidence, quick, session, more=f"on the {device.upper()}")
                 if quick is first:
-                    part = Part("the same one", evidence.refs(*(arm[2] for arm in timed)))
+                    part = Part("the same set-up", evidence.refs(*(arm[2] for arm in timed)))
                     found.append(Case(name=name, value=1.0, low=1.0, high=1.0, part=part))
                 elif ratio := evidence.record_speedup(first, quick, "whole_job_time"):
                     found.append(case_of(name, ratio, evidence.refs(quick, first)))
