@@ -448,6 +448,22 @@ def test_fast_and_slow_cores(kinds):
     assert "omp-num-threads" not in found(host, variables={"OMP_NUM_THREADS": "6"})
 
 
+def test_one_thread_for_each_physical_core_is_no_fault():
+    host = LINUX | {"n_visible": 16, "n_effective": 16, "n_physical": 8, "cpu_model": "AMD Ryzen 7 5800X"}
+
+    results = found(host, variables={"OMP_NUM_THREADS": "8"})
+
+    assert "omp-num-threads" not in results and "--threads 8" in results["smt"].fix
+    assert "omp-num-threads" in found(host, variables={"OMP_NUM_THREADS": "4"})
+
+
+@pytest.mark.parametrize("model", ["Intel(R) Xeon(R) Platinum 8480", "QEMU Virtual CPU version 2.5+", "AMD EPYC 7B13"])
+def test_an_odd_number_of_threads_of_a_server_is_no_second_kind_of_cores(model):
+    host = LINUX | {"n_visible": 3, "n_effective": 3, "n_physical": 2, "cpu_model": model}
+
+    assert "unlike-cores" not in found(host)
+
+
 # It must not crash.
 
 
