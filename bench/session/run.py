@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from os import environ
 from pathlib import Path
@@ -79,7 +79,7 @@ def execute(
     for cell in prepared.unclosed:
         close(folder, cell, prepared)
     start, n_done = now(), 0
-    ended = datetime.min.replace(tzinfo=UTC)
+    ended = prepared.last_end
 
     def run_of(planned: PlannedRun) -> Run:
         nonlocal ended

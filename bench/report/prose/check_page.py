@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bench import REPOSITORY as ROOT
+from bench.doctor import builds
+from bench.doctor.facts import NAMES
 from bench.report.claims import answers, beliefs, ledger
 from bench.report.claims.cases.facts import listed
 from bench.report.claims.check_rule import Offers, line_in, named, unknown
@@ -120,6 +122,7 @@ def _check_decided(source: Source, names: Known) -> Iterator[Problem]:
 
 
 def _check_calls(line: str, names: Known) -> Iterator[str]:
+    chips = builds.chips()
     offers: dict[str, Collection[str]] = {
         "answer": frozenset(),
         "bars": frozenset(),
@@ -153,6 +156,12 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "held_out": frozenset(),
         "ranges": frozenset(),
         "refusals": frozenset(),
+        "code_for": frozenset(NAMES) | chips,
+        "builds_for": chips,
+        "chips_of": frozenset(NAMES),
+        "last_with": frozenset(NAMES) | {row.what for row in builds.table().ended},
+        "plugin_end": frozenset(plugin.name for plugin in builds.table().plugin),
+        "old_cards": frozenset(),
     }
     for expression in EXPRESSION.finditer(line):
         for call in CALL.finditer(expression.group(1) or expression.group(2)):
