@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,12 +72,12 @@ def test_wrong_usage_exits_with_2_and_names_what_is_known(arguments, words):
     assert all(word in text for word in words), text
 
 
-def test_a_rehearsal_prints_cells_order_and_minutes_and_writes_nothing(tmp_path):
+def test_a_rehearsal_prints_cells_order_and_how_long_it_takes_and_writes_nothing(tmp_path):
     result = script("--dry-run", "--profile", "smoke", "--results", tmp_path)
 
     assert 0 == result.returncode, result.stderr
     assert "resnet50" in result.stdout
-    assert "minutes" in result.stdout
+    assert re.search(r"runs of \d+ cells, about [\d.]+ (seconds|minutes|hours)", result.stdout)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -476,6 +477,16 @@ def test_a_session_is_not_normal_for_being_like_itself(published):
 
     assert 2 == exit_code
     assert "name two" in text
+
+
+def test_a_machines_id_alone_means_its_newest_session(published):
+    published(a_record(a_cell(), step_s=0.1))
+    published(a_record(a_cell(), step_s=0.2), host=make_machine("other-2c"))
+
+    exit_code, text = invoke("compare", "other-2c", "--mine", "example-2c")
+
+    assert 0 == exit_code
+    assert "other-2c/2026-11-03" in text and "example-2c/2026-11-03" in text
 
 
 @pytest.mark.parametrize("command", ["check", "export"])

@@ -52,7 +52,9 @@ Budget = Annotated[
     str | None, typer.Option("--time-budget", help="Stop in time, for example 20m: headline cells come first.")
 ]
 Timeout = Annotated[str | None, typer.Option(help="Give a run up after this long, for example 120s; default: 20m.")]
-ResultsDir = Annotated[Path | None, typer.Option("--results", help="Where to store; default bench/results/local.")]
+ResultsDir = Annotated[
+    Path | None, typer.Option("--results", help="Folder of results; default: bench/results, new ones in local.")
+]
 CellIds = Annotated[
     list[str] | None, typer.Option("--cell", help="Run just this cell: its id, or words such as 'resnet50 train b8'.")
 ]

@@ -141,8 +141,8 @@ def instructions(facts: Facts) -> Iterator[Finding]:
                 id="no-avx",
                 severity="problem",
                 seen="no AVX",
-                means="TensorFlow's wheels stop with 'illegal instruction' on this CPU",
-                fix="on a virtual machine: pass the host's CPU through (QEMU: -cpu host); else use PyTorch or JAX",
+                means="TensorFlow's and JAX's wheels do not start on this CPU ('illegal instruction')",
+                fix="on a virtual machine: pass the host's CPU through (QEMU: -cpu host); else use PyTorch",
             )
         elif "avx2" not in flags:
             yield Finding(
