@@ -17,8 +17,9 @@ CellId = Annotated[str, Meta(pattern=rf"^{SLUG}$", max_length=200, description="
 SessionId = Annotated[str, Meta(pattern=rf"^{DATE}(?:-[1-9]\d{{0,2}})?$", description="a date, or a date and a number")]
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
 Instant = Annotated[str, Meta(pattern=rf"^{DATE}T{_TIME}\+00:00$", description="an ISO 8601 instant of UTC")]
-CommitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$", description="40 hex digits")]
-SourceHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$", description="16 hex digits")]
+_HEX = r"^(?!(.)\1+$)[0-9a-f]"  # a hash of one digit alone is made up
+CommitId = Annotated[str, Meta(pattern=_HEX + "{40}$", description="40 hex digits, not all alike")]
+SourceHash = Annotated[str, Meta(pattern=_HEX + "{16}$", description="16 hex digits, not all alike")]
 Words = Annotated[str, Meta(min_length=1)]
 Capability = Annotated[str, Meta(pattern=r"^\d{1,2}\.\d{1,2}$", description="a number such as 8.6")]
 Package = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$", description="a package in lower case")]

@@ -133,7 +133,7 @@ def test_tables_can_be_narrowed_to_a_workload_and_a_session(evidence: Evidence):
 
     made = make.make("jit-arms", evidence, workload="lstm-text", session=cpu_only)
 
-    assert {"LSTM on text"} == set(column(made, "workload"))
+    assert {"LSTM on characters"} == set(column(made, "workload"))
     assert {ref.machine for row in made.rows for cell in row for ref in cell.cells} == {"example-2c"}
 
 
@@ -464,9 +464,8 @@ def test_ways_to_do_the_same_work_have_places_within_a_backend():
     made = make.make("study", make_evidence(make_session_results(records)), workload="call-styles")
 
     told = dict(zip(column(made, "what"), column(made, "place"), strict=True))
-    assert "1. in TensorFlow, 1. in PyTorch" == told["model by compiled"]
-    assert "3. in TensorFlow, 3. in PyTorch" == told["model by predict"]
-    assert "" == told["results agree"], "a reading has no place"
+    assert "1. in TensorFlow, 1. in PyTorch" == told["model(x) compiled (PyTorch: in inference mode)"]
+    assert "3. in TensorFlow, 3. in PyTorch" == told["model.predict(x)"]
     assert "share a place" in made.caption
 
 

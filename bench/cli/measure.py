@@ -16,7 +16,7 @@ from bench.cli import doctor, gpu_day, names, show
 from bench.cli import options as cli_options
 from bench.records import files, pack, spool, store
 from bench.report.stats import format as text
-from bench.report.stats import quantities
+from bench.report.stats import quantities, spoken
 from bench.schema import DEVICES, Cell, Record
 from bench.session import launch, prepare
 from bench.session import run as session_run
@@ -209,9 +209,8 @@ def print_plan(prepared: Prepared, *, show_all: bool = False) -> None:
         show.print_wrapped("order of the runs: " + " ".join(str(planned.order) for planned in prepared.plan.runs))
     _print_skipped(prepared, known, show_all=show_all)
     print_left_out(prepared, show_all=show_all)
-    minutes = prepared.plan.estimate_s / 60
-    rest = "; --all lists each" if is_long else ""
-    show.print_text(f"{len(prepared.plan.runs)} runs of {len(cells)} cells, about {minutes:.1f} minutes{rest}")
+    takes = spoken.seconds(prepared.plan.estimate_s) + ("; --all lists each" if is_long else "")
+    show.print_text(f"{len(prepared.plan.runs)} runs of {len(cells)} cells, about {takes}")
 
 
 def plan_json(prepared: Prepared) -> dict[str, Any]:

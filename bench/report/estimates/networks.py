@@ -184,6 +184,7 @@ def network(name: str) -> Network:
     if found:
         return max(found, key=lambda item: (item.is_counted, sizes(item.size) == (224,), item.forward or 0.0))
     names = [item.id for item in (*ours().values(), *published().values()) if item.is_counted]
+    names = list(dict.fromkeys(known.partition(" ")[0] for known in names))
     near = difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.4)
     raise PublishedError(f"unknown network {name!r}; near ones: {', '.join(near) or 'none'}")
 

@@ -19,6 +19,7 @@ from bench.report.claims import rule as claims_rule
 from bench.report.pages import (
     addresses,
     bars,
+    build_calls,
     cards,
     coverage_calls,
     drawings,
@@ -139,7 +140,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     n_lines_above = source.n_head_lines
     try:
         decided = site.decide(source)
-        calls = voice.calls() | estimate_calls.CALLS
+        calls = voice.calls() | estimate_calls.CALLS | build_calls.CALLS
         calls |= {name: functools.partial(call, voice) for name, call in CALLS.items()}
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bench import REPOSITORY as ROOT
+from bench.doctor import builds
+from bench.doctor.facts import NAMES
 from bench.report.claims import answers, beliefs, ledger
 from bench.report.claims.cases.facts import listed
 from bench.report.claims.check_rule import Offers, line_in, named, unknown
@@ -27,7 +29,7 @@ KEYS = frozenset(
 # Calls that take no id; a figure's words are its title.
 WITHOUT_NAMES = (
     "answer bars figure doors claims_table your_job coverage data_state flips named_table article_titles"
-    " ours_and_theirs agreement grades how_sure decoded held_out ranges refusals"
+    " ours_and_theirs agreement grades how_sure decoded held_out ranges refusals old_cards"
 ).split()
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
@@ -122,6 +124,7 @@ def _check_decided(source: prose_source.Source, names: Known) -> Iterator[Proble
 
 
 def _check_calls(line: str, names: Known) -> Iterator[str]:
+    chips = builds.chips()
     offers: dict[str, Collection[str]] = dict.fromkeys(WITHOUT_NAMES, ())
     offers |= dict.fromkeys(("fact", "where", "measured", "known", "estimated"), names.facts)
     offers |= dict.fromkeys(("verdict", "cases"), names.beliefs)
@@ -129,6 +132,9 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
     offers |= {"chart": names.charts, "table": names.tables, "rerun": names.workloads}
     offers |= {"generated_index": ("faq", "misconceptions"), "fitted": formula.constants().counts}
     offers["card"] = [card.name for card in cards.often_named()]
+    offers |= {"code_for": [*NAMES, *chips], "builds_for": chips, "chips_of": NAMES}
+    offers["last_with"] = [*NAMES, *(row.what for row in builds.table().ended)]
+    offers["plugin_end"] = [plugin.name for plugin in builds.table().plugin]
     for expression in EXPRESSION.finditer(line):
         for call in CALL.finditer(expression.group(1) or expression.group(2)):
             name, arguments = call.groups()
