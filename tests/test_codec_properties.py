@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -63,11 +64,16 @@ def valid(kind):
     return {types.NoneType: st.none(), types.BoolType: st.booleans()}[type(kind)]
 
 
+@cache
+def folder():
+    """One for all examples of a process."""
+    return TemporaryDirectory()
+
+
 def read(text, kind):
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "stored.json")
-        path.write_bytes(text)
-        return files.read(path, kind)
+    path = Path(folder().name, "stored.json")
+    path.write_bytes(text)
+    return files.read(path, kind)
 
 
 def is_read_or_refused(text, kind):
