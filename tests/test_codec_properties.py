@@ -122,7 +122,7 @@ def mutations(draw, stored):
 
 @pytest.mark.parametrize(("path", "kind"), STORED, ids=[f"{path.parent.name}/{path.name}" for path, _ in STORED])
 def test_a_stored_file_with_anything_anywhere_is_read_or_refused(path, kind):
-    @settings(FEW, max_examples=200)
+    @settings(FEW, max_examples=80)
     @given(mutations(path.read_text(encoding="utf-8")))
     def holds(raw):
         is_read_or_refused(json.dumps(raw).encode(), kind)
