@@ -30,6 +30,8 @@ from tests.factories import (
     make_session_results,
 )
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 ESTIMATE = re.compile(r"n = \d+\)")
 
 

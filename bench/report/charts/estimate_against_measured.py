@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from functools import cache
 
 import msgspec
 
@@ -41,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_answered and self.answer.low <= self.measured <= self.answer.high
 
 
+@cache  # all of it is published
 def _rows() -> list[Row]:
     some = fit.points(published.measured())
     every = zip(some.cases, some.log_seconds.tolist(), formula.estimates(some.cases), strict=True)
