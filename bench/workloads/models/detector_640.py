@@ -18,8 +18,8 @@ N_CLASSES = 80  # of COCO
 N_BINS = 16  # to each side of a box: how far it lies away, as a distribution
 STRIDES = (8, 16, 32)  # pixels to a place, on three grids
 
-QUICK = Variant(mode="infer", batch_size=1, n_samples=8, params={"image_px": 640}, n_blocks=5, steady_limit_s=1.5,
-                headline=True, estimate_s=14.0)  # fmt: skip
+QUICK = Variant(mode="infer", batch_size=1, n_samples=2, params={"image_px": 640}, n_blocks=5, steady_limit_s=2.0,
+                headline=True, estimate_s=13.0)  # fmt: skip
 
 SPEC = Workload(
     id="detector-640",
@@ -33,8 +33,8 @@ SPEC = Workload(
         "quick": (QUICK,),
         "reference": (
             QUICK,
-            Variant(batch_size=4, n_samples=32, params={"image_px": 640}, n_blocks=4, steady_limit_s=1.0,
-                    headline=True, estimate_s=28.0),
+            Variant(batch_size=2, n_samples=32, params={"image_px": 640}, n_blocks=3, steady_limit_s=5.0,
+                    headline=True, estimate_s=22.0),
         ),
     },
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Fine-tuning step of a decoder, adapters alone or all weights. Pure: seeded token ids and a model.
 
-The decoder has the depth, width and vocabulary of Pythia-160M, and no positions, which would add no product. Adapters
+The decoder has the depth, width and vocabulary of Pythia-70M, and no positions, which would add no product. Adapters
 are Keras's own low-rank ones (``enable_lora``) on the queries and values of every attention layer, as KerasHub puts
 them. Weights are random: pretrained ones would run at the same speed.
 """
@@ -19,15 +19,15 @@ HEAD_SIZE = 64
 RANK = 8
 
 TINY = {"width": 64, "layers": 2, "length": 16}
-PYTHIA_160M = {"width": 768, "layers": 12, "length": 128}
+PYTHIA_70M = {"width": 512, "layers": 6, "length": 128}
 
 # Two texts a step: an update of all weights then takes little of the step, as it does in practice.
-QUICK = Variant(batch_size=2, n_samples=32, params=PYTHIA_160M | {"tuned": "adapters"}, n_blocks=4,
-                steady_limit_s=1.0, headline=True, estimate_s=24.0)  # fmt: skip
+QUICK = Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "adapters"}, n_blocks=3,
+                steady_limit_s=5.0, headline=True, estimate_s=18.0)  # fmt: skip
 
 SPEC = Workload(
     id="lora",
-    title="LoRA on a decoder of Pythia-160M's size",
+    title="LoRA on a decoder of Pythia-70M's size",
     summary="Low-rank adapters of a decoder with random weights, or all its weights, are trained on random tokens.",
     sample_noun="texts",
     data_source="token ids drawn by a seeded generator: only speed is asked, and it does not depend on them",
@@ -38,8 +38,8 @@ SPEC = Workload(
         "quick": (QUICK,),
         "reference": (
             QUICK,
-            Variant(batch_size=2, n_samples=32, params=PYTHIA_160M | {"tuned": "all"}, n_blocks=4, steady_limit_s=1.0,
-                    estimate_s=30.0),
+            Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "all"}, n_blocks=3, steady_limit_s=6.0,
+                    estimate_s=23.0),
         ),
     },
 )  # fmt: skip
