@@ -19,7 +19,7 @@ N_BINS = 16  # to each side of a box: how far it lies away, as a distribution
 STRIDES = (8, 16, 32)  # pixels to a place, on three grids
 
 QUICK = Variant(mode="infer", batch_size=1, n_samples=2, params={"image_px": 640}, n_blocks=5, steady_limit_s=2.0,
-                headline=True, estimate_s=13.0)  # fmt: skip
+                headline=True, estimate_s=11.0)  # fmt: skip
 
 SPEC = Workload(
     id="detector-640",
@@ -33,8 +33,8 @@ SPEC = Workload(
         "quick": (QUICK,),
         "reference": (
             QUICK,
-            Variant(batch_size=2, n_samples=32, params={"image_px": 640}, n_blocks=3, steady_limit_s=5.0,
-                    headline=True, estimate_s=22.0),
+            Variant(batch_size=2, n_samples=32, params={"image_px": 640}, n_blocks=5, steady_limit_s=3.0,
+                    headline=True, estimate_s=20.0),
         ),
     },
 )  # fmt: skip

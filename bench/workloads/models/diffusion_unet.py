@@ -28,8 +28,8 @@ PREDICT = {"width": 64, "latent_px": 64}  # of a picture of 512 px
 TRAIN = {"width": 64, "latent_px": 32}
 TINY = {"width": 32, "latent_px": 8}
 
-QUICK = Variant(mode="infer", batch_size=1, n_samples=1, params=PREDICT, n_blocks=3, steady_limit_s=6.0, headline=True,
-                estimate_s=22.0)  # fmt: skip
+QUICK = Variant(mode="infer", batch_size=1, n_samples=1, params=PREDICT, n_blocks=5, steady_limit_s=2.0, headline=True,
+                estimate_s=26.0)  # fmt: skip
 
 SPEC = Workload(
     id="diffusion-unet",
@@ -43,8 +43,8 @@ SPEC = Workload(
         "quick": (QUICK,),
         "reference": (
             QUICK,
-            Variant(batch_size=2, n_samples=32, params=TRAIN, n_blocks=3, steady_limit_s=5.0, headline=True,
-                    estimate_s=22.0),
+            Variant(batch_size=2, n_samples=32, params=TRAIN, n_blocks=5, steady_limit_s=3.0, headline=True,
+                    estimate_s=21.0),
         ),
     },
 )  # fmt: skip

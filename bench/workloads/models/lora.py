@@ -22,8 +22,8 @@ TINY = {"width": 64, "layers": 2, "length": 16}
 PYTHIA_70M = {"width": 512, "layers": 6, "length": 128}
 
 # Two texts a step: an update of all weights then takes little of the step, as it does in practice.
-QUICK = Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "adapters"}, n_blocks=3,
-                steady_limit_s=5.0, headline=True, estimate_s=18.0)  # fmt: skip
+QUICK = Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "adapters"}, n_blocks=5,
+                steady_limit_s=3.0, headline=True, estimate_s=16.0)  # fmt: skip
 
 SPEC = Workload(
     id="lora",
@@ -38,8 +38,8 @@ SPEC = Workload(
         "quick": (QUICK,),
         "reference": (
             QUICK,
-            Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "all"}, n_blocks=3, steady_limit_s=6.0,
-                    estimate_s=23.0),
+            Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "all"}, n_blocks=5, steady_limit_s=3.0,
+                    estimate_s=19.0),
         ),
     },
 )  # fmt: skip
