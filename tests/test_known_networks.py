@@ -79,7 +79,7 @@ from bench.schema import Variant
 from bench.workloads import registry
 
 build = registry.module("diffusion-unet").build_model
-sizes = [Variant(batch_size=1, n_samples=1, params={"width": w, "latent_px": 8}) for w in (32, 64, 96)]
+sizes = [Variant(batch_size=1, n_samples=1, params={"width": w, "levels": 4, "latent_px": 8}) for w in (32, 64, 96)]
 print(json.dumps([build(size).count_params() for size in sizes]))
 """
 

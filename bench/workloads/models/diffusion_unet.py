@@ -19,14 +19,14 @@ N_PLANES = 4  # of a latent
 TEXT = (77, 768)  # places and numbers of an encoded prompt
 N_HEADS = 8
 N_GROUPS = 32  # of the normalisation: widths are its multiples
-LEVELS = (1, 2, 4, 4)  # widths of the levels; each but the last is halved to the next
+WIDTHS = (1, 2, 4, 4)  # of the levels, in widths of the first; each level but the last is halved to the next
 N_STEPS = 1_000  # of the noise's schedule
 
-PREDICT = {"width": 64, "latent_px": 64}  # of a picture of 512 px
+PREDICT = {"width": 64, "levels": 4, "latent_px": 64}  # of a picture of 512 px
 # Stable Diffusion's training began with pictures of 256 px. At 64 each of five layers would keep half a gigabyte of
 # attention for the way back, more than once.
-TRAIN = {"width": 64, "latent_px": 32}
-TINY = {"width": 32, "latent_px": 8}
+TRAIN = {"width": 64, "levels": 4, "latent_px": 32}
+TINY = {"width": 32, "levels": 2, "latent_px": 8}
 
 QUICK = Variant(mode="infer", batch_size=1, n_samples=1, params=PREDICT, n_blocks=5, steady_limit_s=2.0, headline=True,
                 estimate_s=26.0)  # fmt: skip
@@ -39,7 +39,7 @@ SPEC = Workload(
     data_source="noise, prompts and step numbers drawn by a seeded generator: only speed is asked",
     variants={
         "smoke": (Variant(batch_size=1, n_samples=2, params=TINY, n_blocks=2, steady_limit_s=0.5, headline=True,
-                          estimate_s=18.0),),
+                          estimate_s=12.0),),
         "quick": (QUICK,),
         "reference": (
             QUICK,
@@ -69,6 +69,7 @@ def build_model(variant: Variant) -> keras.Model:
     import keras
 
     width, px = int(variant.params["width"]), int(variant.params["latent_px"])
+    widths = [times * width for times in WIDTHS[: int(variant.params["levels"])]]
     row = keras.Input((px * px * N_PLANES + math.prod(TEXT) + 1,))
     latent = keras.layers.Reshape((px, px, N_PLANES))(row[:, : px * px * N_PLANES])
     text = keras.layers.Reshape(TEXT)(row[:, px * px * N_PLANES : -1])
@@ -76,22 +77,22 @@ def build_model(variant: Variant) -> keras.Model:
 
     x = _convolution(latent, width)
     kept = [x]
-    for level, times in enumerate(LEVELS):
+    for level, wide in enumerate(widths, start=1):
         for _ in range(2):
-            x = _residual(x, step, times * width)
-            x = _attend(x, text) if level < len(LEVELS) - 1 else x
+            x = _residual(x, step, wide)
+            x = _attend(x, text) if level < len(widths) else x
             kept.append(x)
-        if level < len(LEVELS) - 1:
-            x = _convolution(x, times * width, strides=2)
+        if level < len(widths):
+            x = _convolution(x, wide, strides=2)
             kept.append(x)
-    x = _residual(x, step, LEVELS[-1] * width)
-    x = _residual(_attend(x, text), step, LEVELS[-1] * width)
-    for level, times in reversed(list(enumerate(LEVELS))):
+    x = _residual(x, step, wide)
+    x = _residual(_attend(x, text), step, wide)
+    for level, wide in reversed(list(enumerate(widths, start=1))):
         for _ in range(3):
-            x = _residual(keras.layers.Concatenate()([x, kept.pop()]), step, times * width)
-            x = _attend(x, text) if level < len(LEVELS) - 1 else x
-        if level > 0:
-            x = _convolution(keras.layers.UpSampling2D()(x), times * width)
+            x = _residual(keras.layers.Concatenate()([x, kept.pop()]), step, wide)
+            x = _attend(x, text) if level < len(widths) else x
+        if level > 1:
+            x = _convolution(keras.layers.UpSampling2D()(x), wide)
     return keras.Model(row, _convolution(_normal(x), N_PLANES), name="diffusion_unet")
 
 
