@@ -39,7 +39,10 @@ FAMILY_OF_OURS: dict[str, Family] = {
     "lstm-text": "recurrent",
     "embedding": "embedding",
     "mlp-tabular": "mlp",
+    "detector-640": "detection",
+    "diffusion-unet": "other",
     "gpt-small": "transformer",
+    "lora": "transformer",
     "transformer-text": "transformer",
 }
 
