@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from bench.schema import Backend, Data, Variant, Workload
+from bench.schema import Backend, Data, Scalar, Variant, Workload
 
 if TYPE_CHECKING:
     import keras
@@ -22,13 +22,13 @@ N_GROUPS = 32  # of the normalisation: widths are its multiples
 WIDTHS = (1, 2, 4, 4)  # of the levels, in widths of the first; each level but the last is halved to the next
 N_STEPS = 1_000  # of the noise's schedule
 
-PREDICT = {"width": 64, "levels": 4, "latent_px": 64}  # of a picture of 512 px
+PREDICT: dict[str, Scalar] = {"width": 64, "levels": 4, "latent_px": 64}  # of a picture of 512 px
 # Stable Diffusion's training began with pictures of 256 px. At 64 each of five layers would keep half a gigabyte of
 # attention for the way back, more than once.
-TRAIN = {"width": 64, "levels": 4, "latent_px": 32}
+TRAIN: dict[str, Scalar] = {"width": 64, "levels": 4, "latent_px": 32}
 # Where a step of training is compiled, seven hundred weights and their averages take minutes before the first one.
 EAGER: tuple[Backend, ...] = ("torch",)
-TINY = {"width": 32, "levels": 2, "latent_px": 8}
+TINY: dict[str, Scalar] = {"width": 32, "levels": 2, "latent_px": 8}
 
 QUICK = Variant(mode="infer", batch_size=1, n_samples=1, params=PREDICT, n_blocks=5, steady_limit_s=2.0, headline=True,
                 estimate_s=26.0)  # fmt: skip

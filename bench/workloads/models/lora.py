@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.schema import Data, Names, Part, Variant, Workload
+from bench.schema import Data, Names, Part, Scalar, Variant, Workload
 
 if TYPE_CHECKING:
     import keras
@@ -18,8 +18,8 @@ VOCABULARY = 50_304
 HEAD_SIZE = 64
 RANK = 8
 
-TINY = {"width": 64, "layers": 2, "length": 16}
-PYTHIA_70M = {"width": 512, "layers": 6, "length": 128}
+TINY: dict[str, Scalar] = {"width": 64, "layers": 2, "length": 16}
+PYTHIA_70M: dict[str, Scalar] = {"width": 512, "layers": 6, "length": 128}
 
 # Two texts a step: an update of all weights then takes little of the step, as it does in practice.
 QUICK = Variant(batch_size=2, n_samples=32, params=PYTHIA_70M | {"tuned": "adapters"}, n_blocks=5,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.schema import Reading, Series, Variant, Workload
+from bench.schema import Reading, Scalar, Series, Variant, Workload
 
 VOCABULARY = 51_865
 HEAD_SIZE = 64
@@ -17,8 +17,8 @@ N_BANDS = 80  # of the spectrum
 WINDOW_S = 30.0  # Whisper's window; its spectrum has 100 frames a second, of which the encoder makes 50 places
 
 # Eighty tokens are about what is said in half a minute.
-TINY = {"width": 64, "layers": 1, "frames": 60, "tokens": 4}
-WHISPER_TINY = {"width": 384, "layers": 4, "frames": 3_000, "tokens": 80}
+TINY: dict[str, Scalar] = {"width": 64, "layers": 1, "frames": 60, "tokens": 4}
+WHISPER_TINY: dict[str, Scalar] = {"width": 384, "layers": 4, "frames": 3_000, "tokens": 80}
 
 SPEC = Workload(
     id="speech-to-text",
