@@ -58,7 +58,7 @@ def measure(study: Any) -> None:
     study.time({"window": window})
     study.read("sound-per-s", WINDOW_S / study.median_s("window"))
     study.read("weights", encoder.count_params() + decoder.count_params())
-    study.observe(decoder.weights[0].value, window())
+    study.observe(decoder.weights[0].value, encode(sound)[0])
 
 
 def write(ops: Any, params: Any, sound: list[Any], decode: Any) -> list[Any]:
