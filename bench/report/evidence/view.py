@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
-from bench.report.evidence.self_test import SelfTest
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -49,6 +49,11 @@ ANY = Pick()
 OF_CELLS = ("workload", "mode", "device", "backend", "precision", "jit", "batch_size")
 
 
+def _key(pick: Pick) -> tuple[Any, ...]:
+    """A pick as a key of a dict."""
+    return (*msgspec.structs.astuple(msgspec.structs.replace(pick, params=None)), *sorted((pick.params or {}).items()))
+
+
 class View:
     """A session, and the questions that pages ask of it. Everything is None or empty where nothing was measured."""
 
@@ -57,7 +62,7 @@ class View:
         self.evidence = evidence
         self.session = session
         self._by_workload: dict[str | None, tuple[Record, ...]] = {}
-        self._picked: dict[tuple[object, ...], tuple[Record, ...]] = {}
+        self._by_pick: dict[tuple[Any, ...], tuple[Record, ...]] = {}
 
     @property
     def described(self) -> SessionResults:
@@ -113,13 +118,12 @@ class View:
 
     def records(self, pick: Pick = ANY) -> tuple[Record, ...]:
         """The records of a pick, in order of their ids; looked up once."""
-        *plain, params, headline, status = msgspec.structs.astuple(pick)
-        key = (*plain, None if params is None else tuple(sorted(params.items())), headline, status)
-        if key not in self._picked:
-            self._picked[key] = self._matching(pick)
-        return self._picked[key]
+        key = _key(pick)
+        if key not in self._by_pick:
+            self._by_pick[key] = self._records(pick)
+        return self._by_pick[key]
 
-    def _matching(self, pick: Pick) -> tuple[Record, ...]:
+    def _records(self, pick: Pick) -> tuple[Record, ...]:
         wanted = {name: value for name in OF_CELLS if (value := getattr(pick, name)) is not None}
         return tuple(
             record
@@ -145,8 +149,14 @@ class View:
 
         Without ``params`` or ``batch_size`` that is the first headline variant that has a measured record, else the
         first that has any; of a mode for which the workload declares no headline, its first variant. With them, a
-        headline variant that agrees, else every cell that agrees.
+        headline variant that agrees, else every cell that agrees. Looked up once.
         """
+        key = ("candidates", *_key(pick))
+        if key not in self._by_pick:
+            self._by_pick[key] = self._candidates(pick)
+        return self._by_pick[key]
+
+    def _candidates(self, pick: Pick) -> tuple[Record, ...]:
         mode = pick.mode or "train"
         found = self.records(pick.but(mode=mode, device=pick.device or "cpu", precision=pick.precision or STRICT))
         first = [record for record in found if cells.is_headline(record)]
@@ -154,9 +164,8 @@ class View:
             if any(v.headline and v.mode == mode for record in found for v in cells.variants_of(record)):
                 return ()
             first = [record for record in found if cells.position_of(record) < len(cells.variants_of(record))]
-        groups: dict[Any, list[Record]] = {}
-        for record in sorted(first, key=cells.position_of) or found:
-            groups.setdefault(cells.variant_key(record) if first else None, []).append(record)
+        ordered = sorted(first, key=cells.position_of) or found
+        groups = grouped(ordered, lambda record: cells.variant_key(record) if first else None)
         chosen = next((g for g in groups.values() if any(r.status == "ok" for r in g)), None)
         return most_threads(chosen or next(iter(groups.values()), []))
 
@@ -235,7 +244,7 @@ class View:
         return max((2 * one.n**3 / min(one.seconds) for one in controls if one is not None), default=0.0)
 
     @cached_property
-    def self_test(self) -> SelfTest | None:
+    def self_test(self) -> self_test.SelfTest | None:
         """The session against itself, or None when no headline cell has two runs in each half."""
         tested = [
             (record, against)
@@ -246,7 +255,7 @@ class View:
             return None
         full = [pair for pair in tested if not pair[1].is_weak]
         planned = max(full, key=lambda pair: (pair[1].n_even + pair[1].n_odd, pair[0].cell.id), default=None)
-        return SelfTest(planned, tuple(tested))
+        return self_test.SelfTest(planned, tuple(tested))
 
     @property
     def has_passed_self_test(self) -> bool | None:

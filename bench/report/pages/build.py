@@ -11,10 +11,13 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from bench.report.evidence.evidence import Evidence
 from bench.report.pages import (
     cache,
     cell_pages,
+    compare_pages,
     data_files,
+    downloads,
     drawings,
     fact_pages,
     gpu_pages,
@@ -59,11 +62,11 @@ def build(
 def _build(site: Site, results: Path, repository: str) -> Pages:
     docs, address = site.docs, site.address
     site.check_heads()
-    evidence_pages = cache.CACHE.keep_beside(
+    from_records = cache.CACHE.keep_beside(
         site.evidence,
-        f"evidence pages {address}",
-        functools.partial(cell_pages.evidence_pages, site.evidence, address),
-        cell_pages.pages_of,
+        f"from records {address}",
+        functools.partial(_from_records, site.evidence, results, address),
+        _from_results,
         results,
         address,
     )
@@ -78,7 +81,6 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     pages |= render.redirects(site)
     for make in (workload_pages.workload_pages, machine_pages.machine_pages, gpu_pages.gpu_pages):
         pages |= part(functools.partial(make, site), make.__name__)
-    pages |= part(data_files.estimate_files, "estimates")
     pages |= part(functools.partial(job.files, site.evidence), "your job")
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:
@@ -86,16 +88,17 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
         pages["faq/index.md"] = "".join([*rendered["faq/index.md"], f"\n{asked}\n"])
     pages |= render.card_files(site, rendered)
     pages |= part(functools.partial(data_files.claim_files, site), "claims")
-    pages |= evidence_pages()
+    pages |= part(functools.partial(compare_pages.compare_pages, site), "comparisons")
+    pages |= from_records()
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
     pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site), "facts", shown)
     pages["evidence/published.md"] = fact_pages.published_page(site)
+    pages["evidence/estimates.md"] = fact_pages.estimates_page()
     pages |= data_files.notebooks(docs, repository)
     drawn = dict(site.used.drawings)
     shades = drawings.light_shades(docs)
     pages |= part(functools.partial(data_files.chart_files, site, drawn, shades), "charts", sorted(drawn), shades)
-    pages |= data_files.data_files(site.evidence, results)
     cache.CACHE.keep_last("parts", (common, made.now))
     return dict(sorted(site.with_drawings(pages).items()))
 
@@ -104,3 +107,15 @@ def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
     """Head and body of a page, and what programs are told of it."""
     head, body = render.render(site, source)
     return head, body, data_files.answer_entry(site, site.sources[source.path])
+
+
+def _from_results(results: Path, address: str) -> Pages:
+    """The same for a process that has not read the records yet."""
+    return _from_records(cache.CACHE.evidence(results), results, address)
+
+
+def _from_records(evidence: Evidence, results: Path, address: str) -> Pages:
+    """Evidence pages, and all data to take away: no source and no page decides anything of them."""
+    data = downloads.measured_files(evidence)
+    data |= downloads.published_files() | downloads.record_files(evidence, results)
+    return cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)
