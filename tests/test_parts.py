@@ -15,7 +15,7 @@ from bench.report.prose import source
 pytest.importorskip("altair")
 
 from scripts import gen_pages
-from tests.factories import make_record
+from tests.factories import in_turn, make_record
 from tests.test_pages import results_with, write_docs
 
 OTHER = {"name": "faq/other.md", "head": "title: What else?\nid: other\n"}
@@ -97,7 +97,8 @@ def gone_page(docs: Path, results: Path) -> None:
 
 
 def new_record(docs: Path, results: Path) -> None:
-    store.write_record(next(results.rglob("session.json")).parent, make_record("matmul"))
+    _, record = in_turn([make_record(), make_record("matmul")])
+    store.write_record(next(results.rglob("session.json")).parent, record)
 
 
 @pytest.mark.parametrize(
