@@ -102,7 +102,7 @@ def few_resamples() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory):
     """Whole sites, each built once when first asked for."""
-    for name in ("altair", "mkdocs", "polars"):
+    for name in ("altair", "mkdocs"):
         pytest.importorskip(name)
     from tests.sites import Sites
 

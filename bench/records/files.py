@@ -16,7 +16,6 @@ import msgspec
 
 from bench import ROOT, units
 from bench.records import codec, texts
-from bench.records.codec import encode
 from bench.schema import Struct
 
 RESULTS = ROOT / "results"
@@ -91,7 +90,7 @@ def write_once(path: Path, value: Struct) -> None:
             half-written is left.
     """
     try:
-        data = encode(msgspec.convert(texts.cleaned(msgspec.to_builtins(value)), type(value)))
+        data = codec.encode(msgspec.convert(texts.cleaned(msgspec.to_builtins(value)), type(value)))
     except msgspec.ValidationError as error:
         raise StoreError(f"cannot write {path.name}, which would not be read again: {error}") from error
     temporary = None

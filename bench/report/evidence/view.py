@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
-from bench.report.evidence.self_test import SelfTest
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -164,9 +164,8 @@ class View:
             if any(v.headline and v.mode == mode for record in found for v in cells.variants_of(record)):
                 return ()
             first = [record for record in found if cells.position_of(record) < len(cells.variants_of(record))]
-        groups: dict[Any, list[Record]] = {}
-        for record in sorted(first, key=cells.position_of) or found:
-            groups.setdefault(cells.variant_key(record) if first else None, []).append(record)
+        ordered = sorted(first, key=cells.position_of) or found
+        groups = grouped(ordered, lambda record: cells.variant_key(record) if first else None)
         chosen = next((g for g in groups.values() if any(r.status == "ok" for r in g)), None)
         return most_threads(chosen or next(iter(groups.values()), []))
 
@@ -239,7 +238,7 @@ class View:
         return cells.fastest(self.evidence.undisturbed(most_threads(same)))
 
     @cached_property
-    def self_test(self) -> SelfTest | None:
+    def self_test(self) -> self_test.SelfTest | None:
         """The session against itself, or None when no headline cell has two runs in each half."""
         tested = [
             (record, against)
@@ -250,7 +249,7 @@ class View:
             return None
         full = [pair for pair in tested if not pair[1].is_weak]
         planned = max(full, key=lambda pair: (pair[1].n_even + pair[1].n_odd, pair[0].cell.id), default=None)
-        return SelfTest(planned, tuple(tested))
+        return self_test.SelfTest(planned, tuple(tested))
 
     @property
     def has_passed_self_test(self) -> bool | None:

@@ -71,14 +71,15 @@ def lookup(name: str, evidence: Evidence) -> Fact:
         title=entry.title,
         text=guess.text,
         short=_short(guess, [home.records[cell]]),
-        how=entry.how if is_beside else estimated.HOW,
-        kind="measured" if is_beside else "estimated",
+        how=entry.how if is_beside else estimated.HOW if guess.figure is None else estimated.HOW_PUBLISHED,
+        kind="measured" if is_beside else "estimated" if guess.figure is None else "published",
         estimate=guess.estimate,
         cells=guess.cells,
         note=guess.note,
         session=home,
         machine=_machine(evidence, home, guess.cells),
         card=guess.card,
+        figure=guess.figure,
     )
 
 
@@ -125,7 +126,7 @@ def measured(name: str, evidence: Evidence) -> bool:
 
 
 def known(name: str, evidence: Evidence) -> bool:
-    """Whether the fact has a record or an estimate.
+    """Whether the fact has a record, a published figure or an estimate.
 
     Raises:
         FactError: no such fact.
