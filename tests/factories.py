@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,12 +30,10 @@ from bench.schema import (
     Machine,
     Observed,
     PlannedCell,
-    Reading,
     Record,
     Request,
     Run,
     Scalar,
-    Series,
     Session,
     Target,
     Variant,
@@ -68,8 +66,6 @@ def make_plan(
 class Invented(NamedTuple):
     """A workload as the factories make it: one headline variant and the speed of two invented cores at it."""
 
-    title: str
-    noun: str
     batch_size: int
     n_samples: int
     params: Mapping[str, Scalar]
@@ -94,24 +90,19 @@ CALL_STYLES = {"predict": 40.0, "call": 2.0, "compiled": 1.0}  # series and its 
 # Fields of a run that others disturbed: the control kernel took twice as long at its end.
 BUSY = {"control_before": Control(n=64, seconds=(1.0,)), "control_after": Control(n=64, seconds=(2.0,))}
 INVENTED: dict[str, Invented] = {
-    "call-styles": Invented("Calling a model", "calls", 1, 1, {}, 5e-4, 0.4, 0, kind="study"),
-    "cnn-digits": Invented("Convnet on digits", "images", 32, 1440, {}, 0.004, 1.6, 120_842, 0, DIGITS),
-    "inception-v3": Invented("Inception-v3, 299 px", "images", 8, 32, {"image_px": 299}, 4.1, 60, 23_851_784),
-    "lstm-text": Invented("LSTM on text", "sequences", 64, 1024, {"units": 128}, 0.09, 9, 95_000),
-    "matmul": Invented("Matrix product", "products", 1, 1, {"n": 4096}, 1.15, 200, 0, kind="probe", sweep=BY_SIZE),
-    "mlp-tabular": Invented(
-        "Dense net on rows", "rows", 32, 16384, {"width": 128}, 0.0016, 0.7, 37_761, 3, sweep=BY_WIDTH
-    ),
-    "mobilenet-v2": Invented("MobileNetV2, 224 px", "images", 8, 32, {"image_px": 224}, 0.9, 40, 3_538_984),
+    "call-styles": Invented(1, 1, {}, 5e-4, 0.4, 0, kind="study"),
+    "cnn-digits": Invented(32, 1440, {}, 0.004, 1.6, 120_842, 0, DIGITS),
+    "inception-v3": Invented(8, 32, {"image_px": 299}, 4.1, 60, 23_851_784),
+    "lstm-text": Invented(64, 1024, {"units": 128}, 0.09, 9, 95_000),
+    "matmul": Invented(1, 1, {"n": 4096}, 1.15, 200, 0, kind="probe", sweep=BY_SIZE),
+    "mlp-tabular": Invented(32, 16384, {"width": 128}, 0.0016, 0.7, 37_761, 3, sweep=BY_WIDTH),
+    "mobilenet-v2": Invented(8, 32, {"image_px": 224}, 0.9, 40, 3_538_984),
     "resnet50": Invented(
-        "ResNet-50, 224 px", "images", 8, 32, {"image_px": 224}, 2.6, 75, 25_636_712,
+        8, 32, {"image_px": 224}, 2.6, 75, 25_636_712,
         sweep=(({"image_px": 224}, 2, 0.9), ({"image_px": 224}, 32, 9.6)),
     ),
-    "transfer-2000": Invented(
-        "Transfer learning, 2,000 images", "images", 25, 2000, {"tuned": "head"}, 0.8, 30, 2_300_000, 1,
-        sweep=(({"tuned": "all"}, 25, 2.4),),
-    ),
-    "transformer-text": Invented("Transformer on text", "passages", 32, 512, {"width": 128}, 0.12, 12, 700_000),
+    "transfer-2000": Invented(25, 2000, {"tuned": "head"}, 0.8, 30, 2_300_000, 1, sweep=(({"tuned": "all"}, 25, 2.4),)),
+    "transformer-text": Invented(32, 512, {"width": 128}, 0.12, 12, 700_000),
 }  # fmt: skip
 INFERENCE = frozenset({"inception-v3", "lstm-text", "mobilenet-v2", "resnet50", "transformer-text"})
 BACKEND_FACTOR = {"tensorflow": 1.0, "jax": 1.15, "torch": 0.9}
@@ -122,8 +113,8 @@ REASONS["out_of_memory"] = "killed after its memory limit was reached"
 
 
 def make_workload(id: str = "resnet50", *, profile: str = "reference", **fields: Any) -> Workload:
-    """SPEC of an invented workload: its headline variants first, then the sweep."""
-    it = INVENTED[id]
+    """SPEC of a workload in the sizes of an invented one: its headline variants first, then the sweep."""
+    it, real = INVENTED[id], registry.workload(id)
     common: dict[str, Any] = {"n_job_epochs": it.n_job_epochs}
     mode = "train" if it.kind == "model" else it.kind
     variants = [Variant(mode=mode, batch_size=it.batch_size, n_samples=it.n_samples, params=dict(it.params),
@@ -137,14 +128,13 @@ def make_workload(id: str = "resnet50", *, profile: str = "reference", **fields:
     ]  # fmt: skip
     known: dict[str, Any] = {
         "id": id,
-        "title": it.title,
-        "summary": f"{it.title}, invented for tests.",
+        "title": real.title,
+        "summary": real.summary,
         "kind": it.kind,
-        "sample_noun": it.noun,
-        "data_source": "invented for tests",
+        "sample_noun": real.sample_noun,
+        "data_source": real.data_source,
         "target": it.target,
-        "series": tuple(Series(id=name, label=f"model by {name}") for name in CALL_STYLES) if mode == "study" else (),
-        "readings": (Reading(id="agree", label="results agree", unit="count"),) if mode == "study" else (),
+        "series": tuple(series for series in real.series if series.id in CALL_STYLES),
         "variants": {profile: tuple(variants)},
     }
     return Workload(**known | fields)
@@ -237,7 +227,6 @@ def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequen
             for name, factor in CALL_STYLES.items()
         }
         known["first_s"] = dict.fromkeys(CALL_STYLES, 0.5)
-        known["readings"] = {"agree": 1.0}
     known |= fields
     job = known.get("job")
     known.setdefault("total_s", sum(known["phases_s"].values()) + (job.seconds if job else 0.0) + 1.0)
@@ -410,6 +399,20 @@ def make_session_results(
     session = session or make_session(records, id=session_id, machine_id=machine.id)
     path = f"{'local/' if is_local else ''}{machine.id}/{session.id}"
     return SessionResults(machine, session, {record.cell.id: record for record in records}, is_local, path)
+
+
+def in_turn(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Records whose runs follow each other, as those of a stored session do; each begins its day at eight."""
+    clocks: dict[str, datetime] = {}
+    timed = []
+    for record in records:
+        runs = []
+        for run in record.runs:
+            began = clocks.get(run.started_at[:10], datetime.fromisoformat(f"{run.started_at[:10]}T08:00:00+00:00"))
+            clocks[run.started_at[:10]] = began + timedelta(seconds=run.total_s + 1)
+            runs.append(msgspec.structs.replace(run, started_at=began.isoformat(timespec="milliseconds")))
+        timed.append(msgspec.structs.replace(record, runs=tuple(runs)))
+    return tuple(timed)
 
 
 def _on(day: str, record: Record) -> Record:

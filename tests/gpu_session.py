@@ -39,6 +39,7 @@ from bench.schema import (
 from bench.workloads import count_flops as flops
 from bench.workloads import registry
 from tests.factories import (
+    in_turn,
     job_of,
     make_conditions,
     make_gpu,
@@ -108,7 +109,7 @@ def add_to(root: Path, session: SessionResults) -> Path:
     """Write a session into a results folder, as the harness would."""
     folder = root / session.path
     store.begin(folder, session.machine, session.session)
-    for record in session.records.values():
+    for record in in_turn(session.records.values()):
         store.write_record(folder, record)
     return folder
 

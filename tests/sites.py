@@ -40,12 +40,14 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def write_results(root: Path, results: Results) -> Path:
-    """A results folder on disk with these sessions."""
+    """A results folder on disk with these sessions, the runs of each one after the other."""
+    from tests.factories import in_turn
+
     root.mkdir(parents=True, exist_ok=True)
     for session in results.sessions:
         folder = root / session.path
         store.begin(folder, session.machine, session.session)
-        for record in session.records.values():
+        for record in in_turn(session.records.values()):
             store.write_record(folder, record)
     return root
 

@@ -448,6 +448,130 @@ def test_fast_and_slow_cores(kinds):
     assert "omp-num-threads" not in found(host, variables={"OMP_NUM_THREADS": "6"})
 
 
+def test_one_thread_for_each_physical_core_is_no_fault():
+    host = LINUX | {"n_visible": 16, "n_effective": 16, "n_physical": 8, "cpu_model": "AMD Ryzen 7 5800X"}
+
+    results = found(host, variables={"OMP_NUM_THREADS": "8"})
+
+    assert "omp-num-threads" not in results and "--threads 8" in results["smt"].fix
+    assert "omp-num-threads" in found(host, variables={"OMP_NUM_THREADS": "4"})
+
+
+@pytest.mark.parametrize("model", ["Intel(R) Xeon(R) Platinum 8480", "QEMU Virtual CPU version 2.5+", "AMD EPYC 7B13"])
+def test_an_odd_number_of_threads_of_a_server_is_no_second_kind_of_cores(model):
+    host = LINUX | {"n_visible": 3, "n_effective": 3, "n_physical": 2, "cpu_model": model}
+
+    assert "unlike-cores" not in found(host)
+
+
+def test_a_second_card_that_no_build_has_code_for_beside_the_first():
+    torch = backend(
+        "torch", cuda="12.8", gpus=("RTX 5080", "GTX 1080"), architectures=("sm_70", "sm_75", "sm_86", "sm_120")
+    )
+
+    finding = found(card(gpu("GTX 1080", "6.1"), gpu("RTX 5080", "12.0"), python="3.12.1"), torch)["torch-architecture"]
+
+    assert "note" == finding.severity
+    assert "CUDA_VISIBLE_DEVICES" in finding.fix and "pip install" not in finding.fix
+
+
+def test_an_old_driver_of_an_old_card_is_no_second_problem():
+    torch = backend("torch", cuda="12.8", architectures=("sm_75", "sm_80"))
+    host = card(gpu("Tesla K80", "3.7"), driver="470.223", driver_cuda="11.4", python="3.12.1")
+
+    assert "whl/cu118" in only_problem(host, torch).fix
+
+
+def test_a_card_that_no_build_has_code_for_leaves_the_cpu():
+    host = card(gpu("GTX 680", "3.0"), driver="470.223", driver_cuda="11.4", python="3.12.1")
+    absent = [BackendFacts(name=name) for name in ("tensorflow", "jax", "torch")]
+
+    finding = only_problem(host, *absent, keras_backend="tensorflow")
+
+    assert finding.fix.startswith("pip install tensorflow ") and "no published build" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("packages", "words_", "expected"),
+    [
+        ({"jax-cuda12-plugin": "0.10.2", "jax-cuda13-plugin": "0.10.2"}, "ALREADY_EXISTS: PJRT_Api", "jax-twice"),
+        ({"tensorflow": "2.21.0", "tf-nightly": "2.22.0.dev1"}, "no attribute '__version__'", "tensorflow-twice"),
+        ({"tensorflow-directml-plugin": "0.4.0"}, "undefined reference", "tensorflow-directml"),
+    ],
+)
+def test_packages_that_do_not_go_together_explain_a_backend_that_does_not_start(packages, words_, expected):
+    finding = only_problem(card(python="3.12.1"), backend(expected.partition("-")[0], error=words_), packages=packages)
+
+    assert expected == finding.id
+    assert any(words_ in text for text in finding.follows)
+
+
+def test_a_plugin_of_jax_stays_of_its_generation_where_that_fits():
+    words_ = "Loaded runtime CuDNN library: 9.1.0 but source was compiled with: 9.8.0."
+    packages = {"jax-cuda12-plugin": "0.10.2", "jaxlib": "0.10.2"}
+
+    finding = only_problem(card(python="3.12.1"), backend("jax", log=words_), packages=packages)
+
+    assert finding.fix.endswith("pip install -U 'jax[cuda12]'")
+
+
+def test_jax_compiles_for_the_card_itself_whatever_its_wheels_hold():
+    jax = backend("jax", cuda="12", gpus=("NVIDIA B200",))
+
+    assert "jax-compiles-first" not in found(card(gpu("B200", "10.0")), jax, packages={"jax-cuda12-plugin": "0.10.2"})
+
+
+def test_a_driver_of_the_host_that_is_not_handed_into_a_container():
+    host = LINUX | {"container": "docker", "nvml": "silent", "driver_error": "Driver Not Loaded"}
+
+    finding = only_problem(host | {"kernel_module": "580.95.05"}, backend("torch", cuda="12.8"))
+
+    assert "--gpus all" in finding.fix and "update" not in finding.fix
+
+
+def test_an_intel_card_in_a_container_is_handed_in_without_amds_device():
+    words_ = "zeInit failed: ZE_RESULT_ERROR_UNINITIALIZED"
+    host = LINUX | {"container": "docker", "pci_gpus": ("0x8086",), "pci_drivers": ("xe",)}
+
+    finding = only_problem(host, backend("torch", "2.9.0+xpu", xpu="2025.2", log=words_))
+
+    assert "--device=/dev/dri" in finding.fix and "kfd" not in finding.fix
+
+
+def test_a_build_for_intel_beside_an_nvidia_card():
+    host = card(pci_gpus=("0x8086", "0x10de"), pci_drivers=("i915", "nvidia"), python="3.12.1")
+
+    finding = only_problem(host, backend("torch", "2.9.1+xpu", xpu="2025.2"))
+
+    assert "torch-other-build" == finding.id and "whl/cu130" in finding.fix
+
+
+def test_eight_cards_of_one_kind_are_named_once():
+    host = LINUX | {"pci_gpus": ("0x1002",) * 8, "has_kfd": True, "may_render": True, "gfx": ("gfx942",) * 8}
+
+    assert 1 == only_problem(host, backend("torch", "2.9.1+cu128", cuda="12.8")).seen.count("gfx942")
+
+
+@pytest.mark.parametrize(
+    ("words_", "id_", "fix"),
+    [
+        ("ImportError: DLL load failed: The filename or extension is too long.", "torch-long-path", "short name"),
+        ("UnicodeEncodeError: 'charmap' codec can't encode character", "torch-code-page", "$env:PYTHONUTF8='1'"),
+        ("OSError: [WinError 126] Error loading c10.dll", "torch-dll", "Visual C++"),
+    ],
+)
+def test_what_windows_refuses(words_, id_, fix):
+    finding = only_problem({"system": "Windows", "cpu_flags": ("avx", "avx2", "bf16")}, backend("torch", error=words_))
+
+    assert id_ == finding.id and fix in finding.fix and words_ in finding.seen
+
+
+def test_a_processor_without_avx_is_not_sent_to_jax():
+    finding = only_problem(LINUX | {"cpu_flags": ("sse4_2",)}, backend("jax", error="ended by signal 4 (SIGILL)"))
+
+    assert "no-avx" == finding.id and "JAX" not in finding.fix
+
+
 # It must not crash.
 
 

@@ -23,6 +23,7 @@ from bench.report.pages import (
     cell_pages,
     context,
     data_files,
+    downloads,
     estimate_calls,
     fact_pages,
     gpu_pages,
@@ -140,8 +141,8 @@ def test_a_card_stands_beside_our_cpu_and_a_refusal_says_why_in_a_word():
     text = card_pages()["gpus/geforce-rtx-4090.md"]
 
     assert 'class="num"' in text and 10 < text.count('class="est"')
-    assert "<td>no estimate</td><td>recurrent</td>" in text
-    assert "0.29 USD/GPU-hour" in text and "One pass of ResNet-50" in text
+    assert "<td>no estimate</td><td>works step by step</td>" in text
+    assert "0.29 USD an hour" in text and "One pass of ResNet-50" in text
 
 
 def test_the_menu_has_the_index_of_cards_and_not_each_card():
@@ -151,7 +152,7 @@ def test_the_menu_has_the_index_of_cards_and_not_each_card():
 
 
 def test_every_published_row_with_a_step_stands_beside_its_estimate():
-    lines = list(csv.DictReader(io.StringIO(data_files.estimate_files()["data/estimates.csv"])))
+    lines = list(csv.DictReader(io.StringIO(downloads.published_files()["data/estimates.csv"])))
     known = [line for line in lines if line["kind"] != "refused"]
 
     assert len(lines) == sum(row.seconds is not None for row in (*rows.measured(), *rows.notebooks()))

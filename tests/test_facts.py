@@ -211,8 +211,8 @@ def test_spread_of_speedups_names_the_workloads():
 
     smallest, middle, largest = (lookup.lookup(f"speedup-{w}", evidence) for w in ("smallest", "median", "largest"))
 
-    assert smallest.text.startswith("0.500x (Dense net on rows, batch 32, strict float32 on both; ")
-    assert middle.text.startswith("4.00x (LSTM on text, batch 64, strict float32 on both; ")
+    assert smallest.text.startswith("0.500x (Dense net on tabular rows, batch 32, strict float32 on both; ")
+    assert middle.text.startswith("4.00x (LSTM on characters, batch 64, strict float32 on both; ")
     assert largest.text.startswith("50.0x (ResNet-50")
     assert 6 == len(smallest.cells) == len(largest.cells)
 

@@ -97,6 +97,11 @@ PERSONAL = [
     "uid=1000(alice)",
     "SLURM_JOB_USER=alice",
     "address ¹⁹².1.1.1",
+    "could not open a model of Alice",
+    "peter_new is out of memory",
+    "Bob’s MacBook",
+    "on Zaphod's laptop",
+    "ask Dr. Zaphod",
 ]
 MARKUP = [
     '"><img src=x onerror="document.title=1">',
@@ -132,6 +137,14 @@ MARKUP = [
     "\u0378 unassigned",
     "Intel Xe\u043en",
     "\u3099 a mark alone",
+    "\u0e31 a mark of Thai alone",
+    "ก" + "\u0e31" * 9,
+    "\u3164 filler",
+    "عربي\u202d",
+    "ไทย <b>",
+    "Intel X\u0565on",
+    "𝐀 letters of mathematics",
+    "😀",
     "x" * 201,
     "x" * 10_000_000,
 ]
@@ -167,6 +180,13 @@ HARMLESS = [
     "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
     "gfx90a:sramecc+:xnack-",
     "メモリ不足です。",
+    "หน่วยความจำไม่เพียงพอ",
+    "الذاكرة غير كافية، أغلق البرامج",
+    "אין די זיכרון פנוי",
+    "पर्याप्त मेमोरी नहीं है।",
+    "போதுமான நினைவகம் இல்லை",
+    "მეხსიერება არ კმარა, հիշողությունը քիչ է",
+    "Thomson, Martingale, Janet",
     "Bộ nhớ không đủ",
     "Prozessor für Größe, процессор, 処理装置",
 ]
@@ -194,6 +214,12 @@ def test_versions_may_look_like_addresses_and_labels_quote_code():
 
 def test_a_number_below_zero_keeps_its_sign():
     assert "−1" == texts.clean("-1")
+
+
+def test_messages_of_other_scripts_stay_readable():
+    assert "内存不足,无法分配(错误:8)!" == texts.clean("内存不足，无法分配（错误：8）！")
+    assert "نمیتوان" == texts.clean("نمی\u200cتوان")
+    assert "Intel X ե on" == texts.clean("Intel X\u0565on")
 
 
 @settings(SETTINGS, max_examples=300)
@@ -333,6 +359,13 @@ REFUSED = {
             (("status",), "failed", "$.status: expected 'ok', of which 5 runs are, found 'failed'"),
             (("reason",), "it failed", "$.reason: expected an empty text where all runs are 'ok'"),
             (("spec", "title"), "", "$.spec.title: expected"),
+            (("spec", "title"), "Buy a GPU here", "$.spec.title: expected 'Convnet on handwritten digits', found 'Buy"),
+            (("spec", "summary"), "CPUs are dead.", "$.spec.summary: expected"),
+            (("spec", "sample_noun"), "lies", "$.spec.sample_noun: expected 'images', found 'lies'"),
+            (("spec", "readings"), [{"id": "a", "label": "b", "unit": "s"}], "$.spec.readings[0]: expected one that"),
+            (("source_hash",), "0" * 16, "$.source_hash: expected"),
+            (("commit",), "0" * 40, "$.commit: expected"),
+            (("runs", 0, "total_s"), 1e4, "expected no run before the end of that of"),
             (("spec", "variants", "smoke"), [], "$.spec.variants: expected 'reference' alone"),
             (("spec", "series"), [{"id": "a", "label": "b"}] * 2, "$.spec.series: expected every id once"),
         )
@@ -423,6 +456,7 @@ def assert_are_lines(problems):
 WRONG_NUMBERS = ("-1", "-0.5", "-1e-3", "1e30", "1e308", "1e999", "-1e999", "NaN", "9" * 400, "true", '"1"', "[]", "{}")
 WRONG_TEXTS = [text for text in PERSONAL + MARKUP[:-1] if text]
 NAMED = ("id", "machine_id", "cell_id", "commit", "source_hash", "started_at", "workload")  # forms of their own
+OURS = ("title", "summary", "sample_noun", "data_source", "label")  # words of a workload
 MARK = "\x00here"
 
 
@@ -453,7 +487,8 @@ def mutants(draw, sources):
     if type(old) in (int, float):
         new = draw(st.sampled_from(WRONG_NUMBERS))
     elif type(old) is str:
-        new = json.dumps(draw(st.sampled_from(WRONG_TEXTS)))
+        forged = ("words of its own",) if key in OURS else ("0" * len(old),) if key in ("commit", "source_hash") else ()
+        new = json.dumps(draw(st.sampled_from((*WRONG_TEXTS, *forged))))
     else:
         must, new = False, draw(st.sampled_from((*WRONG_NUMBERS, "null", '"x"')))
     return name, json.dumps(raw).replace(json.dumps(MARK), new).encode(), must

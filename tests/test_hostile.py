@@ -22,12 +22,14 @@ from bench.records.codec import encode
 from bench.records.store import Results, SessionResults
 from bench.report import templates
 from bench.report.pages import build, job
-from bench.schema import Machine, Record, Session
+from bench.schema import Machine, Reading, Record, Session
 from scripts.gen_pages import WholeBlocks
 from tests import sites
 from tests.factories import make_conditions, make_gpu, make_machine, make_record, make_session_results
 from tests.sites import ROOT
 from tests.test_pages import write_docs
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 SIGN = "hostile"
 HOSTILE = (
@@ -126,6 +128,10 @@ def hostile_results() -> Results:
             for run in records[0].runs
         )
         records[0] = replace(records[0], runs=runs)
+        study = records[-1]  # with a reading, of which its workload has none
+        spec = replace(study.spec, readings=(Reading(id="agree", label="results agree", unit="count"),))
+        runs = tuple(replace(run, readings={"agree": 1.0}) for run in study.runs)
+        records[-1] = replace(study, spec=spec, runs=runs)
         records.append(make_record("mobilenet-v2", device=device, status="failed", reason="no"))
         made = make_session_results(records, machine=machine)
         session = replace(made.session, machine_id=name, environment={"TF_XLA_FLAGS": "none"})

@@ -20,6 +20,8 @@ pytest.importorskip("altair")
 from tests.factories import make_evidence, make_record
 from tests.test_pages import results_with, write_docs
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 def made_again(*_: object, **__: object) -> None:
     pytest.fail("made again")
@@ -47,7 +49,7 @@ def test_a_value_of_other_records_is_not_found(tmp_path: Path):
     first, evidence = opened(results, tmp_path / "kept")
     first.keep(evidence, "a", lambda: 1, slow=True)
 
-    store.write_record(next(results.rglob("session.json")).parent, make_record("matmul"))
+    store.write_record(next(results.rglob("session.json")).parent, make_record("matmul", session_date="2026-11-04"))
     second, evidence = opened(results, tmp_path / "kept")
 
     assert 2 == second.keep(evidence, "a", lambda: 2, slow=True)

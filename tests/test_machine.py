@@ -3,11 +3,13 @@
 import getpass
 import os
 import platform
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from bench.cli import options as cli_options
 from bench.machine import cores as machine_cores
 from bench.machine import describe, nvml, software
 from bench.records.codec import encode
@@ -167,6 +169,65 @@ def test_every_physical_core_is_used_before_a_second_thread_and_the_fast_kind_fi
 def test_kinds_of_cores_are_told_by_their_clocks(tmp_path, siblings, speeds, expected):
     """A favoured core of the same kind is a few percent faster; a slow kind is a fifth slower or more."""
     assert expected == machine_cores.kinds(range(8), topology(tmp_path, siblings, speeds))
+
+
+def processor(*cores):
+    """Windows' list of cores, given as (efficiency class, mask of its threads), and a cache that is none."""
+    made = (struct.pack("<IIBB20xHQ8x", 0, 48, 1, class_, 1, mask) for class_, mask in cores)
+    return struct.pack("<II8x", 2, 16) + b"".join(made)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (processor((1, 0b11), (1, 0b1100), (0, 0b10000), (0, 0b100000), (0, 0b1000000)), [(2, 4), (3, 3)]),
+        (processor((2, 1), (1, 2), (0, 4)), [(1, 1), (1, 1), (1, 1)]),
+        (processor((0, 0b11), (0, 0b1100)), []),
+        (processor((1, 1))[:30], []),
+        (b"\0" * 64, []),
+        (b"", []),
+    ],
+)
+def test_kinds_of_cores_are_told_by_windows(data, expected):
+    assert expected == machine_cores.windows_kinds(data)
+
+
+@pytest.mark.parametrize(
+    ("n_visible", "n_physical", "model", "expected"),
+    [
+        (20, 14, "13th Gen Intel(R) Core(TM) i9-13900H", [(6, 12), (8, 8)]),
+        (22, 16, "Intel(R) Core(TM) Ultra 7 155H", [(6, 12), (10, 10)]),
+        (16, 8, "AMD Ryzen 7 5800X", []),
+        (8, 8, "Apple M1", []),
+        (8, None, "", []),
+        (3, 2, "Intel(R) Xeon(R) CPU @ 2.20GHz", []),
+    ],
+)
+def test_kinds_of_cores_are_told_by_their_numbers(n_visible, n_physical, model, expected):
+    assert expected == machine_cores.kinds_by_counts(n_visible, n_physical, model)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "effective", "expected"),
+    [([machine_cores.Kind(6, 12), machine_cores.Kind(8, 8)], 20, 6), ([machine_cores.Kind(6, 12)], 4, 4), ([], 20, 10)],
+)
+def test_asking_for_the_fast_cores_leaves_slow_ones_out(monkeypatch, kinds, effective, expected):
+    monkeypatch.setattr(machine_cores, "cores", lambda: machine_cores.Cores(20, 20, None, effective))
+    monkeypatch.setattr(machine_cores, "kinds_here", lambda: kinds)
+    monkeypatch.setattr(machine_cores, "count_physical", lambda: None)
+    monkeypatch.setattr(machine_cores, "physical_cores", lambda: 10)
+
+    assert (expected,) == cli_options.threads(["fast"])
+
+
+def test_a_system_that_refuses_to_tell_its_kinds_of_cores_has_physical_ones(monkeypatch):
+    def refuse():
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(machine_cores, "kinds_here", refuse)
+    monkeypatch.setattr(machine_cores, "physical_cores", lambda: 3)
+
+    assert 3 == machine_cores.fast_cores()
 
 
 @pytest.mark.parametrize(

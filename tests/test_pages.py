@@ -28,6 +28,8 @@ from bench.workloads import registry
 from tests.factories import make_record, make_results, make_session_results
 from tests.sites import ROOT, write_results
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 DOCS = ROOT / "docs"
 
 
@@ -111,6 +113,7 @@ def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
             blocks=tuple(msgspec.structs.replace(b, seconds=b.seconds * 2) for b in run.blocks),
             phases_s={name: seconds * 2 for name, seconds in run.phases_s.items()},
             total_s=run.total_s * 2,
+            started_at=f"2026-11-04T{run.index:02d}:00:00+00:00",
         )
         for run in record.runs
     )

@@ -9,7 +9,16 @@ import pytest
 
 from bench.records import agree, files, plausible, store
 from bench.schema import Block, Epoch, Job, Record
-from tests.factories import make_cell, make_gpu, make_machine, make_record, make_results, make_run, make_session
+from tests.factories import (
+    in_turn,
+    make_cell,
+    make_gpu,
+    make_machine,
+    make_record,
+    make_results,
+    make_run,
+    make_session,
+)
 
 
 def changed_run(index: int = 1, **fields) -> Record:
@@ -144,7 +153,7 @@ def test_no_run_holds_more_memory_than_there_is():
 
 
 def by_id(*records: Record) -> dict[str, Record]:
-    return {record.cell.id: record for record in records}
+    return {record.cell.id: record for record in in_turn(records)}
 
 
 def counted(flop_per_step: float, step_s: float = 1.0, workload: str = "resnet50", **fields) -> Record:
@@ -216,7 +225,7 @@ def test_failed_cells_say_nothing_together():
 
 def test_invented_sessions_pass():
     for session in make_results(gpu=True, local=True).sessions:
-        assert [] == list(plausible.problems(session.records, session.machine))
+        assert [] == list(plausible.problems(by_id(*session.records.values()), session.machine))
 
 
 # In the store.

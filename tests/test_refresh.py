@@ -4,6 +4,7 @@ import itertools
 import statistics
 import threading
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -248,6 +249,18 @@ def test_whoever_stops_listening_ends_the_runs_under_way(tmp_path, monkeypatch):
 
     assert ended.is_set()
     assert 2 >= next(n_launched)
+
+
+def test_a_clock_that_is_set_back_lets_no_run_begin_before_the_last_ones_end(tmp_path):
+    hours = itertools.count(12, -1)
+
+    def back_in_time(request):
+        return run_now(request, started_at=f"{just_now()[:10]}T{next(hours):02d}:00:00+00:00", total_s=100.0)
+
+    runs = [step.run for step in run_all(prepare(options(tmp_path)), launcher=back_in_time)]
+
+    starts = [datetime.fromisoformat(run.started_at) for run in runs]
+    assert [100.0] * (len(runs) - 1) == [(b - a).total_seconds() for a, b in itertools.pairwise(starts)]
 
 
 def test_only_the_smoke_size_on_a_cpu_shares_the_machine(tmp_path):

@@ -10,13 +10,13 @@ from bench.records import files, spool, store
 from bench.records.codec import encode
 from bench.records.spool import RECORD_LIMIT_BYTES
 from bench.schema import SCHEMA_VERSION, Record, Run
-from tests.factories import make_machine, make_record, make_run, make_session
+from tests.factories import in_turn, make_machine, make_record, make_run, make_session
 
 
 @pytest.fixture
 def session(tmp_path):
     """A results folder with one session of two records."""
-    records = (make_record("resnet50"), make_record("matmul"))
+    records = in_turn((make_record("resnet50"), make_record("matmul")))
     folder = store.session_folder(tmp_path, "example-2c", "2026-11-03", local=False)
     store.begin(folder, make_machine(), make_session(records))
     for record in records:
@@ -29,7 +29,7 @@ def path_of(folder, workload):
 
 
 def test_what_is_written_is_what_is_read(session, tmp_path):
-    record = make_record("resnet50")
+    (record,) = in_turn([make_record("resnet50")])
 
     loaded = store.load(tmp_path).sessions[0]
 

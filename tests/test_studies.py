@@ -7,7 +7,7 @@ import pytest
 
 from bench.report.evidence.view import Pick
 from bench.report.stats import studies
-from bench.schema import Block
+from bench.schema import Block, Reading
 from bench.workloads import registry
 from tests.factories import CALL_STYLES, make_evidence, make_record, make_run, make_session_results, make_workload
 
@@ -47,6 +47,8 @@ def test_a_ratio_is_taken_round_by_round():
 
 def test_a_reading_keeps_the_unit_that_was_declared():
     record = record_of({"predict": [1.0]}, readings={"agree": 3.0})
+    agree = Reading(id="agree", label="results agree", unit="count")
+    record = msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, readings=(agree,)))
 
     assert (3.0, "count") == (studies.reading(record, "agree").value, studies.reading(record, "agree").unit)
     assert studies.reading(record, "other") is None

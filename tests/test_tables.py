@@ -30,6 +30,8 @@ from tests.factories import (
     make_session_results,
 )
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 ESTIMATE = re.compile(r"n = \d+\)")
 
 
@@ -48,8 +50,8 @@ def column(table: tables_table.Table, name: str) -> list[str]:
 
 
 def test_unknown_table_names_the_nearest(evidence: Evidence):
-    with pytest.raises(tables_table.TableError, match="start-up"):
-        make.make("startup", evidence)
+    with pytest.raises(registry.UnknownNameError, match="course-jobs"):
+        make.make("coursejobs", evidence)
 
 
 OF_OTHERS = ("same-script-pairs", "estimate-against-measured")  # of what others published
@@ -133,7 +135,7 @@ def test_tables_can_be_narrowed_to_a_workload_and_a_session(evidence: Evidence):
 
     made = make.make("jit-arms", evidence, workload="lstm-text", session=cpu_only)
 
-    assert {"LSTM on text"} == set(column(made, "workload"))
+    assert {"LSTM on characters"} == set(column(made, "workload"))
     assert {ref.machine for row in made.rows for cell in row for ref in cell.cells} == {"example-2c"}
 
 
@@ -311,13 +313,6 @@ def test_batch_sizes_are_set_beside_each_other_by_what_they_learn():
     assert all(row[index].cells for row in made.rows for index in shown), "each number has its evidence"
 
 
-def test_start_up_pools_the_processes_of_all_headline_cells():
-    records = [make_record("resnet50"), make_record("lstm-text")]
-    made = make.make("start-up", make_evidence(make_session_results(records)))
-
-    assert ["4.30 s (4.30 to 4.30, n = 10)"] == column(made, "both")
-
-
 def test_fairness_prints_what_was_asked_and_what_ran():
     slow, fast = make_record(jit="on"), make_record("lstm-text")
     other = make_record(backend="torch")
@@ -471,9 +466,8 @@ def test_ways_to_do_the_same_work_have_places_within_a_backend():
     made = make.make("study", make_evidence(make_session_results(records)), workload="call-styles")
 
     told = dict(zip(column(made, "what"), column(made, "place"), strict=True))
-    assert "1. in TensorFlow, 1. in PyTorch" == told["model by compiled"]
-    assert "3. in TensorFlow, 3. in PyTorch" == told["model by predict"]
-    assert "" == told["results agree"], "a reading has no place"
+    assert "1. in TensorFlow, 1. in PyTorch" == told["model(x) compiled (PyTorch: in inference mode)"]
+    assert "3. in TensorFlow, 3. in PyTorch" == told["model.predict(x)"]
     assert "share a place" in made.caption
 
 

@@ -143,7 +143,7 @@ def test_a_machine_with_a_gpu_decides(verdict_id: str, on_a_gpu: Evidence):
 
 
 def test_unknown_verdict_names_the_nearest():
-    with pytest.raises(case.VerdictError, match="only-for-training"):
+    with pytest.raises(LookupError, match="only-for-training"):
         judge("only-for-trainin", make_evidence())
 
 
@@ -174,7 +174,7 @@ def test_one_of_four_depends_and_lists_those_that_take_longer():
     found = judged("always-requires-gpu", *records)
 
     assert "depends" == found.outcome
-    assert "Longer: Dense net on rows" in found.tally
+    assert "Longer: Dense net on tabular rows" in found.tally
 
 
 def test_exactly_half_is_enough():
@@ -237,7 +237,7 @@ def jobs_of(*records: Record, sweeps: bool = False) -> dict[str, jobs.Job]:
 def test_a_workload_that_times_no_job_is_computed_from_its_parts():
     record = make_record("lstm-text", jitter_frac=0, step_s=0.1)
 
-    job = jobs_of(record)["LSTM on text"]
+    job = jobs_of(record)["LSTM on characters"]
 
     # 20,000 sequences in batches of 64 are 313 steps; set-up 4.2 + 0.1 + 0.2 + 0.8 s, first step 2.1 s.
     assert 5.3 + 2.1 + 312 * 0.1 == pytest.approx(job.time.value)
@@ -248,7 +248,7 @@ def test_a_workload_that_times_no_job_is_computed_from_its_parts():
 def test_a_timed_job_counts_from_starting_python():
     record = make_record("mlp-tabular", jitter_frac=0)
 
-    job = jobs_of(record)["Dense net on rows"]
+    job = jobs_of(record)["Dense net on tabular rows"]
 
     assert job.is_measured
     assert quantities.whole_job_time(record) == job.time
@@ -267,7 +267,7 @@ def test_a_job_shortened_by_its_profile_is_computed_at_reference_size():
 def test_the_fastest_backend_speaks_for_a_job():
     slow, fast = make_record("lstm-text"), make_record("lstm-text", backend="torch", step_s=0.001)
 
-    assert fast is jobs_of(slow, fast)["LSTM on text"].record
+    assert fast is jobs_of(slow, fast)["LSTM on characters"].record
 
 
 def test_an_arm_that_reaches_its_target_goes_before_a_faster_one_that_does_not():
@@ -278,14 +278,14 @@ def test_an_arm_that_reaches_its_target_goes_before_a_faster_one_that_does_not()
     ]
     unsure = make_record("cnn-digits", jit="on", runs=runs)
 
-    assert sure is jobs_of(sure, unsure)["Convnet on digits"].record
+    assert sure is jobs_of(sure, unsure)["Convnet on handwritten digits"].record
 
 
 def test_sweeps_are_jobs_only_when_asked_for():
     headline = make_record("mlp-tabular")
     wide = make_record("mlp-tabular", params={"width": 1024})
 
-    assert ["Dense net on rows (width 128)"] == list(jobs_of(headline, wide))
+    assert ["Dense net on tabular rows (width 128)"] == list(jobs_of(headline, wide))
     assert 2 == len(jobs_of(headline, wide, sweeps=True))
 
 
@@ -341,7 +341,7 @@ def test_sentence_names_the_denominator_and_what_falls_short():
 
     assert "Example CPU 2.1 GHz, 2 cores" in found.tally
     assert "1 of 2 comparisons reach 2x" in found.tally
-    assert "those that do not: LSTM on text" in found.tally
+    assert "those that do not: LSTM on characters" in found.tally
 
 
 # How many times faster.

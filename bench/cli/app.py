@@ -12,7 +12,6 @@ import typer
 
 from bench.cli import compare, crash, doctor, estimate, gpu_day, measure, names, show
 from bench.cli.options import AsJson, Backend, CellIds, Device, Only, Profile, ResultsDir, ShowAll
-from bench.cli.show import SOME_FAILED
 from bench.records import files, store
 from bench.schema import Record
 from bench.workloads import registry
@@ -39,7 +38,7 @@ def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     for problem in () if as_json else problems:
         show.print_text(problem)
     if problems:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(show.SOME_FAILED)
     if not as_json:
         show.print_text(f"{n_records} records in {len(found)} sessions are valid")
 

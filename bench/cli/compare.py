@@ -117,25 +117,34 @@ def _chosen_sessions(
         UnknownNameError: no session of that name.
         ValueError: there is none to look at, none that shares a cell with it, or both are the same.
     """
-    by_path = {item.path: item for item in found}
-    for name in (session, mine):
-        if name and name not in by_path:
-            raise registry.unknown("session", name, list(by_path))
-    local = [item for item in found if item.is_local and item.path != session]
-    if mine:
-        here = by_path[mine]
+    other, own = (_named(found, name) if name else None for name in (session, mine))
+    local = [item for item in found if item.is_local and item is not other]
+    if own:
+        here = own
     elif local:
         here = max(local, key=lambda item: item.session.started_at)
     else:
         raise ValueError(f"this machine has no session yet; run `{show.COMMAND} run` first, or name one with --mine")
-    if session:
-        if by_path[session] is here:
+    if other:
+        if other is here:
             raise ValueError(f"{session} is the session to look at and the one to hold it against; name two")
-        return here, by_path[session]
+        return here, other
     there = against.most_like(here, [item for item in found if not item.is_local and item is not here])
     if there is None:
         raise ValueError(f"no published session has a cell of {here.path}; run another profile, or name a session")
     return here, there
+
+
+def _named(sessions: Sequence[store.SessionResults], name: str) -> store.SessionResults:
+    """The session of that path, MACHINE/DATE; the newest of a machine whose id alone is named.
+
+    Raises:
+        UnknownNameError: neither is known.
+    """
+    own = [item for item in sessions if name in (item.path, item.path.rpartition("/")[0])]
+    if not own:
+        raise registry.unknown("session", name, [item.path for item in sessions])
+    return max(own, key=lambda item: item.session.started_at)
 
 
 def _published(
@@ -147,9 +156,7 @@ def _published(
         UnknownNameError: no session of that path, or no cell of that name.
     """
     if path:
-        if path not in {item.path for item in sessions}:
-            raise registry.unknown("session", path, [item.path for item in sessions])
-        sessions = [item for item in sessions if item.path == path]
+        sessions = [_named(sessions, path)]
     cells: dict[str, Cell] = {id_: record.cell for item in sessions for id_, record in item.records.items()}
     cell_id = names.find(name, cells).id
     holders = [item for item in sessions if cell_id in item.records]

@@ -14,10 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bench.cli import doctor, gpu_day, names, show
 from bench.cli import options as cli_options
-from bench.cli.show import OK, SOME_FAILED
 from bench.records import files, pack, spool, store
 from bench.report.stats import format as text
-from bench.report.stats import quantities
+from bench.report.stats import quantities, spoken
 from bench.schema import DEVICES, Cell, Record
 from bench.session import launch, prepare
 from bench.session import run as session_run
@@ -81,7 +80,7 @@ def measure(
     except (registry.UnknownNameError, ValueError) as error:
         show.fail(error)
     failed = _measure(options, dry_run, seal, keep, pack_dir, show_all, as_json)
-    raise typer.Exit(SOME_FAILED if failed else OK)
+    raise typer.Exit(show.SOME_FAILED if failed else show.OK)
 
 
 def _measure(
@@ -126,10 +125,10 @@ def run(prepared: Prepared, *, seal: bool = False, show_all: bool = False, quiet
             return _execute(prepared, seal=seal, show_all=show_all)
     except KeyboardInterrupt:
         show.progress_console.print("interrupted; finished runs are kept, go on with --resume")
-        raise typer.Exit(SOME_FAILED) from None
+        raise typer.Exit(show.SOME_FAILED) from None
     except (files.StoreError, FileExistsError) as error:
         show.progress_console.print(f"error: {error}", style="bold")
-        raise typer.Exit(SOME_FAILED) from None
+        raise typer.Exit(show.SOME_FAILED) from None
 
 
 def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
@@ -210,9 +209,8 @@ def print_plan(prepared: Prepared, *, show_all: bool = False) -> None:
         show.print_wrapped("order of the runs: " + " ".join(str(planned.order) for planned in prepared.plan.runs))
     _print_skipped(prepared, known, show_all=show_all)
     print_left_out(prepared, show_all=show_all)
-    minutes = prepared.plan.estimate_s / 60
-    rest = "; --all lists each" if is_long else ""
-    show.print_text(f"{len(prepared.plan.runs)} runs of {len(cells)} cells, about {minutes:.1f} minutes{rest}")
+    takes = spoken.seconds(prepared.plan.estimate_s) + ("; --all lists each" if is_long else "")
+    show.print_text(f"{len(prepared.plan.runs)} runs of {len(cells)} cells, about {takes}")
 
 
 def plan_json(prepared: Prepared) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -42,7 +42,7 @@ Device = Annotated[
 ]
 Threads = Annotated[
     list[str] | None,
-    typer.Option(help="Cores for CPU cells, by commas; all: the usable ones; physical: without second threads."),
+    typer.Option(help="Cores for CPU cells, by commas; or all, physical (no second threads), fast (the fastest kind)."),
 ]
 Repeats = Annotated[int | None, typer.Option(min=1, max=MOST_REPEATS, help="Processes per cell.")]
 Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Seed of data, weights and order.")]
@@ -52,7 +52,9 @@ Budget = Annotated[
     str | None, typer.Option("--time-budget", help="Stop in time, for example 20m: headline cells come first.")
 ]
 Timeout = Annotated[str | None, typer.Option(help="Give a run up after this long, for example 120s; default: 20m.")]
-ResultsDir = Annotated[Path | None, typer.Option("--results", help="Where to store; default bench/results/local.")]
+ResultsDir = Annotated[
+    Path | None, typer.Option("--results", help="Folder of results; default: bench/results, new ones in local.")
+]
 CellIds = Annotated[
     list[str] | None, typer.Option("--cell", help="Run just this cell: its id, or words such as 'resnet50 train b8'.")
 ]
@@ -169,14 +171,21 @@ def split_names(values: list[str] | None) -> tuple[str, ...]:
     return names
 
 
+NAMED_THREADS: dict[str, Callable[[], int]] = {
+    "all": lambda: cores.cores().effective,
+    "physical": cores.physical_cores,
+    "fast": cores.fast_cores,
+}
+
+
 def threads(values: list[str] | None) -> tuple[int, ...]:
-    """Numbers of threads; "all" becomes this machine's usable cores, "physical" those that are no second threads."""
+    """Numbers of threads, or what ``NAMED_THREADS`` counts on this machine."""
     chosen = []
     for part in split_names(values):
-        if part in ("all", "physical"):
-            chosen.append(cores.cores().effective if part == "all" else cores.physical_cores())
+        if part in NAMED_THREADS:
+            chosen.append(NAMED_THREADS[part]())
         elif re.fullmatch("[0-9]+", part) and int(part) > 0:
             chosen.append(int(part))
         else:
-            raise ValueError(f"--threads must be positive numbers, all or physical, got {part!r}")
+            raise ValueError(f"--threads must be positive numbers, all, physical or fast, got {part!r}")
     return tuple(dict.fromkeys(chosen))

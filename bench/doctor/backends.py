@@ -59,7 +59,8 @@ def python(facts: Facts) -> Iterator[Finding]:
         is_newer = builds.version_of(have) > builds.version_of(span[1])
         others = [other for other in NAMES if other != name and not fixes.python(facts, other)]
         others.sort(key=lambda other: fixes.backend_facts(facts, other).installed)  # the last is named
-        wanted = facts.keras_backend in (name, "") and not any(backend.installed for backend in facts.backends)
+        is_chosen = name == (facts.keras_backend or "tensorflow")
+        wanted = is_chosen and not any(backend.installed for backend in facts.backends)
         yield Finding(
             id=f"{name}-python",
             severity="problem" if wanted else "note",
@@ -238,6 +239,20 @@ def _too_old(facts: Facts, backend: BackendFacts, seen: str, cuda: str) -> Findi
     )
 
 
+def _directml(facts: Facts) -> Iterator[Finding]:
+    """Microsoft's plug-in, which suits one release of TensorFlow."""
+    name, limit = "tensorflow-directml-plugin", builds.ended("tensorflow", "DirectML").last
+    backend = fixes.backend_facts(facts, "tensorflow")
+    if name in facts.packages and builds.beyond(backend.version, limit) and not backend.gpus:
+        yield Finding(
+            id="tensorflow-directml",
+            severity="problem",
+            seen=f"{name} {facts.packages[name]} beside TensorFlow {backend.version}",
+            means=f"the plug-in was made for TensorFlow {limit}, and its development has ended",
+            fix=f"pip uninstall -y {name}; for the GPU: {builds.ended('tensorflow', 'DirectML').instead}",
+        )
+
+
 def package_findings(facts: Facts) -> Iterator[Finding]:
     """Packages that are obsolete, or do not fit together."""
     packages = facts.packages
@@ -249,16 +264,26 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             means="it was given up in 2022: current TensorFlow is one package for CPU and GPU, and two installs clash",
             fix=f"pip uninstall -y tensorflow-gpu tensorflow; {fixes.install(facts, 'tensorflow')}",
         )
-    both = [name for name in ("tensorflow", "tensorflow-cpu") if name in packages]
+    both = [name for name in ("tensorflow", "tensorflow-cpu", "tensorflow-rocm", "tf-nightly") if name in packages]
     if len(both) > 1:
         yield Finding(
             id="tensorflow-twice",
             severity="problem",
             seen=" and ".join(f"{name} {packages[name]}" for name in both),
             means="both write the same folder; which of them is imported is chance",
-            fix=f"pip uninstall -y tensorflow tensorflow-cpu; {fixes.install(facts, 'tensorflow')}",
+            fix=f"pip uninstall -y {' '.join(both)}; {fixes.install(facts, 'tensorflow')}",
         )
+    yield from _directml(facts)
     plugin = jax_plugin(facts)
+    twice = [name for name in packages if re.fullmatch(r"jax-cuda\d+-plugin", name)]
+    if len(twice) > 1:
+        yield Finding(
+            id="jax-twice",
+            severity="problem",
+            seen=" and ".join(f"{name} {packages[name]}" for name in twice),
+            means="plug-ins for two generations of CUDA: the second one is refused, and JAX may not start",
+            fix=fixes.install(facts, "jax"),
+        )
     if plugin and "jaxlib" in packages and packages[plugin] != packages["jaxlib"]:
         yield Finding(
             id="jax-plugin-version",

@@ -136,6 +136,13 @@ def runs_on(architectures: tuple[str, ...], capability: str) -> bool:
 
 
 @cache
+def chips() -> frozenset[str]:
+    """Every chip that the table names: compute capabilities, and AMD's names."""
+    listed_ = {text.lstrip("+") for architectures in table().architectures.values() for text in architectures}
+    return frozenset(listed_.union(*(row.capabilities for row in table().generation)))
+
+
+@cache
 def builds(framework: str) -> list[Build]:
     """All builds of a framework, newest release and newest CUDA first."""
     found = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor.facts import NAMES, CoreKind, Facts, Finding, HostFacts, cores_text, gb
+from bench.machine import cores
 from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 
 BUSY_LOAD = 0.25  # load per usable core from which timings are disturbed
@@ -48,9 +49,9 @@ def _thread_fix(host: HostFacts, name: str) -> str:
 
 
 def _fast_counts(host: HostFacts) -> set[int]:
-    """Numbers of threads that leave slow cores idle on purpose."""
+    """Numbers of threads that leave slow cores, or second threads of a core, idle on purpose."""
     kinds = core_kinds(host)
-    return {kinds[0].n_cores, kinds[0].n_threads} if len(kinds) > 1 else set()
+    return {kinds[0].n_cores, kinds[0].n_threads} if len(kinds) > 1 else {host.n_physical or 0}
 
 
 def _over_quota(facts: Facts) -> Iterator[Finding]:
@@ -96,8 +97,8 @@ def cores_found(facts: Facts) -> Iterator[Finding]:
             severity="note",
             seen=f"cores of {len(kinds)} kinds, fast ones first: {', '.join(counts)}",
             means="work that is divided evenly waits for the slow ones",
-            fix=f"compare with the fast ones alone: --threads {min(fast.n_cores, host.n_effective)} "
-            "(our runs take them first)",
+            fix=f"compare with the fast ones alone: --threads {min(fast.n_cores, host.n_effective)}, or: --threads fast"
+            + (" (our runs take them first)" if host.system == "Linux" else ""),
         )
     elif host.n_physical and host.n_visible > host.n_physical:
         yield Finding(
@@ -118,18 +119,9 @@ def cores_found(facts: Facts) -> Iterator[Finding]:
 
 
 def core_kinds(host: HostFacts) -> tuple[CoreKind, ...]:
-    """The kinds of cores, fastest first.
-
-    Where the system tells no speeds, the counts tell: with more threads than cores and fewer than twice as many, some
-    cores have two threads and are the fast ones.
-    """
-    if host.core_kinds:
-        return host.core_kinds
-    n_doubled = host.n_visible - (host.n_physical or host.n_visible)
-    if not host.n_physical or not 0 < n_doubled < host.n_physical:
-        return ()
-    n_single = host.n_physical - n_doubled
-    return CoreKind(n_cores=n_doubled, n_threads=2 * n_doubled), CoreKind(n_cores=n_single, n_threads=n_single)
+    """The kinds of cores, fastest first; where the system tells no speeds, the counts tell."""
+    counted = cores.kinds_by_counts(host.n_visible, host.n_physical, host.cpu_model)
+    return host.core_kinds or tuple(CoreKind(n_cores=n, n_threads=threads) for n, threads in counted)
 
 
 def instructions(facts: Facts) -> Iterator[Finding]:
@@ -149,8 +141,8 @@ def instructions(facts: Facts) -> Iterator[Finding]:
                 id="no-avx",
                 severity="problem",
                 seen="no AVX",
-                means="TensorFlow's wheels stop with 'illegal instruction' on this CPU",
-                fix="on a virtual machine: pass the host's CPU through (QEMU: -cpu host); else use PyTorch or JAX",
+                means="TensorFlow's and JAX's wheels do not start on this CPU ('illegal instruction')",
+                fix="on a virtual machine: pass the host's CPU through (QEMU: -cpu host); else use PyTorch",
             )
         elif "avx2" not in flags:
             yield Finding(

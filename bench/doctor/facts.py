@@ -182,7 +182,7 @@ def sees_nvidia(backend: BackendFacts) -> bool:
 def gfx_chips(facts: Facts) -> tuple[str, ...]:
     """AMD's chips of this machine, as the kernel's driver names them or a backend does: "gfx1151"."""
     names = " ".join(name for backend in facts.backends for name in backend.gpus)
-    return facts.host.gfx or tuple(dict.fromkeys(re.findall(r"\bgfx[0-9a-f]{3,4}\b", names)))
+    return tuple(dict.fromkeys(facts.host.gfx or re.findall(r"\bgfx[0-9a-f]{3,4}\b", names)))
 
 
 def jax_plugin(facts: Facts) -> str:

@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 
 from bench.doctor import builds
-from bench.doctor.facts import NAMES, BackendFacts, Facts, gfx_chips, is_apple, is_jetson, is_present, is_translated
+from bench.doctor.facts import (
+    NAMES,
+    BackendFacts,
+    Facts,
+    gfx_chips,
+    is_apple,
+    is_jetson,
+    is_present,
+    is_translated,
+    jax_plugin,
+)
 
 TORCH_INDEX = "https://download.pytorch.org/whl"
 SELECTOR = "https://pytorch.org/get-started/locally/"
@@ -41,6 +51,11 @@ def build(facts: Facts, name: str, *, any_python: bool = False, any_driver: bool
     python = "" if any_python or any_driver else host.python
     cuda = "" if any_driver else host.driver_cuda
     found = builds.fitting(name, chips, cuda, python, release)
+    if found and name == "jax" and jax_plugin(facts):  # which stays of its generation where that fits
+        own = builds.version_of(jax_plugin(facts).removeprefix("jax-"))
+        fits = not cuda or own <= builds.version_of(cuda)[:1]
+        kept = [one for one in builds.builds(name) if one.release == found.release and one.cuda == own and fits]
+        found = next((one for one in kept if all(builds.runs_on(one.architectures, chip) for chip in chips)), found)
     return found or builds.fitting(name, chips and (max(chips, key=builds.version_of),), cuda, python, release)
 
 
@@ -79,9 +94,11 @@ def _cuda(facts: Facts, name: str) -> str:
         return f"it takes Python {wanted[1] if wanted else ''} or older, and there: {_pip(facts, name, found)}"
     if (found := build(facts, name, any_driver=True)) and host.driver_cuda:
         return driver(facts, builds.oldest_driver(".".join(map(str, found.cuda))))
-    return (
-        f"no published build of {NAMES[name]} has code for this card: it computes on the CPU, or is built from source"
-    )
+    missing = f"no published build of {NAMES[name]} has code for this card"
+    if backend_facts(facts, name).installed:
+        return f"{missing}: it computes on the CPU, or is built from source"
+    package = {"torch": f"torch --index-url {TORCH_INDEX}/cpu"}.get(name, name)
+    return f"pip install {package} (for the CPU: {missing})"
 
 
 def _pip(facts: Facts, name: str, found: builds.Build) -> str:
@@ -137,10 +154,13 @@ def rocm(facts: Facts) -> str:
 
 
 def is_misplaced(facts: Facts) -> bool:
-    """Whether PyTorch's build is for AMD's or Intel's GPUs, and the machine has NVIDIA's alone."""
+    """Whether PyTorch's build is for AMD's GPUs or Intel's, and the machine's card is NVIDIA's.
+
+    Beside that one, Intel's GPU is mostly the one in the processor.
+    """
     torch = backend_facts(facts, "torch")
-    wants = [maker for maker, built in (("AMD", torch.rocm), ("Intel", torch.xpu)) if built]
-    return bool(wants and facts.host.gpus) and not torch.gpus and not any(is_present(facts, one) for one in wants)
+    is_other = bool(torch.xpu) or (bool(torch.rocm) and not is_present(facts, "AMD"))
+    return is_other and bool(facts.host.gpus) and not torch.gpus
 
 
 def unavailable(facts: Facts, name: str) -> str:
@@ -200,29 +220,34 @@ def last_branches() -> str:
     return "; ".join(f"branch {branch} is the last for {', '.join(names)}" for branch, names in last.items())
 
 
-# How a container of each kind is given an NVIDIA card, and an AMD one; docker's way where none is listed.
+# How a container of each kind is given an NVIDIA card, an AMD one and an Intel one; docker's way where none is listed.
 START = {
     "docker": (
         "docker run --gpus all ... (the host needs the NVIDIA Container Toolkit)",
         "docker run --device=/dev/kfd --device=/dev/dri ...",
+        "docker run --device=/dev/dri ...",
     ),
     "podman": (
         "podman run --device nvidia.com/gpu=all ... (the host needs the NVIDIA Container Toolkit, with: nvidia-ctk cdi "
         "generate)",
         "podman run --device=/dev/kfd --device=/dev/dri ...",
+        "podman run --device=/dev/dri ...",
     ),
     "kubernetes": (
         "give the pod nvidia.com/gpu: 1 under resources, limits (the cluster needs NVIDIA's device plugin)",
         "give the pod amd.com/gpu: 1 under resources, limits (the cluster needs AMD's device plugin)",
+        "give the pod one of Intel's GPUs under resources, limits (the cluster needs Intel's device plugin)",
     ),
-    "apptainer": ("apptainer exec --nv ...", "apptainer exec --rocm ..."),
+    "apptainer": ("apptainer exec --nv ...", "apptainer exec --rocm ...", "apptainer exec --bind /dev/dri ..."),
 }
 
 
 def start(facts: Facts) -> str:
     """How this kind of container is started so that it has the machine's GPU."""
     ways = START.get(facts.host.container, START["docker"])
-    return ways[0] if is_present(facts, "NVIDIA") else ways[1]
+    if is_present(facts, "NVIDIA"):
+        return ways[0]
+    return ways[2] if is_present(facts, "Intel") and not is_present(facts, "AMD") else ways[1]
 
 
 def rights(facts: Facts) -> str:

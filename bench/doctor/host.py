@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +50,7 @@ def host() -> HostFacts:
     described = read("machine", describe.describe, None)
     counted = read("cores", cores.cores, cores.Cores(1, None, None, 1))
     release = read("kernel", platform.release, "").lower()
+    kinds: list[cores.Kind] = read("kinds of cores", cores.kinds_here, [])
     cards: tuple[tuple[str, str], ...] = read("graphics cards", graphics_cards, ())
     return HostFacts(
         system=read("system", platform.system, "") or "unknown",
@@ -67,7 +67,7 @@ def host() -> HostFacts:
         quota_cores=counted.quota,
         n_effective=counted.effective,
         n_physical=described.n_physical_cores if described else None,
-        core_kinds=read("kinds of cores", core_kinds, ()),
+        core_kinds=tuple(CoreKind(n_cores=kind.n_cores, n_threads=kind.n_threads) for kind in kinds),
         load_1min=read("load", meters.load_1min, None),
         n_throttled=read("throttled periods", cores.throttled_periods, None),
         memory_bytes=read("memory", cpu.memory_bytes, 0) or None,
@@ -222,17 +222,6 @@ def board(root: Path = Path("/")) -> str:
         if (root / name).exists():
             return (root / name).read_text(errors="replace").strip("\0 \n")
     return "NVIDIA Jetson" if (root / "etc/nv_tegra_release").exists() else ""
-
-
-def core_kinds() -> tuple[CoreKind, ...]:
-    """Kinds of cores that this process may use, fastest first; empty where the system does not tell."""
-    if sys.platform == "darwin":
-        words = ["sysctl", "-n", "hw.perflevel0.physicalcpu", "hw.perflevel1.physicalcpu"]
-        told = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=10).stdout.split()
-        return tuple(CoreKind(n_cores=int(n), n_threads=int(n)) for n in told)
-    if not hasattr(os, "sched_getaffinity"):
-        return ()
-    return tuple(CoreKind(n_cores=n, n_threads=threads) for n, threads in cores.kinds(os.sched_getaffinity(0)))
 
 
 def _free_memory() -> int | None:

@@ -264,6 +264,8 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
     works = fits and bool(backend.gpus) and not (backend.error or backend.keras_error)
     seen = f"{gpu.name} is sm_{number}; {name} {backend.version} holds {listed}"
     if any(n <= number for n in portable):
+        if backend.name == "jax":
+            return  # it compiles nearly all of its code for the card itself, whatever its wheels hold
         yield Finding(
             id=f"{backend.name}-compiles-first",
             severity="note",
@@ -274,14 +276,17 @@ def _mismatch(facts: Facts, backend: BackendFacts, gpu: GpuFacts, capability: st
         return
     older, newer = number < code[0], number > code[-1]
     direction = "OLDER than" if older else "NEWER than" if newer else "between"
-    fitting = fixes.install(facts, backend.name)
+    fitting, one = fixes.install(facts, backend.name), fixes.build(facts, backend.name)
+    has_code = one is not None and builds.runs_on(one.architectures, capability)
     yield Finding(
         id=f"{backend.name}-architecture",
         severity="note" if works else "problem",
         seen=seen + quoted(words),
         means=f"the card is {direction} every architecture of this build, which has no code for it"
         + (" ('no kernel image is available')" if "no kernel" not in words else ""),
-        fix=("leave it out by CUDA_VISIBLE_DEVICES, since another card works; or " if works else "")
+        fix="leave it out by CUDA_VISIBLE_DEVICES, since another card works: no build has code for all of them"
+        if works and not has_code
+        else ("leave it out by CUDA_VISIBLE_DEVICES, since another card works; or " if works else "")
         + (f"a build that still has code for it: {fitting}" if older else f"a build that knows it: {fitting}"),
     )
 

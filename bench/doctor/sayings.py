@@ -156,6 +156,13 @@ SAYINGS = (
         _on_linux,
     ),
     Saying(
+        "not-handed-in",
+        r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed",
+        "the driver runs on the host, whose kernel has its module, and its devices are not handed in here",
+        "{look}",
+        lambda facts: bool(facts.host.container and facts.host.kernel_module),
+    ),
+    Saying(
         "driver-not-loaded",
         r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed|GPU access blocked",
         "the driver is installed and does not run, or does not reach in here",
@@ -307,12 +314,24 @@ SAYINGS = (
         "allow it in Windows Security, or ask whose machine it is",
     ),
     Saying(
+        "long-path",
+        r"filename or extension is too long|WinError 206\b|file name too long",
+        "the folder's name is so long that files in it are beyond what the system takes",
+        "make the environment in a folder with a short name, such as C:/venv, or switch on long paths in Windows",
+    ),
+    Saying(
         "dll",
         r"DLL load failed|WinError (126|127|193|1114)|a DLL |vcruntime|msvcp140",
         "a Windows library that it needs is missing or too old",
         "install Microsoft's Visual C++ Redistributable (x64): https://aka.ms/vs/17/release/vc_redist.x64.exe",
     ),
     # The environment.
+    Saying(
+        "code-page",
+        r"UnicodeEncodeError|codec can't encode|UnicodeDecodeError: '(charmap|cp\d+|gbk)'",
+        "the system's code page lacks a sign that the program writes or reads",
+        "export PYTHONUTF8=1",
+    ),
     Saying(
         "no-user-name",
         r"getpwuid|uid not found|no user name|cannot find name for user",

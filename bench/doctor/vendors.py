@@ -124,7 +124,7 @@ def intel(facts: Facts) -> Iterator[Finding]:
     built = f"PyTorch {torch.version} is built for {'CUDA' if torch.cuda else 'the CPU'}" if torch.installed else ""
     has_build = bool(torch.xpu) or "+xpu" in torch.version
     has_other = is_present(facts, "NVIDIA") or is_present(facts, "AMD")
-    if not is_present(facts, "Intel") or (has_other and not has_build):
+    if not is_present(facts, "Intel") or (has_other and not has_build) or fixes.is_misplaced(facts):
         return  # beside another maker's card, Intel's is mostly the one in the processor
     drivers = [name for name in host.pci_drivers if name in ("i915", "xe")]
     bound = f", kernel driver {drivers[0]}" if drivers else ""
@@ -148,6 +148,9 @@ def intel(facts: Facts) -> Iterator[Finding]:
             if explained
             else "this user may not open /dev/dri/renderD*"
             if has_build and host.may_render is False
+            else "PyTorch's build for XPU and Intel's newest graphics driver are needed; graphics inside an older "
+            "processor is not supported"
+            if host.system == "Windows"
             else "PyTorch's build for XPU and Intel's compute runtime (Level Zero) are needed, and the kernel's driver "
             "(i915 or xe) must suit the runtime; graphics inside an older processor is not supported"
         )
@@ -155,7 +158,8 @@ def intel(facts: Facts) -> Iterator[Finding]:
         fix=(
             said.fix_of(explained, facts, "torch")
             if explained
-            else f"install the runtime: {fixes.INTEL_RUNTIME}; {fixes.install(facts, 'torch')}"
+            else f"{'' if host.system == 'Windows' else f'install the runtime: {fixes.INTEL_RUNTIME}; '}"
+            f"{fixes.install(facts, 'torch')}"
             if not has_build
             else f"install the runtime: {fixes.INTEL_RUNTIME}; {fixes.rights(facts)}"
         ),

@@ -1,20 +1,25 @@
-"""How many cores this process can really use, and in which order. Reads /proc, /sys and the process's affinity."""
+"""How many cores this process can really use, of which kinds, in which order. Asks the operating system."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import struct
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.machine import cgroups
+from bench.machine import cgroups, cpu
 
 CPUS = Path("/sys/devices/system/cpu")
 SIBLINGS = "topology/thread_siblings_list"
 NO_LIMIT_BYTES = 2**60  # version 1 writes a number of this size where there is no limit
 
-
+# Processors whose cores are all alike.
+UNIFORM = re.compile(r"(?i)xeon|epyc|opteron|threadripper|virtual|qemu|kvm|common")
 APART = 0.9  # below this share of a faster core's clock, a core is of another kind: favoured cores differ by less
 
 
@@ -83,6 +88,61 @@ def kinds(allowed: Iterable[int], root: Path = CPUS) -> list[Kind]:
             groups.append(Kind(1, n_threads))
         last = speed
     return groups
+
+
+def kinds_here() -> list[Kind]:
+    """The kinds of cores that this process may use, fastest first; empty where the system does not tell."""
+    if sys.platform == "darwin":
+        words = ["sysctl", "-n", "hw.perflevel0.physicalcpu", "hw.perflevel1.physicalcpu"]
+        told = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=10).stdout.split()
+        return [Kind(int(n), int(n)) for n in told]
+    if sys.platform == "win32":
+        import ctypes
+
+        ask, size = ctypes.windll.kernel32.GetLogicalProcessorInformationEx, ctypes.c_ulong()
+        ask(0, None, ctypes.byref(size))
+        data = ctypes.create_string_buffer(size.value)
+        return windows_kinds(data.raw) if ask(0, data, ctypes.byref(size)) else []
+    return kinds(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def windows_kinds(data: bytes) -> list[Kind]:
+    """The kinds of cores in a list of Windows' SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX; empty if all are alike.
+
+    A faster kind has a higher EfficiencyClass.
+    Source: https://learn.microsoft.com/windows/win32/api/winnt/ns-winnt-processor_relationship
+    """
+    found: dict[int, Kind] = {}
+    at = 0
+    while at + 32 <= len(data):
+        relation, size = struct.unpack_from("<II", data, at)
+        if relation == 0 and size:  # a core: its class at 9, the number of its masks at 30, one of 16 bytes from 32 on
+            (n_masks,) = struct.unpack_from("<H", data, at + 30)
+            masks = (struct.unpack_from("<Q", data, at + 32 + 16 * number)[0] for number in range(n_masks))
+            known = found.get(data[at + 9], Kind(0, 0))
+            found[data[at + 9]] = Kind(known.n_cores + 1, known.n_threads + sum(mask.bit_count() for mask in masks))
+        at += max(size, 8)
+    return [found[class_] for class_ in sorted(found, reverse=True)] if len(found) > 1 else []
+
+
+def kinds_by_counts(n_visible: int, n_physical: int | None, cpu_model: str) -> list[Kind]:
+    """Two kinds of cores, fast ones first, by the numbers alone; empty where these tell none.
+
+    With more threads than cores and fewer than twice as many, some cores have two threads and are the fast ones. In a
+    server or a virtual machine it says only that not all of the cores' threads were handed out.
+    """
+    n_doubled = n_visible - (n_physical or n_visible)
+    if not n_physical or not 0 < n_doubled < n_physical or UNIFORM.search(cpu_model):
+        return []
+    return [Kind(n_doubled, 2 * n_doubled), Kind(n_physical - n_doubled, n_physical - n_doubled)]
+
+
+def fast_cores() -> int:
+    """Effective cores of the fastest kind, each counted once; of a processor with one kind all physical ones."""
+    found: list[Kind] = []
+    with contextlib.suppress(Exception):  # a system that refuses to tell
+        found = kinds_here() or kinds_by_counts(os.cpu_count() or 1, count_physical(), cpu.cpu_facts()[0])
+    return min(cores().effective, found[0].n_cores) if found else physical_cores()
 
 
 def n_physical(numbers: Iterable[int], root: Path = CPUS) -> int | None:

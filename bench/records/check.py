@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import msgspec
 
 from bench import ROOT
 from bench.machine.software import VARIABLES
-from bench.schema import METHOD_VERSIONS, Cell, Machine, ReadingUnit, Record, Run, Session, Variant
+from bench.schema import METHOD_VERSIONS, Cell, Machine, ReadingUnit, Record, Run, Session, Variant, Workload
 
 FOLDERS = ("models", "studies")  # of bench/workloads: one file per workload
 # As a machine's name: pages and folders have some, Windows keeps the others for its devices.
@@ -33,6 +34,13 @@ def workload_files() -> dict[str, str]:
         for folder in FOLDERS
         for info in pkgutil.iter_modules([str(ROOT / "workloads" / folder)])
     }
+
+
+@cache
+def declared(workload: str) -> Workload:
+    """What this checkout declares of a workload that it knows."""
+    found: Workload = importlib.import_module(workload_files()[workload]).SPEC
+    return found
 
 
 def semantic_problems(record: Record) -> Iterator[str]:
@@ -63,12 +71,30 @@ def _spec_problems(record: Record) -> Iterator[str]:
         yield f"$.spec.id: expected {cell.workload!r}, found {spec.id!r}"
     if spec.kind != ("model" if cell.mode in ("train", "infer") else cell.mode):
         yield f"$.spec.kind: expected that of the mode {cell.mode!r}, found {spec.kind!r}"
-    sizes = [_size(variant) for variant in spec.variants.get(record.profile, ())]
-    if sizes and _size(cell) not in sizes:
-        yield f"$.spec.variants.{record.profile}: expected the cell's {_size(cell)}, found {sizes[0]}"
+    if cell.workload in workload_files():
+        yield from _word_problems(spec, declared(cell.workload))
+    sizes = [size(variant) for variant in spec.variants.get(record.profile, ())]
+    if sizes and size(cell) not in sizes:
+        yield f"$.spec.variants.{record.profile}: expected the cell's {size(cell)}, found {sizes[0]}"
 
 
-def _size(sized: Cell | Variant) -> tuple[object, ...]:
+def _word_problems(spec: Workload, known: Workload) -> Iterator[str]:
+    """Pages show a record's words as ours, so they are those of this checkout.
+
+    Whoever rewords a workload adds a step to ``codec.UPGRADES`` that brings the stored ones along.
+    """
+    for name in ("title", "summary", "sample_noun", "data_source"):
+        if getattr(spec, name) != getattr(known, name):
+            text = f"expected {getattr(known, name)[:60]!r}, found {getattr(spec, name)[:60]!r}"
+            yield f"$.spec.{name}: {text}"
+    for name in ("series", "readings"):
+        for number, item in enumerate(getattr(spec, name)):
+            if item not in getattr(known, name):
+                yield f"$.spec.{name}[{number}]: expected one that the workload declares, found {item.label[:60]!r}"
+
+
+def size(sized: Cell | Variant) -> tuple[object, ...]:
+    """What a cell takes from its variant: equal sizes of a workload are the same work."""
     return sized.mode, sized.batch_size, sized.n_samples, sized.params
 
 
@@ -110,36 +136,36 @@ def machine_problems(machine: Machine) -> Iterator[str]:
         yield f"$.n_physical_cores: {text}, found {machine.n_physical_cores}"
 
 
-def session_problems(session: Session, now: datetime | None = None) -> Iterator[str]:
+def session_problems(session: Session) -> Iterator[str]:
     """The session's date is a day, and neither another than that of its start nor one to come; nothing else is set."""
     for name in sorted(set(session.environment) - set(VARIABLES)):
         yield f"$.environment: expected only variables that change results, found {name!r}"
     if session.n_cores_effective > session.n_cores_visible:
         text = f"expected at most the {session.n_cores_visible} that are visible"
         yield f"$.n_cores_effective: {text}, found {session.n_cores_effective}"
-    started = _instant(session.started_at)
-    if started is None or started > (now or datetime.now(UTC)) + AHEAD:
+    started = instant(session.started_at)
+    if started is None or started > datetime.now(UTC) + AHEAD:
         yield f"$.started_at: expected an instant in the past, found {session.started_at}"
     if session.id[:10] != session.started_at[:10]:
         yield f"$.started_at: expected one of {session.id[:10]}, found {session.started_at}"
 
 
-def sitting_problems(record: Record, session: Session, machine: Machine, now: datetime | None = None) -> Iterator[str]:
+def sitting_problems(record: Record, session: Session, machine: Machine) -> Iterator[str]:
     """A record belongs to its session and its machine."""
     if record.profile != session.profile:
         yield f"$.profile: expected the session's {session.profile!r}, found {record.profile!r}"
     if record.status == "ok" and record.cell.device == "gpu" and not machine.gpus:
         yield "$.cell.device: expected a device of the machine, which has no GPU; found 'gpu'"
-    begun = _instant(session.started_at)
+    begun = instant(session.started_at)
     for number, run in enumerate(record.runs):
-        started = _instant(run.started_at)
-        if started is None or begun is None or not begun - CLOCK_STEP <= started <= (now or datetime.now(UTC)) + AHEAD:
+        started = instant(run.started_at)
+        if started is None or begun is None or not begun - CLOCK_STEP <= started <= datetime.now(UTC) + AHEAD:
             text = f"expected an instant after the session's {session.started_at} and in the past"
             yield f"$.runs[{number}].started_at: {text}, found {run.started_at}"
 
 
-def _instant(text: str) -> datetime | None:
-    """None for a day that its month does not have."""
+def instant(text: str) -> datetime | None:
+    """When a text says it was; None for a day that its month does not have."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:

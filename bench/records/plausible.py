@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.records import agree
 from bench.records.agree import Found, finished, within
-from bench.records.check import MEASURED
+from bench.records.check import MEASURED, instant
 from bench.schema import Block, Machine, Record
 
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
@@ -129,6 +129,16 @@ def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
 # Of one session: what two cells say together.
 
 
+def at_the_same_time(records: Mapping[str, Record]) -> Found:
+    """Processes of one session follow each other."""
+    runs = sorted((run.started_at, run.total_s, cell_id) for cell_id, record in records.items() for run in record.runs)
+    for (began, total_s, first), (started_at, _, second) in itertools.pairwise(runs):
+        before, now = instant(began), instant(started_at)
+        if before and now and total_s > within((now - before).total_seconds()):
+            text = f"expected no run before the end of that of {began} ({first}), {total_s:g} s long"
+            yield second, f"{text}, found one at {started_at}"
+
+
 def faster_than_the_ceiling(records: Mapping[str, Record]) -> Found:
     """Counted operations per second far above the same device's own matrix product: a clock that did not wait."""
     ceilings: dict[tuple[str, str], float] = {}
@@ -181,6 +191,7 @@ RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
     gpu_memory_on_a_cpu,
 )
 SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (
+    at_the_same_time,
     faster_than_the_ceiling,
     threads_beyond_linear,
     training_shorter_than_its_forward_pass,

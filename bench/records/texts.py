@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 LONGEST = 200
-# Letters of the scripts that systems speak, and signs; no control or direction character, nothing that HTML, Markdown,
-# a template or a table's cell reads as its own.
+# Letters of the commonest scripts, and signs; no control or direction character, nothing that HTML, Markdown, a
+# template or a table's cell reads as its own. ``_is_letter`` adds the letters and marks of other scripts.
 SIGNS = r" !#$%'()+,\-./:;=?@^_\u00a1-\u00ac\u00ae-\u00ff‐-―‘-”•…′″−×≈≤≥、。「」"
 LETTERS = (
     r"0-9A-Za-z\u0100-\u024f\u0370-\u03ff"
@@ -21,8 +21,18 @@ LETTERS = (
 LINE = re.compile(rf"[{SIGNS}{LETTERS}]*")
 UNPLAIN = re.compile(rf"[^{SIGNS}{LETTERS}]")
 STAND_INS = str.maketrans('<>[]{}"`|\\&*~', "()()()''//+x-")
+WIDE = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | dict.fromkeys(map(ord, "\u200c\u200d"))  # and joiners
 # Letters of one script that look like those of another make two names of one machine.
-TWO_SCRIPTS = re.compile(r"[A-Za-z][\u0400-\u04ffΑΒΕΖΗΙΚΜΝΟΡΤΥΧο]|[\u0400-\u04ffΑΒΕΖΗΙΚΜΝΟΡΤΥΧο][A-Za-z]")
+_ALIKE = r"[\u0400-\u058f\u13a0-\u13ff\u2c80-\u2cff\ua4d0-\ua4ff\uab70-\uabbfΑΒΕΖΗΙΚΜΝΟΡΤΥΧο]"
+TWO_SCRIPTS = re.compile(rf"[A-Za-z]{_ALIKE}|{_ALIKE}[A-Za-z]")
+# What stands alone or in heaps is no writing. \ue000 is put for each mark of a script.
+HEAP = re.compile("(?:^|[^\\w\ue000])\ue000|\ue000{4}")
+# Scripts whose letters are listed above as far as they may be, and characters that show nothing of their own.
+_LISTED = ("LATIN", "MODIFIER", "COMBINING", "VARIATION", "GREEK", "CYRILLIC", "MATHEMATICAL", "MONGOLIAN FREE")
+_BLANK = ("FILLER", "INHERENT")
+# Unicode's categories of letters, marks, digits and signs. Of the signs only those of a script, such as a danda.
+_KINDS, _PUNCTUATION = ("Lu", "Ll", "Lt", "Lo", "Lm", "Mn", "Mc", "Nd"), ("Po", "Pd")
+_AM = "\u0e33\u0eb3"  # letters of Thai and Lao that Unicode would take apart
 FORMULA = re.compile(r"[=+@#\s]+|-(?=[^-\w])|-(?=\d)")  # what a spreadsheet or Markdown reads at the head of a text
 
 _COMPONENT = r"[\w.+-]+"
@@ -34,6 +44,16 @@ _PUBLIC = (
 _SECRET = (
     r"(?i)(?<![a-z0-9])(?:[a-z0-9]+_)*(?:token|passw(?:or)?d|pwd|secret|credential|bearer|(?:api|access)[ _-]?key"
     r"|authori[sz]ation)s?(?:_[a-z0-9]+)*"
+)
+# Common given names that are no words of programs, chips and libraries: a host or a user is often called so.
+_GIVEN_NAMES = (
+    "alice|amanda|amy|andrea|andreas|andrew|angela|anna|anthony|barbara|benjamin|bob|brian|carlos|caroline|charlie"
+    "|chris|christian|christine|christopher|daniel|david|deborah|dennis|dmitr[iy]|donald|elena|elizabeth|emily|emma|eric"
+    "|fatima|george|giovanni|hannah|hans|helen|hiroshi|ivan|james|jane|jason|jennifer|jessica|joe|johannes|john|jonathan"
+    "|jos[eé]|joseph|joshua|karen|katherine|kevin|klaus|laura|linda|lisa|lucas|luis|mar[ií]a|marie|martin|mary|matthew"
+    "|michael|michelle|mohammed|muhammad|nancy|nicholas|nicole|olga|oliver|patricia|patrick|paul|peter|philipp?|pierre"
+    "|rachel|rebecca|richard|robert|ryan|samantha|sandra|sarah|sophi[ae]|stefan|stephanie|stephen|steven|susan|thomas"
+    "|timothy|wolfgang|yuki"
 )
 _AT_HOME = r"usr/(?:lib\w*|bin|share|include|local/(?:cuda|lib|bin|nvidia))|lib\w*|proc/(?!\d)|sys|dev/(?!shm)|etc|bin"
 # What may not be there, and how to find it, the more telling ones first.
@@ -88,6 +108,9 @@ PERSONAL = tuple(
                               rf"[ _-]?(?:name)?(?:\s*[=:]\s*['(]?|\s+['])(?!{_PUBLIC}|[\d.]+(?:\s|$))[\w.-]+"),
         ("user or host name", r"(?i)\b(?:(?:user|host|login|node)name\s+(?:is\s+)?|logged in as\s+|uid=\d+\()[\w.-]+"),
         ("user or host name", r"\bLinux (?!kernel|version)[\w.-]+ \d+\.\d+\.\d+-"),
+        ("person's name", r"\b[A-Z]\w+['’]s? (?:i?Mac|PC\b|[Ll]aptop|[Dd]esktop|[Cc]omputer|[Ww]orkstation|[Nn]otebook)"
+                          r"|\b(?:Mr|Mrs|Ms|Dr|Prof)\b\.? [A-Z]\w+"),
+        ("person's name", rf"(?i)(?<![a-z])(?:{_GIVEN_NAMES})(?![a-z])"),
     )
 )  # fmt: skip
 UNREAD = frozenset({"id", "machine_id", "cell_id", "commit", "source_hash", "started_at"})  # ids, hashes, instants
@@ -103,9 +126,10 @@ def problem(text: str, key: str = "") -> str:
         return f"expected at most {LONGEST} characters, found {len(text)}"
     shown = text.replace('"', "'") if key == "label" else text
     if not LINE.fullmatch(shown):
-        found = UNPLAIN.search(shown)
-        assert found is not None, "a text that is no plain line has a character that does not belong there"
-        return f"expected one line of plain text without markup, found {found[0]!a} in it"
+        if found := next((char for char in UNPLAIN.findall(shown) if not _is_letter(char)), ""):
+            return f"expected one line of plain text without markup, found {found!a} in it"
+        if HEAP.search("".join(map(_mark, shown))):
+            return "expected marks on letters, found one alone or more than three on one"
     if not shown.isprintable() or unicodedata.normalize("NFC", shown) != shown:
         return "expected composed characters (NFC) that Unicode knows, found others"
     if found := TWO_SCRIPTS.search(shown):
@@ -125,7 +149,8 @@ def clean(text: str, key: str = "") -> str:
     """The text as it may be stored under a key: personal parts named instead of shown, markup replaced, one line."""
     kept = '"' if key == "label" else ""
     given = text
-    text = unicodedata.normalize("NFC", text[: 10 * LONGEST])  # what is cut in the end need not be searched
+    text = text[: 10 * LONGEST].translate(WIDE)  # what is cut in the end need not be searched
+    text = unicodedata.normalize("NFC", text)
     folded = unicodedata.normalize("NFKC", text)
     if folded != text and any(pattern.search(folded) for _, pattern in PERSONAL):
         text = folded
@@ -135,14 +160,37 @@ def clean(text: str, key: str = "") -> str:
     text = "".join(
         char if char in kept else char.translate(STAND_INS) for char in re.sub(r"[^\S ]+", " ", text).strip()
     )
-    text = "".join(char if char in kept or (LINE.fullmatch(char) and char.isprintable()) else "?" for char in text)
-    text = TWO_SCRIPTS.sub(lambda found: f"{found[0][0]} {found[0][1]}", text)
+    text = "".join(char if char in kept or (_is_plain(char) and char.isprintable()) else "?" for char in text)
+    while found := HEAP.search("".join(map(_mark, text))):
+        text = f"{text[: found.end() - 1]}{text[found.end() :]}"
+    while found := TWO_SCRIPTS.search(text):
+        text = f"{text[: found.start() + 1]} {text[found.start() + 1 :]}"
     if re.match(r"-\d", text):
         text = f"−{text[1:]}"  # a number, not a formula
     while found := FORMULA.match(text):
         text = text[found.end() :]
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     return "(left out)" if problem(text, key) or (given and not text) else text
+
+
+def _is_plain(char: str) -> bool:
+    return bool(LINE.fullmatch(char)) or _is_letter(char)
+
+
+@lru_cache(maxsize=4096)
+def _is_letter(char: str) -> bool:
+    """Whether a character is a letter, a mark or a digit of a script that is not listed, and none that imitates one."""
+    name = unicodedata.name(char, "")
+    kind = unicodedata.category(char)
+    is_own = kind in _KINDS or (kind in _PUNCTUATION and not "\u2000" <= char < "\u3040" and char > "\u0530")
+    is_one = char < "\ue000" and (char in _AM or unicodedata.normalize("NFKC", char) == char)
+    return is_own and is_one and not name.startswith(_LISTED) and not any(word in name for word in _BLANK)
+
+
+@lru_cache(maxsize=4096)
+def _mark(char: str) -> str:
+    """A mark of a script as one character that is no other; anything else as it is."""
+    return "\ue000" if unicodedata.category(char) in ("Mn", "Mc") else char
 
 
 def cleaned(value: Any, key: str = "") -> Any:

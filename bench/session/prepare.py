@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -42,6 +42,7 @@ class Prepared:
     is_new: bool
     plan: Plan
     note: str  # why a session is not resumed, or empty
+    last_end: datetime  # of the runs that it has already
     unclosed: tuple[Cell, ...] = ()  # all runs are spooled, but a kill came before the record was written
 
 
@@ -86,8 +87,19 @@ def prepare(options: Options, *, estimate: Callable[[Cell, Variant], float] | No
         is_new=stored is None,
         plan=chosen,
         note=note,
+        last_end=_last_end(stored, root),
         unclosed=tuple(cell for cell in chosen.finished if cell.id not in recorded),
     )
+
+
+def _last_end(stored: store.SessionResults | None, root: Path) -> datetime:
+    """When the last run of a stored session ended, by the clock of its start and the seconds it took."""
+    runs = [run for record in stored.records.values() for run in record.runs] if stored else []
+    if stored:
+        folder = root / stored.path
+        runs += [run for cell_id in spool.n_spooled(folder) for run in spool.spooled_runs(folder, cell_id)]
+    ends = (datetime.fromisoformat(run.started_at) + timedelta(seconds=run.total_s) for run in runs)
+    return max(ends, default=datetime.min.replace(tzinfo=UTC))
 
 
 def estimator(root: Path, machine_id: str, profile: Profile) -> Callable[[Cell, Variant], float]:

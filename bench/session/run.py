@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from os import environ
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 
 from bench import REPOSITORY
 from bench.machine import software
-from bench.records import spool, store
+from bench.records import check, spool, store
 from bench.schema import METHOD_VERSIONS, Cell, Record, Request, Run, Status
 from bench.session import launch
 from bench.session.plan import PlannedRun
@@ -78,9 +79,16 @@ def execute(
     for cell in prepared.unclosed:
         close(folder, cell, prepared)
     start, n_done = now(), 0
+    ended = prepared.last_end
 
     def run_of(planned: PlannedRun) -> Run:
-        return launcher(_request(planned, prepared.plan.seed))
+        nonlocal ended
+        run = launcher(_request(planned, prepared.plan.seed))
+        if n_at_once == 1:  # a clock that was set back must not let a run begin before the last one's end
+            started = max(datetime.fromisoformat(run.started_at), ended)
+            run = msgspec.structs.replace(run, started_at=started.isoformat(timespec="milliseconds"))
+            ended = started + timedelta(seconds=run.total_s)
+        return run
 
     for planned, following, run in _finished(_due(prepared, lambda: now() - start), run_of, n_at_once):
         spool.write_run(folder, planned.cell.id, run)
@@ -191,12 +199,7 @@ def seal(prepared: Prepared) -> list[Record]:
 def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: Sequence[Run]) -> Record:
     spec = registry.workload(cell.workload)
     profile = prepared.options.profile
-    own = tuple(
-        variant
-        for variant in spec.variants[profile]
-        if (variant.mode, variant.batch_size, variant.n_samples, variant.params)
-        == (cell.mode, cell.batch_size, cell.n_samples, cell.params)
-    )
+    own = tuple(variant for variant in spec.variants[profile] if check.size(variant) == check.size(cell))
     return Record(
         method_version=METHOD_VERSIONS[cell.mode],
         cell=cell,

@@ -86,6 +86,7 @@ class Hull(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth: tuple[float, float]
     forward: float
     parameters: float
+    matrix_operations: float
 
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +130,7 @@ FLOOR_S = 1e-3
 LAUNCH_LOW, LAUNCH_HIGH = 0.6, 2.1
 # How far outside what the fit has seen a card or a network may lie.
 HULL_SLACK = 2.0
+SIZES = ("forward", "parameters", "matrix_operations")  # of a network
 
 MEASURE = "measure it: scripts/refresh_benchmarks.py on the machine that has the GPU"
 REFUSED: dict[str, tuple[str, str]] = {
@@ -286,7 +288,7 @@ def refusal(case: Case, hull: Hull) -> str:
         return "frozen"
     if not network.is_counted:
         return "uncounted"
-    if (network.forward or 0) > HULL_SLACK * hull.forward or (network.parameters or 0) > HULL_SLACK * hull.parameters:
+    if any((getattr(network, name) or 0) > HULL_SLACK * getattr(hull, name) for name in SIZES):
         return "large"
     if case.precision == "bf16" and card.architecture in NO_BFLOAT16:
         return "bfloat16"

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from bench import grouped
 from bench.report.estimates import networks
 from bench.report.estimates.networks import Network
 from bench.report.published import cards
@@ -123,9 +124,7 @@ def of_ours(mine: Network, card: str) -> tuple[Row, ...]:
 
 @cache
 def _by_case() -> dict[tuple[str, str], tuple[Row, ...]]:
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in by_id().values():
-        found.setdefault((row.network, row.card), []).append(row)
+    found = grouped(by_id().values(), lambda row: (row.network, row.card))
     return {key: tuple(group) for key, group in found.items()}
 
 

@@ -331,7 +331,7 @@ class Voice:
         if part.cells:
             return self.site.number(self.page, part.text, part.cells, short=short)
         if part.is_published:
-            return PARTS.published_cell(part.text)
+            return PARTS.published_cell(short or part.text, part.text)
         if not part.figures:
             return inert(part.text)
         if self.is_short and len(part.figures) == 1:
@@ -340,7 +340,7 @@ class Voice:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
         detail = addresses.href(self.page, "evidence/published.md", part.figures[0])
-        return PARTS.published_value(detail, short or part.text)
+        return PARTS.published_value(detail, short or part.text, part.text)
 
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
@@ -354,14 +354,15 @@ class Voice:
         detail = addresses.href(self.page, "evidence/published.md", figure.id)
         is_quiet = figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values()
         doubt = "" if is_quiet else figure.warning
-        about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
+        about = ", ".join(part for part in (claims_case.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
+            shown = figure.short if self.page.startswith("gpus/") else shown
             return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
         note = self.notes.setdefault(
             figure.id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
         )
-        title = f"{told or figure.what}\n{about}"
+        title = f"{told or f'{figure.what}: {figure.text}'}\n{about}"
         return PARTS.published_noted(figure, shown, title, note, day, freshness.PRICE_OLD_AT_DAYS)
 
     def published_beside(self, *row_ids: str) -> Markup:
@@ -382,7 +383,8 @@ class Voice:
     ) -> Markup:
         """An estimate as a number that opens its evidence."""
         short = spoken.spoken(estimate, noun) if self.is_short and estimate is not None else ""
-        return self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
+        shown = self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
+        return shown if estimate is None else templates.Valued(shown, estimate.value)
 
 
 def _loud(cell: tables_table.Cellv) -> list[str]:
