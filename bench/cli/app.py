@@ -13,6 +13,7 @@ import typer
 from bench.cli import compare, crash, doctor, estimate, gpu_day, measure, names, show
 from bench.cli.options import AsJson, Backend, CellIds, Device, Only, Profile, ResultsDir, ShowAll
 from bench.cli.show import SOME_FAILED
+from bench.doctor.facts import plural
 from bench.records import files, store
 from bench.schema import Record
 from bench.workloads import registry
@@ -41,7 +42,10 @@ def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     if problems:
         raise typer.Exit(SOME_FAILED)
     if not as_json:
-        show.print_text(f"{n_records} records in {len(found)} sessions are valid")
+        where = f"{len(found)} {plural(len(found), 'session', 'sessions')}"
+        show.print_text(
+            f"{n_records} {plural(n_records, 'record', 'records')} in {where} {plural(n_records, 'is', 'are')} valid"
+        )
 
 
 @app.command("list")
