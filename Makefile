@@ -4,14 +4,14 @@
 #   make serve     the site with live reload, for editing
 #   make refresh   the quick benchmarks again, as a new session
 #   make test      the whole test suite
-#   make lock      new versions of all dependencies, within what pyproject.toml allows
+#   make lock      new versions of all dependencies, within what pyproject.toml allows, out for a week or longer
 #
 # Another interpreter: make PYTHON=python3.12 site
 
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	--generate-hashes --no-emit-index-url --no-emit-find-links --exclude-newer "7 days" --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := site
 .PHONY: site serve refresh test lock
@@ -43,6 +43,8 @@ lock: .venv/.installed
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra site --extra dev --output-file requirements/full.txt
 	$(COMPILE) pyproject.toml --extra energy --extra site --extra dev -c requirements/full.txt --output-file requirements/site.txt
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra jax -c requirements/full.txt --output-file requirements/jax.txt
+	$(COMPILE) pyproject.toml --extra bench --extra energy --extra cuda -c requirements/full.txt -c requirements/jax.txt --output-file requirements/cuda.txt
+	$(COMPILE) requirements/release.in --output-file requirements/release.txt
 
 # Byte code is compiled now, so that the first benchmark does not count it as import time.
 .venv/.installed: requirements/uv.txt requirements/full.txt

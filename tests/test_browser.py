@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,54 @@ def test_every_page_kind_opens_clean(browser, address: str, scheme: str, width: 
         assert ("#e8edf4" if scheme == "dark" else "#17202c") == dark
     assert [] == watched.problems
     watched.context.close()
+
+
+SMUGGLED = (
+    "<script>ran.push('script')</script>",
+    "<script src='data:text/javascript,ran.push(%22data%22)'></script>",
+    "<script type=module>ran.push('module')</script>",
+    "<img src=x: onerror=\"ran.push('onerror')\">",
+    "<svg onload=\"ran.push('onload')\"><animate onbegin=\"ran.push('onbegin')\" attributeName=x dur=1s></svg>",
+    "<details open ontoggle=\"ran.push('ontoggle')\"></details>",
+    "<iframe srcdoc=\"<script>parent.ran.push('srcdoc')</script>\"></iframe>",
+    "<object data='data:text/html,<script>parent.ran.push('object')</script>'></object>",
+    "<a id=smuggled href=\"javascript:ran.push('link')\">x</a>",
+    "<form id=sent action=\"javascript:ran.push('form')\"></form>",
+    "<base href='https://elsewhere.invalid/'>",
+)
+
+
+@pytest.mark.parametrize("kind", ["", "faq/gpu-slower-than-cpu/", "guides/your-job/", "notebooks/compare/", "404.html"])
+def test_what_a_page_smuggled_in_would_not_run(browser, address: str, kind: str):
+    """Past escaping, which lets nothing through: the page's policy alone."""
+    watched = Watched(browser, address)
+    heard = "document.addEventListener('securitypolicyviolation', one => stopped.push(one.effectiveDirective))"
+    watched.page.add_init_script(f"window.ran = []; window.stopped = []; {heard}")
+
+    def smuggle(route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</article>", "".join(SMUGGLED) + "</article>"))
+
+    watched.page.route(address + kind, smuggle)
+    watched.open(kind)
+    watched.page.evaluate("() => { smuggled.click(); sent.submit(); setTimeout(\"ran.push('timer')\") }")
+    watched.page.wait_for_timeout(200)
+
+    assert [] == watched.page.evaluate("ran")
+    assert {"script-src-elem", "script-src-attr", "script-src", "base-uri"} <= set(watched.page.evaluate("stopped"))
+    watched.context.close()
+
+
+def test_every_page_has_a_policy_without_inline_scripts(sites: Sites):
+    for page in sites.site("full").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        if 'http-equiv="refresh"' in text.lower() or "http-equiv=refresh" in text.lower():
+            continue  # a redirect
+        found = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+        assert 1 == len(found), page
+        scripts = next(rule for rule in found[0].split("; ") if rule.startswith("script-src"))
+        assert "unsafe" not in scripts and 3 == scripts.count("'sha256-"), page
+        assert text.index("Content-Security-Policy") < text.index("<script"), page
 
 
 @pytest.mark.parametrize("width", [1440, 360])

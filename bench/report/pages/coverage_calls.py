@@ -1,4 +1,4 @@
-"""What a source may call about coverage: what has records, and how many of a page's numbers exist."""
+"""What a source may call about coverage: what has records, how many of a page's numbers exist, how old the data is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from markupsafe import Markup
 
+from bench import REPOSITORY
+from bench.report.evidence import state
 from bench.report.evidence.cells import CellRef
 from bench.report.pages import addresses
 from bench.report.pages.calls import VERDICT, Voice, measured_cells
@@ -17,7 +19,7 @@ from bench.report.templates import inert
 
 def calls(voice: Voice) -> dict[str, Callable[[], Markup]]:
     """The names available in a source."""
-    return {"coverage": functools.partial(coverage, voice)}
+    return {"coverage": functools.partial(coverage, voice), "data_state": functools.partial(data_state, voice)}
 
 
 def coverage(voice: Voice) -> Markup:
@@ -30,6 +32,29 @@ def coverage(voice: Voice) -> Markup:
         rests_on=lambda name: _n_records(voice, measured_cells(site.judge(name).numbers)),
     )
     return prose_coverage.tables(site.numbered, site.evidence, site.sources, page)
+
+
+def data_state(voice: Voice) -> Markup:
+    """What each machine's newest records are worth today: how many, how old, how far behind this checkout."""
+    locks = "\n".join((REPOSITORY / "requirements" / f"{name}.txt").read_text("utf-8") for name in ("full", "jax"))
+    rows = []
+    for found in state.states(voice.evidence.sessions, state.locked_versions(locks)):
+        page = f"machines/{'local-' if found.is_local else ''}{found.machine}.md"
+        counts = dict(found.counts)
+        rows.append(
+            (
+                PARTS.link(addresses.href(voice.page, page), "this machine" if found.is_local else found.machine),
+                found.newest_day,
+                str(found.n_sessions),
+                str(counts.pop("ok", 0)),
+                str(counts.pop("skipped", 0)),
+                ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in sorted(counts.items())) or "0",
+                str(found.n_older),
+                "; ".join(found.behind) or "none",
+            )
+        )
+    columns = ("Machine", "Newest", "Sessions", "Measured", "Skipped", "Failed", "Made by earlier code", "Behind")
+    return PARTS.table(columns, rows, label="State of the data")
 
 
 def _facts_called(voice: Voice, names: Sequence[str]) -> Markup:

@@ -144,6 +144,7 @@ def _check_calls(line: str, names: Known) -> Iterator[str]:
         "claims_table": frozenset(),
         "your_job": frozenset(),
         "coverage": frozenset(),
+        "data_state": frozenset(),
         "flips": frozenset(),
         "named_table": frozenset(),
         "article_titles": frozenset(),

@@ -127,6 +127,7 @@ async function play(button) {
     drawing.after(live);
     const paint = () => vegaEmbed(live, coloured(narrow ? small : wide, colours), {
       renderer: "svg",
+      ast: true, // expressions are interpreted: the page's policy lets no text become code
       // The editor and "view source" would leave the site.
       actions: { export: true, source: false, compiled: false, editor: false },
       tooltip: true,
