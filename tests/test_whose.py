@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("altair")
 
+from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
 from bench.report.pages import calls, context, drawings, render, whose
@@ -16,7 +17,7 @@ from bench.report.pages.plain import plain
 from bench.report.prose import check_page, source
 from bench.report.prose.source import PageError, is_for_readers
 from bench.workloads import registry
-from tests.factories import make_evidence, make_record, make_results, make_session_results
+from tests.factories import make_evidence, make_machine, make_record, make_results, make_session_results
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -142,3 +143,17 @@ def test_a_fact_says_its_machine_when_asked_and_a_ratio_names_both_sides():
     assert ratio.where.startswith("an Example GPU beside 16 cores of an Example Server CPU")
     assert plain(str(voice.fact("resnet50-train-speedup", where=True))).endswith(f" on {ratio.where}")
     assert plain(str(voice.where("resnet50-train-cpu-throughput"))).endswith("cores of an Example Server CPU")
+
+
+def test_two_cpus_of_one_name_are_told_apart():
+    sessions = []
+    for name, family in (("first-2c", "Vendor 26/2/1"), ("second-2c", "Vendor 25/1/1"), ("third-2c", "Other 6/1/1")):
+        machine_of = make_machine(name, cpu_family=family)
+        sessions.append(make_session_results([make_record("cnn-digits")], machine=machine_of))
+    evidence = Evidence(Results(tuple(sessions)), registry.workloads())
+    names = {session.machine.cpu_family: evidence.view(session).cpu for session in evidence.shown}
+    lead = evidence.lead.machine.cpu_family
+    plain_name = names.pop(lead)
+
+    assert len(sessions) - 1 == len({name for name in names.values() if name.endswith(plain_name)} - {plain_name})
+    assert names.get("Vendor 25/1/1", f"older {plain_name}") == f"older {plain_name}"
