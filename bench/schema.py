@@ -8,6 +8,7 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, dataclass_transform, get_args
 
 import msgspec
@@ -76,14 +77,14 @@ class Target(Struct, kw_only=True):
     """The quality at which a workload counts as done."""
 
     metric: units.Words  # Keras metric name, as in model.evaluate(..., return_dict=True)
-    at_least: units.Share
-    max_epochs: units.Number
+    at_least: units.Share  # the quality that counts as reached
+    max_epochs: units.Number  # after which a run gives up
 
 
 class Series(Struct, kw_only=True):
     """One of the things that a study times in turn in one process; the first of a workload is the baseline."""
 
-    id: units.Slug
+    id: units.Slug  # key of the run's blocks
     label: units.Words  # in a table's row: "model.predict"
 
 
@@ -93,9 +94,9 @@ ReadingUnit = Literal["s", "bytes", "bytes_per_s", "flop_per_s", "per_s", "ratio
 class Reading(Struct, kw_only=True):
     """One value that a study reads once per run."""
 
-    id: units.Slug
-    label: units.Words
-    unit: ReadingUnit
+    id: units.Slug  # key of the run's value
+    label: units.Words  # in a table's row
+    unit: ReadingUnit  # of every run's value
 
 
 class Variant(Struct, kw_only=True):
@@ -105,17 +106,17 @@ class Variant(Struct, kw_only=True):
     the usual one (all cores, float32-strict, the backend's first jit arm).
     """
 
-    mode: Mode = "train"
-    batch_size: units.Number
+    mode: Mode = "train"  # training, inference, probe or study
+    batch_size: units.Number  # samples of a step
     n_samples: units.Number  # rows of x; a multiple of batch_size, so that every step has one shape
-    params: dict[str, Scalar] = {}
+    params: dict[str, Scalar] = {}  # what else the workload's functions take
     n_job_epochs: units.Repeats = 0  # > 0: also time a whole job of that many epochs, from the first call of fit
     n_blocks: units.Number = 30  # steady blocks to keep
     steady_limit_s: units.Seconds = 20.0  # stop collecting blocks after this long (never under 3 blocks)
     headline: bool = False  # measured first, in every jit arm and precision that applies
     estimate_s: units.Seconds = 10.0  # seconds a run takes on two cores; only a guess for plans without records
-    backends: tuple[Backend, ...] = ()
-    devices: tuple[Device, ...] = ()
+    backends: tuple[Backend, ...] = ()  # that it runs on
+    devices: tuple[Device, ...] = ()  # that it runs on
     more_threads: tuple[units.Cores, ...] = ()  # further core counts of a CPU cell, but for those the machine lacks
     more_precisions: tuple[Precision, ...] = ()  # further precisions; tf32 only on a GPU
     more_jits: tuple[Jit, ...] = ()  # further compilation arms; JAX has only "on"
@@ -125,17 +126,17 @@ class Variant(Struct, kw_only=True):
 class Workload(Struct, kw_only=True):
     """A named training or inference task with fixed data, model and stopping rule (a workload file's SPEC)."""
 
-    id: units.Slug
+    id: units.Slug  # its name, and that of its file
     title: units.Words  # "ResNet-50, 224 px"
     summary: units.Words  # one sentence: what is trained on what
-    kind: Kind = "model"
+    kind: Kind = "model"  # a model to train, a probe of the machine, or a study of several series
     sample_noun: units.Words = "samples"  # plural: "images", "rows", "sequences"
     data_source: units.Words  # where the data comes from, in words
-    pretrained: bool = False
-    target: Target | None = None
+    pretrained: bool = False  # whether it begins with weights that somebody trained
+    target: Target | None = None  # the quality to reach; None where nothing is to be reached
     series: tuple[Series, ...] = ()  # of a study, in the order of its tables
-    readings: tuple[Reading, ...] = ()
-    variants: dict[Profile, tuple[Variant, ...]]
+    readings: tuple[Reading, ...] = ()  # of a study, what a run reads once
+    variants: dict[Profile, tuple[Variant, ...]]  # its sizes by profile
 
     def headline_training(self, profile: Profile) -> Variant:
         """The training of a profile that is measured first; studies of the same net take its size."""
@@ -160,19 +161,24 @@ class Names(Struct, kw_only=True):
     memory: Literal["", "by-batch", "under-cap"] = ""  # what a study finds: the memory of a batch, or the largest batch
 
 
+@lru_cache(maxsize=2**16)  # a page asks for each id a hundred times
+def _kebab(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
 class Cell(Struct, kw_only=True):
     """One combination of workload, mode, backend, device, precision, jit, batch size, threads, parameters."""
 
-    workload: units.Slug
-    mode: Mode = "train"
-    backend: Backend
-    device: Device
-    precision: Precision = "float32-strict"
-    jit: Jit
-    batch_size: units.Number
-    n_samples: units.Number
-    threads: units.Cores
-    params: dict[str, Scalar] = {}
+    workload: units.Slug  # id of what ran
+    mode: Mode = "train"  # training, inference, probe or study
+    backend: Backend  # of Keras
+    device: Device  # that was asked for
+    precision: Precision = "float32-strict"  # of the arithmetic
+    jit: Jit  # compilation by XLA
+    batch_size: units.Number  # samples of a step
+    n_samples: units.Number  # rows of the data
+    threads: units.Cores  # cores that the process may use
+    params: dict[str, Scalar] = {}  # what else tells this cell from others of its workload
 
     @property
     def id(self) -> str:
@@ -180,7 +186,7 @@ class Cell(Struct, kw_only=True):
         parts = [self.workload, self.mode, self.backend, self.device, self.precision, f"jit-{self.jit}"]
         parts += [f"b{self.batch_size}", f"n{self.n_samples}", f"t{self.threads}"]
         parts += [f"{key}-{value}" for key, value in sorted(self.params.items())]
-        return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+        return _kebab("-".join(parts))
 
     @property
     def n_gpus(self) -> int:
@@ -191,14 +197,14 @@ class Cell(Struct, kw_only=True):
 class Block(Struct, kw_only=True, array_like=True):
     """Steps between two synchronisations with the device; stored as [n_steps, seconds]."""
 
-    n_steps: units.Number
-    seconds: units.Elapsed
+    n_steps: units.Number  # steps in the block
+    seconds: units.Elapsed  # wall time of all of them
 
 
 class Epoch(Struct, kw_only=True, array_like=True):
     """One pass over the training data of a whole job; stored as [loss, quality, at_s, evaluation_s]."""
 
-    loss: units.Loss
+    loss: units.Loss  # on the training data
     quality: units.Share | None  # the target's metric on held-out data; None where the workload has no target
     at_s: units.Elapsed  # seconds from the call of fit to the end of this epoch's evaluation
     evaluation_s: units.Seconds  # of which spent on the held-out data in this epoch
@@ -207,7 +213,7 @@ class Epoch(Struct, kw_only=True, array_like=True):
 class Job(Struct, kw_only=True):
     """A whole training job as a user would start it: fit to the target, or a fixed number of epochs."""
 
-    epochs: Annotated[tuple[Epoch, ...], msgspec.Meta(min_length=1)]
+    epochs: Annotated[tuple[Epoch, ...], msgspec.Meta(min_length=1)]  # one after the other
     seconds: units.Elapsed  # from the call of fit to its return: compilation and evaluation included
     reached: bool | None  # None where the workload has no target
 
@@ -225,17 +231,17 @@ class Job(Struct, kw_only=True):
 class Observed(Struct, kw_only=True):
     """What really ran, read from weights, outputs and settings inside the process; never what was asked for."""
 
-    device: Device
-    device_name: units.Words
-    weight_dtype: str
-    output_dtype: str
-    jit: Jit
+    device: Device  # where the outputs were computed
+    device_name: units.Words  # of a GPU as the backend calls it, else "CPU"
+    weight_dtype: str  # number format of the weights
+    output_dtype: str  # number format of the outputs
+    jit: Jit  # whether XLA compiled the step
     tf32: bool | None  # None on a CPU, where it has no meaning
     layout: str  # "channels_last" or "channels_first"
-    recurrent_path: Literal["none", "fused", "loop"]
-    autotune: str
+    recurrent_path: Literal["none", "fused", "loop"]  # how recurrent layers ran
+    autotune: str  # how the backend chooses a GPU's kernels, in words
     n_threads: units.Cores | None  # the backend's own pool for one operation
-    n_cores_affinity: units.Cores | None
+    n_cores_affinity: units.Cores | None  # that the process may run on
     n_physical_cores: units.Cores | None = None  # that those lie on; fewer where two of them are threads of one core
     openmp: tuple[str, ...] | None = None  # OpenMP libraries loaded in the process; each has threads of its own
     caches: str  # "cold: ..." in words
@@ -245,19 +251,19 @@ class Observed(Struct, kw_only=True):
 class Control(Struct, kw_only=True):
     """The control kernel: a float32 n x n matrix product on the run's device, through the run's backend."""
 
-    n: units.Cores
-    seconds: Annotated[tuple[units.Elapsed, ...], msgspec.Meta(min_length=1)]
+    n: units.Cores  # rows and columns of each matrix
+    seconds: Annotated[tuple[units.Elapsed, ...], msgspec.Meta(min_length=1)]  # of each product
 
 
 class Conditions(Struct, kw_only=True):
     """The machine's state at one instant. None where the machine does not tell."""
 
-    load_1min: units.Load | None
-    cpu_clock_hz: units.Hertz | None
-    cpu_temperature_c: units.Celsius | None
-    gpu_clock_hz: units.Hertz | None
-    gpu_temperature_c: units.Celsius | None
-    gpu_throttle: str | None
+    load_1min: units.Load | None  # the system's load over the last minute
+    cpu_clock_hz: units.Hertz | None  # mean of its cores, as the system tells it
+    cpu_temperature_c: units.Celsius | None  # of the processor's first sensor
+    gpu_clock_hz: units.Hertz | None  # of its compute units
+    gpu_temperature_c: units.Celsius | None  # of its core
+    gpu_throttle: str | None  # why the driver holds its clock down, in words
     n_gpu_processes: units.Count | None  # processes other than this one on the GPU
     n_throttled_periods: units.Count | None  # cgroup cpu.stat nr_throttled so far
 
@@ -267,36 +273,36 @@ class Run(Struct, kw_only=True):
 
     index: units.Repeats  # repeat, from 0
     order: units.Order  # position in the session's seeded order, over all cells
-    status: Status
-    reason: str = ""
+    status: Status  # how it ended
+    reason: str = ""  # why it is not ok
     started_at: units.Instant  # UTC, ISO 8601
     total_s: units.Seconds  # the parent's clock: from spawning the process to its end
-    phases_s: dict[Phase, units.Seconds] = {}
+    phases_s: dict[Phase, units.Seconds] = {}  # wall time of each phase of the process
     warmup: tuple[Block, ...] = ()  # the trace that led to the steady state, first step left out
     steady: bool | None = None  # whether the warm-up criterion was met
     blocks: tuple[Block, ...] = ()  # steady blocks
-    n_blocks_dropped: units.Count = 0
+    n_blocks_dropped: units.Count = 0  # steady blocks beyond those kept
     latencies_s: tuple[units.Elapsed, ...] = ()  # blocks of one step, synchronised
-    n_latencies_dropped: units.Count = 0
+    n_latencies_dropped: units.Count = 0  # single steps beyond those kept
     between_epochs_s: tuple[units.Elapsed, ...] = ()  # of a training, the clock stopped: an epoch's end to the next
-    n_between_epochs_dropped: units.Count = 0
+    n_between_epochs_dropped: units.Count = 0  # times beyond those kept
     series: dict[units.Slug, tuple[Block, ...]] = {}  # of a study: steady blocks by series, taken in turn
     first_s: dict[units.Slug, units.Elapsed] = {}  # of a study: seconds of the first call, by series
     readings: dict[units.Slug, units.Value] = {}  # of a study: by reading, in the unit its workload declares
-    n_samples_per_step: units.Count = 0
+    n_samples_per_step: units.Count = 0  # that a step's rate counts
     flop_per_step: units.Flop | None = None  # counted by formula; only probes have it so far
-    n_params: units.Count | None = None
-    final_loss: units.Loss | None = None
-    job: Job | None = None
-    observed: Observed | None = None
-    control_before: Control | None = None
-    control_after: Control | None = None
-    before: Conditions | None = None
-    after: Conditions | None = None
-    peak_host_bytes: units.Bytes | None = None
-    peak_device_bytes: units.Bytes | None = None
-    energy_j: units.Joules | None = None
-    idle_w: units.Watts | None = None
+    n_params: units.Count | None = None  # weights of the model
+    final_loss: units.Loss | None = None  # of the last training step
+    job: Job | None = None  # the whole job, where the cell times one
+    observed: Observed | None = None  # what really ran
+    control_before: Control | None = None  # before the steps
+    control_after: Control | None = None  # after the steps
+    before: Conditions | None = None  # the machine before the run
+    after: Conditions | None = None  # the machine after the run
+    peak_host_bytes: units.Bytes | None = None  # most memory that the process held
+    peak_device_bytes: units.Bytes | None = None  # most memory that the backend held on the GPU
+    energy_j: units.Joules | None = None  # of the processors or the GPU in the steady phase
+    idle_w: units.Watts | None = None  # of the device while the process does nothing
     utilisation_frac: tuple[units.Share, ...] | None = None  # GPU, sampled while steady, thinned evenly
     unmeasured: dict[str, str] = {}  # field name -> why it is None
 
@@ -304,16 +310,16 @@ class Run(Struct, kw_only=True):
 class Record(Struct, kw_only=True):
     """The stored file of a cell: raw measurements of all its runs, nothing derived."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = SCHEMA_VERSION  # of this file's form
     method_version: units.Number  # that of the cell's mode, see METHOD_VERSIONS
-    cell: Cell
+    cell: Cell  # what was to run
     spec: Workload  # as it stood when the cell ran; only the profile's variants are kept
-    profile: Profile
+    profile: Profile  # that planned it
     source_hash: units.SourceHash  # of the workload's functions, see registry.source_hash
     commit: units.CommitId | None = None  # of the code that ran the cell; None in older records: the session's
-    status: Status
-    reason: str = ""
-    runs: tuple[Run, ...] = ()
+    status: Status  # how the cell ended, over all runs
+    reason: str = ""  # why it is not ok
+    runs: tuple[Run, ...] = ()  # one process each
 
     @property
     def numbers_method(self) -> int:
@@ -336,37 +342,37 @@ class Record(Struct, kw_only=True):
 class Gpu(Struct, kw_only=True):
     """One GPU as its driver describes it."""
 
-    name: units.Words
+    name: units.Words  # as its driver calls it
     memory_bytes: units.MemorySize | None  # None where the driver does not tell, as of memory shared with the CPU
-    power_limit_w: units.PowerLimit | None
-    driver: str
-    compute_capability: units.Capability | None = None
+    power_limit_w: units.PowerLimit | None  # that its driver enforces
+    driver: str  # version
+    compute_capability: units.Capability | None = None  # NVIDIA's number for its generation
 
 
 class Machine(Struct, kw_only=True):
     """One physical host; nothing personal."""
 
-    schema_version: int = SCHEMA_VERSION
-    id: units.Slug
-    cpu_model: units.Words
+    schema_version: int = SCHEMA_VERSION  # of this file's form
+    id: units.Slug  # its name in addresses
+    cpu_model: units.Words  # as the system calls it
     cpu_family: str  # vendor's family/model/stepping numbers as text; tells chips with masked names apart
-    architecture: str
-    n_physical_cores: units.Cores | None
-    n_logical_cores: units.Cores
+    architecture: str  # of its instructions
+    n_physical_cores: units.Cores | None  # of all its processors
+    n_logical_cores: units.Cores  # threads that its cores run at once
     cpu_flags: tuple[str, ...]  # only those that change results
     memory_bytes: units.Memory  # 0 where the system does not tell
-    gpus: Annotated[tuple[Gpu, ...], msgspec.Meta(max_length=64)]
-    os: str
-    virtual: bool | None
-    unmeasured: dict[str, str] = {}
+    gpus: Annotated[tuple[Gpu, ...], msgspec.Meta(max_length=64)]  # those that the driver lists
+    os: str  # name and version
+    virtual: bool | None  # whether it is a virtual machine
+    unmeasured: dict[str, str] = {}  # field name -> why it is None
 
 
 class PlannedCell(Struct, kw_only=True):
     """A cell of the session's plan; ``skip`` is the reason why it cannot run, or empty."""
 
-    cell_id: units.CellId
-    n_repeats: units.Repeats
-    skip: str = ""
+    cell_id: units.CellId  # of the cell
+    n_repeats: units.Repeats  # processes planned
+    skip: str = ""  # why it cannot run
 
 
 class Session(Struct, kw_only=True):
@@ -376,26 +382,26 @@ class Session(Struct, kw_only=True):
     ``started_at`` plus ``total_s`` of its runs.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = SCHEMA_VERSION  # of this file's form
     method_version: Annotated[int, msgspec.Meta(ge=1, le=METHOD_VERSION)] = (
         METHOD_VERSION  # the newest when it started; each record names its own
     )
     id: units.SessionId  # ISO date, with "-2", "-3" for later sessions of that day
-    machine_id: units.Slug
-    profile: Profile
+    machine_id: units.Slug  # id of the machine
+    profile: Profile  # that planned it
     started_at: units.Instant  # UTC, ISO 8601
-    seed: units.Seed
-    n_repeats: units.Repeats
+    seed: units.Seed  # of the order of runs
+    n_repeats: units.Repeats  # processes planned for each cell
     versions: dict[units.Package, units.Version]  # python, keras, backends, numpy, driver libraries
     environment: dict[str, str]  # variables that change results, as given to the runs
-    n_cores_visible: units.Cores
-    n_cores_affinity: units.Cores | None
-    cgroup_quota_cores: units.Quota | None
-    n_cores_effective: units.Cores
-    commit: units.CommitId | None
-    dirty: bool | None
-    plan: tuple[PlannedCell, ...]
-    unmeasured: dict[str, str] = {}
+    n_cores_visible: units.Cores  # logical cores that the system shows
+    n_cores_affinity: units.Cores | None  # that the process may run on
+    cgroup_quota_cores: units.Quota | None  # processor time that the container may use
+    n_cores_effective: units.Cores  # that a cell on all cores uses
+    commit: units.CommitId | None  # of the benchmarks' code
+    dirty: bool | None  # whether that code had changes beside the commit
+    plan: tuple[PlannedCell, ...]  # all cells, in order
+    unmeasured: dict[str, str] = {}  # field name -> why it is None
 
 
 class Request(Struct, kw_only=True):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -25,27 +25,33 @@ Capability = Annotated[str, Meta(pattern=r"^\d{1,2}\.\d{1,2}$", description="a n
 Package = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$", description="a package in lower case")]
 Version = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$", description="a version")]
 
-Seconds = Annotated[float, Meta(ge=0, le=1e7)]  # 115 days
-Elapsed = Annotated[float, Meta(ge=1e-9, le=1e7)]  # between two readings of a clock that counts nanoseconds
-Bytes = Annotated[int, Meta(ge=0, le=2**50)]
-Memory = Annotated[int, Meta(ge=0, le=2**50)]  # of a machine; 0 where the system does not tell
-MemorySize = Annotated[int, Meta(ge=2**20, le=2**50)]  # of a device
-Watts = Annotated[float, Meta(ge=0, le=1e5)]
-PowerLimit = Annotated[float, Meta(gt=0, le=1e4)]
-Joules = Annotated[float, Meta(ge=0, le=1e10)]
-Hertz = Annotated[float, Meta(ge=1e6, le=1e10)]  # of a processor's clock
-Celsius = Annotated[float, Meta(ge=-50, le=150)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Load = Annotated[float, Meta(ge=0, le=1e5)]
-Flop = Annotated[float, Meta(ge=0, le=1e18)]
-Loss = Annotated[float, Meta(ge=0, le=1e9)]  # beyond, a training has gone astray
-Value = Annotated[float, Meta(ge=0, le=1e18)]  # a study's reading, in whatever unit
-Count = Annotated[int, Meta(ge=0, le=10**12)]
-Number = Annotated[int, Meta(ge=1, le=10**9)]  # of what there is at least one
-Cores = Annotated[int, Meta(ge=1, le=2**13)]
-Quota = Annotated[float, Meta(gt=0, le=2**16)]  # of cores
-Order = Annotated[int, Meta(ge=0, le=10**6)]  # of a run in its session
-Repeats = Annotated[int, Meta(ge=0, le=1000)]
-Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Integer = Annotated[int, Meta(ge=-(10**12), le=10**12)]
-Real = Annotated[float, Meta(ge=-1e12, le=1e12)]
+
+def _in(unit: str, **limits: Any) -> Meta:
+    """A number's unit, told in the schema, and its range."""
+    return Meta(extra_json_schema={"unit": unit}, **limits)
+
+
+Seconds = Annotated[float, _in("s", ge=0, le=1e7)]  # 115 days
+Elapsed = Annotated[float, _in("s", ge=1e-9, le=1e7)]  # between two readings of a clock that counts nanoseconds
+Bytes = Annotated[int, _in("B", ge=0, le=2**50)]
+Memory = Annotated[int, _in("B", ge=0, le=2**50)]  # of a machine; 0 where the system does not tell
+MemorySize = Annotated[int, _in("B", ge=2**20, le=2**50)]  # of a device
+Watts = Annotated[float, _in("W", ge=0, le=1e5)]
+PowerLimit = Annotated[float, _in("W", gt=0, le=1e4)]
+Joules = Annotated[float, _in("J", ge=0, le=1e10)]
+Hertz = Annotated[float, _in("Hz", ge=1e6, le=1e10)]  # of a processor's clock
+Celsius = Annotated[float, _in("°C", ge=-50, le=150)]
+Share = Annotated[float, _in("share of 1", ge=0, le=1)]
+Load = Annotated[float, _in("processes", ge=0, le=1e5)]
+Flop = Annotated[float, _in("FLOP", ge=0, le=1e18)]
+Loss = Annotated[float, _in("the loss's own", ge=0, le=1e9)]  # beyond, a training has gone astray
+Value = Annotated[float, _in("the reading's own", ge=0, le=1e18)]  # a study's reading, in whatever unit
+Count = Annotated[int, _in("count", ge=0, le=10**12)]
+Number = Annotated[int, _in("count", ge=1, le=10**9)]  # of what there is at least one
+Cores = Annotated[int, _in("cores", ge=1, le=2**13)]
+Quota = Annotated[float, _in("cores", gt=0, le=2**16)]  # of cores
+Order = Annotated[int, _in("place", ge=0, le=10**6)]  # of a run in its session
+Repeats = Annotated[int, _in("count", ge=0, le=1000)]
+Seed = Annotated[int, _in("none", ge=0, le=2**63 - 1)]
+Integer = Annotated[int, _in("the parameter's own", ge=-(10**12), le=10**12)]
+Real = Annotated[float, _in("the parameter's own", ge=-1e12, le=1e12)]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Containers often ask for no byte code. Some hundred processes start here, and each would compile the repository anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -80,10 +86,23 @@ def without_workload_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workload_pages, "workload_pages", lambda site: {})
 
 
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Intervals of estimates rest on few resamples, for tests of other things: drawing them takes most of the time.
+
+    Estimates are kept with their record: not for records that other tests share.
+    """
+    from bench.report.stats import bootstrap
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "N_RESAMPLES", 100)
+        yield
+
+
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory):
     """Whole sites, each built once when first asked for."""
-    for name in ("altair", "mkdocs", "polars"):
+    for name in ("altair", "mkdocs"):
         pytest.importorskip(name)
     from tests.sites import Sites
 

@@ -12,11 +12,13 @@ from markupsafe import Markup
 
 pytest.importorskip("altair")
 
+from bench.report.claims.cases import make
 from bench.report.pages import bars
+from bench.report.prose import source
 from bench.report.prose.bars import Spec
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
-from tests import sites
+from tests import committed, sites
 from tests.test_pages import page_of
 
 ROWS = ("kapp-resnet50-cpu-gpu-ratio", "kapp-resnet50-cpu-time-per-inference-step")
@@ -103,10 +105,32 @@ def test_a_published_row_that_is_no_number_says_its_page_and_line(tmp_path: Path
         shown(tmp_path, monkeypatch, {ROWS[0]: (value, "x"), ROWS[1]: ("1", "x")})
 
 
-@pytest.mark.parametrize("units", [("x", "s"), ("GiB/s", "GB/s"), ("kB/s", "GB/s"), ("FPS", "images/s"), ("W", "kW")])
+@pytest.mark.parametrize("units", [("x", "s"), ("GiB/s", "GB/s"), ("tokens/s", "images/s"), ("W", "kW")])
 def test_numbers_of_two_units_are_no_figure(tmp_path: Path, monkeypatch, units):
     with pytest.raises(PageError, match=r"docs/faq/q\.md:\d+: bars: the rows are in .* and in "):
         shown(tmp_path, monkeypatch, {name: ("5", unit) for name, unit in zip(ROWS, units, strict=True)})
+
+
+@pytest.mark.parametrize("units", [("FPS", "images/s"), ("USD/hour", "USD/GPU-hour"), ("ms", "minutes"), ("MB", "GB")])
+def test_two_spellings_of_one_unit_are_a_figure(tmp_path: Path, monkeypatch, units):
+    shown(tmp_path, monkeypatch, {name: ("5", unit) for name, unit in zip(ROWS, units, strict=True)})
+
+
+def test_no_figure_of_a_belief_has_two_equal_labels_or_raw_names():
+    evidence = committed.evidence()
+    voice = type("Voice", (), {"evidence": evidence})
+    n_compared = 0
+    for id_, belief in source.beliefs().items():
+        names = [case.name for case in make.cases(belief, evidence)] if belief.counts_cases else []
+        labels = list(bars.labels(voice, names)[0].values()) if names else []
+        n_compared += len(labels) > 1
+        assert len(labels) == len(names) == len(set(labels)), (id_, sorted(labels))
+        assert not [
+            label
+            for label in labels
+            if re.search(r"[=_]|\b(net (cnn|mlp|mid|small|dense|plain)|tuned|heads|block-s|image px)\b", label)
+        ], id_
+    assert n_compared > 20
 
 
 def test_hostile_labels_and_titles_are_shown_and_nothing_else(tmp_path: Path, monkeypatch):

@@ -71,7 +71,7 @@ CASES = "study_ratio: {workload: call-styles, series: predict, baseline: compile
         ("baseline: compiled", "base: compiled", r"^5: .*study_ratio: base: unknown key 'base'; near ones: baseline"),
         (", baseline: compiled", "", r"^5: .*study_ratio: baseline: there is no 'baseline'; add it"),
         ("baseline: compiled", "baseline: compiled, device: tpu", r"device: expected one of cpu, gpu, found 'tpu'"),
-        (CASES, "rows: {rows: [nobody]}", r"^5: .*rows: rows: unknown published row 'nobody'"),
+        (CASES, "rows: {rows: {one: nobody}}", r"^5: .*rows: rows: unknown published row 'nobody'"),
         ("  cases:", "  row: tf-gpu-removed\n  begins: removed\n  cases:", r"cases, row, judge, found cases, row"),
         (HEAD[HEAD.index("  cases") : HEAD.index("  measure")], "  row: tf-gpu\n", r"^5: verdict.row: unknown publ"),
         (HEAD[HEAD.index("  cases") : HEAD.index("---\n", 5)], "  judge: course_job\n", r"near ones: course_jobs"),

@@ -10,7 +10,10 @@ import pytest
 from bench.records.store import Results
 from bench.report.claims import case as claims_case
 from bench.report.claims.cases import arms
+from bench.report.claims.cases.names import apart
+from bench.report.evidence import sizes
 from bench.report.evidence.evidence import Evidence
+from bench.report.stats import estimate
 from bench.schema import Block, Cell, Reading, Record, Run, Series, Variant, Workload
 from bench.workloads import registry
 from tests.beliefs import judge
@@ -325,3 +328,39 @@ def test_the_data_sheet_is_looked_up_by_the_gpus_name():
     peak_s = 2 * 4096**3 / 66.91e12
 
     assert ["true", "false"] == [share(peak_s / 0.97), share(peak_s / 0.5)]
+
+
+# Names of cases.
+
+
+@pytest.mark.parametrize(
+    ("workload", "params", "expected"),
+    [
+        ("transformer-text", {"heads": 12, "layers": 12, "width": 768}, "BERT-base size"),
+        ("transformer-text", {"heads": 4, "layers": 2, "width": 128}, "2 layers, width 128"),
+        ("memory-nets", {"net": "resnet50", "image_px": 224}, "ResNet-50, 224 px"),
+        ("memory-nets", {"net": "transformer-text", "heads": 12, "layers": 12, "length": 128, "width": 768},
+         "Transformer encoder on words, BERT-base size"),
+        ("memory-caps", {"net": "resnet50", "image_px": 224, "cap_gb": 4}, "ResNet-50, 224 px, at most 4 GB"),
+        ("memory", {"net": "mlp"}, "small dense network"),
+        ("compile-tax", {"net": "mid"}, "eight convolutions"),
+        ("transfer-2000", {"tuned": "head"}, "only the last layer trained"),
+        ("embedding", {"optimizer": "sgd", "rows": 1_000_000}, "SGD, 1,000,000 rows"),
+        ("unheard-of", {"fast_path": True, "net": "new"}, "new, fast path on"),
+        ("matmul", {}, ""),
+    ],
+)  # fmt: skip
+def test_a_size_is_named_in_words(workload: str, params: dict[str, Any], expected: str):
+    assert expected == sizes.words(workload, params)
+
+
+def test_cases_of_one_name_say_what_tells_them_apart_and_no_more():
+    records = [study_record("s", times={"a": 1.0}, threads=n, precision=p) for n, p in
+               ((1, "float32-strict"), (2, "float32-strict"), (2, "mixed_bfloat16"))]  # fmt: skip
+    evidence = Evidence(Results((make_session_results(records),)), {})
+    cases = [claims_case.case_of("same", estimate.single(1.0, "ratio", 1), evidence.refs(one)) for one in records]
+    other = claims_case.case_of("other", estimate.single(1.0, "ratio", 1), evidence.refs(records[0]))
+
+    names = [case.name for case in apart(evidence, [*cases, other])]
+
+    assert ["same, float32, 1 core", "same, float32, 2 cores", "same, bfloat16", "other"] == names

@@ -99,8 +99,8 @@ def test_cores_gain_or_do_not():
     def on(one_s: float, two_s: float) -> str:
         return title("threads", by({1: one_s, 2: two_s}, "threads"))
 
-    assert "2 cores train 1 of 1 networks faster than one, up to 2 times as fast" == on(2.0, 1.0)
-    assert on(1.0, 2.0).startswith("2 cores train none of 1 networks faster than one")
+    assert "2 cores make 1 of 1 trainings faster than one does, up to 2 times as fast" == on(2.0, 1.0)
+    assert on(1.0, 2.0).startswith("2 cores make none of 1 trainings faster than one does")
 
 
 def test_a_goal_is_met_within_a_minute_or_not():

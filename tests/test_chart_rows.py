@@ -13,9 +13,11 @@ pytest.importorskip("altair")
 from bench.report.charts import chart, draw, make_table
 from bench.report.evidence.cells import CellRef, is_headline
 from bench.report.evidence.evidence import Evidence
+from bench.report.prose import readme
 from bench.report.tables.table import TableScope
-from tests import committed
 from tests.factories import BUSY, make_evidence, make_gpu, make_machine, make_records, make_session_results
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 PER_TFLOP = 1e-12  # matmul-rate is drawn in TFLOP/s
 IN_SUMS = ("card-ladder", "estimate-against-measured")  # their tables count and span what others published
@@ -25,7 +27,7 @@ NO_NUMBER = ("phase-times", "warm-up")  # their marks are parts of what the row 
 @cache
 def evidence(name: str) -> Evidence:
     if name == "stored":
-        return committed.evidence()
+        return readme.committed_evidence()
     if name == "disturbed":
         return disturbed()
     return make_evidence(gpu=name != "cpu", local=name == "local", n_runs=2, n_blocks=4)

@@ -26,6 +26,7 @@ from jsonschema import ValidationError
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.schema import Block
+from bench.workloads import registry
 from tests.factories import (
     INVENTED,
     make_evidence,
@@ -36,6 +37,8 @@ from tests.factories import (
     make_workload,
 )
 from tests.test_rooflines import bandwidth_record
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
 
@@ -283,7 +286,7 @@ def test_a_shade_outside_the_palette_is_refused():
 
 
 def test_unknown_chart_names_near_ones():
-    with pytest.raises(chart.ChartError, match="speed-by-workload"):
+    with pytest.raises(registry.UnknownNameError, match="speed-by-workload"):
         draw.draw("speed-by-workloads", evidence("none"))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -63,11 +64,16 @@ def valid(kind):
     return {types.NoneType: st.none(), types.BoolType: st.booleans()}[type(kind)]
 
 
+@cache
+def folder():
+    """One for all examples of a process."""
+    return TemporaryDirectory()
+
+
 def read(text, kind):
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "stored.json")
-        path.write_bytes(text)
-        return files.read(path, kind)
+    path = Path(folder().name, "stored.json")
+    path.write_bytes(text)
+    return files.read(path, kind)
 
 
 def is_read_or_refused(text, kind):
@@ -116,7 +122,7 @@ def mutations(draw, stored):
 
 @pytest.mark.parametrize(("path", "kind"), STORED, ids=[f"{path.parent.name}/{path.name}" for path, _ in STORED])
 def test_a_stored_file_with_anything_anywhere_is_read_or_refused(path, kind):
-    @settings(FEW, max_examples=200)
+    @settings(FEW, max_examples=80)
     @given(mutations(path.read_text(encoding="utf-8")))
     def holds(raw):
         is_read_or_refused(json.dumps(raw).encode(), kind)

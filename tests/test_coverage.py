@@ -36,7 +36,7 @@ def estimate(value: float, low: float, high: float, unit: str = "samples_per_s")
 
 
 def test_interval_of_five_processes_beside_slow_neighbours_covers_95_percent():
-    found = estimate_coverage(Noise(), 5, n_draws=2000, seed=4)
+    found = estimate_coverage(Noise(), 5, n_draws=1000, seed=4)
 
     assert 0.93 <= found <= 0.97
 

@@ -15,14 +15,15 @@ pytest.importorskip("altair")
 
 from bench.records.store import Results
 from bench.report.claims import case
-from bench.report.estimates import formula, jobs, rows
+from bench.report.estimates import bands, formula, jobs, rows
 from bench.report.evidence.evidence import Evidence
-from bench.report.facts import by_card, estimated, graded, lookup
+from bench.report.facts import estimated, graded, lookup
 from bench.report.pages import (
     calls,
     cell_pages,
     context,
     data_files,
+    downloads,
     estimate_calls,
     fact_pages,
     gpu_pages,
@@ -140,8 +141,8 @@ def test_a_card_stands_beside_our_cpu_and_a_refusal_says_why_in_a_word():
     text = card_pages()["gpus/geforce-rtx-4090.md"]
 
     assert 'class="num"' in text and 10 < text.count('class="est"')
-    assert "<td>no estimate</td><td>recurrent</td>" in text
-    assert "0.29 USD/GPU-hour" in text and "One pass of ResNet-50" in text
+    assert "<td>no estimate</td><td>works step by step</td>" in text
+    assert "0.29 USD an hour" in text and "One pass of ResNet-50" in text
 
 
 def test_the_menu_has_the_index_of_cards_and_not_each_card():
@@ -151,7 +152,7 @@ def test_the_menu_has_the_index_of_cards_and_not_each_card():
 
 
 def test_every_published_row_with_a_step_stands_beside_its_estimate():
-    lines = list(csv.DictReader(io.StringIO(data_files.estimate_files()["data/estimates.csv"])))
+    lines = list(csv.DictReader(io.StringIO(downloads.published_files()["data/estimates.csv"])))
     known = [line for line in lines if line["kind"] != "refused"]
 
     assert len(lines) == sum(row.seconds is not None for row in (*rows.measured(), *rows.notebooks()))
@@ -164,12 +165,103 @@ def test_every_published_row_with_a_step_stands_beside_its_estimate():
         )
 
 
+def published_row(**fields) -> rows.Row:
+    """A training speed of ResNet-50 on a T4 that nobody published."""
+    given = {"batch": 32.0, "precision": "fp32", "throughput": 100.0} | fields
+    return rows.Row(
+        id="invented", source="nvidia/deeplearningexamples", file="x.md", network="resnet-50@224x224", card="Tesla T4",
+        framework="TensorFlow", optimizer="sgd", input_from="", unit="images/s", **given,
+    )  # fmt: skip
+
+
+def with_rows(monkeypatch: pytest.MonkeyPatch, *found: rows.Row, evidence: Evidence | None = None, name: str = FACT):
+    monkeypatch.setattr(rows, "of", lambda network, card: tuple(row for row in found if card == row.card))
+    return lookup.lookup(name, site().evidence if evidence is None else evidence)
+
+
+def test_a_published_row_of_the_same_network_and_card_makes_the_estimate_step_back(monkeypatch):
+    before, after = site().fact(FACT), with_rows(monkeypatch, published_row())
+
+    assert ("estimated", "published") == (before.kind, after.kind)
+    assert after.text.endswith("(published, T4, batch 32)") and not after.measured
+    assert after.estimate.value == pytest.approx(100.0 / site().fact(f"{FACT}-cpu").estimate.value)
+    assert (after.figure.source, after.figure.id) == ("nvidia/deeplearningexamples", "invented")
+    assert "100 images/s" in after.note and "formula" not in after.note
+
+
+def test_a_gpu_record_makes_a_published_row_step_back(monkeypatch):
+    found = with_rows(monkeypatch, published_row(), evidence=site(with_gpu=True).evidence)
+
+    assert ("measured", None) == (found.kind, found.figure)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"precision": "amp"},
+        {"batch": 16.0},
+        {"batch": None},
+        {"left_out": "TF32 on or off was not recorded"},
+        {"card": "Tesla V100 SXM2 16 GB"},
+    ],
+)
+def test_rows_of_another_training_leave_the_estimate_where_it_is(monkeypatch, fields):
+    assert "estimated" == with_rows(monkeypatch, msgspec.structs.replace(published_row(), **fields)).kind
+
+
+def test_of_several_rows_the_nearest_batch_counts_and_of_equal_ones_the_fastest(monkeypatch):
+    both = (published_row(batch=64.0), published_row(batch=64.0, throughput=120.0), published_row(batch=256.0))
+
+    assert "120 images/s" in with_rows(monkeypatch, *both).note
+    assert "estimated" == with_rows(monkeypatch, *both, name=f"{FACT}-same-batch").kind
+    (session, cell), *_ = site().fact(f"{FACT}-cpu").cells
+    same = published_row(batch=float(session.records[cell].cell.batch_size))
+    assert "published" == with_rows(monkeypatch, *both, same, name=f"{FACT}-same-batch").kind
+
+
+def test_a_published_fact_looks_like_a_published_number():
+    voice = calls.Voice(site(), "faq/gaming-gpu.md")
+    shown, fact = str(voice.fact("resnet50-train-speedup-rtx-4090")), site().fact("resnet50-train-speedup-rtx-4090")
+
+    assert "published" == fact.kind
+    assert 'class="pub"' in shown and f'href="{fact.figure.url}"' in shown and 'href="#source-1"' in shown
+    assert (
+        fact.text in shown and fact.figure.source in shown and 'class="est"' not in shown and 'class="num"' not in shown
+    )
+    assert fact.figure.id in voice.notes[fact.figure.id].detail and fact.figure.text in fact_pages.published_page(
+        site()
+    )
+    assert [] == list(voice.sessions())
+    assert f'id="{fact.id}"' in fact_pages.facts_page(site()).partition("## Published")[2].partition("## Estimated")[0]
+
+
+def test_a_page_can_show_a_published_speed_by_the_id_of_its_row():
+    voice = calls.Voice(site(), "faq/small-batch.md")
+    shown, row = str(voice.published("mxnet-perf-0013")), rows.by_id()["mxnet-perf-0013"]
+
+    assert f">{row.throughput:.1f} images/s</a>" in shown and "mxnet-perf-0013" in voice.notes
+    assert row.card in shown and "batch 1" in fact_pages.published_page(site())
+
+
+def test_the_rate_of_decoded_pictures_is_that_of_the_notebooks():
+    shown = re.sub(r"<[^>]*>", "", str(estimate_calls.decoded()))
+
+    assert f" in {bands.pictures().n} public notebooks" in shown
+    assert shown.partition(" in ")[0] in formula.REFUSED["pictures"][1]
+
+
+def test_the_free_gpu_of_every_page_is_one_number():
+    generic, named = site().fact(FACT), site().fact(f"{FACT}-t4")
+
+    assert (generic.text, generic.estimate) == (named.text, named.estimate)
+
+
 def test_a_fact_of_a_card_is_estimated_until_a_session_has_measured_that_card():
-    name = "resnet50-train-speedup-h100"
+    name = "mobilenet-v2-train-speedup-h100"
     found = site().fact(name)
     card = make_gpu("NVIDIA H100 SXM5 80 GB")
     machine = make_machine("h100-16c", gpus=(card,))
-    records = [make_record("resnet50", device=device, threads=16, n_runs=5) for device in ("cpu", "gpu")]
+    records = [make_record("mobilenet-v2", device=device, threads=16, n_runs=5) for device in ("cpu", "gpu")]
     measured = make_session_results(records, machine=machine, session=make_session(records, machine_id=machine.id))
     after = lookup.lookup(name, Evidence(Results((measured,)), registry.workloads()))
 
@@ -178,13 +270,15 @@ def test_a_fact_of_a_card_is_estimated_until_a_session_has_measured_that_card():
 
 
 def test_a_job_on_a_card_costs_its_hours_at_a_dated_price():
-    found, price = site().fact("resnet50-imagenet-epoch-cost-rtx-4090"), jobs.rents("GeForce RTX 4090")[0]
-    low, high = (float(number) for number in re.findall(r"[\d.]+(?= to| USD)", found.text))
-    pair = estimated.pair(site().evidence, "resnet50", "GeForce RTX 4090", least_batch=by_card.LEAST_BATCH)
+    for name, card in (("t4", "Tesla T4"), ("rtx-4090", "GeForce RTX 4090")):
+        found, price = site().fact(f"resnet50-imagenet-epoch-cost-{name}"), jobs.rents(card)[0]
+        costs = [float(number) for number in re.findall(r"[\d.]+(?= to| USD)", found.text)]
+        pair = estimated.known(site().evidence, "resnet50", card)
 
-    for rate, cost in ((pair.gpu.high, low), (pair.gpu.low, high)):
-        assert 1_281_167 / rate / 3600 * float(price.value) == pytest.approx(cost, rel=0.05)
-    assert price.date in found.note
+        assert (found.kind, len(costs)) == (("estimated", 2) if name == "t4" else ("published", 1))
+        for rate, cost in ((pair.gpu.high, costs[0]), (pair.gpu.low, costs[-1])):
+            assert 1_281_167 / rate / 3600 * float(price.value) == pytest.approx(cost, rel=0.05)
+        assert price.date in found.note
 
 
 def graded_evidence(*factors: float) -> Evidence:

@@ -17,7 +17,6 @@ import msgspec
 import pytest
 
 pytest.importorskip("altair")
-pytest.importorskip("polars")
 
 from bench import REPOSITORY
 from bench.records import pack
@@ -199,10 +198,10 @@ def random_state(data: dict[str, Any], rng: random.Random) -> dict[str, str]:
     }
     for name, low, high in (
         ("operations", size / 64, size * 64), ("operations", 1e5, 1e7),
-        ("weights", 1e-3, 1e4), ("layers", 1, 300), ("outputs", 1e-3, 1e3),
+        ("weights", 1e-3, 1e4), ("layers", 1, 300), ("layers", 1e4, 1e5), ("outputs", 1e-3, 1e3),
         ("rent", 0.05, 9), ("price", 100, 4e4), ("resale", 1, 2e3), ("watts", 20, 1e3), ("kwh", 0.05, 1),
     ):  # fmt: skip
-        if rng.random() < (0.1 if low == 1e5 else 0.5):
+        if rng.random() < (0.1 if low >= 1e4 else 0.5):
             state[name] = number(low, high)
     return state
 
@@ -303,10 +302,7 @@ def test_outside_the_hull_there_is_no_number(data: dict[str, Any], states: list[
     hull, n_outside = formula.constants().hull, 0
     for state, result in zip(states, results, strict=True):
         network = network_of(state, data)
-        is_outside = (
-            network.forward > formula.HULL_SLACK * hull.forward
-            or network.parameters > formula.HULL_SLACK * hull.parameters
-        )
+        is_outside = any(getattr(network, size) > formula.HULL_SLACK * getattr(hull, size) for size in formula.SIZES)
         for row in result["rows"][1:] if is_outside else ():
             n_outside += 1
             assert row["kind"] == "none" and row["why"].startswith("No estimate: ")
@@ -629,14 +625,36 @@ def test_the_tool_works_with_the_keyboard_alone(browser: Any, address: str):
     reached = set()
     for _ in range(30):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.name || document.activeElement.textContent"))
-        if page.evaluate("document.activeElement.matches('summary')"):
+        reached.add(name := page.evaluate("document.activeElement.name || document.activeElement.textContent"))
+        if name == "add":
+            page.keyboard.type("gtx 1080 ti")
             page.keyboard.press("Enter")
-        if page.evaluate("document.activeElement.name") == "gpu":
-            page.keyboard.press("Space")
             break
-    assert {"epochs", "batch", "precision", "cpu", "gpu"} <= reached
-    page.wait_for_url("**gpus=geforce-gtx-1080%2C*")
+    assert {"epochs", "batch", "precision", "cpu", "gpu", "add"} <= reached
+    page.wait_for_url("**gpus=*geforce-gtx-1080-ti*")
+    opened.close()
+
+
+@pytest.mark.browser
+def test_a_card_is_added_by_part_of_its_name_and_ticked_off(browser: Any, address: str):
+    opened = Opened(browser, address, "?gpus=tesla-t4")
+    page, boxes = opened.page, opened.page.locator("input[name=gpu]")
+    page.wait_for_selector(".job-result:not([hidden])")
+    field, said = page.get_by_label("Add a graphics card"), page.locator("[data-out=looked]")
+
+    assert len(CARDS) == page.locator("datalist option").count() and 1 == boxes.count()
+    for typed, told in {
+        "no such card": "None of the 60 cards", "rtx 40": "Which one? GeForce RTX 40", "l40s": "Added: L40S.",
+        "RTX 4090": "Added: GeForce RTX 4090.", "4090": "Added: GeForce RTX 4090.",
+    }.items():  # fmt: skip
+        field.fill(typed)
+        page.keyboard.press("Enter")
+        assert said.inner_text().startswith(told), (typed, said.inner_text())
+    assert 3 == boxes.count() and "" == field.input_value()
+    boxes.first.uncheck()
+    page.wait_for_url("**gpus=l40s%2C*")
+    assert 3 == boxes.count()
+    assert [] == opened.problems
     opened.close()
 
 

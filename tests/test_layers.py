@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BACKENDS = frozenset({"tensorflow", "jax", "torch"})
 FRAMEWORKS = BACKENDS | {"keras"}
-SITE_PACKAGES = frozenset({"altair", "jinja2", "mkdocs", "mkdocs_gen_files", "polars", "vl_convert", "yaml"})
+SITE_PACKAGES = frozenset({"altair", "jinja2", "mkdocs", "mkdocs_gen_files", "vl_convert", "yaml"})
 SOURCES = sorted(
     str(path.relative_to(ROOT))
     for folder in ("bench", "scripts")
@@ -71,7 +71,6 @@ def loaded_by(modules: list[str], unwanted: frozenset[str]) -> list[str]:
 
 def test_the_site_half_loads_no_framework():
     pytest.importorskip("altair")
-    pytest.importorskip("polars")
     modules = [module_name(s) for s in SOURCES if s.startswith("bench/report/")]
 
     rooms = ["bench.records.store", "bench.workloads.registry"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from bench.records.store import Results
@@ -106,9 +107,23 @@ def test_sizes_of_one_net_are_told_apart():
     )
     evidence = of_catalogue(*wide, *narrow)
 
-    assert {"Transformer encoder on words (width 128)", "Transformer encoder on words (width 768)"} == {
+    assert {"Transformer encoder on words (width 128)", "Transformer encoder on words (BERT-base size)"} == {
         growth.title for growth in memory.growths(evidence, evidence.lead)
     }
+
+
+def test_what_fits_is_a_range_over_frameworks_of_networks_read_alone():
+    def read(batch: int, backend: str, peak: float, net: str = "resnet50") -> Record:
+        record = study_record("memory-nets", readings=[{"peak": peak}] * 2, batch=batch, net=net)
+        return msgspec.structs.replace(record, cell=msgspec.structs.replace(record.cell, backend=backend))
+
+    hungrier = [read(batch, "jax", 1e9 + 2e8 * batch) for batch in (2, 8)]
+    flat = [read(batch, "jax", 3e8 + batch, "mobilenet-v2") for batch in (2, 8)]
+    whole = make_record("mobilenet-v2", batch_size=8)
+
+    made = tables_make.make("what-fits", of_catalogue(*nets(), *hungrier, *flat, whole))
+
+    assert [["ResNet-50, 224 px", "8 to 16", "32 to 64"]] == [[cell.text for cell in row[:3]] for row in made.rows]
 
 
 def test_a_found_batch_stands_beside_the_computed_one_for_the_same_room():

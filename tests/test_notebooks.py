@@ -13,7 +13,7 @@ import pytest
 from bench.report.pages import data_files
 
 pytest.importorskip("jupytext")
-pytest.importorskip("polars")
+pytest.importorskip("altair")
 
 
 from scripts import notebooks

@@ -28,6 +28,8 @@ from bench.workloads import registry
 from tests.factories import make_record, make_results, make_session_results
 from tests.sites import ROOT, write_results
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 DOCS = ROOT / "docs"
 
 

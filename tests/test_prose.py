@@ -18,7 +18,7 @@ from bench.workloads import registry
 from scripts import check_prose
 from tests.beliefs import BELIEFS
 
-pytest.importorskip("polars")
+pytest.importorskip("altair")
 
 
 ROOT = Path(__file__).parents[1]

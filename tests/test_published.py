@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.estimates import rows
 from bench.report.published import figures as published
+from bench.report.published import said
 from bench.schema import SLUG
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +59,33 @@ def test_text_joins_value_and_unit():
 
 
 @pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        ("3360", "s", "56 minutes"),
+        ("0.785", "hours", "47 minutes"),
+        ("486.00", "ms/step", "490 milliseconds a step"),
+        ("42", "FPS", "42 images a second"),
+        ("1100", "img/s", "1,100 images a second"),
+        ("12.29", "USD/GPU-hour", "12.29 USD an hour"),
+        ("0.0816", "USD/hour", "0.08 USD an hour"),
+        ("1599", "USD", "1,599 USD"),
+        ("12.7", "x", "12.7 times"),
+        ("25-50", "%", "25 to 50 %"),
+        ("30", "hours per week (about)", "about 30 hours a week"),
+        ("12", "hours per session (maximum)", "at most 12 hours a session"),
+        ("restricted", "", ""),
+        ("T4", "GPU model", ""),
+        ("0.7303", "AUC", ""),
+        ("1281167", "images", "1,281,167 images"),
+        ("5", "ms/lap", ""),
+        ("3", "x (of old)", ""),
+    ],
+)
+def test_a_published_value_is_said_as_a_measured_one_is(value: str, unit: str, expected: str):
+    assert expected == said.said(value, unit)
+
+
+@pytest.mark.parametrize(
     ("body", "complaint"),
     [
         (ROW + ROW, "also stands in"),
@@ -89,4 +118,4 @@ def test_every_row_that_the_pages_cite_exists():
     for path in sorted((ROOT / "docs").rglob("*.md")):
         for call in CALL.finditer(path.read_text(encoding="utf-8")):
             for row_id in re.findall(r"[\"']([a-z0-9-]+)[\"']", call.group(1)):
-                published.lookup(row_id)
+                assert row_id in rows.by_id() or published.lookup(row_id)

@@ -165,7 +165,7 @@ def test_a_wrong_entry_stops_the_build(tmp_path: Path, old: str, new: str, messa
     assert old in text
     pages, shown = {"faq/q.md": {"where": "here"}}, f"docs/{questions.FILE}"
 
-    with pytest.raises(questions.QuestionsError, match=message):
+    with pytest.raises(prose_source.PageError, match=message):
         questions.checked(text.replace(old, new), shown, pages=pages, specs=registry.workloads())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 import msgspec
 import pytest
@@ -11,11 +10,10 @@ import pytest
 from bench.records.store import Results
 from bench.report.evidence.cells import CellRef, fastest, is_headline, is_older_method, variant_key
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.frame import FRAME_COLUMNS
 from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
 from bench.report.stats.estimate import ComparisonError
-from bench.schema import METHOD_VERSIONS, PHASES, Block
+from bench.schema import METHOD_VERSIONS, Block
 from bench.workloads import registry
 from tests.factories import (
     BUSY,
@@ -58,7 +56,6 @@ def test_nothing_measured_leads_to_nothing():
     assert () == evidence.shown
     assert evidence.view(evidence.lead).best(Pick("resnet50")) is None
     assert evidence.view(evidence.lead).contrast(Pick("resnet50")) is None
-    assert 0 == evidence.frame().height
 
 
 def test_this_machines_latest_session_leads():
@@ -613,59 +610,6 @@ def test_an_older_record_never_meets_a_newer_one_in_a_ratio():
 
     with pytest.raises(ComparisonError, match="source of the workload"):
         evidence.record_speedup(new, old)
-
-
-# The frame.
-
-
-def test_frame_has_one_row_per_session_and_cell(gpu_evidence: Evidence):
-    frame = gpu_evidence.frame()
-
-    assert sum(len(session.records) for session in gpu_evidence.sessions) == frame.height
-    assert list(FRAME_COLUMNS) == frame.columns
-    assert frame.height == frame.unique(["machine", "session_id", "cell_id"]).height
-    assert frame is gpu_evidence.frame()
-
-
-def test_frame_rows_agree_with_the_estimates(gpu_evidence: Evidence):
-    record = gpu_evidence.view(gpu_evidence.lead).best(Pick("mlp-tabular"))
-    rows = gpu_evidence.frame().to_dicts()
-    row = next(r for r in rows if r["cell_id"] == record.cell.id and r["is_lead"])
-
-    rate, job = quantities.throughput(record), quantities.job_time(record)
-    assert (rate.value, rate.low, rate.high) == (
-        row["samples_per_s"],
-        row["samples_per_s_low"],
-        row["samples_per_s_high"],
-    )
-    assert job.value == row["job_s"]
-    assert quantities.start_up(record).value == row["start_up_s"]
-    assert [quantities.phase_time(record, p).value for p in PHASES] == [row[f"{p}_s"] for p in PHASES]
-    assert {"width": 128} == json.loads(row["params"])
-    assert "width 128" == row["params_text"]
-    assert (5, True, "rows") == (row["n_runs"], row["headline"], row["sample_noun"])
-
-
-def test_frame_shows_what_was_not_measured_as_null(gpu_evidence: Evidence):
-    rows = gpu_evidence.frame().to_dicts()
-    failed = next(row for row in rows if row["status"] != "ok")
-
-    assert failed["reason"]
-    assert [None] * 3 == [failed[f"samples_per_s{end}"] for end in ("", "_low", "_high")]
-    assert 0 == failed["n_runs"]
-
-
-def test_frame_never_holds_an_infinity():
-    from tests.factories import make_cell, make_job
-
-    runs = [
-        make_run(i, cell=make_cell("cnn-digits"), job=make_job(10.0, (quality,)))
-        for i, quality in enumerate((0.98, 0.98, 0.5))
-    ]
-    row = make_evidence(make_session_results([make_record("cnn-digits", runs=runs)])).frame().to_dicts()[0]
-
-    assert 10.0 == row["time_to_target_s"]
-    assert row["time_to_target_s_high"] is None
 
 
 def test_every_invented_workload_is_known():

@@ -30,6 +30,8 @@ from tests.factories import (
     make_session_results,
 )
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 ESTIMATE = re.compile(r"n = \d+\)")
 
 
@@ -48,8 +50,8 @@ def column(table: tables_table.Table, name: str) -> list[str]:
 
 
 def test_unknown_table_names_the_nearest(evidence: Evidence):
-    with pytest.raises(tables_table.TableError, match="start-up"):
-        make.make("startup", evidence)
+    with pytest.raises(registry.UnknownNameError, match="course-jobs"):
+        make.make("coursejobs", evidence)
 
 
 OF_OTHERS = ("same-script-pairs", "estimate-against-measured")  # of what others published
@@ -309,13 +311,6 @@ def test_batch_sizes_are_set_beside_each_other_by_what_they_learn():
     assert "not reached" == column(made, "training")[1]
     shown = [made.columns.index(name) for name in ("epochs", "training", "runs that met it")]
     assert all(row[index].cells for row in made.rows for index in shown), "each number has its evidence"
-
-
-def test_start_up_pools_the_processes_of_all_headline_cells():
-    records = [make_record("resnet50"), make_record("lstm-text")]
-    made = make.make("start-up", make_evidence(make_session_results(records)))
-
-    assert ["4.30 s (4.30 to 4.30, n = 10)"] == column(made, "both")
 
 
 def test_fairness_prints_what_was_asked_and_what_ran():

@@ -143,7 +143,7 @@ def test_a_machine_with_a_gpu_decides(verdict_id: str, on_a_gpu: Evidence):
 
 
 def test_unknown_verdict_names_the_nearest():
-    with pytest.raises(case.VerdictError, match="only-for-training"):
+    with pytest.raises(LookupError, match="only-for-training"):
         judge("only-for-trainin", make_evidence())
 
 

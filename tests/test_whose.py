@@ -18,6 +18,8 @@ from bench.report.prose.source import PageError, is_for_readers
 from bench.workloads import registry
 from tests.factories import make_evidence, make_record, make_results, make_session_results
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 DOCS = Path(__file__).parents[1] / "docs"
 OURS, YOURS = "2 cores of an AMD EPYC", "this machine"
 

@@ -12,7 +12,6 @@ import typer
 
 from bench.cli import compare, crash, doctor, estimate, gpu_day, measure, names, show
 from bench.cli.options import AsJson, Backend, CellIds, Device, Only, Profile, ResultsDir, ShowAll
-from bench.cli.show import SOME_FAILED
 from bench.doctor.facts import plural
 from bench.records import files, store
 from bench.schema import Record
@@ -40,7 +39,7 @@ def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     for problem in () if as_json else problems:
         show.print_text(problem)
     if problems:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(show.SOME_FAILED)
     if not as_json:
         where = f"{len(found)} {plural(len(found), 'session', 'sessions')}"
         show.print_text(

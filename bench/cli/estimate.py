@@ -14,7 +14,6 @@ from bench.cli import options as cli_options
 from bench.cli import show
 from bench.report.estimates import card_memory, formula, networks, words
 from bench.report.estimates import check as checking
-from bench.report.estimates.formula import Estimate
 from bench.report.published import cards
 from bench.report.published.strict import PublishedError
 from bench.report.stats import format as fmt
@@ -105,13 +104,13 @@ def _how(batch: float, policy: str, backend: Backend) -> str:
     return f"batch {fmt.count(batch)}, {policy}, {fmt.backend(backend)}"
 
 
-def _plain(case: formula.Case, answer: Estimate) -> dict[str, Any]:
+def _plain(case: formula.Case, answer: formula.Estimate) -> dict[str, Any]:
     """A case and its estimate as data; numbers that there are not are NaN, which JSON gets as null."""
     asked = {"network": case.network.id, "gpu": case.card.name, "batch": case.batch, "precision": case.precision}
     return asked | msgspec.to_builtins(answer)
 
 
-def _print_one(case: formula.Case, answer: Estimate, policy: str, backend: Backend) -> None:
+def _print_one(case: formula.Case, answer: formula.Estimate, policy: str, backend: Backend) -> None:
     name = f"{case.network.title} on {fmt.with_article(case.card.name)}, {_how(case.batch, policy, backend)}"
     if answer.kind == "refused":
         show.print_wrapped(f"{name}: {words.kind(answer)}")
@@ -133,7 +132,7 @@ def _print_one(case: formula.Case, answer: Estimate, policy: str, backend: Backe
     show.print_wrapped(f"{words.trust(answer, formula.constants())} {ON_TOP}")
 
 
-def _print_ladder(noun: str, named: list[tuple[str, Estimate]], batch: int) -> None:
+def _print_ladder(noun: str, named: list[tuple[str, formula.Estimate]], batch: int) -> None:
     """One line for each that has an estimate, fastest first, on a scale of factors; then who has none, and why."""
     known = sorted((item for item in named if item[1].kind != "refused"), key=lambda item: item[1].seconds)
     if known:
@@ -163,7 +162,7 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
 
 
-def _bar(answer: Estimate, start: float, end: float) -> str:
+def _bar(answer: formula.Estimate, start: float, end: float) -> str:
     """A range as a bar on the logarithmic scale from start to end."""
     width = (end - start) or 1.0
     first, last = (round((math.log10(x) - start) / width * (BAR_WIDTH - 1)) for x in (answer.low, answer.high))

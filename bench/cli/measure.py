@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bench.cli import doctor, gpu_day, names, show
 from bench.cli import options as cli_options
-from bench.cli.show import OK, SOME_FAILED
 from bench.records import files, pack, spool, store
 from bench.report.stats import format as text
 from bench.report.stats import quantities, spoken
@@ -82,7 +81,7 @@ def measure(
     except (registry.UnknownNameError, ValueError) as error:
         show.fail(error)
     failed = _measure(options, dry_run, seal, keep, pack_dir, show_all, as_json)
-    raise typer.Exit(SOME_FAILED if failed else OK)
+    raise typer.Exit(show.SOME_FAILED if failed else show.OK)
 
 
 def _measure(
@@ -127,10 +126,10 @@ def run(prepared: Prepared, *, seal: bool = False, show_all: bool = False, quiet
             return _execute(prepared, seal=seal, show_all=show_all)
     except KeyboardInterrupt:
         show.progress_console.print("interrupted; finished runs are kept, go on with --resume")
-        raise typer.Exit(SOME_FAILED) from None
+        raise typer.Exit(show.SOME_FAILED) from None
     except (files.StoreError, FileExistsError) as error:
         show.progress_console.print(f"error: {error}", style="bold")
-        raise typer.Exit(SOME_FAILED) from None
+        raise typer.Exit(show.SOME_FAILED) from None
 
 
 def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:

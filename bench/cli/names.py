@@ -10,10 +10,11 @@ import difflib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+from bench import grouped
+from bench.records.check import size
 from bench.schema import Cell
 from bench.session import arms
-from bench.workloads import registry
-from bench.workloads.registry import UnknownNameError
+from bench.workloads.registry import UnknownNameError, workloads
 
 MOST_NAMED = 5  # cells that a refusal lists
 USUAL_PRECISION = arms.PRECISIONS["cpu"][0]
@@ -23,9 +24,7 @@ def short_names(cells: Iterable[Cell]) -> dict[str, str]:
     """The short name of each cell by id, different for all of them; without a device it is the CPU's."""
     cells = list(cells)
     n_threads = _most_threads(cells)
-    alike: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        alike.setdefault((cell.workload, cell.mode), []).append(cell)
+    alike = grouped(cells, lambda cell: (cell.workload, cell.mode))
     varying = {
         key: {name for cell in group for name in cell.params if len({other.params.get(name) for other in group}) > 1}
         for key, group in alike.items()
@@ -100,7 +99,7 @@ def _param(name: str, value: object) -> str:
 
 def _further(cell: Cell, n_threads: int) -> list[str]:
     """What sets a cell apart from the usual one of its size, in words."""
-    spec = registry.workloads().get(cell.workload)
+    spec = workloads().get(cell.workload)
     jit = None if spec is None else arms.usual_jit(spec, cell.backend, cell.device)
     words = [cell.precision] * (cell.precision != USUAL_PRECISION) + [f"jit-{cell.jit}"] * (cell.jit != jit)
     return words + [f"t{cell.threads}"] * (cell.device == "cpu" and cell.threads != n_threads)
@@ -108,10 +107,9 @@ def _further(cell: Cell, n_threads: int) -> list[str]:
 
 def _is_headline(cell: Cell) -> bool:
     """Whether headlines rest on a cell's size, in any profile."""
-    spec = registry.workloads().get(cell.workload)
+    spec = workloads().get(cell.workload)
     sizes = [] if spec is None else [v for variants in spec.variants.values() for v in variants if v.headline]
-    size = (cell.mode, cell.batch_size, cell.n_samples, cell.params)
-    return size in [(v.mode, v.batch_size, v.n_samples, v.params) for v in sizes]
+    return size(cell) in map(size, sizes)
 
 
 def _most_threads(cells: Iterable[Cell]) -> int:

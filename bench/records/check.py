@@ -73,9 +73,9 @@ def _spec_problems(record: Record) -> Iterator[str]:
         yield f"$.spec.kind: expected that of the mode {cell.mode!r}, found {spec.kind!r}"
     if cell.workload in workload_files():
         yield from _word_problems(spec, declared(cell.workload))
-    sizes = [_size(variant) for variant in spec.variants.get(record.profile, ())]
-    if sizes and _size(cell) not in sizes:
-        yield f"$.spec.variants.{record.profile}: expected the cell's {_size(cell)}, found {sizes[0]}"
+    sizes = [size(variant) for variant in spec.variants.get(record.profile, ())]
+    if sizes and size(cell) not in sizes:
+        yield f"$.spec.variants.{record.profile}: expected the cell's {size(cell)}, found {sizes[0]}"
 
 
 def _word_problems(spec: Workload, known: Workload) -> Iterator[str]:
@@ -93,7 +93,8 @@ def _word_problems(spec: Workload, known: Workload) -> Iterator[str]:
                 yield f"$.spec.{name}[{number}]: expected one that the workload declares, found {item.label[:60]!r}"
 
 
-def _size(sized: Cell | Variant) -> tuple[object, ...]:
+def size(sized: Cell | Variant) -> tuple[object, ...]:
+    """What a cell takes from its variant: equal sizes of a workload are the same work."""
     return sized.mode, sized.batch_size, sized.n_samples, sized.params
 
 
@@ -135,7 +136,7 @@ def machine_problems(machine: Machine) -> Iterator[str]:
         yield f"$.n_physical_cores: {text}, found {machine.n_physical_cores}"
 
 
-def session_problems(session: Session, now: datetime | None = None) -> Iterator[str]:
+def session_problems(session: Session) -> Iterator[str]:
     """The session's date is a day, and neither another than that of its start nor one to come; nothing else is set."""
     for name in sorted(set(session.environment) - set(VARIABLES)):
         yield f"$.environment: expected only variables that change results, found {name!r}"
@@ -143,13 +144,13 @@ def session_problems(session: Session, now: datetime | None = None) -> Iterator[
         text = f"expected at most the {session.n_cores_visible} that are visible"
         yield f"$.n_cores_effective: {text}, found {session.n_cores_effective}"
     started = instant(session.started_at)
-    if started is None or started > (now or datetime.now(UTC)) + AHEAD:
+    if started is None or started > datetime.now(UTC) + AHEAD:
         yield f"$.started_at: expected an instant in the past, found {session.started_at}"
     if session.id[:10] != session.started_at[:10]:
         yield f"$.started_at: expected one of {session.id[:10]}, found {session.started_at}"
 
 
-def sitting_problems(record: Record, session: Session, machine: Machine, now: datetime | None = None) -> Iterator[str]:
+def sitting_problems(record: Record, session: Session, machine: Machine) -> Iterator[str]:
     """A record belongs to its session and its machine."""
     if record.profile != session.profile:
         yield f"$.profile: expected the session's {session.profile!r}, found {record.profile!r}"
@@ -158,7 +159,7 @@ def sitting_problems(record: Record, session: Session, machine: Machine, now: da
     begun = instant(session.started_at)
     for number, run in enumerate(record.runs):
         started = instant(run.started_at)
-        if started is None or begun is None or not begun - CLOCK_STEP <= started <= (now or datetime.now(UTC)) + AHEAD:
+        if started is None or begun is None or not begun - CLOCK_STEP <= started <= datetime.now(UTC) + AHEAD:
             text = f"expected an instant after the session's {session.started_at} and in the past"
             yield f"$.runs[{number}].started_at: {text}, found {run.started_at}"
 

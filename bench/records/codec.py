@@ -5,15 +5,18 @@ Pure, but for the table of fingerprints that it reads once.
 
 from __future__ import annotations
 
+import ast
+import io
 import json
+import tokenize
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from bench import ROOT
+from bench import ROOT, schema
 from bench.schema import SCHEMA_VERSION, Machine, Record, Session, Struct
 
 SAME_CODE = ROOT / "workloads" / "same_code.toml"
@@ -86,9 +89,34 @@ def encode(value: Struct) -> bytes:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of the three stored files, for contributors' editors."""
+    """JSON Schema of the three stored files; every field has a description, and every number its unit.
+
+    What a field means stands once, in the comment behind it in ``bench.schema``.
+    """
     _, components = msgspec.json.schema_components((Record, Machine, Session), ref_template="#/$defs/{name}")
+    for struct, field, meaning in _comments((ROOT / "schema.py").read_text(encoding="utf-8")):
+        if struct not in components:
+            continue
+        found = components[struct]
+        if "prefixItems" in found:  # stored as a list
+            names = getattr(schema, struct).__struct_fields__
+            found["prefixItems"][names.index(field)] |= {"title": field, "description": meaning}
+        else:
+            found["properties"][field]["description"] = meaning
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": components}
+
+
+def _comments(source: str) -> Iterator[tuple[str, str, str]]:
+    """Class, field and comment of every annotated field of a module's classes."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    told = {
+        token.start[0]: token.string.removeprefix("#").strip() for token in tokens if token.type == tokenize.COMMENT
+    }
+    for struct in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
+        for field in (node for node in struct.body if isinstance(node, ast.AnnAssign)):
+            lines = range(field.lineno, (field.end_lineno or field.lineno) + 1)
+            if meaning := " ".join(told[line] for line in lines if line in told):
+                yield struct.name, ast.unparse(field.target), meaning
 
 
 def _json(value: Any, indent: str) -> str:

@@ -16,7 +16,6 @@ import msgspec
 
 from bench import ROOT, units
 from bench.records import codec, texts
-from bench.records.codec import encode
 from bench.schema import Struct
 
 RESULTS = ROOT / "results"
@@ -55,8 +54,8 @@ def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
     """
     try:
         raw = _parsed(_regular(path))
-        if found := _text_problem(raw, "$"):
-            raise _Refused(*found)
+        if found := _text_problem(raw):
+            raise _Refused(f"${found[0]}", found[1])
         raw = codec.upgrade(raw)
         return msgspec.convert(raw, type_, strict=True)
     except _Refused as error:
@@ -91,7 +90,7 @@ def write_once(path: Path, value: Struct) -> None:
             half-written is left.
     """
     try:
-        data = encode(msgspec.convert(texts.cleaned(msgspec.to_builtins(value)), type(value)))
+        data = codec.encode(msgspec.convert(texts.cleaned(msgspec.to_builtins(value)), type(value)))
     except msgspec.ValidationError as error:
         raise StoreError(f"cannot write {path.name}, which would not be read again: {error}") from error
     temporary = None
@@ -173,28 +172,27 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> codec.Json:
     return found
 
 
-def _text_problem(value: Any, at: str, key: str = "", depth: int = 0) -> tuple[str, str] | None:
-    """JSON path and problem of the first text that cannot be stored, or of what is too deep or too long."""
+def _text_problem(value: Any, key: str = "", depth: int = 0) -> tuple[str, str] | None:
+    """Path below the value and problem of the first text that cannot be stored, or of what is too deep or too long."""
     if type(value) is str:
         said = texts.problem(value, key)
-        return (at, said) if said else None
+        return ("", said) if said else None
     if depth == MOST_DEPTH or len(value) > MOST_ITEMS:
-        return at, f"expected at most {MOST_ITEMS} items and a depth of {MOST_DEPTH}, found more"
+        return "", f"expected at most {MOST_ITEMS} items and a depth of {MOST_DEPTH}, found more"
     if type(value) is dict:
         for name, item in value.items():
             if said := texts.problem(name):
-                return at, f"{said}, a key"
-            below = texts.below(key, name)
-            if type(item) in _DEEP and (found := _text_problem(item, f"{at}.{name}", below, depth + 1)):
-                return found
-    else:
+                return "", f"{said}, a key"
+            if type(item) in _DEEP and (found := _text_problem(item, texts.below(key, name), depth + 1)):
+                return f".{name}{found[0]}", found[1]
+    elif not _DEEP.isdisjoint(map(type, value)):  # most lists hold numbers alone
         for index, item in enumerate(value):
-            if type(item) in _DEEP and (found := _text_problem(item, f"{at}[{index}]", key, depth + 1)):
-                return found
+            if type(item) in _DEEP and (found := _text_problem(item, key, depth + 1)):
+                return f"[{index}]{found[0]}", found[1]
     return None
 
 
-_DEEP = (str, dict, list)
+_DEEP = frozenset({str, dict, list})
 
 
 def _validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, str]:

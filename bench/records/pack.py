@@ -15,9 +15,8 @@ from typing import BinaryIO, cast
 
 from bench import units
 from bench.records import files as records_files
-from bench.records import store
 from bench.records.files import LOCAL, MOST_BYTES, RESULTS, RecordError
-from bench.records.store import MOST_FILES
+from bench.records.store import MOST_FILES, add_files, check
 from bench.schema import Session
 
 # What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab; a file system knows 255 bytes a name.
@@ -71,7 +70,7 @@ def take(path: Path, root: Path = RESULTS, *, is_published: bool = True) -> tupl
         for name in ("machine.json", "session.json"):
             if not (sessions[0] / name).is_file():
                 raise RecordError(f"{path.name}: expected a {name}, found none")
-        if problems := store.check(staged):
+        if problems := check(staged):
             raise RecordError("\n".join(problems))
         if not any(sessions[0].glob("*-*.json")):
             raise RecordError(f"{path.name}: expected records, found a session without any")
@@ -79,7 +78,7 @@ def take(path: Path, root: Path = RESULTS, *, is_published: bool = True) -> tupl
         if is_published and session.profile == "smoke":
             raise RecordError(f"{path.name}: expected a quick or reference session, found a smoke one: a rehearsal")
         target = root / sessions[0].relative_to(staged)
-        return target, store.add_files(sessions[0], target)
+        return target, add_files(sessions[0], target)
 
 
 class _Limited:

@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 
-from bench.records import files
 from bench.records.codec import encode
-from bench.records.files import SPOOL, RecordError
+from bench.records.files import SPOOL, RecordError, refusal, write_once
 from bench.schema import Record, Run
 
 # Records stay small enough to read in a pull request; longer sample arrays are cut, and the cut is counted.
@@ -35,7 +34,7 @@ def write_run(folder: Path, cell_id: str, run: Run) -> None:
     taken = {path.name.rsplit(".", 2)[1] for path in (folder / SPOOL).glob(f"{cell_id}.*.json")}
     if str(run.index) in taken:
         run = msgspec.structs.replace(run, index=next(n for n in itertools.count() if str(n) not in taken))
-    files.write_once(folder / SPOOL / f"{cell_id}.{run.index}.json", run)
+    write_once(folder / SPOOL / f"{cell_id}.{run.index}.json", run)
 
 
 def has_spooled_runs(folder: Path) -> bool:
@@ -54,7 +53,7 @@ def spooled_runs(folder: Path, cell_id: str) -> tuple[Run, ...]:
         run = _read(path)
         if run is None:
             at = f"{folder.name}/{SPOOL}/{path.name}"
-            raise RecordError(files.refusal(at, "$", "expected a run, found something else", "go on with --resume"))
+            raise RecordError(refusal(at, "$", "expected a run, found something else", "go on with --resume"))
         runs.append(run)
     return tuple(sorted(runs, key=lambda run: run.index))
 

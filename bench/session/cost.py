@@ -13,6 +13,8 @@ import statistics
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from bench import grouped
+from bench.records.check import size
 from bench.schema import Backend, Cell, Profile, Record, Run, Variant, Workload
 
 # Start-up and compilation relative to TensorFlow, for guesses without records.
@@ -88,10 +90,10 @@ class Costs:
 
     def __init__(self, known: Sequence[Known], machine_id: str) -> None:
         """``machine_id`` is the machine to plan for."""
-        by_machine = _grouped(known, lambda item: item.machine_id)
+        by_machine = grouped(known, lambda item: item.machine_id)
         self._here = by_machine.pop(machine_id, [])
         self._elsewhere = by_machine
-        self._by_id = _grouped(self._here, lambda item: item.cell.id)
+        self._by_id = grouped(self._here, lambda item: item.cell.id)
         self._factors: dict[tuple[str, str], float] = {}
 
     def of(self, cell: Cell, variant: Variant, profile: Profile) -> Cost:
@@ -148,7 +150,7 @@ class Costs:
 
 def _known(machine_id: str, record: Record, today: Workload | None) -> Known | None:
     variants = [v for spec in (today, record.spec) if spec for v in spec.variants.get(record.profile, ())]
-    variant = next((v for v in variants if _is_of(record.cell, v)), None)
+    variant = next((v for v in variants if size(record.cell) == size(v)), None)
     runs = [run for run in record.runs if run.status == "ok"] or list(record.runs)
     runs = [run for run in runs if run.total_s > 0 and not _was_interrupted(run)]
     seconds = [run.total_s for run in runs]
@@ -185,22 +187,6 @@ def _work_frac(run: Run) -> float:
     if run.blocks and statistics.median(block.seconds for block in run.blocks) > SLOW_BLOCK_S:
         work += phases.get("warmup", 0.0) + phases.get("steady", 0.0)
     return min(work / run.total_s, 1.0)
-
-
-def _grouped(items: Iterable[Known], key: Callable[[Known], str]) -> dict[str, list[Known]]:
-    groups: dict[str, list[Known]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
-
-
-def _is_of(cell: Cell, variant: Variant) -> bool:
-    return (variant.mode, variant.batch_size, variant.n_samples, variant.params) == (
-        cell.mode,
-        cell.batch_size,
-        cell.n_samples,
-        cell.params,
-    )
 
 
 def _sibling_key(cell: Cell) -> tuple[Hashable, ...]:

@@ -15,7 +15,7 @@ import msgspec
 
 from bench import REPOSITORY
 from bench.machine import software
-from bench.records import spool, store
+from bench.records import check, spool, store
 from bench.schema import METHOD_VERSIONS, Cell, Record, Request, Run, Status
 from bench.session import launch
 from bench.session.plan import PlannedRun
@@ -199,12 +199,7 @@ def seal(prepared: Prepared) -> list[Record]:
 def _record(cell: Cell, prepared: Prepared, status: Status, reason: str, runs: Sequence[Run]) -> Record:
     spec = registry.workload(cell.workload)
     profile = prepared.options.profile
-    own = tuple(
-        variant
-        for variant in spec.variants[profile]
-        if (variant.mode, variant.batch_size, variant.n_samples, variant.params)
-        == (cell.mode, cell.batch_size, cell.n_samples, cell.params)
-    )
+    own = tuple(variant for variant in spec.variants[profile] if check.size(variant) == check.size(cell))
     return Record(
         method_version=METHOD_VERSIONS[cell.mode],
         cell=cell,

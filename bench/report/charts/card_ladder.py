@@ -7,21 +7,15 @@ import re
 import msgspec
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
 from bench.report.charts.paint.axes import MEASURED, PUBLISHED
 from bench.report.estimates import formula, networks
-from bench.report.estimates.networks import Network
 from bench.report.estimates.rows import Row as Figure
-from bench.report.estimates.rows import of
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.published import cards
-from bench.report.published.cards import Card
-from bench.report.stats import estimate, quantities, spoken
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
 from bench.report.tables.table import Cellv, Draft, TableScope
 from bench.schema import Record
@@ -45,20 +39,20 @@ DRAWN = frozenset(
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A card: samples a second that the formula gives for a network, or why none, and what others measured."""
 
-    card: Card
+    card: cards.Card
     answer: formula.Estimate
-    rate: Estimate | None
+    rate: estimate.Estimate | None
     figures: tuple[Figure, ...]
 
 
-def label(card: Card) -> str:
+def label(card: cards.Card) -> str:
     """The card's name without its maker's brands, and its memory."""
     name = re.sub("^(GeForce|Tesla|Radeon) | Blackwell$", "", card.name)
     memory = fmt.bytes_(card.memory) if card.memory else ""
     return name if memory in name else f"{name}, {memory}"
 
 
-def _network(evidence: Evidence, workload: str) -> Network | None:
+def _network(evidence: Evidence, workload: str) -> networks.Network | None:
     """The network that a workload trains first."""
     spec = evidence.workloads.get(workload)
     every = [v for v in spec.variants.get("reference", ()) if v.headline and v.mode == "train"] if spec else []
@@ -72,25 +66,17 @@ def _rows(evidence: Evidence, workload: str) -> list[Row]:
         return []
     named = cards.often_named()
     cases = [formula.case_of(network, card, BATCH) for card in named]
-    twin, found = networks.twin(network), []
+    found = []
     for card, case, answer in zip(named, cases, formula.estimates(cases), strict=True):
-        figures = [
-            figure
-            for figure in (of(twin.id, card.name) if twin else ())
-            if figure.seconds is not None and not figure.left_out and figure.input_from != "pictures"
-            # In the arithmetic that the estimate is of, so that the two can be compared.
-            and formula.peak(formula.case_of_row(figure, network, card)) == formula.peak(case)
-            and figure.precision not in formula.HALF
-        ]  # fmt: skip
         rate = None
         if answer.kind != "refused":
             samples = estimate.single(BATCH, "samples_per_s", 0)
             rate = estimate.over(samples, marks.times_step(answer), "samples_per_s")
-        found.append(Row(card=card, answer=answer, rate=rate, figures=tuple(figures)))
+        found.append(Row(card=card, answer=answer, rate=rate, figures=formula.published(case)))
     return sorted(found, key=lambda row: -(row.rate.value if row.rate else 0.0))
 
 
-def _cpu(scope: Scope, workload: str) -> tuple[Record, Estimate] | None:
+def _cpu(scope: chart.Scope, workload: str) -> tuple[Record, estimate.Estimate] | None:
     record = scope.evidence.view(scope.session).best(Pick(workload, "train", "cpu")) if scope.session else None
     rate = None if record is None else quantities.throughput(record)
     return None if record is None or rate is None else (record, rate)
@@ -129,13 +115,11 @@ def card_ladder_table(scope: TableScope) -> Draft:
 def _guessed(row: Row, noun: str) -> Cellv:
     if row.rate is None:
         return cells.text(f"no estimate: {row.answer.reason}")
-    return Cellv(
-        text=fmt.between(row.rate, noun), short=spoken.spoken(row.rate, noun), estimate=row.rate, is_estimated=True
-    )
+    return cells.guessed(row.rate, noun)
 
 
 @chart.chart("card-ladder")
-def card_ladder(scope: Scope) -> Picture:
+def card_ladder(scope: chart.Scope) -> chart.Picture:
     """Training speed of a network on the cards that people name most, beside our CPU."""
     workload = scope.workload or WORKLOAD
     every = _rows(scope.evidence, workload)
@@ -145,7 +129,7 @@ def card_ladder(scope: Scope) -> Picture:
     if ours:
         found.append(marks.estimated(scope, "our CPU", MEASURED["cpu"], ours[1], ours[0]))
     noun, title = scope.evidence.noun(workload), scope.title_of(workload)
-    return Picture(
+    return chart.Picture(
         title=_title(rows, ours[1] if ours else None, title),
         description=marks.in_words(f"{noun} a second, training {title}", found, marks.fmt_rate),
         rows=found,
@@ -157,7 +141,7 @@ def card_ladder(scope: Scope) -> Picture:
     )  # fmt: skip
 
 
-def _marks(row: Row) -> list[Mark]:
+def _marks(row: Row) -> list[marks.Mark]:
     if row.rate is None:
         return []
     others = [
@@ -168,7 +152,7 @@ def _marks(row: Row) -> list[Mark]:
     return [marks.guessed(label(row.card), "", row.rate, ""), *others]
 
 
-def _title(rows: list[Row], cpu: Estimate | None, network: str) -> str:
+def _title(rows: list[Row], cpu: estimate.Estimate | None, network: str) -> str:
     lows = [row.rate.low for row in rows if row.rate]
     if not lows or cpu is None:
         return f"How fast graphics cards train {network}"

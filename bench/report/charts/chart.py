@@ -14,10 +14,6 @@ from bench.report.tables.table import TableScope
 from bench.schema import DEVICES, Backend, Device
 
 
-class ChartError(LookupError):
-    """A chart that does not exist; the message names near ones."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
     """A published speed-up to draw beside ours: whose workload, how large, of what, and who published it."""

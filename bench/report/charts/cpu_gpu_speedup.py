@@ -11,14 +11,12 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED, OURS
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING, NOTHING
 from bench.report.tables.table import MACHINE, MODES, NO_GPU, PRECISIONS, Cellv, Draft, TableScope
 from bench.schema import Mode, Record
 
@@ -66,9 +64,9 @@ def _ratios(scope: TableScope, session: SessionResults, workload: str, mode: Mod
     """Ratios of the two devices: the best of each, then one for each precision of the GPU; no pair twice."""
     evidence = scope.evidence
     is_model = evidence.workloads[workload].kind == "model"
-    every = [(OURS[0], evidence.view(session).best_contrast(Pick(workload, mode)))] if is_model else []
+    every = [(axes.OURS[0], evidence.view(session).best_contrast(Pick(workload, mode)))] if is_model else []
     for precision in PRECISIONS:
-        series = OURS[1] if precision == PRECISIONS[0] else ""
+        series = axes.OURS[1] if precision == PRECISIONS[0] else ""
         every.append((series, evidence.view(session).contrast(Pick(workload, mode, precision=precision))))
     found: dict[tuple[str, str], tuple[str, Contrast]] = {}
     for series, one in every:
@@ -90,10 +88,10 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
             rows.append((*start, *_guessed(scope, row.guess)))
         elif row.cpu is not None:
             speed = cells.or_failed(scope, row.cpu, quantities.throughput)
-            no_gpu = MISSING if row.session.machine.gpus else NO_GPU
+            no_gpu = cells.MISSING if row.session.machine.gpus else NO_GPU
             missing = no_gpu if row.failure is None else cells.failed(scope, row.failure)
             cores = cells.text(scope.evidence.view(row.session).cpu_text(row.cpu))
-            rows.append((*start, NOTHING, cores, speed, missing, NOTHING))
+            rows.append((*start, cells.NOTHING, cores, speed, missing, cells.NOTHING))
     columns = ("workload", "mode", "batch and precision", "CPU and cores", "on the CPU", "on the GPU", "GPU over CPU")
     return Draft(
         caption="How many times faster the GPU is than the CPU of the same session (above 1x: the GPU): each at its "
@@ -106,7 +104,7 @@ def cpu_gpu_speedup_table(scope: TableScope) -> Draft:
 def _guessed(scope: TableScope, guess: estimated.Pair) -> tuple[Cellv, ...]:
     """Settings, CPU, the CPU's measured speed, the card's range and the ratio's."""
     return (
-        cells.text(f"batch {guess.record.cell.batch_size} on both"),
+        cells.text(guess.batches),
         cells.text(scope.evidence.view(guess.session).cpu_text(guess.record)),
         *cells.estimated_sides(scope, guess),
     )
@@ -134,7 +132,7 @@ def cpu_gpu_speedup(scope: Scope) -> Picture:
         rows=found,
         note=_note(scope, found),
         paint=lambda narrow: forest.forest(
-            [_short(mark) if narrow or mark["series"] == OURS[1] else mark for mark in found],
+            [_short(mark) if narrow or mark["series"] == axes.OURS[1] else mark for mark in found],
             "times the CPU's speed (log scale; right of 1 the GPU is faster)",
             narrow=narrow,
             rule_at=1.0,
@@ -188,6 +186,6 @@ def _ours(scope: Scope) -> dict[str, list[Mark]]:
             refs = scope.evidence.refs(row.guess.record)
             found[row.workload][said] = marks.guessed(title, axes.ESTIMATED, ratio, said, refs)
     return {
-        workload: [*by_arms.values()] or [marks.absent(scope.title_of(workload), OURS[0], NOT_MEASURED)]
+        workload: [*by_arms.values()] or [marks.absent(scope.title_of(workload), axes.OURS[0], fmt.NOT_MEASURED)]
         for workload, by_arms in found.items()
     }

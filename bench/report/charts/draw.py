@@ -7,7 +7,6 @@ drawing is right in both colour schemes. Every drawing comes twice, for a desk a
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 from altair.utils import schemapi
 
 from bench.records.store import SessionResults
-from bench.report.charts.chart import CHARTS, Chart, ChartError, Drawing, Other, Picture, Scope
-from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX, Layers
+from bench.report.charts.chart import CHARTS, Chart, Drawing, Other, Picture, Scope
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX, Layers, with_values
 from bench.report.evidence.evidence import Evidence
 from bench.report.stats import format as fmt
+from bench.workloads import registry
 
 
 def draw(
@@ -33,7 +32,7 @@ def draw(
     """One chart of a session, by default of the one that ``picture`` chooses.
 
     Raises:
-        ChartError: no such chart.
+        UnknownNameError: no such chart.
     """
     drawn, made = picture(chart_id, evidence, workload=workload, session=session, others=others)
     is_yours = drawn is not None and drawn.is_local
@@ -69,11 +68,10 @@ def picture(
     published one that would be drawn without it; else it stands in the table beside the chart.
 
     Raises:
-        ChartError: no such chart.
+        UnknownNameError: no such chart.
     """
     if chart_id not in CHARTS:
-        near = difflib.get_close_matches(chart_id, CHARTS, n=2) or sorted(CHARTS)
-        raise ChartError(f"no chart {chart_id!r}; near ones: {', '.join(near)}")
+        raise registry.unknown("chart", chart_id, list(CHARTS))
     chart = CHARTS[chart_id]
     scope = Scope(evidence=evidence, session=session, workload=workload, others=tuple(others))
     if session is not None:
@@ -104,7 +102,7 @@ def _n_marks(made: Picture) -> int:
 
 def _finished(drawing: Layers, width: int) -> dict[str, Any]:
     """The specification with the site's type and colours, exactly as wide as asked for."""
-    spec = {"config": {}} | axes.with_values(drawing)
+    spec = {"config": {}} | with_values(drawing)
     spec |= {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}
     VALUES.clear()
     soft, ink, grid = COLOURS["ink-soft"], COLOURS["ink"], COLOURS["grid"]

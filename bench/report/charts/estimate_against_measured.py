@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 import statistics
+from functools import cache
 
 import msgspec
 
+from bench import grouped
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, scatter
-from bench.report.charts.paint.axes import COLOURS, Layers
 from bench.report.estimates import fit, formula
 from bench.report.estimates import rows as published
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
-from bench.report.tables.table import Cellv, Draft, TableScope
 
 SERIES = {
-    "measured by others": (COLOURS["published"], "circle", [1, 0]),
-    "by others, no estimate": (COLOURS["missing"], "circle", [1, 0]),
-    "estimated range": (COLOURS["estimated"], axes.BAR, [1, 0]),
+    "measured by others": (axes.COLOURS["published"], "circle", [1, 0]),
+    "by others, no estimate": (axes.COLOURS["missing"], "circle", [1, 0]),
+    "estimated range": (axes.COLOURS["estimated"], axes.BAR, [1, 0]),
 }
 
 
@@ -44,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_answered and self.answer.low <= self.measured <= self.answer.high
 
 
+@cache  # all of it is published
 def _rows() -> list[Row]:
     some = fit.points(published.measured())
     every = zip(some.cases, some.log_seconds.tolist(), formula.estimates(some.cases), strict=True)
@@ -54,13 +53,10 @@ def _rows() -> list[Row]:
 
 
 @table.table("estimate-against-measured")
-def estimate_against_measured_table(scope: TableScope) -> Draft:
+def estimate_against_measured_table(scope: table.TableScope) -> table.Draft:
     """By card how many published steps the formula was asked for, and how many lie in its range."""
-    by_card: dict[str, list[Row]] = {}
-    for row in _rows():
-        by_card.setdefault(row.card, []).append(row)
     lines = []
-    for card, same in sorted(by_card.items(), key=lambda item: -len(item[1])):
+    for card, same in sorted(grouped(_rows(), lambda row: row.card).items(), key=lambda item: -len(item[1])):
         answered = [row for row in same if row.is_answered]
         off = statistics.median(row.measured / row.answer.seconds for row in same)
         lines.append((
@@ -68,9 +64,9 @@ def estimate_against_measured_table(scope: TableScope) -> Draft:
             cells.text(fmt.count(len(same))),
             cells.text(fmt.count(len(answered))),
             cells.text(fmt.count(sum(row.is_inside for row in answered))),
-            Cellv(text=fmt.ratio(off), is_published=True),
+            table.Cellv(text=fmt.ratio(off), is_published=True),
         ))  # fmt: skip
-    return Draft(
+    return table.Draft(
         caption="Published training steps that the formula was fitted to, by card. The others have no estimate, "
         "because starting the work decides and nobody published how long that takes outside TensorFlow.",
         columns=("card", "steps", "with an estimate", "inside its range", "measured over estimated, median"),
@@ -79,20 +75,20 @@ def estimate_against_measured_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("estimate-against-measured")
-def estimate_against_measured(scope: Scope) -> Picture:
+def estimate_against_measured(scope: chart.Scope) -> chart.Picture:
     """Seconds of a step, estimated and measured, of every published row of the fit."""
     rows = _rows()
     answered = [row for row in rows if row.is_answered]
     n_inside = sum(row.is_inside for row in answered)
     title = f"The estimated range holds {fmt.count(n_inside)} of {fmt.count(len(answered))} published measurements"
-    found: list[Mark] = [
+    found: list[marks.Mark] = [
         marks.absent(row.card, axes.PUBLISHED, "")
         | {"kind": "published", "note": None, "x": row.answer.seconds, "value": row.measured, "inside": row.is_inside}
         | {"answered": row.is_answered}
         for row in rows
     ]
     range_ = formula.constants().ranges["nvidia"]
-    return Picture(
+    return chart.Picture(
         title=title,
         description=f"{title}. {fmt.count(len(rows) - len(answered))} more have no estimate.",
         rows=found,
@@ -103,11 +99,9 @@ def estimate_against_measured(scope: Scope) -> Picture:
     )
 
 
-def _paint(found: list[Mark], range_: formula.Range, *, narrow: bool) -> Layers:
+def _paint(found: list[marks.Mark], range_: formula.Range, *, narrow: bool) -> axes.Layers:
     """A dot for every step over the range and the line where both are equal."""
-    ends = axes.domain(
-        [{"value": mark[key], "low": None, "high": None} for mark in found for key in ("x", "value")], log=True
-    )
+    ends = axes.domain([{"value": mark[key], "low": None, "high": None} for mark in found for key in ("x", "value")])
     x = scatter.Axis("estimated seconds of a step (log scale)", ends, axes.DECADES)
     y = scatter.Axis("measured seconds of a step (log scale)", ends, axes.DECADES)
     inside = scatter.Band(range_.low, range_.high, "estimated", "", (ends[0], ends[0]))

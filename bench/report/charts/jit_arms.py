@@ -7,17 +7,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import MISSING, NOTHING
-from bench.report.tables.select import Arm
 from bench.report.tables.table import MACHINE, MODES, Draft, TableScope
 from bench.schema import Mode, Record
 
@@ -27,10 +21,10 @@ ORDER_WORDS = {"faster": "faster", "slower": "slower", "overlaps": "no differenc
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """An arm without and with a compiler: the record of each, or the one that says why there is none, and the gain."""
 
-    arm: Arm
+    arm: select.Arm
     off: Record | None
     on: Record | None
-    gain: Estimate | None  # the speed with over the speed without
+    gain: estimate.Estimate | None  # the speed with over the speed without
 
 
 def _rows(scope: TableScope, *, modes: Sequence[Mode] = MODES) -> Iterator[Row]:
@@ -53,9 +47,9 @@ def jit_arms_table(scope: TableScope) -> Draft:
         rows.append((
             *cells.arm(scope, row.arm),
             *(cells.or_failed(scope, record, quantities.throughput) for record in (row.off, row.on)),
-            MISSING if row.gain is None else cells.estimate(scope, row.gain, row.on, row.off),
+            cells.MISSING if row.gain is None else cells.estimate(scope, row.gain, row.on, row.off),
             cells.text("" if row.gain is None else ORDER_WORDS[estimate.side(row.gain)]),
-            *(NOTHING if r is None else cells.estimate(scope, quantities.first_step(r), r) for r in measured),
+            *(cells.NOTHING if r is None else cells.estimate(scope, quantities.first_step(r), r) for r in measured),
         ))  # fmt: skip
     return Draft(
         caption="Steady speed without and with a compiler (jit), and what the first step takes in each case.",
@@ -68,25 +62,29 @@ def jit_arms_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("jit-arms")
-def jit_arms(scope: Scope) -> Picture:
+def jit_arms(scope: chart.Scope) -> chart.Picture:
     """Training speed with XLA or another compiler over the speed without, by workload and backend."""
     known = {row.arm.key: row for row in _rows(scope.of_table, modes=("train",))}
-    found = []
+    found, counted = [], []
     for backend, label, series, row in marks.every_arm(scope, known):
         if backend == "jax":
             continue  # without its compiler JAX interprets operation by operation, which nobody trains with
         if row is None or row.gain is None or row.on is None or row.off is None:
-            found.append(marks.absent(label, series, NOT_MEASURED))
+            found.append(marks.absent(label, series, fmt.NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, row.gain, row.on, row.off))
+            if not (scope.evidence.flags(row.on) or scope.evidence.flags(row.off)):
+                counted.append(found[-1])
+    n_busy = sum(mark["value"] is not None for mark in found) - len(counted)
     found = marks.drawn(found)
-    sides = [ORDER_WORDS[_side(mark)] for mark in found if mark["value"] is not None]
+    sides = [ORDER_WORDS[_side(mark)] for mark in counted]
     n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
-    return Picture(
+    return chart.Picture(
         title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks faster and {n_slower or 'none'} slower"
         if sides
         else "What compiling changes",
-        note="Training with jit_compile=True against without; compiling itself is left out.",
+        note="Training with jit_compile=True against without; compiling itself is left out."
+        + (f" {n_busy} on a busy machine: drawn, not counted." if n_busy else ""),
         description=marks.in_words(
             f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio
         ),
@@ -98,5 +96,5 @@ def jit_arms(scope: Scope) -> Picture:
     )  # fmt: skip
 
 
-def _side(mark: Mark) -> str:
+def _side(mark: marks.Mark) -> str:
     return "faster" if mark["low"] > 1 else "slower" if mark["high"] < 1 else "overlaps"

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, curves
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
-from bench.report.tables.table import MACHINE, Draft, TableScope
 
 
 @table.table("job-by-steps")
-def job_by_steps_table(scope: TableScope) -> Draft:
+def job_by_steps_table(scope: table.TableScope) -> table.Draft:
     """Time from starting Python to the end of a number of training steps: start-up, first step, steady steps."""
     rows = []
     for arm in select.arms(scope, modes=("train",)):
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured
         if record is None:
-            times = [cells.failed(scope, arm.record), *[NOTHING] * (len(quantities.JOB_STEPS) - 1)]
+            times = [cells.failed(scope, arm.record), *[cells.NOTHING] * (len(quantities.JOB_STEPS) - 1)]
         else:
             times = [cells.estimate(scope, quantities.projected_time(record, n), record) for n in quantities.JOB_STEPS]
         rows.append((machine, workload, words, *times))
     steps = (f"{fmt.count(n)} step{'s' if n > 1 else ''}" for n in quantities.JOB_STEPS)
-    return Draft(
+    return table.Draft(
         caption="Seconds from starting Python to the end of so many training steps, without evaluation (lower is "
         "better): import, device, data, model, first step, and the steady step for each of the others.",
-        columns=(MACHINE, "workload", "backend", *steps),
+        columns=(table.MACHINE, "workload", "backend", *steps),
         rows=rows,
     )
 
 
 @chart.chart("job-by-steps", about_gpu=True, of_workload=lambda scope: bool(scope.models()), place=2)
-def job_by_steps(scope: Scope) -> Picture:
+def job_by_steps(scope: chart.Scope) -> chart.Picture:
     """Seconds from starting Python to the end of a number of training steps, by backend and device."""
     workload = scope.workload or marks.most_batches(scope)
     found = []
@@ -48,7 +44,7 @@ def job_by_steps(scope: Scope) -> Picture:
             if time is not None:
                 found.append(marks.estimated(scope, scope.title_of(workload), series, time, record) | {"x": n})
     title = scope.title_of(workload) if workload else "training"
-    return Picture(
+    return chart.Picture(
         title=f"{_finding(found)}: {title}",
         description=marks.in_words(f"Seconds from start to last step, {title}{scope.place()}", found, fmt.seconds),
         rows=found,
@@ -63,7 +59,7 @@ def job_by_steps(scope: Scope) -> Picture:
     )
 
 
-def _finding(found: list[Mark]) -> str:
+def _finding(found: list[marks.Mark]) -> str:
     """From how many steps on the GPU is ahead; without one, up to how many starting takes longer than training."""
     least: dict[str, dict[int, float]] = {}
     for mark in found:

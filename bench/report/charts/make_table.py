@@ -6,14 +6,14 @@ named in a column. What was not measured says so; what failed shows its status a
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import TypeVar
 
 from bench.records.store import SessionResults
 from bench.report import tables  # noqa: F401  registers those that stand alone; this room registers its own
 from bench.report.evidence.evidence import Evidence
-from bench.report.tables.table import MACHINE, TABLES, Table, TableError, TableScope
+from bench.report.tables.table import MACHINE, TABLES, Table, TableScope
+from bench.workloads import registry
 
 T = TypeVar("T")
 
@@ -38,11 +38,10 @@ def make(
     drawn from.
 
     Raises:
-        TableError: no such table.
+        UnknownNameError: no such table.
     """
     if table_id not in TABLES:
-        near = difflib.get_close_matches(table_id, TABLES, n=2) or sorted(TABLES)
-        raise TableError(f"unknown table {table_id!r}; did you mean {' or '.join(map(repr, near))}?")
+        raise registry.unknown("table", table_id, list(TABLES))
     shown = evidence.shown if session is None else (session,)
     scope = TableScope(
         evidence=evidence,

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from bench.report.charts.chart import Other, Scope
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import EVERY, NOT_MEASURED
 from bench.report.estimates import formula
 from bench.report.evidence.cells import CellRef, is_headline
 from bench.report.evidence.view import Pick
@@ -129,14 +128,14 @@ def drawn(found: list[Mark], *, rising: bool = False) -> list[Mark]:
     A failure stands in the place of its mark; what nobody measured yet is left out. Where that leaves nothing, one
     mark says so.
     """
-    kept = [mark for mark in found if mark["value"] is not None or mark["note"] != NOT_MEASURED]
+    kept = [mark for mark in found if mark["value"] is not None or mark["note"] != fmt.NOT_MEASURED]
     best: dict[str, float] = {}
     for mark in kept:
         if mark["value"] is not None and mark.get("kind") != "published":
             value = mark["value"] if rising else -mark["value"]
             best[mark["row"]] = min(best.get(mark["row"], math.inf), value)
     kept.sort(key=lambda mark: best.get(mark["row"], math.inf))
-    return kept or [mark | {"series": EVERY} for mark in found[:1]]
+    return kept or [mark | {"series": axes.EVERY} for mark in found[:1]]
 
 
 def of_all(n: int, total: int) -> str:
@@ -147,7 +146,7 @@ def of_all(n: int, total: int) -> str:
 def why(record: Record | None) -> str:
     """Why a cell has no value, in words."""
     if record is None or record.status == "ok":
-        return NOT_MEASURED
+        return fmt.NOT_MEASURED
     return fmt.status(record.status, " ".join(record.reason.split()))
 
 
@@ -211,7 +210,7 @@ def in_words(what: str, rows: Sequence[Mark], spell: Callable[[float], str]) -> 
     drawn = [row for row in rows if row["value"] is not None]
     missing = sum(1 for row in rows if row["value"] is None)
     if not drawn:
-        return f"{what}: {NOT_MEASURED}."
+        return f"{what}: {fmt.NOT_MEASURED}."
     low, high = min(drawn, key=lambda r: r["value"]), max(drawn, key=lambda r: r["value"])
     text = f"{what}: from {spell(low['value'])} ({_which(low)}) to {spell(high['value'])} ({_which(high)})."
     return f"{text} {missing} of {len(rows)} results are missing." if missing else text

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import curves
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -53,13 +51,13 @@ def matmul_rate_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("matmul-rate", about_gpu=True, of_workload=lambda scope: WORKLOAD in scope.workloads)
-def matmul_rate(scope: Scope) -> Picture:
+def matmul_rate(scope: chart.Scope) -> chart.Picture:
     """Operations per second of a square matrix product, by size."""
     records = [record for same in _rows(scope.of_table) for record in same if marks.is_drawn(record)]
     found = marks.curve(scope, records, _size, quantities.flop_rate)
     for mark in found:
         mark |= {key: mark[key] and mark[key] / 1e12 for key in ("value", "low", "high")}
-    return Picture(
+    return chart.Picture(
         title=_title(found),
         description=marks.in_words(
             f"Floating-point operations per second of a matrix product, by number of rows{scope.place()}",
@@ -81,7 +79,7 @@ def matmul_rate(scope: Scope) -> Picture:
 NEAR_BEST = 0.8
 
 
-def _title(found: list[Mark]) -> str:
+def _title(found: list[marks.Mark]) -> str:
     """How far the GPU is ahead at the largest size, in the same arithmetic; without one, where the CPU is best."""
     best: dict[str, dict[int, float]] = {}
     for mark in found:

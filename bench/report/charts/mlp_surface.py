@@ -6,10 +6,7 @@ import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import surface
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -75,12 +72,12 @@ def mlp_surface_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("mlp-surface", about_gpu=True, of_workload=lambda scope: WORKLOAD in scope.workloads, place=6)
-def mlp_surface(scope: Scope) -> Picture:
+def mlp_surface(scope: chart.Scope) -> chart.Picture:
     """Width by batch: rows per second of the CPU, or how many times faster the GPU is."""
     cells = _surface_cells(scope)
     compares = scope.has_gpu()
     quantity = "GPU speed over CPU speed" if compares else "Rows per second on the CPU"
-    return Picture(
+    return chart.Picture(
         title=_title(cells, compares=compares),
         note=f"{quantity}: a dense net, by the width of its layers and the batch size.",
         description=marks.in_words(
@@ -93,7 +90,7 @@ def mlp_surface(scope: Scope) -> Picture:
     )
 
 
-def _title(cells: list[Mark], *, compares: bool) -> str:
+def _title(cells: list[marks.Mark], *, compares: bool) -> str:
     """In how many cells the GPU is ahead; without one, what the largest batch gains at the ends of the widths."""
     known = sorted((cell for cell in cells if cell["value"] is not None), key=lambda c: (c["width"], c["batch"]))
     if not known:
@@ -108,7 +105,7 @@ def _title(cells: list[Mark], *, compares: bool) -> str:
     return f"Larger batches make the narrowest net up to {said[0]} as fast, the widest {said[1]}"
 
 
-def _surface_cells(scope: Scope) -> list[Mark]:
+def _surface_cells(scope: chart.Scope) -> list[marks.Mark]:
     found = []
     for row in _rows(scope.of_table):
         if not scope.has_gpu():
@@ -116,7 +113,7 @@ def _surface_cells(scope: Scope) -> list[Mark]:
         elif row.cpu is None:
             continue  # made for a GPU, too large to wait for on a CPU
         elif row.gpu is None or row.gain is None:
-            mark = marks.absent("", "", NOT_MEASURED)
+            mark = marks.absent("", "", fmt.NOT_MEASURED)
         else:
             mark = marks.estimated(scope, "", "", row.gain, row.gpu, row.cpu)
         of_cell = {key: mark[key] for key in ("value", "low", "high", "note", "cells")}

@@ -10,17 +10,12 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import beside
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import comparisons
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING
-from bench.report.tables.table import Draft, TableScope
 from bench.schema import DEVICES, Device, Mode
 
 
@@ -41,24 +36,24 @@ def _rows(evidence: Evidence) -> Iterator[Row]:
 
 
 @table.table("ours-and-theirs")
-def ours_and_theirs_table(scope: TableScope) -> Draft:
+def ours_and_theirs_table(scope: table.TableScope) -> table.Draft:
     """How fast each network is beside ResNet-50 in our records; the page sets published ratios beside it."""
     rows = [
         (
             cells.text(scope.evidence.title(row.network)),
             cells.text(fmt.MODE_NAMES[row.mode]),
             cells.text(fmt.device(row.device)),
-            MISSING if row.ours is None else cells.estimate(scope, row.ours.ratio, *row.ours.records),
+            cells.MISSING if row.ours is None else cells.estimate(scope, row.ours.ratio, *row.ours.records),
         )
         for row in _rows(scope.evidence)
         if row.network in scope.workloads
     ]
     caption = "Speed of a network over that of ResNet-50 on the same machine, fastest backend of each."
-    return Draft(caption=caption, columns=("network", "mode", "device", "times ResNet-50, ours"), rows=rows)
+    return table.Draft(caption=caption, columns=("network", "mode", "device", "times ResNet-50, ours"), rows=rows)
 
 
 @chart.chart("ours-and-theirs")
-def ours_and_theirs(scope: Scope) -> Picture:
+def ours_and_theirs(scope: chart.Scope) -> chart.Picture:
     """How fast each network is beside ResNet-50 on the same machine, by us and by others."""
     found = []
     every = list(_rows(scope.evidence))
@@ -70,11 +65,11 @@ def ours_and_theirs(scope: Scope) -> Picture:
             series = axes.series(cell.device, cell.backend)
             found.append(marks.estimated(scope, label, series, mine.ratio, *mine.records))
         if not ours:
-            found.append(marks.absent(label, "measured here", NOT_MEASURED))
+            found.append(marks.absent(label, "measured here", fmt.NOT_MEASURED))
         others = [other for other in scope.others if other.workload == f"{network} {mode}"]
         found += [marks.published(label, number, other) for number, other in enumerate(others, 1)]
     found = marks.drawn(found)
-    return Picture(
+    return chart.Picture(
         title=_title(found),
         note="How many times as fast as ResNet-50 a network is on the same machine.",
         description=marks.in_words("Speed over that of ResNet-50 on the same machine", found, fmt.ratio),
@@ -85,7 +80,7 @@ def ours_and_theirs(scope: Scope) -> Picture:
     )
 
 
-def _title(found: list[Mark]) -> str:
+def _title(found: list[marks.Mark]) -> str:
     """How far the published figures are from the nearest of ours."""
     ours: dict[str, list[float]] = {}
     for mark in found:

@@ -12,12 +12,10 @@ from bench.report.charts import chart, marks
 from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import BACKEND_NAMES, COLOURS, LINE_PX, NOT_MEASURED, TEXT_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, LINE_PX, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
-from bench.report.tables.table import MACHINE, Draft, TableScope
 from bench.schema import DEVICES, PHASES, Device, Phase, Record
 
 # One bar of "where the time goes" is set-up, first step and as many steady steps as make a short training job.
@@ -37,7 +35,7 @@ PHASE_NAMES: dict[Phase, str] = {
 
 
 @table.table("phase-times")
-def phase_times_table(scope: TableScope) -> Draft:
+def phase_times_table(scope: table.TableScope) -> table.Draft:
     """Where the time of one training process goes, phase by phase."""
     rows = []
     first = msgspec.structs.replace(scope, sessions=scope.leading)
@@ -45,13 +43,13 @@ def phase_times_table(scope: TableScope) -> Draft:
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured
         if record is None:
-            phases = [cells.failed(scope, arm.record), *[NOTHING] * (len(PHASES) - 1)]
+            phases = [cells.failed(scope, arm.record), *[cells.NOTHING] * (len(PHASES) - 1)]
         else:
             phases = [cells.estimate(scope, quantities.phase_time(record, phase), record) for phase in PHASES]
         rows.append((machine, workload, words, *phases))
     caption = "Seconds of each phase of a training process (lower is better); the steady steps last as long as asked."
-    columns = (MACHINE, "workload", "backend", *(PHASE_NAMES[phase] for phase in PHASES))
-    return Draft(caption=caption, columns=columns, rows=rows)
+    columns = (table.MACHINE, "workload", "backend", *(PHASE_NAMES[phase] for phase in PHASES))
+    return table.Draft(caption=caption, columns=columns, rows=rows)
 
 
 @chart.chart("phase-times", about_gpu=True, of_workload=lambda scope: bool(scope.models()), place=1)
@@ -66,10 +64,10 @@ def phase_times(scope: Scope) -> Picture:
         for device, backend in itertools.product(devices, backends):
             label = axes.series(device, backend) if scope.workload else scope.title_of(workload)
             found += _phases(scope, known.get((workload, device, backend)), label, device)
-    known_rows = [mark for mark in found if mark["note"] != NOT_MEASURED]
+    known_rows = [mark for mark in found if mark["note"] != fmt.NOT_MEASURED]
     late = {mark["row"]: mark["start"] or 0.0 for mark in known_rows}  # of its last phase, the steps
     found = sorted(known_rows, key=lambda mark: -late[mark["row"]]) or found[:1]
-    of_backend = "" if scope.workload else f", {BACKEND_NAMES[backends[0]]}"
+    of_backend = "" if scope.workload else f", {fmt.backend(backends[0])}"
     return Picture(
         title=_title(found),
         note=f"Where the time of a training of {N_STEADY_STEPS} steps goes{of_backend}, from starting Python.",
@@ -126,7 +124,7 @@ def _phases_in_words(scope: Scope, rows: Sequence[Mark]) -> str:
     shares = {row["row"]: row["start"] for row in rows if row["note"] is None and row["phase"] in STEADY.values()}
     what = f"Share of set-up, first step and {N_STEADY_STEPS} steady training steps{scope.place()}"
     if not shares:
-        return f"{what}: {NOT_MEASURED}."
+        return f"{what}: {fmt.NOT_MEASURED}."
     most, least = max(shares, key=lambda r: shares[r]), min(shares, key=lambda r: shares[r])
     span = f"{shares[least]:.0%} of the time ({least}) to {shares[most]:.0%} ({most})"
     return f"{what}. The steady steps begin after {span}."

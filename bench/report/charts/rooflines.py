@@ -7,16 +7,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence import rooflines
-from bench.report.evidence.rooflines import Band
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import MISSING
-from bench.report.tables.select import Arm
 from bench.report.tables.table import MACHINE, MODES, Draft, TableScope
 from bench.schema import Mode, Record
 
@@ -24,10 +19,10 @@ from bench.schema import Mode, Record
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """An arm whose operations are counted, and the measured ceilings of its device."""
 
-    arm: Arm
+    arm: select.Arm
     record: Record
     best: Record | None  # the fastest matrix product
-    band: Band | None
+    band: rooflines.Band | None
 
 
 def counted(scope: TableScope, *, modes: Sequence[Mode] = MODES) -> Iterator[Row]:
@@ -50,11 +45,11 @@ def roofline_table(scope: TableScope) -> Draft:
         rows.append((
             *cells.arm(scope, row.arm),
             cells.estimate(scope, rooflines.achieved(record), record),
-            MISSING if best is None else cells.estimate(scope, quantities.flop_rate(best), best),
+            cells.MISSING if best is None else cells.estimate(scope, quantities.flop_rate(best), best),
             cells.estimate(scope, part, record, best),
             cells.estimate(scope, rooflines.moved(record), record),
-            MISSING if band is None else cells.estimate(scope, band.rate, band.record),
-            MISSING if band is None else cells.estimate(scope, memory, record, band.record),
+            cells.MISSING if band is None else cells.estimate(scope, band.rate, band.record),
+            cells.MISSING if band is None else cells.estimate(scope, memory, record, band.record),
         ))  # fmt: skip
     return Draft(
         caption="Arithmetic and bytes per second, both counted from the layers, and their shares of the fastest matrix "
@@ -69,20 +64,20 @@ def roofline_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("rooflines", about_gpu=True)
-def roofline_chart(scope: Scope) -> Picture:
+def roofline_chart(scope: chart.Scope) -> chart.Picture:
     """Share of the fastest matrix product's rate that training reaches, by workload and backend."""
     known = {row.arm.key: row for row in counted(scope.of_table, modes=("train",))}
     found = []
     for _, label, series, row in marks.every_arm(scope, known):
         part = None if row is None or row.best is None else rooflines.share(row.record, row.best)
         if row is None or row.best is None or part is None:
-            found.append(marks.absent(label, series, NOT_MEASURED))
+            found.append(marks.absent(label, series, fmt.NOT_MEASURED))
         else:
             found.append(marks.estimated(scope, label, series, part, row.record, row.best))
     found = marks.drawn(found)
     shares = [mark["value"] for mark in found if mark["value"] is not None]
     device = "GPU" if scope.has_gpu() else "CPU"
-    return Picture(
+    return chart.Picture(
         title=f"Training uses {_percent(min(shares))} to {_percent(max(shares))} of what the {device} can compute"
         if shares
         else "How much of the machine training uses",

@@ -8,17 +8,15 @@ from typing import Any
 
 import altair as alt
 
+from bench import grouped
 from bench.report.charts import chart, marks
 from bench.report.charts import rooflines as rooflines_chart
-from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes, curves, labels
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, NOT_MEASURED, TEXT_PX, WIDE_PX, Layers
-from bench.report.charts.paint.labels import Plane
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, TEXT_PX, WIDE_PX, Layers
 from bench.report.evidence import rooflines
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, MODES, Cellv, Draft, TableScope
 from bench.schema import DEVICES
 
@@ -35,11 +33,11 @@ def roof_table(scope: TableScope) -> Draft:
         rests = () if roof is None or band is None else (record, band.record if roof.is_memory else best)
         rows.append((
             *cells.arm(scope, row.arm),
-            MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
+            cells.MISSING if steep is None else Cellv(text=fmt.number(steep), cells=scope.evidence.refs(record)),
             cells.estimate(scope, rooflines.achieved(record), record),
-            MISSING if roof is None else cells.estimate(scope, roof.rate, *rests),
+            cells.MISSING if roof is None else cells.estimate(scope, roof.rate, *rests),
             cells.text("" if roof is None else "memory" if roof.is_memory else "arithmetic"),
-            MISSING if part is None else cells.estimate(scope, part, *rests),
+            cells.MISSING if part is None else cells.estimate(scope, part, *rests),
         ))  # fmt: skip
     return Draft(
         caption="Operations for each byte that must be moved, counted from the layers; the rate that the measured "
@@ -55,7 +53,7 @@ def roof_table(scope: TableScope) -> Draft:
 @chart.chart(
     "roofs", about_gpu=True, of_workload=lambda scope: any(True for _ in rooflines_chart.counted(scope)), place=4
 )
-def roofs(scope: Scope) -> Picture:
+def roofs(scope: chart.Scope) -> chart.Picture:
     """Arithmetic achieved against operations per byte, below the measured ceilings of arithmetic and of memory.
 
     All workloads in training; of one workload inference, too.
@@ -78,7 +76,7 @@ def roofs(scope: Scope) -> Picture:
             mark = marks.estimated(scope, label, axes.series(arm.device, arm.backend), rate, row.record)
             found.append(mark | {"x": steep, "short": short})
     name = scope.title_of(scope.workload) if scope.workload else "training"
-    return Picture(
+    return chart.Picture(
         title=_title(found, lines, name),
         note="Below the slope memory is the limit, below the level line arithmetic. Nearer to a line is better.",
         description=_roofs_in_words(
@@ -120,19 +118,17 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     across = [row["x"] for row in rows] + corners or [1.0, 100.0]
     up = [row[key] for row in rows for key in ("low", "high")] + [line["flat"] for line in lines] or [1.0, 100.0]
     x_domain, y_domain = (min(across) / 2, max(across) * 2), (min(up) / 2, max(up) * 2)
-    plane = Plane(x_domain, y_domain, ((NARROW_PX if narrow else WIDE_PX) - 66, height))
+    plane = labels.Plane(x_domain, y_domain, ((NARROW_PX if narrow else WIDE_PX) - 66, height))
     styles = axes.styles(rows)
     known: Sequence[Mapping[str, Any]] = rows or [{"value": None}]
     x = alt.X(
         "x:Q",
         title=axes.axis_title("operations per byte that must be moved (log scale)", narrow),
-        scale=axes.scale(x_domain, True),
-        axis=axes.axis(x_domain, True, narrow, known),
+        scale=axes.scale(x_domain),
+        axis=axes.axis(x_domain, narrow, known),
     )
-    y_title, y_axis = axes.axis_title(FLOP_TITLE, narrow), axes.axis(y_domain, True, narrow, known)
-    y, low = (
-        alt.Y(f"{name}:Q", title=y_title, scale=axes.scale(y_domain, True), axis=y_axis) for name in ("value", "low")
-    )
+    y_title, y_axis = axes.axis_title(FLOP_TITLE, narrow), axes.axis(y_domain, narrow, known)
+    y, low = (alt.Y(f"{name}:Q", title=y_title, scale=axes.scale(y_domain), axis=y_axis) for name in ("value", "low"))
     colour, shape = axes.colour_and_shape(styles, narrow=narrow)
     layers: list[alt.Chart] = []
     for line in lines:
@@ -149,9 +145,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
             plane.take(row["x"], row["low"] * (row["high"] / row["low"]) ** (k / 8), 4)
     # Points of one network are above each other on both devices; one name is enough.
     named = rows[-1]["series"].rpartition(", ")[2] if rows else ""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["short" if narrow else "row"], row["series"].rpartition(", ")[2]), []).append(row)
+    groups = grouped(rows, lambda row: (row["short" if narrow else "row"], row["series"].rpartition(", ")[2]))
     joined = [
         {"x": row["x"], "value": row["value"], "group": " ".join(key)} for key, same in groups.items() for row in same
     ]
@@ -170,7 +164,7 @@ def _roofs(rows: list[dict[str, Any]], lines: list[dict[str, Any]], *, narrow: b
     layers.append(
         names.mark_text(fontSize=TEXT_PX[narrow], color=COLOURS["ink"]).encode(x=x, y=y, text=alt.Text("text:N"))
     )
-    layers += curves.notes([] if rows else [NOT_MEASURED], narrow=narrow)
+    layers += curves.notes([] if rows else [fmt.NOT_MEASURED], narrow=narrow)
     return axes.layered(*layers, height=height)
 
 

@@ -8,16 +8,13 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, scatter
 from bench.report.charts.paint.axes import COLOURS, ESTIMATED, MEASURED, Layers
 from bench.report.estimates import bands, pairs, words
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
-from bench.report.stats import estimate, quantities, spoken
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
 from bench.report.tables.table import Cellv, Draft, TableScope
 from bench.schema import Record
@@ -39,8 +36,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     batch: float
     cpu: str
     card: str
-    cpu_time: Estimate
-    speedup: Estimate
+    cpu_time: estimate.Estimate
+    speedup: estimate.Estimate
     source: str = ""  # of a published pair
     records: tuple[Record, ...] = ()
 
@@ -50,7 +47,7 @@ def _rows(scope: TableScope) -> Iterator[Row]:
     for pair in pairs.pairs():
         yield Row(
             series=FAMILIES.get(pair.network.family, ("published: other", ""))[0],
-            network=pair.network.title,
+            network=pair.network.said,
             batch=pair.batch,
             cpu=pair.cpu,
             card=pair.card,
@@ -75,7 +72,7 @@ def _ours(scope: TableScope, workload: str) -> list[Row]:
                     records=(both.gpu, both.cpu))
             )  # fmt: skip
     for session in () if found else scope.leading:
-        guess = estimated.pair(scope.evidence, workload, only=session)
+        guess = estimated.pair(scope.evidence, workload, least_batch=0, only=session)
         step = None if guess is None else quantities.step_time(guess.record)
         if guess is not None and step is not None:
             found.append(
@@ -109,16 +106,16 @@ def same_script_pairs_table(scope: TableScope) -> Draft:
     )
 
 
-def _cell(scope: TableScope, row: Row, value: Estimate) -> Cellv:
+def _cell(scope: TableScope, row: Row, value: estimate.Estimate) -> Cellv:
     if row.source:
         return Cellv(text=fmt.estimate(value), estimate=value, is_published=True)
     if row.series == ESTIMATED and value is row.speedup:
-        return Cellv(text=fmt.between(value), short=spoken.spoken(value), estimate=value, is_estimated=True)
+        return cells.guessed(value)
     return cells.estimate(scope, value, *row.records)
 
 
 @chart.chart("same-script-pairs", about_gpu=True)
-def same_script_pairs(scope: Scope) -> Picture:
+def same_script_pairs(scope: chart.Scope) -> chart.Picture:
     """How many times as fast the GPU was, by what a step took the CPU."""
     rows = list(_rows(scope.of_table))
     found = [_mark(scope, row) for row in rows]
@@ -129,7 +126,7 @@ def same_script_pairs(scope: Scope) -> Picture:
     title = f"No GPU was faster where the CPU needed less than {math.floor(gains_from * 1e4) / 10:g} ms a step"
     if not n_small:
         title = "How many times as fast a GPU was, by what a step takes the CPU"
-    return Picture(
+    return chart.Picture(
         title=title,
         description=f"{title}: {n_small} of {len(seen)} trainings on both devices. The largest gain was "
         f"{fmt.ratio(max(row.speedup.value for row in seen))}.",
@@ -145,7 +142,7 @@ def _span(floor: bands.Band) -> str:
     return words.span(floor.low, floor.high)
 
 
-def _mark(scope: Scope, row: Row) -> Mark:
+def _mark(scope: chart.Scope, row: Row) -> marks.Mark:
     refs = scope.evidence.refs(*row.records)
     mark = marks.absent(row.network, row.series, "") | {"note": None, "x": row.cpu_time.value, "cells": refs}
     value = row.speedup
@@ -154,14 +151,14 @@ def _mark(scope: Scope, row: Row) -> Mark:
     return mark | ({"kind": kind} if kind else {})
 
 
-def _paint(found: list[Mark], floor: bands.Band, *, narrow: bool) -> Layers:
+def _paint(found: list[marks.Mark], floor: bands.Band, *, narrow: bool) -> Layers:
     """The pairs over the band of the shortest steps and the rule at one."""
     x = scatter.Axis(
         "what a step takes the CPU (log scale)",
-        axes.domain([{"value": m["x"], "low": None, "high": None} for m in found], log=True),
+        axes.domain([{"value": m["x"], "low": None, "high": None} for m in found]),
         axes.DECADES,
     )
-    y = scatter.Axis("times as fast on the GPU (log scale)", axes.domain(found, log=True), TICKS_X)
+    y = scatter.Axis("times as fast on the GPU (log scale)", axes.domain(found), TICKS_X)
     known = {name: (COLOURS["published"], shape, [1, 0]) for name, shape in FAMILIES.values()}
     known |= {"published: other": (COLOURS["published"], "diamond", [1, 0])}
     drawn = {mark["series"] for mark in found}

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
-from bench.report.charts.paint.axes import BACKEND_NAMES
+from bench.report.facts import networks
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PLACES, Draft, TableScope
+from bench.schema import Backend, Device, Record
 
 
 @table.table("speed-by-workload")
@@ -32,7 +30,7 @@ def speed_by_workload_table(scope: TableScope) -> Draft:
             machine,
             workload,
             mode,
-            NOTHING if first is None else cells.text(fmt.count(first.cell.batch_size)),
+            cells.NOTHING if first is None else cells.text(fmt.count(first.cell.batch_size)),
             cells.text(fmt.device(arms[0].device)),
             *cells.by_backend(scope, arms[0].session, by_backend, quantities.throughput),
         ))  # fmt: skip
@@ -47,7 +45,7 @@ def speed_by_workload_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("speed-by-workload")
-def speed_by_workload(scope: Scope) -> Picture:
+def speed_by_workload(scope: chart.Scope) -> chart.Picture:
     """Samples per second of training, by workload and backend, with intervals."""
     known = {arm.key: arm.record for arm in select.arms(scope.of_table, modes=("train",))}
     found = [
@@ -55,8 +53,8 @@ def speed_by_workload(scope: Scope) -> Picture:
         for _, label, series, record in marks.every_arm(scope, known)
     ]
     found = marks.drawn(found)
-    return Picture(
-        title=_title(scope, found),
+    return chart.Picture(
+        title=_title(scope, known),
         description=marks.in_words(f"Samples per second of steady training{scope.place()}", found, marks.fmt_rate),
         rows=found,
         note="How many pictures, texts or rows a second each framework trains on.",
@@ -66,25 +64,22 @@ def speed_by_workload(scope: Scope) -> Picture:
     )
 
 
-def _title(scope: Scope, found: Sequence[Mark]) -> str:
-    """How many networks each framework trains fastest, beyond its interval, on the device that leads."""
-    device = "GPU" if scope.has_gpu() else "CPU"
-    by_row: dict[str, list[Mark]] = {}
-    for mark in found:
-        if mark["value"] is not None and mark["series"].endswith(device):
-            by_row.setdefault(mark["row"], []).append(mark)
-    names = [BACKEND_NAMES[backend] for backend in scope.backends()]
-    compared = [sorted(same, key=lambda mark: -mark["low"]) for same in by_row.values() if len(same) > 1]
+def _title(scope: chart.Scope, known: Mapping[tuple[str, Device, Backend], Record | None]) -> str:
+    """How many networks each framework clearly trains fastest, on the device that leads."""
+    device = "gpu" if scope.has_gpu() else "cpu"
+    by_network: dict[str, dict[Backend, Record]] = {}
+    for (workload, on, backend), record in known.items():
+        if on == device and record is not None and record.status == "ok":
+            by_network.setdefault(workload, {})[backend] = record
+    compared = [same for same in by_network.values() if len(same) > 1]
     if not compared:
         return "How fast networks train"
-    clear = [same[0] for same in compared if same[0]["low"] > max(mark["high"] for mark in same[1:])]
-    wins = Counter(mark["series"].partition(",")[0] for mark in clear)
-    first, *rest = sorted(names, key=lambda name: -wins[name])
-    if not clear:
+    wins = Counter(first for same in compared if (first := networks.winner(scope.evidence, same)) is not None)
+    if not wins:
         return f"No framework is clearly the fastest on any of {len(compared)} networks"
-    if wins[first] == len(compared):
-        rest = []
-    others = [f"{name} {wins[name] or 'none'}" for name in rest]
-    draws = len(compared) - len(clear)
-    others += [f"{draws} a draw"] if draws else []
-    return ", ".join([f"{first} trains {marks.of_all(wins[first], len(compared))} networks fastest", *others])
+    first, *rest = sorted(scope.backends(), key=lambda backend: -wins[backend])
+    n_open = len(compared) - wins.total()
+    others = [f"{fmt.backend(one)} {wins[one] or 'none'}" for one in rest] if wins[first] < len(compared) else []
+    others += [f"no clear winner on {n_open}"] if n_open else []
+    said = f"{fmt.backend(first)} trains {marks.of_all(wins[first], len(compared))} networks fastest"
+    return ", ".join([said, *others])

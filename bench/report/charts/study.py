@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -121,7 +119,7 @@ def _words(evidence: Evidence, record: Record, among: Sequence[Record]) -> str:
     alike = (other.cell for other in among if msgspec.structs.replace(other.cell, **rest).id == cell.id)
     if len({other.n_samples for other in alike}) > 1:  # they differ in nothing else
         words.append(f"{fmt.count(cell.n_samples)} {evidence.noun(cell.workload)}")
-    own = fmt.params(evidence.distinct_params(record))
+    own = evidence.size(record)
     return ", ".join([*words, own] if own else words)
 
 
@@ -144,22 +142,22 @@ def _cells(scope: TableScope, row: Row, backend: Backend) -> tuple[Cellv, Cellv]
 
 
 @chart.chart("study", about_gpu=True)
-def study(scope: Scope) -> Picture:
+def study(scope: chart.Scope) -> chart.Picture:
     """Seconds per call of each series of a study, by backend and device, with intervals."""
     known = scope.evidence.workloads
     spec = known[scope.workload or next(id_ for id_, spec in known.items() if spec.kind == "study" and spec.series)]
     arms = {arm: scope.evidence.view(scope.session).usual(Pick(spec.id, None, *arm)) for arm in marks.arms(scope)}
     rows = list(_rows(dataclasses.replace(scope, workload=spec.id).of_table))
-    found: list[Mark] = []
+    found: list[marks.Mark] = []
     for item in spec.series:
         for (device, backend), record in arms.items():
             row = next((r for r in rows if r.item is item and r.by_backend.get(backend) is record), None)
             time = None if row is None else row.value(backend)
             if record is not None and time is not None:
                 found.append(marks.estimated(scope, item.label, axes.series(device, backend), time, record))
-    found = marks.drawn(found or [marks.absent(spec.title, axes.EVERY, NOT_MEASURED)], rising=True)
+    found = marks.drawn(found or [marks.absent(spec.title, axes.EVERY, fmt.NOT_MEASURED)], rising=True)
     finding, which = _finding(found)
-    return Picture(
+    return chart.Picture(
         title=f"{spec.title}: {finding or 'time of a call'}",
         note=f"Time of a call. {which}".strip(),
         description=marks.in_words(f"Seconds per call, {spec.title}{scope.place()}", found, fmt.seconds),
@@ -176,12 +174,9 @@ def study(scope: Scope) -> Picture:
     )
 
 
-def _finding(found: list[Mark]) -> tuple[str, str]:
+def _finding(found: list[marks.Mark]) -> tuple[str, str]:
     """How far the times of one backend on one device are apart at most, and which they are; empty without two."""
-    by_series: dict[str, list[Mark]] = {}
-    for mark in found:
-        if mark["value"] is not None:
-            by_series.setdefault(mark["series"], []).append(mark)
+    by_series = grouped((mark for mark in found if mark["value"] is not None), lambda mark: mark["series"])
     ends = [
         (min(same, key=lambda mark: mark["value"]), max(same, key=lambda mark: mark["value"]))
         for same in by_series.values()

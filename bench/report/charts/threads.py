@@ -7,16 +7,12 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import NOT_MEASURED
 from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
 from bench.report.tables.table import MACHINE, PRECISIONS, Draft, TableScope
 from bench.schema import Record
 
@@ -50,7 +46,7 @@ def threads_table(scope: TableScope) -> Draft:
             cells.text(fmt.count(row.record.cell.batch_size)),
             cells.text(fmt.count(row.record.cell.threads)),
             cells.or_failed(scope, row.record, row.speed),
-            NOTHING if row.gain is None else cells.estimate(scope, row.gain, row.record, row.fewest),
+            cells.NOTHING if row.gain is None else cells.estimate(scope, row.gain, row.record, row.fewest),
         )
         for row in _rows(scope)
     ]
@@ -63,7 +59,7 @@ def threads_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("threads")
-def threads(scope: Scope) -> Picture:
+def threads(scope: chart.Scope) -> chart.Picture:
     """How many times faster training is on each number of cores than on one, by workload and backend."""
     every = [row for row in _rows(scope.of_table) if _is_drawn(row)]
     found = []
@@ -77,9 +73,9 @@ def threads(scope: Scope) -> Picture:
                 found.append(marks.estimated(scope, label, axes.series("cpu", backend), gain, *both))
     n = 0 if scope.session is None else scope.session.session.n_cores_effective
     if not found:
-        found = [marks.absent("every network", axes.EVERY, NOT_MEASURED)]
+        found = [marks.absent("every network", axes.EVERY, fmt.NOT_MEASURED)]
     found = marks.drawn(found)
-    return Picture(
+    return chart.Picture(
         title=_title(found, n),
         description=marks.in_words(
             f"Training speed on all cores over the speed on one{scope.place()}", found, fmt.ratio
@@ -89,20 +85,18 @@ def threads(scope: Scope) -> Picture:
             found, "times the speed on one core (log scale; right of 1 more cores pay)", narrow=narrow, rule_at=1.0,
             row_px=14,
         ),
-        note="Training speed on all cores over that on one.",
+        note="Training speed on all cores over that on one; a network in two frameworks is two trainings.",
     )  # fmt: skip
 
 
-def _title(found: list[Mark], n_cores: int) -> str:
-    """How many networks gain from all cores, and at most how much."""
+def _title(found: list[marks.Mark], n_cores: int) -> str:
+    """How many networks gain from all cores, each in each framework, and at most how much."""
     gains = [mark for mark in found if mark["value"] is not None]
     if not gains:
         return "Training speed by cores"
-    rows = {mark["row"] for mark in gains}
-    n_faster = len({mark["row"] for mark in gains if mark["low"] > 1})
     most = fmt.number(max(mark["value"] for mark in gains), 2)
-    faster = marks.of_all(n_faster, len(rows))
-    return f"{fmt.cores(n_cores)} train {faster} networks faster than one, up to {most} times as fast"
+    faster = marks.of_all(sum(mark["low"] > 1 for mark in gains), len(gains))
+    return f"{fmt.cores(n_cores)} make {faster} trainings faster than one does, up to {most} times as fast"
 
 
 def _is_drawn(row: Row) -> bool:

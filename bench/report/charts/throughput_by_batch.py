@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import curves
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
@@ -61,7 +59,7 @@ def throughput_by_batch_table(scope: TableScope) -> Draft:
 
 
 @chart.chart("throughput-by-batch", about_gpu=True, of_workload=lambda scope: bool(_rows(scope)), place=7)
-def throughput_by_batch(scope: Scope) -> Picture:
+def throughput_by_batch(scope: chart.Scope) -> chart.Picture:
     """Samples per second by batch size, one workload, backends and devices apart."""
     workload = scope.workload or marks.most_batches(scope)
     main = dict(marks.main_params(scope, workload))
@@ -72,7 +70,7 @@ def throughput_by_batch(scope: Scope) -> Picture:
     ]
     found = marks.curve(scope, records, _batch, quantities.throughput)
     title = scope.title_of(workload) if workload else "training"
-    return Picture(
+    return chart.Picture(
         title=_title(scope, found) or f"Speed by batch size: {title}",
         description=marks.in_words(f"Samples per second by batch size, {title}{scope.place()}", found, marks.fmt_rate),
         rows=found,
@@ -83,10 +81,10 @@ def throughput_by_batch(scope: Scope) -> Picture:
     )
 
 
-def _title(scope: Scope, found: list[Mark]) -> str:
+def _title(scope: chart.Scope, found: list[marks.Mark]) -> str:
     """What the largest batch gains over the smallest, by framework on the device that leads; empty if there is none."""
     device = "GPU" if scope.has_gpu() else "CPU"
-    lines: dict[str, list[Mark]] = {}
+    lines: dict[str, list[marks.Mark]] = {}
     for mark in found:
         if mark["value"] is not None and not mark["label"] and mark["series"].endswith(device):
             lines.setdefault(mark["series"].partition(",")[0], []).append(mark)

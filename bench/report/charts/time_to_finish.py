@@ -10,20 +10,15 @@ import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import axes, forest
-from bench.report.charts.paint.axes import MEASURED
 from bench.report.estimates import formula, jobs, networks
 from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
 from bench.report.facts.networks import ARTICLE_IMAGES, IMAGENET_EPOCHS, IMAGENET_IMAGES
 from bench.report.published import cards
-from bench.report.stats import estimate, quantities, spoken
+from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, NO_GPU, Cellv, Draft, TableScope
 from bench.schema import Device, Record
 from bench.workloads import registry
@@ -68,9 +63,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionResults
     job: Job
     cpu: Record
-    cpu_time: Estimate
+    cpu_time: estimate.Estimate
     gpu: Record | None
-    gpu_time: Estimate | None
+    gpu_time: estimate.Estimate | None
     guesses: Mapping[str, formula.Estimate]
     n_steps: float
 
@@ -100,7 +95,7 @@ def _row(scope: TableScope, session: SessionResults, job: Job) -> Row | None:
 
 def _measured(
     scope: TableScope, session: SessionResults, job: Job, device: Device
-) -> tuple[Record | None, Estimate | None, float]:
+) -> tuple[Record | None, estimate.Estimate | None, float]:
     """The fastest cell of a job on a device, its time, and its steps."""
     view = scope.evidence.view(session)
     every = view.records(Pick(job.workload, "train", device, params=job.params, status="ok"))
@@ -154,29 +149,28 @@ def time_to_finish_table(scope: TableScope) -> Draft:
 def _on_gpu(scope: TableScope, row: Row) -> Cellv:
     if row.gpu_time is not None:
         return cells.estimate(scope, row.gpu_time, row.gpu)
-    return MISSING if row.session.machine.gpus else NO_GPU
+    return cells.MISSING if row.session.machine.gpus else NO_GPU
 
 
 def _guessed(row: Row, said: str) -> Cellv:
     answer = row.guesses.get(said)
     if answer is None:
-        return MISSING
+        return cells.MISSING
     if answer.kind == "refused":
         return cells.text(f"no estimate: {answer.reason}")
-    time = marks.times_step(answer, row.n_steps)
-    return Cellv(text=fmt.between(time), short=spoken.spoken(time), estimate=time, is_estimated=True)
+    return cells.guessed(marks.times_step(answer, row.n_steps))
 
 
 @chart.chart("time-to-finish", about_gpu=True)
-def time_to_finish(scope: Scope) -> Picture:
+def time_to_finish(scope: chart.Scope) -> chart.Picture:
     """Seconds to finish familiar jobs: on the CPU, measured; on three cards, estimated."""
     rows = list(_rows(scope.of_table))
     found = [mark for row in rows for mark in _marks(scope, row)]
     n_soon = sum(row.cpu_time.value <= SOON_S for row in rows)
     if not found:
-        found = [marks.absent(job.title, MEASURED["cpu"], axes.NOT_MEASURED) for job in JOBS]
+        found = [marks.absent(job.title, axes.MEASURED["cpu"], fmt.NOT_MEASURED) for job in JOBS]
     title = f"A CPU finishes {marks.of_all(n_soon, len(rows))} familiar jobs within ten minutes"
-    return Picture(
+    return chart.Picture(
         title=title if rows else "Time to finish familiar jobs",
         description=marks.in_words(f"Time to finish familiar jobs{scope.place()}", found, fmt.seconds),
         rows=found,
@@ -188,12 +182,12 @@ def time_to_finish(scope: Scope) -> Picture:
     )  # fmt: skip
 
 
-def _marks(scope: Scope, row: Row) -> Iterator[Mark]:
+def _marks(scope: chart.Scope, row: Row) -> Iterator[marks.Mark]:
     title = row.job.title
     for device, record, time in (("cpu", row.cpu, row.cpu_time), ("gpu", row.gpu, row.gpu_time)):
         if record is not None and time is not None:
             said = f"{device.upper()}: {marks.spoken(time.value)}"
-            yield marks.estimated(scope, title, MEASURED[device], time, record) | {"label": said}
+            yield marks.estimated(scope, title, axes.MEASURED[device], time, record) | {"label": said}
     for said, answer in row.guesses.items():
         if answer.kind != "refused":
             yield marks.guessed(title, said, marks.times_step(answer, row.n_steps), said, scope.evidence.refs(row.cpu))

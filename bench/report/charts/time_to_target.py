@@ -5,15 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
-from bench.report.charts.marks import Mark
 from bench.report.charts.paint import forest
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import NOTHING
-from bench.report.tables.select import Arm
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 from bench.schema import Record, Target
 
@@ -70,7 +66,7 @@ def _or_missed(scope: TableScope, time: Estimate | None, record: Record) -> Cell
     return cells.estimate(scope, time, record)
 
 
-def _rows(scope: TableScope) -> list[tuple[Arm, Target]]:
+def _rows(scope: TableScope) -> list[tuple[select.Arm, Target]]:
     """The arms of every network with a target, each with it."""
     arms = select.arms(scope, modes=("train",), by="time_to_target")
     targets = {id_: spec.target for id_, spec in scope.evidence.workloads.items()}
@@ -85,7 +81,7 @@ def time_to_target_table(scope: TableScope) -> Draft:
         machine, workload, _, words = cells.arm(scope, arm)
         record = arm.measured
         if record is None:
-            times = [cells.failed(scope, arm.record), NOTHING, NOTHING, NOTHING]
+            times = [cells.failed(scope, arm.record), cells.NOTHING, cells.NOTHING, cells.NOTHING]
         else:
             time, *rest = _of_target(scope, record)
             times = [time, _or_missed(scope, quantities.whole_time_to_target(record), record), *rest]
@@ -111,7 +107,7 @@ def _has_target(scope: TableScope) -> bool:
 
 
 @chart.chart("time-to-target", of_workload=_has_target, place=5)
-def time_to_target(scope: Scope) -> Picture:
+def time_to_target(scope: chart.Scope) -> chart.Picture:
     """Seconds of training until the target's quality was met, by backend and device."""
     known = {arm.key: arm.record for arm, _ in _rows(scope.of_table)}
     found = []
@@ -124,7 +120,7 @@ def time_to_target(scope: Scope) -> Picture:
                 mark["note"] = "target not reached"
             found.append(mark)
     found = marks.drawn(found, rising=True)
-    return Picture(
+    return chart.Picture(
         title=_title(found),
         description=marks.in_words(f"Seconds of training until the target was met{scope.place()}", found, fmt.seconds),
         rows=found,
@@ -138,7 +134,7 @@ def time_to_target(scope: Scope) -> Picture:
 SOON_S = 60.0
 
 
-def _title(found: list[Mark]) -> str:
+def _title(found: list[marks.Mark]) -> str:
     """How many networks meet their goal within a minute, each in its fastest framework."""
     best: dict[str, float] = {}
     for mark in found:

@@ -6,20 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from bench.report.charts import chart, marks
-from bench.report.charts.chart import Picture, Scope
 from bench.report.charts.paint import axes
 from bench.report.charts.paint import panels as paint_panels
-from bench.report.charts.paint.axes import NOT_MEASURED
-from bench.report.charts.paint.panels import Panel
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, traces
 from bench.report.tables import cells, fairness, select, table
-from bench.report.tables.select import Arm
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
 from bench.schema import Record
 
 
-def _rows(scope: TableScope) -> Iterator[tuple[Arm, Record, traces.Shown]]:
+def _rows(scope: TableScope) -> Iterator[tuple[select.Arm, Record, traces.Shown]]:
     """The arms of training with a trace, each with its record and the trace that is shown."""
     for arm in select.arms(scope, modes=("train",)):
         trace = None if arm.measured is None else traces.shown(arm.measured)
@@ -68,22 +64,22 @@ def _counted_words(words: Iterable[str]) -> str:
 
 
 @chart.chart("warm-up", of_workload=lambda scope: any(True for _ in _rows(scope)), place=3)
-def warm_up(scope: Scope) -> Picture:
+def warm_up(scope: chart.Scope) -> chart.Picture:
     """Step time after the first step over the measured one, with the part that is measured marked."""
     workload = scope.workload or marks.most_batches(scope)
     known = {arm.key: (record, trace) for arm, record, trace in _rows(scope.of_table)}
-    panels: list[Panel] = []
+    panels: list[paint_panels.Panel] = []
     found = []
     for device, backend in marks.arms(scope):
         series, row = axes.series(device, backend), known.get((workload, device, backend))
         if row is not None:
             panels.append((series, row[1]))
-            mark = marks.absent(series, series, NOT_MEASURED) | {"note": None, "cells": scope.evidence.refs(row[0])}
+            mark = marks.absent(series, series, fmt.NOT_MEASURED) | {"note": None, "cells": scope.evidence.refs(row[0])}
             found += [mark | {"value": point.factor, "x": point.at_s} for point in row[1].points]
-    panels = panels or [("every framework", NOT_MEASURED)]
+    panels = panels or [("every framework", fmt.NOT_MEASURED)]
     title = scope.title_of(workload) if workload else "training"
     what = f"Time of a training step over the measured one, after the first step, {title}{scope.place()}"
-    return Picture(
+    return chart.Picture(
         title=f"{_finding(panels)}: {title}",
         description=_traces_in_words(what, panels),
         rows=found,
@@ -92,7 +88,7 @@ def warm_up(scope: Scope) -> Picture:
     )
 
 
-def _finding(panels: Sequence[Panel]) -> str:
+def _finding(panels: Sequence[paint_panels.Panel]) -> str:
     """When the steps settle, over all frameworks, and how many never do."""
     drawn = [trace for _, trace in panels if not isinstance(trace, str)]
     settled = [trace.from_s for trace in drawn if trace.settled]
@@ -103,7 +99,7 @@ def _finding(panels: Sequence[Panel]) -> str:
     return f"Steps settle {span} after the first" + (f", in {never} of {len(drawn)} frameworks never" if never else "")
 
 
-def _traces_in_words(what: str, panels: Sequence[Panel]) -> str:
+def _traces_in_words(what: str, panels: Sequence[paint_panels.Panel]) -> str:
     parts = []
     for series, trace in panels:
         if isinstance(trace, str):

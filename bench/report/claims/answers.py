@@ -15,7 +15,6 @@ import msgspec
 
 from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims import sentence
-from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Basis, Decided, Part
 from bench.report.claims.cases import make
 from bench.report.claims.cases.facts import listed
@@ -92,7 +91,7 @@ def _named(given: Mapping[Any, Any]) -> dict[str, Any]:
     return found | {"by_estimates": named(inner)} if isinstance(inner, Mapping) else found
 
 
-def compares_devices(spec: Spec, beliefs: Beliefs) -> bool:
+def compares_devices(spec: Spec, beliefs: claims_beliefs.Beliefs) -> bool:
     """Whether the rule of an answer sets a GPU against a CPU."""
     if spec.decided_by:
         return beliefs[spec.decided_by].compares_devices
@@ -101,7 +100,7 @@ def compares_devices(spec: Spec, beliefs: Beliefs) -> bool:
     return spec.compares_devices or in_facts
 
 
-def decide(answer_id: str, spec: Spec, beliefs: Beliefs, evidence: Evidence) -> Answer:
+def decide(answer_id: str, spec: Spec, beliefs: claims_beliefs.Beliefs, evidence: Evidence) -> Answer:
     """The answer on the present evidence.
 
     Raises:
@@ -141,7 +140,7 @@ def without(head: str) -> str:
 
 
 def problems(
-    meta: Mapping[str, Any], head: str, body: str, *, beliefs: Beliefs, offers: Offers
+    meta: Mapping[str, Any], head: str, body: str, *, beliefs: claims_beliefs.Beliefs, offers: Offers
 ) -> Iterator[tuple[int, str]]:
     """Line and words, with what to do, of everything wrong with a page's answer and with its place on the page."""
     n_head = head.count("\n")
@@ -179,7 +178,7 @@ def problems(
     yield from ((line_in(head, key, KEY), f"{KEY}.{key}: {told}") for key, told in found)
 
 
-def _rule_problems(spec: Spec, beliefs: Beliefs, offers: Offers) -> Iterator[tuple[str, str]]:
+def _rule_problems(spec: Spec, beliefs: claims_beliefs.Beliefs, offers: Offers) -> Iterator[tuple[str, str]]:
     if bool(spec.decided_by) == bool(spec.facts or spec.cases):
         yield "decided_by", "an answer is decided by a belief, or by cases or facts of its own; write one of these"
     elif spec.decided_by:

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from bench.report.claims import by_jobs, sentence
-from bench.report.claims.by_jobs import Told
-from bench.report.claims.case import Basis, Decided, Outcome, Part, Verdict, VerdictError, short_source
+from bench.report.claims.case import Basis, Decided, Outcome, Part, Verdict, short_source
 from bench.report.claims.cases import make
 from bench.report.claims.check_rule import (
     HOW_TO,
@@ -82,10 +81,10 @@ def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
     """One verdict on the present evidence.
 
     Raises:
-        VerdictError: no such belief.
+        LookupError: no such belief.
     """
     if verdict_id not in beliefs:
-        raise VerdictError(unknown("verdict", verdict_id, beliefs))
+        raise LookupError(unknown("verdict", verdict_id, beliefs))
     return judged(verdict_id, beliefs[verdict_id], evidence)
 
 
@@ -136,13 +135,13 @@ def _sentence(belief: Belief, cases: tuple[Decided, ...], evidence: Evidence) ->
         yield from sentence.filled(f"{belief.second.words}: {template}", others, evidence)
 
 
-def _stated(belief: Belief) -> Told:
+def _stated(belief: Belief) -> by_jobs.Told:
     """The verdict that a published statement gives as it stands."""
     figure = published.lookup(belief.row)
     outcome: Outcome = "false" if figure.value.lower().startswith(belief.begins.lower()) else "depends"
     text = f"{figure.subject}: {figure.value} ({short_source(figure.source)}, {figure.date})"
     rule = f'False while the published statement begins with "{belief.begins}"; it depends otherwise. {belief.reason}'
-    return Told(outcome, (Part("Published, "), Part(text, figures=(belief.row,)), Part(".")), rule)
+    return by_jobs.Told(outcome, (Part("Published, "), Part(text, figures=(belief.row,)), Part(".")), rule)
 
 
 def problems(meta: Mapping[str, Any], head: str, offers: Offers) -> Iterator[tuple[int, str]]:

@@ -11,7 +11,6 @@ from bench.report.claims.cases.names import serious
 from bench.report.evidence import jobs as evidence_jobs
 from bench.report.evidence.cells import Contrast
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.jobs import Job
 from bench.report.evidence.thresholds import (
     COFFEE_BREAK_S,
     COURSE_SAMPLES,
@@ -168,7 +167,7 @@ def jobs_in_a_night(evidence: Evidence) -> Told:
     return Told("true" if hopeless else "depends", words.parts(), rule)
 
 
-def _session_with_jobs(evidence: Evidence) -> tuple[SessionResults | None, tuple[Job, ...]]:
+def _session_with_jobs(evidence: Evidence) -> tuple[SessionResults | None, tuple[evidence_jobs.Job, ...]]:
     for session in serious(evidence):
         found = evidence_jobs.jobs(evidence, session)
         if len(found) >= MIN_JOBS:
@@ -186,7 +185,7 @@ def _largest_inference(evidence: Evidence) -> Record | None:
     return None
 
 
-def _cpu(evidence: Evidence, session: SessionResults, found: Iterable[Job]) -> str:
+def _cpu(evidence: Evidence, session: SessionResults, found: Iterable[evidence_jobs.Job]) -> str:
     """The CPU with the cores its jobs used; "this machine" where it is the reader's."""
     n_threads = max(job.record.cell.threads for job in found)
     words = f"{fmt.cpu(session.machine.cpu_model)}, {fmt.cores(n_threads)}"
@@ -225,7 +224,7 @@ class Words:
         """The sentence so far."""
         return tuple(self._parts)
 
-    def jobs(self, found: Iterable[Job]) -> Words:
+    def jobs(self, found: Iterable[evidence_jobs.Job]) -> Words:
         """Adds jobs with the time that each takes."""
         for n, job in enumerate(found):
             self.say(f"{'; ' if n else ''}{job.name}, ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -18,10 +19,6 @@ Outcome = Literal["true", "false", "depends", "not measured"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 Basis = Literal["records", "published", "estimates"]
 Side = Literal["agrees", "disagrees", "open"]
-
-
-class VerdictError(LookupError):
-    """A verdict that does not exist; the message names near ones."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -109,17 +106,14 @@ def case_of(name: str, estimate: Estimate, refs: tuple[CellRef, ...], noun: str 
     return Case(name=name, value=estimate.value, low=estimate.low, high=estimate.high, part=part)
 
 
-def published_case(name: str, value: float, text: str, *figures: Figure) -> Case:
-    """A case made of published figures; the text names the number and nothing else."""
+def published_case(name: str, value: float, text: str, *figures: Figure, short: str = "") -> Case:
+    """A case made of published figures; the text names the number and nothing else, ``short`` as a sentence says it."""
     sources = "; ".join(dict.fromkeys(f"{short_source(figure.source)}, {figure.date}" for figure in figures))
     ids = tuple(figure.id for figure in figures)
-    return Case(
-        name=name, value=value, low=value, high=value, part=Part(f"{text} ({sources})", figures=ids, short=text)
-    )
+    part = Part(f"{text} ({sources})", figures=ids, short=short or text)
+    return Case(name=name, value=value, low=value, high=value, part=part)
 
 
 def short_source(source: str) -> str:
     """A source's name without its remarks."""
-    for mark in (" (", "; ", ", "):
-        source = source.partition(mark)[0]
-    return source[:60]
+    return re.split(r" \(|[;,] ", source)[0][:60]

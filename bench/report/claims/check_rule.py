@@ -133,7 +133,7 @@ def words_in(template: str) -> int:
 
 def _argument_problems(arguments: Mapping[str, Any], offers: Offers) -> Iterator[Told]:
     """Workloads, readings and series of them, and published rows, by what the arguments of makers are called."""
-    rows = [*arguments.get("rows", ()), *arguments.get("wholes", ())]
+    rows = [*arguments.get("rows", {}).values(), *arguments.get("wholes", ())]
     rows += [row for pair in arguments.get("pairs", {}).values() for row in pair]
     yield from (("rows", unknown("published row", row, offers.figures)) for row in rows if row not in offers.figures)
     workloads = [arguments["workload"]] if "workload" in arguments else arguments.get("workloads", ())

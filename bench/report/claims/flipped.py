@@ -12,10 +12,9 @@ from bench.records.store import Results, SessionResults
 from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Verdict
+from bench.report.evidence import history
 from bench.report.evidence.evidence import Evidence
 from bench.schema import Workload
-
-BACKEND_PACKAGES = ("keras", "tensorflow", "jax", "torch")
 
 
 class Flip(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +49,7 @@ def cause(session: SessionResults, earlier: list[SessionResults]) -> str:
     last = same[-1].session
     if last.method_version != session.session.method_version:
         return f"method: version {last.method_version} became {session.session.method_version}"
-    changed = [
-        f"{name} {last.versions[name]} became {session.session.versions[name]}"
-        for name in BACKEND_PACKAGES
-        if name in last.versions
-        and name in session.session.versions
-        and last.versions[name] != session.session.versions[name]
-    ]
+    changed = [f"{name} {then} became {now}" for name, then, now in history.changed_versions(same[-1], session)]
     return f"version: {', '.join(changed)}" if changed else "more records of a known machine"
 
 

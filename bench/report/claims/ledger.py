@@ -17,10 +17,8 @@ from bench.report.claims import beliefs as claims_beliefs
 from bench.report.claims import case as claims_case
 from bench.report.claims import rule as claims_rule
 from bench.report.claims import units as claims_units
-from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Case, Part
 from bench.report.claims.check_rule import Offers, shape_problems, unknown
-from bench.report.claims.rule import Test
 from bench.report.claims.units import LedgerError
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
@@ -69,7 +67,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
 
 
-def items(evidence: Evidence, beliefs: Beliefs) -> tuple[Item, ...]:
+def items(evidence: Evidence, beliefs: claims_beliefs.Beliefs) -> tuple[Item, ...]:
     """Every claim with its verdict, in the order of the articles.
 
     Raises:
@@ -91,7 +89,7 @@ def counts(found: Iterable[Item]) -> dict[Word, int]:
     return {word: words.count(word) for word in WORDS}
 
 
-def problems(beliefs: Beliefs, offers: Offers) -> Iterator[tuple[str, int, str]]:
+def problems(beliefs: claims_beliefs.Beliefs, offers: Offers) -> Iterator[tuple[str, int, str]]:
     """File, line and words, with what to do, of everything wrong with the claims' rules."""
     for claim_id, given in published.rules().items():
         found = list(shape_problems(given, ClaimRule))
@@ -108,7 +106,7 @@ def problems(beliefs: Beliefs, offers: Offers) -> Iterator[tuple[str, int, str]]
         yield from ((file, int(line), f"claim {claim_id!r}: rule.{key}: {told}") for key, told in found)
 
 
-def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence, beliefs: Beliefs) -> Item:
+def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence, beliefs: claims_beliefs.Beliefs) -> Item:
     rule = claim.rule
     if claim.kind == "opinion":
         if rule is not None:
@@ -139,7 +137,7 @@ def _item(claim: Claim, numbers: dict[str, float], evidence: Evidence, beliefs: 
         raise LedgerError(f"{published.place_of(claim.id)}: claim {claim.id!r}: {why}; correct its rule") from error
 
 
-def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence, beliefs: Beliefs) -> Item:
+def _from_belief(claim: Claim, rule: ClaimRule, evidence: Evidence, beliefs: claims_beliefs.Beliefs) -> Item:
     found = claims_beliefs.lookup(rule.decided_by, beliefs, evidence)
     agrees = {"true": rule.says, "false": not rule.says}.get(found.outcome)
     word: Word = "depends" if found.outcome == "depends" else "not measured yet"
@@ -178,9 +176,9 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
     unit = claims_units.unit(claim, rule)
     found = _cases(rule, numbers, evidence, unit)
     if rule.begins:
-        test = Test(at_least=1.0)
+        test = claims_rule.Test(at_least=1.0)
     else:
-        test = Test(at_least=_limit(rule.at_least, numbers), at_most=_limit(rule.at_most, numbers))
+        test = claims_rule.Test(at_least=_limit(rule.at_least, numbers), at_most=_limit(rule.at_most, numbers))
         if test.at_least is None and test.at_most is None:
             raise LedgerError("the rule has no threshold")
     shown_test, measure = test.words(_shower(rule, evidence, unit)), _measure(rule)
@@ -190,6 +188,8 @@ def _from_cases(claim: Claim, rule: ClaimRule, numbers: dict[str, float], eviden
     kind: claims_case.Basis = "records" if rule.facts else "published"
     if any(case.is_estimated for case in found):
         basis = kind = "estimates"
+    elif rule.facts and any(case.part.is_published for case in found):
+        basis, kind = "published figures", "published"
     outcome = claims_rule.decide(found, test, rule.needs)
     text = claims_rule.rule_text(measure, rule.needs, shown_test, rule.reason, basis=kind)
     if rule.begins:
@@ -211,8 +211,9 @@ def _cases(rule: ClaimRule, numbers: dict[str, float], evidence: Evidence, unit:
     for name in rule.facts:
         fact = lookup.lookup(name, evidence)
         if fact.estimate is not None:
-            refs = tuple(evidence.ref(session.records[cell]) for session, cell in fact.cells)
-            part, own = Part(fact.text, refs, is_estimated=fact.kind == "estimated"), fact.estimate
+            refs = tuple(evidence.ref(session.records[cell]) for session, cell in fact.cells if fact.figure is None)
+            is_estimated, is_published = fact.kind == "estimated", fact.kind == "published"
+            part, own = Part(fact.text, refs, is_estimated=is_estimated, is_published=is_published), fact.estimate
             found.append(Case(name=fact.title, value=own.value, low=own.low, high=own.high, part=part))
     for row in rule.rows:
         figure = published.lookup(row)

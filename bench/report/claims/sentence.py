@@ -43,7 +43,7 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
             yield Part(text, fact=found.id, is_estimated=is_estimated, is_place=is_place, with_place=with_place)
         elif call is not None:
             figure = published.lookup(call.group(2))
-            yield published_case("", 0.0, figure.text, figure).part
+            yield published_case("", 0.0, figure.text, figure, short=figure.short).part
         elif not cases:
             raise SentenceError(f"{piece!r}: the rule counted no cases; write a fact instead")
         elif piece == "counted":

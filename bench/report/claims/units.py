@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.report.published import figures as published
-from bench.report.published.figures import Claim, ClaimRule, Sum
 
 # What one of a unit is in the smallest of its kind. Only units of one kind are converted.
 KINDS_OF_UNITS: tuple[dict[str, float], ...] = (
@@ -20,7 +19,7 @@ class LedgerError(ValueError):
     """A claim whose rule cannot be worked out; the message names the claim."""
 
 
-def unit(claim: Claim, rule: ClaimRule) -> str:
+def unit(claim: published.Claim, rule: published.ClaimRule) -> str:
     """The unit of a rule's thresholds: the one that the claim's numbers have, or else the one that its rows share.
 
     Raises:
@@ -30,7 +29,7 @@ def unit(claim: Claim, rule: ClaimRule) -> str:
         return ""
     names: set[str] = set()
     for limit in (rule.at_least, rule.at_most):
-        if isinstance(limit, Sum):
+        if isinstance(limit, published.Sum):
             names.update(limit.over if len(limit.over) == 1 and not limit.under else ())
         elif limit is not None:
             names.update(claim.numbers)

@@ -19,7 +19,6 @@ import numpy as np
 
 from bench.report.estimates import formula, networks
 from bench.report.estimates.formula import Case, Constants, Estimate
-from bench.report.estimates.networks import Network
 from bench.report.estimates.rows import InputFrom, Optimizer, Precision, is_tensorflow
 from bench.report.published import cards
 from bench.report.published.strict import PublishedError
@@ -273,7 +272,7 @@ def _seconds(cells: dict[str, str], batch: float) -> float:
     raise _Bad(f"unit {unit!r} is not known")
 
 
-def _network(cells: dict[str, str]) -> Network | None:
+def _network(cells: dict[str, str]) -> networks.Network | None:
     """The network by its id or by name, input and, where several have both, operations."""
     name, size = cells["network"], cells.get("input", "")
     if name in networks.published():
@@ -292,7 +291,7 @@ def _network(cells: dict[str, str]) -> Network | None:
     return max(counted, key=lambda item: networks.sizes(item.size) == (224,))
 
 
-def _optimizer(cells: dict[str, str], network: Network) -> Optimizer:
+def _optimizer(cells: dict[str, str], network: networks.Network) -> Optimizer:
     """As the row names it, or as its note tells; else what such networks are mostly trained with."""
     name, note = cells.get("optimizer", "").lower(), cells.get("note", "").lower()
     if name in get_args(Optimizer):

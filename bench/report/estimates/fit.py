@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from bench.report.estimates import formula, networks, rows
-from bench.report.estimates.formula import Case, Constants, Hull, Terms
+from bench.report.estimates.formula import SIZES, Case, Constants, Hull, Terms
 from bench.report.estimates.rows import Row
 from bench.report.published import cards
 
@@ -130,8 +130,7 @@ def hull_of(some: Points) -> Hull:
     return Hull(
         peak=(min(peaks), max(peaks)),
         bandwidth=(min(widths), max(widths)),
-        forward=max(case.network.forward or 0.0 for case in some.cases),
-        parameters=max(case.network.parameters or 0.0 for case in some.cases),
+        **{name: max(getattr(case.network, name) or 0.0 for case in some.cases) for name in SIZES},
     )
 
 

@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from bench.report.estimates import rows
 from bench.report.estimates.networks import Family, Network
 from bench.report.estimates.rows import InputFrom, Optimizer, Precision, Row
 from bench.report.published.cards import Card
@@ -85,6 +86,7 @@ class Hull(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth: tuple[float, float]
     forward: float
     parameters: float
+    matrix_operations: float
 
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ FLOOR_S = 1e-3
 LAUNCH_LOW, LAUNCH_HIGH = 0.6, 2.1
 # How far outside what the fit has seen a card or a network may lie.
 HULL_SLACK = 2.0
+SIZES = ("forward", "parameters", "matrix_operations")  # of a network
 
 MEASURE = "measure it: scripts/refresh_benchmarks.py on the machine that has the GPU"
 REFUSED: dict[str, tuple[str, str]] = {
@@ -147,7 +150,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "pictures": (
         "the step waits for pictures that a few cores decode",
-        "on two to four cores 50 to 600 images a second, whatever the GPU",
+        "on two to four cores 40 to 600 images a second, whatever the GPU",
     ),
     "strings": (
         "the step waits for text that is split inside the model",
@@ -216,6 +219,16 @@ def case_of_row(row: Row, network: Network, card: Card) -> Case:
     )
 
 
+def published(case: Case) -> tuple[Row, ...]:
+    """What others measured of a case's network on its card in the same arithmetic, at whatever batch."""
+    return tuple(
+        row
+        for row in rows.of_ours(case.network, case.card.name)
+        if (row.precision in HALF) == (case.precision in HALF)
+        and peak(case_of_row(row, case.network, case.card)) == peak(case)
+    )
+
+
 def peak(case: Case) -> float:
     """The card's operations a second that the case's precision can use."""
     card = case.card
@@ -275,7 +288,7 @@ def refusal(case: Case, hull: Hull) -> str:
         return "frozen"
     if not network.is_counted:
         return "uncounted"
-    if (network.forward or 0) > HULL_SLACK * hull.forward or (network.parameters or 0) > HULL_SLACK * hull.parameters:
+    if any((getattr(network, name) or 0) > HULL_SLACK * getattr(hull, name) for name in SIZES):
         return "large"
     if case.precision == "bf16" and card.architecture in NO_BFLOAT16:
         return "bfloat16"

@@ -10,13 +10,12 @@ import numpy as np
 from bench.report.estimates import fit, formula, networks, rows
 from bench.report.estimates.fit import Points
 from bench.report.estimates.formula import Case, Estimate, Hull, Range, Terms
-from bench.report.estimates.rows import Row
 from bench.report.published import cards
 
 Line = dict[str, str | int | float]
 
 # What is left out together, by a name for it.
-GROUPS: dict[str, Callable[[Case, Row], str]] = {
+GROUPS: dict[str, Callable[[Case, rows.Row], str]] = {
     "card": lambda case, row: case.card.name,
     "source": lambda case, row: row.source,
     "network": lambda case, row: case.network.id.partition("@")[0],
@@ -41,7 +40,7 @@ class LeftOut(NamedTuple):
     n_groups: dict[str, int]
 
 
-def leave_out(some: Points, by: Mapping[str, Callable[[Case, Row], str]] = GROUPS) -> LeftOut:
+def leave_out(some: Points, by: Mapping[str, Callable[[Case, rows.Row], str]] = GROUPS) -> LeftOut:
     """Refits without each group, and asks the fit for the group."""
     found, n_groups = {}, {}
     for name, group_of in by.items():
@@ -170,7 +169,7 @@ def _inside(off: np.ndarray, low: float, high: float) -> int:
     return int(((off >= np.log(low)) & (off <= np.log(high))).sum())
 
 
-def launched(terms: Terms, hull: Hull, known: Mapping[str, Range]) -> list[tuple[Row, Estimate]]:
+def launched(terms: Terms, hull: Hull, known: Mapping[str, Range]) -> list[tuple[rows.Row, Estimate]]:
     """Steps of small networks in memory under Keras on TensorFlow, from notebooks with long epochs."""
     given = formula.Constants(terms=terms, ranges=dict(known), hull=hull, counts={}, held_out=(), versions={})
     chosen = [
@@ -192,23 +191,3 @@ def covered(some: Points, terms: Terms, left_out: LeftOut, name: str, group: str
         is_out = chosen & (names == one)
         inside += _inside(off[is_out], *bounds(off[chosen & ~is_out]))
     return int(chosen.sum()), inside
-
-
-class Residual(NamedTuple):
-    """A fitted row with its seconds, measured and estimated."""
-
-    row: Row
-    measured: float
-    estimated: float
-
-    @property
-    def factor(self) -> float:
-        """Measured over estimated, or the inverse, whichever is larger."""
-        return max(self.measured / self.estimated, self.estimated / self.measured)
-
-
-def residuals(some: Points, terms: Terms) -> list[Residual]:
-    """Every fitted row, the farthest off first."""
-    estimated = np.exp(fit.log_estimates(some.base, terms)).tolist()
-    found = map(Residual, some.rows, np.exp(some.log_seconds).tolist(), estimated)
-    return sorted(found, key=lambda item: -item.factor)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from bench.report.estimates.formula import Estimate
 from bench.report.published import cards, prices
-from bench.report.published.cards import Card
 from bench.report.published.figures import Figure
 from bench.report.published.strict import PublishedError
 
@@ -44,7 +43,7 @@ def _card_of(text: str) -> str:
     return ""
 
 
-def costs(answer: Estimate, n_steps: float, card: Card) -> tuple[Cost, ...]:
+def costs(answer: Estimate, n_steps: float, card: cards.Card) -> tuple[Cost, ...]:
     """What a job of so many steps costs rented, at every dated price; none where the estimate was refused."""
     if answer.kind == "refused":
         return ()

@@ -6,6 +6,7 @@ Reads bench/published/gpu/networks.csv and bench/flops.json.
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from functools import cache
@@ -29,13 +30,19 @@ Family = Literal[
 ]
 # What a sample's training moves, over its activations: each written once and read once, four bytes each.
 MOVED_PER_ACTIVATION_BYTES = 8
+# Names that are lists of layers: "Keras C32*2-D500-D10" has two convolutions and two dense layers.
+LAYER = re.compile(r"([CD])(\d*)(?:k\d+)?(?:\*(\d+))?(?:-|$)")
+LAYERS = re.compile(rf"Keras ((?:{LAYER.pattern})+)")
 # Two versions of one network, strides in another layer say, differ less in their operations.
 VARIANT_DIFFERS = 0.1
 FAMILY_OF_OURS: dict[str, Family] = {
     "lstm-text": "recurrent",
     "embedding": "embedding",
     "mlp-tabular": "mlp",
+    "detector-640": "detection",
+    "diffusion-unet": "other",
     "gpt-small": "transformer",
+    "lora": "transformer",
     "transformer-text": "transformer",
 }
 
@@ -59,6 +66,22 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     is_frozen: bool = False  # whether some of its layers do not learn
     group: str = ""  # relatives, which a test of the formula leaves out together
     aliases: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """Its name as a reader reads it: "dense layers of 500, 10", where a source has only its layers."""
+        found = LAYERS.fullmatch(self.title)
+        if found is None:
+            return self.title
+        layers = [(kind, width) for kind, width, n in LAYER.findall(found[1]) for _ in range(int(n or 1))]
+        n_convolutions = sum(kind == "C" for kind, _ in layers)
+        dense = [width for kind, width in layers if kind == "D"]
+        words = [f"{n_convolutions} convolution{'s' if n_convolutions > 1 else ''}"] if n_convolutions else []
+        if dense:
+            runs = [(width, len(list(same))) for width, same in itertools.groupby(dense)]
+            widths = ", ".join(width if n == 1 else f"{n} x {width}" for width, n in runs if width)
+            words.append(f"dense layer{'s' if len(dense) > 1 else ''}{f' of {widths}' if widths else ''}")
+        return ", ".join(words)
 
     @property
     def is_counted(self) -> bool:

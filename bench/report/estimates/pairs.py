@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 
 from bench.report.estimates import networks
-from bench.report.estimates.networks import Network
 from bench.report.published import cards
 from bench.report.published.sources import GPU, Source, sources
 from bench.report.published.strict import lines
@@ -25,7 +24,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     ``how`` says how close the two runs are: "same file", "same author", or medians over several authors' notebooks.
     """
 
-    network: Network
+    network: networks.Network
     batch: float
     framework: str
     cpu: str

@@ -9,7 +9,9 @@ from typing import Literal, get_args
 
 import msgspec
 
+from bench import grouped
 from bench.report.estimates import networks
+from bench.report.estimates.networks import Network
 from bench.report.published import cards
 from bench.report.published.sources import GPU, sources
 from bench.report.published.strict import Line, lines
@@ -99,16 +101,30 @@ def notebooks(path: Path = GPU / "notebooks.csv") -> tuple[Row, ...]:
     return _read(path, NOTEBOOK_COLUMNS)
 
 
+@cache
+def by_id() -> dict[str, Row]:
+    """Every published speed by its id."""
+    return {row.id: row for row in (*measured(), *notebooks())}
+
+
 def of(network: str, card: str) -> tuple[Row, ...]:
     """The published speeds of a network on a card, by their ids."""
     return _by_case().get((network, card), ())
 
 
+def of_ours(mine: Network, card: str) -> tuple[Row, ...]:
+    """What others measured on a card of the network that one of ours is, where the GPU and not its input decided.
+
+    Without the rows that have no step, and those that the fit leaves out.
+    """
+    twin = networks.twin(mine) if mine.is_counted else None
+    found = of(twin.id, card) if twin else ()
+    return tuple(r for r in found if r.seconds is not None and not r.left_out and r.input_from in ("", "memory"))
+
+
 @cache
 def _by_case() -> dict[tuple[str, str], tuple[Row, ...]]:
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in (*measured(), *notebooks()):
-        found.setdefault((row.network, row.card), []).append(row)
+    found = grouped(by_id().values(), lambda row: (row.network, row.card))
     return {key: tuple(group) for key, group in found.items()}
 
 

@@ -15,7 +15,6 @@ from bench.records.store import SessionResults
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import ComparisonError, Estimate, Order
-from bench.report.stats.quantities import Quantity
 from bench.schema import Machine, Record, Session
 
 ALPHA = 0.05  # probability of a change found where there is none, per cell
@@ -141,16 +140,7 @@ def twins(here: SessionResults, there: SessionResults) -> list[tuple[Record, Rec
     return pairs
 
 
-def rate_ratio(here: Record, there: Record) -> Estimate | None:
-    """That record's samples per second over this record's; None where one has no steps of its own.
-
-    Raises:
-        ComparisonError: they differ in method, workload, mode or source.
-    """
-    return quantities.ratio(there, here)
-
-
-def change(before: Record, after: Record, seconds: Quantity = quantities.step_time) -> Change:
+def change(before: Record, after: Record, seconds: quantities.Quantity = quantities.step_time) -> Change:
     """Whether one machine became slower or faster on a cell: Mann-Whitney on process medians and a minimum effect.
 
     Processes are the independent repeats; blocks within one are not. With fewer than four on each side, the exact
@@ -315,7 +305,7 @@ def compare_cells(here: Record, there: Record, *, same_machine: bool) -> list[Ro
         return _study_rows(here, there, common, same_machine=same_machine)
     ratio, problem = None, ""
     try:
-        ratio = rate_ratio(here, there)
+        ratio = quantities.ratio(there, here)
     except ComparisonError as error:
         problem = f"not comparable: {_difference(error)}"
     values = (quantities.throughput(here), quantities.throughput(there))

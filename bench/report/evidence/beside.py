@@ -14,7 +14,6 @@ import msgspec
 from bench.report.evidence.view import Pick
 from bench.report.published import comparisons
 from bench.report.published import figures as published
-from bench.report.published.comparisons import Source
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate, quotient
 from bench.schema import Device, Mode, Record
@@ -41,7 +40,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """One network in one source, with ours where it was measured on that kind of device, else on the CPU."""
 
     network: str
-    source: Source
+    source: comparisons.Source
     theirs: float
     figures: tuple[published.Figure, published.Figure]  # of the network and of ResNet-50
     ours: Ours | None
@@ -78,7 +77,7 @@ def pairs(evidence: Evidence) -> Iterator[Pair]:
             yield Pair(network=network, source=source, theirs=theirs, figures=figures, ours=mine, place=place)
 
 
-def ratio_of(source: Source, network: str) -> float:
+def ratio_of(source: comparisons.Source, network: str) -> float:
     """A network's published speed over that of ResNet-50 in the same source."""
     value, anchor = (float(published.lookup(source.rows[name]).value) for name in (network, ANCHOR))
     return anchor / value if source.is_time else value / anchor
@@ -98,7 +97,7 @@ def order(ratios: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(sorted(known, key=lambda name: -known[name]))
 
 
-def orders(evidence: Evidence, source: Source) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+def orders(evidence: Evidence, source: comparisons.Source) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The order of a source's networks, and ours of the same ones; None where one of them was not measured."""
     names = [name for name in NETWORKS if name in source.rows]
     theirs = order({name: ratio_of(source, name) for name in names})

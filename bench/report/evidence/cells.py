@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bench.records.check import size
 from bench.records.store import SessionResults
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
@@ -119,10 +120,4 @@ def position_of(record: Record) -> int:
 
 def own_variants(record: Record) -> list[tuple[int, Variant]]:
     """The variants that do what the record's cell does, each with its place."""
-    cell = record.cell
-    return [
-        (place, v)
-        for place, v in enumerate(variants_of(record))
-        if (v.mode, v.batch_size, v.n_samples) == (cell.mode, cell.batch_size, cell.n_samples)
-        and dict(v.params) == dict(cell.params)
-    ]
+    return [(place, v) for place, v in enumerate(variants_of(record)) if size(v) == size(record.cell)]

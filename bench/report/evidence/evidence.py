@@ -8,22 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 from bench.records.store import Results, SessionResults
-from bench.report.evidence import cells, disturbed, drift
+from bench.report.evidence import cells, disturbed, drift, sizes
 from bench.report.evidence.cells import OLDER, CellRef
-from bench.report.evidence.frame import frame
 from bench.report.evidence.view import Pick, View
-from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
-from bench.report.stats.estimate import ComparisonError, Estimate, Order
+from bench.report.stats.estimate import ComparisonError, Estimate, Order, compare
 from bench.schema import Record, Scalar, Workload
-
-if TYPE_CHECKING:
-    import polars as pl
 
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
@@ -145,6 +140,10 @@ class Evidence:
         """What a workload's samples are called."""
         return self.workloads[workload].sample_noun if workload in self.workloads else "samples"
 
+    def size(self, record: Record) -> str:
+        """What tells a record's network or size from the others of its workload and session, in words."""
+        return sizes.words(record.cell.workload, self.distinct_params(record))
+
     def distinct_params(self, record: Record) -> dict[str, Scalar]:
         """A record's parameters without those that all cells of its workload and session share: what tells it apart."""
         like = self.view(self.session_of(record)).records(Pick(record.cell.workload))
@@ -223,23 +222,13 @@ class Evidence:
         """
         (one, mine), (other, theirs) = first, second
         sd = self.view(self.session_of(one)).drift if drift.are_apart(one, other) else None
-        return stats_estimate.compare(
-            *((mine, theirs) if sd is None else (drift.widened(e, sd) for e in (mine, theirs)))
-        )
+        return compare(*((mine, theirs) if sd is None else (drift.widened(e, sd) for e in (mine, theirs))))
 
     def distance(self, records: Sequence[Record]) -> str:
         """ "measured 6 h apart" of two cells that were not measured in turn, else empty."""
         if len(records) != 2 or not drift.are_apart(*records):
             return ""
         return f"measured {fmt.seconds(drift.gap_s(*records))} apart"
-
-    def frame(self) -> pl.DataFrame:
-        """One row per session and cell, see ``frame.frame``."""
-        return self._frame
-
-    @cached_property
-    def _frame(self) -> pl.DataFrame:
-        return frame(self)
 
     def _n_measured(self, session: SessionResults) -> int:
         """How many workloads have a measured cell in the session."""

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.report.evidence import cells
 from bench.report.stats import format as fmt
@@ -20,19 +20,41 @@ if TYPE_CHECKING:
     from bench.report.evidence.evidence import Evidence
     from bench.report.evidence.view import View
 
-ESTIMATES: dict[str, Callable[[Record], Estimate | None]] = {
-    "samples_per_s": quantities.throughput,
-    "step_s": quantities.step_time,
-    "latency_s": quantities.latency,
-    "first_step_s": quantities.first_step,
-    "start_up_s": quantities.start_up,
-    "job_s": quantities.job_time,
-    "time_to_target_s": quantities.time_to_target,
-    "flop_per_s": quantities.flop_rate,
-    "peak_host_bytes": quantities.peak_host_bytes,
-    "peak_device_bytes": quantities.peak_device_bytes,
-    "reached_frac": quantities.reached_frac,
-    **{f"{phase}_s": partial(quantities.phase_time, phase=phase) for phase in PHASES if phase != "first_step"},
+
+class Column(NamedTuple):
+    """A column of a table to compute on: polars type, what it means, and the unit of a number."""
+
+    type: str
+    meaning: str
+    unit: str = ""
+
+
+class Measure(NamedTuple):
+    """An estimate of every record, as three columns: the value and the ends of its interval."""
+
+    make: Callable[[Record], Estimate | None]
+    unit: str
+    meaning: str
+
+
+ESTIMATES: dict[str, Measure] = {
+    "samples_per_s": Measure(quantities.throughput, "1/s", "samples a second in steady steps"),
+    "step_s": Measure(quantities.step_time, "s", "a steady step"),
+    "latency_s": Measure(quantities.latency, "s", "a single step that is waited for"),
+    "first_step_s": Measure(quantities.first_step, "s", "the first step: tracing, compilation, tuning and the step"),
+    "start_up_s": Measure(quantities.start_up, "s", "from starting Python until the backend has its device"),
+    "job_s": Measure(quantities.job_time, "s", "a whole training, from the call of fit to the end of its last epoch"),
+    "time_to_target_s": Measure(quantities.time_to_target, "s", "from the call of fit until the target is met"),
+    "flop_per_s": Measure(quantities.flop_rate, "FLOP/s", "operations a second, counted by formula; of probes"),
+    "peak_host_bytes": Measure(quantities.peak_host_bytes, "B", "most memory that a process held"),
+    "peak_device_bytes": Measure(quantities.peak_device_bytes, "B", "most memory that the backend held on the GPU"),
+    "energy_j": Measure(quantities.energy, "J", "of the processors or the GPU in the steady phase"),
+    "reached_frac": Measure(quantities.reached_frac, "share of 1", "runs that met the target"),
+    **{
+        f"{phase}_s": Measure(partial(quantities.phase_time, phase=phase), "s", f"phase of the process: {phase}")
+        for phase in PHASES
+        if phase != "first_step"
+    },
 }
 
 
@@ -42,7 +64,7 @@ def frame(evidence: Evidence) -> pl.DataFrame:
 
     views = map(evidence.view, evidence.sessions)
     rows = [_row(evidence, view, record) for view in views for record in view.described.records.values()]
-    return pl.DataFrame(rows, schema={name: getattr(pl, type_) for name, type_ in FRAME_COLUMNS.items()})
+    return pl.DataFrame(rows, schema={name: getattr(pl, column.type) for name, column in FRAME_COLUMNS.items()})
 
 
 def _row(evidence: Evidence, view: View, record: Record) -> dict[str, Any]:
@@ -75,13 +97,18 @@ def _row(evidence: Evidence, view: View, record: Record) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "headline": cells.is_headline(record),
+        "disturbed_by": "; ".join(evidence.flags(record)) if record.status == "ok" else "",
+        "started_at": session.session.started_at,
+        "method_version": record.method_version,
+        "source_hash": record.source_hash,
+        "commit": record.commit or session.session.commit,
         "cell_id": cell.id,
         "n_params": quantities.n_params(record),
         "n_runs": throughput.n if throughput else 0,
         "spread_frac": _finite(throughput.spread_frac) if throughput else None,
     }
-    for name, make in ESTIMATES.items():
-        row |= _columns(name, make(record))
+    for name, measure in ESTIMATES.items():
+        row |= _columns(name, measure.make(record))
     return row
 
 
@@ -95,17 +122,45 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-# Column and polars type of Evidence.frame; each estimate also has its "_low" and "_high".
-FRAME_COLUMNS: dict[str, str] = {
-    **dict.fromkeys(("machine_id", "machine", "machine_label", "cpu", "gpu", "session_id", "profile"), "String"),
-    **dict.fromkeys(("is_local", "is_lead"), "Boolean"),
-    **dict.fromkeys(("workload", "title", "sample_noun", "kind", "mode", "backend", "device"), "String"),
-    **dict.fromkeys(("precision", "jit"), "String"),
-    **dict.fromkeys(("batch_size", "n_samples", "threads"), "Int64"),
-    **dict.fromkeys(("params", "params_text", "status", "reason"), "String"),
-    "headline": "Boolean",
-    "cell_id": "String",
-    **dict.fromkeys(("n_params", "n_runs"), "Int64"),
-    "spread_frac": "Float64",
-    **{f"{name}{end}": "Float64" for name in ESTIMATES for end in ("", "_low", "_high")},
+FRAME_COLUMNS: dict[str, Column] = {
+    "machine_id": Column("String", "id of the machine"),
+    "machine": Column("String", "the same in addresses: local- stands before one that is not published"),
+    "machine_label": Column("String", "the same in words"),
+    "cpu": Column("String", "processor, and the cores that the cell used"),
+    "gpu": Column("String", "graphics processors of the machine; empty without one"),
+    "session_id": Column("String", "id of the session: its day"),
+    "profile": Column("String", "smoke, quick or reference: how long it measured"),
+    "is_local": Column("Boolean", "whether the session is the reader's own and not published"),
+    "is_lead": Column("Boolean", "whether pages take their numbers from this session first"),
+    "workload": Column("String", "id of the workload"),
+    "title": Column("String", "name of the workload"),
+    "sample_noun": Column("String", "what its samples are: images, rows, sequences"),
+    "kind": Column("String", "model, probe or study"),
+    "mode": Column("String", "train, infer, probe or study"),
+    "backend": Column("String", "backend of Keras"),
+    "device": Column("String", "cpu or gpu"),
+    "precision": Column("String", "precision of the arithmetic"),
+    "jit": Column("String", "compilation by XLA: on or off"),
+    "batch_size": Column("Int64", "samples of a step", "count"),
+    "n_samples": Column("Int64", "rows of the data", "count"),
+    "threads": Column("Int64", "cores that the process may use", "cores"),
+    "params": Column("String", "what else tells the cell from others of its workload, as JSON"),
+    "params_text": Column("String", "the same in words"),
+    "status": Column("String", "ok, skipped, failed, timeout or out_of_memory"),
+    "reason": Column("String", "why it is not ok"),
+    "headline": Column("Boolean", "whether it is of the size that pages show first"),
+    "disturbed_by": Column("String", "what else the machine did meanwhile; empty where nothing was seen"),
+    "started_at": Column("String", "when the session began, UTC"),
+    "method_version": Column("Int64", "of how its mode is measured; only equal ones compare", "version"),
+    "source_hash": Column("String", "fingerprint of the workload's code; only equal ones compare"),
+    "commit": Column("String", "of the benchmarks' code"),
+    "cell_id": Column("String", "id of the cell, and name of its record"),
+    "n_params": Column("Int64", "weights of the model", "count"),
+    "n_runs": Column("Int64", "processes that finished", "count"),
+    "spread_frac": Column("Float64", "distance of the fastest from the slowest process", "share of the value"),
+    **{
+        f"{name}{end}": Column("Float64", f"{measure.meaning}{words}", measure.unit)
+        for name, measure in ESTIMATES.items()
+        for end, words in (("", ""), ("_low", ": lower end of its 95 % interval"), ("_high", ": upper end"))
+    },
 }

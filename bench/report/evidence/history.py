@@ -15,7 +15,6 @@ from bench.report.evidence import against
 from bench.report.evidence.cells import is_headline
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Record
 
 EXPECTED_FRAC = 0.9  # of the headline intervals of two sessions with equal versions should overlap
@@ -27,7 +26,7 @@ class Entry(NamedTuple):
 
     session: SessionResults
     record: Record
-    speed: Estimate
+    speed: estimate.Estimate
     row: against.Row | None
 
 
@@ -145,11 +144,11 @@ def versions(session: SessionResults, record: Record) -> str:
     return ", ".join(f"{name} {version}" for name, version in names if version)
 
 
-def changed_versions(older: SessionResults, newer: SessionResults) -> tuple[str, ...]:
-    """Versions of Keras and of backends that both sessions had and that differ: "keras 3.11.0, then 3.12.0"."""
+def changed_versions(older: SessionResults, newer: SessionResults) -> tuple[tuple[str, str, str], ...]:
+    """Keras and the backends of which both sessions had different versions: name, older version, newer version."""
     then, now = older.session.versions, newer.session.versions
     both = [name for name in VERSIONED if then.get(name) and now.get(name)]
-    return tuple(f"{name} {then[name]}, then {now[name]}" for name in both if then[name] != now[name])
+    return tuple((name, then[name], now[name]) for name in both if then[name] != now[name])
 
 
 def rule() -> str:
@@ -176,7 +175,7 @@ def _series(record: Record) -> tuple[str, ...]:
     return tuple(item.id for item in studies.series_of(record)) if record.spec.kind == "study" else ("",)
 
 
-def _speed(record: Record, series: str) -> Estimate | None:
+def _speed(record: Record, series: str) -> estimate.Estimate | None:
     """Samples or operations per second; of a study the seconds of a call."""
     if series:
         return studies.call_time(record, series)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench import grouped
 from bench.report.evidence import cells
 from bench.report.evidence.thresholds import COURSE_SAMPLES
 from bench.report.evidence.view import Pick, most_threads
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
-from bench.schema import Record, Scalar, Workload
+from bench.schema import Record, Workload
 
 if TYPE_CHECKING:
     from bench.records.store import SessionResults
@@ -51,12 +52,10 @@ def jobs(evidence: Evidence, session: SessionResults | None, *, sweeps: bool = F
     """
     found = []
     for workload in evidence.model_workloads():
-        groups: dict[tuple[tuple[str, Scalar], ...], list[Record]] = {}
-        for record in evidence.view(session).records(Pick(workload, "train", "cpu")):
-            if record.cell.precision == "float32-strict" and record.status != "skipped":
-                groups.setdefault(tuple(sorted(record.cell.params.items())), []).append(record)
+        every = evidence.view(session).records(Pick(workload, "train", "cpu", precision="float32-strict"))
+        ran = (record for record in every if record.status != "skipped")
         spec = evidence.workloads[workload]
-        for records in groups.values():
+        for records in grouped(ran, cells.params_key).values():
             first = [record for record in records if _is_first(record)]
             if not first and not sweeps:
                 continue
@@ -76,8 +75,8 @@ def job_samples(record: Record, spec: Workload) -> int:
 
 def _job(record: Record, spec: Workload, evidence: Evidence) -> Job:
     from_target = record.spec.target is not None
-    distinct = evidence.distinct_params(record)
-    name = evidence.title(record.cell.workload) + (f" ({fmt.params(distinct)})" if distinct else "")
+    size = evidence.size(record)
+    name = evidence.title(record.cell.workload) + (f" ({size})" if size else "")
     job = partial(Job, name=name, record=record)
     if record.status != "ok":
         return job(time=None, is_measured=True, arithmetic="", note=fmt.status(record.status, record.reason))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.estimates.card_memory import power_of_two
-from bench.report.evidence import cells
+from bench.report.evidence import cells, sizes
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
-from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
-from bench.schema import BACKENDS, DEVICES, Backend, Device, Record, Scalar
+from bench.schema import BACKENDS, DEVICES, Cell, Record, Scalar
 from bench.workloads import registry
 
 # A peak that grows by less than this share between the two batches read tells no line: something else than the layers'
@@ -30,15 +28,16 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     """Memory of training as a straight line through the smallest and the largest batch that were read."""
 
     title: str
-    session: SessionResults
-    backend: Backend
-    device: Device
-    precision: str
     small: Record
     large: Record
     per_sample_bytes: float
     fixed_bytes: float  # what the line has at batch zero
     growth_frac: float  # of the smaller batch's peak, what the larger one took more
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is of a whole process, libraries and data included."""
+        return self.small.cell.device == "cpu" and not _by_batch(self.small.cell.workload)
 
     @property
     def is_flat(self) -> bool:
@@ -54,7 +53,6 @@ class Capped(msgspec.Struct, frozen=True, kw_only=True):
     """The largest batch that was found by trying under a cap; of several runs the smallest."""
 
     title: str
-    session: SessionResults
     record: Record
     cap_bytes: float
     room_bytes: float | None  # what the cap leaves for the net; None where every try ended before that was known
@@ -88,26 +86,20 @@ def growths(evidence: Evidence, session: SessionResults) -> tuple[Growth, ...]:
         per_sample = (high.value - low.value) / n_more if n_more else 0.0
         if per_sample <= 0:  # one batch only, or too small a net for the allocator to show it
             continue
-        cell = small.cell
         found.append(
             Growth(
                 title=_net_title(evidence, small),
-                session=session,
-                backend=cell.backend,
-                device=cell.device,
-                precision=cell.precision,
                 small=small,
                 large=large,
                 per_sample_bytes=per_sample,
-                fixed_bytes=max(low.value - per_sample * cell.batch_size, 0.0),
+                fixed_bytes=max(low.value - per_sample * small.cell.batch_size, 0.0),
                 growth_frac=high.value / low.value - 1,
             )
         )
-    read = {(_net(g.small), g.backend, g.device) for g in found if _by_batch(g.small.cell.workload)}
-    found = [
-        g for g in found if _by_batch(g.small.cell.workload) or (g.small.cell.workload, g.backend, g.device) not in read
-    ]
-    return tuple(sorted(found, key=lambda g: (DEVICES.index(g.device), g.title, BACKENDS.index(g.backend))))
+    arms = {id(g): (g.small.cell.backend, g.small.cell.device) for g in found}
+    read = {(_net(g.small), *arms[id(g)]) for g in found if _by_batch(g.small.cell.workload)}
+    found = [g for g in found if _by_batch(w := g.small.cell.workload) or (w, *arms[id(g)]) not in read]
+    return tuple(sorted(found, key=lambda g: _place(g.small.cell, g.title)))
 
 
 def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
@@ -123,7 +115,6 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
         found.append(
             Capped(
                 title=_net_title(evidence, record),
-                session=session,
                 record=record,
                 cap_bytes=_least(readings, "cap") or 0.0,
                 room_bytes=_least(readings, "room"),
@@ -132,17 +123,12 @@ def caps(evidence: Evidence, session: SessionResults) -> tuple[Capped, ...]:
                 growth=lines.get(_line_key(record, params)),
             )
         )
-    return tuple(
-        sorted(
-            found,
-            key=lambda c: (
-                DEVICES.index(c.record.cell.device),
-                c.title,
-                c.cap_bytes,
-                BACKENDS.index(c.record.cell.backend),
-            ),
-        )
-    )
+    return tuple(sorted(found, key=lambda c: _place(c.record.cell, c.title, c.cap_bytes)))
+
+
+def _place(cell: Cell, *names: str | float) -> tuple[int | str | float, ...]:
+    """A cell's place among others: the CPU first, then by name, then in the order of the backends."""
+    return DEVICES.index(cell.device), *names, BACKENDS.index(cell.backend)
 
 
 def _least(readings: Sequence[Mapping[str, float]], name: str) -> float | None:
@@ -152,12 +138,6 @@ def _least(readings: Sequence[Mapping[str, float]], name: str) -> float | None:
 def _by_batch(workload: str) -> bool:
     """Whether a workload is a study that reads memory by batch."""
     return registry.names(workload).memory == "by-batch"
-
-
-@cache
-def _net_titles() -> dict[str, str]:
-    """Titles of nets that are no workload of their own."""
-    return {net: title for workload in registry.workloads() for net, title in registry.names(workload).nets.items()}
 
 
 def _net(record: Record) -> str:
@@ -170,11 +150,12 @@ def _net_title(evidence: Evidence, record: Record) -> str:
     if net:
         like = evidence.view(evidence.session_of(record)).records(Pick(cell.workload, params={"net": net}))
         own = {k: v for k, v in cell.params.items() if k != "cap_gb" and any(r.cell.params.get(k) != v for r in like)}
-        title = _net_titles().get(net) or evidence.title(net)
+        title = sizes.net(net, cell.workload)
+        title = title[:1].upper() + title[1:]
     else:
         own, title = evidence.distinct_params(record), evidence.title(cell.workload)
     is_whole = cell.device == "cpu" and not registry.names(cell.workload).memory  # libraries are in it
-    words = [part for part in (fmt.params(own), "whole process" if is_whole else "") if part]
+    words = [part for part in (sizes.words(net or cell.workload, own), "whole process" if is_whole else "") if part]
     return title + (f" ({', '.join(words)})" if words else "")
 
 

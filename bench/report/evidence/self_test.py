@@ -7,7 +7,6 @@ from typing import NamedTuple
 import msgspec
 
 from bench.report.stats import estimate, quantities
-from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
 
@@ -27,7 +26,7 @@ class SelfTest(NamedTuple):
         return sum(against.differs for _, against in self.halves)
 
     @property
-    def false_frac(self) -> Estimate:
+    def false_frac(self) -> estimate.Estimate:
         """Share of headline cells that seem to differ from themselves, with Wilson's interval; 0.05 is expected."""
         return estimate.share(self.n_different, len(self.halves))
 
@@ -47,7 +46,7 @@ class SelfTest(NamedTuple):
 class Halves(msgspec.Struct, frozen=True, kw_only=True):
     """A cell against itself: its even runs over its odd ones, which nothing should tell apart."""
 
-    ratio: Estimate
+    ratio: estimate.Estimate
     n_even: int
     n_odd: int
 

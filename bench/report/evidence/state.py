@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells
+from bench.report.evidence.history import VERSIONED
 
-PACKAGES = ("keras", "tensorflow", "jax", "torch")
 NUMBER = re.compile(r"\d+")
 
 
@@ -28,9 +29,7 @@ class State(NamedTuple):
 
 def states(sessions: Iterable[SessionResults], locked: Mapping[str, str]) -> list[State]:
     """Each machine's state, by name; ``locked`` are the package versions that this checkout installs."""
-    by_machine: dict[tuple[str, bool], list[SessionResults]] = {}
-    for session in sessions:
-        by_machine.setdefault((session.machine.id, session.is_local), []).append(session)
+    by_machine = grouped(sessions, lambda session: (session.machine.id, session.is_local))
     return [_state(*key, found, locked) for key, found in sorted(by_machine.items())]
 
 
@@ -44,7 +43,7 @@ def _state(machine: str, is_local: bool, found: list[SessionResults], locked: Ma
         used |= session.session.versions
     behind = tuple(
         f"{name} {used[name]}, lock {locked[name]}"
-        for name in PACKAGES
+        for name in VERSIONED
         if name in used and name in locked and _release(used[name]) < _release(locked[name])
     )
     return State(machine, is_local, len(ordered), ordered[-1].session.started_at[:10], counts, n_older, behind)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
-from bench.report.evidence.self_test import SelfTest
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
@@ -49,6 +49,11 @@ ANY = Pick()
 OF_CELLS = ("workload", "mode", "device", "backend", "precision", "jit", "batch_size")
 
 
+def _key(pick: Pick) -> tuple[Any, ...]:
+    """A pick as a key of a dict."""
+    return (*msgspec.structs.astuple(msgspec.structs.replace(pick, params=None)), *sorted((pick.params or {}).items()))
+
+
 class View:
     """A session, and the questions that pages ask of it. Everything is None or empty where nothing was measured."""
 
@@ -57,6 +62,7 @@ class View:
         self.evidence = evidence
         self.session = session
         self._by_workload: dict[str | None, tuple[Record, ...]] = {}
+        self._by_pick: dict[tuple[Any, ...], tuple[Record, ...]] = {}
 
     @property
     def described(self) -> SessionResults:
@@ -111,7 +117,13 @@ class View:
         return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 
     def records(self, pick: Pick = ANY) -> tuple[Record, ...]:
-        """The records of a pick, in order of their ids."""
+        """The records of a pick, in order of their ids; looked up once."""
+        key = _key(pick)
+        if key not in self._by_pick:
+            self._by_pick[key] = self._records(pick)
+        return self._by_pick[key]
+
+    def _records(self, pick: Pick) -> tuple[Record, ...]:
         wanted = {name: value for name in OF_CELLS if (value := getattr(pick, name)) is not None}
         return tuple(
             record
@@ -137,8 +149,14 @@ class View:
 
         Without ``params`` or ``batch_size`` that is the first headline variant that has a measured record, else the
         first that has any; of a mode for which the workload declares no headline, its first variant. With them, a
-        headline variant that agrees, else every cell that agrees.
+        headline variant that agrees, else every cell that agrees. Looked up once.
         """
+        key = ("candidates", *_key(pick))
+        if key not in self._by_pick:
+            self._by_pick[key] = self._candidates(pick)
+        return self._by_pick[key]
+
+    def _candidates(self, pick: Pick) -> tuple[Record, ...]:
         mode = pick.mode or "train"
         found = self.records(pick.but(mode=mode, device=pick.device or "cpu", precision=pick.precision or STRICT))
         first = [record for record in found if cells.is_headline(record)]
@@ -146,9 +164,8 @@ class View:
             if any(v.headline and v.mode == mode for record in found for v in cells.variants_of(record)):
                 return ()
             first = [record for record in found if cells.position_of(record) < len(cells.variants_of(record))]
-        groups: dict[Any, list[Record]] = {}
-        for record in sorted(first, key=cells.position_of) or found:
-            groups.setdefault(cells.variant_key(record) if first else None, []).append(record)
+        ordered = sorted(first, key=cells.position_of) or found
+        groups = grouped(ordered, lambda record: cells.variant_key(record) if first else None)
         chosen = next((g for g in groups.values() if any(r.status == "ok" for r in g)), None)
         return most_threads(chosen or next(iter(groups.values()), []))
 
@@ -221,7 +238,7 @@ class View:
         return cells.fastest(self.evidence.undisturbed(most_threads(same)))
 
     @cached_property
-    def self_test(self) -> SelfTest | None:
+    def self_test(self) -> self_test.SelfTest | None:
         """The session against itself, or None when no headline cell has two runs in each half."""
         tested = [
             (record, against)
@@ -232,7 +249,7 @@ class View:
             return None
         full = [pair for pair in tested if not pair[1].is_weak]
         planned = max(full, key=lambda pair: (pair[1].n_even + pair[1].n_odd, pair[0].cell.id), default=None)
-        return SelfTest(planned, tuple(tested))
+        return self_test.SelfTest(planned, tuple(tested))
 
     @property
     def has_passed_self_test(self) -> bool | None:

@@ -8,7 +8,6 @@ from bench.report.evidence import cells
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick, most_threads
 from bench.report.stats import estimate, quantities
-from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
 FIRST = "resnet50"  # what most people know, and what loads a CPU most
@@ -19,7 +18,7 @@ class Beside(NamedTuple):
 
     yours: Record
     ours: Record
-    slower: Estimate
+    slower: estimate.Estimate
 
 
 def beside(evidence: Evidence) -> tuple[Beside, ...]:

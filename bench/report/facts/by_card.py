@@ -1,6 +1,6 @@
 """Facts about one card: how fast it would train a network beside our CPU, and what a job on it would cost.
 
-All are estimated; a session that measured the same card takes the place of its speeds.
+All are published or estimated; a session that measured the same card takes the place of its speeds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ CARDS = {
 WORKLOADS = ("resnet50", "mobilenet-v2", "cnn-digits", "mlp-tabular")
 JOB = "resnet50"
 SPEEDS = {f"{workload}-train-speedup-{end}": (workload, card) for end, card in CARDS.items() for workload in WORKLOADS}
-LEAST_BATCH = 32  # of a card, which smaller batches leave idle
 
 
 @cache
@@ -61,34 +60,27 @@ def entries() -> Mapping[str, Entry]:
 
 
 def of(name: str, evidence: Evidence) -> Found | None:
-    """What is estimated under a fact's name; None where nothing is."""
+    """What is published or estimated under a fact's name; None where nothing is."""
     if name in SPEEDS:
         workload, card = SPEEDS[name]
-        found = _pair(evidence, workload, card)
-        if found is None:
-            return None
-        text = estimated.says(found.speedup, card=card)
-        return Found(
-            text, estimated.cells(found), found.speedup, estimated.note(evidence, found), card=estimated.spoken(card)
-        )
+        found = estimated.known(evidence, workload, card)
+        return None if found is None else found.found(evidence, found.speedup)
     return _cost(evidence, costs()[name]) if name in costs() else None
 
 
 def _cost(evidence: Evidence, card: str) -> Found | None:
-    found, price = _pair(evidence, JOB, card), jobs.rents(card)[0]
-    if found is None:
+    pair, price = estimated.known(evidence, JOB, card), jobs.rents(card)[0]
+    if pair is None:
         return None
-    ends = (IMAGENET_IMAGES / rate / 3600 * float(price.value) for rate in (found.gpu.high, found.gpu.low))
-    span = " to ".join(fmt.number(end, 2) for end in ends)
-    note = f"{price.text} ({price.subject}, {price.date}); {estimated.note(evidence, found)}"
-    short, name = f"{span} USD", estimated.spoken(card)
-    return Found(f"{short} (estimated, {name})", estimated.cells(found), None, note, short, name)
-
-
-def _pair(evidence: Evidence, workload: str, card: str) -> estimated.Pair | None:
-    if workload not in evidence.workloads:
-        return None
-    return estimated.pair(evidence, workload, card, least_batch=LEAST_BATCH)
+    found = pair.found(evidence, pair.gpu)
+    ends = (IMAGENET_IMAGES / rate / 3600 * float(price.value) for rate in (pair.gpu.high, pair.gpu.low))
+    short = f"{' to '.join(dict.fromkeys(fmt.number(end, 2) for end in ends))} USD"
+    return found._replace(
+        text=f"{short} ({found.text.partition('(')[2]}",
+        estimate=None,
+        note=f"{price.text} ({price.subject}, {price.date}); {found.note}",
+        short=short,
+    )
 
 
 def _measured(workload: str, card: str) -> Make:

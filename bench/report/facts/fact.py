@@ -9,12 +9,13 @@ import msgspec
 
 from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
+from bench.report.published.figures import Figure
 from bench.report.stats import format as fmt
 from bench.report.stats.estimate import Estimate
 from bench.schema import Record
 
 NOT_MEASURED = fmt.NOT_MEASURED
-Kind = Literal["measured", "estimated", "missing"]
+Kind = Literal["measured", "published", "estimated", "missing"]
 CellKey = tuple[SessionResults, str]  # a session and the id of a cell in it
 
 
@@ -37,11 +38,12 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     is_doubted: bool = False  # the cells were disturbed, are of an older method or hours apart, or their runs differ
     session: SessionResults | None = None  # whose number it is; None of all sessions at once
     machine: str = ""  # in words, "2 cores of an Example CPU"; of a ratio the GPU beside the CPU
-    card: str = ""  # of an estimate: the GPU that it is of, "T4"
+    card: str = ""  # where nobody measured a GPU here: the one that the number is of, "T4"
+    figure: Figure | None = None  # what others published, over our CPU
 
     @property
     def where(self) -> str:
-        """What the number is of, in words: the machine, of an estimate the card beside it."""
+        """What the number is of, in words: the machine, or a card that is not ours beside it."""
         return f"{fmt.with_article(self.card)} beside {self.machine}" if self.card else self.machine
 
     @property
@@ -58,7 +60,8 @@ class Found(NamedTuple):
     estimate: Estimate | None = None
     note: str = ""
     short: str = ""  # as a sentence says it, where that does not follow from the estimate
-    card: str = ""  # of an estimate
+    card: str = ""  # that is not ours
+    figure: Figure | None = None  # that others published of it
 
 
 Make = Callable[[Evidence, Any], Found | None]  # of a session; of None where a fact of all sessions has none

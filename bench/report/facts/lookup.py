@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from weakref import WeakKeyDictionary
 
 from bench.records.store import SessionResults
 from bench.report.evidence.evidence import Evidence
@@ -70,14 +71,15 @@ def lookup(name: str, evidence: Evidence) -> Fact:
         title=entry.title,
         text=guess.text,
         short=_short(guess, [home.records[cell]]),
-        how=entry.how if is_beside else estimated.HOW,
-        kind="measured" if is_beside else "estimated",
+        how=entry.how if is_beside else estimated.HOW if guess.figure is None else estimated.HOW_PUBLISHED,
+        kind="measured" if is_beside else "estimated" if guess.figure is None else "published",
         estimate=guess.estimate,
         cells=guess.cells,
         note=guess.note,
         session=home,
         machine=_machine(evidence, home, guess.cells),
         card=guess.card,
+        figure=guess.figure,
     )
 
 
@@ -124,7 +126,7 @@ def measured(name: str, evidence: Evidence) -> bool:
 
 
 def known(name: str, evidence: Evidence) -> bool:
-    """Whether the fact has a record or an estimate.
+    """Whether the fact has a record, a published figure or an estimate.
 
     Raises:
         FactError: no such fact.
@@ -144,15 +146,14 @@ def misplaced(name: str) -> str:
     return f'{name!r} may be another machine than that of the numbers beside it; write where("...") with one of them'
 
 
-_KNOWN: dict[int, tuple[Evidence, dict[str, Entry]]] = {}
+_KNOWN: WeakKeyDictionary[Evidence, dict[str, Entry]] = WeakKeyDictionary()
 
 
 def _entries_of(evidence: Evidence) -> dict[str, Entry]:
-    """All facts of these results; kept for the last ones asked about."""
-    if id(evidence) not in _KNOWN:
-        _KNOWN.clear()
-        _KNOWN[id(evidence)] = (evidence, _entries(families.signature(evidence.workloads)))
-    return _KNOWN[id(evidence)][1]
+    """All facts of these results; kept as long as they are."""
+    if evidence not in _KNOWN:
+        _KNOWN[evidence] = _entries(families.signature(evidence.workloads))
+    return _KNOWN[evidence]
 
 
 @cache

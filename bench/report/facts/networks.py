@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import fastest
@@ -238,6 +238,14 @@ def _by_backend(evidence: Evidence, session: SessionResults) -> dict[str, dict[B
     return {workload: records for workload, records in found.items() if len(records) > 1}
 
 
+def winner(evidence: Evidence, records: Mapping[Backend, Record]) -> Backend | None:
+    """The backend that is faster than each of the others, whatever the machine drifts; None without a clear one."""
+    rates = {backend: rate for backend, record in records.items() if (rate := quantities.throughput(record))}
+    first, *others = sorted(rates, key=lambda backend: -rates[backend].value)
+    pairs = ([(records[b], rates[b]) for b in (first, other)] for other in others)
+    return first if all(evidence.order(*pair) == "faster" for pair in pairs) else None
+
+
 @fact.fact(
     "machine-drift",
     "how far the speed of a headline cell moves between sessions of the machine",
@@ -258,9 +266,7 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     arms = _by_backend(evidence, session)
     wins = dict.fromkeys(BACKENDS, 0)
     for records in arms.values():
-        rates = {backend: rate for backend, record in records.items() if (rate := quantities.throughput(record))}
-        first, *others = sorted(rates, key=lambda backend: -rates[backend].value)
-        if all(evidence.order(*((records[b], rates[b]) for b in (first, other))) == "faster" for other in others):
+        if (first := winner(evidence, records)) is not None:
             wins[first] += 1
     if not arms:
         return None

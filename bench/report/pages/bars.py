@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,13 +14,14 @@ from bench.report import templates
 from bench.report.claims import units
 from bench.report.claims.beliefs import Belief
 from bench.report.claims.case import Decided, Verdict
-from bench.report.claims.rule import WORDED, counted
+from bench.report.claims.rule import SHOWN, WORDED, counted
 from bench.report.facts.fact import Fact
 from bench.report.pages import plain, whose
-from bench.report.prose import bars
-from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec
+from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec, spec_of
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
+from bench.report.published import said
+from bench.report.stats import estimate, spoken
 from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
@@ -30,11 +32,10 @@ BARS = templates.macros("bars.html.j2")
 ABOUT_EQUAL = 1.1  # ends whose quotient is below it are called equal
 MOST_CASES = 10
 MOST_LINEAR = 60  # from this quotient of the ends on, the scale is logarithmic
-NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
-RANGE = re.compile(rf"{NUMBER}(?:\s*[-–]\s*{NUMBER})?")
 PARTS_OF_A_NAME = re.compile(r", (?![^()]*\))")
 KINDS = {"measured": "measured here", "published": "published elsewhere", "estimated": "estimated"}
 FACTORS = {"TFLOP/s": 1e12, "GFLOP/s": 1e9, "TB/s": 1e12, "GB/s": 1e9, "MB/s": 1e6, "%": 0.01, "million": 1e6}
+RATES = ("img/s", "images/s", "FPS", "fps", "samples/s", "seq/s", "tokens/s", "words/s")
 BYTES_PER_S = ("TB/s", "GB/s", "MB/s")
 UNITS = {"x": "ratio", "%": "frac", "TFLOP/s": "flop_per_s", "GFLOP/s": "flop_per_s", "million": "count"}
 
@@ -90,7 +91,23 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     some = f" All: {shared}." if shared else ""
     some += f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
     title = f"{counted(found).text} {belief.counted}"
-    return _drawn(title, f"{shows} The belief needs {belief.shown_test} (the line).", some, rows, limits, table)
+    return _drawn(title, f"{shows} {_line(belief)}", some, rows, limits, table)
+
+
+def _times_in_words(value: float) -> str:
+    return spoken.middle(estimate.single(value, "ratio", 1))
+
+
+def _line(belief: Belief) -> str:
+    """Which side of the line, or of the two, a belief needs."""
+    test = belief.test
+    side = "right of" if test.at_most is None else "left of" if test.at_least is None else "between"
+    ends = [end for end in (test.at_least, test.at_most) if end is not None]
+    words = [
+        spoken.middle(estimate.single(end, "ratio", 1)) if belief.unit == "ratio" else SHOWN[belief.unit](end)
+        for end in ends
+    ]
+    return f"For the belief: {side} the line{'s' if len(ends) > 1 else ''}, {' and '.join(words)}."
 
 
 def _drawn(
@@ -126,13 +143,13 @@ def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
     cpus = {voice.evidence.view(s).label: fmt.cpu(s.machine.cpu_model) for s in voice.evidence.sessions}
     known = re.compile(rf"(,?) on ({'|'.join(map(re.escape, cpus))})\b") if cpus else None
     tidy = {one: known.sub(lambda m: f", {cpus[m[2]]}", one) if known else one for one in names}
-    parts = {one: PARTS_OF_A_NAME.split(text.replace(" on the CPU", "")) for one, text in tidy.items()}
+    parts = {one: PARTS_OF_A_NAME.split(re.sub(r",? on the CPU", "", text)) for one, text in tidy.items()}
     shared = [part for part in parts[names[0]] if all(part in other for other in parts.values())]
     short = {one: ", ".join(part for part in own if part not in shared) or tidy[one] for one, own in parts.items()}
     bare = {one: re.sub(r" \([^()]*\)", "", text) for one, text in short.items()}
-    if len(set(bare.values())) == len(set(short.values())):
-        short = bare  # sizes of a network that no other row has
-    return short, ", ".join(shared)
+    seen = Counter(bare.values())
+    # A size in brackets stays where it tells two rows apart.
+    return {one: bare[one] if seen[bare[one]] == 1 else short[one] for one in short}, ", ".join(shared)
 
 
 def _ends(case: Decided) -> tuple[float, float]:
@@ -181,7 +198,9 @@ def _row(voice: Voice, label: str, name: str) -> Row | None:
         return None
     devices = {session.records[cell].cell.device for session, cell in fact.cells}
     device = "gpu" if "gpu" in devices or name.partition("-gpu")[1] else "cpu"
-    return Row(label, own.low, own.value, own.high, own.unit, fact.kind, device, voice.fact(name))
+    nouns = {voice.evidence.noun(session.records[cell].cell.workload) for session, cell in fact.cells}
+    unit = f"{' and '.join(sorted(nouns))} a second" if own.unit == "samples_per_s" else own.unit
+    return Row(label, own.low, own.value, own.high, unit, fact.kind, device, voice.fact(name))
 
 
 def _published(voice: Voice, label: str, row_id: str) -> Row:
@@ -189,13 +208,13 @@ def _published(voice: Voice, label: str, row_id: str) -> Row:
     unit = units.unit_of(figure)
     kind = next((kind for kind in units.KINDS_OF_UNITS if unit in kind), {})
     factor = kind.get(unit, FACTORS.get(unit, 1.0))
+    unit = said.UNITS[unit] if unit.endswith(RATES) else said.DOLLARS.get(unit, unit)
     unit = {"s": "s", "GB": "bytes"}.get(next((u for u in ("s", "GB") if u in kind), ""), UNITS.get(unit, unit))
-    unit = "samples_per_s" if unit.endswith(("images/s", "samples/s", "sequences/s", "tokens/s")) else unit
     unit = "bytes_per_s" if unit in BYTES_PER_S else unit
-    ends = RANGE.fullmatch(figure.value.strip())
+    ends = said.ends(figure.value)
     if ends is None:
         raise PageError(f"bars: published row {row_id!r} is no number: {figure.value!r}; choose another")
-    low, high = sorted(float((end or ends[1]).replace(",", "")) * factor for end in ends.groups())
+    low, high = sorted(end * factor for end in ends)
     return Row(label, low, (low * high) ** 0.5, high, unit, "published", "", voice.published(row_id))
 
 
@@ -228,7 +247,7 @@ class Scale(NamedTuple):
 
 def call(voice: Voice) -> Markup:
     """``{{ bars() }}`` of a page."""
-    spec = bars.spec_of(voice.site.sources[voice.page].meta)
+    spec = spec_of(voice.site.sources[voice.page].meta)
     if spec is None:
         raise PageError("bars() without 'bars' in the front matter; write it there")
     return figure(voice, spec)

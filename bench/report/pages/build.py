@@ -10,10 +10,13 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from bench.report.evidence.evidence import Evidence
 from bench.report.pages import (
     cache,
     cell_pages,
+    compare_pages,
     data_files,
+    downloads,
     fact_pages,
     gpu_pages,
     job,
@@ -51,11 +54,11 @@ def build(
 def _build(site: Site, results: Path, repository: str) -> Pages:
     docs, address = site.docs, site.address
     site.check_heads()
-    evidence_pages = cache.CACHE.keep_beside(
+    from_records = cache.CACHE.keep_beside(
         site.evidence,
-        f"evidence pages {address}",
-        functools.partial(cell_pages.evidence_pages, site.evidence, address),
-        cell_pages.pages_of,
+        f"from records {address}",
+        functools.partial(_from_records, site.evidence, address),
+        _from_results,
         results,
         address,
     )
@@ -66,7 +69,6 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     pages |= workload_pages.workload_pages(site)
     pages |= machine_pages.machine_pages(site)
     pages |= gpu_pages.gpu_pages(site)
-    pages |= data_files.estimate_files()
     pages |= job.files(site.evidence)
     answers = data_files.answer_entries(site)
     pages |= data_files.answer_files(site, answers)
@@ -75,11 +77,25 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
         pages["faq/index.md"] = "".join([*rendered["faq/index.md"], f"\n{asked}\n"])
     pages |= render.card_files(site, rendered)
     pages |= data_files.claim_files(site)
-    pages |= evidence_pages()
+    pages |= compare_pages.compare_pages(site)
+    measured = from_records()
+    data = {path: text for path, text in measured.items() if path.startswith("data/")}
+    data |= downloads.published_files() | downloads.record_files(site.evidence, results)
+    pages |= measured | data | downloads.archived(data, address)
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
     pages["evidence/facts.md"] = fact_pages.facts_page(site)
     pages["evidence/published.md"] = fact_pages.published_page(site)
+    pages["evidence/estimates.md"] = fact_pages.estimates_page()
     pages |= data_files.notebooks(docs, repository)
     pages |= data_files.chart_files(site)
-    pages |= data_files.data_files(site.evidence, results)
     return dict(sorted(site.with_drawings(pages).items()))
+
+
+def _from_results(results: Path, address: str) -> Pages:
+    """The same for a process that has not read the records yet."""
+    return _from_records(cache.CACHE.evidence(results), address)
+
+
+def _from_records(evidence: Evidence, address: str) -> Pages:
+    """Evidence pages and tables of measurements: both rest on the same estimates of every record."""
+    return cell_pages.evidence_pages(evidence, address) | downloads.measured_files(evidence)

@@ -39,7 +39,7 @@ from bench.workloads import registry
 T = TypeVar("T")
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
-LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
+LIBRARIES = ("altair", "jinja2", "msgspec", "numpy")
 MOST_BYTES = 200_000_000  # a handful of states, so that going back and forth between branches costs nothing
 MOST_WORKERS = 4  # each holds a JavaScript engine
 

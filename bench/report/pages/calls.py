@@ -17,8 +17,8 @@ from bench.report.claims import answers, ledger
 from bench.report.claims import case as claims_case
 from bench.report.evidence.cells import OLDER, CellRef
 from bench.report.evidence.view import Pick
+from bench.report.facts import estimated, lookup
 from bench.report.facts import fact as facts_fact
-from bench.report.facts import lookup
 from bench.report.pages import addresses, bars, job, left_out, markup, plain, whose
 from bench.report.pages.context import Site
 from bench.report.pages.drawings import VEGA
@@ -26,6 +26,7 @@ from bench.report.pages.markup import MISSING, PARTS
 from bench.report.prose.source import PageError, is_for_readers
 from bench.report.published import figures as published
 from bench.report.published import freshness
+from bench.report.published.figures import Figure
 from bench.report.stats import estimate as stats_estimate
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, spoken, studies
@@ -93,7 +94,7 @@ class Voice:
         return {
             "fact": self.fact,
             "where": self.where,
-            "measured": self.measured,
+            "measured": lambda name: self.site.fact(name).measured,
             "estimated": lambda name: self.site.fact(name).kind == "estimated",
             "known": lambda name: self.site.fact(name).kind != "missing",
             "chart": self.chart,
@@ -117,8 +118,10 @@ class Voice:
             return MISSING
         if self.is_short and (told := lookup.misplaced(name)):
             raise PageError(told)
-        is_estimated, short = fact.kind == "estimated", fact.short if self.is_short else ""
-        if is_estimated:
+        short = fact.short if self.is_short else ""
+        if fact.figure is not None:
+            number = self._noted(fact.figure, short or fact.text, f"{fact.text}\n{_hint(fact)}")
+        elif fact.kind == "estimated":
             number = self.site.estimated(self.page, fact.text, _hint(fact), short=short)
         else:
             number = self.site.number(self.page, fact.text, fact.cells, anchor=name, hint=_hint(fact), short=short)
@@ -127,7 +130,7 @@ class Voice:
             number = whose.hedge(is_doubted=fact.is_doubted, is_close=is_close) + number
         if where:
             return join([number, " on ", self.where(name)])
-        return join([number, self._mark("by" if is_estimated else "of", fact)])
+        return join([number, self._mark("of" if fact.measured else "by", fact)])
 
     def where(self, name: str) -> Markup:
         """The machine of a number in words; what follows is told apart from it, if it is of another."""
@@ -142,7 +145,8 @@ class Voice:
 
     def _mark(self, kind: whose.Kind, fact: facts_fact.Fact) -> Markup:
         """What tells a number of one machine from one of another; nothing of one that all machines share."""
-        if fact.session is None or not self.is_short:
+        is_cost = bool(fact.card) and fact.estimate is None  # of a rented card, whatever the CPU
+        if fact.session is None or is_cost or not self.is_short:
             return Markup("")
         return whose.mark(kind, self.evidence.view(fact.session).key, fact.machine)
 
@@ -152,10 +156,6 @@ class Voice:
         told = [part for one in self.verdicts for part in (*one.parts, *getattr(one, "counted", ()))]
         refs = list(measured_cells(told))
         yield from (session for session, _ in self.evidence.resolve([*refs, *sorted(self.in_tables)]))
-
-    def measured(self, name: str) -> bool:
-        """Whether a fact has a record."""
-        return self.site.fact(name).measured
 
     def estimate(
         self,
@@ -331,7 +331,7 @@ class Voice:
         if part.cells:
             return self.site.number(self.page, part.text, part.cells, short=short)
         if part.is_published:
-            return PARTS.published_cell(part.text)
+            return PARTS.published_cell(short or part.text, part.text)
         if not part.figures:
             return inert(part.text)
         if self.is_short and len(part.figures) == 1:
@@ -340,26 +340,30 @@ class Voice:
             self.figures.add(row_id)
             self.site.used.figures[row_id] = published.lookup(row_id)
         detail = addresses.href(self.page, "evidence/published.md", part.figures[0])
-        return PARTS.published_value(detail, short or part.text)
+        return PARTS.published_value(detail, short or part.text, part.text)
 
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
-        figure = published.lookup(row_id)
-        self.figures.add(row_id)
-        self.site.used.figures[row_id] = figure
-        detail = addresses.href(self.page, "evidence/published.md", row_id)
-        doubt = (
-            "" if figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values() else figure.warning
-        )
-        about = ", ".join(part for part in (plain.short_source(figure.source), figure.date, doubt) if part)
+        figure = estimated.speed(row_id) or published.lookup(row_id)
+        return self._noted(figure, figure.short if self.is_short else figure.text)
+
+    def _noted(self, figure: Figure, shown: str, told: str = "") -> Markup:
+        """A figure from elsewhere, or a number made of it of which ``told`` says what it is, with its source."""
+        self.figures.add(figure.id)
+        self.site.used.figures[figure.id] = figure
+        detail = addresses.href(self.page, "evidence/published.md", figure.id)
+        is_quiet = figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values()
+        doubt = "" if is_quiet else figure.warning
+        about = ", ".join(part for part in (claims_case.short_source(figure.source), figure.date, doubt) if part)
         day = freshness.price_day(figure)
         if not self.is_short:
-            return PARTS.published(figure, figure.text, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
+            shown = figure.short if self.page.startswith("gpus/") else shown
+            return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
         note = self.notes.setdefault(
-            row_id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
+            figure.id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
         )
-        told = f"{figure.what}\n{about}"
-        return PARTS.published_noted(figure, figure.short, told, note, day, freshness.PRICE_OLD_AT_DAYS)
+        title = f"{told or f'{figure.what}: {figure.text}'}\n{about}"
+        return PARTS.published_noted(figure, shown, title, note, day, freshness.PRICE_OLD_AT_DAYS)
 
     def published_beside(self, *row_ids: str) -> Markup:
         """A list of numbers from elsewhere, each with what it is about."""
@@ -379,7 +383,8 @@ class Voice:
     ) -> Markup:
         """An estimate as a number that opens its evidence."""
         short = spoken.spoken(estimate, noun) if self.is_short and estimate is not None else ""
-        return self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
+        shown = self.site.number(self.page, fmt.interval(estimate, noun), cells, hint=hint, short=short)
+        return shown if estimate is None else templates.Valued(shown, estimate.value)
 
 
 def _loud(cell: tables_table.Cellv) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from markupsafe import Markup
 
-from bench import schema
+from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.estimates import words
@@ -16,30 +15,19 @@ from bench.report.evidence.cells import is_older_method
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import graded
 from bench.report.pages import addresses, markup, sharing
-from bench.report.pages.addresses import Pages
-from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, traces
-from bench.report.stats import traces as stats_traces
 from bench.schema import Record, Run
 
 EVIDENCE = templates.macros("evidence.html.j2")
 
 
-def pages_of(results: Path, address: str) -> Pages:
-    """Every evidence page of a results folder, by path; for a process that has not read it yet."""
-    return evidence_pages(CACHE.evidence(results), address)
-
-
-def evidence_pages(evidence: Evidence, address: str) -> Pages:
+def evidence_pages(evidence: Evidence, address: str) -> addresses.Pages:
     """Every evidence page, by path."""
-    pages: Pages = {}
+    pages: addresses.Pages = {}
     for session in evidence.sessions:
-        by_workload: dict[str, list[Record]] = {}
-        for record in session.records.values():
-            by_workload.setdefault(record.cell.workload, []).append(record)
-        for workload, records in by_workload.items():
+        for workload, records in grouped(session.records.values(), lambda record: record.cell.workload).items():
             path = addresses.evidence_path(session, workload)
             title = f"Evidence: {records[0].spec.title} on {addresses.machine_slug(session)}, {session.session.id}"
             machine = addresses.href(path, f"machines/{addresses.machine_slug(session)}.md")
@@ -114,8 +102,8 @@ def _stored(page: str, session: SessionResults, record: Record) -> list[tuple[st
         ("Method", f"version {record.method_version}; source {record.source_hash}"),
         ("Rerun", PARTS.code(markup.rerun_line(session, cell_id))),
     ]
-    if traces := traces_of(record):
-        pairs.append(("Traces", traces))
+    if said := traces_of(record):
+        pairs.append(("Traces", said))
     if disturbed := _disturbances(session, record):
         pairs.append(("Disturbed by", "; ".join(disturbed)))
     if is_older_method(record):
@@ -198,7 +186,7 @@ def _timed_lines(run: Run) -> Iterator[str]:
         yield f"warm-up      {settled}: {_blocks(run.warmup)}"
     if run.blocks:
         yield f"blocks       steps x seconds: {_blocks(run.blocks)}{_left_out(run.n_blocks_dropped)}"
-    trace = stats_traces.classify_trace(stats_traces.trace_of(run))
+    trace = traces.classify_trace(traces.trace_of(run))
     if trace is not None:
         levels = " ".join(f"{seconds:.4g} from {start + 1}" for start, seconds in trace.levels)
         steady = "" if trace.steady_from is None else f", steady from block {trace.steady_from + 1}"
@@ -236,13 +224,15 @@ def evidence_index(evidence: Evidence) -> str:
             path = addresses.evidence_path(session, workload)
             n = sum(record.cell.workload == workload for record in session.records.values())
             link = PARTS.link(addresses.href(page, path), workload)
-            rows.append((link, addresses.machine_slug(session), session.session.id, str(n)))
-    table = PARTS.table(("Workload", "Machine", "Session", "Cells"), rows, label="Evidence") if rows else MISSING
+            rows.append((link, addresses.machine_slug(session), session.session.id, n))
+    columns = ("Workload", "Machine", "Session", "Cells")
+    table = PARTS.table(columns, rows, label="Evidence", is_sortable=True) if rows else MISSING
     return markup.page(
         "Evidence",
         "Raw samples of every cell behind a number on this site.",
         "Every number on this site links to one of these pages, or to [the list of facts](facts.md); "
-        "numbers from elsewhere are [listed apart](published.md).\n\n",
+        "numbers from elsewhere are [listed apart](published.md), as is [what a formula says of them](estimates.md). "
+        "All of it to take away: [download the data](../data/index.md).\n\n",
         table,
         "\n",
     )

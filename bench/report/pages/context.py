@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ from bench.report.charts import chart, make_table
 from bench.report.charts import draw as charts_draw
 from bench.report.claims import answers, case, ledger
 from bench.report.claims import beliefs as claims_beliefs
-from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.check_rule import Offers
 from bench.report.estimates import formula, words
 from bench.report.evidence.cells import CellRef
@@ -28,13 +26,10 @@ from bench.report.facts import fact as facts_fact
 from bench.report.pages import addresses, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
-from bench.report.pages.addresses import Pages
 from bench.report.pages.cache import CACHE
-from bench.report.pages.markup import PARTS
 from bench.report.prose import groups as prose_groups
-from bench.report.prose import heads, questions
+from bench.report.prose import heads, ids, questions
 from bench.report.prose import source as prose_source
-from bench.report.prose.source import PageError, Source
 from bench.report.published import figures as published
 from bench.report.tables import table as tables_table
 
@@ -76,12 +71,7 @@ class Site:
             PageError: every problem, each with file, line and what to do.
         """
         path = self.docs / heads.REGISTRY
-        try:
-            registered = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except tomllib.TOMLDecodeError as error:
-            at = re.search(r"at line (\d+)", str(error))
-            told = f"{error}; an id stands there once, as: name = {{ page = ..., since = ... }}"
-            raise PageError(f"docs/{heads.REGISTRY}:{at.group(1) if at else 1}: {told}") from error
+        registered = ids.load_registry(path.read_text(encoding="utf-8")) if path.is_file() else {}
         offers = Offers(frozenset(lookup.names(self.evidence.workloads)), published.figures(), self.evidence.workloads)
         sources = self.sources.values()
         wrong = [
@@ -98,11 +88,11 @@ class Site:
                 wrong += (f"{s.shown}:{line}: {told}" for line, told in found)
             wrong += (f"{file}:{line}: {told}" for file, line, told in ledger.problems(self.beliefs, offers))
         if wrong:
-            raise PageError("\n".join(wrong))
+            raise prose_source.PageError("\n".join(wrong))
         self.numbered = self._numbered()
 
     @functools.cached_property
-    def beliefs(self) -> Beliefs:
+    def beliefs(self) -> claims_beliefs.Beliefs:
         """The beliefs that have a page here; where no page is one, as in tests, those of this repository."""
         return claims_beliefs.of_heads(s.meta for s in self.sources.values()) or prose_source.beliefs()
 
@@ -112,15 +102,12 @@ class Site:
         if not path.is_file():
             return questions.Register()
         heads_of = {name: source.meta for name, source in self.sources.items()}
-        try:
-            text = path.read_text(encoding="utf-8")
-            return questions.checked(text, f"docs/{path.name}", pages=heads_of, specs=self.evidence.workloads)
-        except questions.QuestionsError as error:
-            raise PageError(str(error)) from error
+        text = path.read_text(encoding="utf-8")
+        return questions.checked(text, f"docs/{path.name}", pages=heads_of, specs=self.evidence.workloads)
 
     # Rendering of sources.
 
-    def decide(self, source: Source) -> answers.Answer | None:
+    def decide(self, source: prose_source.Source) -> answers.Answer | None:
         """The answer that the records decide; None for a page whose answer is plain text."""
         if source.path not in self._decided:
             spec = answers.spec_of(source.meta)
@@ -167,9 +154,9 @@ class Site:
         names = " ".join(map(markup.key_of, refs))
         if short:
             title = "\n".join(filter(None, (text, hint, self._measured_on(refs))))
-            return PARTS.number(target, names, title, short)
+            return markup.PARTS.number(target, names, title, short)
         title = f"{hint}: open the evidence" if hint else "Open the evidence"
-        return PARTS.number(target, names, title, pages_plain.small(text))
+        return markup.PARTS.number(target, names, title, pages_plain.small(text))
 
     def _measured_on(self, refs: Sequence[CellRef]) -> str:
         """Machines and days of a number, in words."""
@@ -186,9 +173,9 @@ class Site:
         sure = hint or words.trust(None, formula.constants())
         how = addresses.href(page, estimated.HOW_PAGE)
         if not short:
-            return PARTS.estimated(how, f"Estimated. {sure}", text)
+            return markup.PARTS.estimated(how, f"Estimated. {sure}", text)
         told = "\n".join(("Estimated, not measured", text, sure))
-        return PARTS.estimated(how, told, short, measure=addresses.href(page, MEASURE_PAGE))
+        return markup.PARTS.estimated(how, told, short, measure=addresses.href(page, MEASURE_PAGE))
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""
@@ -231,7 +218,7 @@ class Site:
             self._pictures[key] = functools.cache(pages_drawings.begin_svg(spec))
         return pages_drawings.CHART.stand_in(drawing.key, kind, anchor)
 
-    def with_drawings(self, pages: Pages) -> Pages:
+    def with_drawings(self, pages: addresses.Pages) -> addresses.Pages:
         """The pages with every stand-in replaced by its drawing."""
 
         def drawn(found: re.Match[str]) -> str:

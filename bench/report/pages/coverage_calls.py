@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -15,11 +15,6 @@ from bench.report.pages.calls import VERDICT, Voice, measured_cells
 from bench.report.pages.markup import PARTS
 from bench.report.prose import coverage as prose_coverage
 from bench.report.templates import inert
-
-
-def calls(voice: Voice) -> dict[str, Callable[[], Markup]]:
-    """The names available in a source."""
-    return {"coverage": functools.partial(coverage, voice), "data_state": functools.partial(data_state, voice)}
 
 
 def coverage(voice: Voice) -> Markup:

@@ -1,58 +1,40 @@
-"""Files for programs: charts' data, claims, answers, records, notebooks."""
+"""Files for programs: charts' data, claims, answers, notebooks. Records and tables are in ``downloads``."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.records import codec
 from bench.report.charts.paint import axes
 from bench.report.claims import answers, case, ledger
-from bench.report.estimates import formula, networks, rows
-from bench.report.evidence.evidence import Evidence
 from bench.report.facts import fact as facts_fact
 from bench.report.pages import addresses, markup, sharing
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
-from bench.report.pages.cache import CACHE
 from bench.report.pages.context import Site
-from bench.report.pages.drawings import VEGA
-from bench.report.published import cards
-from bench.report.published.sources import sources
 from bench.report.tables import table as tables_table
 
-ESTIMATE_COLUMNS = (
-    "id source address file network card framework precision batch measured_s estimated_s low_s high_s"
-    " measured_over_estimated in_range kind refused_because left_out_of_the_fit_because"
-).split()
 BRANCH = "main"  # of the repository, in links to notebooks
 
 
 def fact_data(fact: facts_fact.Fact) -> dict[str, Any]:
     """A fact as data."""
-    estimate = fact.estimate
+    numbers = {name: getattr(fact.estimate, name, None) for name in ("value", "low", "high", "n", "unit")}
     return {
         "id": fact.id,
         "text": fact.text,
         "kind": fact.kind,
         "measured": fact.measured,
-        "value": None if estimate is None else _finite(estimate.value),
-        "low": None if estimate is None else _finite(estimate.low),
-        "high": None if estimate is None else _finite(estimate.high),
-        "n": None if estimate is None else estimate.n,
-        "unit": None if estimate is None else estimate.unit,
+        **{name: None if value in (math.inf, -math.inf) else value for name, value in numbers.items()},
         "cells": [markup.key_of(ref) for ref in markup.refs(fact.cells)],
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) != float("inf") else None
 
 
 def notebooks(docs: Path, repository: str = "") -> Pages:
@@ -89,51 +71,11 @@ def notebooks(docs: Path, repository: str = "") -> Pages:
     return pages
 
 
-def data_files(evidence: Evidence, results: Path) -> Pages:
-    """Every record and the schema, by path."""
-
-    def make() -> Pages:
-        pages: Pages = {}
-        for session in evidence.sessions:
-            folder = results / session.path
-            for name in ("machine", "session", *session.records):
-                pages[addresses.data_path(session, name)] = (folder / f"{name}.json").read_bytes()
-        pages["data/schema.json"] = json.dumps(codec.json_schema(), indent=1, sort_keys=True) + "\n"
-        return pages
-
-    return CACHE.keep(evidence, "data files", make)
-
-
 def csv_text(table: tables_table.Table) -> str:
     """A table as comma-separated values."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(table.plain_rows())
     return out.getvalue()
-
-
-def estimate_files() -> Pages:
-    """Every published row beside what the formula says of it, with the ratio of the two, or why there is none."""
-    found = [row for row in (*rows.measured(), *rows.notebooks()) if row.seconds is not None]
-    known = networks.published()
-    guesses = formula.estimates(
-        [formula.case_of_row(row, known[row.network], cards.cards()[row.card]) for row in found]
-    )
-    out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
-    lines.writerow(ESTIMATE_COLUMNS)
-    for row, answer in zip(found, guesses, strict=True):
-        seconds = row.seconds or 0.0
-        is_refused = answer.kind == "refused"
-        lines.writerow((
-            row.id, row.source, sources()[row.source].url, row.file, row.network, row.card, row.framework,
-            row.precision, row.batch, f"{seconds:.6g}",
-            *(("", "", "", "", "") if is_refused else (
-                f"{answer.seconds:.6g}", f"{answer.low:.6g}", f"{answer.high:.6g}", f"{seconds / answer.seconds:.4g}",
-                "yes" if answer.low <= seconds <= answer.high else "no",
-            )),
-            answer.kind, answer.reason, row.left_out,
-        ))  # fmt: skip
-    return {"data/estimates.csv": out.getvalue()}
 
 
 def claim_files(site: Site) -> Pages:
@@ -195,7 +137,7 @@ def chart_files(site: Site) -> Pages:
         pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, sort_keys=True) + "\n"
         pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
-        pages[VEGA] = pages_drawings.begin_vega()()
+        pages[pages_drawings.VEGA] = pages_drawings.begin_vega()()
     return pages
 
 

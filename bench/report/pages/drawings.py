@@ -16,9 +16,9 @@ from markupsafe import Markup
 from bench.report import templates
 from bench.report.charts import chart
 from bench.report.charts.paint import axes
+from bench.report.claims.case import short_source
 from bench.report.evidence import beside
 from bench.report.pages import cache
-from bench.report.pages import plain as pages_plain
 from bench.report.published import comparisons
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
@@ -51,7 +51,7 @@ def others(chart_id: str) -> tuple[chart.Other, ...]:
     for workload, row_ids in comparisons.comparisons().speedups.items():
         for figure in map(published.lookup, row_ids):
             label = f"{figure.value}x: {MAKERS.sub('', figure.hardware)}"
-            source = pages_plain.short_source(figure.source)
+            source = short_source(figure.source)
             found.append(chart.Other(workload=workload, value=float(figure.value), label=label, source=source))
     return tuple(found)
 

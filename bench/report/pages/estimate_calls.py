@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from bench.report.estimates import formula, words
+from markupsafe import Markup
+
+from bench.report.estimates import bands, formula, words
 from bench.report.pages.calls import Voice
 from bench.report.pages.markup import PARTS
 from bench.report.stats import format as fmt
+from bench.report.templates import join
 
 RANGES = {
     "nvidia": "an NVIDIA card decides",
@@ -72,5 +75,12 @@ def refusals() -> str:
     return PARTS.table(("No estimate where", "Known instead"), rows, label="Refusals")
 
 
+def decoded() -> Markup:
+    """What trainings reach whose pictures a few cores decode, and in how many public notebooks."""
+    found = bands.pictures()
+    rate = f"{fmt.number(found.low, 1)} to {fmt.number(found.high, 1)} images a second"
+    return join([PARTS.published_cell(rate), f" in {fmt.count(found.n)} public notebooks"])
+
+
 # The names available in a source.
-CALLS = {call.__name__: call for call in (fitted, how_sure, held_out, ranges, refusals)}
+CALLS = {call.__name__: call for call in (fitted, how_sure, held_out, ranges, refusals, decoded)}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from bench.report.estimates import networks, words
 from bench.report.evidence.cells import CellRef
 from bench.report.facts import fact as facts_fact
 from bench.report.facts import lookup
-from bench.report.pages import addresses, cell_pages, markup
+from bench.report.pages import addresses, cell_pages, downloads, markup
 from bench.report.pages.cell_pages import EVIDENCE
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MISSING, PARTS
+from bench.report.pages.markup import PARTS
+from bench.report.published import figures as published
+from bench.report.published.sources import sources
+from bench.report.stats import format as fmt
+from bench.report.templates import Valued
 
 
 def facts_page(site: Site) -> str:
@@ -30,6 +36,8 @@ def facts_page(site: Site) -> str:
     for anchor, (texts, refs) in sorted(site.used.groups.items()):
         how = "Computed from all of these cells."
         parts.append(_fact_entry(site, path, anchor, "shown in tables and verdicts", "; ".join(texts), how, refs))
+    others = [_published_entry(path, fact) for fact in known.values() if fact.figure is not None]
+    parts += ["\n## Published\n\nNot measured here: others did, on the same card.\n", *others] if others else []
     guessed = [_estimated_entry(site, path, fact) for fact in known.values() if fact.kind == "estimated"]
     parts += (
         ["\n## Estimated\n\nNot measured here: a formula says so until somebody does.\n", *guessed] if guessed else []
@@ -42,7 +50,7 @@ def facts_page(site: Site) -> str:
 def _fact_entry(
     site: Site, page: str, anchor: str, title: str, text: str, how: str, cells: Sequence[CellRef | facts_fact.CellKey]
 ) -> Markup:
-    shown = text if cells or text != facts_fact.NOT_MEASURED else MISSING
+    shown = text if cells or text != facts_fact.NOT_MEASURED else markup.MISSING
     refs = markup.refs(cells)
     evidence = Markup("")
     if len(refs) == 1:  # the number's own link leads to this place, which holds the rest
@@ -58,6 +66,13 @@ def _fact_entry(
 
 def _estimated_entry(site: Site, page: str, fact: facts_fact.Fact) -> Markup:
     shown, how = site.estimated(page, fact.text), f"{fact.how} {fact.note}"
+    return EVIDENCE.fact(fact.id, fact.title, shown, how, "", "")
+
+
+def _published_entry(page: str, fact: facts_fact.Fact) -> Markup:
+    assert fact.figure is not None, "only facts with a figure are published ones"
+    shown = PARTS.published_value(fact.figure.url, fact.text)
+    how = f"{fact.how} {fact.note}. Source: {fact.figure.source}, {fact.figure.date}."
     return EVIDENCE.fact(fact.id, fact.title, shown, how, "", "")
 
 
@@ -99,20 +114,63 @@ def _cell_line(site: Site, page: str, ref: CellRef) -> dict[str, str | int]:
 
 
 def published_page(site: Site) -> str:
-    """Every published figure that a page shows, with its source."""
+    """Every published figure, with its source."""
     rows = []
-    for figure in sorted(site.used.figures.values(), key=lambda f: f.id):
+    known = published.figures() | site.used.figures  # rows of the estimates too, where a page tells one
+    for figure in sorted(known.values(), key=lambda f: f.id):
         source = PARTS.link(figure.url, figure.source) if figure.url else figure.source
         kind = f"{figure.evidence}{f': {figure.warning}' if figure.warning else ''}"
         shown = PARTS.published_cell(figure.text)
+        if re.fullmatch(r"-?\d+(\.\d+)?", figure.value):
+            shown = Valued(shown, float(figure.value))
         about = (figure.what, figure.software, figure.date, source, kind)
         rows.append((EVIDENCE.figure_id(figure.id), shown, *about))
     columns = ("Row", "Figure", "What", "Software", "Date", "Source", "Kind")
-    table = PARTS.table(columns, rows, label="Published figures") if rows else "No page shows one.\n"
+    table = PARTS.table(columns, rows, label="Published figures", is_sortable=True)
     return markup.page(
         "Figures published elsewhere",
-        "Numbers from elsewhere on this site, each with its source.",
-        "These were not measured here. They carry their own colour and never enter an estimate of ours.\n\n",
+        "Every number from elsewhere, each with its source.",
+        "These were not measured here. They carry their own colour and never count as ours.\n\n",
         table,
+        "\n",
+    )
+
+
+def estimates_page() -> str:
+    """Every published step that the formula has an estimate of, side by side."""
+    found = list(downloads.estimated())
+    known = [(row, answer) for row, answer in found if answer.kind != "refused"]
+    lines = []
+    for row, answer in known:
+        seconds, network, source = row.seconds or 0.0, networks.published()[row.network], sources()[row.source]
+        factor = seconds / answer.seconds
+        lines.append((
+            f"{network.title} {network.size}".strip(),
+            row.card,
+            f"{row.framework}, {row.precision}, batch {row.batch:g}",
+            Valued(PARTS.published_cell(fmt.seconds(seconds)), seconds),
+            Valued(words.span(answer.low, answer.high), answer.seconds),
+            Valued(fmt.ratio(factor), factor),
+            "yes" if answer.low <= seconds <= answer.high else "no",
+            PARTS.link(source.url, source.id),
+        ))  # fmt: skip
+    columns = (
+        "Network",
+        "Card",
+        "With",
+        "Step, published",
+        "Step, estimated",
+        "Published / estimated",
+        "In range",
+        "Source",
+    )
+    n_refused = len(found) - len(known)
+    return markup.page(
+        "Published steps beside their estimates",
+        "Every published training step on a GPU beside the range that our formula gives for it.",
+        f"{fmt.count(len(known))} published steps beside [the formula's answer](../method/how-we-estimate.md), whether "
+        f"it was fitted to them or not; {fmt.count(n_refused)} more, of which it refuses to say anything, are in "
+        "[estimates.csv](../data/estimates.csv).\n\n",
+        PARTS.table(columns, lines, label="Estimates", is_sortable=True),
         "\n",
     )

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from bench import grouped
 from bench.report import templates
 from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.evidence.view import Pick
 from bench.report.facts import by_card, estimated
 from bench.report.facts.networks import IMAGENET_IMAGES
 from bench.report.pages import addresses, markup
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import PARTS
@@ -22,14 +22,25 @@ from bench.report.published import cards
 from bench.report.published.cards import Card
 from bench.report.published.sources import sources
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
-from bench.report.templates import join
+from bench.report.stats import quantities, spoken
+from bench.report.templates import Valued, join
 from bench.schema import Record
 from bench.workloads import registry
 
 GPU = templates.macros("gpu.md.j2")
 INDEX = "gpus/index.md"
 MOST_ROWS = 12  # of speeds from elsewhere
+WHY = {
+    "embedding": "look-ups in a table",
+    "recurrent": "works step by step",
+    "frozen": "most layers do not learn",
+    "no spec": "data sheet incomplete",
+    "hull": "unlike the cards that were measured",
+    "launching": "too small",
+    "no TensorFlow cell": "not measured in TensorFlow",
+    "unmeasured": "no such card was measured",
+    "old": "too old",
+}
 
 
 class Row(NamedTuple):
@@ -45,11 +56,11 @@ def link(page: str, name: str) -> Markup:
     return PARTS.link(addresses.href(page, addresses.card_page(cards.card(name))), name)
 
 
-def gpu_pages(site: Site) -> Pages:
+def gpu_pages(site: Site) -> addresses.Pages:
     """A page for each often-named card, and their index."""
     cells = list(_cells(site))
     found = {card: [_row(site, card, *both) for both in cells] for card in cards.often_named()}
-    pages: Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
+    pages: addresses.Pages = {addresses.card_page(card): _page(site, card, same) for card, same in found.items()}
     return pages | {INDEX: _index(site, found)}
 
 
@@ -67,14 +78,14 @@ def _row(site: Site, card: Card, best: Record, own: Record | None) -> Row:
     """What the card does beside the one of these cells that it can be compared with."""
     pair = _pair(site, card, best)
     if pair is None:
-        return Row(best, None, formula.estimate(estimated.case_of(best, card, by_card.LEAST_BATCH)).range_of)
-    if pair.answer.kind == "launching":
+        return Row(best, None, formula.estimate(estimated.case_of(best, card)).range_of)
+    if pair.is_launching:
         pair = None if own is None else _pair(site, card, own)
     return Row(best, None, "no TensorFlow cell") if pair is None else Row(pair.record, pair)
 
 
 def _pair(site: Site, card: Card, record: Record) -> estimated.Pair | None:
-    return estimated.of_record(site.evidence.session_of(record), record, card.name, by_card.LEAST_BATCH)
+    return estimated.of_record(site.evidence.session_of(record), record, card.name)
 
 
 def _job(found: list[Row]) -> estimated.Pair | None:
@@ -86,12 +97,13 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
     path = addresses.card_page(card)
     voice = Voice(site, path)
     text = GPU.page(
-        least_batch=by_card.LEAST_BATCH,
+        door=addresses.href(path, "machines/index.md"),
+        least_batch=estimated.LEAST_BATCH,
         facts=_facts(voice, card),
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),
         speeds=PARTS.table(
-            ("Network", "Times our CPU", "This card", "Our CPU", "Largest batch"),
+            ("Network", "Beside our CPU", "This card", "Our CPU", "Largest batch"),
             [_speed(site, path, card, row) for row in found],
             label=f"Estimated for {card.name}",
         ),
@@ -129,24 +141,28 @@ def _speed(site: Site, path: str, card: Card, row: Row) -> tuple[object, ...]:
     rate = quantities.throughput(record)
     assert rate is not None, "the fastest cell has a rate"
     fits = card_memory.largest_batch(network, card)
-    batches = "" if fits is None else f"{fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
+    ends = () if fits is None else dict.fromkeys(map(fmt.count, (fits.surely, fits.perhaps)))
+    batches = " to ".join(ends)
     text, hint = fmt.interval(rate, noun=noun), f"batch {record.cell.batch_size}"
-    cpu = site.number(path, text, site.evidence.refs(record), hint=hint)
+    cpu = site.number(path, text, site.evidence.refs(record), hint=hint, short=spoken.spoken(rate, noun))
     title = record.spec.title
     if pair is None:
-        return title, "no estimate", row.why, cpu, batches
+        return title, "no estimate", WHY.get(row.why, row.why), cpu, batches
     note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
-    shown = (site.estimated(path, fmt.between(one, noun), note) for one in (pair.speedup, pair.gpu))
+    shown = (
+        site.estimated(path, fmt.between(one, noun), note, short=spoken.spoken(one, noun))
+        for one in (pair.speedup, pair.gpu)
+    )
     return title, *shown, cpu, batches
 
 
 def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
     """One pass of ResNet-50 over ImageNet on the card: time, and price where it can be rented."""
-    if pair is None:
+    if pair is None or pair.answer is None:
         return Markup("")
     estimate, answer = functools.partial(voice.site.estimated, voice.page), pair.answer
     n_steps = jobs.steps(IMAGENET_IMAGES, pair.batch)
-    time = f"{fmt.seconds(answer.low * n_steps)} to {fmt.seconds(answer.high * n_steps)}"
+    time = " to ".join(spoken.seconds(end * n_steps) for end in (answer.low, answer.high))
     prices = []
     for cost in jobs.costs(answer, n_steps, card):
         text = f"{fmt.number(cost.low, 2)} to {fmt.number(cost.high, 2)} {cost.price.unit.partition('/')[0]}"
@@ -156,15 +172,13 @@ def _cost(voice: Voice, card: Card, pair: estimated.Pair | None) -> Markup:
 
 def _measured(card: Card) -> Markup:
     """Speeds that others measured on it, one of each network, those with most rows first."""
-    of_network: dict[str, list[rows.Row]] = {}
-    for row in (*rows.measured(), *rows.notebooks()):
-        if row.card == card.name and row.batch:
-            of_network.setdefault(row.network, []).append(row)
+    own = (row for row in (*rows.measured(), *rows.notebooks()) if row.card == card.name and row.batch)
+    of_network = grouped(own, lambda row: row.network)
     first = sorted(of_network.values(), key=len, reverse=True)[:MOST_ROWS]
     lines = []
     for row in (max(group, key=lambda row: row.throughput) for group in first):
         network, source = networks.published()[row.network], sources()[row.source]
-        name = f"{network.title} {network.size}".strip()
+        name = f"{network.said} {network.size}".strip()
         how = f"{row.framework}, {row.precision}, batch {row.batch:g}"
         speed = PARTS.published_cell(f"{fmt.number(row.throughput)} {row.unit}")
         lines.append((name, speed, how, PARTS.link(source.url, source.id) if source.url else source.id))
@@ -184,17 +198,25 @@ def _index(site: Site, found: dict[Card, list[Row]]) -> str:
         launch = jobs.launch_price(card.name)
         shown: tuple[object, ...] = ("no estimate", "")
         if pair is not None:
-            texts = (fmt.between(pair.gpu, "images"), fmt.between(pair.speedup))
-            shown = tuple(site.estimated(INDEX, text) for text in texts)
+            both = ((pair.gpu, "images"), (pair.speedup, ""))
+            shown = tuple(
+                Valued(
+                    site.estimated(
+                        INDEX, fmt.between(one, noun), short=spoken.spoken(one).replace(" samples a second", "")
+                    ),
+                    one.value,
+                )
+                for one, noun in both
+            )
         lines.append((
             link(INDEX, card.name),
-            fmt.bytes_(card.memory) if card.memory else "not known",
-            str(card.year),
-            voice.published(launch.id) if launch else "",
+            Valued(fmt.bytes_(card.memory), card.memory) if card.memory else "not known",
+            card.year,
+            Valued(voice.published(launch.id), float(launch.value)) if launch else "",
             *shown,
         ))  # fmt: skip
-    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images/s", "Times our CPU")
-    table = PARTS.table(columns, lines, label="Cards")
+    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images a second", "Beside our CPU")
+    table = PARTS.table(columns, lines, label="Cards", is_sortable=True)
     about = "Memory, year, price, and the estimated speed of ResNet-50 of the cards that people ask for most."
     how = "[how we estimate](../method/how-we-estimate.md)"
     text = f"The cards that people ask for most, fastest first. Speeds are estimated, not measured: {how}.\n\n"

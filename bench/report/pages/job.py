@@ -18,15 +18,13 @@ from bench.report import templates
 from bench.report.charts.time_to_finish import CARDS
 from bench.report.estimates import card_memory, formula, jobs, networks, rows, words
 from bench.report.estimates.networks import Network
-from bench.report.evidence import thresholds
+from bench.report.evidence import sizes, thresholds
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.pages import addresses, markup
-from bench.report.pages.addresses import Pages
 from bench.report.pages.markup import PARTS
 from bench.report.published import cards, freshness
-from bench.report.published.cards import Card
 from bench.report.published.figures import Figure
 from bench.report.published.strict import PublishedError
 from bench.report.stats import estimate, quantities
@@ -136,7 +134,7 @@ def data(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def files(evidence: Evidence) -> Pages:
+def files(evidence: Evidence) -> addresses.Pages:
     """The file by its path."""
     return {FILE: json.dumps(data(evidence), separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"}
 
@@ -152,7 +150,7 @@ def _formula(known: formula.Constants) -> dict[str, Any]:
         "weight": formula.WEIGHT_BYTES * (formula.PASSES + formula.ACCESSES["adam"]),
         "floor": formula.FLOOR_S,
         "ranges": {"keras": [keras.low, keras.high], "launching": [formula.LAUNCH_LOW, formula.LAUNCH_HIGH]},
-        "most": {name: formula.HULL_SLACK * getattr(known.hull, name) for name in ("forward", "parameters")},
+        "most": {name: formula.HULL_SLACK * getattr(known.hull, name) for name in formula.SIZES},
     }
 
 
@@ -160,7 +158,7 @@ def _of_range(name: str) -> formula.Estimate:
     return formula.Estimate(kind="launching" if name == "launching" else "gpu", range_of=name)
 
 
-def _card(card: Card, hull: formula.Hull) -> dict[str, Any]:
+def _card(card: cards.Card, hull: formula.Hull) -> dict[str, Any]:
     terms, plain = formula.constants().terms, networks.ours()[DEFAULT_NETWORK]
     cases = {policy: formula.case_of(plain, card, 1, policy=policy) for policy in POLICIES}
     rents, price = jobs.rents(card.name), jobs.launch_price(card.name)
@@ -185,10 +183,10 @@ def _card(card: Card, hull: formula.Hull) -> dict[str, Any]:
     }
 
 
-def _said(card: Card) -> str:
+def _said(card: cards.Card) -> str:
     """A card's name as people say it, with as much of the rest as tells it from the others."""
 
-    def ways(one: Card) -> tuple[str, ...]:
+    def ways(one: cards.Card) -> tuple[str, ...]:
         return estimated.spoken(one.name), re.sub(r" SXM\d?| PCIe", "", one.name), one.name
 
     others = {way for one in cards.often_named() if one.name != card.name for way in ways(one)}
@@ -222,7 +220,7 @@ def _network(evidence: Evidence, network: Network, on_cpu: list[Measured], hull:
     own = {name: value for name, value in cell.params.items() if any(o.get(name) != value for o in others)}
     return {
         "id": network.id,
-        "title": ", ".join(filter(None, (evidence.title(cell.workload), fmt.params(own)))),
+        "title": ", ".join(filter(None, (evidence.title(cell.workload), sizes.words(cell.workload, own)))),
         "noun": evidence.noun(cell.workload),
         "workload": cell.workload,
         "params": dict(cell.params),
@@ -274,12 +272,9 @@ def _card_of(one: Measured) -> str:
 
 def _published(network: Network) -> Iterator[tuple[str, str, str, float, float]]:
     """Speeds that others measured of the same network on a listed card: batch and samples a second."""
-    twin = networks.twin(network) if network.is_counted else None
-    for card in cards.often_named() if twin else ():
-        for row in rows.of(twin.id, card.name) if twin else ():
-            if row.seconds is not None and not row.left_out and row.input_from in ("", "memory"):
-                policy = POLICY_OF[row.precision]
-                yield network.id, card.slug, policy, row.batch or 0.0, row.throughput
+    for card in cards.often_named():
+        for row in rows.of_ours(network, card.name):
+            yield network.id, card.slug, POLICY_OF[row.precision], row.batch or 0.0, row.throughput
 
 
 def _scaled(on_cpu: list[Measured]) -> dict[str, float] | None:

@@ -23,12 +23,6 @@ from bench.report.templates import join
 LEDGER = templates.macros("ledger.html.j2")
 
 
-def calls(voice: Voice) -> dict[str, Callable[..., str]]:
-    """The names available in a source, for the page of that voice."""
-    known = (claims_table, named_table, article_titles, flips, ours_and_theirs, agreement)
-    return {call.__name__: functools.partial(call, voice) for call in known}
-
-
 def ours_and_theirs(voice: Voice) -> Markup:
     """Published ratios beside ours, pair by pair, and the order of the networks in each source."""
     rows = []
@@ -151,3 +145,8 @@ def named_table(voice: Voice) -> Markup:
 def _title(voice: Voice, page: str) -> str:
     source = voice.site.sources.get(page)
     return str(source.meta.get("title", page)) if source else page
+
+
+CALLS: dict[str, Callable[[Voice], Markup]] = {
+    call.__name__: call for call in (claims_table, named_table, article_titles, flips, ours_and_theirs, agreement)
+}

@@ -7,19 +7,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench import schema
+from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
-from bench.report.pages import addresses, markup, workload_pages, yours
-from bench.report.pages.addresses import Pages
+from bench.report.pages import addresses, compare_pages, markup, workload_pages, yours
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.stats import estimate
 from bench.report.stats import format as fmt
 from bench.report.templates import join
-from bench.schema import Record
 
 MACHINE = templates.macros("machine.md.j2")
 
@@ -32,12 +30,10 @@ def cores(described: schema.Session) -> str:
     return f"{used} used; {seen} visible, by affinity {affinity}, quota {quota}"
 
 
-def machine_pages(site: Site) -> Pages:
+def machine_pages(site: Site) -> addresses.Pages:
     """One page per machine, and their index."""
-    by_machine: dict[str, list[SessionResults]] = {}
-    for session in site.evidence.sessions:
-        by_machine.setdefault(addresses.machine_slug(session), []).append(session)
-    pages: Pages = {}
+    by_machine = grouped(site.evidence.sessions, addresses.machine_slug)
+    pages: addresses.Pages = {}
     rows = []
     for slug, sessions in sorted(by_machine.items(), key=lambda item: (not item[1][0].is_local, item[0])):
         path = f"machines/{slug}.md"
@@ -49,23 +45,23 @@ def machine_pages(site: Site) -> Pages:
                 join([link, " (this machine)" if sessions[0].is_local else ""]),
                 machine.cpu_model,
                 ", ".join(gpu.name for gpu in machine.gpus) or "none",
-                str(len(sessions)),
-                str(sum(len(session.records) for session in sessions)),
+                len(sessions),
+                sum(len(session.records) for session in sessions),
             )
         )
     band = yours.band(site, "machines/index.md")
-    table = PARTS.table(("Machine", "CPU", "GPU", "Sessions", "Records"), rows, label="Machines") if rows else MISSING
-    add = addresses.href("machines/index.md", "guides/add-a-machine.md")
-    more = f"\n\nYours is not here? [Add a machine]({add.rstrip('/')}.md) says how.\n"
-    if "guides/add-a-machine.md" not in site.sources:
-        more = "\n"
+    columns = ("Machine", "CPU", "GPU", "Sessions", "Records")
+    table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
+    more = "\n\n[Compare two machines](compare.md) or [download all data](../data/index.md)."
+    if "guides/add-a-machine.md" in site.sources:
+        more += " Yours is not here? [Add a machine](../guides/add-a-machine.md) says how."
     pages["machines/index.md"] = markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
         band,
         "A machine's results are compared with each other, never averaged with those of another machine.\n\n",
         table,
-        more,
+        f"{more}\n",
     )
     return pages
 
@@ -75,9 +71,11 @@ def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> 
     about = f"{machine.cpu_model}: specification, sessions and every result."
     shown = [_session(site, path, session) for session in reversed(sessions)]
     beside = yours.table(site, path) if sessions[-1] is site.evidence.lead else ""
-    text = MACHINE.page(is_local, beside, _specification(machine), _history(site, path, sessions), shown)
+    other = f"{addresses.href(path, compare_pages.PAGE)}?a={addresses.machine_slug(sessions[0])}"
+    text = MACHINE.page(is_local, beside, _specification(machine), other, _history(site, path, sessions), shown)
     band = "" if is_local else yours.band(site, path)
-    return markup.page("This machine" if is_local else machine.id, about, band, text)
+    words = site.evidence.view(sessions[-1]).cpu_text()
+    return markup.page("This machine" if is_local else f"{words} ({machine.id})", about, band, text)
 
 
 def _specification(machine: schema.Machine) -> list[tuple[str, str]]:
@@ -115,7 +113,7 @@ def _session(site: Site, path: str, session: SessionResults) -> dict[str, Any]:
         ("Cores", cores(described)),
         ("Commit", PARTS.code(markup.commit(session))),
         ("Against itself", _self_test(site, path, session)),
-        ("Disturbed", _disturbed(site, session)),
+        ("Busy meanwhile", _disturbed(site, session)),
         ("Seed", str(described.seed)),
         ("Download", join(files, " · ")),
     ]
@@ -134,7 +132,8 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Marku
     found = []
     if pairs := [_overlap_row(site, page, pair) for pair in history.overlaps(ordered)]:
         heads = ("Two sessions", "Intervals that overlap", "Versions")
-        found.append(PARTS.table(heads, pairs, f"{history.rule()}.", label="Sessions against each other"))
+        table = PARTS.table(heads, pairs, f"{history.rule()}.", label="Sessions against each other")
+        found.append(PARTS.folded(f"{len(pairs)} pairs of sessions, and whether they agree", table))
     cells = history.histories(ordered)
     if rows := [row for one in cells for row in _history_rows(site, page, one)]:
         columns = ("Cell", "Session", "Versions", "Speed, or time of a call", "Against the session before")
@@ -148,12 +147,13 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Marku
 def _overlap_row(site: Site, page: str, found: history.Overlap) -> tuple[str, ...]:
     """Two sessions, how many of the headline intervals of both overlap, and the versions that changed between."""
     count = site.number(page, found.text, site.evidence.refs(*found.records))
-    return (found.names, count, "; ".join(history.changed_versions(found.older, found.newer)) or "equal")
+    changed = [f"{name} {then}, then {now}" for name, then, now in history.changed_versions(found.older, found.newer)]
+    return (found.names, count, "; ".join(changed) or "equal")
 
 
 def _history_rows(site: Site, page: str, found: history.History) -> Iterable[tuple[str, ...]]:
     """One row for each session of a cell; the cell is named in its first."""
-    before: Record | None = None
+    before: schema.Record | None = None
     for session, record, speed, row in found.entries:
         label = "" if before is not None else f"{record.spec.title}, {markup.cell_words(record)}"
         if label and found.series:
@@ -194,4 +194,5 @@ def _disturbed(site: Site, session: SessionResults) -> str:
     """How many cells were measured beside something else; the evidence of each says what."""
     measured = [record for record in session.records.values() if record.status == "ok"]
     flagged = sum(bool(site.evidence.flags(record)) for record in measured)
-    return f"{fmt.count(flagged)} of {fmt.count(len(measured))} cells are flagged; headlines avoid them"
+    ran = f"{fmt.count(flagged)} of {fmt.count(len(measured))} measurements"
+    return f"{ran} ran beside something else; headlines avoid them"

@@ -12,21 +12,19 @@ from markupsafe import Markup
 from bench import schema
 from bench.records.store import SessionResults
 from bench.report import templates
-from bench.report.charts.paint import axes
 from bench.report.claims import case, rule
 from bench.report.evidence.cells import CellRef
 from bench.report.facts import fact
 from bench.report.pages import addresses
+from bench.report.stats import format as fmt
 from bench.report.templates import inert
-from bench.schema import Record
 
 PARTS = templates.macros("parts.html.j2")
 MISSING: Markup = PARTS.missing()
-MEASURED_HERE = {"train": "training", "infer": "inference", "probe": "probe", "study": "study"}
 MAIN_MODE: Mapping[schema.Kind, schema.Mode] = {"model": "train", "probe": "probe", "study": "study"}
 
 
-def ref(session: SessionResults, record: Record) -> CellRef:
+def ref(session: SessionResults, record: schema.Record) -> CellRef:
     """Address of a record's cell."""
     return CellRef(addresses.machine_slug(session), session.session.id, record.cell.workload, record.cell.id)
 
@@ -56,21 +54,26 @@ def basis(verdict: case.Verdict, *, is_doubted: bool = False) -> Markup:
     return PARTS.resting(words)
 
 
-def page(title: str, description: str, *parts: str, hide: Sequence[str] = ()) -> str:
-    """A generated page: its front matter, whose words the theme shows as they stand, and its parts."""
+def page(title: str, description: str, *parts: str, hide: Sequence[str] = (), order: int = 0) -> str:
+    """A generated page: its front matter, whose words the theme shows as they stand, and its parts.
+
+    ``order`` is its place in the menu's list of its folder; 0 for one that comes after those with a place.
+    """
     meta: dict[str, Any] = {"title": str(inert(title)), "description": str(inert(description))}
     if hide:
         meta["hide"] = list(hide)
+    if order:
+        meta["order"] = order
     head = f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
     return "".join([head, *parts])  # of text and markup, text: it has been joined as it stands
 
 
-def cell_words(record: Record) -> str:
+def cell_words(record: schema.Record) -> str:
     """A cell in words: what ran, with what, on what."""
     cell = record.cell
     parts = [
-        MEASURED_HERE[cell.mode],
-        f"{axes.BACKEND_NAMES[cell.backend]} on {cell.device.upper()}",
+        fmt.MODE_NAMES[cell.mode],
+        f"{fmt.backend(cell.backend)} on {cell.device.upper()}",
         cell.precision,
         f"XLA {cell.jit}",
         f"batch {cell.batch_size:,}",
@@ -84,7 +87,7 @@ def finished_at(session: SessionResults) -> str:
     return session.session.started_at[:10]
 
 
-def commit(session: SessionResults, record: Record | None = None) -> str:
+def commit(session: SessionResults, record: schema.Record | None = None) -> str:
     """Commit that a session or record was measured at, in words."""
     if record is not None and record.commit not in (None, session.session.commit):
         return record.commit[:12]

@@ -38,7 +38,7 @@ DOORS = (
         "Machines and models",
         "All measurements, and every graphics card people name.",
         "machines/index.md",
-        {"machines": "Machines", "workloads": "Models", "gpus": "Graphics cards"},
+        {"machines": "Machines", "workloads": "Models", "gpus": "Graphics cards", "data": "Data"},
     ),
     Door(
         "Method",

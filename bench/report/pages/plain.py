@@ -71,11 +71,6 @@ def first_paragraph(body: str) -> str:
     return ""
 
 
-def short_source(source: str) -> str:
-    """A source's name without its remarks."""
-    return re.split(r" [(,;]|, ", source)[0][:60]
-
-
 def inline(text: str, written_for: str, shown_on: str) -> Markup:
     """A rendered paragraph of one page as HTML on another: emphasis, code and links between pages."""
     # A page's own words and what its calls returned: markup already.

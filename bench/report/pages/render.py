@@ -6,7 +6,7 @@ import functools
 import html
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
@@ -34,19 +34,18 @@ from bench.report.pages import (
     whose,
     yours,
 )
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import VERDICT, Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
 from bench.report.pages.menu import DOORS, UNORDERED
 from bench.report.prose import groups
-from bench.report.prose import source as prose_source
-from bench.report.prose.source import PageError, Source
+from bench.report.prose.source import PageError, Source, is_for_readers
 from bench.report.published import figures as published
 from bench.report.published import freshness
 from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
+CODE_PAGE = "guides/rerun.md"  # how to get the code, and what to run first
 PLACED = re.compile(r"\S+:\d+: ")  # a message that says its file and line already
 
 
@@ -100,8 +99,9 @@ def render(site: Site, source: Source) -> tuple[str, str]:
     if folder in ("faq", "misconceptions") and name != "index.md":
         answer = site.answers[source.path] = short_answer(voice, source, body)
         asked = markup.json_ld([{"question": source.meta.get("title", ""), "answer": answer}])
-        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes)}\n{asked}\n"
-    elif prose_source.is_for_readers(source.path):
+        code = addresses.href(source.path, CODE_PAGE) if CODE_PAGE in site.sources else ""
+        body = f"{layout.laid_out(body, _provenance(site, source, voice), foot, notes, code)}\n{asked}\n"
+    elif is_for_readers(source.path):
         body = layout.laid_out(body, foot=foot, notes=notes)
     is_banded = source.path == "index.md" or folder in ("faq", "misconceptions")
     body = f"{yours.band(site, source.path)}{body}" if is_banded else body  # both are markup already
@@ -125,7 +125,7 @@ def card_path(site: Site, source: Source) -> str:
     return f"assets/cards/{source.meta['id']}.png" if known else ""
 
 
-def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> Pages:
+def card_files(site: Site, rendered: Mapping[str, tuple[str, str]]) -> addresses.Pages:
     """A picture for every page that has one: its title with its short answer or its description."""
     begun = {}
     for path, source in site.sources.items():
@@ -140,14 +140,8 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
     n_lines_above = source.n_head_lines
     try:
         decided = site.decide(source)
-        calls = voice.calls() | ledger_calls.calls(voice) | estimate_calls.CALLS | build_calls.CALLS
-        calls |= coverage_calls.calls(voice)
-        calls["grades"] = functools.partial(estimate_calls.grades, voice)
-        calls["card"] = functools.partial(gpu_pages.link, voice.page)
-        calls["doors"] = functools.partial(doors, voice)
-        calls["bars"] = functools.partial(bars.call, voice)
-        calls["figure"] = functools.partial(bars.titled, voice)
-        calls["generated_index"] = functools.partial(generated_index, voice)
+        calls = voice.calls() | estimate_calls.CALLS | build_calls.CALLS
+        calls |= {name: functools.partial(call, voice) for name, call in CALLS.items()}
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
         shown = templates.SOURCES.from_string(text).render(calls)
@@ -237,9 +231,9 @@ def short_answer(voice: Voice, source: Source, body: str) -> str:
     return plain.plain(plain.first_paragraph(body))
 
 
-def redirects(site: Site) -> Pages:
+def redirects(site: Site) -> addresses.Pages:
     """A stub at every address that a page has left (``redirect_from`` in its front matter)."""
-    pages: Pages = {}
+    pages: addresses.Pages = {}
     for source in site.sources.values():
         for old in source.meta.get("redirect_from", ()):
             at = addresses.url_of(old) if old.endswith(".md") else f"{str(old).strip('/')}/"
@@ -286,3 +280,17 @@ def doors(voice: Voice) -> Markup:
     """The five ways in, as cards."""
     found = [door for door in DOORS if door.start in voice.site.sources or door.start == "machines/index.md"]
     return VERDICT.doors([(addresses.href(voice.page, door.start), door.title, door.about) for door in found])
+
+
+# What a source may call beside what its voice offers: functions whose first argument is that voice.
+CALLS: dict[str, Callable[..., str]] = {
+    **ledger_calls.CALLS,
+    "bars": bars.call,
+    "card": lambda voice, name: gpu_pages.link(voice.page, name),
+    "coverage": coverage_calls.coverage,
+    "data_state": coverage_calls.data_state,
+    "doors": doors,
+    "figure": bars.titled,
+    "generated_index": generated_index,
+    "grades": estimate_calls.grades,
+}

@@ -11,14 +11,13 @@ from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.evidence.view import Pick
 from bench.report.pages import addresses, markup
-from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
-from bench.report.pages.markup import MAIN_MODE, MEASURED_HERE, MISSING, PARTS
+from bench.report.pages.markup import MAIN_MODE, MISSING, PARTS
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities, studies, total_time
 from bench.report.tables import table as tables_table
-from bench.report.templates import inert, join
+from bench.report.templates import Valued, inert, join
 from bench.schema import Record, Workload
 from bench.workloads import registry
 
@@ -32,7 +31,7 @@ MOST_OPEN = 12  # results that a table shows unfolded
 OF_A_PROBE = (quantities.step_time, quantities.first_step, quantities.flop_rate)
 
 
-def workload_pages(site: Site) -> Pages:
+def workload_pages(site: Site) -> addresses.Pages:
     """One page per workload, and their index."""
     lead, gpu = site.evidence.lead, site.evidence.gpu_session()
     measured: list[tuple[str, SessionResults | None, schema.Device]] = [("CPU", lead, "cpu"), ("GPU", lead, "gpu")]
@@ -40,7 +39,7 @@ def workload_pages(site: Site) -> Pages:
     if gpu is not None and gpu is not lead:
         measured = [("CPU", lead, "cpu"), ("CPU beside the GPU", gpu, "cpu"), ("GPU", gpu, "gpu")]
         beside = f" Beside them those{speaker_words(site, gpu)}."
-    pages: Pages = {}
+    pages: addresses.Pages = {}
     rows = []
     for spec in site.evidence.workloads.values():
         path = f"workloads/{spec.id}.md"
@@ -64,7 +63,7 @@ def workload_pages(site: Site) -> Pages:
         "Measurements",
         "Every workload this site measures, with the newest numbers of the leading machine.",
         intro,
-        PARTS.table(columns, rows, label="Workloads"),
+        PARTS.table(columns, rows, label="Workloads", is_sortable=True),
         "\n",
     )
     return pages
@@ -148,7 +147,7 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
         lacks_gpu = not any(record and record.cell.device == "gpu" for _, record in arms)
         is_gap = lacks_gpu and (has_gpu or site.evidence.gpu_session(spec.id) is None)
         if len(modes) > 1 and (arms or is_gap):
-            rows.append([MEASURED_HERE[mode].capitalize()])
+            rows.append([fmt.MODE_NAMES[mode].capitalize()])
         rows += [[name, *(voice.estimate(session, record, make, title) for title, make in columns)]
                  for name, record in arms]  # fmt: skip
         if is_gap:
@@ -176,7 +175,7 @@ def _headline_arms(
                 )
                 if record is None and (device == "gpu" or session is not site.evidence.lead):
                     continue
-                name = f"{axes.BACKEND_NAMES[backend]}, {device.upper()}"
+                name = axes.series(device, backend)
                 found.append((f"{name}, {fmt.precision(precision, device)}" if device == "gpu" else name, record))
     return found
 
@@ -196,7 +195,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
         step = quantities.step_time(record)
         cells = (markup.ref(session, record),)
         noun = record.spec.sample_noun
-        shown = site.number(page, fmt.interval(rate, noun=noun), cells) if rate else ""
+        shown = Valued(site.number(page, fmt.interval(rate, noun=noun), cells), rate.value) if rate else ""
         if record.status == "ok" and record.spec.kind == "study":
             n_series, n_readings = len(studies.series_of(record)), len(studies.readings_of(record))
             words = [f"{n_series} series"] if n_series else []
@@ -207,11 +206,11 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
                 first,
                 markup.cell_words(record),
                 shown or _status(site, page, session, record),
-                site.number(page, fmt.interval(step), cells) if step else "",
+                Valued(site.number(page, fmt.interval(step), cells), step.value) if step else "",
             )
         )
     first = "Machine, session" if with_machine else "Workload"
-    table = PARTS.table((first, "Cell", "Speed", "Steady step"), rows, label="All results")
+    table = PARTS.table((first, "Cell", "Speed", "Steady step"), rows, label="All results", is_sortable=True)
     n = len(rows)
     return PARTS.folded(f"All {n} results" if n != 1 else "1 result", table, is_open=n <= MOST_OPEN)
 

@@ -12,16 +12,13 @@ from bench.doctor.facts import NAMES
 from bench.report.claims import answers, beliefs, ledger
 from bench.report.claims.cases.facts import listed
 from bench.report.claims.check_rule import Offers, line_in, named, unknown
-from bench.report.estimates import formula
+from bench.report.estimates import formula, rows
 from bench.report.facts import lookup
 from bench.report.prose import bars, groups, links, numbers, shape
 from bench.report.prose import ids as prose_ids
 from bench.report.prose import readme as prose_readme
 from bench.report.prose import source as prose_source
-from bench.report.prose.ids import REGISTRY
 from bench.report.prose.problem import CALL, EXPRESSION, HOW_TO_ADD, ID, STRING, Known, Problem
-from bench.report.prose.shape import LIMITS, UNTRIED
-from bench.report.prose.source import Source, with_code
 from bench.report.published import cards
 from bench.report.published import figures as published
 from bench.workloads import registry
@@ -29,6 +26,11 @@ from bench.workloads import registry
 KEYS = frozenset(
     "title short_title id description answer bars workloads where verdict asks order group redirect_from hide".split()
 )
+# Calls that take no id; a figure's words are its title.
+WITHOUT_NAMES = (
+    "answer bars figure doors claims_table your_job coverage data_state flips named_table article_titles"
+    " ours_and_theirs agreement grades how_sure decoded held_out ranges refusals old_cards"
+).split()
 DESCRIPTION_LIMIT = 170  # search engines cut longer ones
 
 
@@ -39,7 +41,7 @@ def known(root: Path = ROOT) -> Known:
         charts=_decorated(root / "bench/report/charts", "chart"),
         tables=_decorated(root / "bench/report", "table"),
         beliefs=prose_source.beliefs(root / "docs"),
-        figures=frozenset(published.figures()),
+        figures=frozenset(published.figures()) | frozenset(rows.by_id()),
         workloads=registry.workloads(),
         claims=frozenset(entry.id for entries in (published.claims(), published.named()) for entry in entries),
     )
@@ -51,12 +53,12 @@ def _decorated(folder: Path, decorator: str) -> frozenset[str]:
     return frozenset(re.findall(rf"^@(?:\w+\.)?{decorator}\(\s*\"([^\"]+)\"", text, re.M))
 
 
-def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]:
+def check_page(source: prose_source.Source, names: Known, root: Path = ROOT) -> list[Problem]:
     """Problems of one page."""
     path = source.shown
     problems = [*_check_head(source, names), *_check_decided(source, names)]
     problems += (Problem(path, *told) for told in bars.problems(source.meta, source.head, source.body, names.offers))
-    for number, (line, is_code) in enumerate(with_code(source.body.splitlines()), source.n_head_lines + 1):
+    for number, (line, is_code) in enumerate(prose_source.with_code(source.body.splitlines()), source.n_head_lines + 1):
         problems += [Problem(path, number, found) for found in _check_calls(line, names)]
         if prose_source.is_for_readers(source.path):
             problems += [Problem(path, number, told) for told in map(lookup.misplaced, STRING.findall(line)) if told]
@@ -64,13 +66,13 @@ def check_page(source: Source, names: Known, root: Path = ROOT) -> list[Problem]
             problems += [Problem(path, number, found) for found in numbers.check_numbers(line, names, root)]
             alone = (f'"faster" without "than": {sentence!r}; say than what' for sentence in numbers.unlike(line))
             problems += [Problem(path, number, found) for found in alone]
-    if LIMITS in source.text and not UNTRIED.search(EXPRESSION.sub("", source.text)):
-        at = source.text.splitlines().index(LIMITS) + 1
+    if shape.LIMITS in source.text and not shape.UNTRIED.search(EXPRESSION.sub("", source.text)):
+        at = source.text.splitlines().index(shape.LIMITS) + 1
         problems.append(Problem(path, at, "the page does not say what was not tried; add a sentence on it below"))
     return problems
 
 
-def _check_head(source: Source, names: Known) -> Iterator[Problem]:
+def _check_head(source: prose_source.Source, names: Known) -> Iterator[Problem]:
     path, head = source.shown, source.meta
     folder = Path(path).parent.name
     is_answer = folder in ("faq", "misconceptions") and Path(path).name != "index.md"
@@ -104,7 +106,7 @@ def _check_head(source: Source, names: Known) -> Iterator[Problem]:
             yield Problem(path, 1, f"naked number {found!r} in {key}; say it in words or call fact()")
 
 
-def _check_decided(source: Source, names: Known) -> Iterator[Problem]:
+def _check_decided(source: prose_source.Source, names: Known) -> Iterator[Problem]:
     """Problems of the answer in a page's front matter: its rule, its sentences, and what stands in them."""
     path = source.shown
     found = answers.problems(source.meta, source.head, source.body, beliefs=names.beliefs, offers=names.offers)
@@ -123,47 +125,16 @@ def _check_decided(source: Source, names: Known) -> Iterator[Problem]:
 
 def _check_calls(line: str, names: Known) -> Iterator[str]:
     chips = builds.chips()
-    offers: dict[str, Collection[str]] = {
-        "answer": frozenset(),
-        "bars": frozenset(),
-        "figure": (),
-        "doors": (),
-        "fact": names.facts,
-        "where": names.facts,
-        "measured": names.facts,
-        "known": names.facts,
-        "estimated": names.facts,
-        "chart": names.charts,
-        "table": names.tables,
-        "verdict": names.beliefs,
-        "cases": names.beliefs,
-        "published": names.figures,
-        "published_beside": names.figures,
-        "rerun": names.workloads,
-        "generated_index": frozenset({"faq", "misconceptions"}),
-        "claims_table": frozenset(),
-        "your_job": frozenset(),
-        "coverage": frozenset(),
-        "data_state": frozenset(),
-        "flips": frozenset(),
-        "named_table": frozenset(),
-        "article_titles": frozenset(),
-        "ours_and_theirs": frozenset(),
-        "agreement": frozenset(),
-        "card": frozenset(card.name for card in cards.often_named()),
-        "fitted": frozenset(formula.constants().counts),
-        "grades": frozenset(),
-        "how_sure": frozenset(),
-        "held_out": frozenset(),
-        "ranges": frozenset(),
-        "refusals": frozenset(),
-        "code_for": frozenset(NAMES) | chips,
-        "builds_for": chips,
-        "chips_of": frozenset(NAMES),
-        "last_with": frozenset(NAMES) | {row.what for row in builds.table().ended},
-        "plugin_end": frozenset(plugin.name for plugin in builds.table().plugin),
-        "old_cards": frozenset(),
-    }
+    offers: dict[str, Collection[str]] = dict.fromkeys(WITHOUT_NAMES, ())
+    offers |= dict.fromkeys(("fact", "where", "measured", "known", "estimated"), names.facts)
+    offers |= dict.fromkeys(("verdict", "cases"), names.beliefs)
+    offers |= dict.fromkeys(("published", "published_beside"), names.figures)
+    offers |= {"chart": names.charts, "table": names.tables, "rerun": names.workloads}
+    offers |= {"generated_index": ("faq", "misconceptions"), "fitted": formula.constants().counts}
+    offers["card"] = [card.name for card in cards.often_named()]
+    offers |= {"code_for": [*NAMES, *chips], "builds_for": chips, "chips_of": NAMES}
+    offers["last_with"] = [*NAMES, *(row.what for row in builds.table().ended)]
+    offers["plugin_end"] = [plugin.name for plugin in builds.table().plugin]
     for expression in EXPRESSION.finditer(line):
         for call in CALL.finditer(expression.group(1) or expression.group(2)):
             name, arguments = call.groups()
@@ -205,7 +176,7 @@ def check(root: Path = ROOT) -> list[Problem]:
         if figure.url and (wrong := links.foreign(figure.url)):
             problems.append(Problem(figure.file, 1, f"row {figure.id!r}, {figure.url!r}: {wrong}"))
     ids = {source.path: str(source.meta.get("id", "")) for source in sources} | prose_ids.notebook_ids(root)
-    registered = prose_ids.load_registry((root / REGISTRY).read_text(encoding="utf-8"))
+    registered = prose_ids.load_registry((root / prose_ids.REGISTRY).read_text(encoding="utf-8"))
     problems += prose_ids.check_registry(ids, registered, names, root)
     readme = (root / "README.md").read_text(encoding="utf-8")
     if readme != prose_readme.with_numbers(readme, prose_readme.committed_evidence()):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench import REPOSITORY as ROOT
+from bench.report.prose import source
 from bench.report.prose.problem import Known, Problem
 
 REGISTRY = "docs/_ids.toml"
@@ -78,11 +77,6 @@ def load_registry(text: str) -> dict[str, dict[str, dict]]:
     """The registry's kinds, each with its entries by id.
 
     Raises:
-        ValueError: the file is no TOML, or names an id twice in one list; the message has the line and what to do.
+        PageError: the file is no TOML, or names an id twice in one list; the message has the line and what to do.
     """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        told = f"{error}; an id may stand there once, as: name = {{ page = ..., since = ... }}"
-        raise ValueError(f"{REGISTRY}:{at.group(1) if at else 1}: {told}") from error
+    return source.toml(text, REGISTRY, "an id may stand there once, as: name = { page = ..., since = ... }")

@@ -25,6 +25,7 @@ GENERATED = (
     *(f"{folder}/index.md" for folder in ("evidence", "gpus", "machines", "workloads")),
     "evidence/facts.md",
     "evidence/published.md",
+    "evidence/estimates.md",
 )
 
 

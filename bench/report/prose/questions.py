@@ -8,7 +8,6 @@ of their records bear on the question, it says which do.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ import msgspec
 
 from bench.report.claims.check_rule import unknown
 from bench.report.prose.problem import HOW_TO_ADD
-from bench.report.prose.source import Source
+from bench.report.prose.source import PageError, Source, toml
 from bench.schema import Cell, Run, Scalar, Workload
 
 FILE = "_questions.toml"
@@ -32,10 +31,6 @@ MEASURABLE = ("here", "cap")
 CELL_FIELDS = frozenset(Cell.__struct_fields__) - {"params"}
 
 Key = tuple[str, str, int, int, tuple[tuple[str, Scalar], ...]]
-
-
-class QuestionsError(ValueError):
-    """The data file cannot be used; each line says file, line and what to do."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,11 +84,11 @@ def checked(
     """The file's content, fit for use; ``pages`` maps paths to front matter.
 
     Raises:
-        QuestionsError: every problem, each with file, line and what to do.
+        PageError: every problem, each with file, line and what to do.
     """
     register = read(text, shown)
     if wrong := list(problems(register, text, shown, pages=pages, specs=specs)):
-        raise QuestionsError("\n".join(wrong))
+        raise PageError("\n".join(wrong))
     return register
 
 
@@ -101,20 +96,15 @@ def read(text: str, shown: str) -> Register:
     """The file's content.
 
     Raises:
-        QuestionsError: no TOML, or an entry of another shape.
+        PageError: no TOML, or an entry of another shape.
     """
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        raise QuestionsError(f"{shown}:{at.group(1) if at else 1}: {error}; {HOW_TO_ADD} shows an entry") from error
-    try:
-        return msgspec.convert(data, Register)
+        return msgspec.convert(toml(text, shown, f"{HOW_TO_ADD} shows an entry"), Register)
     except msgspec.ValidationError as error:
         at = re.search(r"\$\.(\w+)(?:\[(\d+)\](?:\.(\w+))?)?", str(error))
         kind, index, key = at.groups() if at else ("", None, None)
         line = _line(_lines(text), kind, int(index or 0), key or "")
-        raise QuestionsError(f"{shown}:{line}: {error}; {HOW_TO_ADD} shows an entry") from error
+        raise PageError(f"{shown}:{line}: {error}; {HOW_TO_ADD} shows an entry") from error
 
 
 def problems(  # noqa: C901  one line each

@@ -44,7 +44,9 @@ def with_numbers(readme: str, evidence: Evidence) -> str:
     for label, on_cpu, ratio in README_FACTS:
         if ratio and lookup.measured(ratio, evidence):
             on_cpu = f"{ratio}-cpu"  # a ratio stands beside its own CPU
-        factor = lookup.lookup(ratio, evidence).text if ratio else ""
+        found = lookup.lookup(ratio, evidence) if ratio else None
+        factor = "" if found is None else "no estimate" if found.kind == "missing" else found.text
         rows.append(f"| {label} | {lookup.lookup(on_cpu, evidence).text} | {factor} |")
-    notes = f"CPU: {cpu.text}. GPU: {gpu.text}. Measured: {date.text}. Median, 95 % interval, number of processes."
+    on_gpu = "" if gpu.kind == "missing" else f" GPU: {gpu.text}."
+    notes = f"CPU: {cpu.text}.{on_gpu} Measured: {date.text}. Median, 95 % interval, number of processes."
     return f"{before}{START}\n" + "\n".join(rows) + f"\n\n{notes}\n{END}{after}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from frontmatter.default_handlers import YAMLHandler
 
 from bench import REPOSITORY
 from bench.report.claims import beliefs as claims_beliefs
-from bench.report.claims.beliefs import Belief
 
 READERS = ("", "faq", "misconceptions", "guides")  # folders; "" holds the home page
 DOCS = REPOSITORY / "docs"
@@ -45,6 +45,19 @@ class Source:
     def n_head_lines(self) -> int:
         """Lines above the body."""
         return self.head.count("\n")
+
+
+def toml(text: str, shown: str, how: str) -> dict[str, Any]:
+    """A TOML file's content; ``how`` says what to write instead.
+
+    Raises:
+        PageError: it is no TOML, or names a key twice.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"at line (\d+)", str(error))
+        raise PageError(f"{shown}:{at.group(1) if at else 1}: {error}; {how}") from error
 
 
 def is_for_readers(page: str) -> bool:
@@ -99,6 +112,6 @@ def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
             begun = ""
 
 
-def beliefs(docs: Path = DOCS) -> dict[str, Belief]:
+def beliefs(docs: Path = DOCS) -> dict[str, claims_beliefs.Belief]:
     """The beliefs of the pages in docs/misconceptions/, by id."""
     return claims_beliefs.of_heads(source.meta for source in read(docs, "misconceptions").values())

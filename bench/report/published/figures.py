@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from bench.report.published.cards import cards
+from bench.report.published.said import said
 from bench.report.published.strict import FOLDER, PublishedError
 
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
@@ -72,8 +73,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def short(self) -> str:
-        """The same as a sentence says it: "12.7 times"."""
-        return f"{self.value} times" if self.unit == "x" else self.text
+        """The same as a sentence says it: "12.7 times", "56 minutes"."""
+        return said(self.value, self.unit) or self.text
 
     @property
     def what(self) -> str:

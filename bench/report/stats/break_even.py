@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from bench.report.stats import bootstrap, quantities
-from bench.report.stats.bootstrap import Draws
 from bench.schema import Record
 
 
@@ -73,7 +72,7 @@ def break_even_interval(sizes: Sequence[float], pairs: Sequence[tuple[Record, Re
     return of_draws(sizes, drawn) if drawn and len(drawn) == len(pairs) else None
 
 
-def of_draws(sizes: Sequence[float], pairs: Sequence[tuple[Draws, Draws]]) -> BreakEven:
+def of_draws(sizes: Sequence[float], pairs: Sequence[tuple[bootstrap.Draws, bootstrap.Draws]]) -> BreakEven:
     """The same from resamples of the two sides of each size."""
     curves = []
     for a, b in pairs:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 
-from bench.report.stats import estimate
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
+from bench.report.stats.estimate import Estimate, single
 
 N_DIGITS = 2
 WIDE_FRAC = 0.2  # of the value: a wider interval is told by its two ends
@@ -53,7 +52,7 @@ def middle(value: Estimate, noun: str = "samples") -> str:
     """The same of the value alone, for a sentence that has a range of its own: "from 0.9 times to 4.8 times"."""
     if not math.isfinite(value.value):
         return fmt.NOT_REACHED
-    scale, unit = _unit(estimate.single(value.value, value.unit, value.n), noun)
+    scale, unit = _unit(single(value.value, value.unit, value.n), noun)
     shown = _number(value.value / scale, unit)
     return f"{shown}{_plural(unit, shown)}"
 

@@ -13,7 +13,6 @@ import msgspec
 
 from bench.report.stats import estimate, quantities
 from bench.report.stats.estimate import Estimate
-from bench.report.stats.quantities import Quantity
 from bench.schema import Block, Reading, Record, Run, Series
 from bench.workloads import registry
 
@@ -33,9 +32,9 @@ def readings_of(record: Record) -> tuple[Reading, ...]:
 
 
 @cache
-def calls(series: str) -> Quantity:
+def calls(series: str) -> quantities.Quantity:
     """The seconds per call of a series, as a quantity."""
-    return Quantity(f"calls of {series}", "s", lambda record, run: _seconds(run.series.get(series, ())))
+    return quantities.Quantity(f"calls of {series}", "s", lambda record, run: _seconds(run.series.get(series, ())))
 
 
 def call_time(record: Record, series: str) -> Estimate | None:

@@ -10,7 +10,6 @@ import statistics
 from typing import NamedTuple
 
 from bench.report.stats import quantities
-from bench.report.stats.quantities import SET_UP_PHASES
 from bench.schema import Record, Run
 
 LIMIT_FRAC = 0.10  # a prediction that is off by more is said to be off
@@ -83,11 +82,11 @@ def check(record: Record) -> Check | None:
 def parts_of(run: Run) -> Parts | None:
     """The parts of one run; None where it has no steady blocks or lacks a phase."""
     phases = run.phases_s
-    if not run.blocks or any(name not in phases for name in (*SET_UP_PHASES, "first_step")):
+    if not run.blocks or any(name not in phases for name in (*quantities.SET_UP_PHASES, "first_step")):
         return None
     evaluations = [epoch.evaluation_s for epoch in run.job.epochs if epoch.quality is not None] if run.job else []
     return Parts(
-        set_up_s=sum(phases[name] for name in SET_UP_PHASES),
+        set_up_s=sum(phases[name] for name in quantities.SET_UP_PHASES),
         first_step_s=phases["first_step"],
         step_s=statistics.median(block.seconds / block.n_steps for block in run.blocks),
         first_evaluation_s=evaluations[0] if evaluations else 0.0,

@@ -16,7 +16,6 @@ from bench.report.stats import format as fmt
 from bench.report.stats import quantities, spoken
 from bench.report.stats.estimate import Estimate
 from bench.report.tables import select
-from bench.report.tables.select import Arm
 from bench.report.tables.table import NO_GPU, Cellv, TableScope
 from bench.schema import BACKENDS, DEVICES, Backend, Record
 
@@ -60,6 +59,11 @@ def estimate(scope: TableScope, estimate: Estimate | None, *records: Record | No
         is_disturbed=bool(disturbed),
         is_older=bool(older),
     )
+
+
+def guessed(value: Estimate, noun: str = "samples") -> Cellv:
+    """A cell of an estimated range."""
+    return Cellv(text=fmt.between(value, noun), short=spoken.spoken(value, noun), estimate=value, is_estimated=True)
 
 
 def failed(scope: TableScope, record: Record | None) -> Cellv:
@@ -110,7 +114,7 @@ def arm_text(backend: str, device: str) -> str:
     return f"{fmt.backend(backend)}, {fmt.device(device)}"
 
 
-def arm(scope: TableScope, arm: Arm) -> tuple[Cellv, Cellv, Cellv, Cellv]:
+def arm(scope: TableScope, arm: select.Arm) -> tuple[Cellv, Cellv, Cellv, Cellv]:
     """Machine, workload, mode and arm, with which a row begins."""
     title, words = scope.evidence.title(arm.workload), arm_text(arm.backend, arm.device)
     return scope.machine(arm.session), text(title), text(fmt.MODE_NAMES[arm.mode]), text(words)
@@ -125,7 +129,7 @@ def arm_of(scope: TableScope, record: Record) -> tuple[Cellv, Cellv, Cellv, Cell
 
 def sized(scope: TableScope, record: Record) -> str:
     """A workload's title, with the parameters that tell this size from its others."""
-    title, own = scope.evidence.title(record.cell.workload), fmt.params(scope.evidence.distinct_params(record))
+    title, own = scope.evidence.title(record.cell.workload), scope.evidence.size(record)
     return f"{title} ({own})" if own else title
 
 

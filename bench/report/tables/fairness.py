@@ -13,7 +13,7 @@ from bench.report.stats import quantities
 from bench.report.tables import cells as tables_cells
 from bench.report.tables import sessions, table
 from bench.report.tables.table import MODES, Cellv, Draft, TableScope
-from bench.schema import BACKENDS, DEVICES, Backend, Conditions, Device, Record, Run
+from bench.schema import BACKENDS, DEVICES, Backend, Device, Record, Run
 
 
 @table.table("fairness")
@@ -78,31 +78,12 @@ def _counted(values: Iterable[str]) -> str:
     return "; ".join(f"{value} ({fmt.count(n)} {'run' if n == 1 else 'runs'})" for value, n in sorted(found.items()))
 
 
-def _state(record: Record, text: Callable[[Conditions], str | None]) -> str:
-    """Lowest and highest of a condition before and after the runs."""
-    seen = [text(state) for run in _runs(record) for state in (run.before, run.after) if state is not None]
-    told = [value for value in seen if value is not None]
+def _state(record: Record, field: str, show: Callable[[float], str]) -> str:
+    """Lowest and highest of a condition of the cell's device, before and after the runs."""
+    states = [state for run in _runs(record) for state in (run.before, run.after) if state is not None]
+    values = (getattr(state, f"{record.cell.device}_{field}") for state in states)
+    told = [show(value) for value in values if value is not None]
     return ", ".join(dict.fromkeys((min(told), max(told)))) if told else "not told"
-
-
-def _clock(record: Record) -> str:
-    on_gpu = record.cell.device == "gpu"
-
-    def text(state: Conditions) -> str | None:
-        value = state.gpu_clock_hz if on_gpu else state.cpu_clock_hz
-        return None if value is None else fmt.hertz(value)
-
-    return _state(record, text)
-
-
-def _temperature(record: Record) -> str:
-    on_gpu = record.cell.device == "gpu"
-
-    def text(state: Conditions) -> str | None:
-        value = state.gpu_temperature_c if on_gpu else state.cpu_temperature_c
-        return None if value is None else fmt.celsius(value)
-
-    return _state(record, text)
 
 
 def warm_up_cell(record: Record) -> str:
@@ -111,14 +92,8 @@ def warm_up_cell(record: Record) -> str:
     return f"criterion met in {met} of {len(_runs(record))} runs"
 
 
-def _spread(record: Record) -> str:
-    estimate = quantities.throughput(record)
-    return fmt.NOT_MEASURED if estimate is None else fmt.percent(round(estimate.spread_frac, 2))
-
-
-def _control(record: Record) -> str:
-    drift = quantities.control_spread_frac(record)
-    return fmt.NOT_MEASURED if drift is None else fmt.percent(round(drift, 2))
+def _spread(value_frac: float | None) -> str:
+    return fmt.NOT_MEASURED if value_frac is None else fmt.percent(round(value_frac, 2))
 
 
 def _quota(session: SessionResults) -> str:
@@ -151,10 +126,10 @@ _FAIRNESS: dict[str, Callable[[SessionResults, Record], str]] = {
     "batch size": lambda s, r: fmt.count(r.cell.batch_size),
     "runs": lambda s, r: fmt.count(len(_runs(r))),
     "warm-up": lambda s, r: warm_up_cell(r),
-    "runs differ by": lambda s, r: _spread(r),
-    "control kernel differs by": lambda s, r: _control(r),
-    "clock": lambda s, r: _clock(r),
-    "temperature": lambda s, r: _temperature(r),
+    "runs differ by": lambda s, r: _spread(getattr(quantities.throughput(r), "spread_frac", None)),
+    "control kernel differs by": lambda s, r: _spread(quantities.control_spread_frac(r)),
+    "clock": lambda s, r: _state(r, "clock_hz", fmt.hertz),
+    "temperature": lambda s, r: _state(r, "temperature_c", fmt.celsius),
     "commit": lambda s, r: r.commit[:12] if r.commit else sessions.commit(s),
     "date": lambda s, r: fmt.date(s.session.started_at),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from bench.report.evidence import jobs, thresholds, waits
-from bench.report.evidence.cells import is_headline
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.stats import format as fmt
@@ -13,7 +12,6 @@ from bench.report.stats import quantities
 from bench.report.tables import cells, select, table
 from bench.report.tables.cells import MISSING, NOTHING
 from bench.report.tables.table import MACHINE, NO_GPU, Cellv, Draft, TableScope
-from bench.schema import BACKENDS, DEVICES
 
 CORES = (1, 2, 4, 8, 16)  # cores that readers ask about
 
@@ -50,7 +48,8 @@ def headline(scope: TableScope) -> Draft:
     )
     if is_estimated:
         card = fmt.with_article(estimated.CARD)
-        caption += f" What is estimated is of {card}, a free one, at the same batch in float32."
+        batch = f"the CPU's batch, or {estimated.LEAST_BATCH} where that is more"
+        caption += f" What is estimated is of {card}, a free one, in float32 at {batch}."
         rows = [tuple(cells.text("no estimate") if cell is NO_GPU else cell for cell in row) for row in rows]
     if not (has_gpu or is_estimated):
         columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
@@ -130,33 +129,6 @@ def latency(scope: TableScope) -> Draft:
     return Draft(
         caption="Seconds of one inference step, synchronised before and after (lower is better).",
         columns=(MACHINE, "workload", "batch size", "backend", "median", "95 % of steps within"),
-        rows=rows,
-    )
-
-
-@table.table("start-up")
-def start_up(scope: TableScope) -> Draft:
-    """Import and device start of each backend, over all processes of the session."""
-    rows = []
-    for session in scope.sessions:
-        for device in DEVICES:
-            for backend in BACKENDS:
-                every = scope.evidence.view(session).records(Pick(backend=backend, device=device, status="ok"))
-                # Other workloads import more than the backend; the headline cells are the same for every backend.
-                records = [r for r in every if is_headline(r) and r.cell.workload in scope.workloads]
-                if not records:
-                    continue
-                both = quantities.pooled_phase_time(records)
-                times = [quantities.pooled_phase_time(records, (phase,)) for phase in quantities.START_UP_PHASES]
-                rows.append((
-                    scope.machine(session),
-                    cells.text(cells.arm_text(backend, device)),
-                    cells.text(session.session.versions.get(backend, "")),
-                    *(cells.estimate(scope, time, *records) for time in (*times, both)),
-                ))  # fmt: skip
-    return Draft(
-        caption="Seconds until a backend is ready, over all processes that used it (lower is better).",
-        columns=(MACHINE, "backend", "version", "import", "device start", "both"),
         rows=rows,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bench.report.evidence import memory
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, Cellv, Draft, TableScope
+
+FEW_CARDS = (4, 8, 16, 24)  # GB, for a table that one reads at a glance
 
 
 @table.table("largest-batch")
@@ -18,22 +19,21 @@ def largest_batch(scope: TableScope) -> Draft:
     rows = []
     for session in scope.sessions:
         for growth in memory.growths(scope.evidence, session):
-            workload = growth.small.cell.workload
-            is_idle = (growth.device == "cpu" and growth.precision != "float32-strict") or (
-                growth.is_flat and workload == "memory"
-            )
-            if workload not in scope.workloads or is_idle:
+            cell = growth.small.cell
+            is_half = cell.precision != "float32-strict"
+            is_idle = (cell.device == "cpu" and is_half) or (growth.is_flat and cell.workload == "memory")
+            if cell.workload not in scope.workloads or is_idle:
                 continue
             refs = scope.evidence.refs(growth.small, growth.large)
             batches = [_batch_text(growth.largest_batch(card)) for card in memory.CARDS_BYTES]
             batches = ["not computed"] * len(batches) if growth.is_flat else batches
             read = [fmt.count(record.cell.batch_size) for record in (growth.small, growth.large)]
             fixed = fmt.bytes_(growth.fixed_bytes) if growth.fixed_bytes else "too small to tell"
-            precision = "" if growth.precision == "float32-strict" else f", {growth.precision}"
+            precision = f", {cell.precision}" if is_half else ""
             rows.append((
                 scope.machine(session),
                 cells.text(growth.title),
-                cells.text(f"{cells.arm_text(growth.backend, growth.device)}{precision}"),
+                cells.text(f"{cells.arm_text(cell.backend, cell.device)}{precision}"),
                 *(Cellv(text=words, cells=refs) for words in batches),
                 Cellv(text=fixed, cells=refs),
                 Cellv(text=fmt.bytes_(growth.per_sample_bytes), cells=refs),
@@ -43,6 +43,33 @@ def largest_batch(scope: TableScope) -> Draft:
     return Draft(
         caption="Largest batch, rounded down to a power of two: (card - fixed part) / part of each sample.",
         columns=(MACHINE, "network", "read on", *sizes, "fixed part", "of each sample", "batches read"),
+        rows=rows,
+    )
+
+
+@table.table("what-fits")
+def what_fits(scope: TableScope) -> Draft:
+    """Largest batch by network on four cards, from the framework that takes most to the one that takes least.
+
+    Only networks that a study read alone count, and of those no frameworks whose peak does not grow with the batch.
+    """
+    rows = []
+    for session in scope.sessions:
+        by_network: dict[str, list[memory.Growth]] = {}
+        for growth in memory.growths(scope.evidence, session):
+            is_read = growth.small.cell.workload in scope.workloads and not growth.is_whole
+            if is_read and growth.small.cell.precision == "float32-strict" and not growth.is_flat:
+                by_network.setdefault(growth.title, []).append(growth)
+        largest = {title: [g.largest_batch(FEW_CARDS[-1] * 10**9) for g in same] for title, same in by_network.items()}
+        for title in sorted(by_network, key=lambda title: (min(largest[title]), title)):
+            same = by_network[title]
+            refs = scope.evidence.refs(*(record for growth in same for record in (growth.small, growth.large)))
+            found = [sorted({growth.largest_batch(size * 10**9) for growth in same}) for size in FEW_CARDS]
+            shown = (" to ".join(map(_batch_text, dict.fromkeys((ends[0], ends[-1])))) for ends in found)
+            rows.append((scope.machine(session), cells.text(title), *(Cellv(text=one, cells=refs) for one in shown)))
+    return Draft(
+        caption="Largest batch that trains with Adam in float32; a range where the frameworks differ.",
+        columns=(MACHINE, "network", *(f"{size} GB" for size in FEW_CARDS)),
         rows=rows,
     )
 
@@ -63,8 +90,8 @@ def real_caps(scope: TableScope) -> Draft:
                 cells.text(capped.title),
                 cells.text(f"{cells.arm_text(cell.backend, cell.device)}, {cell.precision}"),
                 Cellv(text=fmt.bytes_(capped.cap_bytes), cells=found),
-                MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
-                MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
+                cells.MISSING if capped.room_bytes is None else Cellv(text=fmt.bytes_(capped.room_bytes), cells=found),
+                cells.MISSING if capped.computed is None else Cellv(text=_batch_text(capped.computed), cells=read),
                 Cellv(text=_batch_text(capped.largest), cells=found),
                 cells.text("none tried") if capped.too_large is None else Cellv(
                     text=fmt.count(capped.too_large), cells=found),

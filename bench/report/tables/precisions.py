@@ -5,7 +5,6 @@ from __future__ import annotations
 from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, select, table
-from bench.report.tables.cells import MISSING
 from bench.report.tables.table import MACHINE, PRECISIONS, Draft, TableScope
 
 
@@ -27,7 +26,7 @@ def precisions(scope: TableScope) -> Draft:
                     cells.or_failed(scope, strict, make),
                     cells.text(evidence.precision_text(record)),
                     cells.or_failed(scope, record, make),
-                    MISSING if gain is None else cells.estimate(scope, gain, record, strict),
+                    cells.MISSING if gain is None else cells.estimate(scope, gain, record, strict),
                 ))  # fmt: skip
     columns = ("workload", "mode", "backend", "batch size", PRECISIONS[0], "precision", "in it", "times as fast")
     return Draft(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from bench.report.evidence.view import Pick
+from bench.report.stats import estimate, studies
 from bench.report.stats import format as fmt
-from bench.report.stats import studies
-from bench.report.stats.estimate import Estimate
 from bench.report.tables import cells, table
-from bench.report.tables.cells import NOTHING
-from bench.report.tables.table import MACHINE, Draft, TableScope
 
 
 @table.table("scaling")
-def scaling(scope: TableScope) -> Draft:
+def scaling(scope: table.TableScope) -> table.Draft:
     """Several GPUs against one: the gain with the same total batch, and the share of the ideal gain in both ways."""
     workload, evidence = "multi-gpu", scope.evidence
     rows = []
@@ -24,7 +19,7 @@ def scaling(scope: TableScope) -> Draft:
             words = (str(cell.params["net"]), cells.arm_text(cell.backend, cell.device), fmt.count(cell.batch_size))
             start = (scope.machine(session), *map(cells.text, words), cells.text(fmt.count(n)))
             if record.status != "ok":
-                rows.append((*start, cells.failed(scope, record), *[NOTHING] * 3))
+                rows.append((*start, cells.failed(scope, record), *[cells.NOTHING] * 3))
                 continue
             gain, same_step = (studies.call_ratio(record, "one", name) for name in ("strong", "weak"))
             rows.append((
@@ -35,17 +30,14 @@ def scaling(scope: TableScope) -> Draft:
                 cells.estimate(scope, _as_share(same_step, 1), record),
             ))  # fmt: skip
     columns = ("net", "backend", "batch of one GPU", "GPUs", "a step on one", "gain, same total batch")
-    return Draft(
+    return table.Draft(
         caption="One GPU against several, steps timed in turn: the gain where they share one GPU's batch, and what "
         "arrives of the ideal gain there and where each has a full batch (higher is better).",
-        columns=(MACHINE, *columns, "of the ideal", "of the ideal, full batches"),
+        columns=(table.MACHINE, *columns, "of the ideal", "of the ideal, full batches"),
         rows=rows,
     )
 
 
-def _as_share(gain: Estimate | None, ideal: int) -> Estimate | None:
+def _as_share(gain: estimate.Estimate | None, ideal: int) -> estimate.Estimate | None:
     """A gain as a share of the ideal one."""
-    if gain is None:
-        return None
-    value, low, high = (end / ideal for end in (gain.value, gain.low, gain.high))
-    return msgspec.structs.replace(gain, value=value, low=low, high=high, unit="frac")
+    return None if gain is None else estimate.mapped(gain, lambda end: end / ideal, "frac")

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.evidence import cells, view
-from bench.report.evidence.view import Pick
 from bench.report.stats import quantities
 from bench.report.stats.estimate import Estimate
 from bench.report.tables.table import MODES, TableScope
@@ -62,7 +62,7 @@ def arms(scope: TableScope, *, modes: Sequence[Mode] = MODES, by: str = "through
             for mode, device in itertools.product(modes, DEVICES):
                 place: dict[str, Any] = {"session": session, "workload": workload, "mode": mode, "device": device}
                 by_backend = {
-                    b: evidence.view(session).candidates(Pick(workload, mode, device, backend=b)) for b in BACKENDS
+                    b: evidence.view(session).candidates(view.Pick(workload, mode, device, backend=b)) for b in BACKENDS
                 }
                 if not any(by_backend.values()) and device == "cpu" and mode in expected:
                     yield Arm(backend=evidence.view(session).backends[0], record=None, **place)
@@ -115,7 +115,7 @@ def speeds(scope: TableScope) -> Iterator[tuple[SessionResults, str, str, Callab
 def strict(scope: TableScope, session: SessionResults, workload: str, **fields: Any) -> list[Record]:
     """Float32 records of a workload, on each device those with most threads."""
     return most_threads_by_device(
-        scope.evidence.view(session).records(Pick(workload, precision="float32-strict", **fields))
+        scope.evidence.view(session).records(view.Pick(workload, precision="float32-strict", **fields))
     )
 
 
@@ -148,9 +148,7 @@ def all_but_precision(record: Record) -> tuple[Any, ...]:
 
 def groups(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
     """Items with equal keys together, in order of the keys."""
-    found: dict[Any, list[Any]] = {}
-    for item in items:
-        found.setdefault(key(item), []).append(item)
+    found = grouped(items, key)
     return [found[name] for name in sorted(found)]
 
 

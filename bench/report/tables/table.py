@@ -20,10 +20,6 @@ MODES: tuple[Mode, ...] = ("train", "infer")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)  # strict float32 first
 
 
-class TableError(LookupError):
-    """A table that does not exist; the message names near ones."""
-
-
 class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     """One cell of a table: text, the addresses of its evidence, and the estimate it was made of, if it was.
 

@@ -31,6 +31,18 @@ def inert(value: object) -> Markup:
     return Markup(MARKS.sub(lambda found: f"&#{ord(found[0])};", text))
 
 
+class Valued(Markup):
+    """What a table's cell shows, with the number that its column is sorted by."""
+
+    value: float
+
+    def __new__(cls, shown: object, value: float) -> Valued:
+        """As ``inert``."""
+        found = super().__new__(cls, inert(shown))
+        found.value = value
+        return found
+
+
 def join(pieces: Iterable[object], between: str = "") -> Markup:
     """Pieces one after the other, those that are no markup made inert."""
     return Markup(between.join(map(inert, pieces)))

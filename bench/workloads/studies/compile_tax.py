@@ -52,7 +52,9 @@ SPEC = Workload(
     },
 )  # fmt: skip
 
-NAMES = Names(alternatives=(("eager", "graph", "compiled"),))
+NAMES = Names(
+    alternatives=(("eager", "graph", "compiled"),), nets={"small": "two convolutions", "mid": "eight convolutions"}
+)
 
 # Filters of each convolution by net; an image is halved before the filters grow.
 FILTERS = {"tiny": (8,), "small": (32, 64), "mid": (32, 32, 64, 64, 128, 128, 256, 256)}

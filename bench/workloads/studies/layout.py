@@ -60,6 +60,7 @@ SPEC = Workload(
 )  # fmt: skip
 
 NAMES = Names(
+    nets={"plain": "ordinary convolutions"},
     parts=(Part("depthwise", "depthwise convolutions", "net", "depthwise"),),
     alternatives=(("train-last", "train-first"), ("infer-last", "infer-first")),
 )

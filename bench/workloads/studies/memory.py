@@ -49,7 +49,7 @@ SPEC = Workload(
     },
 )  # fmt: skip
 
-NAMES = Names(nets={"cnn": "Small image network", "mlp": "Small dense network"}, memory="by-batch")
+NAMES = Names(nets={"cnn": "small image network", "mlp": "small dense network"}, memory="by-batch")
 
 
 def measure(study: Any) -> None:

@@ -47,7 +47,12 @@ SPEC = Workload(
 )  # fmt: skip
 
 NAMES = Names(
-    parts=tuple(Part(n, f"optimizer {n}", "optimizer", n) for n in ("sgd", "momentum", "rmsprop", "adafactor"))
+    parts=(
+        Part("sgd", "SGD", "optimizer", "sgd"),
+        Part("momentum", "SGD with momentum", "optimizer", "momentum"),
+        Part("rmsprop", "RMSprop", "optimizer", "rmsprop"),
+        Part("adafactor", "Adafactor", "optimizer", "adafactor"),
+    )
 )
 
 

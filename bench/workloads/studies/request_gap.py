@@ -40,7 +40,7 @@ SPEC = Workload(
     },
 )  # fmt: skip
 
-NAMES = Names(parts=(Part("cnn", "convolutions", "net", "cnn"),))
+NAMES = Names(parts=(Part("cnn", "convolutions", "net", "cnn"),), nets={"dense": "small dense network"})
 
 
 def measure(study: Any) -> None:

@@ -146,103 +146,10 @@ document.addEventListener("click", (event) => {
   if (button) play(button);
 });
 
-// The ledger of claims: choose by verdict, article, kind and basis, or by words. The choice stands in the address.
-const LEDGER = [["word", "Verdict"], ["article", "Article"], ["kind", "Kind"], ["basis", "Resting on"]];
-
-/** A labelled field of the filters. */
-function field(title, control) {
-  const label = document.createElement("label");
-  label.append(title, control);
-  return label;
+// Lists that can be narrowed and tables that can be sorted.
+if (document.querySelector("ul.answers, ul[data-choices], table.sortable")) {
+  import("./lists.js").then((lists) => lists.attach(document), () => {});  // a list is whole without it
 }
-
-function filterLedger() {
-  const list = document.getElementById("ledger");
-  if (!list || document.querySelector(".ledger-filters")) return;
-  const entries = [...list.children];
-  const asked = new URLSearchParams(location.search);
-  const form = document.createElement("form");
-  form.className = "ledger-filters";
-  form.setAttribute("role", "search");
-  form.setAttribute("aria-label", "Filter the claims");
-  for (const [name, title] of LEDGER) {
-    const select = document.createElement("select");
-    select.name = name;
-    select.add(new Option("all", ""));
-    for (const value of new Set(entries.map((entry) => entry.dataset[name]))) {
-      select.add(new Option(name === "article" ? value.toUpperCase() : value.replaceAll("-", " "), value));
-    }
-    select.value = asked.get(name) ?? "";
-    if (select.selectedIndex < 0) select.value = "";
-    form.append(field(title, select));
-  }
-  const words = document.createElement("input");
-  words.type = "search";
-  words.name = "words";
-  words.value = asked.get("words") ?? "";
-  form.append(field("Words", words));
-  const shown = document.createElement("output");
-  form.append(shown);
-  list.before(form);
-
-  function apply() {
-    const chosen = [...new FormData(form)].filter(([, value]) => value);
-    const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    for (const entry of entries) {
-      const text = entry.textContent.toLowerCase();
-      const fits = chosen.every(([name, value]) => name === "words" || entry.dataset[name] === value);
-      entry.hidden = !(fits && wanted.every((word) => text.includes(word)));
-      if (!entry.hidden) count += 1;
-    }
-    shown.textContent = `${count} of ${entries.length} claims`;
-    const query = new URLSearchParams(chosen).toString();
-    history.replaceState(null, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
-  }
-  form.addEventListener("input", apply);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  const target = addressed();
-  if (asked.size || !target) apply();
-  else shown.textContent = `${entries.length} claims`;
-}
-
-addEventListener("DOMContentLoaded", filterLedger);
-if (document.readyState !== "loading") filterLedger();
-
-/** A box above a list of questions that leaves those with all the words typed, in their title, answer or other wordings. */
-function filterAnswers() {
-  const lists = [...document.querySelectorAll("ul.answers")];
-  if (!lists.length || document.querySelector(".filter")) return;
-  const rows = lists.flatMap((list) => [...list.children]);
-  const texts = rows.map((row) => `${row.textContent} ${row.dataset.asks ?? ""}`.toLowerCase());
-  const box = document.createElement("input");
-  box.type = "search";
-  box.placeholder = "Filter, for example: laptop";
-  box.setAttribute("aria-label", "Filter the list");
-  const count = document.createElement("output");
-  const bar = document.createElement("div");
-  bar.className = "filter";
-  bar.append(box, count);
-  const first = lists[0].previousElementSibling?.matches("h2") ? lists[0].previousElementSibling : lists[0];
-  first.before(bar);
-  box.addEventListener("input", () => {
-    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    rows.forEach((row, at) => {
-      row.hidden = !words.every((word) => texts[at].includes(word));
-      if (!row.hidden) shown += 1;
-    });
-    for (const list of lists) {
-      const empty = [...list.children].every((row) => row.hidden);
-      list.hidden = empty;
-      if (list.previousElementSibling?.matches("h2")) list.previousElementSibling.hidden = empty;
-    }
-    count.textContent = shown ? (words.length ? `${shown} of ${rows.length}` : "") : "Nothing here; the search above knows more words.";
-  });
-}
-
-addEventListener("DOMContentLoaded", filterAnswers);
-if (document.readyState !== "loading") filterAnswers();
 
 const DAY_MS = 864e5;
 
@@ -251,10 +158,9 @@ function markAged() {
   for (const one of document.querySelectorAll("[data-day][data-old-at-days]")) {
     const days = Math.floor((Date.now() - Date.parse(one.dataset.day)) / DAY_MS);
     if (!(days >= Number(one.dataset.oldAtDays)) || one.querySelector(":scope > .aged")) continue;
-    const age = days < 730 ? `${days} days` : `${Math.floor(days / 365.25)} years`;
     const badge = document.createElement("span");
     badge.className = "aged";
-    badge.textContent = `${one.dataset.what ? `${one.dataset.what} ` : ""}${age} old`;
+    badge.textContent = `${one.dataset.what ?? "measured"} ${one.dataset.what ? "of" : "in"} ${one.dataset.day.slice(0, 4)}`;
     one.append(" ", badge);
   }
 }

@@ -66,13 +66,15 @@ export function network(data, state) {
   const forward = typed("operations", like.forward);
   const parameters = typed("weights", like.parameters);
   const scale = forward / like.forward;
+  const operations = typed("layers", like.operations, data.operations_of_layer[like.family] ?? NaN);
   const most = data.formula.most;
+  const isLarge = forward > most.forward || parameters > most.parameters || operations > most.matrix_operations;
   return {
     ...like, like, scale, forward, parameters,
     title: `a network built like ${like.title}`,
     activations: typed("outputs", like.activations * scale),
-    operations: typed("layers", like.operations, data.operations_of_layer[like.family] ?? NaN),
-    refused: like.refused || (forward > most.forward || parameters > most.parameters ? "large" : ""),
+    operations,
+    refused: like.refused || (isLarge ? "large" : ""),
   };
 }
 

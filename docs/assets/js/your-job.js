@@ -4,6 +4,7 @@
 import { age, asCsv, asText, compute, counted, fromAddress, inTwo, matchCard, network, number, range, ratesOf, spoken, toAddress, untar } from "./your-job-math.js";
 
 const MOST_BYTES = 64e6;
+const TYPING = /^(insertText|insertComposition|delete|history)/;
 const ADDRESS_AFTER_MS = 200; // browsers refuse an address that changes with every key
 const PUBLISHED_FIELDS = ["rent", "price", "watts"]; // filled from published figures until the reader types
 
@@ -53,14 +54,37 @@ class Tool {
     options("like", networks);
     options("cpu", [...machines, { id: "mine", title: "mine: from a file" }, { id: "rate", title: "mine: a rate that I type" }]);
     options("on", [{ id: "", name: "the one in the sentence" }, ...cards], "name");
+    this.field("add").list.append(...cards.map((card) => new Option(card.name)));
     const chosen = this.state.gpus.split(",");
-    for (const card of cards) {
-      const label = element("label", ` ${card.name}`);
-      const tick = Object.assign(element("input"), { type: "checkbox", name: "gpu", value: card.id, checked: chosen.includes(card.id) });
-      label.prepend(tick);
-      this.box.querySelector(".job-cards").append(label);
-    }
+    for (const card of cards) if (chosen.includes(card.id)) this.tick(card);
     for (const [name, value] of Object.entries(this.state)) if (this.field(name)) this.field(name).value = value;
+  }
+
+  /** The box of a card, made and ticked where there is none yet. */
+  tick(card) {
+    const found = this.box.querySelector(`input[name=gpu][value="${card.id}"]`);
+    const tick = found ?? Object.assign(element("input"), { type: "checkbox", name: "gpu", value: card.id });
+    tick.checked = true;
+    if (found) return tick;
+    const label = element("label", ` ${card.name}`);
+    label.prepend(tick);
+    this.box.querySelector(".job-cards").append(label);
+    return tick;
+  }
+
+  /** Adds the card whose name the reader typed, or chose from the list that the browser shows. */
+  add() {
+    const field = this.field("add");
+    const typed = field.value.trim();
+    if (!typed) return;
+    const { cards } = this.data;
+    const alike = cards.filter(({ name }) => name.toLowerCase().includes(typed.toLowerCase()));
+    const card = alike.find(({ name }) => name.length === typed.length) ?? matchCard(this.data, typed) ?? (alike.length === 1 ? alike[0] : undefined);
+    const which = alike.map(({ name }) => name).join(", ");
+    this.out("looked").textContent = card ? `Added: ${card.name}.` : which ? `Which one? ${which}.` : `None of the ${cards.length} cards listed here is called ${typed}.`;
+    if (!card) return;
+    field.value = "";
+    this.changed(this.tick(card));
   }
 
   listen() {
@@ -68,6 +92,9 @@ class Tool {
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("input", (event) => this.changed(event.target));
     }
+    this.field("add").addEventListener("change", () => this.add());
+    // What a reader picks from the browser's list is no typing, and some browsers call it a change only later.
+    this.field("add").addEventListener("input", (event) => { if (!TYPING.test(event.inputType ?? "")) this.add(); });
     this.field("files").addEventListener("change", (event) => this.load([...event.target.files]));
     this.box.addEventListener("click", (event) => {
       const wanted = event.target.closest("button[data-do]")?.dataset.do;
@@ -77,7 +104,7 @@ class Tool {
   }
 
   changed(target) {
-    if (target.name === "files") return;
+    if (target.name === "files" || target.name === "add") return;
     if (target.name === "gpu") {
       this.state.gpus = [...this.box.querySelectorAll("input[name=gpu]:checked")].map((one) => one.value).join(",");
     } else {
@@ -93,8 +120,6 @@ class Tool {
     const { state, data } = this;
     this.result = compute(data, state, this.mine);
     for (const one of this.box.querySelectorAll("[data-for]")) one.hidden = ![state.model === "own" ? "own" : "listed", state.cpu].includes(one.dataset.for);
-    const n = state.gpus ? state.gpus.split(",").length : 0;
-    this.out("chosen").textContent = `${n} of ${data.cards.length} chosen`;
     const own = network(data, { ...state, operations: "", weights: "", layers: "", outputs: "" });
     for (const [name, from] of [["operations", "forward"], ["weights", "parameters"], ["outputs", "activations"]]) {
       this.field(name).placeholder = own?.[from] ? inTwo(own[from] / 1e6) : "";
@@ -261,8 +286,7 @@ class Tool {
     const parts = [`Your browser names ${name}${card ? `, here ${card.name}: chosen` : ", none of the cards listed here"}.`];
     if (threads) parts.push(`It counts ${threads} CPU threads; how fast they train only a measurement tells.`);
     this.out("looked").textContent = parts.join(" ");
-    const tick = card && this.box.querySelector(`input[name=gpu][value="${card.id}"]`);
-    if (tick && !tick.checked) { tick.checked = true; this.changed(tick); }
+    if (card) this.changed(this.tick(card));
   }
 
   async copy(what) {

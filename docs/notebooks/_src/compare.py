@@ -14,7 +14,7 @@
 # # Read our records
 #
 # Every number of this site comes from a record, and every record is a file you can read.
-# This notebook loads them into a table, draws a comparison of your own, and asks a second question of them.
+# This notebook reads them, draws a comparison of your own, and asks a second question of them.
 #
 # It runs inside the repository, after `make site`:
 #
@@ -41,7 +41,7 @@ from pathlib import Path
 
 REPOSITORY = ""
 
-wanted = {name: name for name in ("altair", "msgspec", "polars", "scipy")} | {"vl_convert": "vl-convert-python"}
+wanted = {name: name for name in ("altair", "msgspec", "scipy")} | {"vl_convert": "vl-convert-python"}
 missing = [package for module, package in wanted.items() if importlib.util.find_spec(module) is None]
 if missing:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
@@ -58,60 +58,56 @@ print(f"Keras is {'here' if importlib.util.find_spec('keras') else 'not here'}, 
 # %% [markdown]
 # ## Read the records
 #
-# `store.load` reads and checks every file; `Evidence.frame` gives one row per measured cell, as a polars table.
-# Rates are in samples per second, times in seconds; `_low` and `_high` are the ends of the interval.
+# `store.load` reads and checks every file; `Evidence` answers questions about them, the same ones that pages ask.
 
 # %%
-import polars as pl
-
 from bench.records import store
+from bench.report.evidence.cells import variant_key
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
+from bench.report.stats import format as fmt
+from bench.report.stats import quantities
 from bench.workloads import registry
 
 stored = store.load()
 published = stored._replace(sessions=tuple(s for s in stored.sessions if not s.is_local))  # yours: leave this out
-frame = Evidence(published, registry.workloads()).frame()
-print(f"{len(frame)} cells, {frame['workload'].n_unique()} workloads; sessions: {sorted(frame['session_id'].unique())}")
-frame.select("machine_id", "workload", "mode", "backend", "device", "jit", "status", "samples_per_s")
+evidence = Evidence(published, registry.workloads())
+for session in evidence.sessions:
+    print(f"{session.path}: {len(session.records)} cells on {evidence.view(session).cpu_text()}")
 
 # %% [markdown]
 # ## Choose what to compare
 #
-# Change the filter: `frame["workload"].unique()` lists the workloads.
-# Cells that failed or were skipped have a status and a reason instead of a rate.
+# Change the pick: `evidence.workloads` has all names, `Pick` all that cells can be picked by.
+# Cells that failed or were skipped have a `reason` instead of a rate, so only those that are "ok" are asked for.
 
 # %%
-picked = frame.filter(
-    (pl.col("workload") == "resnet50") & (pl.col("mode") == "train") & (pl.col("status") == "ok") & pl.col("headline")
-)
-rates = ("samples_per_s", "samples_per_s_low", "samples_per_s_high", "n_runs")
-picked.select("backend", "device", "jit", "precision", *rates)
+pick = Pick("resnet50", "train", headline=True, status="ok")
+rows = []
+for session in evidence.sessions:
+    for record in evidence.view(session).records(pick):
+        cell, rate = record.cell, quantities.throughput(record)
+        arm = f"{fmt.backend(cell.backend)}, XLA {cell.jit}, {cell.precision}, {fmt.cores(cell.threads)}"
+        rows.append({"arm": arm, "device": cell.device, "value": rate.value, "low": rate.low, "high": rate.high})
+        print(f"{session.path:28} {arm:45} {fmt.interval(rate, record.spec.sample_noun)}")
 
 # %% [markdown]
 # ## Draw it
 #
-# A point with its interval, one row per backend, XLA setting and precision.
+# A point with its interval, one row per backend, XLA setting, precision and number of cores.
 # Two results whose intervals overlap are not different.
 
 # %%
 import altair as alt
 
 alt.renderers.enable("svg")  # a picture that needs no other host
-rows = alt.Data(values=picked.with_columns(arm=pl.format("{}, XLA {}, {}", "backend", "jit", "precision")).to_dicts())
-y = alt.Y("arm:N", title=None)
-points = (
-    alt.Chart(rows)
-    .mark_point(filled=True, size=80)
-    .encode(
-        x=alt.X("samples_per_s:Q", title="samples per second (higher is better)"),
-        y=y,
-        color=alt.Color("device:N", title="device"),
-    )
+chart = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("arm:N", title=None))
+points = chart.mark_point(filled=True, size=80).encode(
+    x=alt.X("value:Q", title="samples per second (higher is better)"), color=alt.Color("device:N", title="device")
 )
-whiskers = alt.Chart(rows).mark_rule().encode(x="samples_per_s_low:Q", x2="samples_per_s_high:Q", y=y)
-(whiskers + points).properties(
+(chart.mark_rule().encode(x="low:Q", x2="high:Q") + points).properties(
     title="ResNet-50, training",
-    description="Training rate of ResNet-50, a point and its interval per backend, XLA setting and precision.",
+    description="Training rate of ResNet-50, a point and its interval per arm.",
     background="white",
     width=320,
 )
@@ -123,12 +119,18 @@ whiskers = alt.Chart(rows).mark_rule().encode(x="samples_per_s_low:Q", x2="sampl
 # A value above one means that it helps.
 
 # %%
-on_cpu = frame.filter((pl.col("device") == "cpu") & (pl.col("status") == "ok") & pl.col("headline"))
-keys = ["machine_id", "session_id", "workload", "mode", "backend"]
-arms = on_cpu.pivot(on="jit", index=keys, values="samples_per_s", aggregate_function="max")
-if {"on", "off"} <= set(arms.columns):
-    arms = arms.drop_nulls(["on", "off"]).with_columns(xla_helps=pl.col("on") / pl.col("off")).sort("xla_helps")
-arms.drop("machine_id", "session_id")
+found = []
+for session in evidence.sessions:
+    arms = {}
+    for record in evidence.view(session).records(Pick(device="cpu", headline=True, status="ok")):
+        alike = (record.cell.backend, record.cell.threads, variant_key(record))
+        arms.setdefault(alike, {})[record.cell.jit] = record
+    for both in arms.values():
+        if len(both) == 2 and (ratio := evidence.record_speedup(both["on"], both["off"])) is not None:
+            found.append((ratio, session.path, both["on"].cell))
+for ratio, path, cell in sorted(found, key=lambda one: one[0].value):
+    arm = f"{fmt.backend(cell.backend)}, {fmt.cores(cell.threads)}"
+    print(f"{path:28} {cell.workload:17} {cell.mode:6} {arm:20} {fmt.interval(ratio)}")
 
 # %% [markdown]
 # ## Next

@@ -151,7 +151,7 @@ REPOSITORY = ""
 
 root = next((folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "bench/results").is_dir()), None)
 if root is None and REPOSITORY:
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "msgspec", "polars", "scipy"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "msgspec", "scipy"], check=True)
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, "records"], check=True)
     root = Path("records")
 if root is None:

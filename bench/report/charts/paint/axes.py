@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from bench.report.stats import format as fmt
 from bench.report.tables.table import evidence_text
 from bench.schema import BACKENDS, DEVICES
 
@@ -16,7 +17,6 @@ WIDE_PX = 640
 NARROW_PX = 340
 LINE_PX = 14.5  # height of a line of an axis label
 TEXT_PX = {False: 12, True: 11}  # of texts in the plot, on a desk and on a phone
-NOT_MEASURED = "not measured yet"
 EVERY = "every backend"  # series of a mark that stands for all arms of its row
 # Our ratios of the two devices: each at its own best, and both alike.
 OURS = ("each at its best", "same batch, strict float32")
@@ -28,7 +28,6 @@ ESTIMATED, PUBLISHED, MEASURED = (
 )
 BAR = "M-1.1,-0.5L1.1,-0.5L1.1,0.5L-1.1,0.5Z"  # a bar as a symbol, for the legend of ranges
 
-BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 SHAPES = {"tensorflow": "circle", "jax": "square", "torch": "triangle-up"}
 DASHES = {"tensorflow": [1, 0], "jax": [7, 3], "torch": [2, 3]}
 
@@ -55,7 +54,7 @@ BAR_STYLE: dict[str, Any] = {
 
 def series(device: str, backend: str) -> str:
     """Name of an arm as legends show it."""
-    return f"{BACKEND_NAMES[backend]}, {device.upper()}"
+    return f"{fmt.backend(backend)}, {device.upper()}"
 
 
 Layers = dict[str, Any]  # a specification in Vega-Lite
@@ -93,32 +92,26 @@ def colour_and_shape(styles: Mapping[str, tuple[str, str, list[int]]], *, narrow
 # Scales and axes.
 
 
-def domain(rows: Sequence[Mapping[str, Any]], *, log: bool, include: float | None = None) -> tuple[float, float]:
-    """Ends of an axis that holds all values and intervals."""
+def domain(rows: Sequence[Mapping[str, Any]], *, include: float | None = None) -> tuple[float, float]:
+    """Ends of a logarithmic axis that holds all values and intervals."""
     ends = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
     if include is not None:
         ends.append(include)
     if not ends or (len(ends) == 1 and include is not None):
-        return (0.5, 200.0) if include is not None else (1.0, 1000.0) if log else (0.0, 60.0)
+        return (1.0, 1000.0) if include is None else (0.5, 200.0)
     low, high = min(ends), max(ends)
-    if not log:
-        return (0.0, high * 1.08)
     return (low / 1.35, max(high, low * 4) * 1.35)
 
 
-def scale(domain: tuple[float, float], log: bool) -> alt.Scale:
-    """A scale over these ends, logarithmic or linear."""
-    if log:
-        return alt.Scale(type="log", domain=list(domain), nice=False)
-    return alt.Scale(type="linear", domain=list(domain), nice=False, zero=False)
+def scale(domain: tuple[float, float]) -> alt.Scale:
+    """A logarithmic scale over these ends."""
+    return alt.Scale(type="log", domain=list(domain), nice=False)
 
 
-def axis(domain: tuple[float, float], log: bool, narrow: bool, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
+def axis(domain: tuple[float, float], narrow: bool, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
     """Ticks that fit the width; none on an axis without values."""
     if not any(row["value"] is not None for row in rows):
         return alt.Axis(labels=False, ticks=False, grid=False)  # numbers on an empty chart would look like results
-    if not log:
-        return alt.Axis(tickCount=5 if narrow else 8)
     decades = math.log10(domain[1] / domain[0])
     steps = (1,) if decades > (3 if narrow else 5) else (1, 3) if decades > 1.7 else (1, 2, 5)
     exponents = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)

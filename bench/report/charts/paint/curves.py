@@ -9,7 +9,8 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NARROW_PX, NOT_MEASURED, TEXT_PX, WIDE_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, NARROW_PX, TEXT_PX, WIDE_PX, Layers
+from bench.report.stats import format as fmt
 
 NAMES_PX = {False: 13.5, True: 12.5}  # from one name at the end of a line to the next
 SIDE_PX = {False: 68, True: 84}  # left of a plot: ticks and title of the axis
@@ -21,7 +22,7 @@ def curves(
     """Lines over a logarithmic size, each point with its interval; ``is_time`` writes seconds as people say them."""
     rows = [{"line": row["series"]} | row for row in rows]
     drawn_rows = [row for row in rows if row["value"] is not None]
-    styles, domain, height = axes.styles(drawn_rows), axes.domain(rows, log=True), 250 if narrow else 320
+    styles, domain, height = axes.styles(drawn_rows), axes.domain(rows), 250 if narrow else 320
     sizes = sorted({row["x"] for row in rows}) or [1, 1024]
     pad = math.sqrt(base) if len(sizes) > 1 else base
     names = _names(drawn_rows, domain, height, narrow=narrow)
@@ -41,11 +42,11 @@ def curves(
             labels=bool(rows),
         ),
     )
-    axis = axes.axis(domain, True, narrow, rows)
+    axis = axes.axis(domain, narrow, rows)
     if is_time and drawn_rows:
         axis = axes.named_axis(axes.times(domain, narrow=narrow))
     y, low = (
-        alt.Y(f"{name}:Q", title=axes.axis_title(y_title, narrow), scale=axes.scale(domain, True), axis=axis)
+        alt.Y(f"{name}:Q", title=axes.axis_title(y_title, narrow), scale=axes.scale(domain), axis=axis)
         for name in ("value", "low")
     )
     colours, shapes, dashes = (
@@ -72,7 +73,7 @@ def curves(
         .encode(x=x, y=y, text=alt.Text("text:N"), color=colour),
     ]
     failed = [f"{row['series']} at {row['x']}: {row['note']}" for row in rows if row["note"]]
-    layers += notes(failed if rows else [NOT_MEASURED], narrow=narrow)
+    layers += notes(failed if rows else [fmt.NOT_MEASURED], narrow=narrow)
     return axes.layered(*layers, height=height)
 
 

@@ -33,7 +33,6 @@ class _Strip(NamedTuple):
     """
 
     domain: tuple[float, float]
-    log: bool
     width: float
     char_px: float
     rule_at: float | None
@@ -41,14 +40,12 @@ class _Strip(NamedTuple):
     def px(self, value: float) -> float:
         """Place of a value."""
         low, high = self.domain
-        share = math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
-        return share * self.width
+        return math.log(value / low) / math.log(high / low) * self.width
 
     def value(self, px: float) -> float:
         """Value at a place."""
         low, high = self.domain
-        share = px / self.width
-        return low * (high / low) ** share if self.log else low + share * (high - low)
+        return low * (high / low) ** (px / self.width)
 
     @property
     def left(self) -> float:
@@ -147,7 +144,6 @@ def forest(
     title: str,
     *,
     narrow: bool,
-    log: bool = True,
     rule_at: float | None = None,
     row_px: int = 17,
     gap: float = 0.6,
@@ -164,11 +160,11 @@ def forest(
     for row in rows:
         slots.setdefault(row["row"], set()).add(row["slot"])
     row_px = min(row_px, 14) if any(len(found) > 4 for found in slots.values()) else row_px
-    domain = axes.domain(rows, log=log, include=rule_at)
+    domain = axes.domain(rows, include=rule_at)
     name_chars = name_chars or (17 if narrow else 27)
     names_px = max((len(line) for row in slots for line in axes.wrapped(row, name_chars).split("|")), default=0)
     width = (NARROW_PX if narrow else WIDE_PX) - names_px * 6.2 - 30
-    strip = _Strip(domain, log, width, 0.53 * TEXT_PX[narrow], rule_at)
+    strip = _Strip(domain, width, 0.53 * TEXT_PX[narrow], rule_at)
     lines = _lines(rows, strip, row_px, gap, name_chars, narrow=narrow)
     styles = axes.styles([row for row in rows if row["value"] is not None])
     y = alt.Y(
@@ -176,16 +172,16 @@ def forest(
         scale=alt.Scale(domain=[-0.3, lines.n_lines - 0.3], reverse=True, nice=False, zero=False),
         axis=axes.names_axis(lines.names),
     )
-    x = {"title": axes.axis_title(title, narrow), "scale": axes.scale(domain, log)}
+    x = {"title": axes.axis_title(title, narrow), "scale": axes.scale(domain)}
     if is_time and styles:
         axis = axes.named_axis(axes.times(domain, narrow=narrow))
-    axis = axis or axes.axis(domain, log, narrow, lines.data)
+    axis = axis or axes.axis(domain, narrow, lines.data)
     layers = _marks(lines.data, styles, x, axis, y, narrow=narrow, rule_at=rule_at)
     for role in ("ink-soft", "published", "estimated", "missing"):
         texts = alt.Chart(axes.data([text for text in lines.texts if text["role"] == role])).encode(y=y)
         font: dict[str, Any] = {"fontStyle": "italic"} if role == "missing" else {"lineBreak": "|"}
         mark = texts.mark_text(align="left", fontSize=TEXT_PX[narrow], color=COLOURS[role], **font)
-        layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain, log)), text=alt.Text("text:N")))
+        layers.append(mark.encode(x=alt.X("text_x:Q", scale=axes.scale(domain)), text=alt.Text("text:N")))
     return axes.layered(*layers, height=max(60, int(lines.n_lines * row_px)))
 
 

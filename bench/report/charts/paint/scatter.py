@@ -24,7 +24,7 @@ class Axis(NamedTuple):
         """The axis as the encoding of a field."""
         shown = {at: name for at, name in self.ticks.items() if self.domain[0] <= at <= self.domain[1]}
         title = axes.axis_title(self.title, narrow)
-        return channel(f"{field}:Q", title=title, scale=axes.scale(self.domain, True), axis=axes.named_axis(shown))
+        return channel(f"{field}:Q", title=title, scale=axes.scale(self.domain), axis=axes.named_axis(shown))
 
 
 class Band(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.paint import axes
-from bench.report.charts.paint.axes import COLOURS, NOT_MEASURED, TEXT_PX, Layers
+from bench.report.charts.paint.axes import COLOURS, TEXT_PX, Layers
 from bench.report.stats import format as fmt
 
 
@@ -23,7 +23,7 @@ def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> Lay
         steps = [low * (max(high, low * 1.01) / low) ** (k / 7) for k in range(1, 7)]
     data = [cell | {"text": _cell_text(cell, compares), "small": "" if narrow else _cell_range(cell)} for cell in cells]
     if not data:
-        data = [{"width": "", "batch": "", "value": None, "text": NOT_MEASURED, "small": ""}]
+        data = [{"width": "", "batch": "", "value": None, "text": fmt.NOT_MEASURED, "small": ""}]
     size = 34 if narrow else 46
     batches = sorted({cell["batch"] for cell in cells})
     widths = sorted({cell["width"] for cell in cells}, reverse=True)
@@ -60,7 +60,7 @@ def surface(cells: list[dict[str, Any]], *, compares: bool, narrow: bool) -> Lay
 
 def _cell_text(cell: Mapping[str, Any], compares: bool) -> str:
     if cell["value"] is None:
-        return cell["note"] or NOT_MEASURED
+        return cell["note"] or fmt.NOT_MEASURED
     return fmt.ratio(cell["value"]) if compares else _short(cell["value"])
 
 

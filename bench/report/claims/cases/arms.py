@@ -8,10 +8,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.claims.case import Case, Part, case_of
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import maker
+from bench.report.evidence import cells
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick, View
 from bench.report.facts import estimated
@@ -33,7 +35,7 @@ def gpu_over_cpu(
 ) -> list[Case]:
     """The GPU's speed over the CPU's on each network, each at its fastest batch and usual precision.
 
-    Where no GPU was measured, what a free one is estimated to reach in training, at the CPU's batch.
+    Where no GPU was measured, what a free one is estimated to reach in training.
 
     Args:
         by_size: at every size that both ran instead, one batch for both.
@@ -90,14 +92,9 @@ def larger_batch(evidence: Evidence, *, per_doubling: bool = False) -> list[Case
     """
     found = []
     for session in names.serious(evidence):
-        groups: dict[tuple[Any, ...], list[Record]] = {}
         measured = evidence.view(session).records(Pick(mode="train", status="ok"))
         usable = {record.cell.id for record in evidence.undisturbed(measured)}
-        for record in measured:
-            c = record.cell
-            key = (c.workload, c.backend, c.device, c.precision, c.jit, c.threads, tuple(sorted(c.params.items())))
-            groups.setdefault(key, []).append(record)
-        for records in groups.values():
+        for records in grouped(measured, lambda record: _all_but(record, "batch_size", "n_samples")).values():
             ordered = sorted(records, key=lambda record: record.cell.batch_size)
             for small, large in itertools.pairwise(ordered):
                 if not {small.cell.id, large.cell.id} <= usable:
@@ -130,8 +127,8 @@ def backend_over_others(evidence: Evidence, *, backend: Backend) -> list[Case]:
                 if mine is None or rival is None:
                     continue
                 if (ratio := evidence.record_speedup(mine, rival)) is not None:
-                    arm = f"{names.name(evidence, mine, session)} on the {device.upper()}"
-                    name = f"{arm} against {fmt.backend(rival.cell.backend)}"
+                    against = f"on the {device.upper()} against {fmt.backend(rival.cell.backend)}"
+                    name = names.name(evidence, mine, session, more=against)
                     found.append(case_of(name, ratio, evidence.refs(mine, rival)))
     return found
 
@@ -153,9 +150,9 @@ def quickest_step_job(evidence: Evidence) -> list[Case]:
                     continue
                 quick = min(timed, key=lambda arm: (arm[0], arm[2].cell.id))[2]
                 first = min(timed, key=lambda arm: (arm[1], arm[2].cell.id))[2]
-                name = f"{names.name(evidence, quick, session)} on the {device.upper()}"
+                name = names.name(evidence, quick, session, more=f"on the {device.upper()}")
                 if quick is first:
-                    part = Part("the same one", evidence.refs(*(arm[2] for arm in timed)))
+                    part = Part("the same set-up", evidence.refs(*(arm[2] for arm in timed)))
                     found.append(Case(name=name, value=1.0, low=1.0, high=1.0, part=part))
                 elif ratio := evidence.record_speedup(first, quick, "whole_job_time"):
                     found.append(case_of(name, ratio, evidence.refs(quick, first)))
@@ -191,15 +188,15 @@ def pairs(evidence: Evidence, field: str, first: str, second: str) -> Iterator[t
 
 def alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, list[Record]]]:
     """Groups of two or more measured cells of a session that differ in one field of the cell only."""
-    fields = ("workload", "mode", "backend", "device", "precision", "jit", "batch_size", "n_samples", "threads")
     for session in names.serious(evidence):
-        groups: dict[tuple[Any, ...], list[Record]] = {}
-        for record in evidence.undisturbed(evidence.view(session).records(Pick(status="ok"))):
-            cell = record.cell
-            if cell.mode not in ("train", "infer"):
-                continue
-            key = (*(getattr(cell, n) for n in fields if n != field), tuple(sorted(cell.params.items())))
-            groups.setdefault(key, []).append(record)
-        for records in groups.values():
+        measured = evidence.undisturbed(evidence.view(session).records(Pick(status="ok")))
+        of_models = (record for record in measured if record.cell.mode in ("train", "infer"))
+        for records in grouped(of_models, lambda record: _all_but(record, field)).values():
             if len(records) > 1:
                 yield session, records
+
+
+def _all_but(record: Record, *fields: str) -> tuple[Any, ...]:
+    """All that identifies a cell, without some fields."""
+    own = {name: getattr(record.cell, name) for name in record.cell.__struct_fields__ if name not in fields}
+    return tuple((own | {"params": cells.params_key(record)}).values())

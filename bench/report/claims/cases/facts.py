@@ -9,6 +9,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.facts import estimated, lookup
 from bench.report.facts.fact import Fact
 from bench.report.stats import estimate, spoken
+from bench.report.stats import format as fmt
 
 
 def listed(one: str | list[str]) -> tuple[str, ...]:
@@ -24,14 +25,16 @@ def of_facts(facts: Mapping[str, str | list[str]], evidence: Evidence) -> Iterat
         if len(estimates) < len(found) or len({_sessions(one) for one in found}) > 1:
             continue
         records = [session.records[cell] for one in found for session, cell in one.cells]
-        refs = evidence.refs(*records)
-        value, is_estimated = estimates[0], any(one.kind == "estimated" for one in found)
+        value, kinds = estimates[0], {one.kind for one in found}
+        is_estimated, is_published = "estimated" in kinds, "estimated" not in kinds and "published" in kinds
+        refs = () if is_published else evidence.refs(*records)
         if len(estimates) == 1:
-            part = Part(found[0].text, refs, fact=found[0].id, is_estimated=is_estimated)
+            part = Part(found[0].text, refs, fact=found[0].id, is_estimated=is_estimated, is_published=is_published)
             yield Case(name=name, value=value.value, low=value.low, high=value.high, part=part)
         elif (ratio := estimate.quotient(value, estimates[1])) is not None:
-            if is_estimated:
-                part = Part(estimated.says(ratio), refs, is_estimated=True, short=spoken.spoken(ratio))
+            if is_estimated or is_published:
+                text, short = estimated.says(ratio) if is_estimated else fmt.estimate(ratio), spoken.spoken(ratio)
+                part = Part(text, refs, is_estimated=is_estimated, is_published=is_published, short=short)
                 yield Case(name=name, value=ratio.value, low=ratio.low, high=ratio.high, part=part)
                 continue
             if len(records) == len(found) and value.unit in estimate.TIMED_UNITS:

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from bench.report.claims.case import Basis, Case, Decided, Outcome, Part
-from bench.report.claims.cases import arms, facts, published, records, studies
+from bench.report.claims.cases import arms, facts, names, published, records, studies
 from bench.report.claims.cases.names import MAKERS
 from bench.report.claims.rule import SHOWN, WORDED, Rule, decide, rule_text, sided
 from bench.report.evidence.evidence import Evidence
@@ -40,7 +40,7 @@ def cases(rule: Rule, evidence: Evidence) -> list[Case]:
     found = [case for case in found if not case.is_estimated] or found
     if rule.unit in WORDED:
         found = [msgspec.structs.replace(c, part=Part(SHOWN[rule.unit](c.value), c.part.cells)) for c in found]
-    return sorted(found, key=lambda case: (case.value, case.name))
+    return sorted(names.apart(evidence, found), key=lambda case: (case.value, case.name))
 
 
 def made(calls: Mapping[str, dict[str, Any] | list[dict[str, Any]]], evidence: Evidence) -> list[Case]:
@@ -68,5 +68,7 @@ def basis(rule: Rule, cases: Sequence[Case] = ()) -> Basis:
     """Whether a rule's cases are records of ours, published figures, or estimates of the formula."""
     if any(case.is_estimated for case in cases):
         return "estimates"
+    if any(case.part.fact and case.part.is_published for case in cases):
+        return "published"
     rooms = {MAKERS[name].__module__ for name in rule.cases if name in MAKERS}
     return "published" if rooms == {published.__name__} and not rule.facts else "records"

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bench.report.claims.case import Case, Part, published_case
 from bench.report.claims.cases.names import maker
 from bench.report.estimates import pairs
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
-from bench.report.published.figures import Figure
+from bench.report.stats import estimate, spoken
 from bench.report.stats import format as fmt
 
 
 @maker
-def rows(evidence: Evidence, *, rows: Sequence[str]) -> list[Case]:
-    """The published figures themselves."""
-    figures = map(published.lookup, rows)
-    return [published_case(figure.what, float(figure.value), figure.text, figure) for figure in figures]
+def rows(evidence: Evidence, *, rows: Mapping[str, str]) -> list[Case]:
+    """The published figures themselves, by name."""
+    figures = {name: published.lookup(row) for name, row in rows.items()}
+    return [
+        published_case(name, float(figure.value), figure.text, figure, short=figure.short)
+        for name, figure in figures.items()
+    ]
 
 
 @maker
@@ -31,7 +34,7 @@ def row_shares(evidence: Evidence, *, wholes: Mapping[str, float]) -> list[Case]
     """Published figures as shares of what each would be at most."""
     figures = {published.lookup(row): whole for row, whole in wholes.items()}
     return [
-        published_case(figure.subject, float(figure.value) / whole, figure.text, figure)
+        published_case(figure.subject, float(figure.value) / whole, figure.text, figure, short=figure.short)
         for figure, whole in figures.items()
     ]
 
@@ -50,13 +53,16 @@ def same_script(evidence: Evidence, *, most_cpu_ms: float) -> list[Case]:
     for pair in pairs.pairs():
         if pair.cpu_seconds * 1e3 <= most_cpu_ms:
             text = f"{fmt.seconds(pair.cpu_seconds)} against {fmt.seconds(pair.gpu_seconds)}, {fmt.ratio(pair.speedup)}"
-            part = Part(f"{text} ({pair.source.id})", is_published=True)
-            name = f"{pair.network.title}, {pair.card}"
+            short = spoken.middle(estimate.single(pair.speedup, "ratio", 1))
+            part = Part(f"{text} ({pair.source.id})", is_published=True, short=short)
+            size = f" (inputs {pair.network.size})" if pair.network.size else ""
+            name = f"{pair.network.said}{size}, batch {pair.batch:g}, {pair.card}"
             found.append(Case(name=name, value=pair.speedup, low=pair.speedup, high=pair.speedup, part=part))
     return found
 
 
-def _ratio(name: str, first: Figure, second: Figure, *, ideal: float = 0.0) -> Case:
+def _ratio(name: str, first: published.Figure, second: published.Figure, *, ideal: float = 0.0) -> Case:
     value = float(first.value) / float(second.value) / (ideal or 1.0)
     share = f"{fmt.percent(value)} of the ideal gain" if ideal else fmt.ratio(value)
-    return published_case(name, value, f"{first.text} against {second.text}, {share}", first, second)
+    short = share if ideal else spoken.middle(estimate.single(value, "ratio", 1))
+    return published_case(name, value, f"{first.text} against {second.text}, {share}", first, second, short=short)

@@ -15,7 +15,6 @@ from bench.report.evidence.view import Pick
 from bench.report.published import figures as published
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
-from bench.report.stats.estimate import Estimate
 from bench.schema import BACKENDS, Backend, Device, Mode, Record
 
 
@@ -30,11 +29,11 @@ def job_time(evidence: Evidence, *, workload: str) -> list[Case]:
     ]
 
 
-def _first_over_steady(record: Record) -> Estimate | None:
+def _first_over_steady(record: Record) -> estimate.Estimate | None:
     return estimate.quotient(quantities.first_step(record), quantities.step_time(record))
 
 
-QUANTITIES: Mapping[str, Callable[[Record], Estimate | None]] = {
+QUANTITIES: Mapping[str, Callable[[Record], estimate.Estimate | None]] = {
     "latency_tail": quantities.latency_tail,
     "first_over_steady": _first_over_steady,
 }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
+from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.claims.case import Case, case_of
 from bench.report.claims.cases import names
@@ -21,24 +20,31 @@ from bench.schema import Device, Precision, Record
 @maker
 def tiny_values(evidence: Evidence) -> list[Case]:
     """Time of each operation on tiny values over that on usual ones."""
-    pairs = [(item.id, item.label) for w in evidence.workloads.values() if w.id == "denormals" for item in w.series]
     return [
-        msgspec.structs.replace(case, name=f"{label}, {case.name}")
-        for series, label in pairs
-        if series.endswith("-tiny")
+        case
+        for item in (evidence.workloads["denormals"].series if "denormals" in evidence.workloads else ())
+        if item.id.endswith("-tiny")
         for case in study_ratio(
-            evidence, workload="denormals", series=series, baseline=f"{series.removesuffix('-tiny')}-normal"
+            evidence,
+            workload="denormals",
+            series=item.id,
+            baseline=f"{item.id.removesuffix('-tiny')}-normal",
+            named=item.label.removesuffix(", tiny values"),
         )
     ]
 
 
 @maker
 def study_ratio(
-    evidence: Evidence, *, workload: str, series: str, baseline: str, device: Device | None = None
+    evidence: Evidence, *, workload: str, series: str, baseline: str, device: Device | None = None, named: str = ""
 ) -> list[Case]:
-    """Seconds of a call of one series over those of another, in every cell of a study."""
+    """Seconds of a call of one series over those of another, in every cell of a study.
+
+    Args:
+        named: what the series is, where several are counted.
+    """
     return [
-        case_of(_study_name(evidence, record, session), ratio, evidence.refs(record))
+        case_of(_study_name(evidence, record, session, named), ratio, evidence.refs(record))
         for session, record in _study_records(evidence, workload, device)
         if (ratio := studies.call_ratio(record, series, baseline)) is not None
     ]
@@ -52,13 +58,13 @@ def share_of_best(evidence: Evidence, *, workload: str, share: str, ceiling: str
         share: id of the reading that is a share.
         ceiling: id of the reading that it is a share of.
     """
-    groups: dict[tuple[Any, ...], list[tuple[SessionResults, Record]]] = {}
-    for session, record in _study_records(evidence, workload, None):
-        c = record.cell
-        same = (id(session), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
-        groups.setdefault(same, []).append((session, record))
+
+    def work(one: tuple[SessionResults, Record]) -> tuple[Any, ...]:
+        c = one[1].cell
+        return (id(one[0]), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
+
     found = []
-    for group in groups.values():
+    for group in grouped(_study_records(evidence, workload, None), work).values():
         own = {id(record): studies.reading(record, ceiling) for _, record in group}
         best = max((e for e in own.values() if e is not None), key=lambda e: e.value, default=None)
         for session, record in group:
@@ -97,7 +103,7 @@ def study_reading(
 def study_readings(evidence: Evidence, *, workload: str, prefix: str, device: Device | None = None) -> list[Case]:
     """Every reading of a study whose id begins with the prefix, named by its label."""
     return [
-        case_of(f"{reading.label}, {_study_name(evidence, record, session)}", value, evidence.refs(record))
+        case_of(_study_name(evidence, record, session, reading.label), value, evidence.refs(record))
         for session, record in _study_records(evidence, workload, device)
         for reading in studies.readings_of(record)
         if reading.id.startswith(prefix) and (value := studies.reading(record, reading.id)) is not None
@@ -184,10 +190,10 @@ def _study_records(evidence: Evidence, workload: str, device: Device | None) -> 
             yield session, record
 
 
-def _study_name(evidence: Evidence, record: Record, session: SessionResults) -> str:
-    cell = record.cell
-    where = f"{fmt.backend(cell.backend)} on the {cell.device.upper()}"
+def _study_name(evidence: Evidence, record: Record, session: SessionResults, what: str = "") -> str:
+    """Series or reading, where ``what`` names it, size, backend, device, batch where there are several, machine."""
+    cell, size = record.cell, evidence.size(record)
+    words = [what, size[:1].upper() + size[1:], f"{fmt.backend(cell.backend)} on the {cell.device.upper()}"]
     if any(r.cell.batch_size != cell.batch_size for _, r in _study_records(evidence, cell.workload, None)):
-        where += f", batch {cell.batch_size}"
-    distinct = fmt.params(evidence.distinct_params(record))
-    return names.placed(evidence, f"{where}{f', {distinct}' if distinct else ''}", session)
+        words.append(f"batch {cell.batch_size}")
+    return names.placed(evidence, ", ".join(filter(None, words)), session)
