@@ -29,8 +29,6 @@ from tests.factories import make_conditions, make_gpu, make_machine, make_record
 from tests.sites import ROOT
 from tests.test_pages import write_docs
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 SIGN = "hostile"
 HOSTILE = (
     f'{SIGN} <script>alert(1)</script>"><img src=x onerror=alert(1)> \' onclick="alert(1) {{{{ 7*7 }}}} {{% raw %}} '

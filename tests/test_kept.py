@@ -20,8 +20,6 @@ pytest.importorskip("altair")
 from tests.factories import make_evidence, make_record
 from tests.test_pages import results_with, write_docs
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def made_again(*_: object, **__: object) -> None:
     pytest.fail("made again")

@@ -12,6 +12,7 @@ import typer
 
 from bench.cli import compare, crash, doctor, estimate, gpu_day, measure, names, show
 from bench.cli.options import AsJson, Backend, CellIds, Device, Only, Profile, ResultsDir, ShowAll
+from bench.doctor.facts import plural
 from bench.records import files, store
 from bench.schema import Record
 from bench.workloads import registry
@@ -39,7 +40,10 @@ def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     if problems:
         raise typer.Exit(show.SOME_FAILED)
     if not as_json:
-        show.print_text(f"{n_records} records in {n_sessions} sessions are valid")
+        where = f"{n_sessions} {plural(n_sessions, 'session', 'sessions')}"
+        show.print_text(
+            f"{n_records} {plural(n_records, 'record', 'records')} in {where} {plural(n_records, 'is', 'are')} valid"
+        )
 
 
 @app.command("list")
