@@ -45,6 +45,7 @@ lock: .venv/.installed
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra jax -c requirements/full.txt --output-file requirements/jax.txt
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra cuda -c requirements/full.txt -c requirements/jax.txt --output-file requirements/cuda.txt
 	$(COMPILE) requirements/release.in --output-file requirements/release.txt
+	$(COMPILE) requirements/zensical.in --output-file requirements/zensical.txt
 
 # Byte code is compiled now, so that the first benchmark does not count it as import time.
 .venv/.installed: requirements/uv.txt requirements/full.txt

@@ -2,11 +2,13 @@
 
 Under mkdocs-gen-files it runs by itself at every build and hands the pages over in memory.
 By hand, for any other generator: python scripts/gen_pages.py --out DIR [--docs DIR] [--results DIR]
+DIR then holds the pages in docs/ and an mkdocs.yml with the menu; Zensical builds it as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -145,26 +147,42 @@ def under_mkdocs() -> None:
     extensions.append(WholeBlocks())
 
 
-def to_folder(out: Path, docs: Path, results: Path) -> None:
-    """Write every page below a folder, with the files of docs/ that are no pages (pictures, styles, notebooks)."""
-    from bench.report.pages import build
+def to_folder(out: Path, sources: Path, results: Path) -> None:
+    """Write a whole project: docs/ with every page and the files of the sources that are no pages, and mkdocs.yml.
 
-    for path in docs.rglob("*"):
-        relative = path.relative_to(docs)
+    What only MkDocs does is left out of the settings, and the theme's overrides, which ask for a filter of a hook.
+    Evidence is left out of the search, whose index takes no page that long.
+    """
+    from mkdocs.utils.yaml import yaml_load
+
+    from bench.report.pages import build, menu
+
+    docs = out / "docs"
+    for path in sources.rglob("*"):
+        relative = path.relative_to(sources)
         hidden = any(part.startswith(("_", ".")) for part in relative.parts)
         if path.is_file() and path.suffix != ".md" and not hidden:
-            (out / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, out / relative)
-    for path, content in build.build(docs, results).items():
-        target = out / path
+            (docs / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, docs / relative)
+    pages = build.build(sources, results)
+    for path, content in pages.items():
+        target = docs / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (docs / "evidence" / ".meta.yml").write_text("search: {exclude: true}\n", encoding="utf-8")
+    with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
+        settings = yaml_load(file)
+    for name in ("hooks", "watch"):
+        del settings[name]
+    del settings["theme"]["custom_dir"]
+    settings |= {"plugins": ["meta"], "nav": menu.navigation(pages)}
+    (out / "mkdocs.yml").write_text(json.dumps(settings, indent=1), encoding="utf-8")  # JSON is YAML
 
 
 def main(arguments: list[str]) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the pages to")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the sources")
     parser.add_argument("--results", type=Path, default=results_folder(), help="folder of the records")
     given = parser.parse_args(arguments)

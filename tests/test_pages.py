@@ -62,9 +62,12 @@ def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
 
     for path, content in sites.built("full").items():
         data = content if isinstance(content, bytes) else content.encode()
-        assert data == (out / path).read_bytes(), path
-    assert (out / "assets/css/site.css").is_file()
-    assert not (out / "_ids.toml").exists()
+        assert data == (out / "docs" / path).read_bytes(), path
+    assert (out / "docs/assets/css/site.css").is_file()
+    assert not (out / "docs/_ids.toml").exists()
+    settings = json.loads((out / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert menu.navigation(sites.built("full")) == settings["nav"]
+    assert not {"hooks", "watch"} & settings.keys() and "custom_dir" not in settings["theme"]
 
 
 @pytest.mark.browser(needs_chromium=False)  # whole sites

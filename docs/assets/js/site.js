@@ -41,51 +41,53 @@ document.addEventListener("click", (event) => {
 });
 
 // The search box. What finds and shows is loaded when it is first used; "/", "s" and "f" lead into it, the arrows
-// through the results, Escape out.
+// through the results, Escape out. Another generator's theme has a box of its own, which is left alone.
 const searchBox = document.querySelector(".md-search__input");
 const searchOpen = document.getElementById("__search"); // the theme shows the results while this is checked
-const searchPlace = searchBox.closest(".md-search");
+const searchPlace = searchBox?.closest(".md-search");
 let finder;
 
 function openSearch(open) {
   if (searchOpen.checked !== open) searchOpen.click();
 }
 
-searchBox.addEventListener("focus", () => {
-  openSearch(true);
-  finder ??= import("./search.js").then((search) => search.attach(searchBox)).catch(() => {
-    const told = "No search here: it comes with the built site from a server, not with a preview or a file.";
-    searchPlace.querySelector("[role=status]").textContent = told;
+if (searchBox) {
+  searchBox.addEventListener("focus", () => {
+    openSearch(true);
+    finder ??= import("./search.js").then((search) => search.attach(searchBox)).catch(() => {
+      const told = "No search here: it comes with the built site from a server, not with a preview or a file.";
+      searchPlace.querySelector("[role=status]").textContent = told;
+    });
   });
-});
-searchOpen.addEventListener("change", () => { if (searchOpen.checked) searchBox.focus(); });
-searchBox.form.addEventListener("reset", () => {
-  searchBox.focus();
-  setTimeout(() => searchBox.dispatchEvent(new Event("input"))); // once the box is empty
-});
-searchPlace.addEventListener("focusout", (event) => {
-  if (event.relatedTarget && !searchPlace.contains(event.relatedTarget)) openSearch(false);
-});
+  searchOpen.addEventListener("change", () => { if (searchOpen.checked) searchBox.focus(); });
+  searchBox.form.addEventListener("reset", () => {
+    searchBox.focus();
+    setTimeout(() => searchBox.dispatchEvent(new Event("input"))); // once the box is empty
+  });
+  searchPlace.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !searchPlace.contains(event.relatedTarget)) openSearch(false);
+  });
 
-addEventListener("keydown", (event) => {
-  if (event.metaKey || event.ctrlKey || event.altKey) return;
-  const at = document.activeElement;
-  if (searchPlace.contains(at)) {
-    const stops = [searchBox, ...searchPlace.querySelectorAll("#search-results a")];
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") {
-      openSearch(false);
-      at.blur();
-    } else if (step) {
-      stops.at((stops.indexOf(at) + step) % stops.length).focus();
+  addEventListener("keydown", (event) => {
+    if (event.metaKey || event.ctrlKey || event.altKey) return;
+    const at = document.activeElement;
+    if (searchPlace.contains(at)) {
+      const stops = [searchBox, ...searchPlace.querySelectorAll("#search-results a")];
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") {
+        openSearch(false);
+        at.blur();
+      } else if (step) {
+        stops.at((stops.indexOf(at) + step) % stops.length).focus();
+        event.preventDefault();
+      }
+    } else if (["/", "s", "f"].includes(event.key) && !at.matches("input, select, textarea, [contenteditable]")) {
+      searchBox.focus();
+      searchBox.select();
       event.preventDefault();
     }
-  } else if (["/", "s", "f"].includes(event.key) && !at.matches("input, select, textarea, [contenteditable]")) {
-    searchBox.focus();
-    searchBox.select();
-    event.preventDefault();
-  }
-});
+  });
+}
 
 const bundles = new Map();
 
