@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.records import agree, lock, plausible, spool
+from bench.records import agree, lock, plausible, spool, standing
 from bench.records import check as records_check
 from bench.records import files as records_files
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
+from bench.records.standing import UNLISTED, Standing
 from bench.schema import SLUG, Machine, Record, Session
 
 FILE = re.compile(rf"{SLUG.pattern}\.json")
@@ -32,6 +33,7 @@ class SessionResults(NamedTuple):
     records: dict[str, Record]  # by cell id
     is_local: bool  # measured by the owner of this checkout, not published
     path: str  # session folder below the results folder, POSIX
+    standing: Standing = UNLISTED  # of a published one, whether it counts
 
 
 class Results(NamedTuple):
@@ -50,17 +52,20 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
         RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
     """
     problems: list[str] = []
+    standings = _standings(root, problems)
     sessions = [_load_session(folder, is_local, root, problems) for folder, is_local in _session_folders(root)]
     if only_plausible:
         problems += [problem for session in sessions for problem in _implausible(session)]
     if problems:
         raise RecordError("\n".join(problems))
-    return Results(tuple(session for session in sessions if session is not None))
+    found = (session for session in sessions if session is not None)
+    return Results(tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found))
 
 
 def check(root: Path = RESULTS) -> list[str]:
     """Problems of all stored files, one line each; empty when all is well."""
     problems = list(_strays(root))
+    _standings(root, problems)
     for folder, is_local in _session_folders(root):
         session = _load_session(folder, is_local, root, problems)
         problems += _implausible(session)
@@ -207,6 +212,14 @@ def add_files(source: Path, target: Path) -> int:
     return len(new)
 
 
+def _standings(root: Path, problems: list[str]) -> dict[str, Standing]:
+    try:
+        return standing.read(root)
+    except RecordError as error:
+        problems.append(str(error))
+        return {}
+
+
 def _strays(root: Path) -> Iterator[str]:
     """What lies where only folders of machines and sessions belong; hidden names are left alone."""
     machines = [path for parent in (root, root / LOCAL) if parent.is_dir() for path in sorted(parent.iterdir())]
@@ -214,7 +227,7 @@ def _strays(root: Path) -> Iterator[str]:
         path for machine in machines if machine.is_dir() and machine.name != LOCAL for path in machine.iterdir()
     ]
     for path in (*machines, *sorted(sessions)):
-        if not path.name.startswith(".") and not path.is_dir():
+        if not path.name.startswith(".") and not path.is_dir() and path != root / standing.FILE:
             found = "a link to nothing" if path.is_symlink() else "a file"
             yield records_files.refusal(path.relative_to(root).as_posix(), "$", f"expected a folder, found {found}")
 

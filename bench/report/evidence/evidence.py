@@ -29,7 +29,8 @@ class Evidence:
 
     def __init__(self, results: Results, workloads: Mapping[str, Workload]) -> None:
         """``workloads`` are the declared ones; a workload that only records know is appended to them."""
-        self.sessions: tuple[SessionResults, ...] = tuple(results.sessions)
+        self.stored: tuple[SessionResults, ...] = tuple(results.sessions)
+        self.sessions = tuple(session for session in self.stored if session.standing.counts)  # what answers rest on
         known = dict(workloads)
         for session in self.sessions:
             for record in session.records.values():
@@ -37,7 +38,7 @@ class Evidence:
         self.workloads: dict[str, Workload] = known
         self._views: dict[int, View] = {}
         self._flags: dict[int, tuple[str, ...]] = {}
-        self._home = {id(record): session for session in self.sessions for record in session.records.values()}
+        self._home = {id(record): session for session in self.stored for record in session.records.values()}
 
     @cached_property
     def lead(self) -> SessionResults | None:
@@ -55,6 +56,11 @@ class Evidence:
     def published(self) -> SessionResults | None:
         """The session that answers first of those that are published."""
         return max((s for s in self._answering if not s.is_local), key=self._rank, default=None)
+
+    @cached_property
+    def listed(self) -> tuple[SessionResults, ...]:
+        """What data pages list: every session that is not withdrawn."""
+        return tuple(session for session in self.stored if session.standing.kind != "withdrawn")
 
     @cached_property
     def measured(self) -> tuple[SessionResults, ...]:
@@ -129,7 +135,7 @@ class Evidence:
 
     def resolve(self, refs: Iterable[CellRef]) -> tuple[tuple[SessionResults, str], ...]:
         """Session and cell id behind each address."""
-        sessions = {(self.view(session).key, session.session.id): session for session in self.sessions}
+        sessions = {(self.view(session).key, session.session.id): session for session in self.stored}
         return tuple((sessions[ref.machine, ref.session], ref.cell) for ref in refs)
 
     def title(self, workload: str) -> str:
