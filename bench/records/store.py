@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,13 +62,17 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
     return Results(tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found))
 
 
-def check(root: Path = RESULTS) -> list[str]:
-    """Problems of all stored files, one line each; empty when all is well."""
+def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[str]:
+    """Problems of all stored files, one line each; empty when all is well.
+
+    Args:
+        only: paths below the results folder of the sessions to look into; all when not given.
+    """
     problems = list(_strays(root))
     _standings(root, problems)
     for folder, is_local in _session_folders(root):
-        session = _load_session(folder, is_local, root, problems)
-        problems += _implausible(session)
+        if only is None or folder.relative_to(root).as_posix() in only:
+            problems += _implausible(_load_session(folder, is_local, root, problems))
     return problems
 
 
