@@ -33,7 +33,8 @@ def changes(before: Path, after: Path) -> Changes:
     """
     known = {path: names for path, names in _published(before).items() if "session.json" in names}
     found = _published(after)
-    changed = {path for path, names in found.items() if names - known.get(path, set()) or _is_linked(after / path)}
+    changed = {path for path, names in found.items() if path not in known or names - known[path]}
+    changed |= {path for path in found if _is_linked(after / path)}
     problems = store.check(after, only=changed)
     for path in sorted(changed):
         if "session.json" not in found[path]:

@@ -20,9 +20,11 @@ from bench.report.claims.review import Arrival, Turn
 from bench.report.evidence.evidence import Evidence
 from bench.report.pages import addresses, drawings, render
 from bench.report.pages.context import Site
+from bench.report.prose import readme
 from bench.workloads import registry
 
 DOCS = REPOSITORY / "docs"
+README_BLOCK = readme.START + readme.END
 REVIEW = templates.macros("review.md.j2")
 
 
@@ -36,6 +38,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     n_reworded: int = 0  # verdicts that stay, with another sentence
     new_pages: tuple[str, ...] = ()
     changed_pages: tuple[str, ...] = ()  # sources whose text or charts would be others
+    changes_readme: bool = False
 
 
 def review(before: Path, after: Path, docs: Path = DOCS) -> Review:
@@ -57,14 +60,14 @@ def review(before: Path, after: Path, docs: Path = DOCS) -> Review:
     }
     turned, n_reworded = claims_review.turns(old, new, now.beliefs, specs)
     texts, newer = _rendered(then), _rendered(now)
-    known = _generated(old)
     return Review(
         arrivals=tuple(claims_review.arrival(new, session) for session in found.changed),
         stand_anew=tuple((path, was.words, is_.words) for path, was, is_ in found.stand_anew),
         turned=turned,
         n_reworded=n_reworded,
-        new_pages=tuple(sorted(_generated(new) - known)),
+        new_pages=tuple(sorted(_generated(new) - _generated(old))),
         changed_pages=tuple(path for path in newer if texts[path] != newer[path]),
+        changes_readme=len({readme.with_numbers(README_BLOCK, evidence) for evidence in (old, new)}) > 1,
     )
 
 
