@@ -39,6 +39,7 @@ from tests.sites import write_results
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "records.yml"
 NAME = "example-2c/2026-11-03"
+KEPT = "intel-xeon-2c/2026-11-22"  # all records of others would only take longer to render
 
 
 def side(day: str = "2026-11-03", machine_id: str = "example-2c", *, factor: float = 1.0, **fields):
@@ -277,13 +278,14 @@ def must(command: str, folder: Path, **variables: str) -> str:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
-    """A stranger's clone of this working tree, and the repository that it is a clone of."""
+    """A stranger's clone of this working tree with one session's records, and the repository that it is a clone of."""
     if shutil.which("git") is None or shutil.which("bash") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git clone")
     folder = tmp_path_factory.mktemp("stranger")
     listed = must("git ls-files -co --exclude-standard -z", ROOT).split("\0")
     for name in filter(None, listed):
-        if (ROOT / name).is_file():
+        is_kept = not name.startswith("bench/results/") or name.startswith(f"bench/results/{KEPT}/")
+        if is_kept and (ROOT / name).is_file():
             (folder / "origin" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / "origin" / name)
     must("git init -qb main && git add -A && git commit -qm all", folder / "origin")
