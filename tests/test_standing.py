@@ -31,8 +31,10 @@ def entry(text: str, name: str = NAME) -> str:
 WITHDRAWN = 'kind = "withdrawn"\nreason = "its clock stood still"\ndate = 2026-11-29'
 
 
-def test_every_committed_session_is_listed():
-    assert set(standing.read(files.RESULTS)) == {session.path for session in committed.results().sessions}
+def test_the_committed_file_says_why_of_each_that_counts_no_more():
+    found = standing.read(files.RESULTS)
+    assert set(found) <= {session.path for session in committed.results().sessions}
+    assert all(one.counts or (one.reason and one.date) for one in found.values())
 
 
 def test_a_folder_without_the_file_counts_whole(root):

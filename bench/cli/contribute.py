@@ -19,6 +19,7 @@ import typer
 from bench import REPOSITORY
 from bench.cli import names, show
 from bench.cli.options import AsJson, ResultsDir
+from bench.doctor.facts import plural
 from bench.records import files, pack, store
 from bench.report.stats import format as text
 from bench.schema import Record
@@ -40,16 +41,18 @@ def check(results: ResultsDir = None, against: Against = "", as_json: AsJson = F
         _review(root, against, as_json=as_json)
         return
     problems = store.check(root)
-    found = [] if problems else store.load(root).sessions
-    n_records = sum(len(session.records) for session in found)
+    n_sessions, n_records = (0, 0) if problems else store.count(root)
     if as_json:
-        show.print_json({"problems": problems, "n_sessions": len(found), "n_records": n_records})
+        show.print_json({"problems": problems, "n_sessions": n_sessions, "n_records": n_records})
     for problem in () if as_json else problems:
         show.print_text(problem)
     if problems:
         raise typer.Exit(show.SOME_FAILED)
     if not as_json:
-        show.print_text(f"{n_records} records in {len(found)} sessions are valid")
+        where = f"{n_sessions} {plural(n_sessions, 'session', 'sessions')}"
+        show.print_text(
+            f"{n_records} {plural(n_records, 'record', 'records')} in {where} {plural(n_records, 'is', 'are')} valid"
+        )
 
 
 def _review(root: Path, against: str, *, as_json: bool) -> None:
