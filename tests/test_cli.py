@@ -589,17 +589,16 @@ def test_a_check_as_json_lists_its_problems(tmp_path):
     assert "broken.json" in json.loads(result.stdout)["problems"][0]
 
 
-def test_an_export_is_a_table_with_a_row_for_each_record(published, tmp_path):
+def test_a_table_has_a_row_for_each_record(published, tmp_path):
     published(a_record(a_cell(), step_s=0.1))
     out = tmp_path / "rows.csv"
 
-    assert 0 == invoke("export", "--out", out, "--results", files.RESULTS)[0]
+    assert 0 == invoke("export", "--csv", out, "--results", files.RESULTS)[0]
 
     head, row = out.read_text(encoding="utf-8").splitlines()
     found = dict(zip(head.split(","), row.split(","), strict=True))
     assert ("example-2c/2026-11-03", "cnn-digits train tensorflow b32") == (found["session"], found["name"])
     assert 320.0 == pytest.approx(float(found["value"]), rel=0.01)
-    assert [found["id"]] == [item["id"] for item in as_json("export", "--results", files.RESULTS)]
 
 
 def test_a_run_ends_with_what_to_do_next(published, fake_launch):
@@ -607,7 +606,7 @@ def test_a_run_ends_with_what_to_do_next(published, fake_launch):
 
     assert 0 == exit_code, text
     assert "next: `python -m bench.cli compare` says whether these numbers are normal" in text
-    assert "--resume --keep files them for a pull request" in text
+    assert "`python -m bench.cli export` packs them and says how to send them in" in text
 
 
 def test_a_failed_run_names_the_doctor(fake_launch, tmp_path):

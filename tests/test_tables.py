@@ -346,7 +346,7 @@ def test_machines_and_sessions_cover_everything():
     evidence = make_evidence(gpu=True, local=True)
 
     assert ["example-2c", "gpu-16c", "this machine"] == column(make.make("machines", evidence), "machine")
-    assert ["not published", "published", "published"] == column(make.make("sessions", evidence), "state")
+    assert ["not published", "community", "community"] == column(make.make("sessions", evidence), "state")
 
 
 def test_unknown_core_count_is_not_a_zero():

@@ -63,7 +63,7 @@ def repro(
 ) -> None:
     """Run one published cell here. Exit code: 0 agrees, 1 disagrees, 3 not comparable, 2 wrong usage."""
     try:
-        published = [item for item in store.load().sessions if not item.is_local]
+        published = [item for item in store.load().sessions if not item.is_local and item.standing.counts]
         there, record = _published(published, " ".join(cell), session, describe.describe(machine_id=machine_id))
     except (registry.UnknownNameError, files.RecordError) as error:
         show.fail(error)
@@ -129,7 +129,8 @@ def _chosen_sessions(
         if other is here:
             raise ValueError(f"{session} is the session to look at and the one to hold it against; name two")
         return here, other
-    there = against.most_like(here, [item for item in found if not item.is_local and item is not here])
+    others = [item for item in found if not item.is_local and item.standing.counts and item is not here]
+    there = against.most_like(here, others)
     if there is None:
         raise ValueError(f"no published session has a cell of {here.path}; run another profile, or name a session")
     return here, there

@@ -150,7 +150,7 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
 
 
 def take(
-    path: Annotated[Path, typer.Argument(metavar="PACK", help="results.tgz of a gpu-day, from another machine.")],
+    path: Annotated[Path, typer.Argument(metavar="PACK", help="Archive that `export` or `run --pack` wrote.")],
     results: Annotated[Path | None, typer.Option(help="Where to file it; default: bench/results, published.")] = None,
     as_json: cli_options.AsJson = False,
 ) -> None:

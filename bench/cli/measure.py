@@ -293,7 +293,7 @@ def _print_next(prepared: Prepared, failed: int, *, is_kept: bool) -> None:
         return
     steps = [f"`{show.COMMAND} compare` says whether these numbers are normal", "`make site` shows them on the site"]
     if not is_kept:
-        steps.append("the same command with --resume --keep files them for a pull request")
+        steps.append(f"`{show.COMMAND} export` packs them and says how to send them in")
     show.print_text("next: " + "\n      ".join(steps))
 
 
@@ -325,5 +325,5 @@ def _keep(prepared: Prepared) -> Path:
         target = store.keep(prepared.folder)
     except (files.StoreError, FileExistsError) as error:
         show.fail(error)
-    show.print_text(f"filed as {show.relative(target)}; commit that folder and open a pull request")
+    show.print_text(f"filed as {show.relative(target)}; `{show.COMMAND} export` says how to send it in")
     return target

@@ -53,17 +53,17 @@ def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
         RecordError: it is not; one line with path, JSON path, expected, found and what to do.
     """
     try:
-        raw = _parsed(_regular(path))
+        raw = _parsed(regular_text(path))
         if found := _text_problem(raw):
-            raise _Refused(f"${found[0]}", found[1])
+            raise Refused(f"${found[0]}", found[1])
         raw = codec.upgrade(raw)
         return msgspec.convert(raw, type_, strict=True)
-    except _Refused as error:
+    except Refused as error:
         at, said = error.args
     except codec.VersionError as error:
         at, said = "$.schema_version", str(error)
     except msgspec.ValidationError as error:
-        at, said = _validation_problem(error, raw)
+        at, said = validation_problem(error, raw)
     raise RecordError(refusal(shown or path.name, at, said))
 
 
@@ -118,49 +118,52 @@ def write_once(path: Path, value: Struct) -> None:
                 os.unlink(temporary)
 
 
-class _Refused(ValueError):
+class Refused(ValueError):
     """What the gate refuses: JSON path, and "expected ..., found ..."."""
 
 
-def _regular(path: Path) -> bytes:
-    """The bytes of a regular file; a link, a pipe or a device is not opened, or not read."""
+def regular_text(path: Path) -> str:
+    """The text of a regular file; a link, a pipe or a device is not opened, or not read.
+
+    Raises:
+        Refused: it is none, too large, or no UTF-8.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode) or path.is_symlink():
-                raise _Refused("$", "expected a regular file, found a folder, link, pipe or device")
-            text = file.read(MOST_BYTES + 1)
+                raise Refused("$", "expected a regular file, found a folder, link, pipe or device")
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         what = "a link" if path.is_symlink() else f"one that cannot be read: {error.strerror}"
-        raise _Refused("$", f"expected a regular file, found {what}") from error
-    if len(text) > MOST_BYTES:
-        raise _Refused("$", f"expected at most {MOST_BYTES} bytes, found more")
-    return text
-
-
-def _parsed(data: bytes) -> codec.Json:
+        raise Refused("$", f"expected a regular file, found {what}") from error
+    if len(data) > MOST_BYTES:
+        raise Refused("$", f"expected at most {MOST_BYTES} bytes, found more")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Refused("$", f"expected UTF-8 text, found byte {data[error.start]:#04x} at {error.start}") from error
+        raise Refused("$", f"expected UTF-8 text, found byte {data[error.start]:#04x} at {error.start}") from error
+
+
+def _parsed(text: str) -> codec.Json:
     if not text.strip():
-        raise _Refused("$", "expected a JSON object, found an empty file")
+        raise Refused("$", "expected a JSON object, found an empty file")
     try:
         raw = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_each_key_once)
     except json.JSONDecodeError as error:
         found = f"{error.msg} at line {error.lineno}, column {error.colno} (a truncated file?)"
-        raise _Refused("$", f"expected JSON, found {found}") from error
-    except _Refused:
+        raise Refused("$", f"expected JSON, found {found}") from error
+    except Refused:
         raise
     except (ValueError, RecursionError) as error:
-        raise _Refused("$", f"expected JSON, found {error}") from error
+        raise Refused("$", f"expected JSON, found {error}") from error
     if not isinstance(raw, dict):
-        raise _Refused("$", f"expected a JSON object, found {type(raw).__name__}")
+        raise Refused("$", f"expected a JSON object, found {type(raw).__name__}")
     return raw
 
 
 def _refuse_constant(name: str) -> float:
-    raise _Refused("$", f"expected JSON, found {name}, which is not a JSON number")
+    raise Refused("$", f"expected JSON, found {name}, which is not a JSON number")
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> codec.Json:
@@ -168,7 +171,7 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> codec.Json:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Refused("$", f"expected every key once, found {twice[:40]!a} twice")
+        raise Refused("$", f"expected every key once, found {twice[:40]!a} twice")
     return found
 
 
@@ -195,7 +198,7 @@ def _text_problem(value: Any, key: str = "", depth: int = 0) -> tuple[str, str] 
 _DEEP = frozenset({str, dict, list})
 
 
-def _validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, str]:
+def validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, str]:
     """msgspec's message as JSON path and "expected ..., found ..."."""
     message, _, at = str(error).partition(" - at `")
     is_key = at.startswith("key` in `")  # how msgspec names a key that is none of the known ones

@@ -11,15 +11,16 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.records import agree, lock, plausible, spool
+from bench.records import agree, lock, plausible, spool, standing
 from bench.records import check as records_check
 from bench.records import files as records_files
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
+from bench.records.standing import UNLISTED, Standing
 from bench.schema import SLUG, Machine, Record, Session
 
 FILE = re.compile(rf"{SLUG.pattern}\.json")
@@ -36,6 +37,7 @@ class SessionResults(NamedTuple):
     records: dict[str, Record]  # by cell id
     is_local: bool  # measured by the owner of this checkout, not published
     path: str  # session folder below the results folder, POSIX
+    standing: Standing = UNLISTED  # of a published one, whether it counts
 
 
 class Results(NamedTuple):
@@ -54,24 +56,34 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
         RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
     """
     problems: list[str] = []
+    standings = _standings(root, problems)
     sessions = [_load_session(folder, is_local, root, problems) for folder, is_local in _session_folders(root)]
     if only_plausible:
         problems += [problem for session in sessions for problem in _implausible(session)]
     if problems:
         raise RecordError("\n".join(problems))
-    return Results(tuple(session for session in sessions if session is not None))
+    found = (session for session in sessions if session is not None)
+    return Results(tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found))
 
 
-def check(root: Path = RESULTS) -> list[str]:
-    """Problems of all stored files, one line each; empty when all is well."""
-    folders = list(_session_folders(root))
+def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[str]:
+    """Problems of all stored files, one line each; empty when all is well.
+
+    Args:
+        only: paths below the results folder of the sessions to look into; all when not given.
+    """
+    folders = [
+        found for found in _session_folders(root) if only is None or found[0].relative_to(root).as_posix() in only
+    ]
+    problems = list(_strays(root))
+    _standings(root, problems)
     work = functools.partial(_problems_of, root)
     if len(folders) <= FEW_SESSIONS:
         found = list(map(work, folders))
     else:
         with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as workers:
             found = list(workers.map(work, folders, chunksize=4))
-    return [*_strays(root), *itertools.chain.from_iterable(found)]
+    return [*problems, *itertools.chain.from_iterable(found)]
 
 
 def count(root: Path = RESULTS) -> tuple[int, int]:
@@ -227,6 +239,14 @@ def add_files(source: Path, target: Path) -> int:
     return len(new)
 
 
+def _standings(root: Path, problems: list[str]) -> dict[str, Standing]:
+    try:
+        return standing.read(root)
+    except RecordError as error:
+        problems.append(str(error))
+        return {}
+
+
 def _strays(root: Path) -> Iterator[str]:
     """What lies where only folders of machines and sessions belong; hidden names are left alone."""
     machines = [path for parent in (root, root / LOCAL) if parent.is_dir() for path in sorted(parent.iterdir())]
@@ -234,7 +254,7 @@ def _strays(root: Path) -> Iterator[str]:
         path for machine in machines if machine.is_dir() and machine.name != LOCAL for path in machine.iterdir()
     ]
     for path in (*machines, *sorted(sessions)):
-        if not path.name.startswith(".") and not path.is_dir():
+        if not path.name.startswith(".") and not path.is_dir() and path != root / standing.FILE:
             found = "a link to nothing" if path.is_symlink() else "a file"
             yield records_files.refusal(path.relative_to(root).as_posix(), "$", f"expected a folder, found {found}")
 

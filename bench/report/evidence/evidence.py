@@ -30,7 +30,8 @@ class Evidence:
 
     def __init__(self, results: Results, workloads: Mapping[str, Workload]) -> None:
         """``workloads`` are the declared ones; a workload that only records know is appended to them."""
-        self.sessions: tuple[SessionResults, ...] = tuple(results.sessions)
+        self.stored: tuple[SessionResults, ...] = tuple(results.sessions)
+        self.sessions = tuple(session for session in self.stored if session.standing.counts)  # what answers rest on
         known = dict(workloads)
         for session in self.sessions:
             for record in session.records.values():
@@ -38,7 +39,7 @@ class Evidence:
         self.workloads: dict[str, Workload] = known
         self._views: dict[int, View] = {}
         self._flags: dict[int, tuple[str, ...]] = {}
-        self._home = {id(record): session for session in self.sessions for record in session.records.values()}
+        self._home = {id(record): session for session in self.stored for record in session.records.values()}
 
     @cached_property
     def lead(self) -> SessionResults | None:
@@ -56,6 +57,11 @@ class Evidence:
     def published(self) -> SessionResults | None:
         """The session that answers first of those that are published."""
         return max((s for s in self._answering if not s.is_local), key=self._rank, default=None)
+
+    @cached_property
+    def listed(self) -> tuple[SessionResults, ...]:
+        """What data pages list: every session that is not withdrawn."""
+        return tuple(session for session in self.stored if session.standing.kind != "withdrawn")
 
     @cached_property
     def measured(self) -> tuple[SessionResults, ...]:
@@ -148,7 +154,7 @@ class Evidence:
 
     @cached_property
     def _by_address(self) -> dict[tuple[str, str], SessionResults]:
-        return {(self.view(session).key, session.session.id): session for session in self.sessions}
+        return {(self.view(session).key, session.session.id): session for session in self.stored}
 
     def title(self, workload: str) -> str:
         """A workload's title; its id when nobody declared it."""

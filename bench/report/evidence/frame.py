@@ -62,7 +62,7 @@ def frame(evidence: Evidence) -> pl.DataFrame:
     """The table, derived columns included; null where not measured, never 0 or infinite."""
     import polars as pl
 
-    views = map(evidence.view, evidence.sessions)
+    views = map(evidence.view, evidence.listed)
     rows = [_row(evidence, view, record) for view in views for record in view.described.records.values()]
     return pl.DataFrame(rows, schema={name: getattr(pl, column.type) for name, column in FRAME_COLUMNS.items()})
 
@@ -79,6 +79,7 @@ def _row(evidence: Evidence, view: View, record: Record) -> dict[str, Any]:
         "session_id": session.session.id,
         "profile": record.profile,
         "is_local": session.is_local,
+        "standing": "" if session.is_local else session.standing.kind,
         "is_lead": session is evidence.lead,
         "workload": cell.workload,
         "title": evidence.title(cell.workload),
@@ -131,6 +132,7 @@ FRAME_COLUMNS: dict[str, Column] = {
     "session_id": Column("String", "id of the session: its day"),
     "profile": Column("String", "smoke, quick or reference: how long it measured"),
     "is_local": Column("Boolean", "whether the session is the reader's own and not published"),
+    "standing": Column("String", "of a published session: reference, community, unverified or superseded"),
     "is_lead": Column("Boolean", "whether pages take their numbers from this session first"),
     "workload": Column("String", "id of the workload"),
     "title": Column("String", "name of the workload"),

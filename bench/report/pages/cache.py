@@ -33,7 +33,7 @@ import joblib
 
 from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
-from bench.records import store
+from bench.records import standing, store
 from bench.report.evidence.evidence import Evidence
 from bench.report.prose.source import PageError
 from bench.workloads import registry
@@ -49,7 +49,7 @@ MOST_WORKERS = 4  # each holds a JavaScript engine
 def fingerprint(results: Path) -> str:
     """What tells one state of a results folder from another: path, time and size of every file."""
     seen = hashlib.sha256()
-    for path in sorted(results.rglob("*.json")):
+    for path in sorted([*results.rglob("*.json"), *results.glob(standing.FILE)]):
         status = path.lstat()
         seen.update(f"{path}:{status.st_mtime_ns}:{status.st_size}\n".encode())
     return seen.hexdigest()
@@ -217,7 +217,7 @@ class Cache:
 
     def session(self, path: str) -> store.SessionResults:
         """A session of the evidence by its path."""
-        found = self._evidence.sessions if self._evidence is not None else ()
+        found = self._evidence.stored if self._evidence is not None else ()
         return next(session for session in found if session.path == path)
 
     def keep_beside(

@@ -26,13 +26,14 @@ EVIDENCE = templates.macros("evidence.html.j2")
 def evidence_pages(evidence: Evidence, address: str) -> addresses.Pages:
     """Every evidence page, by path."""
     pages: addresses.Pages = {}
-    for session in evidence.sessions:
+    for session in evidence.stored:
         for workload, records in grouped(session.records.values(), lambda record: record.cell.workload).items():
             path = addresses.evidence_path(session, workload)
             title = f"Evidence: {records[0].spec.title} on {addresses.machine_slug(session)}, {session.session.id}"
             machine = addresses.href(path, f"machines/{addresses.machine_slug(session)}.md")
             known = addresses.href(path, f"workloads/{workload}.md") if workload in evidence.workloads else ""
-            parts = [EVIDENCE.cells(len(records), workload, known, machine, session.machine.cpu_model), "\n"]
+            head = EVIDENCE.cells(len(records), workload, known, machine, session.machine.cpu_model)
+            parts: list[str] = [markup.standing(session), head, "\n"]
             for record in records:
                 cite = _cited_cell(evidence, f"{address or '/'}{addresses.url_of(path)}", session, record)
                 parts += ["\n", _cell_section(path, session, record, cite)]
@@ -219,13 +220,14 @@ def evidence_index(evidence: Evidence) -> str:
     """The list of all evidence pages."""
     page = "evidence/index.md"
     rows = []
-    for session in evidence.sessions:
+    for session in evidence.stored:
         for workload in sorted({record.cell.workload for record in session.records.values()}):
             path = addresses.evidence_path(session, workload)
             n = sum(record.cell.workload == workload for record in session.records.values())
             link = PARTS.link(addresses.href(page, path), workload)
-            rows.append((link, addresses.machine_slug(session), session.session.id, n))
-    columns = ("Workload", "Machine", "Session", "Cells")
+            kind = "not published" if session.is_local else session.standing.kind
+            rows.append((link, addresses.machine_slug(session), session.session.id, kind, n))
+    columns = ("Workload", "Machine", "Session", "Kind", "Cells")
     table = PARTS.table(columns, rows, label="Evidence", is_sortable=True) if rows else MISSING
     return markup.page(
         "Evidence",

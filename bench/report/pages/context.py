@@ -50,7 +50,7 @@ class Site:
         self.voices: dict[str, Any] = {}
         self.answers: dict[str, str] = {}  # of each rendered answer and belief, in one paragraph of plain text
         self._decided: dict[str, answers.Answer | None] = {}
-        self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.sessions}
+        self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.stored}
 
     def check_heads(self) -> None:
         """Refuses sources whose front matter or ids are wrong.

@@ -33,7 +33,7 @@ def data_state(voice: Voice) -> Markup:
     """What each machine's newest records are worth today: how many, how old, how far behind this checkout."""
     locks = "\n".join((REPOSITORY / "requirements" / f"{name}.txt").read_text("utf-8") for name in ("full", "jax"))
     rows = []
-    for found in state.states(voice.evidence.sessions, state.locked_versions(locks)):
+    for found in state.states(voice.evidence.listed, state.locked_versions(locks)):
         page = f"machines/{'local-' if found.is_local else ''}{found.machine}.md"
         counts = dict(found.counts)
         rows.append(

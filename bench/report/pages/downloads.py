@@ -132,7 +132,7 @@ def _frame(table: Described, lines: Iterable[Sequence[Any]]) -> pl.DataFrame:
 
 def measured_files(evidence: Evidence) -> Pages:
     """Tables of what was measured: of every cell, and of what studies timed and read."""
-    studied = (line for s in evidence.sessions for r in s.records.values() for line in _studied(evidence, r))
+    studied = (line for s in evidence.listed for r in s.records.values() for line in _studied(evidence, r))
     return _table_files(RECORDS, frame.frame(evidence)) | _table_files(STUDIES, _frame(STUDIES, studied))
 
 
@@ -225,7 +225,7 @@ def record_files(evidence: Evidence, results: Path) -> Pages:
 
     def make() -> Pages:
         pages: Pages = {SCHEMA: json.dumps(codec.json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
-        for session in evidence.sessions:
+        for session in evidence.stored:
             for name in ("machine", "session", *session.records):
                 file = results / session.path / f"{name}.json"
                 pages[addresses.data_path(session, name)] = file.read_bytes()

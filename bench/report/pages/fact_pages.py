@@ -93,7 +93,7 @@ def _session_files(site: Site, page: str) -> list[tuple[str, str]]:
             addresses.href(page, addresses.data_path(session, file)),
             f"{addresses.machine_slug(session)} {session.session.id} {file}.json",
         )
-        for session in site.evidence.sessions
+        for session in site.evidence.stored
         for file in ("machine", "session")
     ]
 

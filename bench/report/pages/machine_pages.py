@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ def cores(described: schema.Session) -> str:
 
 def machine_pages(site: Site) -> addresses.Pages:
     """One page per machine, and their index."""
-    by_machine = grouped(site.evidence.sessions, addresses.machine_slug)
+    by_machine = grouped(site.evidence.stored, addresses.machine_slug)
     pages: addresses.Pages = {}
     rows = []
     for slug, sessions in sorted(by_machine.items(), key=lambda item: (not item[1][0].is_local, item[0])):
@@ -45,12 +46,13 @@ def machine_pages(site: Site) -> addresses.Pages:
                 join([link, " (this machine)" if sessions[0].is_local else ""]),
                 machine.cpu_model,
                 ", ".join(gpu.name for gpu in machine.gpus) or "none",
+                _kinds(sessions),
                 len(sessions),
                 sum(len(session.records) for session in sessions),
             )
         )
     band = yours.band(site, "machines/index.md")
-    columns = ("Machine", "CPU", "GPU", "Sessions", "Records")
+    columns = ("Machine", "CPU", "GPU", "Kind", "Sessions", "Records")
     table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
     more = "\n\n[Compare two machines](compare.md) or [download all data](../data/index.md)."
     if "guides/add-a-machine.md" in site.sources:
@@ -66,13 +68,22 @@ def machine_pages(site: Site) -> addresses.Pages:
     return pages
 
 
+def _kinds(sessions: Sequence[SessionResults]) -> str:
+    """How many of a machine's sessions are of which kind, where not all are of one."""
+    found = Counter("not published" if session.is_local else session.standing.kind for session in sessions)
+    return ", ".join(f"{n} {kind}" for kind, n in found.items()) if len(found) > 1 else next(iter(found))
+
+
 def _machine_page(site: Site, path: str, sessions: Sequence[SessionResults]) -> str:
     machine, is_local = sessions[-1].machine, sessions[0].is_local
     about = f"{machine.cpu_model}: specification, sessions and every result."
     shown = [_session(site, path, session) for session in reversed(sessions)]
     beside = yours.table(site, path) if sessions[-1] is site.evidence.lead else ""
+    counted = [session for session in sessions if session.standing.counts]
     other = f"{addresses.href(path, compare_pages.PAGE)}?a={addresses.machine_slug(sessions[0])}"
-    text = MACHINE.page(is_local, beside, _specification(machine), other, _history(site, path, sessions), shown)
+    if not counted:
+        other = ""  # nothing of it can be chosen there
+    text = MACHINE.page(is_local, beside, _specification(machine), other, _history(site, path, counted), shown)
     band = "" if is_local else yours.band(site, path)
     words = site.evidence.view(sessions[-1]).cpu_text()
     return markup.page("This machine" if is_local else f"{words} ({machine.id})", about, band, text)
@@ -105,6 +116,7 @@ def _session(site: Site, path: str, session: SessionResults) -> dict[str, Any]:
         for file in ("machine", "session")
     ]
     about = [
+        ("Kind", "not published" if session.is_local else session.standing.words),
         ("Profile", described.profile),
         ("Started", described.started_at),
         ("Records", ", ".join(counted) or "none"),
@@ -120,6 +132,7 @@ def _session(site: Site, path: str, session: SessionResults) -> dict[str, Any]:
     found = [(session, record) for record in session.records.values()]
     return {
         "id": described.id,
+        "standing": markup.standing(session),
         "about": about,
         "fairness": Voice(site, path).table("fairness", session=session),
         "results": workload_pages.all_results(site, path, found, with_machine=False),
@@ -128,7 +141,7 @@ def _session(site: Site, path: str, session: SessionResults) -> dict[str, Any]:
 
 def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Markup:
     """What sessions of one machine say of each other: how many headline intervals overlap, and every cell."""
-    ordered = history.same_machine(sessions, sessions[-1])
+    ordered = history.same_machine(sessions, sessions[-1]) if sessions else ()
     found = []
     if pairs := [_overlap_row(site, page, pair) for pair in history.overlaps(ordered)]:
         heads = ("Two sessions", "Intervals that overlap", "Versions")

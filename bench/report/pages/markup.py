@@ -54,6 +54,11 @@ def basis(verdict: case.Verdict, *, is_doubted: bool = False) -> Markup:
     return PARTS.resting(words)
 
 
+def standing(session: SessionResults) -> Markup:
+    """What stands above everything of a session that decides no answer; empty for one that does."""
+    return Markup("") if session.standing.counts else PARTS.standing(session.standing.words) + "\n\n"
+
+
 def page(title: str, description: str, *parts: str, hide: Sequence[str] = (), order: int = 0) -> str:
     """A generated page: its front matter, whose words the theme shows as they stand, and its parts.
 

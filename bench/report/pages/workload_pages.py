@@ -181,7 +181,7 @@ def _headline_arms(
 
 
 def _of_workload(site: Site, workload: str) -> list[tuple[SessionResults, Record]]:
-    return [(s, r) for s in site.evidence.sessions for r in s.records.values() if r.cell.workload == workload]
+    return [(s, r) for s in site.evidence.listed for r in s.records.values() if r.cell.workload == workload]
 
 
 def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Record]], *, with_machine: bool) -> str:
@@ -191,6 +191,7 @@ def all_results(site: Site, page: str, found: Sequence[tuple[SessionResults, Rec
     rows = []
     for session, record in found:
         first = f"{addresses.machine_slug(session)}, {session.session.id}" if with_machine else record.spec.title
+        first += "" if session.standing.counts else f", {session.standing.kind}"
         rate = quantities.flop_rate(record) or quantities.throughput(record)
         step = quantities.step_time(record)
         cells = (markup.ref(session, record),)

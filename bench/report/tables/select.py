@@ -157,4 +157,4 @@ def every_session(scope: TableScope) -> tuple[SessionResults, ...]:
     if scope.sessions != scope.evidence.chosen:
         return scope.sessions
     lead = scope.evidence.lead
-    return tuple(sorted(scope.evidence.sessions, key=lambda s: s is not lead))
+    return tuple(sorted(scope.evidence.stored, key=lambda s: s is not lead))

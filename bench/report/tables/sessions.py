@@ -27,7 +27,7 @@ def sessions(scope: TableScope) -> Draft:
             tables_cells.number(scope, sum(len(record.runs) for record in records), records),
             tables_cells.text(", ".join(f"{name} {version}" for name, version in sorted(described.versions.items()))),
             tables_cells.text(commit(session)),
-            tables_cells.text("not published" if session.is_local else "published"),
+            tables_cells.text("not published" if session.is_local else session.standing.kind),
         ))  # fmt: skip
     return Draft(
         caption="Sessions: all cells measured on one machine in one environment on one day.",
