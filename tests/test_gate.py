@@ -1,11 +1,10 @@
 """What strangers' records may hold: whatever a file is, it is read or refused in one line, and never wrongly read.
 
-``python -m tests.test_gate 10000`` tries that many mutants and prints how many were refused, read and wrongly read.
+The long form is ``tests.long fuzz``.
 """
 
 import json
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -385,8 +384,9 @@ def of_session():
         yield {path.name: path.read_bytes() for path in (source / "machine.json", source / "session.json", record)}
 
 
-def count_mutants(n, wrong):
-    """How many of n mutants were refused and read; whatever is wrong goes into the list."""
+def count(n):
+    """How many of n mutants were refused and read, and what was wrong."""
+    wrong = []
     counts = Counter()
     sessions = list(of_session())
     with TemporaryDirectory() as temporary:
@@ -414,19 +414,11 @@ def count_mutants(n, wrong):
                     wrong.append((name, data))
 
             tries()
-    return counts
+    return counts, wrong
 
 
 def test_no_mutant_of_a_stored_session_is_wrongly_read():
-    wrong = []
-
-    counts = count_mutants(400, wrong)
+    counts, wrong = count(400)
 
     assert [] == wrong
     assert counts["refused"] > 200 and counts["read"] > 0, "the mutants reach both ends"
-
-
-if __name__ == "__main__":
-    found: list = []
-    print(dict(count_mutants(int(sys.argv[1]) if sys.argv[1:] else 10_000, found)))
-    print(*found[:20], sep="\n")
