@@ -460,13 +460,15 @@ def test_a_session_whose_folder_is_gone_is_not_made_again(tmp_path):
 
 
 @linux
+@pytest.mark.filterwarnings("ignore:.*fork")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_is_one_sentence_and_the_next_start_goes_on(tmp_path, fault):
     assert "fine" == Trials(tmp_path).hindered(fault)
 
 
 @linux
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.filterwarnings("ignore:.*fork")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_a_signal_at_any_moment_loses_nothing_and_leaves_nobody(tmp_path, number):
     trials = Trials(tmp_path)
 

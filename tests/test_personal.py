@@ -55,9 +55,9 @@ def changed(text: str) -> bool:
     return bool(texts.problem(text)) or text != texts.clean(text)
 
 
-def count(n: int = 0) -> tuple[dict[str, int], list[str]]:
-    """Counts over every text in every frame, or in n of them; and what went wrong."""
-    frames = FRAMES[: n or None]
+def count(n: int) -> tuple[dict[str, int], list[str]]:
+    """Counts over every text in each of n sentences, and what went wrong."""
+    frames = FRAMES[:n]
     personal = [(frame.format(text), secret) for frame in frames for text, secret in SECRETS]
     honest = [frame.format(text) for frame in frames for text in HONEST]
     wrong = [text for text, secret in personal if kept(text, secret)]

@@ -9,9 +9,9 @@ from typing import get_args
 import msgspec
 
 from bench.records.store import SessionResults
+from bench.report import templates
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
-from bench.report import templates
 from bench.report.stats.estimate import Estimate
 from bench.schema import Mode, Precision
 
