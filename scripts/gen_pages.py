@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +46,23 @@ def forget_edited_modules() -> None:
         for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:
             del sys.modules[name]
     sys._pages_built_from = newest
+
+
+def unchanged(built: Mapping[str, str | bytes], frame: str) -> set[str]:
+    """Paths whose content is that of the last build in this process, within the same frame.
+
+    ``mkdocs serve --dirty`` renders none of them again: what stands around a page follows from the frame alone.
+    """
+    now = {path: hash(content) for path, content in built.items()}
+    last_frame, last = getattr(sys, "_pages_handed_over", ("", {}))
+    sys._pages_handed_over = (frame, now)
+    return {path for path in now if last_frame == frame and last.get(path) == now[path]}
+
+
+def frame_of(nav: object, docs: Path) -> str:
+    """What stands around every page: the menu, the theme's templates, the settings, and the hooks."""
+    files = [ROOT / "mkdocs.yml", *sorted((ROOT / "scripts").glob("*.py")), *sorted(docs.glob("_overrides/**/*.html"))]
+    return "\n".join([repr(nav), *(path.read_text(encoding="utf-8") for path in files)])
 
 
 class WholeBlocks(Extension):
@@ -115,17 +133,16 @@ def under_mkdocs() -> None:
         )
     except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
-    for path, content in built.items():
-        if isinstance(content, bytes):
-            with mkdocs_gen_files.open(path, "wb") as file:
-                file.write(content)
-        else:
-            with mkdocs_gen_files.open(path, "w") as file:
-                file.write(content)
-    extensions: list[Any] = editor.config["markdown_extensions"]
-    extensions.append(WholeBlocks())
     if editor.config["nav"] is None:
         editor.config["nav"] = menu.navigation(built)
+    same = unchanged(built, frame_of(editor.config["nav"], docs))
+    for path, content in built.items():
+        with mkdocs_gen_files.open(path, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+        if path in same:
+            os.utime(file.name, (0, 0))  # older than what was made of it
+    extensions: list[Any] = editor.config["markdown_extensions"]
+    extensions.append(WholeBlocks())
 
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:

@@ -30,8 +30,6 @@ from tests.factories import make_gpu, make_machine, make_record, make_results, m
 from tests.sites import ROOT, write_results
 from tests.test_pages import write_docs
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 ADDRESS = "https://example.org/"
 RULE = """answer:
   says: A GPU trains a small network faster than a CPU.

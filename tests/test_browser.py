@@ -147,15 +147,18 @@ def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     assert ([], [], []) == (outside, crossing, overlapping)
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_kind_opens_clean(browser, address: str, scheme: str, width: int):
-    watched = Watched(browser, address, color_scheme=scheme, viewport={"width": width, "height": 900})
+@pytest.mark.parametrize(("scheme", "widths"), [("light", (1440, 390)), ("dark", (390, 1440))])
+def test_every_page_kind_opens_clean(browser, address: str, scheme: str, widths: tuple[int, int]):
+    """Each scheme at both widths: opened at one, turned to the other."""
+    watched = Watched(browser, address, color_scheme=scheme)
     for kind in KINDS:
-        watched.open(kind)
-        wide = watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            watched.problems.append(f"{kind}: {wide} px too wide")
+        for width in widths:
+            watched.page.set_viewport_size({"width": width, "height": 900})
+            if width == widths[0]:
+                watched.open(kind)
+            wide = watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wide > 0:
+                watched.problems.append(f"{kind}: {wide} px too wide at {width}")
         dark = watched.page.evaluate("getComputedStyle(document.body).getPropertyValue('--chart-ink').trim()")
         assert ("#e8edf4" if scheme == "dark" else "#17202c") == dark
     assert [] == watched.problems

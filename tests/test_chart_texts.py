@@ -59,19 +59,20 @@ def faults(drawing: dict, width: int) -> Iterator[str]:
 def all_faults(browser, site: Path) -> tuple[list[str], int]:
     """What is wrong with the charts of a site, each with page, chart, width, scheme; and how many texts there are."""
     found, n_texts = [], 0
-    for width in LEAST_PX:
-        # Without scripts, as the drawings need none: the scheme is set here.
-        context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
-        page = context.new_page()
-        for address in with_charts(site):
-            page.goto((site / address).as_uri())
+    # Without scripts, as the drawings need none: the scheme is set here.
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for address in with_charts(site):
+        page.goto((site / address).as_uri())
+        for width in LEAST_PX:
+            page.set_viewport_size({"width": width, "height": 900})
             for scheme in SCHEMES:
                 page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
                 for drawing in page.evaluate(DRAWINGS):
                     n_texts += len(drawing["texts"])
                     where = f"{address}#{drawing['id']} at {width} px, {scheme}"
                     found += [f"{where}: {fault}" for fault in faults(drawing, width)]
-        context.close()
+    context.close()
     return found, n_texts
 
 

@@ -38,8 +38,6 @@ from tests.factories import (
 )
 from tests.test_rooflines import bandwidth_record
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\([^)]*\)")
 
 

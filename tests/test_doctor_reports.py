@@ -566,6 +566,12 @@ def test_what_windows_refuses(words_, id_, fix):
     assert id_ == finding.id and fix in finding.fix and words_ in finding.seen
 
 
+def test_a_second_python_that_the_system_does_not_start():
+    finding = only_problem(LINUX, backend("torch", error="its probe could not be started: Permission denied"))
+
+    assert "torch-not-started" == finding.id and "HOME" not in finding.fix and "ulimit -u" in finding.fix
+
+
 def test_a_processor_without_avx_is_not_sent_to_jax():
     finding = only_problem(LINUX | {"cpu_flags": ("sse4_2",)}, backend("jax", error="ended by signal 4 (SIGILL)"))
 

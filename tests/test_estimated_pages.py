@@ -239,7 +239,7 @@ def test_a_page_can_show_a_published_speed_by_the_id_of_its_row():
     voice = calls.Voice(site(), "faq/small-batch.md")
     shown, row = str(voice.published("mxnet-perf-0013")), rows.by_id()["mxnet-perf-0013"]
 
-    assert f">{row.throughput:.1f} images/s</a>" in shown and "mxnet-perf-0013" in voice.notes
+    assert f">{row.throughput:.1f} images a second</a>" in shown and "mxnet-perf-0013" in voice.notes
     assert row.card in shown and "batch 1" in fact_pages.published_page(site())
 
 

@@ -593,7 +593,11 @@ def test_our_records_of_memory_lie_between_the_bounds_of_what_a_sample_keeps():
         for growth in memory.growths(evidence, session):
             params = dict(growth.small.cell.params)
             network = networks.ours().get(registry.network(str(params.pop("net", "")), params))
-            if network is not None and growth.backend == "tensorflow" and network.family in ("cnn", "transformer"):
+            if (
+                network is not None
+                and growth.small.cell.backend == "tensorflow"
+                and network.family in ("cnn", "transformer")
+            ):
                 kept[network.id] = growth.per_sample_bytes / (4 * network.activations)
 
     assert len(kept) >= 4

@@ -20,11 +20,16 @@ pytest.importorskip("altair")
 from tests.factories import make_evidence, make_record
 from tests.test_pages import results_with, write_docs
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def made_again(*_: object, **__: object) -> None:
     pytest.fail("made again")
+
+
+def say_who(path: Path) -> int:
+    """For another process: writes its id, at once, and returns it."""
+    path.with_suffix(".new").write_text(f"{os.getpid()}")
+    path.with_suffix(".new").replace(path)
+    return os.getpid()
 
 
 def opened(results: Path, folder: Path) -> tuple[cache.Cache, Evidence]:
@@ -119,8 +124,24 @@ def test_work_is_done_here_where_no_other_process_can(monkeypatch: pytest.Monkey
     assert 3 == cache.Cache().begin(len, "abc")()
 
 
-def test_work_is_done_in_another_process():
-    assert os.getpid() != cache.Cache().begin(os.getpid)()
+def test_work_that_was_begun_elsewhere_is_waited_for(tmp_path: Path):
+    result = cache.Cache().begin(say_who, tmp_path / "who")
+    while not (tmp_path / "who").exists():
+        os.sched_yield()
+
+    assert os.getpid() != result() == int((tmp_path / "who").read_text())
+
+
+def test_work_that_nobody_has_begun_is_done_by_who_waits(monkeypatch: pytest.MonkeyPatch):
+    class Busy:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def submit(self, *_: object) -> Future[int]:
+            return Future()
+
+    monkeypatch.setattr(cache, "ProcessPoolExecutor", Busy)
+
+    assert 3 == cache.Cache().begin(len, "abc")()
 
 
 def test_pages_from_what_was_kept_are_the_pages_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

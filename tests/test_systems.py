@@ -122,6 +122,16 @@ def test_output_to_a_file_under_another_code_page(encoding):
     assert "numpy-copy" in out.splitlines()[-1], "the last line"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes them by the shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_shell_that_closed_the_output_is_no_error(closed):
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m bench.cli list {closed}'], cwd=ROOT, capture_output=True, check=False
+    )
+
+    assert (0, b"") == (done.returncode, done.stderr)
+
+
 @pytest.mark.keras
 def test_a_real_run_in_a_checkout_with_a_space_without_a_home(tmp_path):
     checkout = tmp_path / ODD

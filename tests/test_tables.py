@@ -67,7 +67,7 @@ def test_a_table_of_nothing_has_no_rows(table_id: str):
 
 # Nobody of the factory has two GPUs, tried networks under a cap, trained to a target at several batch sizes, or timed
 # the clock itself.
-ALONE = {"scaling", "real-caps", "target-by-batch", "overhead"}
+ALONE = {"scaling", "real-caps", "target-by-batch", "overhead", "what-fits"}
 
 
 @pytest.mark.parametrize("table_id", sorted(set(make.ids()) - ALONE))

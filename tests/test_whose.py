@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("altair")
 
+from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
 from bench.report.pages import calls, context, drawings, render, whose
@@ -16,7 +17,7 @@ from bench.report.pages.plain import plain
 from bench.report.prose import check_page, source
 from bench.report.prose.source import PageError, is_for_readers
 from bench.workloads import registry
-from tests.factories import make_evidence, make_record, make_results, make_session_results
+from tests.factories import make_evidence, make_machine, make_record, make_results, make_session_results
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -142,3 +143,21 @@ def test_a_fact_says_its_machine_when_asked_and_a_ratio_names_both_sides():
     assert ratio.where.startswith("an Example GPU beside 16 cores of an Example Server CPU")
     assert plain(str(voice.fact("resnet50-train-speedup", where=True))).endswith(f" on {ratio.where}")
     assert plain(str(voice.where("resnet50-train-cpu-throughput"))).endswith("cores of an Example Server CPU")
+
+
+@pytest.mark.parametrize(
+    ("families", "words"),
+    [
+        (("Vendor 25/1/1", "Vendor 26/2/1"), {"older", "newer"}),
+        (("Vendor 25/1/1", "Other 6/1/1"), {"other"}),
+        (("Vendor 25/1/1", "Vendor 25/1/1"), {"Example"}),
+    ],
+)
+def test_two_cpus_of_one_name_are_told_apart(families, words):
+    named = [(f"{letter}-2c", family) for letter, family in zip("ab", families, strict=True)]
+    made = [make_session_results([make_record("cnn-digits")], machine=make_machine(n, cpu_family=f)) for n, f in named]
+    evidence = Evidence(Results(tuple(made)), registry.workloads())
+    first, second = (evidence.view(session).cpu for session in evidence.shown)
+
+    assert first.startswith("Example")
+    assert second.partition(" ")[0] in words and second.endswith(first)

@@ -12,6 +12,7 @@ import typer
 
 from bench.cli import compare, crash, doctor, estimate, gpu_day, measure, names, show
 from bench.cli.options import AsJson, Backend, CellIds, Device, Only, Profile, ResultsDir, ShowAll
+from bench.doctor.facts import plural
 from bench.records import files, store
 from bench.schema import Record
 from bench.workloads import registry
@@ -31,16 +32,18 @@ def check(results: ResultsDir = None, as_json: AsJson = False) -> None:
     """Validate every stored file; one line per problem."""
     root = _existing(results)
     problems = store.check(root)
-    found = [] if problems else store.load(root).sessions
-    n_records = sum(len(session.records) for session in found)
+    n_sessions, n_records = (0, 0) if problems else store.count(root)
     if as_json:
-        show.print_json({"problems": problems, "n_sessions": len(found), "n_records": n_records})
+        show.print_json({"problems": problems, "n_sessions": n_sessions, "n_records": n_records})
     for problem in () if as_json else problems:
         show.print_text(problem)
     if problems:
         raise typer.Exit(show.SOME_FAILED)
     if not as_json:
-        show.print_text(f"{n_records} records in {len(found)} sessions are valid")
+        where = f"{n_sessions} {plural(n_sessions, 'session', 'sessions')}"
+        show.print_text(
+            f"{n_records} {plural(n_records, 'record', 'records')} in {where} {plural(n_records, 'is', 'are')} valid"
+        )
 
 
 @app.command("list")

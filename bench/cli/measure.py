@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -161,6 +162,8 @@ def _execute(prepared: Prepared, *, seal: bool, show_all: bool) -> int:
                 place = f"{step.n_done:>{len(str(n_total))}} of {n_total}"
                 # A file has no bar that tells the time.
                 rest = "" if sys.stderr.isatty() or not left or step.n_done >= n_total else f"  [{left}]"
+                if step.record.status == "ok" and len(f"{place}  {line}{rest}") > show.WIDE:
+                    line = re.sub(r" +\([^()]*\)", "", line)  # intervals; the table in the end has them
                 bar.console.print(f"{place}  {line}{rest}", markup=False, soft_wrap=True)
     if seal:
         for record in session_run.seal(prepared):

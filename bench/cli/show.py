@@ -31,6 +31,9 @@ OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
 COMMAND = "python -m bench.cli"  # as every environment can call it, also one that `gpu-bench` is not installed in
 WIDE = 100  # columns of a table, at most; when the output is a file or a pipe also of a sentence
 MOST_SERIES = 2  # of a study, that one line names
+for name in ("stdout", "stderr"):  # Python has none of them where the shell has closed it, or Windows shows no console
+    if getattr(sys, name) is None:
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  as long as the program runs
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 progress_console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)

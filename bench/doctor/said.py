@@ -50,6 +50,7 @@ def fix_of(saying: Saying, facts: Facts, backend: str = "") -> str:
         rights=fixes.rights(facts),
         branches=fixes.last_branches(),
         look=_look(facts),
+        python="python.exe" if facts.host.system == "Windows" else "$(command -v python3)",
         library=_library(facts),
         home="let this user write the folder, or: export KERAS_HOME=C:/temp/keras"
         if facts.host.system == "Windows"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
+import multiprocessing
 import os
 import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,7 @@ from bench.schema import SLUG, Machine, Record, Session
 
 FILE = re.compile(rf"{SLUG.pattern}\.json")
 MOST_FILES = 5_000  # of a session
+FEW_SESSIONS = 30  # up to so many, other processes would take longer to start than to check them
 MOST_PROBLEMS = 5  # of a kind that are told of one file
 
 
@@ -60,11 +64,27 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
 
 def check(root: Path = RESULTS) -> list[str]:
     """Problems of all stored files, one line each; empty when all is well."""
-    problems = list(_strays(root))
-    for folder, is_local in _session_folders(root):
-        session = _load_session(folder, is_local, root, problems)
-        problems += _implausible(session)
-    return problems
+    folders = list(_session_folders(root))
+    work = functools.partial(_problems_of, root)
+    if len(folders) <= FEW_SESSIONS:
+        found = list(map(work, folders))
+    else:
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as workers:
+            found = list(workers.map(work, folders, chunksize=4))
+    return [*_strays(root), *itertools.chain.from_iterable(found)]
+
+
+def count(root: Path = RESULTS) -> tuple[int, int]:
+    """How many sessions are stored, and how many records; nothing is read."""
+    folders = [folder for folder, _ in _session_folders(root)]
+    return len(folders), sum(len(_record_files(folder, lambda *_: None)) for folder in folders)
+
+
+def _problems_of(root: Path, found: tuple[Path, bool]) -> list[str]:
+    folder, is_local = found
+    problems: list[str] = []
+    session = _load_session(folder, is_local, root, problems)
+    return problems + _implausible(session)
 
 
 def load_session(folder: Path, root: Path) -> SessionResults:

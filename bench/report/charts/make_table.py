@@ -31,7 +31,7 @@ def make(
     session: SessionResults | None = None,
     first: SessionResults | None = None,
 ) -> Table:
-    """One table: of all shown machines, or of one session; of all workloads, or of one.
+    """One table: of the chosen machines, or of one session; of all workloads, or of one.
 
     A machine column whose cells all agree moves into the caption; a column of ``Draft.varying`` is left out then.
     ``first`` is the session to begin with, when it is not the leading one: the one that a chart with this table was
@@ -42,7 +42,7 @@ def make(
     """
     if table_id not in TABLES:
         raise registry.unknown("table", table_id, list(TABLES))
-    shown = evidence.shown if session is None else (session,)
+    shown = evidence.chosen if session is None else (session,)
     scope = TableScope(
         evidence=evidence,
         sessions=tuple(sorted(shown, key=lambda one: one is not first)),

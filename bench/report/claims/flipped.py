@@ -16,6 +16,8 @@ from bench.report.evidence import history
 from bench.report.evidence.evidence import Evidence
 from bench.schema import Workload
 
+MOST_SESSIONS = 20  # each is judged together with all before it
+
 
 class Flip(msgspec.Struct, frozen=True, kw_only=True):
     """One verdict that a session changed."""
@@ -27,11 +29,11 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def flips(evidence: Evidence, beliefs: Beliefs) -> tuple[Flip, ...]:
-    """Changes of outcome over the published sessions, newest first; empty with fewer than two sessions."""
+    """Changes of outcome over the last published sessions, newest first; empty with fewer than two sessions."""
     sessions = sorted((s for s in evidence.sessions if not s.is_local), key=lambda s: s.session.started_at)
     found: list[Flip] = []
     before: dict[str, Verdict] = {}
-    for number, session in enumerate(sessions):
+    for number, session in list(enumerate(sessions))[-MOST_SESSIONS:]:
         after = _verdicts(sessions[: number + 1], evidence.workloads, beliefs)
         why = cause(session, sessions[:number])
         turned = [id_ for id_ in after if before and after[id_].outcome != before[id_].outcome]

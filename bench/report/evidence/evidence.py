@@ -21,6 +21,7 @@ from bench.report.stats.estimate import ComparisonError, Estimate, Order, compar
 from bench.schema import Record, Scalar, Workload
 
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
+MOST_MACHINES = 6  # side by side on a page
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
 
 
@@ -83,6 +84,20 @@ class Evidence:
         others = sorted(map(self.view, best.values()), key=lambda v: (v.key != first, not v.has_gpu, v.key))
         return (self.lead, *(view.described for view in others))
 
+    @cached_property
+    def chosen(self) -> tuple[SessionResults, ...]:
+        """Those of the shown sessions that a page has room for.
+
+        The first two, and of the others in even steps from the slowest machine to the fastest, so that a page stays as
+        long as it is however many machines there are.
+        """
+        if len(self.shown) <= MOST_MACHINES:
+            return self.shown
+        others = sorted(self.shown[2:], key=lambda session: self.view(session).control_rate)
+        step = (len(others) - 1) / (MOST_MACHINES - 3)
+        kept = {id(others[round(step * at)]) for at in range(MOST_MACHINES - 2)}
+        return (*self.shown[:2], *(session for session in self.shown[2:] if id(session) in kept))
+
     def view(self, session: SessionResults | None) -> View:
         """A session as seen from here."""
         if id(session) not in self._views:
@@ -129,8 +144,11 @@ class Evidence:
 
     def resolve(self, refs: Iterable[CellRef]) -> tuple[tuple[SessionResults, str], ...]:
         """Session and cell id behind each address."""
-        sessions = {(self.view(session).key, session.session.id): session for session in self.sessions}
-        return tuple((sessions[ref.machine, ref.session], ref.cell) for ref in refs)
+        return tuple((self._by_address[ref.machine, ref.session], ref.cell) for ref in refs)
+
+    @cached_property
+    def _by_address(self) -> dict[tuple[str, str], SessionResults]:
+        return {(self.view(session).key, session.session.id): session for session in self.sessions}
 
     def title(self, workload: str) -> str:
         """A workload's title; its id when nobody declared it."""
@@ -239,8 +257,16 @@ class Evidence:
 
     def _is_full_of_its_own(self, session: SessionResults) -> bool:
         """Whether it has enough of the cells that the fullest session of its machine has, to speak for that machine."""
-        same = [other for other in self._answering if self.view(other).key == self.view(session).key]
-        return _n_cells(session) >= FEW_WORKLOADS_FRAC * max(map(_n_cells, same))
+        return _n_cells(session) >= FEW_WORKLOADS_FRAC * self._fullest[self.view(session).key]
+
+    @cached_property
+    def _fullest(self) -> dict[str, int]:
+        """Cells of each machine's fullest session."""
+        found: dict[str, int] = {}
+        for session in self._answering:
+            key = self.view(session).key
+            found[key] = max(found.get(key, 0), _n_cells(session))
+        return found
 
     def _rank(self, session: SessionResults) -> tuple[Any, ...]:
         described = session.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,13 @@ def _key(pick: Pick) -> tuple[Any, ...]:
     return (*msgspec.structs.astuple(msgspec.structs.replace(pick, params=None)), *sorted((pick.params or {}).items()))
 
 
+def _generation(family: str) -> tuple[str, int]:
+    """Vendor and number of a CPU's family, as "AuthenticAMD 25/1/1" has them; -1 where it has none."""
+    vendor, _, numbers = family.rpartition(" ")
+    first = numbers.partition("/")[0]
+    return vendor, int(first) if first.isdigit() else -1
+
+
 class View:
     """A session, and the questions that pages ask of it. Everything is None or empty where nothing was measured."""
 
@@ -96,15 +104,29 @@ class View:
         used = {record.cell.backend for record in self.records()}
         return tuple(backend for backend in BACKENDS if backend in used) or BACKENDS
 
+    @cached_property
+    def cpu(self) -> str:
+        """The CPU in a sentence; "older", "newer" or "other" tells it from a namesake that is shown before it."""
+        own = self.described.machine
+        name = fmt.cpu(own.cpu_model)
+        for before in itertools.takewhile(lambda one: self.evidence.view(one).key != self.key, self.evidence.shown):
+            other = before.machine
+            if fmt.cpu(other.cpu_model) != name or other.cpu_family == own.cpu_family:
+                continue
+            (vendor, mine), (their_vendor, theirs) = map(_generation, (own.cpu_family, other.cpu_family))
+            is_order = vendor == their_vendor and mine != theirs
+            return f"{('older' if mine < theirs else 'newer') if is_order else 'other'} {name}"
+        return name
+
     def cpu_text(self, record: Record | None = None) -> str:
         """The denominator of a speed-up: CPU model and the cores in use."""
         n = self.described.session.n_cores_effective if record is None else record.cell.threads
-        return f"{fmt.cpu(self.described.machine.cpu_model)}, {fmt.cores(n)}"
+        return f"{self.cpu}, {fmt.cores(n)}"
 
     def cores_text(self, record: Record | None = None) -> str:
         """The same as a sentence says it: "2 cores of an Example CPU"."""
         n = self.described.session.n_cores_effective if record is None else record.cell.threads
-        return f"{fmt.cores(n)} of {fmt.with_article(fmt.cpu(self.described.machine.cpu_model))}"
+        return f"{fmt.cores(n)} of {fmt.with_article(self.cpu)}"
 
     def gpu_text(self, record: Record | None = None) -> str:
         """The machine's GPUs by name, of a record those that its cell used; empty when there is none."""
@@ -236,6 +258,12 @@ class View:
         """The fastest of a network's records in a usual precision, at the most threads used for it."""
         same = [r for r in records if cells.network_of(r) == network and self.evidence.is_native(r)]
         return cells.fastest(self.evidence.undisturbed(most_threads(same)))
+
+    @cached_property
+    def control_rate(self) -> float:
+        """Operations a second of the control kernel, which every machine runs, at its fastest; 0 where none has it."""
+        controls = (run.control_before for record in self.records() for run in record.runs)
+        return max((2 * one.n**3 / min(one.seconds) for one in controls if one is not None), default=0.0)
 
     @cached_property
     def self_test(self) -> self_test.SelfTest | None:

@@ -140,7 +140,7 @@ def _placed_once(rows: list[Row]) -> tuple[list[Row], Markup]:
 
 def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
     """Names of cases without what all of them share, which is returned apart; machines by the name of their CPU."""
-    cpus = {voice.evidence.view(s).label: fmt.cpu(s.machine.cpu_model) for s in voice.evidence.sessions}
+    cpus = {(view := voice.evidence.view(s)).label: view.cpu for s in voice.evidence.sessions}
     known = re.compile(rf"(,?) on ({'|'.join(map(re.escape, cpus))})\b") if cpus else None
     tidy = {one: known.sub(lambda m: f", {cpus[m[2]]}", one) if known else one for one in names}
     parts = {one: PARTS_OF_A_NAME.split(re.sub(r",? on the CPU", "", text)) for one, text in tidy.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from bench.report.evidence.evidence import Evidence
 from bench.report.pages import (
@@ -17,16 +18,19 @@ from bench.report.pages import (
     compare_pages,
     data_files,
     downloads,
+    drawings,
     fact_pages,
     gpu_pages,
     job,
     machine_pages,
     markup,
+    parts,
     render,
     workload_pages,
 )
 from bench.report.pages.addresses import Pages
 from bench.report.pages.context import Site
+from bench.report.prose.source import Source
 
 
 def build(
@@ -43,8 +47,12 @@ def build(
     Raises:
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
-    evidence = cache.CACHE.evidence(results, keep)
-    make = functools.partial(_build, Site(docs, evidence, address=address, summary=summary), results, repository)
+    cache.CACHE.look(results, keep)
+
+    def make() -> Pages:
+        evidence = cache.CACHE.read(results)
+        return _build(Site(docs, evidence, address=address, summary=summary), results, repository)
+
     pages = cache.CACHE.pages(docs, (address, summary, repository), make)
     if keep:
         cache.tidy(keep)
@@ -57,45 +65,57 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     from_records = cache.CACHE.keep_beside(
         site.evidence,
         f"from records {address}",
-        functools.partial(_from_records, site.evidence, address),
+        functools.partial(_from_records, site.evidence, results, address),
         _from_results,
         results,
         address,
     )
-    pages: Pages = {}
-    rendered = {source.path: render.render(site, source) for source in site.sources.values()}
-    pages |= {path: head + body for path, (head, body) in rendered.items()}
+    common = f"{site.depends_on()} {repository}"
+    last: tuple[str, dict[str, parts.Part]] = cache.CACHE.last("parts", ("", {}))
+    made = parts.Parts(site.sources, last[1] if last[0] == common else {})
+    part = functools.partial(made.part, site)
+    told = {source.path: part(functools.partial(_told, site, source), source.path) for source in site.sources.values()}
+    rendered = {path: (head, body) for path, (head, body, _) in told.items()}
+    answers = [entry for _, _, entry in told.values() if entry is not None]
+    pages: Pages = {path: head + body for path, (head, body) in rendered.items()}
     pages |= render.redirects(site)
-    pages |= workload_pages.workload_pages(site)
-    pages |= machine_pages.machine_pages(site)
-    pages |= gpu_pages.gpu_pages(site)
-    pages |= job.files(site.evidence)
-    answers = data_files.answer_entries(site)
+    for make in (workload_pages.workload_pages, machine_pages.machine_pages, gpu_pages.gpu_pages):
+        pages |= part(functools.partial(make, site), make.__name__)
+    pages |= part(functools.partial(job.files, site.evidence), "your job")
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:
         asked = markup.json_ld([one for one in answers if one["kind"] == "answer"])
         pages["faq/index.md"] = "".join([*rendered["faq/index.md"], f"\n{asked}\n"])
     pages |= render.card_files(site, rendered)
-    pages |= data_files.claim_files(site)
-    pages |= compare_pages.compare_pages(site)
-    measured = from_records()
-    data = {path: text for path, text in measured.items() if path.startswith("data/")}
-    data |= downloads.published_files() | downloads.record_files(site.evidence, results)
-    pages |= measured | data | downloads.archived(data, address)
+    pages |= part(functools.partial(data_files.claim_files, site), "claims")
+    pages |= part(functools.partial(compare_pages.compare_pages, site), "comparisons")
+    pages |= from_records()
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
-    pages["evidence/facts.md"] = fact_pages.facts_page(site)
+    shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
+    pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site), "facts", shown)
     pages["evidence/published.md"] = fact_pages.published_page(site)
     pages["evidence/estimates.md"] = fact_pages.estimates_page()
     pages |= data_files.notebooks(docs, repository)
-    pages |= data_files.chart_files(site)
+    drawn = dict(site.used.drawings)
+    shades = drawings.light_shades(docs)
+    pages |= part(functools.partial(data_files.chart_files, site, drawn, shades), "charts", sorted(drawn), shades)
+    cache.CACHE.keep_last("parts", (common, made.now))
     return dict(sorted(site.with_drawings(pages).items()))
+
+
+def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
+    """Head and body of a page, and what programs are told of it."""
+    head, body = render.render(site, source)
+    return head, body, data_files.answer_entry(site, site.sources[source.path])
 
 
 def _from_results(results: Path, address: str) -> Pages:
     """The same for a process that has not read the records yet."""
-    return _from_records(cache.CACHE.evidence(results), address)
+    return _from_records(cache.CACHE.evidence(results), results, address)
 
 
-def _from_records(evidence: Evidence, address: str) -> Pages:
-    """Evidence pages and tables of measurements: both rest on the same estimates of every record."""
-    return cell_pages.evidence_pages(evidence, address) | downloads.measured_files(evidence)
+def _from_records(evidence: Evidence, results: Path, address: str) -> Pages:
+    """Evidence pages, and all data to take away: no source and no page decides anything of them."""
+    data = downloads.measured_files(evidence)
+    data |= downloads.published_files() | downloads.record_files(evidence, results)
+    return cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)

@@ -5,6 +5,7 @@ What is kept on disk, and what decides whether it is found again:
 - values that follow from the records (``Cache.keep``): by name and ``state_of``, which is a fingerprint of the records,
   the code, the published figures, the libraries and the day, since prices and badges age;
 - all pages together (``Cache.pages``): by the same and by the sources;
+- the parts of the last build (``Cache.last``): by the same; each knows the sources that it was made of (``parts``);
 - pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
 
 A function's own source counts too: joblib forgets what an older one returned.
@@ -12,6 +13,7 @@ A function's own source counts too: joblib forgets what an older one returned.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -100,31 +102,50 @@ class Cache:
         """Empty."""
         self._evidence: Evidence | None = None
         self._loaded = ""  # the records that the evidence was read from
+        self._records = ""
+        self._folder: Path | None = None
         self._values: dict[str, Any] = {}
         self._kept: Any = None  # _value with its results on disk
         self._state = ""
         self._workers: ProcessPoolExecutor | None = None
 
+    def look(self, results: Path, folder: Path | None = None) -> None:
+        """Find out which state the records and the code are in, without reading the records.
+
+        Args:
+            folder: where values are kept on disk; nowhere without one.
+        """
+        self._records = fingerprint(results)
+        self._folder = folder
+        self._kept = on_disk(folder, _value, ignore=["make"]) if folder else None
+        self._state = state_of(self._records, CODE) if folder else ""
+
     def evidence(self, results: Path, folder: Path | None = None) -> Evidence:
         """Evidence of a results folder, read again when a file in it changes; under `mkdocs serve` that is seldom.
 
         Args:
-            folder: where values are kept on disk; nowhere without one.
+            folder: as for ``look``.
 
         Raises:
             PageError: a stored record is broken.
         """
-        records = fingerprint(results)
-        if self._loaded != f"{results} {records}":
+        self.look(results, folder)
+        return self.read(results)
+
+    def read(self, results: Path) -> Evidence:
+        """Evidence of the results folder that was looked at last.
+
+        Raises:
+            PageError: a stored record is broken.
+        """
+        if self._loaded != f"{results} {self._records}":
             self.forget()
             try:
                 loaded = store.load(results)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
             self._evidence = Evidence(loaded, registry.workloads())
-            self._loaded = f"{results} {records}"
-        self._kept = on_disk(folder, _value, ignore=["make"]) if folder else None
-        self._state = state_of(records, CODE) if folder else ""
+            self._loaded = f"{results} {self._records}"
         return self._evidence  # type: ignore[return-value]  # set above
 
     def forget(self) -> None:
@@ -154,6 +175,35 @@ class Cache:
             if path.is_file():
                 sources.update(f"{path.relative_to(docs)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
         return self._through_disk(f"pages {sources.hexdigest()}", make)
+
+    def last(self, name: str, default: T) -> T:
+        """What ``keep_last`` was given in this state of the records and the code, here or in another process."""
+        if name not in self._values:
+            self._values[name] = self._read_last(name)
+        state, value = self._values[name]
+        return value if state == self._state and self._folder is not None else default
+
+    def keep_last(self, name: str, value: object) -> None:
+        """Keep a value for ``last``, in the place of an earlier one."""
+        if self._folder is None:
+            return
+        self._values[name] = (self._state, value)
+        out = io.BytesIO()
+        for one in (self._state, value):
+            _Pickler(out, protocol=pickle.HIGHEST_PROTOCOL).dump(one)
+        with contextlib.suppress(OSError):  # a folder that cannot be written costs time and nothing else
+            staging = self._folder / f".{name}.{os.getpid()}.tmp"
+            staging.write_bytes(out.getvalue())
+            os.replace(staging, self._folder / f"{name}.pickle")
+
+    def _read_last(self, name: str) -> tuple[str, Any]:
+        """State and value on disk; of another state, or torn, nothing."""
+        try:
+            with (self._folder / f"{name}.pickle").open("rb") as file:  # type: ignore[operator]  # see below
+                state = pickle.load(file)
+                return state, pickle.load(file) if state == self._state else None
+        except Exception:  # noqa: BLE001  # no folder, no file, half of one: what was in it is made anew
+            return "", None
 
     def _through_disk(self, name: str, make: Callable[[], T]) -> T:
         made: list[T] = []
@@ -197,6 +247,8 @@ class Cache:
 
 
 def _result(future: Future[T], work: Callable[..., T], args: tuple[Any, ...]) -> T:
+    if future.cancel():  # nobody has begun it: better to do it than to wait
+        return work(*args)
     try:
         return future.result()
     except BrokenProcessPool:  # a script that cannot be imported a second time, or no memory for a second process

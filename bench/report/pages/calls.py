@@ -345,7 +345,8 @@ class Voice:
     def published(self, row_id: str) -> Markup:
         """A number from elsewhere: value, source, date."""
         figure = estimated.speed(row_id) or published.lookup(row_id)
-        return self._noted(figure, figure.short if self.is_short else figure.text)
+        is_said = self.is_short or self.page.startswith("gpus/")
+        return self._noted(figure, figure.short if is_said else figure.text)
 
     def _noted(self, figure: Figure, shown: str, told: str = "") -> Markup:
         """A figure from elsewhere, or a number made of it of which ``told`` says what it is, with its source."""
@@ -353,15 +354,13 @@ class Voice:
         self.site.used.figures[figure.id] = figure
         detail = addresses.href(self.page, "evidence/published.md", figure.id)
         is_quiet = figure.evidence in QUIET_KINDS and figure.warning in published.WARNINGS.values()
-        doubt = "" if is_quiet else figure.warning
-        about = ", ".join(part for part in (claims_case.short_source(figure.source), figure.date, doubt) if part)
+        parts = (claims_case.short_source(figure.source), figure.date, "" if is_quiet else figure.warning)
+        about = ", ".join(filter(None, parts))
         day = freshness.price_day(figure)
         if not self.is_short:
-            shown = figure.short if self.page.startswith("gpus/") else shown
             return PARTS.published(figure, shown, about, detail, day, freshness.PRICE_OLD_AT_DAYS)
-        note = self.notes.setdefault(
-            figure.id, Note(len(self.notes) + 1, f"source-{len(self.notes) + 1}", figure.what, about, detail)
-        )
+        number = len(self.notes) + 1
+        note = self.notes.setdefault(figure.id, Note(number, f"source-{number}", figure.what, about, detail))
         title = f"{told or f'{figure.what}: {figure.text}'}\n{about}"
         return PARTS.published_noted(figure, shown, title, note, day, freshness.PRICE_OLD_AT_DAYS)
 

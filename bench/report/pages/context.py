@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from bench.report.pages import addresses, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
 from bench.report.pages.cache import CACHE
+from bench.report.pages.parts import Sources, Used, digest
 from bench.report.prose import groups as prose_groups
 from bench.report.prose import heads, ids, questions
 from bench.report.prose import source as prose_source
@@ -37,16 +36,6 @@ MEASURE_PAGE = "guides/gpu-in-ten-minutes.md"  # how to replace an estimate by a
 STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+)-->")
 
 
-@dataclass(slots=True, kw_only=True)
-class Used:
-    """What the pages referred to while they were rendered."""
-
-    facts: dict[str, facts_fact.Fact] = field(default_factory=dict)
-    figures: dict[str, published.Figure] = field(default_factory=dict)
-    groups: dict[str, tuple[list[str], tuple[CellRef, ...]]] = field(default_factory=dict)
-    drawings: dict[str, chart.Drawing] = field(default_factory=dict)
-
-
 class Site:
     """The pages of one build: sources, evidence, and what the pages refer to."""
 
@@ -54,13 +43,12 @@ class Site:
         """Reads the sources."""
         self.evidence = evidence
         self.address, self.summary = address, summary
-        self.sources = prose_source.read(docs)
+        self.sources = Sources(prose_source.read(docs))
         self.docs = docs
         self.numbered = questions.Register()
         self.used = Used()
         self.voices: dict[str, Any] = {}
         self.answers: dict[str, str] = {}  # of each rendered answer and belief, in one paragraph of plain text
-        self._pictures: dict[str, Callable[[], str]] = {}
         self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.sessions}
 
@@ -96,6 +84,13 @@ class Site:
         """The beliefs that have a page here; where no page is one, as in tests, those of this repository."""
         return claims_beliefs.of_heads(s.meta for s in self.sources.values()) or prose_source.beliefs()
 
+    def depends_on(self) -> str:
+        """What every page may depend on beside the records, the code and the sources that it looks at."""
+        path = self.docs / questions.FILE
+        register = path.read_text(encoding="utf-8") if path.is_file() else ""
+        given = (sorted(self.sources), self._rules, register, self.address, self.summary)
+        return digest(repr(given))
+
     def _numbered(self) -> questions.Register:
         """The numbered questions; none where a checkout has no list of them."""
         path = self.docs / questions.FILE
@@ -111,9 +106,12 @@ class Site:
         """The answer that the records decide; None for a page whose answer is plain text."""
         if source.path not in self._decided:
             spec = answers.spec_of(source.meta)
-            found = answers.decide(str(source.meta.get("id")), spec, self.beliefs, self.evidence) if spec else None
-            self._decided[source.path] = found
+            self._decided[source.path] = self._answer(str(source.meta.get("id")), spec) if spec else None
         return self._decided[source.path]
+
+    def _answer(self, answer_id: str, spec: answers.Spec) -> answers.Answer:
+        make = functools.partial(answers.decide, answer_id, spec, self.beliefs, self.evidence)
+        return CACHE.keep(self.evidence, self.of_beliefs(f"answer {answer_id} {spec}"), make)
 
     def session_of(self, ref: CellRef) -> SessionResults:
         """The session that a cell's address names."""
@@ -188,7 +186,11 @@ class Site:
 
     def of_beliefs(self, name: str) -> str:
         """A name for what follows from the beliefs' rules, which stand in pages, as well as from the records."""
-        return f"{name} {hashlib.sha256(repr(self.beliefs).encode()).hexdigest()[:16]}"
+        return f"{name} {self._rules}"
+
+    @functools.cached_property
+    def _rules(self) -> str:
+        return digest(repr(self.beliefs))
 
     def claims(self) -> tuple[ledger.Item, ...]:
         """Every claim of the articles with its verdict, worked out once for each state of the records."""
@@ -212,20 +214,28 @@ class Site:
 
     def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> Markup:
         """A stand-in for a drawing under the given anchor, which ``with_drawings`` replaces once it is drawn."""
-        key = f"{drawing.key} {kind}"
-        if key not in self._pictures:
-            spec = drawing.wide if kind == "wide" else drawing.narrow
-            self._pictures[key] = functools.cache(pages_drawings.begin_svg(spec))
+        self._picture(drawing, kind)
         return pages_drawings.CHART.stand_in(drawing.key, kind, anchor)
+
+    def _picture(self, drawing: chart.Drawing, kind: str) -> Callable[[], str]:
+        """What waits for the SVG, begun when it is first asked for."""
+        spec = drawing.wide if kind == "wide" else drawing.narrow
+        begin = functools.partial(pages_drawings.begin_svg, spec)
+        return CACHE.keep(self.evidence, f"svg {drawing.key} {kind}", lambda: functools.cache(begin()))
 
     def with_drawings(self, pages: addresses.Pages) -> addresses.Pages:
         """The pages with every stand-in replaced by its drawing."""
 
         def drawn(found: re.Match[str]) -> str:
             key, kind, anchor = found.groups()
-            return pages_drawings.placed(self._pictures[f"{key} {kind}"](), self.used.drawings[key], anchor, kind)
+            drawing = self.used.drawings[key]
+            make = functools.partial(self._placed, drawing, anchor, kind)
+            return CACHE.keep(self.evidence, f"placed {key} {kind} {anchor}", make)
 
         return {path: STAND_IN.sub(drawn, text) if isinstance(text, str) else text for path, text in pages.items()}
+
+    def _placed(self, drawing: chart.Drawing, anchor: str, kind: str) -> Markup:
+        return pages_drawings.placed(self._picture(drawing, kind)(), drawing, anchor, kind)
 
     def draw(self, chart_id: str, workload: str = "") -> chart.Drawing:
         """A chart of the leading session, drawn once per build."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.claims import answers, case, ledger
 from bench.report.facts import fact as facts_fact
@@ -19,6 +20,7 @@ from bench.report.pages import addresses, markup, sharing
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages.addresses import Pages
 from bench.report.pages.context import Site
+from bench.report.prose.source import Source
 from bench.report.tables import table as tables_table
 
 BRANCH = "main"  # of the repository, in links to notebooks
@@ -118,11 +120,10 @@ def claim_files(site: Site) -> Pages:
     return {"data/claims.json": text, "claims.json": text}
 
 
-def chart_files(site: Site) -> Pages:
+def chart_files(site: Site, drawings: Mapping[str, chart.Drawing], shades: Mapping[str, str]) -> Pages:
     """Specification and values of every chart that a page shows, and the library that animates them."""
-    shades = pages_drawings.light_shades(site.docs)
     pages: Pages = {}
-    for key, drawing in site.used.drawings.items():
+    for key, drawing in drawings.items():
         plain = pages_drawings.recoloured(json.dumps(drawing.wide), shades)
         spec = json.loads(plain) | {
             "$schema": pages_drawings.SCHEMA,
@@ -141,30 +142,25 @@ def chart_files(site: Site) -> Pages:
     return pages
 
 
-def answer_entries(site: Site) -> list[dict[str, Any]]:
-    """All answers and beliefs, from the same objects as the pages."""
-    found = []
-    for path, source in site.sources.items():
-        folder, name = posixpath.split(path)
-        if folder not in ("faq", "misconceptions") or name == "index.md":
-            continue
-        voice = site.voices[path]
-        verdict = site.judge(str(source.meta["id"])) if source.meta.get("verdict") else site.decide(source)
-        found.append(
-            {
-                "id": source.meta.get("id"),
-                "kind": "answer" if folder == "faq" else "misconception",
-                "address": addresses.url_of(path),
-                "question": source.meta.get("title"),
-                "answer": site.answers[path],
-                "verdict": verdict.outcome if verdict else None,
-                "statement": _statement(verdict),
-                "resting_on": None if verdict is None else verdict.basis,
-                "facts": [fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
-                "published": sorted(voice.figures),
-            }
-        )
-    return found
+def answer_entry(site: Site, source: Source) -> dict[str, Any] | None:
+    """An answer or a belief as data, from the same objects as its page; None for other pages."""
+    folder, name = posixpath.split(source.path)
+    if folder not in ("faq", "misconceptions") or name == "index.md":
+        return None
+    voice = site.voices[source.path]
+    verdict = site.judge(str(source.meta["id"])) if source.meta.get("verdict") else site.decide(source)
+    return {
+        "id": source.meta.get("id"),
+        "kind": "answer" if folder == "faq" else "misconception",
+        "address": addresses.url_of(source.path),
+        "question": source.meta.get("title"),
+        "answer": site.answers[source.path],
+        "verdict": verdict.outcome if verdict else None,
+        "statement": _statement(verdict),
+        "resting_on": None if verdict is None else verdict.basis,
+        "facts": [fact_data(fact) for fact in {f.id: f for f in voice.facts}.values()],
+        "published": sorted(voice.figures),
+    }
 
 
 def _statement(decided: case.Verdict | answers.Answer | None) -> str | None:

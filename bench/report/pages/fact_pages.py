@@ -133,6 +133,7 @@ def published_page(site: Site) -> str:
         "These were not measured here. They carry their own colour and never count as ours.\n\n",
         table,
         "\n",
+        hide=("navigation", "toc"),
     )
 
 
@@ -173,4 +174,5 @@ def estimates_page() -> str:
         "[estimates.csv](../data/estimates.csv).\n\n",
         PARTS.table(columns, lines, label="Estimates", is_sortable=True),
         "\n",
+        hide=("navigation", "toc"),
     )

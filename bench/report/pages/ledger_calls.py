@@ -74,7 +74,7 @@ def flips(voice: Voice) -> Markup:
     found = CACHE.keep(voice.evidence, voice.site.of_beliefs("flips"), make, slow=True)
     published_ones = [session for session in voice.evidence.sessions if not session.is_local]
     if not found:
-        n = len(published_ones)
+        n = min(len(published_ones), flipped.MOST_SESSIONS)
         compared = f"{fmt.count(n)} sessions were compared" if n > 1 else "there is only one session so far"
         return PARTS.paragraph(f"No verdict has changed yet: {compared}.")
     paths = {str(source.meta.get("id")): path for path, source in voice.site.sources.items()}

@@ -58,7 +58,7 @@ def said(value: str, unit: str) -> str:
         shown, words = [f"{end:,.2f}" if end < 100 else f"{end:,.0f}" for end in found], f" {DOLLARS[unit]}"
     elif unit in UNITS:
         shown, words = [fmt.number(end) for end in found], f" {UNITS[unit]}"
-    elif unit and value.isdigit():
+    elif unit and not each and value.isdigit():
         return f"{bound}{int(value):,} {unit}"
     else:
         return ""

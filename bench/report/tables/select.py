@@ -154,7 +154,7 @@ def groups(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
 
 def every_session(scope: TableScope) -> tuple[SessionResults, ...]:
     """All sessions, the leading one first, unless the table is about one."""
-    if scope.sessions != scope.evidence.shown:
+    if scope.sessions != scope.evidence.chosen:
         return scope.sessions
     lead = scope.evidence.lead
     return tuple(sorted(scope.evidence.sessions, key=lambda s: s is not lead))

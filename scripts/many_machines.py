@@ -1,0 +1,83 @@
+"""What the site costs with many machines: copies of a committed session, scaled, and the time and memory they take.
+
+python scripts/many_machines.py 10 50 100      checks and builds with so many machines of 300 records each
+python scripts/many_machines.py 10 --keep DIR  the records stay in DIR, for a build by hand (SITE_RESULTS=DIR)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PATTERN = ROOT / "bench" / "results" / "amd-epyc-2c" / "2026-11-21"
+RECORDS = 300  # of each machine
+FASTEST = 1.5  # times the pattern; none is slower, so that runs end before the next begins
+TIMED = {"phases_s", "first_s", "latencies_s", "between_epochs_s", "total_s", "seconds"}
+BLOCKS = {"blocks", "warmup", "series"}  # of [steps, seconds]
+COMMANDS = {"check": ["-m", "bench.cli", "check"], "build": ["-m", "mkdocs", "build", "--quiet"]}
+
+
+def scaled(found: Any, factor: float, key: str = "") -> Any:
+    """Runs as JSON with every time in them multiplied by a factor."""
+    if isinstance(found, dict):
+        return {name: scaled(one, factor, key if key in TIMED | BLOCKS else name) for name, one in found.items()}
+    if isinstance(found, list) and key == "epochs":
+        return [[loss, quality, at * factor, took * factor] for loss, quality, at, took in found]
+    if isinstance(found, list) and key in BLOCKS and not isinstance(found[0] if found else [], list):
+        return [found[0], found[1] * factor]
+    if isinstance(found, list):
+        return [scaled(one, factor, key) for one in found]
+    return found * factor if key in TIMED and isinstance(found, float) else found
+
+
+def write(root: Path, n_machines: int) -> None:
+    """Machines m-0001 and so on below a results folder, each with its own speed."""
+    machine, session = (json.loads((PATTERN / f"{name}.json").read_bytes()) for name in ("machine", "session"))
+    paths = [path for path in sorted(PATTERN.glob("*.json")) if path.stem not in ("machine", "session")][:RECORDS]
+    records = {path.name: json.loads(path.read_bytes()) for path in paths}
+    for number in range(1, n_machines + 1):
+        name, factor = f"m-{number:04}", FASTEST ** -((number * 37 % 101) / 100)
+        folder = root / name / session["id"]
+        folder.mkdir(parents=True)
+        described = {"machine": machine | {"id": name}, "session": session | {"machine_id": name}}
+        files = {f"{file}.json": one for file, one in described.items()}
+        files |= {file: one | {"runs": scaled(one["runs"], factor)} for file, one in records.items()}
+        for file, one in files.items():
+            (folder / file).write_text(json.dumps(one, indent=1), encoding="utf-8")
+
+
+def measured(command: list[str], results: Path) -> str:
+    """Runs Python with these arguments over the records: seconds, CPU seconds, largest memory of a process."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=os.environ | {"SITE_RESULTS": str(results)}, check=True)
+    after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return f"{seconds:.0f} s, {cpu:.0f} s of CPU, largest process so far {after.ru_maxrss / 1e6:.2f} GB"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("machines", type=int, nargs="+", help="how many machines to measure with")
+    parser.add_argument("--keep", type=Path, help="folder for the records; a temporary one otherwise")
+    options = parser.parse_args(arguments)
+    for n_machines in options.machines:
+        with tempfile.TemporaryDirectory() as folder:
+            results = (options.keep or Path(folder)) / f"{n_machines}"
+            write(results, n_machines)
+            for name, command in COMMANDS.items():
+                more = ["--results", str(results)] if name == "check" else ["--site-dir", f"{folder}/site"]
+                print(f"{n_machines} machines, {name}: {measured([*command, *more], results)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
