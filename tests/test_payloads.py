@@ -178,7 +178,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield (*at, ("key", name))
             yield from places(one, (*at, name))
     elif isinstance(value, list):
-        for number, one in enumerate(value[:2]):  # the others are like them
+        for number, one in enumerate(value[:1]):  # the others are like it
             yield from places(one, (*at, number))
 
 
