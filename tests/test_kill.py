@@ -252,6 +252,8 @@ class Trials:
             os._exit(0)
         except SystemExit as ended:
             os._exit(ended.code or 0)
+        except KeyboardInterrupt:  # before the first run; typer then does the same
+            os._exit(1)
         except BaseException as error:  # noqa: BLE001  a forked test must not go on as the test
             print(f"Traceback: {error!r}")
             os._exit(99)
@@ -281,7 +283,7 @@ class Trials:
             code = ended(self.begin(name))
         root = self.root / name
         if code not in (0, 1) or "Traceback" in self.said(name) or "fault of ours" in self.said(name):
-            return f"blocked: {self.said(name)[-300:]}"
+            return f"blocked, exit code {code}: {self.said(name).rpartition('Traceback')[2][:300]!r}"
         if not before <= self.finished(name):
             return "lost"
         sessions = [
