@@ -23,7 +23,7 @@ import pytest
 pytest.importorskip("altair")
 
 from bench.records import store, texts
-from bench.report.pages import data_files
+from bench.report.pages import data_files, markup
 from bench.report.tables.table import NUMBER, Cellv, Table, for_spreadsheets
 from tests import sites
 from tests.conftest import launched
@@ -332,3 +332,9 @@ def test_the_judge_sees_what_runs_and_what_breaks(browser: Any, tmp_path: Path, 
         one.context.close()
 
     assert any(what in found for found in one.wrong), one.wrong
+
+
+def test_every_field_of_a_pages_head_is_one_line():
+    head = markup.page(" ".join(PAYLOADS), "x").split("---\n")[1]
+
+    assert ["title", "description"] == [line.partition(":")[0] for line in head.splitlines()]
