@@ -487,3 +487,12 @@ def test_code_and_data_have_their_licences():
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
     assert "CC0 1.0 Universal" in (ROOT / "LICENSE-DATA").read_text(encoding="utf-8")
     assert "1.2.0" == yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["cff-version"]
+
+
+def test_a_release_carries_the_archive_that_the_build_makes():
+    pytest.importorskip("polars")
+    from bench.report.pages import downloads
+
+    assert f"cp site/{downloads.ARCHIVE} " in (ROOT / ".github" / "workflows" / "release.yml").read_text(
+        encoding="utf-8"
+    )

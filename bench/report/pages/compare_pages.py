@@ -72,11 +72,13 @@ def compare_pages(site: Site) -> Pages:
     """The page, and beside it a file for each pair of machines."""
     files: Pages = {}
     shown: list[dict[str, str]] = []
-    for first, second in pairs(site.evidence.shown):
+    lead, rest = site.evidence.shown[:1], site.evidence.shown[1:]
+    in_order = (*lead, *sorted(rest, key=lambda session: -len(session.records)))  # first the two with most to compare
+    for first, second in pairs(in_order):
         shown.append({"sentence": _sentence(site, first, second), "table": _table(site, first, second)})
         names = "--".join(map(addresses.machine_slug, (first, second)))
         files[f"{FOLDER}{names}.json"] = json.dumps(shown[-1], ensure_ascii=False) + "\n"
-    machines = [(addresses.machine_slug(session), _words(site, session)) for session in site.evidence.shown]
+    machines = [(addresses.machine_slug(session), _words(site, session)) for session in in_order]
     text = COMPARE.page(
         machines=machines,
         shown=shown[0] if shown else None,
