@@ -13,10 +13,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
+
 from tests.sites import ROOT, free_port
 
 ANSWER, RECORD = "faq/how-long-on-a-cpu", "intel-xeon-2c/2026-11-22"
-LIMIT_S = 300.0
+LIMIT_S = 900.0
 GOALS_S = {"answer": 2.0, "record": 5.0}
 
 
@@ -38,6 +40,11 @@ def shown(address: str, words: str) -> None:
     raise TimeoutError(f"{address} did not show {words}")
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process and those it waited for have computed."""
+    return sum(psutil.Process(pid).cpu_times()[:4])
+
+
 def edit_answer(root: Path, address: str, number: int) -> None:
     """Add a sentence to an answer and wait for it."""
     path = root / "docs" / f"{ANSWER}.md"
@@ -52,9 +59,9 @@ def edit_record(root: Path, address: str, number: int) -> None:
         path for path in sorted((root / "bench" / "results" / RECORD).glob("*.json")) if "cnn-digits-train" in path.name
     )
     raw = json.loads(path.read_bytes())
-    raw["runs"][0]["phases_s"]["import"] = 1 + number / 1024
+    raw["runs"][0]["phases_s"]["import"] = 1 + (number + 1) / 1024
     path.write_text(json.dumps(raw), encoding="utf-8")
-    shown(f"{address}data/{RECORD}/{path.name}", json.dumps(1 + number / 1024))
+    shown(f"{address}data/{RECORD}/{path.name}", json.dumps(1 + (number + 1) / 1024))
 
 
 def count(n: int) -> tuple[dict[str, str], list[str]]:
@@ -73,13 +80,14 @@ def count(n: int) -> tuple[dict[str, str], list[str]]:
             shown(f"{address}{ANSWER}/", "</html>")
             counts, wrong = {"first page": f"{time.monotonic() - began:.1f} s"}, []
             for name, edit in {"answer": edit_answer, "record": edit_record}.items():
-                seconds = []
+                seconds, used = [], cpu_seconds(server.pid)
                 for number in range(n + 1):
                     began = time.monotonic()
                     edit(root, address, number)
                     seconds.append(time.monotonic() - began)
+                used = (cpu_seconds(server.pid) - used) / len(seconds)
                 middle = statistics.median(seconds[1:])  # the first one reads what later ones keep
-                counts[name] = f"{middle:.1f} s (first {seconds[0]:.1f} s)"
+                counts[name] = f"{middle:.1f} s (first {seconds[0]:.1f} s, {used:.1f} s of CPU each)"
                 wrong += [f"{name}: {middle:.1f} s, the goal is {GOALS_S[name]:g} s"] if middle > GOALS_S[name] else []
         finally:
             server.terminate()

@@ -274,7 +274,7 @@ class Trials:
 
     def judged(self, name, pid, before):
         """What a disturbed session has left, and the next one made of it, in a word; "fine" when nothing."""
-        until = time.monotonic() + 1
+        until = time.monotonic() + max(1, os.getloadavg()[0] / os.cpu_count())  # a second, where nobody else computes
         while orphans(pid) and time.monotonic() < until:
             time.sleep(0.02)
         if orphans(pid):

@@ -138,7 +138,7 @@ class Judged:
         for at in ("faq/gpu-slower-than-cpu/", "workloads/resnet50/"):
             self.page.goto(self.address + at, wait_until="load")
             if (number := self.page.locator("article a.num[data-cells]").first).count():
-                number.hover()
+                number.focus()
             if (button := self.page.locator("button[data-spec]").first).count():
                 button.click()
                 self.page.wait_for_selector(".chart-live svg")
