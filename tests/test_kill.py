@@ -22,7 +22,7 @@ import pytest
 import typer
 
 from bench.cli import crash, measure
-from bench.machine import cores, describe, software
+from bench.machine import cores, describe, processes, software
 from bench.records import files, lock, spool, store
 from bench.records.codec import encode
 from bench.schema import Block, Control
@@ -475,3 +475,14 @@ def test_a_signal_at_any_moment_loses_nothing_and_leaves_nobody(tmp_path, number
     trials = Trials(tmp_path)
 
     assert {"fine"} == {trials.struck(str(after_s), after_s, number) for after_s in (0.05, 0.3)}
+
+
+def test_a_temporary_folder_without_its_lock_stays_as_long_as_who_made_it_lives(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = next(pid for pid in range(4_000_000, 5_000_000) if not processes.is_alive(pid))
+    kept, left = (tmp_path / f"{launch.SCRATCH}{pid}-x" for pid in (os.getpid(), gone))
+    kept.mkdir(), left.mkdir()
+
+    launch.remove_leftovers()
+
+    assert [kept] == list(tmp_path.iterdir())
