@@ -64,6 +64,19 @@ def measured(command: list[str], results: Path) -> str:
     return f"{seconds:.0f} s, {cpu:.0f} s of CPU, largest process so far {after.ru_maxrss / 1e6:.2f} GB"
 
 
+def count(n_machines: int, keep: Path | None = None) -> tuple[dict[str, str], list[str]]:
+    """What a check and a build cost with so many machines, by name; and nothing wrong, as a failure is an error.
+
+    Args:
+        keep: folder for the records; a temporary one otherwise.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        results = (keep or Path(folder)) / f"{n_machines}"
+        write(results, n_machines)
+        more = {"check": ["--results", str(results)], "build": ["--site-dir", f"{folder}/site"]}
+        return {name: measured([*command, *more[name]], results) for name, command in COMMANDS.items()}, []
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -71,12 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, help="folder for the records; a temporary one otherwise")
     options = parser.parse_args(arguments)
     for n_machines in options.machines:
-        with tempfile.TemporaryDirectory() as folder:
-            results = (options.keep or Path(folder)) / f"{n_machines}"
-            write(results, n_machines)
-            for name, command in COMMANDS.items():
-                more = ["--results", str(results)] if name == "check" else ["--site-dir", f"{folder}/site"]
-                print(f"{n_machines} machines, {name}: {measured([*command, *more], results)}", flush=True)
+        for name, cost in count(n_machines, options.keep)[0].items():
+            print(f"{n_machines} machines, {name}: {cost}", flush=True)
 
 
 if __name__ == "__main__":

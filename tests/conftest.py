@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -65,17 +66,24 @@ def chromium() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def browser(chromium: Path) -> Iterator:
+@contextlib.contextmanager
+def launched() -> Iterator:
     """A running Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        started = playwright.chromium.launch(
+            executable_path=str(chromium_path()), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         )
-        yield launched
-        launched.close()
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: Path) -> Iterator:
+    """A running Chromium, for all tests of a process."""
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture

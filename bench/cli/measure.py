@@ -127,8 +127,8 @@ def run(prepared: Prepared, *, seal: bool = False, show_all: bool = False, quiet
     except KeyboardInterrupt:
         show.progress_console.print("interrupted; finished runs are kept, go on with --resume")
         raise typer.Exit(show.SOME_FAILED) from None
-    except (files.StoreError, FileExistsError) as error:
-        show.progress_console.print(f"error: {error}", style="bold")
+    except (files.StoreError, files.RecordError, FileExistsError) as error:
+        show.progress_console.print(f"error: {error}", style="bold", markup=False)
         raise typer.Exit(show.SOME_FAILED) from None
 
 

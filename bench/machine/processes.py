@@ -1,4 +1,4 @@
-"""Ends processes with all that they started."""
+"""Processes by their number: whether they live, and their end with all that they started."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def end_with_children(pid: int) -> None:
     for process in found:
         with suppress(psutil.Error):
             process.kill()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process has this number."""
+    import psutil
+
+    return bool(psutil.pid_exists(pid))

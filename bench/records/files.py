@@ -96,7 +96,7 @@ def write_once(path: Path, value: Struct) -> None:
     temporary = None
     try:
         if path.parent.name == SPOOL:  # a session's own folder that is gone is not made again
-            path.parent.mkdir(exist_ok=True)
+            _make(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -116,6 +116,13 @@ def write_once(path: Path, value: Struct) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder.name) from error
 
 
 class Refused(ValueError):
@@ -241,6 +248,8 @@ def advice(error: OSError) -> str:
         return "free some space and go on with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"
+    if error.errno == errno.ENOTDIR:
+        return "take that away and go on with --resume"
     if error.errno == errno.ENOENT:
         return "the folder is gone (--resume begins a new session) or cannot be made (name another with --results)"
     return "choose another folder with --results"

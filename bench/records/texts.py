@@ -42,8 +42,8 @@ _PUBLIC = (
     r"|python\.org|kernel\.org)(?![\w.-]*@)\b"
 )
 _SECRET = (
-    r"(?i)(?<![a-z0-9])(?:[a-z0-9]+_)*(?:token|passw(?:or)?d|pwd|secret|credential|bearer|(?:api|access)[ _-]?key"
-    r"|authori[sz]ation)s?(?:_[a-z0-9]+)*"
+    r"(?i)(?<![a-z0-9])(?:[a-z0-9]+_)*(?:token|pass(?:w(?:or)?d|phrase|code)|pwd?|secret|credential|bearer"
+    r"|(?:api|access)[ _-]?key|authori[sz]ation)s?(?:_[a-z0-9]+)*"
 )
 # Common given names that are no words of programs, chips and libraries: a host or a user is often called so.
 _GIVEN_NAMES = (
@@ -55,21 +55,43 @@ _GIVEN_NAMES = (
     "|rachel|rebecca|richard|robert|ryan|samantha|sandra|sarah|sophi[ae]|stefan|stephanie|stephen|steven|susan|thomas"
     "|timothy|wolfgang|yuki"
 )
+# What follows "user" or "host" where that is no name: "host memory", "the user may".
+_NO_NAME = (
+    r"(?!(?:a|above|abort\w*|after|alloc\w*|and|an?|any|are|arrays?|as|at|batch\w*|be|below|between|buffers?|but|by"
+    r"|callbacks?|can|cannot|cancel\w*|code|comes|compil\w+|copies|copy|could|cpus?|data|defined|devices?|did|do|does"
+    r"|environment|errors?|exceed\w*|for|found|from|functions?|gets|gpus?|groups?|had|has|have|if|ids?|import|in|inputs?"
+    r"|interrupt\w*|into|is|it|its|kernels?|level|limits?|makes|may|measured|mem\w*|might|mode|must|names?|needs|no|not"
+    r"|now|of|offload\w*|on|or|pages?|pinned|platforms?|pointers?|process\w*|program|provided|quota|ram|ran|ranks?"
+    r"|reported|requests?|requested|says|scripts?|settings?|shell|should|side|since|site|space|specified|stopped|stream\w*"
+    r"|supplied|system|tensors?|than|that|the|these|this|threads?|through|time|timed|timeout|to|trained|transfers?"
+    r"|types?|under|until|variables?|version|waited|waiting|was|were|what|when|where|which|while|who|whose|will|with"
+    r"|without|would|you|your)\b(?![-.]\w))"
+)
+# Nor what TensorFlow calls the nodes of a graph.
+_NO_NODE = (
+    r"(?!\w*(?:conv|dense|lstm|gru|embedding|batch_?norm|dropout|attention|matmul|layer|block|stage|model|sequential)"
+    r"|(?-i:[A-Z][a-z]+[A-Z])|[\w.-]+/)"
+)
+_NAME = r"[^\W\d][\w.'-]*"
 _AT_HOME = r"usr/(?:lib\w*|bin|share|include|local/(?:cuda|lib|bin|nvidia))|lib\w*|proc/(?!\d)|sys|dev/(?!shm)|etc|bin"
 # What may not be there, and how to find it, the more telling ones first.
 PERSONAL = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("token", r"(?:gh[a-z]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|npm_|pypi-|AKIA|ASIA|AIza|eyJ|ya29\.|GOCSPX-)"
-                  r"[\w-]{10,}"),
+        ("token", r"(?:gh[a-z]_|github_pat_|glpat-|hf_|[spr]k[-_]|xox[a-z]-|xapp-|npm_|pypi-|AKIA|ASIA|AIza|eyJ|ya29\."
+                  r"|GOCSPX-|dckr_pat_|r8_|lin_api_|nvapi-|gsk_|dop_v1_|hvs\.|SG\.|AGE-SECRET-)[\w.-]{10,}"),
+        ("token", r"(?i)\b(?:bearer|basic|digest) (?=[\w.+/-]*(?:\d|\.\w+\.))[\w.+/-]{10,}"),
+        ("token", r"(?i)\b\w*key\s*[=:]\s*['(]?(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])[\w+/-]{8,}"
+                  r"|\b(?:session|cookie)(?:[ _-]id)?\s*[=: ]\s*(?:\w+=)?(?=[a-z]*\d)[0-9a-z]{10,}"),
         ("token", r"PRIVATE KEY\b|\bssh-\w+ AAAA\S*|://[^/\s@]+:[^/\s@]+@[\w.-]+"),
         ("token", rf"{_SECRET}(?:\s*:\s*['(]?(?!\d+\b)[\w./+-]{{6,}}|\s*=\s*['(]?(?!\d+\b)[\w./+-]{{4,}}"
                   r"|\s+(?:is\s+)?(?=\S*\d)['(]?[\w./+-]{6,})"),
         ("token", r"(?<![\w/+-])(?=[\w+-]*[a-z])(?=[\w+-]*[A-Z])(?=[\w+-]*\d)[A-Za-z0-9_+-]{32,}"),
         ("token", r"(?<![\w/+.-])(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9/+]{40}(?![\w/+.-])"),
+        ("e-mail address or host", r"(?i)[\w.+-]+ ?\(at\) ?[\w-]+|[\w.+-]+ at [\w.-]+ dot \w+"),
         ("e-mail address or host", r"[\w.+-]+@(?!\d+(?:\.\d+)?\+?\s*[GM]Hz)[\w-]+[\w.-]*"),
         ("UUID", r"(?i)(?<![0-9a-z])[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}(?![0-9a-z])"
-                 r"|\b(?:gpu|mig)-(?=[a-f]*\d)[0-9a-f]{6,}"),
+                 r"|\b(?:gpu|mig)-(?=[a-f]*\d)[0-9a-f]{6,}|\b(?:uu|gu)id\s*[=: ]\s*(?:0x)?[0-9a-f-]{8,}"),
         ("hardware address", r"(?i)(?<![\w:-])[0-9a-f]{1,2}(?:([:-])[0-9a-f]{1,2})(?:\1[0-9a-f]{1,2}){4,}(?![\w:-])"
                              r"|(?<![\w.])(?=[0-9. ]*[a-f])[0-9a-f]{2}(?:([. ])[0-9a-f]{2})(?:\2[0-9a-f]{2}){4}"
                              r"(?![\w.])"
@@ -85,30 +107,48 @@ PERSONAL = tuple(
         ("serial number", r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|nr\.?|id)|\s*[=:#])|s/n|(?:asset|service)[ _-]tag"
                           r"|(?:board|chassis|system)[ _-](?:id|serial))\s*[=:#]?\s*(?=[\w-]*\d)[\w-]{4,}"),
         ("serial number", r"(?i:\bserial|\bSN)[ :=#]+(?=[A-Z0-9-]*\d)(?=[A-Z-]*[A-Z0-9])[A-Z0-9-]{6,}\b"
-                          r"|\bi-[0-9a-f]{8,17}\b"),
+                          r"|\bi-[0-9a-f]{8,17}\b|\bVB[0-9a-f]{8}-[0-9a-f]{8}\b"
+                          r"|(?<![\w.-])(?=(?:[A-Z]*\d){6})(?=\d*[A-Z])[A-Z0-9]{12,}(?![\w.-])"),
         ("serial number", r"(?<![\w.])\d{13,}(?![\w.])|(?<![0-9a-zA-Z])(?<!commit )(?<!sha256 )(?=[0-9a-f]*\d)"
                           r"[0-9a-f]{24,}(?![0-9a-zA-Z])"),
         ("host name", rf"(?i)\b(?!file)[a-z][a-z0-9+.]*://(?!{_PUBLIC})[\w.-]+\S*"),
-        ("path", rf"(?i)\bfile:/+{_COMPONENT}|/(?:home|users|root)/{_COMPONENT}(?:/{_COMPONENT})*"),
+        ("path", rf"(?i)\bfile:/+{_COMPONENT}(?:/{_COMPONENT})*|/(?:home|users|root)/{_COMPONENT}(?:/{_COMPONENT})*"),
         ("path", r"(?i)(?<![\w.)])/(?:root|home|users)\b"),
         ("path", rf"(?i)\b[a-z]:(?:[\\/]+|(?=users[\\/])){_COMPONENT}(?:(?: {_COMPONENT})?[\\/]+{_COMPONENT})*"),
         ("path", rf"(?:\\\\|(?<![\w:/])//){_COMPONENT}[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
-        ("path", rf"(?<![\w.)/:])/(?!(?:{_AT_HOME}|opt/(?:conda|intel|rocm|nvidia|cuda))\b)"
+        ("path", rf"(?:\b[a-z][\w-]+:(?=/)|(?<![\w.)/:]))/(?!(?:{_AT_HOME}|opt/(?:conda|intel|rocm|nvidia|cuda))\b)"
                  rf"{_COMPONENT}(?:/{_COMPONENT})+"),
         ("path", rf"~(?:{_COMPONENT})?/{_COMPONENT}(?:/{_COMPONENT})*|~[a-z]\w+"),
         ("path", rf"(?i)[$%]\w*(?:home|user|profile|scratch|appdata)\w*[%)]?[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
-        ("host name", r"\b(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{5,}\b|\bip-\d+(?:-\d+){3}\b"),
+        ("host name", r"\b(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{5,}\b|\bip[- ]\d+(?:-\d+){3}\b"
+                      r"|\b(?:vm|instance|ws|srv|worker|login|compute|colab)-[a-z-]*\d[\w-]*"),
         ("host name", r"(?i)\b(?!(?:gaming|mini|one|single|multi|old|\d+-year-old)-)[\w-]+-"
                       r"(?:laptop|desktop|workstation|pc|macbook|imac|mbp|thinkpad)(?:-[\w-]+)?\b"),
         ("host name", rf"(?i)(?<![\w.-])(?!{_PUBLIC})(?:[a-z0-9-]+\.)+(?:local|localdomain|lan|internal|intranet|corp"
                       r"|home|com|org|net|edu|gov|mil|ac\.uk|box|arpa)\b(?![\w(])"),
         ("host name", r"(?i)(?<![\w.-])[a-z][a-z0-9-]*\.(?:[a-z0-9-]+\.)+"
                       r"(?:de|fr|ch|nl|es|pl|se|cz|jp|cn|kr|ru|br|ca|au|eu|uk)\b(?![\w(.])"),
-        ("user or host name", rf"(?i)(?<![a-z0-9])(?:\w+_)?(?:user|login|logname|host|computer|node|account|owner|ssid)"
-                              rf"[ _-]?(?:name)?(?:\s*[=:]\s*['(]?|\s+['])(?!{_PUBLIC}|[\d.]+(?:\s|$))[\w.-]+"),
-        ("user or host name", r"(?i)\b(?:(?:user|host|login|node)name\s+(?:is\s+)?|logged in as\s+|uid=\d+\()[\w.-]+"),
+        ("host name", r"(?i)(?<![\w.-])(?!(?:tf|np|io|(?:tensorflow|keras|scipy|numpy|torch|jax)(?!\.(?:io|dev)))\."
+                      rf"|{_PUBLIC})[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+\.(?:io|dev|ai|app|cloud|tech)\b(?![\w(.])"),
+        ("user or host name", r"(?i)(?<![a-z0-9])(?:\w+_)?(?:user|login|logname|whoami|sudo|computer"
+                              r"|(?:host|node)(?:list)?|account|owner|ssid)[ _-]?(?:name)?(?:\s*[=:]\s*['(]?|\s+['])"
+                              rf"(?!{_PUBLIC}){_NO_NAME}{_NO_NODE}{_NAME}"),
+        ("user or host name", r"\b(?:[Uu]ser|[Ll]ogin|[Aa]ccount|[Oo]wner|[Hh]ost|on (?:the )?node"
+                              r"|[Cc]onnect\w* (?:to|from|with)) "
+                              rf"(?!{_PUBLIC}){_NO_NAME}{_NO_NODE}{_NAME}"),
+        ("user or host name", r"\b(?:host|node|machine|server|computer) (?!x86|aarch|arm|amd|cuda|e\d|v\d)"
+                              rf"{_NO_NODE}[a-z][a-z-]*-?\d[\w-]*"),
+        ("user or host name", rf"(?i)\b(?:(?:(?:user|host|login|node)[ _-]?name|logname|whoami) (?:is )?{_NO_NAME}"
+                              r"|user\.(?:name|email)\s*[=: ]\s*|logged in as |[ug]id=\d+\(|getpw\w+ |su -? ?"
+                              r"|(?:home (?:directory|folder) of|permission denied (?:for|to user)"
+                              r"|(?:owned|run) by(?: user)?|author|getaddrinfo \w+ for|NFS server|ping|ssh|scp|rsync"
+                              rf"|rank \d+ (?:on|at)) {_NO_NAME}|(?:srun|slurmstepd): (?:error: )?(?=[\w-]+:)"
+                              rf"|Step\w+=[\d.]+ on ){_NAME}|\b{_NAME} is not (?:allowed to run|in the) sudo"),
+        ("host name", rf"(?i)(?<![\w./:-]){_NO_NODE}[a-z][\w-]*\d:\d{{4,5}}\b"
+                      r"|\b(?:to|at|from|worker|chief) (?!localhost)[a-z][\w-]+:\d{2,5}\b"),
         ("user or host name", r"\bLinux (?!kernel|version)[\w.-]+ \d+\.\d+\.\d+-"),
-        ("person's name", r"\b[A-Z]\w+['’]s? (?:i?Mac|PC\b|[Ll]aptop|[Dd]esktop|[Cc]omputer|[Ww]orkstation|[Nn]otebook)"
+        ("person's name", r"\b[A-Z]\w+['’]s? (?:i?Mac|iP\w+|PC\b|[Ll]aptop|[Dd]esktop|[Cc]omputer|[Ww]orkstation"
+                          r"|[Nn]otebook)"
                           r"|\b(?:Mr|Mrs|Ms|Dr|Prof)\b\.? [A-Z]\w+"),
         ("person's name", rf"(?i)(?<![a-z])(?:{_GIVEN_NAMES})(?![a-z])"),
     )

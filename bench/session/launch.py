@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
@@ -28,7 +28,7 @@ from bench.records.files import StoreError
 from bench.schema import Cell, Request, Run, Status
 
 WORKER = (sys.executable, "-m", "bench.measure")
-SCRATCH = "bench-run-"  # begins the name of a run's temporary folder
+SCRATCH = "bench-run-"  # begins the name of a run's temporary folder; the parent's number follows
 STOPPED_S = 10.0  # a process has ended by so long after its result
 # For runs that share the machine: waiting threads of OpenMP sleep. By default they spin, and those of two processes on
 # the same cores then slow each other down many times over.
@@ -173,7 +173,8 @@ def _scratch() -> Iterator[str]:
     """A temporary folder, locked as long as this process lives, so that ``remove_leftovers`` knows it."""
     with ExitStack() as stack:
         with _in_words():
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True))
+            own = tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True)
+            scratch = stack.enter_context(own)
             stack.enter_context(lock.held(Path(scratch, "lock")))
         yield scratch
 
@@ -190,9 +191,16 @@ def _in_words() -> Iterator[None]:
 def remove_leftovers() -> None:
     """Remove the temporary folders of processes that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
-        with suppress(OSError), (folder / "lock").open("r+b") as file:
-            if lock.is_free(file):
-                shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with (folder / "lock").open("r+b") as file:
+                is_left = lock.is_free(file)
+        except FileNotFoundError:  # killed before it had locked it, or about to lock it
+            pid = folder.name.removeprefix(SCRATCH).partition("-")[0]
+            is_left = not pid.isdecimal() or not processes.is_alive(int(pid))
+        except OSError:
+            continue
+        if is_left:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_all() -> None:

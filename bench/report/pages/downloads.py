@@ -30,6 +30,7 @@ from bench.report.published.sources import sources
 from bench.report.stats import format as fmt
 from bench.report.stats import studies
 from bench.report.stats.estimate import Estimate
+from bench.report.tables.table import for_spreadsheets
 from bench.schema import Reading, Record, Series
 
 if TYPE_CHECKING:
@@ -118,9 +119,12 @@ TABLES = (RECORDS, STUDIES, PUBLISHED, ESTIMATES)
 
 def _table_files(table: Described, frame: pl.DataFrame) -> Pages:
     """A table as CSV and as Parquet."""
+    import polars as pl
+
     out = io.BytesIO()
     frame.write_parquet(out)
-    return {f"data/{table.name}.csv": frame.write_csv(), f"data/{table.name}.parquet": out.getvalue()}
+    safe = frame.with_columns(pl.col(pl.String).map_elements(for_spreadsheets, return_dtype=pl.String))
+    return {f"data/{table.name}.csv": safe.write_csv(), f"data/{table.name}.parquet": out.getvalue()}
 
 
 def _frame(table: Described, lines: Iterable[Sequence[Any]]) -> pl.DataFrame:

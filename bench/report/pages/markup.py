@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,7 @@ def page(title: str, description: str, *parts: str, hide: Sequence[str] = (), or
         meta["hide"] = list(hide)
     if order:
         meta["order"] = order
-    head = f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=1000)}---\n\n"
+    head = f"---\n{yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=math.inf)}---\n\n"
     return "".join([head, *parts])  # of text and markup, text: it has been joined as it stands
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import get_args
 
 import msgspec
 
 from bench.records.store import SessionResults
+from bench.report import templates
 from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
 from bench.report.stats.estimate import Estimate
@@ -17,6 +19,8 @@ MACHINE = "machine"
 PLACES = "places"  # of the backends in a row
 PLACE = "place"  # of a row among its like, within a backend
 MODES: tuple[Mode, ...] = ("train", "infer")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+NUMBER = re.compile(r"[+-]\d[\d.,]*(?:e[+-]?\d+)?(?: ?[%\w]+)?")  # with its unit
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)  # strict float32 first
 
 
@@ -35,6 +39,12 @@ class Cellv(msgspec.Struct, frozen=True, kw_only=True):
     is_older: bool = False  # or by another method or other code than today's
     is_estimated: bool = False  # by the formula, of a GPU; ``cells`` then holds the measured side of a ratio
     is_published: bool = False  # by others; another column names the source
+
+
+def for_spreadsheets(text: str) -> str:
+    """A text as a cell of a CSV file: a head that a spreadsheet takes for a formula stands behind an apostrophe."""
+    text = templates.UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def evidence_text(refs: Iterable[CellRef]) -> str:
@@ -72,7 +82,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                 else:
                     line += [e.value, e.low, e.high, e.n, e.unit, "estimated" if cell.is_estimated else "ok"]
             lines.append((*line, evidence_text(ref for cell in row for ref in cell.cells)))
-        return tuple(lines)
+        return tuple(tuple(for_spreadsheets(one) if isinstance(one, str) else one for one in line) for line in lines)
 
 
 class TableScope(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,82 @@
+"""Nothing personal is read or kept, and what is not personal stays as it is; the long form: ``tests.long personal``."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.machine import owner
+from bench.records import texts
+
+DATA = Path(__file__).parent / "data"
+USERS = ("zaphod", "müller", "jane.doe", "x3ng", "李伟")
+HOSTS = ("thorin", "gpu-node-17", "a100-01")
+FRAMES = (
+    "{}",
+    "RuntimeError: {}",
+    "2 of 5 runs did not finish: {}",
+    "the process ended with exit code 3 and no result: {}",
+    "{} (error 5)",
+)
+# No file of the project names such a path.
+FOLDERS = {"home": "/" + "home", "users": "/" + "Users", "root": "/" + "root"}
+
+
+def lines(name: str) -> list[str]:
+    """The texts of a corpus: its lines, without its head."""
+    return (DATA / name).read_text(encoding="utf-8").split("\n")[1:-1]
+
+
+def filled(line: str) -> list[tuple[str, str]]:
+    """What a line of personal.txt stands for: texts, each with what must not be kept of it."""
+    found = []
+    users, hosts = USERS if "{user}" in line else ("",), HOSTS if "{host}" in line else ("",)
+    for user, host in itertools.product(users, hosts):
+        text = line
+        for name, value in {"user": user, "host": host, **FOLDERS}.items():
+            text = text.replace(f"{{{name}}}", value)
+        found.append((re.sub("<(.*?)>", r"\1", text), re.search("<(.*?)>", text)[1]))
+    return found
+
+
+SECRETS = [pair for line in lines("personal.txt") for pair in filled(line)]
+HONEST = lines("honest.txt")
+
+
+def kept(text: str, secret: str) -> bool:
+    """Whether a personal text is read, or something of it written."""
+    cleaned = texts.clean(text)
+    return not texts.problem(text) or secret in cleaned or bool(texts.problem(cleaned))
+
+
+def changed(text: str) -> bool:
+    """Whether a text that tells of nobody is refused or written otherwise."""
+    return bool(texts.problem(text)) or text != texts.clean(text)
+
+
+def count(n: int) -> tuple[dict[str, int], list[str]]:
+    """Counts over every text in each of n sentences, and what went wrong."""
+    frames = FRAMES[:n]
+    personal = [(frame.format(text), secret) for frame in frames for text, secret in SECRETS]
+    honest = [frame.format(text) for frame in frames for text in HONEST]
+    wrong = [text for text, secret in personal if kept(text, secret)]
+    lost = [text for text in honest if changed(text)]
+    counts = {"personal": len(personal), "kept": len(wrong), "honest": len(honest), "changed": len(lost)}
+    return counts, [f"kept: {text}" for text in wrong] + [f"changed: {text}" for text in lost]
+
+
+def test_nothing_personal_is_kept_and_nothing_honest_is_lost():
+    counts, wrong = count(2)
+
+    assert [] == wrong
+    assert counts["personal"] >= 600 and counts["honest"] >= 300
+
+
+def test_the_names_of_this_machine_are_left_out_wherever_they_stand(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(owner.socket, "gethostname", lambda: "thorin.example.org")
+    monkeypatch.setattr(owner.getpass, "getuser", lambda: "zaphod")
+    monkeypatch.setattr(owner.sys, "prefix", r"D:\env")
+
+    for text in ("thorin is slow", "zaphod: no quota", "lost thorin.example.org", "at 'D:\\\\env\\lib'", r"in D:\env"):
+        assert not re.search("thorin|zaphod|env", owner.impersonal(text)), text
