@@ -8,7 +8,6 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, dataclass_transform, get_args
 
 import msgspec
@@ -161,11 +160,6 @@ class Names(Struct, kw_only=True):
     memory: Literal["", "by-batch", "under-cap"] = ""  # what a study finds: the memory of a batch, or the largest batch
 
 
-@lru_cache(maxsize=2**16)  # a page asks for each id a hundred times
-def _kebab(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
 class Cell(Struct, kw_only=True):
     """One combination of workload, mode, backend, device, precision, jit, batch size, threads, parameters."""
 
@@ -186,7 +180,7 @@ class Cell(Struct, kw_only=True):
         parts = [self.workload, self.mode, self.backend, self.device, self.precision, f"jit-{self.jit}"]
         parts += [f"b{self.batch_size}", f"n{self.n_samples}", f"t{self.threads}"]
         parts += [f"{key}-{value}" for key, value in sorted(self.params.items())]
-        return _kebab("-".join(parts))
+        return units.kebab("-".join(parts))
 
     @property
     def n_gpus(self) -> int:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -55,3 +57,9 @@ Repeats = Annotated[int, _in("count", ge=0, le=1000)]
 Seed = Annotated[int, _in("none", ge=0, le=2**63 - 1)]
 Integer = Annotated[int, _in("the parameter's own", ge=-(10**12), le=10**12)]
 Real = Annotated[float, _in("the parameter's own", ge=-1e12, le=1e12)]
+
+
+@lru_cache(maxsize=2**16)  # a page asks for each id a hundred times
+def kebab(text: str) -> str:
+    """A text as an id: lower case, and a hyphen for all that is no letter or digit."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
