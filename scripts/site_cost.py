@@ -78,7 +78,7 @@ def by_kind(site: Path) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for page in site.rglob("index.html"):
         address = page.parent.relative_to(site).as_posix()
-        if "http-equiv" not in page.read_text(encoding="utf-8")[:400]:  # a redirect
+        if 'http-equiv="refresh"' not in page.read_text(encoding="utf-8")[:400]:  # a redirect
             found[address.partition("/")[0].strip(".")][address] = weight(site, page)
     return {kind: dict(sorted(found[kind].items(), key=lambda item: -item[1])) for kind in sorted(found)}
 

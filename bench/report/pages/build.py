@@ -92,7 +92,7 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     pages |= from_records()
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
-    pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site), "facts", shown)
+    pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site, site.used), "facts", shown)
     pages["evidence/published.md"] = fact_pages.published_page(site)
     pages["evidence/estimates.md"] = fact_pages.estimates_page()
     pages |= data_files.notebooks(docs, repository)

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against
-from bench.report.pages import addresses, markup, plain
+from bench.report.pages import addresses, markup
 from bench.report.pages.addresses import Pages
 from bench.report.pages.context import Site
 from bench.report.pages.markup import PARTS
@@ -142,7 +142,10 @@ def _table(site: Site, first: SessionResults, second: SessionResults) -> Markup:
             (
                 f"{one.first.spec.title}{f': {series}' if series else ''}",
                 markup.cell_words(one.first),
-                Valued(plain.small(fmt.interval(one.ratio)), one.ratio.value),
+                Valued(
+                    site.number(PAGE, fmt.interval(one.ratio), site.evidence.refs(one.first, one.second)),
+                    one.ratio.value,
+                ),
                 *numbers,
             )
         )

@@ -15,14 +15,15 @@ from bench.report.pages import addresses, cell_pages, downloads, markup
 from bench.report.pages.cell_pages import EVIDENCE
 from bench.report.pages.context import Site
 from bench.report.pages.markup import PARTS
+from bench.report.pages.parts import Used
 from bench.report.published import figures as published
 from bench.report.published.sources import sources
 from bench.report.stats import format as fmt
 from bench.report.templates import Valued
 
 
-def facts_page(site: Site) -> str:
-    """Every fact: value, derivation, the cells behind it."""
+def facts_page(site: Site, used: Used) -> str:
+    """Every fact: value, derivation, the cells behind it; and what pages ``used`` that rests on several records."""
     path = "evidence/facts.md"
     parts = [
         "Numbers that rest on one record link to it directly; this page holds all facts, "
@@ -30,10 +31,13 @@ def facts_page(site: Site) -> str:
     ]
     known = {name: site.fact(name) for name in lookup.names(site.evidence.workloads)}
     for name, fact in known.items():
-        if fact.measured or (fact.kind == "missing" and name in site.used.facts):
-            parts.append(_fact_entry(site, path, name, fact.title, fact.text, f"{fact.how} {fact.note}", fact.cells))
-    missing = [name for name, fact in known.items() if fact.kind == "missing" and name not in site.used.facts]
-    for anchor, (texts, refs) in sorted(site.used.groups.items()):
+        if fact.measured or (fact.kind == "missing" and name in used.facts):
+            how = f"{fact.how} {fact.note}"
+            parts.append(
+                _fact_entry(site, path, name, fact.title, fact.text, how, fact.cells, is_cited=name in used.facts)
+            )
+    missing = [name for name, fact in known.items() if fact.kind == "missing" and name not in used.facts]
+    for anchor, (texts, refs) in sorted(used.groups.items()):
         how = "Computed from all of these cells."
         parts.append(_fact_entry(site, path, anchor, "shown in tables and verdicts", "; ".join(texts), how, refs))
     others = [_published_entry(path, fact) for fact in known.values() if fact.figure is not None]
@@ -48,7 +52,15 @@ def facts_page(site: Site) -> str:
 
 
 def _fact_entry(
-    site: Site, page: str, anchor: str, title: str, text: str, how: str, cells: Sequence[CellRef | facts_fact.CellKey]
+    site: Site,
+    page: str,
+    anchor: str,
+    title: str,
+    text: str,
+    how: str,
+    cells: Sequence[CellRef | facts_fact.CellKey],
+    *,
+    is_cited: bool = False,
 ) -> Markup:
     shown = text if cells or text != facts_fact.NOT_MEASURED else markup.MISSING
     refs = markup.refs(cells)
@@ -60,7 +72,7 @@ def _fact_entry(
         evidence = EVIDENCE.records([_cell_line(site, page, ref) for ref in refs])
     elif text != facts_fact.NOT_MEASURED:
         evidence = EVIDENCE.read_from(_session_files(site, page))
-    cite = _cite(site, page, anchor, title, text, refs) if refs and anchor in site.used.facts else ""
+    cite = _cite(site, page, anchor, title, text, refs) if refs and is_cited else ""
     return EVIDENCE.fact(anchor, title, shown, " ".join(how.split()), evidence, cite)
 
 
