@@ -29,7 +29,7 @@ KINDS = {
 }
 TITLE, ASKED, ANSWER, TEXT = 10.0, 8.0, 3.0, 0.5  # weights; Pagefind takes up to 10
 NOT_READ = re.compile(
-    r"<(svg|script|style|table|figure|form)\b.*?</\1>|<(ul|div) class=\"(?:answers|provenance)\".*?</\2>", re.S
+    r"<(svg|script|style|table|figure|form)\b.*?</\1>|<(ul|div) class=\"(?:answers|provenance|yours)\".*?</\2>", re.S
 )
 TAG = re.compile(r"<[^>]+>")
 WORD = re.compile(r"[a-z][a-z0-9]{3,}")
