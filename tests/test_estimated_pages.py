@@ -31,6 +31,7 @@ from bench.report.pages import (
     menu,
     render,
 )
+from bench.report.pages.parts import Used
 from bench.report.published import cards
 from bench.workloads import registry
 from tests import committed, gpu_session
@@ -82,7 +83,7 @@ def test_an_estimate_counts_as_no_measurement():
 
 
 def test_all_facts_lists_estimates_apart_from_measurements():
-    text = fact_pages.facts_page(site())
+    text = fact_pages.facts_page(site(), Used())
     _, _, below = text.partition("\n## Estimated\n")
     estimated, _, missing = below.partition("\n## Not measured yet\n")
 
@@ -232,7 +233,10 @@ def test_a_published_fact_looks_like_a_published_number():
         site()
     )
     assert [] == list(voice.sessions())
-    assert f'id="{fact.id}"' in fact_pages.facts_page(site()).partition("## Published")[2].partition("## Estimated")[0]
+    assert (
+        f'id="{fact.id}"'
+        in fact_pages.facts_page(site(), Used()).partition("## Published")[2].partition("## Estimated")[0]
+    )
 
 
 def test_a_page_can_show_a_published_speed_by_the_id_of_its_row():

@@ -106,12 +106,10 @@ def export(
 ) -> None:
     """One session as one archive, and the steps to send it in. Uploads nothing."""
     try:
-        found = list(store.load(_existing(results)).sessions)
-        if session:
-            found = [one for one in found if session in (one.path, one.path.removeprefix(f"{files.LOCAL}/"))]
-            if not found:
-                known = [one.path for one in store.load(_existing(results)).sessions]
-                raise registry.unknown("session", session, known)
+        known = store.load(_existing(results)).sessions
+        found = [one for one in known if session in ("", one.path, one.path.removeprefix(f"{files.LOCAL}/"))]
+        if session and not found:
+            raise registry.unknown("session", session, [one.path for one in known])
         if table is not None:
             table.write_text(_csv(found), encoding="utf-8")
             show.print_text(f"written: {show.relative(table)}")

@@ -53,11 +53,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 def arrival(evidence: Evidence, session: SessionResults) -> Arrival:
     """A session beside everything else of ``evidence``, which holds it."""
-    view = evidence.view(session)
     records = list(session.records.values())
     return Arrival(
         session=session.path,
-        machine=f"{view.gpu_text()} beside {view.cpu_text()}" if view.has_gpu else view.cpu_text(),
+        machine=evidence.view(session).words,
         profile=session.session.profile,
         standing=session.standing.kind,
         counts=dict(sorted(Counter(str(record.status) for record in records).items())),

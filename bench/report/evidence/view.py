@@ -138,6 +138,11 @@ class View:
             names = names[: record.cell.n_gpus]
         return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 
+    @property
+    def words(self) -> str:
+        """The machine: its GPU, where one was measured, its CPU and the cores used."""
+        return f"{self.gpu_text()} beside {self.cpu_text()}" if self.has_gpu else self.cpu_text()
+
     def records(self, pick: Pick = ANY) -> tuple[Record, ...]:
         """The records of a pick, in order of their ids; looked up once."""
         key = _key(pick)

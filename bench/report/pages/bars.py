@@ -21,8 +21,8 @@ from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec, spec_of
 from bench.report.prose.source import PageError
 from bench.report.published import figures as published
 from bench.report.published import said
-from bench.report.stats import estimate, spoken
 from bench.report.stats import format as fmt
+from bench.report.stats import spoken
 from bench.report.templates import inert, join
 
 if TYPE_CHECKING:
@@ -94,19 +94,12 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     return _drawn(title, f"{shows} {_line(belief)}", some, rows, limits, table)
 
 
-def _times_in_words(value: float) -> str:
-    return spoken.middle(estimate.single(value, "ratio", 1))
-
-
 def _line(belief: Belief) -> str:
     """Which side of the line, or of the two, a belief needs."""
     test = belief.test
     side = "right of" if test.at_most is None else "left of" if test.at_least is None else "between"
     ends = [end for end in (test.at_least, test.at_most) if end is not None]
-    words = [
-        spoken.middle(estimate.single(end, "ratio", 1)) if belief.unit == "ratio" else SHOWN[belief.unit](end)
-        for end in ends
-    ]
+    words = [spoken.times(end) if belief.unit == "ratio" else SHOWN[belief.unit](end) for end in ends]
     return f"For the belief: {side} the line{'s' if len(ends) > 1 else ''}, {' and '.join(words)}."
 
 

@@ -75,7 +75,10 @@ def compare_pages(site: Site) -> Pages:
     lead, rest = site.evidence.shown[:1], site.evidence.shown[1:]
     in_order = (*lead, *sorted(rest, key=lambda session: -len(session.records)))  # first the two with most to compare
     for first, second in pairs(in_order):
-        shown.append({"sentence": _sentence(site, first, second), "table": _table(site, first, second)})
+        found, problems = results(first, second)
+        labels = [site.evidence.view(session).label for session in (first, second)]
+        table = _table(site, (first, second), labels, found, problems)
+        shown.append({"sentence": _sentence(labels, found), "table": table})
         names = "--".join(map(addresses.machine_slug, (first, second)))
         files[f"{FOLDER}{names}.json"] = json.dumps(shown[-1], ensure_ascii=False) + "\n"
     machines = [(addresses.machine_slug(session), _words(site, session)) for session in in_order]
@@ -95,18 +98,16 @@ def _words(site: Site, session: SessionResults) -> str:
     return f"{name}: {site.machine_words(session)}"
 
 
-def _sentence(site: Site, first: SessionResults, second: SessionResults) -> Markup:
+def _sentence(labels: Sequence[str], found: Sequence[Result]) -> Markup:
     """Which is faster and by how much, on each device that both measured."""
-    found, _ = results(first, second)
-    labels = [site.evidence.view(session).label for session in (first, second)]
     if not found:
         return COMPARE.nothing(*labels)
     said = []
     for device in dict.fromkeys(one.row.device for one in found):
         of_device = [one for one in found if one.row.device == device]
         ratio = mean(of_device)
-        fast, slow = labels if ratio >= 1 else labels[::-1]
-        times = spoken.middle(estimate.single(max(ratio, 1 / ratio), "ratio", len(of_device)))
+        fast, slow = labels if ratio >= 1 else reversed(labels)
+        times = spoken.times(max(ratio, 1 / ratio))
         orders = [one.row.order for one in of_device]
         n_ahead = orders.count("faster" if ratio >= 1 else "slower")
         n_equal = orders.count("overlaps")
@@ -125,10 +126,15 @@ def _sentence(site: Site, first: SessionResults, second: SessionResults) -> Mark
     return join(said, " ")
 
 
-def _table(site: Site, first: SessionResults, second: SessionResults) -> Markup:
+def _table(
+    site: Site,
+    both: tuple[SessionResults, SessionResults],
+    labels: Sequence[str],
+    found: Sequence[Result],
+    problems: Sequence[str],
+) -> Markup:
     """Every result that both have, what else differs, and why some have no ratio."""
-    found, problems = results(first, second)
-    labels = [site.evidence.view(session).label for session in (first, second)]
+    first, second = both
     rows = []
     for one in found:
         noun = one.row.noun
@@ -155,7 +161,7 @@ def _table(site: Site, first: SessionResults, second: SessionResults) -> Markup:
     table = PARTS.table(columns, rows, caption, label="Results of both", is_sortable=True) if rows else ""
     links = [
         PARTS.link(addresses.href(PAGE, f"machines/{addresses.machine_slug(session)}.md"), label)
-        for session, label in zip((first, second), labels, strict=True)
+        for session, label in zip(both, labels, strict=True)
     ]
     paths = (first.path, second.path)
     differences = against.differences(first.session, second.session)

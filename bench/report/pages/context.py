@@ -119,8 +119,7 @@ class Site:
 
     def machine_words(self, session: SessionResults) -> str:
         """A machine's GPU, where one was measured, its CPU and the cores used."""
-        view = self.evidence.view(session)
-        return f"{view.gpu_text()} beside {view.cpu_text()}" if view.has_gpu else view.cpu_text()
+        return self.evidence.view(session).words
 
     # Numbers.
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bench import REPOSITORY
 from bench.report.evidence import state
-from bench.report.evidence.cells import CellRef
+from bench.report.evidence.cells import LOCAL_PREFIX, CellRef
 from bench.report.pages import addresses
 from bench.report.pages.calls import VERDICT, Voice, measured_cells
 from bench.report.pages.markup import PARTS
@@ -34,7 +34,7 @@ def data_state(voice: Voice) -> Markup:
     locks = "\n".join((REPOSITORY / "requirements" / f"{name}.txt").read_text("utf-8") for name in ("full", "jax"))
     rows = []
     for found in state.states(voice.evidence.listed, state.locked_versions(locks)):
-        page = f"machines/{'local-' if found.is_local else ''}{found.machine}.md"
+        page = f"machines/{LOCAL_PREFIX if found.is_local else ''}{found.machine}.md"
         counts = dict(found.counts)
         rows.append(
             (

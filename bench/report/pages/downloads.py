@@ -117,13 +117,13 @@ TABLES = (RECORDS, STUDIES, PUBLISHED, ESTIMATES)
 # The tables.
 
 
-def _table_files(table: Described, frame: pl.DataFrame) -> Pages:
+def _table_files(table: Described, made: pl.DataFrame) -> Pages:
     """A table as CSV and as Parquet."""
     import polars as pl
 
     out = io.BytesIO()
-    frame.write_parquet(out)
-    safe = frame.with_columns(pl.col(pl.String).map_elements(for_spreadsheets, return_dtype=pl.String))
+    made.write_parquet(out)
+    safe = made.with_columns(pl.col(pl.String).map_elements(for_spreadsheets, return_dtype=pl.String))
     return {f"data/{table.name}.csv": safe.write_csv(), f"data/{table.name}.parquet": out.getvalue()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from bench.report.claims.review import Arrival, Turn
 from bench.report.evidence.evidence import Evidence
 from bench.report.pages import addresses, drawings, render
 from bench.report.pages.context import Site
+from bench.report.pages.parts import digest
 from bench.report.prose import readme
 from bench.workloads import registry
 
@@ -81,7 +81,7 @@ class _Undrawn(Site):
 
     def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> Markup:
         spec: dict[str, Any] = drawing.wide if kind == "wide" else drawing.narrow
-        key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+        key = digest(json.dumps(spec, sort_keys=True))
         return drawings.CHART.stand_in(key, kind, anchor)
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 CONFIDENCE_FRAC = 0.95
-NORMAL_QUANTILE = 1.959963984540054  # half of the rest lies above it
 SPREAD_LIMIT_FRAC = 0.10  # runs that differ by more of their median are warned about; pyperf warns at the same share
 MIN_RUNS = 5  # the smallest number of runs whose range covers the median with about 95 %
 Z_95 = 1.959963984540054  # standard normal quantile at 0.975
@@ -98,7 +97,7 @@ def share(hits: int, n: int) -> Estimate:
     Source: Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, Statistical Science 16 (2001).
     A bootstrap would call five of five certain; this interval does not.
     """
-    p, z = hits / n, NORMAL_QUANTILE
+    p, z = hits / n, Z_95
     whole = 2 * (n + z**2)
     center, reach = (2 * n * p + z**2) / whole, z / whole * math.sqrt(4 * n * p * (1 - p) + z**2)
     return Estimate(

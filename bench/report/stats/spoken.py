@@ -48,6 +48,11 @@ def spoken(value: Estimate, noun: str = "samples") -> str:
     return middle(value, noun)
 
 
+def times(value: float) -> str:
+    """A quotient: "4.8 times"."""
+    return middle(single(value, "ratio", 1))
+
+
 def middle(value: Estimate, noun: str = "samples") -> str:
     """The same of the value alone, for a sentence that has a range of its own: "from 0.9 times to 4.8 times"."""
     if not math.isfinite(value.value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import grouped
 from bench.report.evidence import memory
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
@@ -55,11 +56,9 @@ def what_fits(scope: TableScope) -> Draft:
     """
     rows = []
     for session in scope.sessions:
-        by_network: dict[str, list[memory.Growth]] = {}
-        for growth in memory.growths(scope.evidence, session):
-            is_read = growth.small.cell.workload in scope.workloads and not growth.is_whole
-            if is_read and growth.small.cell.precision == "float32-strict" and not growth.is_flat:
-                by_network.setdefault(growth.title, []).append(growth)
+        read = [g for g in memory.growths(scope.evidence, session) if g.small.cell.workload in scope.workloads]
+        strict = (g for g in read if g.small.cell.precision == "float32-strict" and not (g.is_whole or g.is_flat))
+        by_network = grouped(strict, lambda growth: growth.title)
         largest = {title: [g.largest_batch(FEW_CARDS[-1] * 10**9) for g in same] for title, same in by_network.items()}
         for title in sorted(by_network, key=lambda title: (min(largest[title]), title)):
             same = by_network[title]

@@ -9,8 +9,8 @@ from bench.report.claims.cases.names import maker
 from bench.report.estimates import pairs
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
-from bench.report.stats import estimate, spoken
 from bench.report.stats import format as fmt
+from bench.report.stats import spoken
 
 
 @maker
@@ -53,7 +53,7 @@ def same_script(evidence: Evidence, *, most_cpu_ms: float) -> list[Case]:
     for pair in pairs.pairs():
         if pair.cpu_seconds * 1e3 <= most_cpu_ms:
             text = f"{fmt.seconds(pair.cpu_seconds)} against {fmt.seconds(pair.gpu_seconds)}, {fmt.ratio(pair.speedup)}"
-            short = spoken.middle(estimate.single(pair.speedup, "ratio", 1))
+            short = spoken.times(pair.speedup)
             part = Part(f"{text} ({pair.source.id})", is_published=True, short=short)
             size = f" (inputs {pair.network.size})" if pair.network.size else ""
             name = f"{pair.network.said}{size}, batch {pair.batch:g}, {pair.card}"
@@ -64,5 +64,5 @@ def same_script(evidence: Evidence, *, most_cpu_ms: float) -> list[Case]:
 def _ratio(name: str, first: published.Figure, second: published.Figure, *, ideal: float = 0.0) -> Case:
     value = float(first.value) / float(second.value) / (ideal or 1.0)
     share = f"{fmt.percent(value)} of the ideal gain" if ideal else fmt.ratio(value)
-    short = share if ideal else spoken.middle(estimate.single(value, "ratio", 1))
+    short = share if ideal else spoken.times(value)
     return published_case(name, value, f"{first.text} against {second.text}, {share}", first, second, short=short)
