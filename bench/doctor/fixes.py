@@ -269,6 +269,5 @@ def spoken(fix: str, system: str) -> str:
     def assigned(match: re.Match[str]) -> str:
         return "; ".join(f"$env:{name}='{value}'" for name, value in re.findall(r"(\w+)=([^\s;,]+)", match[0]))
 
-    fix = fix.replace("ls -lL ", "icacls ").replace(", ulimit -u how many processes are allowed", "")
     fix = re.sub(r"export( \w+=[^\s;,]+)+", assigned, fix)
     return re.sub(r"unset (\w+)", r"Remove-Item Env:\1", fix)

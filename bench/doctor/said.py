@@ -50,7 +50,9 @@ def fix_of(saying: Saying, facts: Facts, backend: str = "") -> str:
         rights=fixes.rights(facts),
         branches=fixes.last_branches(),
         look=_look(facts),
-        python="python.exe" if facts.host.system == "Windows" else "$(command -v python3)",
+        may_run="icacls python.exe shows who may run it"
+        if facts.host.system == "Windows"
+        else "ls -lL $(command -v python3) shows who may run it, ulimit -u how many processes are allowed",
         library=_library(facts),
         home="let this user write the folder, or: export KERAS_HOME=C:/temp/keras"
         if facts.host.system == "Windows"

@@ -134,7 +134,7 @@ SAYINGS = (
         "not-started",
         r"probe could not be started",
         "the system starts no second Python: this user may not run its file, or may start no more processes",
-        "ls -lL {python} shows who may run it, ulimit -u how many processes are allowed",
+        "{may_run}",
     ),
     Saying(
         "read-only",
