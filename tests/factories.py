@@ -195,8 +195,14 @@ def just_now() -> str:
 
 
 def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequence[float] = 0.5, **fields: Any) -> Run:
-    """One finished run; ``step_s`` is the time of a step, or one for each block of one step."""
+    """One finished run; ``step_s`` is the time of a step, or one for each block of one step.
+
+    One that did not end well has no readings but those given.
+    """
     cell = cell or make_cell()
+    if (status := fields.get("status", "ok")) != "ok":
+        bare = {"index": index, "order": index, "reason": REASONS[status], "total_s": 1.0}
+        return Run(**{"started_at": f"2026-11-03T08:{index:02d}:00+00:00"} | bare | fields)
     steps = [step_s] * 3 if isinstance(step_s, int | float) else list(step_s)
     typical = float(np.median(steps))
     imported, started = START_S[cell.backend]
