@@ -84,7 +84,7 @@ def test_a_machine_is_not_named_after_somebody(name: str):
         options.machine_name(name)
 
 
-@pytest.mark.parametrize("line", [line for line in HONEST if re.match("NVIDIA|AMD|Intel\(|Apple", line)])
+@pytest.mark.parametrize("line", [line for line in HONEST if re.match(r"NVIDIA|AMD|Intel\(|Apple", line)])
 def test_a_machine_may_be_named_after_its_hardware(line: str):
     assert "" == texts.problem(suggest_id(line, (), 16), "machine_id")
 
