@@ -24,7 +24,7 @@ from bench.records.standing import UNLISTED, Standing
 from bench.schema import SLUG, Machine, Record, Session
 
 FILE = re.compile(rf"{SLUG.pattern}\.json")
-MOST_FILES = 5_000  # of a session
+MOST_FILES = 2_000  # of a session; the largest has 300
 FEW_SESSIONS = 30  # up to so many, other processes would take longer to start than to check them
 MOST_PROBLEMS = 5  # of a kind that are told of one file
 
