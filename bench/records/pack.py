@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import tarfile
 import tempfile
@@ -28,16 +27,17 @@ def pack(folder: Path, target: Path) -> int:
     """Pack a session's finished cells, in place of an older pack at once or not at all; the number of its records.
 
     Runs of cells that are not complete stay behind.
+
+    Raises:
+        OSError: the target cannot be written, or is no regular file.
     """
     files = sorted(folder.glob("*.json"))
-    temporary = target.with_name(f".{target.name}.tmp")
-    with tarfile.open(temporary, "w:gz") as archive:
+    with records_files.replacing(target) as temporary, tarfile.open(temporary, "w:gz") as archive:
         for path in files:
             data = path.read_bytes()
             member = tarfile.TarInfo(f"{folder.parent.name}/{folder.name}/{path.name}")  # no owner, no date
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    os.replace(temporary, target)
     return len(files) - 2
 
 
