@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from bench.report import templates
-from bench.report.claims import units
+from bench.report.claims import sentence, units
 from bench.report.claims.beliefs import Belief
 from bench.report.claims.case import Decided, Verdict
-from bench.report.claims.rule import SHOWN, WORDED, counted
+from bench.report.claims.rule import SHOWN, WORDED
 from bench.report.facts.fact import Fact
 from bench.report.pages import plain, whose
 from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec, spec_of
@@ -90,8 +90,14 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     shows = belief.shows or f"Each mark: {belief.measure.rstrip(',')}."
     some = f" All: {shared}." if shared else ""
     some += f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
-    title = f"{counted(found).text} {belief.counted}"
-    return _drawn(title, f"{shows} {_line(belief)}", some, rows, limits, table)
+    shows = "".join(part.text for part in sentence.filled(shows, found, voice.evidence))
+    return _drawn(f"{_how_many(found)} {belief.counted}", f"{shows} {_line(belief)}", some, rows, limits, table)
+
+
+def _how_many(cases: Sequence[Decided]) -> str:
+    """How many cases agree, as a title says it: "3 of 14", "None of 9", "All 15"."""
+    n = sum(case.side == "agrees" for case in cases)
+    return f"None of {len(cases)}" if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
 
 
 def _line(belief: Belief) -> str:
@@ -100,7 +106,9 @@ def _line(belief: Belief) -> str:
     side = "right of" if test.at_most is None else "left of" if test.at_least is None else "between"
     ends = [end for end in (test.at_least, test.at_most) if end is not None]
     words = [spoken.times(end) if belief.unit == "ratio" else SHOWN[belief.unit](end) for end in ends]
-    return f"For the belief: {side} the line{'s' if len(ends) > 1 else ''}, {' and '.join(words)}."
+    return (
+        f"Marks wholly {side} the line{'s' if len(ends) > 1 else ''}, at {' and '.join(words)}, speak for the belief."
+    )
 
 
 def _drawn(
