@@ -32,6 +32,7 @@ BARS = templates.macros("bars.html.j2")
 ABOUT_EQUAL = 1.1  # ends whose quotient is below it are called equal
 MOST_CASES = 10
 MOST_LINEAR = 60  # from this quotient of the ends on, the scale is logarithmic
+ASIDE = re.compile(r" \([^()]*\)|, batch \d+ (?:on both|against \d+)$")  # a size; batches of a card and a CPU
 PARTS_OF_A_NAME = re.compile(r", (?![^()]*\))")
 KINDS = {"measured": "measured here", "published": "published elsewhere", "estimated": "estimated"}
 FACTORS = {"TFLOP/s": 1e12, "GFLOP/s": 1e9, "TB/s": 1e12, "GB/s": 1e9, "MB/s": 1e6, "%": 0.01, "million": 1e6}
@@ -147,9 +148,9 @@ def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
     parts = {one: PARTS_OF_A_NAME.split(re.sub(r",? on the CPU", "", text)) for one, text in tidy.items()}
     shared = [part for part in parts[names[0]] if all(part in other for other in parts.values())]
     short = {one: ", ".join(part for part in own if part not in shared) or tidy[one] for one, own in parts.items()}
-    bare = {one: re.sub(r" \([^()]*\)", "", text) for one, text in short.items()}
+    bare = {one: ASIDE.sub("", text) for one, text in short.items()}
     seen = Counter(bare.values())
-    # A size in brackets stays where it tells two rows apart.
+    # An aside stays where it tells two rows apart.
     return {one: bare[one] if seen[bare[one]] == 1 else short[one] for one in short}, ", ".join(shared)
 
 
