@@ -65,10 +65,12 @@ def _inverse(case: Decided) -> Part:
     """One over a case's quotient, which says more of one far below one: "15 times as long", not "0.065 times"."""
     own = msgspec.structs.replace(estimate.single(case.value, "ratio", 1), low=case.low, high=case.high)
     inverse = estimate.inverse(own)
-    short = spoken.spoken(inverse) if case.part.is_estimated else spoken.middle(inverse)  # a range, or a value
-    return msgspec.structs.replace(
-        case.part, text=f"{fmt.ratio(inverse.value)}, one over {case.part.text}", short=short
-    )
+    if case.part.is_estimated:  # a range, without a best guess inside
+        text, short = estimated.says(inverse), spoken.spoken(inverse)
+    else:
+        span = f" ({fmt.between(inverse)})" if inverse.low < inverse.high else ""
+        text, short = f"{fmt.estimate(inverse)}{span}", spoken.middle(inverse)
+    return msgspec.structs.replace(case.part, text=text, short=short)
 
 
 def is_known(template: str, evidence: Evidence) -> bool:
