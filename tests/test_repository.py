@@ -498,7 +498,13 @@ def test_every_command_that_people_are_told_exists_with_its_options():
     from bench.cli.app import app
 
     commands = get_command(app).commands
-    places = [ROOT / "README.md", *FORMS, *WORKFLOWS, ROOT / ".github/pull_request_template.md", *(ROOT / "docs").rglob("*.md")]
+    places = [
+        ROOT / "README.md",
+        *FORMS,
+        *WORKFLOWS,
+        ROOT / ".github/pull_request_template.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
     found = [(path, *match.groups()) for path in places for match in OURS.finditer(path.read_text(encoding="utf-8"))]
 
     assert len(found) > 40

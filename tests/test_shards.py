@@ -60,7 +60,7 @@ def run(root, *arguments):
 
 def kind_of(root, **fields):
     options = Options(profile="smoke", only=("matmul",), repeats=12, results=root)
-    given = {"name": "local", "launcher": "local", "gpus_per_node": 0, "limit_s": 3600, "options": options}
+    given = {"name": "local", "launcher": "local", "nodes": 1, "gpus_per_node": 0, "limit_s": 3600, "options": options}
     return shards.Kind(**given | fields)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
@@ -18,9 +18,10 @@ def measure(
     options: Options,
     launcher: str,
     partition: list[str] | None,
+    nodes: int,
     gpus_per_node: int,
     job_limit: str,
-    unfit: Collection[str],
+    unfit: list[str],
     *,
     dry_run: bool,
 ) -> NoReturn:
@@ -29,6 +30,7 @@ def measure(
     Raises:
         ValueError: what was asked for does not fit together, or cannot be submitted.
     """
+    unfit = cli_options.given(cell=options.cell_ids, time_budget=options.time_budget_s) + unfit
     if unfit:
         raise ValueError(f"--launcher measures whole workloads, and `export` packs them: leave out {', '.join(unfit)}")
     (known,) = cli_options.one_of("launcher", (launcher,), shards.LAUNCHERS)
@@ -38,10 +40,7 @@ def measure(
     if len(names) > 1 and options.machine_id:
         raise ValueError("--machine-id names one kind of machine, and several partitions are asked for")
     limit_s = cli_options.duration_s(job_limit, "--job-limit")
-    kinds = [
-        shards.Kind(name=name, launcher=known, gpus_per_node=gpus_per_node, limit_s=limit_s, options=options)
-        for name in names
-    ]
+    kinds = [shards.Kind(name, known, nodes, gpus_per_node, limit_s, options) for name in names]
     for kind in kinds:
         if dry_run:
             show.print_wrapped(f"{kind.name}: {', '.join(shard.workload for shard in kind.left())}")

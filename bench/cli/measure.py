@@ -51,6 +51,7 @@ def measure(
     show_all: cli_options.ShowAll = False,
     launcher: cli_options.Launcher = "",
     partition: cli_options.Partition = None,
+    nodes: cli_options.Nodes = 1,
     gpus_per_node: cli_options.GpusPerNode = 0,
     job_limit: cli_options.JobLimit = "4h",
     as_json: cli_options.AsJson = False,
@@ -81,9 +82,8 @@ def measure(
         )
         options = cli_options.with_cells(options, cli_options.split_names(cell))
         if launcher:
-            unfit = cli_options.given(cell=cell, time_budget=time_budget, pack=pack_dir,
-                                      keep=keep, seal=seal, json=as_json)  # fmt: skip
-            cluster.measure(options, launcher, partition, gpus_per_node, job_limit, unfit, dry_run=dry_run)
+            unfit = cli_options.given(pack=pack_dir, keep=keep, seal=seal, json=as_json)
+            cluster.measure(options, launcher, partition, nodes, gpus_per_node, job_limit, unfit, dry_run=dry_run)
     except (registry.UnknownNameError, ValueError) as error:
         show.fail(error)
     failed = _measure(options, dry_run, seal, keep, pack_dir, show_all, as_json)

@@ -73,6 +73,7 @@ Launcher = Annotated[
 Partition = Annotated[
     list[str] | None, typer.Option(help="Slurm's partition, one for each kind of machine; repeat it or use commas.")
 ]
+Nodes = Annotated[int, typer.Option(min=1, help="Nodes of each job; more than one for the workload multi-host.")]
 GpusPerNode = Annotated[int, typer.Option(min=0, help="GPUs that each job asks Slurm for.")]
 JobLimit = Annotated[str, typer.Option(help="Time limit of a job, for example 90m; it goes on in a new one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

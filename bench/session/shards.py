@@ -36,12 +36,13 @@ POLL_S = 5.0  # between two looks at the queue
 DEAF = ("sh", "-c", 'trap "" TERM USR2; exec "$@"', "sh")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of machine: where its jobs go, and where their parts lie meanwhile."""
 
     name: str  # of the partition; of the local launcher "local"
     launcher: Launcher
+    nodes: int  # of one job, which runs on the first
     gpus_per_node: int
     limit_s: float  # of one job
     options: Options
@@ -144,11 +145,12 @@ def submit(kind: Kind) -> int:
         executor.update_parameters(
             name=kind.job_name,
             timeout_min=max(1, int(kind.limit_s // 60)),
+            nodes=kind.nodes,
             gpus_per_node=kind.gpus_per_node or None,
             slurm_partition=kind.name,
             slurm_exclusive=True,
             slurm_mem="0",  # all of the node's
-            slurm_srun_args=["--cpu-bind=none"],
+            slurm_srun_args=["--nodes=1", "--ntasks=1", "--cpu-bind=none"],
             slurm_additional_parameters={"requeue": True},
         )
         if kind.launcher == "slurm":
