@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.records import agree, lock, plausible, spool, standing
 from bench.records import check as records_check
@@ -47,7 +47,13 @@ class Results(NamedTuple):
     further: tuple[SessionResults, ...] = ()  # without their records: of machines beyond those that were asked for
 
 
-def load(root: Path = RESULTS, *, only_plausible: bool = True, most_machines: int | None = None) -> Results:
+def load(
+    root: Path = RESULTS,
+    *,
+    only_plausible: bool = True,
+    most_machines: int | None = None,
+    read: Callable[..., Any] = records_files.read,
+) -> Results:
     """All sessions below a results folder.
 
     Args:
@@ -55,6 +61,7 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True, most_machines: in
             not stand in the way of measuring again.
         most_machines: of more, only these are read: local ones, those of reference, those with a GPU, then
             the newest; the others are ``further``.
+        read: how a file goes through the gate.
 
     Raises:
         RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
@@ -65,7 +72,9 @@ def load(root: Path = RESULTS, *, only_plausible: bool = True, most_machines: in
     further = () if most_machines is None else _further(root, folders, standings, most_machines)
     left_out = {root / session.path for session in further}
     sessions = [
-        _load_session(folder, is_local, root, problems) for folder, is_local in folders if folder not in left_out
+        _load_session(folder, is_local, root, problems, read=read)
+        for folder, is_local in folders
+        if folder not in left_out
     ]
     if only_plausible:
         problems += [problem for session in sessions for problem in _implausible(session)]
@@ -310,7 +319,13 @@ def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def _load_session(
-    folder: Path, is_local: bool, root: Path, problems: list[str], *, only_head: bool = False
+    folder: Path,
+    is_local: bool,
+    root: Path,
+    problems: list[str],
+    *,
+    only_head: bool = False,
+    read: Callable[..., Any] = records_files.read,
 ) -> SessionResults | None:
     relative = folder.relative_to(root).as_posix()
 
@@ -324,7 +339,8 @@ def _load_session(
 
     def attempt(path: Path, type_: type[T]) -> T | None:
         try:
-            return records_files.read(path, type_, shown=f"{relative}/{path.name}")
+            found: T = read(path, type_, shown=f"{relative}/{path.name}")
+            return found
         except RecordError as error:
             problems.append(str(error))
             return None

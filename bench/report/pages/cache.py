@@ -114,6 +114,7 @@ class Cache:
         self._evidence: Evidence | None = None
         self._loaded = ""  # the records that the evidence was read from
         self._records = ""
+        self._files: dict[Path, tuple[tuple[int, int, int], Any]] = {}  # time, size and number of each, and what it is
         self._folder: Path | None = None
         self._values: dict[str, Any] = {}
         self._kept: Any = None  # _value with its results on disk
@@ -152,12 +153,22 @@ class Cache:
         if self._loaded != f"{results} {self._records}":
             self.forget()
             try:
-                loaded = store.load(results, most_machines=MOST_WITH_PAGES)
+                loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=self._read_file)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
             self._evidence = Evidence(loaded, registry.workloads())
             self._loaded = f"{results} {self._records}"
         return self._evidence  # type: ignore[return-value]  # set above
+
+    def _read_file(self, path: Path, type_: type[Any], *, shown: str) -> Any:
+        """A stored file; one that did not change is the same object, and what was estimated of it is remembered."""
+        with contextlib.suppress(OSError):  # which the gate tells
+            status = path.lstat()
+            state = status.st_mtime_ns, status.st_size, status.st_ino
+            if path not in self._files or self._files[path][0] != state:
+                self._files[path] = state, records_files.read(path, type_, shown=shown)
+            return self._files[path][1]
+        return records_files.read(path, type_, shown=shown)
 
     def forget(self) -> None:
         """Forget what is in memory, as a new process begins."""
