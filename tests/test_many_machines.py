@@ -5,10 +5,12 @@ Of a bounded number a site has pages; the long form is ``tests.long scale``.
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 
 from bench.records import pack, standing, store
@@ -187,8 +189,8 @@ def test_a_site_lists_machines_without_pages_and_has_their_records(tmp_path: Pat
     assert 'href="../data/packs/results-b-2026-11-03.tgz"' in listed and "has no page here" in listed
     (rows,) = (line for line in pages["workloads/resnet50.md"].splitlines() if "without pages" in line)
     assert "2 further machines" in rows and re.search(r": \S+ images/s to \S+ images/s in training on the CPU", rows)
-    csv = pages["data/records.csv"]
-    assert {"a", "b", "c"} == {line.partition(",")[0] for line in csv.splitlines()[1:]}
+    assert {"a", "b", "c"} == {*pl.read_parquet(io.BytesIO(pages["data/records.parquet"]))["machine"]}
+    assert 2 == pages["data/records.csv"].count("\n") and "machines without pages" in pages["data/index.md"]
     target = tmp_path / "pack.tgz"
     target.write_bytes(pages["data/packs/results-b-2026-11-03.tgz"])
     pack.take(target, tmp_path / "elsewhere")

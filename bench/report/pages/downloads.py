@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,12 +100,12 @@ TABLES = (RECORDS, STUDIES, PUBLISHED, ESTIMATES)
 # The tables.
 
 
-def _table_files(table: Described, made: pl.DataFrame) -> Files:
-    """A table as CSV and as Parquet."""
+def _table_files(table: Described, made: pl.DataFrame, further: Iterable[pl.DataFrame] = ()) -> Files:
+    """A table as CSV and as Parquet, which also has the further rows: as text they would outgrow a site."""
     import polars as pl
 
     out = io.BytesIO()
-    made.write_parquet(out)
+    pl.concat([made, *further]).write_parquet(out)
     safe = made.with_columns(pl.col(pl.String).map_elements(for_spreadsheets, return_dtype=pl.String))
     return {f"data/{table.name}.csv": safe.write_csv(), f"data/{table.name}.parquet": out.getvalue()}
 
@@ -117,11 +117,8 @@ def measured_files(evidence: Evidence, derived: Sequence[further.Derived] = ()) 
         evidence: of the machines that have pages.
         derived: of those that have none.
     """
-    import polars as pl
-
-    records = [frame.records(evidence), *further.tables(one.records for one in derived)]
-    studied = [frame.studied(evidence), *further.tables(one.studies for one in derived)]
-    return _table_files(RECORDS, pl.concat(records)) | _table_files(STUDIES, pl.concat(studied))
+    records = _table_files(RECORDS, frame.records(evidence), further.tables(one.records for one in derived))
+    return records | _table_files(STUDIES, frame.studied(evidence), further.tables(one.studies for one in derived))
 
 
 def published_files() -> Files:
@@ -233,9 +230,11 @@ def archived(files: Files, address: str) -> Files:
 
 def _page(files: Files, lines: Sequence[tuple[str, str, str, str, str]], address: str) -> str:
     described = []
+    has_more = False  # machines in the Parquet files that the others lack
     for table in TABLES:
         forms = [_file(files, f"data/{table.name}.{form}") for form in ("csv", "parquet")]
-        n_rows = str(files[f"data/{table.name}.csv"]).count("\n") - 1
+        n_rows, n_in_csv = _height(files, table, "parquet"), _height(files, table, "csv")
+        has_more = has_more or n_rows > n_in_csv
         described.append((table.row, fmt.count(n_rows), *forms))
     tables = PARTS.table(("A row is", "Rows", "CSV", "Parquet"), described, label="Tables")
     dates = [path.split("/")[2] for path in files if path.endswith("/session.json")]
@@ -245,6 +244,7 @@ def _page(files: Files, lines: Sequence[tuple[str, str, str, str, str]], address
         archive=_file(files, ARCHIVE),
         n_records=fmt.count(sum(path.endswith(".json") and path.count("/") == 3 for path in files)),
         tables=tables,
+        has_more=has_more,
         others=[_file(files, path) for path in (DICTIONARY, SCHEMA)],
         root=f"{address}data/" if address else "",
         day=day,
@@ -253,6 +253,16 @@ def _page(files: Files, lines: Sequence[tuple[str, str, str, str, str]], address
     )
     about = "Every record, table and published figure of this site in one archive, and what each column means."
     return markup.page("Download the data", about, text, hide=("toc",))
+
+
+def _height(files: Files, table: Described, form: str) -> int:
+    """How many rows a table has."""
+    import polars as pl
+
+    content = files[f"data/{table.name}.{form}"]
+    if isinstance(content, str):
+        return content.count("\n") - 1
+    return int(pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item())
 
 
 def _file(files: Files, path: str) -> markup.Markup:
