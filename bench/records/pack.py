@@ -31,7 +31,11 @@ def pack(folder: Path, target: Path) -> int:
     """
     files = sorted(folder.glob("*.json"))
     temporary = target.with_name(f".{target.name}.tmp")
-    with tarfile.open(temporary, "w:gz") as archive:
+    with (
+        temporary.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream,  # equal files make equal bytes
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
         for path in files:
             data = path.read_bytes()
             member = tarfile.TarInfo(f"{folder.parent.name}/{folder.name}/{path.name}")  # no owner, no date

@@ -368,6 +368,11 @@ _MEMO_LIMIT = 100_000
 _memory: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 
+def forget() -> None:
+    """Forget the estimates of all records, and with them the records."""
+    _memory.clear()
+
+
 def _memo(record: Record, name: tuple[Any, ...], compute: Callable[[], T], *, keep: Any = None) -> T:
     key = (id(record), *name)
     if key not in _memory:
