@@ -363,8 +363,10 @@ def test_a_link_that_leads_somewhere_passes(body: str):
 
 
 def test_a_guide_answers_in_a_short_first_sentence():
-    assert [] == shape.check_opening(page(HEAD + "**Do it.** <!-- setting: README.md -->\n"))
-    assert "26 words" in shape.check_opening(page(HEAD + "word " * 26 + "\n"))[0].text
+    shown = "\n\n{{ bars() }}\n\n## Why\n"
+    assert [] == shape.check_opening(page(HEAD + "**Do it.** <!-- setting: README.md -->" + shown))
+    assert "26 words" in shape.check_opening(page(HEAD + "word " * 26 + shown))[0].text
+    assert "nothing to see" in shape.check_opening(page(HEAD + "**Do it.**\n\n## Why" + shown))[0].text
     assert "says nothing" in shape.check_opening(page(HEAD))[0].text
 
 

@@ -106,7 +106,11 @@ def _long(line: str) -> str:
 
 
 def check_opening(source: Source) -> list[Problem]:
-    """A guide answers in its first sentence, too, and that sentence is short."""
+    """A guide answers in one short sentence, too, and shows a figure or the command before its first heading."""
+    above = "\n".join(line for line, _ in sections(source.body.splitlines())[0][1])
+    if source.body.strip() and not (FIGURE.search(above) or "```" in above or "your_job(" in above):
+        told = "nothing to see above the first heading; show one figure, or the command, below the first sentence"
+        return [Problem(source.shown, 1, told)]
     for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         if n := answer_words(re.sub(r"<!--.*?-->", "", line)):
             problem = Problem(source.shown, number, f"the first sentence has {n} words; shorten it to {MOST_WORDS}")
