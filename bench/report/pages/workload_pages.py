@@ -82,7 +82,7 @@ def speaker_words(site: Site, session: SessionResults | None) -> str:
     if session is None:
         return ""
     beside = f"{site.evidence.view(session).gpu_text()} beside " if site.evidence.view(session).has_gpu else ""
-    machine = "this machine" if session.is_local else f"{beside}{session.machine.cpu_model}"
+    machine = "this machine" if session.is_local else f"{beside}{site.evidence.view(session).cpu}"
     return f" on {machine}, measured {markup.finished_at(session)}"
 
 
@@ -105,7 +105,7 @@ def _workload_page(site: Site, path: str, spec: Workload) -> str:
     if spec.kind == "study":
         drawn = site.draw("study", spec.id).session if spec.series else site.evidence.leading(spec.id)
         shown = voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id)
-        sections.append((f"What was measured{speaker_words(site, drawn)}", shown))
+        sections.append((f"Results{speaker_words(site, drawn)}", shown))
     else:
         sections += [
             (f"Headline numbers{speaker_words(site, session)}", _headline_table(site, voice, spec, session))
