@@ -68,7 +68,7 @@ def test_json_holds_numbers_and_no_nan():
     ("arguments", "complaint"),
     [
         (("--model", "resnet51"), "unknown network 'resnet51'; near ones: "),
-        (("--gpu", "<script>"), "unknown GPU '<script>'; near ones: none"),
+        (("--gpu", "<script>"), "unknown GPU '<script>'; write it as its maker does"),
         (("--model", "resnet50", "--batch", "9" * 30), "less than or equal to 1000000000"),
         (("--gpu", "RTX 4091"), "unknown GPU 'RTX 4091'; near ones: GeForce RTX 4090"),
         (("--model", "resnet50", "--precision", "fp8"), "unknown precision 'fp8'"),

@@ -278,6 +278,7 @@ def test_a_fix_is_broken_between_its_commands(monkeypatch, capsys):
 
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert second in lines and max(map(len, lines)) <= 100
+    assert " ".join(lines).endswith(f"means fix: a build that has code for it: {first}; {second}")
 
 
 @pytest.mark.parametrize(

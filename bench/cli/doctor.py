@@ -16,7 +16,9 @@ from bench.doctor import collect, rules
 
 INDENT = " " * 9  # of a finding's lines behind its severity
 FIX = f"{INDENT}fix: "
-COMMAND = r"(pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how a command to copy begins
+COMMAND = (
+    r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how a command to copy begins
+)
 
 
 def doctor(as_json: cli_options.AsJson = False) -> None:
