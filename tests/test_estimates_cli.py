@@ -40,7 +40,9 @@ def test_a_batch_beyond_the_memory_is_named():
 
 
 def test_a_ladder_of_cards_is_sorted_and_fits_a_terminal():
-    lines = asked("--model", "resnet50").splitlines()
+    few = asked("--model", "resnet50")
+    assert "GeForce RTX 4090" in few and "more cards: --all" in few and len(few.splitlines()) < 40
+    lines = asked("--model", "resnet50", "--all").splitlines()
     bars = [line for line in lines if line.rstrip().endswith("=")]
 
     assert "GeForce RTX 5090" in "\n".join(bars)

@@ -17,7 +17,7 @@ from bench.doctor import collect, rules
 INDENT = " " * 9  # of a finding's lines behind its severity
 FIX = f"{INDENT}fix: "
 COMMAND = (
-    r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how a command to copy begins
+    r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how one begins
 )
 
 
