@@ -16,15 +16,14 @@ from bench.doctor import collect, rules
 
 INDENT = " " * 9  # of a finding's lines behind its severity
 FIX = f"{INDENT}fix: "
-COMMAND = (
-    r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how one begins
-)
+COMMAND = r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how one begins
 
 
 def doctor(as_json: cli_options.AsJson = False) -> None:
     """Why is my GPU not used? What each backend sees here, and the fix. Exit code: 0 no problem, 1 problems."""
-    with show.waiting("asking TensorFlow, JAX and PyTorch, which takes some seconds"):
-        facts = collect.collect()
+    if show.progress_console.is_terminal:
+        show.progress_console.print("asking TensorFlow, JAX and PyTorch, which takes some seconds")
+    facts = collect.collect()
     try:
         findings = rules.diagnose(facts)
     except Exception as error:  # noqa: BLE001  the facts are worth more than the traceback

@@ -181,11 +181,6 @@ def measuring(results: Path | None) -> Iterator[None]:
         yield
 
 
-def waiting(words: str) -> contextlib.AbstractContextManager[object]:
-    """Words in the terminal for as long as something takes; nothing where there is none."""
-    return progress_console.status(words) if progress_console.is_terminal else contextlib.nullcontext()
-
-
 @contextlib.contextmanager
 def silent(is_silent: bool) -> Iterator[None]:
     """Nothing on standard output meanwhile, where it is to hold JSON alone; progress goes on."""
