@@ -299,9 +299,7 @@ def _print_next(prepared: Prepared, failed: int, *, is_kept: bool) -> None:
     if failed:
         show.print_text(f"next: {failed} failed, for the reasons above; `{show.COMMAND} doctor` looks for the cause")
     if prepared.session.profile == "smoke":
-        show.print_text(
-            f"next: that was a rehearsal; `{show.COMMAND} run` measures, `{show.COMMAND} plan` says how long"
-        )
+        show.print_text(f"next: `{show.COMMAND} run` measures; that was a rehearsal")
         return
     if prepared.options.results is not None:
         return
