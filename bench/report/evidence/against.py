@@ -257,8 +257,8 @@ def _tested(rated: Sequence[tuple[Row, Estimate]]) -> str:
         return " All have too few runs for a test of change."
     return (
         f" Of {n_tested} tested, {verdicts.count('slower')} became slower and {verdicts.count('faster')} faster by"
-        f" {fmt.percent(MIN_EFFECT_FRAC)} or more; chance alone would make it"
-        f" {max(1, round(ALPHA * n_tested))} or fewer."
+        f" {fmt.percent(MIN_EFFECT_FRAC)} or more"
+        f" (by chance alone: about {max(1, round(ALPHA * n_tested))}, or fewer)."
     )
 
 
