@@ -12,6 +12,7 @@ import typer
 
 from bench.cli import names
 from bench.machine import cores
+from bench.records import texts
 from bench.schema import BACKENDS, DEVICES, PROFILES, SLUG, Cell
 from bench.schema import Backend as BackendName
 from bench.schema import Profile as ProfileName
@@ -168,10 +169,12 @@ def machine_name(value: str) -> str:
     """A machine's name as given; empty for the one that its hardware suggests.
 
     Raises:
-        ValueError: it is not in kebab case, as a folder's name must be.
+        ValueError: it is not in kebab case, as a folder's name must be, or tells whose machine it is.
     """
     if value and not SLUG.fullmatch(value):
         raise ValueError(f"--machine-id must be lower-case words joined by hyphens, got {value!r}")
+    if value and (said := texts.problem(value, "machine_id")):
+        raise ValueError(f"--machine-id names a machine on public pages: {said}, in {value!r}")
     return value
 
 
