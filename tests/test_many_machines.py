@@ -198,3 +198,25 @@ def test_a_site_lists_machines_without_pages_and_has_their_records(tmp_path: Pat
         store.load(tmp_path / "elsewhere").sessions[0].records
         == store.load_session(root / "b/2026-11-03", root).records
     )
+
+
+def test_records_kept_as_archives_are_the_same_store(tmp_path: Path):
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3), session_of("b", 4))
+    for folder in root.glob("*/*"):
+        pack.pack(folder, tmp_path / f"{folder.parent.name}-{folder.name}.tgz")
+
+    for path in tmp_path.glob("*.tgz"):
+        pack.take(path, tmp_path / "elsewhere", is_published=False)
+
+    assert store.load(root) == store.load(tmp_path / "elsewhere")
+
+
+def test_equal_sessions_make_equal_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (folder,) = stored(tmp_path / "results", session_of("a", 5)).glob("*/*")
+    made = []
+    for day in (1, 2):
+        monkeypatch.setattr("time.time", lambda day=day: day * 86_400.0)
+        pack.pack(folder, tmp_path / f"{day}.tgz")
+        made.append((tmp_path / f"{day}.tgz").read_bytes())
+
+    assert made[0] == made[1]
