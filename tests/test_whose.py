@@ -75,7 +75,8 @@ def test_a_table_has_its_machine_below_it_and_a_number_of_another_says_so():
     assert words(table(own)).endswith(f"| a | 3 s | Measured on {OURS}.")
     assert f"| b | 4 s on {YOURS} | Measured on {OURS}." in words(table(own, other))
     assert f"| a | 3 s on {OURS} |" in words(table(own, other), lead="yours")
-    assert words(table(other)).endswith(f"Measured on {YOURS}.")
+    assert words(table(other)).endswith(f"| b | 4 s | Measured on {YOURS}.")
+    assert f"| b | 4 s on {YOURS} | | b | 4 s on {YOURS} | | a | 3 s |" in words(table(other, other, own))
 
 
 def test_a_doubt_is_a_word_in_a_sentence_and_a_mark_in_a_table():

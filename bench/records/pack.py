@@ -20,7 +20,7 @@ from bench.records.store import MOST_FILES, add_files, check
 from bench.schema import Session
 
 # What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab; a file system knows 255 bytes a name.
-MEMBER = re.compile(rf"{units.SLUG}/{units.DATE}(?:-[1-9]\d{{0,2}})?/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
+MEMBER = re.compile(rf"{units.SLUG}/{units.SESSION}/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
 MOST_TOTAL_BYTES = 64_000_000
 
 

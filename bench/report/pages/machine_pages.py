@@ -64,7 +64,7 @@ def machine_pages(site: Site) -> addresses.Pages:
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
         band,
-        "A machine's results are compared with each other, never averaged with those of another machine.\n\n",
+        "Every computer that was measured. A time holds for its own computer; yours may be faster or slower.\n\n",
         table,
         f"{more}\n",
     )

@@ -315,7 +315,7 @@ def control_spread_frac(record: Record) -> float | None:
     clock moved. None where no run has it.
     """
     controls = [control for run in ok_runs(record) for control in (run.control_before, run.control_after)]
-    medians = [float(np.median(control.seconds)) for control in controls if control is not None and control.seconds]
+    medians = [statistics.median(control.seconds) for control in controls if control is not None and control.seconds]
     return max(medians) / min(medians) - 1 if medians else None
 
 
