@@ -424,6 +424,14 @@ def registered(**kinds: dict[str, str]) -> dict[str, dict[str, dict]]:
     return {kind: {n: {"page": page, "since": "2026-11-21"} for n, page in ids.items()} for kind, ids in kinds.items()}
 
 
+def test_an_entry_that_is_no_table_is_a_problem_and_says_the_form():
+    kinds = registered() | {"answers": {"why": "faq/why.md"}}
+
+    (found,) = prose_ids.check_registry({"faq/why.md": "why"}, kinds, NAMES)
+
+    assert found.text == "id 'why' must have page and since, has 'faq/why.md'; write these two"
+
+
 def test_a_complete_registry_passes():
     assert [] == prose_ids.check_registry({"faq/why.md": "why"}, registered(answers={"why": "faq/why.md"}), NAMES)
 

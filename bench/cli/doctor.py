@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import typer
 
 from bench.cli import crash, show
@@ -9,6 +11,8 @@ from bench.cli import options as cli_options
 from bench.doctor import collect, rules
 
 INDENT = " " * 9  # of a finding's lines behind its severity
+FIX = f"{INDENT}fix: "
+COMMAND = r"(pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how a command to copy begins
 
 
 def doctor(as_json: cli_options.AsJson = False) -> None:
@@ -26,12 +30,28 @@ def doctor(as_json: cli_options.AsJson = False) -> None:
 
 
 def print_findings(text: str) -> None:
-    """Print findings; what is to be pasted, commands and facts, keeps its lines."""
+    """Print findings; facts to paste keep their lines, and a command is broken only where it is wider than all."""
     said, mark, paste = text.partition("\nfacts to paste")
     for line in said.splitlines():
-        if line.startswith(f"{INDENT}fix: "):
-            show.print_text(line)
+        if line.startswith(FIX):
+            _print_fix(line.removeprefix(FIX))
         else:
             show.print_wrapped(line, INDENT)
     if mark:
         show.print_text(f"{mark.lstrip()}{paste}")
+
+
+def _print_fix(fix: str) -> None:
+    """Print a fix, broken between its commands; a command that is wider than the terminal stays whole."""
+    line, indent = FIX.rstrip(), " " * len(FIX)
+    for part in re.split(rf"(?<=;) |(?<=:) (?={COMMAND})", fix):
+        if len(f"{line} {part}") > show.out.width and line.strip() not in ("", "fix:"):
+            _print_line(line, indent)
+            line = indent[:-1]
+        line = f"{line} {part}"
+    _print_line(line, indent)
+
+
+def _print_line(line: str, indent: str) -> None:
+    has_command = re.match(rf" *(fix: )?{COMMAND}", line)
+    show.print_text(line) if has_command else show.print_wrapped(line, indent)

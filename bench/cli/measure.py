@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bench.cli import doctor, gpu_day, names, show
+from bench.cli import cluster, doctor, gpu_day, names, show
 from bench.cli import options as cli_options
 from bench.records import files, pack, spool, store
 from bench.report.stats import format as text
@@ -49,6 +49,11 @@ def measure(
     seal: cli_options.Seal = False,
     see: cli_options.Doctor = False,
     show_all: cli_options.ShowAll = False,
+    launcher: cli_options.Launcher = "",
+    partition: cli_options.Partition = None,
+    nodes: cli_options.Nodes = 1,
+    gpus_per_node: cli_options.GpusPerNode = 0,
+    job_limit: cli_options.JobLimit = "4h",
     as_json: cli_options.AsJson = False,
 ) -> None:
     """Measure this machine: plan, run every cell in processes of its own, store records, summarise."""
@@ -56,9 +61,8 @@ def measure(
         doctor.doctor(as_json)
         return
     if profile == gpu_day.PROFILE:
-        own = {"--only": only, "--sweep": sweep, "--device": device, "--threads": threads, "--repeats": repeats,
-               "--cell": cell, "--dry-run": dry_run, "--keep": keep, "--seal": seal, "--json": as_json}  # fmt: skip
-        unfit = [option for option, value in own.items() if value]
+        unfit = cli_options.given(only=only, sweep=sweep, device=device, threads=threads, repeats=repeats, cell=cell,
+                                  launcher=launcher, dry_run=dry_run, keep=keep, seal=seal, json=as_json)  # fmt: skip
         gpu_day.from_run(time_budget, pack_dir, backend, timeout, results, machine_id, unfit)
     try:
         options = Options(
@@ -76,8 +80,10 @@ def measure(
             results=results,
             machine_id=cli_options.machine_name(machine_id),
         )
-        if cell:
-            options = cli_options.with_cells(options, cli_options.split_names(cell))
+        options = cli_options.with_cells(options, cli_options.split_names(cell))
+        if launcher:
+            unfit = cli_options.given(pack=pack_dir, keep=keep, seal=seal, json=as_json)
+            cluster.measure(options, launcher, partition, nodes, gpus_per_node, job_limit, unfit, dry_run=dry_run)
     except (registry.UnknownNameError, ValueError) as error:
         show.fail(error)
     failed = _measure(options, dry_run, seal, keep, pack_dir, show_all, as_json)

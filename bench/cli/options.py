@@ -12,10 +12,11 @@ import typer
 
 from bench.cli import names
 from bench.machine import cores
+from bench.records import texts
 from bench.schema import BACKENDS, DEVICES, PROFILES, SLUG, Cell
 from bench.schema import Backend as BackendName
 from bench.schema import Profile as ProfileName
-from bench.session import arms
+from bench.session import arms, shards
 from bench.session.plan import plan
 from bench.session.prepare import Options
 from bench.workloads import registry
@@ -66,8 +67,23 @@ Pack = Annotated[
     Path | None,
     typer.Option("--pack", help="Folder for results.tgz, the records as one file that `take` files elsewhere."),
 ]
+Launcher = Annotated[
+    str,
+    typer.Option(help=f"Measure in jobs, one for each workload, through submitit: {' or '.join(shards.LAUNCHERS)}."),
+]
+Partition = Annotated[
+    list[str] | None, typer.Option(help="Slurm's partition, one for each kind of machine; repeat it or use commas.")
+]
+Nodes = Annotated[int, typer.Option(min=1, help="Nodes of each job; more than one for the workload multi-host.")]
+GpusPerNode = Annotated[int, typer.Option(min=0, help="GPUs that each job asks Slurm for.")]
+JobLimit = Annotated[str, typer.Option(help="Time limit of a job, for example 90m; it goes on in a new one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case; default: from its hardware.")]
+
+
+def given(**options: object) -> list[str]:
+    """Options of the command line that were given, by the names of their values."""
+    return [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
 
 
 def duration_s(value: str, option: str) -> float:
@@ -83,23 +99,24 @@ def duration_s(value: str, option: str) -> float:
 
 
 def with_cells(options: Options, wanted: Sequence[str]) -> Options:
-    """The options for the cells of these ids or names alone, with the profile in which they exist.
+    """The options for the cells of these ids or names alone, with the profile in which they exist; of none, as given.
 
     Raises:
         UnknownNameError: no profile has them all.
-        ValueError: none is named.
     """
-    refused: registry.UnknownNameError | None = None
+    if not wanted:
+        return options
+    refused = []
     for profile in dict.fromkeys((options.profile, *OTHER_PROFILES)):
         known = _cells(options, wanted, profile)
         try:
             cells = [names.find(name, known) for name in wanted]
         except registry.UnknownNameError as error:
-            refused = refused or error
+            refused.append(error)
         else:
             ids = tuple(cell.id for cell in cells)
             return for_cells(replace(options, profile=profile, cell_ids=ids), cells)
-    raise refused or ValueError("--cell names no cell")
+    raise refused[0]
 
 
 def for_cells(options: Options, cells: Sequence[Cell]) -> Options:
@@ -152,10 +169,12 @@ def machine_name(value: str) -> str:
     """A machine's name as given; empty for the one that its hardware suggests.
 
     Raises:
-        ValueError: it is not in kebab case, as a folder's name must be.
+        ValueError: it is not in kebab case, as a folder's name must be, or tells whose machine it is.
     """
     if value and not SLUG.fullmatch(value):
         raise ValueError(f"--machine-id must be lower-case words joined by hyphens, got {value!r}")
+    if value and (said := texts.problem(value, "machine_id")):
+        raise ValueError(f"--machine-id names a machine on public pages: {said}, in {value!r}")
     return value
 
 

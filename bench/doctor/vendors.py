@@ -197,13 +197,17 @@ def apple(facts: Facts) -> Iterator[Finding]:
         too_new = builds.beyond(backend.version, plugin.newest)
         saying = said.explain(words, facts) if words else None
         words = words or backend.log
-        if has and (too_new or (saying and saying.id == "metal-plugin")):
+        is_suspect = bool(backend.error) and saying is None  # nobody knows these words, and the plug-in is at hand
+        if has and (too_new or is_suspect or (saying and saying.id == "metal-plugin")):
             yield Finding(
                 id=f"{backend.name}-metal",
                 severity="problem",
                 seen=f"{plugin.name} {has} beside {name} {backend.version}" + quoted(words),
                 means=f"the plug-in does not work with {name} after {plugin.newest}"
                 if too_new
+                else f"we do not know what this means; the plug-in works with some releases of {name} only, and "
+                "without it the rest can be tried"
+                if is_suspect
                 else f"the plug-in works with some releases of {name} only, and stops this one",
                 fix=f"pip uninstall -y {plugin.name} ({name} then computes on the CPU); for the GPU: "
                 "export KERAS_BACKEND=torch",

@@ -215,6 +215,8 @@ def validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, s
         return path, f"expected only known keys, found {message.removeprefix('object contains unknown field ')}"
     if message.startswith("object missing required field"):
         return path, f"expected the key {message.removeprefix('object missing required field ')}, found none"
+    if message.startswith("invalid enum value"):
+        message = "expected a word of those known there"
     if message == "number out of range":
         message = "expected a number of at most 64 bits"
     if is_key:

@@ -20,7 +20,7 @@ from bench.records.store import MOST_FILES, add_files, check
 from bench.schema import Session
 
 # What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab; a file system knows 255 bytes a name.
-MEMBER = re.compile(rf"{units.SLUG}/{units.DATE}(?:-[1-9]\d{{0,2}})?/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
+MEMBER = re.compile(rf"{units.SLUG}/{units.SESSION}/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
 MOST_TOTAL_BYTES = 64_000_000
 
 
@@ -31,7 +31,11 @@ def pack(folder: Path, target: Path) -> int:
     """
     files = sorted(folder.glob("*.json"))
     temporary = target.with_name(f".{target.name}.tmp")
-    with tarfile.open(temporary, "w:gz") as archive:
+    with (
+        temporary.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream,  # equal files make equal bytes
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
         for path in files:
             data = path.read_bytes()
             member = tarfile.TarInfo(f"{folder.parent.name}/{folder.name}/{path.name}")  # no owner, no date

@@ -10,11 +10,12 @@ import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench.records import agree
+from bench.records import agree, operations
 from bench.records.agree import Found, finished, within
 from bench.records.check import MEASURED, instant
 from bench.schema import Block, Machine, Record
 
+LEAST_SIDE = 1024  # of a matrix product: smaller ones say little of what a machine can do
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
 # paper (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016), and are counted as if they did not
 N_IDENTICAL = 5  # equal readings of a fine clock: more are no readings
@@ -141,17 +142,20 @@ def at_the_same_time(records: Mapping[str, Record]) -> Found:
 
 def faster_than_the_ceiling(records: Mapping[str, Record]) -> Found:
     """Counted operations per second far above the same device's own matrix product: a clock that did not wait."""
-    ceilings: dict[tuple[str, str], float] = {}
     rates = {cell_id: rate for cell_id, record in records.items() if (rate := _flop_rate(record)) is not None}
+    products = [(records[cell_id].cell, rate) for cell_id, rate in rates.items() if _is_large_product(records[cell_id])]
     for cell_id, rate in rates.items():
         cell = records[cell_id].cell
-        if cell.workload == "matmul":
-            key = (cell.device, cell.precision)
-            ceilings[key] = max(ceilings.get(key, 0.0), rate)
-    for cell_id, rate in rates.items():
-        cell = records[cell_id].cell
-        ceiling = ceilings.get((cell.device, cell.precision))
-        if cell.workload != "matmul" and ceiling is not None and rate > CEILING_FACTOR * ceiling:
+        ceiling = max(1, cell.n_gpus) * max(
+            (
+                most
+                for product, most in products
+                if (product.device, product.precision) == (cell.device, cell.precision)
+                and (cell.device == "gpu" or product.threads >= cell.threads)
+            ),
+            default=float("inf"),
+        )
+        if cell.workload != "matmul" and rate > CEILING_FACTOR * ceiling:
             text = f"{CEILING_FACTOR:g} times the matrix product's {ceiling:.3g} operations a second, found {rate:.3g}"
             yield cell_id, f"expected at most {text}"
 
@@ -212,8 +216,16 @@ def _step_s(record: Record) -> float:
     return statistics.median(medians) if medians else float("inf")
 
 
+def _is_large_product(record: Record) -> bool:
+    side = record.cell.params.get("n", 0)
+    return record.cell.workload == "matmul" and isinstance(side, int) and side >= LEAST_SIDE
+
+
 def _flop_rate(record: Record) -> float | None:
     flop = next((run.flop_per_step for _, run in finished(record) if run.flop_per_step), None)
+    per_sample = operations.flop_per_sample(record)
+    if flop is None and per_sample is not None:
+        flop = per_sample * record.cell.batch_size
     seconds = _step_s(record)
     return None if flop is None or seconds <= 0 or seconds == float("inf") else flop / seconds
 

@@ -6,13 +6,14 @@ import ast
 import difflib
 import hashlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType
 
 from bench import REPOSITORY
 from bench.records.check import workload_files
-from bench.schema import SLUG, Names, Scalar, Workload
+from bench.records.operations import network as network
+from bench.schema import SLUG, Names, Workload
 
 # Where code lies whose change is a change of what a workload computes or how its own clock reads.
 COUNTED = ("bench.workloads.", "bench.machine.cgroups", "bench.measure.clock")
@@ -66,11 +67,6 @@ def names(workload_id: str) -> Names:
 def module(workload_id: str) -> ModuleType:
     """The module that declares a workload; its functions import a framework when called."""
     return importlib.import_module(module_name(workload_id))
-
-
-def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
-    """Name of the network that a variant builds: workload and parameters; batch size and mode do not change it."""
-    return " ".join([workload_id, *(f"{name}={value}" for name, value in sorted(params.items()))])
 
 
 @cache

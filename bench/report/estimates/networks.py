@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from bench import ROOT
+from bench.records import operations
 from bench.report.published.sources import GPU
 from bench.report.published.strict import PublishedError, lines
 
@@ -118,9 +117,8 @@ def published(path: Path = GPU / "networks.csv") -> dict[str, Network]:
 
 
 @cache
-def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
+def ours() -> dict[str, Network]:
     """The networks that our workloads build, by the name that bench/flops.json has for them."""
-    counted = json.loads(path.read_text(encoding="utf-8"))
     return {
         name: Network(
             id=name,
@@ -132,7 +130,7 @@ def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
             matrix_operations=entry["matrix_operations"],
             is_frozen="tuned=head" in name,
         )
-        for name, entry in counted.items()
+        for name, entry in operations.counts().items()
     }
 
 

@@ -6,7 +6,7 @@ and choose another cell for a headline.
 
 from __future__ import annotations
 
-import numpy as np
+import statistics
 
 from bench.report.stats import quantities
 from bench.schema import Record, Run
@@ -73,7 +73,7 @@ def control_factor(run: Run) -> float | None:
     if run.control_before is None or run.control_after is None:
         return None
     before, after = (control.seconds for control in (run.control_before, run.control_after))
-    return float(np.median(after) / np.median(before)) if before and after else None
+    return statistics.median(after) / statistics.median(before) if before and after else None
 
 
 def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:

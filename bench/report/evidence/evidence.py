@@ -22,6 +22,7 @@ from bench.schema import Record, Scalar, Workload
 
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
 MOST_MACHINES = 6  # side by side on a page
+MOST_WITH_PAGES = 12  # machines of which a site has pages; of each further one it has a pack and rows of its tables
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
 
 
@@ -31,6 +32,7 @@ class Evidence:
     def __init__(self, results: Results, workloads: Mapping[str, Workload]) -> None:
         """``workloads`` are the declared ones; a workload that only records know is appended to them."""
         self.stored: tuple[SessionResults, ...] = tuple(results.sessions)
+        self.further = results.further  # sessions of machines without pages, and without their records
         self.sessions = tuple(session for session in self.stored if session.standing.counts)  # what answers rest on
         known = dict(workloads)
         for session in self.sessions:

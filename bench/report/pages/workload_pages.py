@@ -112,11 +112,29 @@ def _workload_page(site: Site, path: str, spec: Workload) -> str:
     if jobs := _whole_jobs(site, path, spec):
         sections.append(("Does the whole equal its parts?", jobs))
     sections += [
-        ("All results", all_results(site, path, _of_workload(site, spec.id), with_machine=True)),
+        (
+            "All results",
+            join([all_results(site, path, _of_workload(site, spec.id), with_machine=True), _further(site, path, spec)]),
+        ),
         ("What did not finish", _failures(site, path, spec.id)),
         ("Measure it yourself", voice.rerun(spec.id)),
     ]
     return markup.page(spec.title, spec.summary, WORKLOAD.page(spec.summary, about, sections))
+
+
+def _further(site: Site, page: str, spec: Workload) -> str:
+    """How fast the machines without pages train it, in a sentence for each device; empty without any."""
+    return join(
+        WORKLOAD.further(
+            n=fmt.count(found.n_machines),
+            slowest=fmt.rate(found.slowest, spec.sample_noun),
+            fastest=fmt.rate(found.fastest, spec.sample_noun),
+            device=fmt.device(found.device),
+            tables=addresses.href(page, "data/index.md"),
+        )
+        for found in site.speeds_of_further
+        if found.workload == spec.id
+    )
 
 
 def _whole_jobs(site: Site, page: str, spec: Workload) -> str:

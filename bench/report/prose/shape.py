@@ -37,7 +37,7 @@ def check_shape(source: Source, wanted: Sequence[str | tuple[str]]) -> list[Prob
     known = [name if isinstance(name, str) else name[0] for name in wanted]
     fits = [name for name in known if name in names or name in wanted]
     if names != fits:
-        told = f"sections {', '.join(names)}; make them {', '.join(fits)}, in this order"
+        told = f"sections {', '.join(names) or 'none'}; make them {', '.join(fits)}, in this order"
         found.append(Problem(source.shown, 1, told))
     number = source.n_head_lines + 1
     for name, lines in parts:

@@ -315,7 +315,7 @@ def control_spread_frac(record: Record) -> float | None:
     clock moved. None where no run has it.
     """
     controls = [control for run in ok_runs(record) for control in (run.control_before, run.control_after)]
-    medians = [float(np.median(control.seconds)) for control in controls if control is not None and control.seconds]
+    medians = [statistics.median(control.seconds) for control in controls if control is not None and control.seconds]
     return max(medians) / min(medians) - 1 if medians else None
 
 
@@ -366,6 +366,11 @@ def check_comparable(first: Record, second: Record) -> None:
 # so the memo goes by identity and keeps the record alive, which makes the identity safe.
 _MEMO_LIMIT = 100_000
 _memory: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+
+def forget() -> None:
+    """Forget the estimates of all records, and with them the records."""
+    _memory.clear()
 
 
 def _memo(record: Record, name: tuple[Any, ...], compute: Callable[[], T], *, keep: Any = None) -> T:
