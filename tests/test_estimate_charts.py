@@ -89,7 +89,7 @@ def test_a_refused_job_has_no_mark_but_its_reason():
     guessed = {row["row"] for row in of_kind(made, "estimated")}
 
     assert "LSTM, 25,000 short texts" in {row["row"] for row in made.rows} - guessed
-    assert "No estimate for LSTM, 25,000 short texts (works step by step)" in made.note
+    assert "No estimate for LSTM (works step by step)" in made.note
     table = make_table.make("time-to-finish", committed.evidence())
     lstm = next(row for row in table.rows if "LSTM, 25,000 short texts" in {cell.text for cell in row})
     assert f"no estimate: {formula.REFUSED['recurrent'][0]}" in {cell.text for cell in lstm}

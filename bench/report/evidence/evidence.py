@@ -40,7 +40,6 @@ class Evidence:
                 known.setdefault(record.spec.id, record.spec)
         self.workloads: dict[str, Workload] = known
         self._views: dict[int, View] = {}
-        self._flags: dict[int, tuple[str, ...]] = {}
         self._home = {id(record): session for session in self.stored for record in session.records.values()}
 
     @cached_property
@@ -207,10 +206,7 @@ class Evidence:
 
     def flags(self, record: Record) -> tuple[str, ...]:
         """What disturbed a cell while it was measured, in words; see ``disturbed.flags``."""
-        if id(record) not in self._flags:
-            n_cores = self.session_of(record).session.n_cores_effective
-            self._flags[id(record)] = disturbed.flags(record, n_cores=n_cores)
-        return self._flags[id(record)]
+        return disturbed.flags(record, n_cores=self.session_of(record).session.n_cores_effective)
 
     def disturbance(self, records: Iterable[Record]) -> str:
         """The flags of all these cells in words, each once: "busy machine: ..."; empty where nothing disturbed them."""
