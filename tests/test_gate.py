@@ -234,7 +234,7 @@ REFUSED = {
             (("runs", 0, "control_before", "seconds"), [1e6], "control_before: expected at most the run's"),
             (("runs", 0, "control_before", "seconds"), [1e-9], "expected at most 2e+13 operations a second"),
             (("runs", 0, "control_before", "n"), 512, "control_after.n: expected the 512 of before"),
-            (("runs", 0, "flop_per_step"), 1e18, "blocks: expected at most 2.23e+12 operations a second"),
+            (("runs", 0, "flop_per_step"), 1e18, "blocks: expected at most 4.47e+12 operations a second"),
             (("runs", 0, "job", "reached"), False, "job.reached: expected True by its epochs, found False"),
             (("runs", 0, "job", "epochs", 0, 1), 0.99, "expected to end with the first that reaches 0.97, found more"),
             (("runs", 0, "job", "epochs", 0, 1), None, "expected the target's metric, found None"),
