@@ -253,15 +253,19 @@ def test_a_session_that_lacks_a_part_is_not_filed(parts, tmp_path):
 # In Slurm.
 
 
+def queued(kind, form):
+    command = ["squeue", "--noheader", f"--name={kind.job_name}", f"--format={form}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def update(kind, *changes):
+    subprocess.run(["scontrol", "update", f"JobId={queued(kind, '%i')}", *changes], check=True)
+
+
 def start_at_once(kind):
     """Do without the minutes that Slurm lets pass before it starts a job again."""
-
-    def queued(form):
-        command = ["squeue", "--noheader", f"--name={kind.job_name}", f"--format={form}"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    until(lambda: queued("%t") == "PD", lambda: f"{queued('%t %r')} {logs(kind)}")
-    subprocess.run(["scontrol", "update", f"JobId={queued('%i')}", "StartTime=now"], check=True)
+    until(lambda: queued(kind, "%t") == "PD", lambda: f"{queued(kind, '%t %r')} {logs(kind)}")
+    update(kind, "StartTime=now", "TimeLimit=10")
 
 
 def test_two_kinds_of_machine_become_two_sessions(cluster, jobs):
@@ -297,9 +301,10 @@ def test_a_preempted_job_goes_back_into_the_queue_and_goes_on(cluster, jobs):
 
 
 def test_a_job_at_its_time_limit_goes_on_in_a_new_one(cluster, jobs):
-    kind = kind_of(jobs, name="low", launcher="slurm", limit_s=120)
+    kind = kind_of(jobs, name="low", launcher="slurm", limit_s=600)
     shards.submit(kind)
     kept = held(jobs, lambda: logs(kind))
+    update(kind, "TimeLimit=2")  # which is near its end as soon as Slurm looks, every half minute
     until(lambda: "this job is timed-out" in logs(kind), lambda: logs(kind))
     release(jobs)
     start_at_once(kind)

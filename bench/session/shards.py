@@ -143,7 +143,7 @@ def submit(kind: Kind) -> int:
         )  # fmt: skip
         executor.update_parameters(
             name=kind.job_name,
-            timeout_min=max(1, int(kind.limit_s // 60)),
+            timeout_min=max(10, int(kind.limit_s // 60)),  # of which the last two are not used: the signal comes before
             nodes=kind.nodes,
             gpus_per_node=kind.gpus_per_node or None,
             slurm_partition=kind.name,
