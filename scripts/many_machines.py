@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def scaled(found: Any, factor: float, key: str = "") -> Any:
     return found * factor if key in TIMED and isinstance(found, float) else found
 
 
+def slowed(record: dict[str, Any], factor: float) -> Iterator[dict[str, Any]]:
+    """A record's runs with every time in them multiplied by a factor, readings in seconds among them."""
+    timed = {item["id"] for item in record["spec"].get("readings", ()) if item["unit"] == "s"}
+    for run in scaled(record["runs"], factor):
+        read = {name: value * factor if name in timed else value for name, value in run.get("readings", {}).items()}
+        yield run | ({"readings": read} if read else {})
+
+
 def write(root: Path, n_machines: int) -> None:
     """Machines m-0001 and so on below a results folder, each with its own speed."""
     machine, session = (json.loads((PATTERN / f"{name}.json").read_bytes()) for name in ("machine", "session"))
@@ -61,7 +70,7 @@ def write(root: Path, n_machines: int) -> None:
         folder.mkdir(parents=True)
         described = {"machine": machine | {"id": name}, "session": session | {"machine_id": name}}
         files = {f"{file}.json": one for file, one in described.items()}
-        files |= {file: one | {"runs": scaled(one["runs"], factor)} for file, one in records.items()}
+        files |= {file: one | {"runs": list(slowed(one, factor))} for file, one in records.items()}
         for file, one in files.items():
             (folder / file).write_text(json.dumps(one, indent=1), encoding="utf-8")
 

@@ -46,7 +46,7 @@ def script(*arguments, **options):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "resnet5"], ["unknown workload 'resnet5'", "mlp-tabular"]),
+        (["--only", "resnet5"], ["unknown workload 'resnet5'", "more)"]),
         (["--backend", "mxnet"], ["unknown backend 'mxnet'", "tensorflow, jax, torch"]),
         (["--device", "tpu"], ["unknown device 'tpu'", "cpu, gpu"]),
         (["--profile", "fast"], ["unknown profile 'fast'", "smoke, quick, reference"]),

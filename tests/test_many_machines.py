@@ -177,7 +177,7 @@ def test_a_broken_record_of_a_machine_without_pages_stops_the_build(tmp_path: Pa
 def test_a_site_lists_machines_without_pages_and_has_their_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cache, "MOST_WITH_PAGES", 1)
     root = stored(
-        tmp_path / "results", session_of("a", 5), session_of("b", 3, step_s=0.2), session_of("c", 4, step_s=0.8)
+        tmp_path / "results", session_of("a", 5), session_of("b", 3, step_s=0.4), session_of("c", 4, step_s=0.8)
     )
     docs = write_docs(tmp_path / "docs", "So.")
 
@@ -198,3 +198,41 @@ def test_a_site_lists_machines_without_pages_and_has_their_records(tmp_path: Pat
         store.load(tmp_path / "elsewhere").sessions[0].records
         == store.load_session(root / "b/2026-11-03", root).records
     )
+
+
+def test_pages_for_readers_stay_as_they_are_with_more_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cache, "MOST_WITH_PAGES", 2)
+    sessions = [session_of(name, 9 - number, step_s=0.3 * number) for number, name in enumerate("abcdef", 1)]
+    docs = write_docs(
+        tmp_path / "docs", 'So. {{ fact("resnet50-train-cpu-throughput") }} {{ chart("speed-by-workload") }}'
+    )
+    write_docs(docs, "Home.", name="index.md", head="title: Home\nid: home\n")
+
+    few, many = (build.build(docs, stored(tmp_path / f"{n}", *sessions[:n])) for n in (2, 6))
+
+    assert few["faq/q.md"] == many["faq/q.md"] and "<svg" in many["faq/q.md"]
+    assert few["index.md"].replace("2 machines", "6 machines") == many["index.md"]
+    assert {path for path in few if "/a/" in path} == {path for path in many if "/a/" in path}
+    assert {*many} - {*few} == {f"data/packs/results-{name}-2026-11-{9 - n:02}.tgz" for n, name in enumerate("cdef", 3)}
+
+
+def test_records_kept_as_archives_are_the_same_store(tmp_path: Path):
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3), session_of("b", 4))
+    for folder in root.glob("*/*"):
+        pack.pack(folder, tmp_path / f"{folder.parent.name}-{folder.name}.tgz")
+
+    for path in tmp_path.glob("*.tgz"):
+        pack.take(path, tmp_path / "elsewhere", is_published=False)
+
+    assert store.load(root) == store.load(tmp_path / "elsewhere")
+
+
+def test_equal_sessions_make_equal_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (folder,) = stored(tmp_path / "results", session_of("a", 5)).glob("*/*")
+    made = []
+    for day in (1, 2):
+        monkeypatch.setattr("time.time", lambda day=day: day * 86_400.0)
+        pack.pack(folder, tmp_path / f"{day}.tgz")
+        made.append((tmp_path / f"{day}.tgz").read_bytes())
+
+    assert made[0] == made[1]

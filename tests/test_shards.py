@@ -123,7 +123,7 @@ def test_a_session_goes_on_with_the_workloads_that_are_left(submitit, jobs, monk
     refused, done = run(jobs, "--launcher", "local"), run(jobs, "--launcher", "local", "--resume")
 
     assert 2 == refused.exit_code and "add --resume" in refused.output
-    assert 0 == done.exit_code and "1 jobs submitted" in done.output, done.output
+    assert 0 == done.exit_code and "1 job submitted" in done.output, done.output
     assert before < {run.started_at for record in only_session(jobs).records.values() for run in record.runs}
 
 
@@ -271,6 +271,13 @@ def test_two_kinds_of_machine_become_two_sessions(cluster, jobs):
     assert [] == store.check(jobs)
     found = store.load(jobs).sessions
     assert [set(WORKLOADS)] * 2 == [{record.cell.workload for record in one.records.values()} for one in found]
+
+
+def test_a_partition_that_there_is_not_is_refused_with_what_slurm_says(cluster, jobs):
+    done = run(jobs, "--launcher", "slurm", "--partition", "nowhere")
+
+    assert 2 == done.exit_code and "nowhere: " in done.output and "invalid partition" in done.output, done.output
+    assert not (jobs / shards.FOLDER / "nowhere").exists()
 
 
 def test_a_preempted_job_goes_back_into_the_queue_and_goes_on(cluster, jobs):

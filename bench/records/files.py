@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,6 +117,24 @@ def write_once(path: Path, value: Struct) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A file beside the target to write to, which then takes its place at once, or leaves nothing.
+
+    Raises:
+        FileExistsError: the target is a folder, link, pipe or device.
+    """
+    if os.path.lexists(target) and (target.is_symlink() or not target.is_file()):
+        raise FileExistsError(errno.EEXIST, "is there already and no regular file", target.name)
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _make(folder: Path) -> None:
@@ -244,9 +263,12 @@ def shown_folder(path: Path) -> str:
     return "/".join(parts[parts.index("results") :]) if "results" in parts else path.name
 
 
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
 def advice(error: OSError) -> str:
     """What to do about an error of the file system."""
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL:
         return "free some space and go on with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"
