@@ -8,6 +8,7 @@ A quantity that was not measured is ``None`` and has its reason under the same n
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, dataclass_transform, get_args
 
 import msgspec
@@ -160,7 +161,7 @@ class Names(Struct, kw_only=True):
     memory: Literal["", "by-batch", "under-cap"] = ""  # what a study finds: the memory of a batch, or the largest batch
 
 
-class Cell(Struct, kw_only=True):
+class Cell(Struct, kw_only=True, dict=True):
     """One combination of workload, mode, backend, device, precision, jit, batch size, threads, parameters."""
 
     workload: units.Slug  # id of what ran
@@ -174,7 +175,7 @@ class Cell(Struct, kw_only=True):
     threads: units.Cores  # cores that the process may use
     params: dict[str, Scalar] = {}  # what else tells this cell from others of its workload
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Lower-case kebab name that follows from the fields; never parsed back."""
         parts = [self.workload, self.mode, self.backend, self.device, self.precision, f"jit-{self.jit}"]

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.records import files, store, texts
+from bench.schema import SCHEMA_VERSION
 from tests.test_personal import SECRETS
 
 DATA = Path(__file__).parent / "data" / "schema-3"
@@ -205,8 +206,8 @@ REFUSED = {
         in_text('"status"', '"status": "failed", "status"'),
         "expected every key once, found 'status' twice",
     ),
-    "version true": (in_raw("schema_version", True), "$.schema_version: expected 3 or an older version, found True"),
-    "version 1.0": (in_raw("schema_version", 1.0), "$.schema_version: expected 3"),
+    "version true": (in_raw("schema_version", True), f"expected {SCHEMA_VERSION} or an older version, found True"),
+    "version 1.0": (in_raw("schema_version", 1.0), f"$.schema_version: expected {SCHEMA_VERSION}"),
     "1e999": (in_text('"total_s": ', '"total_s": 1e999, "x": '), "found Infinity"),
     "400 digits": (in_text('"n_samples_per_step": ', f'"n_samples_per_step": {"9" * 400}, "x": '), "expected"),
     "no such day": (in_raw("runs", 0, "started_at", "2026-02-31T00:00:00+00:00"), "$.runs[0].started_at: expected"),

@@ -90,6 +90,18 @@ def test_a_new_session_and_more_records_of_a_known_one_come_in(folders):
     assert (2, 3) == (len(found.before.sessions), len(found.after.sessions))
 
 
+def test_of_many_machines_few_are_read_and_every_standing_is_told(folders):
+    for root in folders:
+        write_results(root, Results((side("2026-11-01", "other-2c"),)))
+    why = 'kind = "withdrawn"\nreason = "its clock stood still"\ndate = 2026-11-02\n'
+    (folders[1] / "status.toml").write_text(f'["other-2c/2026-11-01"]\n{why}')
+
+    found = changes.changes(*folders, most_machines=1)
+
+    assert [NAME] == [session.path for session in found.before.sessions] == [one.path for one in found.after.sessions]
+    assert [("other-2c/2026-11-01", "community", "withdrawn")] == [(p, a.kind, b.kind) for p, a, b in found.stand_anew]
+
+
 def spoil(folder: Path, text: str) -> None:
     path = next(folder.glob("*-*.json"))
     path.write_text(path.read_text(encoding="utf-8").replace('"status": "ok"', text, 1), encoding="utf-8")

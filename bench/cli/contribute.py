@@ -96,10 +96,15 @@ def _earlier(against: str) -> Iterator[Path]:
 
 
 def export(
-    session: Annotated[str, typer.Argument(help="MACHINE/DATE; default: this machine's latest.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Archive to write; default: results-MACHINE-DATE.tgz here.")] = None,
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="MACHINE/DATE; default: this machine's latest.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Archive to write; default: results-MACHINE-DATE.tgz here.")
+    ] = None,
     table: Annotated[
-        Path | None, typer.Option("--csv", help="Instead, a table for a spreadsheet, a row for each record of all.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Instead, a table for a spreadsheet, a row for each record of all."),
     ] = None,
     results: ResultsDir = None,
     as_json: AsJson = False,

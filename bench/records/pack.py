@@ -32,7 +32,12 @@ def pack(folder: Path, target: Path) -> int:
         OSError: the target cannot be written, or is no regular file.
     """
     files = sorted(folder.glob("*.json"))
-    with records_files.replacing(target) as temporary, tarfile.open(temporary, "w:gz") as archive:
+    with (
+        records_files.replacing(target) as temporary,
+        temporary.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream,  # equal files make equal bytes
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
         for path in files:
             data = path.read_bytes()
             member = tarfile.TarInfo(f"{folder.parent.name}/{folder.name}/{path.name}")  # no owner, no date

@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.records import agree, lock, plausible, spool, standing
 from bench.records import check as records_check
@@ -44,26 +44,67 @@ class Results(NamedTuple):
     """Everything stored, published sessions first, then local ones; each in order of path."""
 
     sessions: tuple[SessionResults, ...]
+    further: tuple[SessionResults, ...] = ()  # without their records: of machines beyond those that were asked for
 
 
-def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
+def load(
+    root: Path = RESULTS,
+    *,
+    only_plausible: bool = True,
+    most_machines: int | None = None,
+    read: Callable[..., Any] = records_files.read,
+) -> Results:
     """All sessions below a results folder.
 
-    ``only_plausible`` refuses what cannot be true; planning the next run does without, so that a strange reading does
-    not stand in the way of measuring again.
+    Args:
+        only_plausible: refuses what cannot be true; planning the next run does without, so that a strange reading does
+            not stand in the way of measuring again.
+        most_machines: of more, only these are read: local ones, those of reference, those with a GPU, then
+            the newest; the others are ``further``.
+        read: how a file goes through the gate.
 
     Raises:
         RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
     """
     problems: list[str] = []
     standings = _standings(root, problems)
-    sessions = [_load_session(folder, is_local, root, problems) for folder, is_local in _session_folders(root)]
+    folders = list(_session_folders(root))
+    further = () if most_machines is None else _further(root, folders, standings, most_machines)
+    left_out = {root / session.path for session in further}
+    sessions = [
+        _load_session(folder, is_local, root, problems, read=read)
+        for folder, is_local in folders
+        if folder not in left_out
+    ]
     if only_plausible:
         problems += [problem for session in sessions for problem in _implausible(session)]
     if problems:
         raise RecordError("\n".join(problems))
     found = (session for session in sessions if session is not None)
-    return Results(tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found))
+    return Results(
+        tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found), further
+    )
+
+
+def _further(
+    root: Path, folders: Sequence[tuple[Path, bool]], standings: Mapping[str, Standing], most: int
+) -> tuple[SessionResults, ...]:
+    """Sessions of machines beyond so many, without their records; one whose description is broken is none of them."""
+    if len({folder.parent for folder, _ in folders}) <= most:
+        return ()
+    heads = (_load_session(folder, is_local, root, [], only_head=True) for folder, is_local in folders)
+    sessions = [one._replace(standing=standings.get(one.path, UNLISTED)) for one in heads if one is not None]
+    best: dict[tuple[bool, str], tuple[bool | str, ...]] = {}
+    for one in sessions:
+        is_reference = one.standing.kind == "reference"
+        place = (one.is_local, is_reference, one.standing.counts, bool(one.machine.gpus), one.session.started_at)
+        best[_machine_of(one)] = max(place, best.get(_machine_of(one), place))
+    kept = sorted(best, key=lambda machine: best[machine], reverse=True)[:most]
+    return tuple(one for one in sessions if _machine_of(one) not in kept)
+
+
+def _machine_of(session: SessionResults) -> tuple[bool, str]:
+    return session.is_local, session.machine.id
 
 
 def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[str]:
@@ -295,7 +336,15 @@ def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
                     warnings.warn(f"{shown} is left out: it has no session.json", stacklevel=2)
 
 
-def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str]) -> SessionResults | None:
+def _load_session(
+    folder: Path,
+    is_local: bool,
+    root: Path,
+    problems: list[str],
+    *,
+    only_head: bool = False,
+    read: Callable[..., Any] = records_files.read,
+) -> SessionResults | None:
     relative = folder.relative_to(root).as_posix()
 
     def refuse(name: str, at: str, said: str) -> None:
@@ -308,7 +357,8 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
 
     def attempt(path: Path, type_: type[T]) -> T | None:
         try:
-            return records_files.read(path, type_, shown=f"{relative}/{path.name}")
+            found: T = read(path, type_, shown=f"{relative}/{path.name}")
+            return found
         except RecordError as error:
             problems.append(str(error))
             return None
@@ -324,7 +374,7 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
         judge("session.json", _expected("$.id", folder.name, session.id))
         judge("session.json", _expected("$.machine_id", folder.parent.name, session.machine_id))
     records: dict[str, Record] = {}
-    for path in _record_files(folder, refuse):
+    for path in () if only_head else _record_files(folder, refuse):
         record = attempt(path, Record)
         if record is None:
             continue

@@ -6,7 +6,7 @@ and choose another cell for a headline.
 
 from __future__ import annotations
 
-import numpy as np
+import statistics
 
 from bench.report.stats import quantities
 from bench.schema import Record, Run
@@ -73,7 +73,7 @@ def control_factor(run: Run) -> float | None:
     if run.control_before is None or run.control_after is None:
         return None
     before, after = (control.seconds for control in (run.control_before, run.control_after))
-    return float(np.median(after) / np.median(before)) if before and after else None
+    return statistics.median(after) / statistics.median(before) if before and after else None
 
 
 def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:
@@ -82,6 +82,10 @@ def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:
     Fewer runs than half are forgiven, because the value is a median over runs; what they did is in ``run_flags``.
     A cell that holds no time is disturbed only by what shares its memory: bytes and counts do not wait for a core.
     """
+    return quantities.remembered(record, ("flags", n_cores), lambda: _flags(record, n_cores))
+
+
+def _flags(record: Record, n_cores: int | None) -> tuple[str, ...]:
     by_run = [run_flags(run, n_cores=n_cores) for run in quantities.ok_runs(record)]
     timed = is_timed(record)
     names = dict.fromkeys(name for found in by_run for name in found if timed or name in UNTIMED_SIGNS)

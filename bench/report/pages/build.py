@@ -8,6 +8,7 @@ the data files are generated. Nothing here knows a site generator: addresses are
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bench.report.pages import (
     downloads,
     drawings,
     fact_pages,
+    further,
     gpu_pages,
     job,
     machine_pages,
@@ -51,9 +53,14 @@ def build(
 
     def make() -> Pages:
         evidence = cache.CACHE.read(results)
-        return _build(Site(docs, evidence, address=address, summary=summary), results, repository)
+        found = further.derived(evidence.further, results, keep)
+        return _build(Site(docs, evidence, found, address=address, summary=summary), results, repository)
 
     pages = cache.CACHE.pages(docs, (address, summary, repository), make)
+    if any(
+        isinstance(content, Path) and not content.exists() for content in pages.values()
+    ):  # another build dropped it
+        pages = make()
     if keep:
         cache.tidy(keep)
     return pages
@@ -65,10 +72,11 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     from_records = cache.CACHE.keep_beside(
         site.evidence,
         f"from records {address}",
-        functools.partial(_from_records, site.evidence, results, address),
+        functools.partial(_from_records, site.evidence, results, address, site.further),
         _from_results,
         results,
         address,
+        site.further,
     )
     common = f"{site.depends_on()} {repository}"
     last: tuple[str, dict[str, parts.Part]] = cache.CACHE.last("parts", ("", {}))
@@ -109,13 +117,14 @@ def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
     return head, body, data_files.answer_entry(site, site.sources[source.path])
 
 
-def _from_results(results: Path, address: str) -> Pages:
+def _from_results(results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
     """The same for a process that has not read the records yet."""
-    return _from_records(cache.CACHE.evidence(results), results, address)
+    return _from_records(cache.CACHE.evidence(results), results, address, derived)
 
 
-def _from_records(evidence: Evidence, results: Path, address: str) -> Pages:
+def _from_records(evidence: Evidence, results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
     """Evidence pages, and all data to take away: no source and no page decides anything of them."""
-    data = downloads.measured_files(evidence)
+    data = downloads.measured_files(evidence, derived)
     data |= downloads.published_files() | downloads.record_files(evidence, results)
-    return cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)
+    packs = {further.pack_path(s): found.pack for s, found in zip(evidence.further, derived, strict=True)}
+    return cell_pages.evidence_pages(evidence, address) | data | packs | downloads.archived(data, address)

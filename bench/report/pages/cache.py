@@ -6,6 +6,7 @@ What is kept on disk, and what decides whether it is found again:
   the code, the published figures, the libraries and the day, since prices and badges age;
 - all pages together (``Cache.pages``): by the same and by the sources;
 - the parts of the last build (``Cache.last``): by the same; each knows the sources that it was made of (``parts``);
+- tables of a session whose machine has no pages (``further``): by its files and the code that they follow from;
 - pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
 
 A function's own source counts too: joblib forgets what an older one returned.
@@ -21,7 +22,7 @@ import multiprocessing
 import os
 import pickle
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
@@ -34,14 +35,14 @@ import joblib
 from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
 from bench.records import standing, store
-from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.evidence import MOST_WITH_PAGES, Evidence
 from bench.report.prose.source import PageError
 from bench.workloads import registry
 
 T = TypeVar("T")
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
-LIBRARIES = ("altair", "jinja2", "msgspec", "numpy")
+LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
 MOST_BYTES = 200_000_000  # a handful of states, so that going back and forth between branches costs nothing
 MOST_WORKERS = 4  # each holds a JavaScript engine
 
@@ -62,10 +63,21 @@ def state_of(records: str, code: Path) -> str:
         records: fingerprint of the records.
         code: folder whose files, at any depth, decide what is made of them; its folder of results is left out.
     """
-    seen = hashlib.sha256(f"{records}\n{date.today()}\n{platform.python_version()}\n".encode())
+    return hashlib.sha256(f"{records}\n{date.today()}\n{code_of(code)}\n".encode()).hexdigest()[:32]
+
+
+def code_of(code: Path, rooms: Sequence[str] = ("*",)) -> str:
+    """Fingerprint of code and of the libraries that it uses.
+
+    Args:
+        code: as for ``state_of``.
+        rooms: files and folders in it that count.
+    """
+    seen = hashlib.sha256(f"{platform.python_version()}\n".encode())
     for library in LIBRARIES:
         seen.update(f"{library} {version(library)}\n".encode())
-    for path in sorted(code.rglob("*")):
+    found = [path for room in rooms for top in code.glob(room) for path in (top, *top.rglob("*"))]
+    for path in sorted(found):
         inside = path.relative_to(code)
         if path.is_file() and path.suffix != ".pyc" and inside.parts[0] != "results":
             seen.update(f"{inside}\n".encode())
@@ -103,6 +115,7 @@ class Cache:
         self._evidence: Evidence | None = None
         self._loaded = ""  # the records that the evidence was read from
         self._records = ""
+        self._files: dict[Path, tuple[tuple[int, int, int], Any]] = {}  # time, size and number of each, and what it is
         self._folder: Path | None = None
         self._values: dict[str, Any] = {}
         self._kept: Any = None  # _value with its results on disk
@@ -141,12 +154,22 @@ class Cache:
         if self._loaded != f"{results} {self._records}":
             self.forget()
             try:
-                loaded = store.load(results)
+                loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=self._read_file)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
             self._evidence = Evidence(loaded, registry.workloads())
             self._loaded = f"{results} {self._records}"
         return self._evidence  # type: ignore[return-value]  # set above
+
+    def _read_file(self, path: Path, type_: type[Any], *, shown: str) -> Any:
+        """A stored file; one that did not change is the same object, and what was estimated of it is remembered."""
+        with contextlib.suppress(OSError):  # which the gate tells
+            status = path.lstat()
+            state = status.st_mtime_ns, status.st_size, status.st_ino
+            if path not in self._files or self._files[path][0] != state:
+                self._files[path] = state, records_files.read(path, type_, shown=shown)
+            return self._files[path][1]
+        return records_files.read(path, type_, shown=shown)
 
     def forget(self) -> None:
         """Forget what is in memory, as a new process begins."""

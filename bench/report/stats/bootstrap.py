@@ -49,7 +49,7 @@ def seed(*records: Record) -> int:
 
 def draws(record: Record, samples: list[list[float]], share: float = 0.5) -> Draws | None:
     """Resamples of a record's samples, seeded by its cell."""
-    return draws_of(samples, seed(record), share)
+    return draws_of(samples, seed(record), share) if samples else None
 
 
 def draws_of(samples: list[list[float]], seed: int, share: float = 0.5) -> Draws | None:
@@ -62,6 +62,9 @@ def draws_of(samples: list[list[float]], seed: int, share: float = 0.5) -> Draws
     if not samples:
         return None
     n = len(samples)
+    if n == len(samples[0]) == 1:  # every resample is the same
+        value = float(samples[0][0])
+        return Draws(value, np.full(N_RESAMPLES, value), 1, 1, 0.0) if math.isfinite(value) else None
     sizes = np.array([len(sample) for sample in samples])
     table = np.full((n, sizes.max()), np.inf)  # (n runs, largest number of samples)
     for row, sample in zip(table, samples, strict=True):
@@ -90,10 +93,18 @@ def draws_of(samples: list[list[float]], seed: int, share: float = 0.5) -> Draws
         finite = by_run[np.isfinite(by_run)]
         spread = float(finite.max() - finite.min()) if len(finite) == n else math.inf
     else:
-        quarter, three_quarters = np.quantile(samples[0], (0.25, 0.75))
-        spread = float(three_quarters - quarter)
+        spread = _quantile(table[0], 0.75) - _quantile(table[0], 0.25)
     spread_frac = spread / abs(value) if value else 0.0
     return Draws(value, _median(picked), n, int(sizes.sum()), spread_frac)
+
+
+def _quantile(ordered: Any, share: float) -> float:
+    """Quantile of sorted samples, between two of them as NumPy's own, which takes as long as all the resampling."""
+    at = share * (len(ordered) - 1)
+    lower = math.floor(at)
+    low, high = float(ordered[lower]), float(ordered[min(lower + 1, len(ordered) - 1)])
+    beyond = at - lower
+    return low + (high - low) * beyond if beyond < 0.5 else high - (high - low) * (1 - beyond)
 
 
 def _ranks(sizes: Any, share: float) -> tuple[Any, Any]:
@@ -114,8 +125,10 @@ def _middle(a: Any, b: Any) -> Any:
 
 def _median(values: Any) -> Any:
     """Median along the last axis; infinities allowed."""
+    n = values.shape[-1]
+    if n == 1:
+        return values[..., 0]
     ordered = np.sort(values, axis=-1)
-    n = ordered.shape[-1]
     return _middle(ordered[..., (n - 1) // 2], ordered[..., n // 2])
 
 

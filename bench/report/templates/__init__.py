@@ -18,6 +18,7 @@ from markupsafe import Markup
 MARKS = re.compile(r"""[&<>"'`|*\[\]{}\\~\r\n]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])""")
 # Control characters, by which Markdown marks what it set aside, and those that reverse the direction of writing.
 UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+PLAIN = re.compile(r"[A-Za-z0-9 .,:;/()%+=-]*")  # nearly every text: nothing to look for
 
 
 def inert(value: object) -> Markup:
@@ -27,8 +28,11 @@ def inert(value: object) -> Markup:
     """
     if isinstance(value, Markup):
         return value
-    text = UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", str(value))
-    return Markup(MARKS.sub(lambda found: f"&#{ord(found[0])};", text))
+    text = str(value)
+    if not PLAIN.fullmatch(text):
+        text = UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+        text = MARKS.sub(lambda found: f"&#{ord(found[0])};", text)
+    return Markup(text)
 
 
 class Valued(Markup):
