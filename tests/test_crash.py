@@ -60,7 +60,7 @@ def test_a_full_disk_is_one_sentence_and_no_fault_of_ours(capsys, number):
         crash.guard(full)
 
     assert 1 == ended.value.code
-    expected = f"error: cannot write: {os.strerror(number)}; free some space, or name another place\n"
+    expected = f"error: cannot write: {os.strerror(number)}; free space or name another place\n"
     assert expected == capsys.readouterr().err
 
 

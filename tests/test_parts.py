@@ -145,6 +145,12 @@ def test_a_preview_renders_what_changed_and_all_where_the_frame_did(monkeypatch:
     assert set() == gen_pages.unchanged({"a.md": "1", "b.md": "changed", "c.csv": b"3"}, "another menu")
 
 
+def test_a_file_to_copy_is_handed_over_as_what_it_holds(tmp_path: Path):
+    (tmp_path / "pack.tgz").write_bytes(b"packed")
+
+    assert [b"a", b"b", b"packed"] == [*map(gen_pages.as_bytes, ("a", b"b", tmp_path / "pack.tgz"))]
+
+
 def test_the_frame_is_the_menu_and_the_templates_of_the_theme(tmp_path: Path):
     (tmp_path / "_overrides" / "partials").mkdir(parents=True)
     (tmp_path / "_overrides" / "partials" / "header.html").write_text("1")

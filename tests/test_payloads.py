@@ -150,9 +150,10 @@ class Judged:
         self.look()
         for at in ("machines/compare/?a={0}&b={0}", "articles/?word={0}&words={0}", "gpus/?words={0}&sort={0}",
                    "guides/your-job/?model={0}&cpu={0}&rate={0}", "#{0}"):  # fmt: skip
-            for payload in PAYLOADS[::25]:
+            for number in range(0, len(PAYLOADS), 50):  # the first is what the value begins with
                 self.page.goto("about:blank")
-                self.page.goto(self.address + at.format(quote(payload)), wait_until="load")
+                value = quote(" ".join(PAYLOADS[number : number + 50]))
+                self.page.goto(self.address + at.format(value), wait_until="load")
                 self.look()
 
 

@@ -72,5 +72,5 @@ def _print_fix(fix: str) -> None:
 
 
 def _print_line(line: str, indent: str) -> None:
-    has_command = re.match(rf" *(fix: )?{COMMAND}", line)
-    show.print_text(line) if has_command else show.print_wrapped(line, indent)
+    is_command = re.match(rf" *(fix: )?{COMMAND}", line) and not re.search(r", | \(", line)  # and no prose behind it
+    show.print_text(line) if is_command else show.print_wrapped(line, indent)

@@ -70,6 +70,7 @@ def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
 
 def refusal(where: str, at: str, said: str, remedy: str = "measure it again or take the file away") -> str:
     """One printable line of at most 300 characters: file, JSON path, expected and found, what to do."""
+    where = where.replace("::", r"\x3a\x3a").replace("##[", r"\x23#[")  # a log of GitHub's would obey them
     where, at, remedy = one_line(where, 130, tail=True), one_line(at, 50), remedy[:50]
     return f"{where}: {at}: {one_line(said, 300 - len(where) - len(at) - len(remedy) - 6)}; {remedy}"
 

@@ -6,6 +6,7 @@ What is kept on disk, and what decides whether it is found again:
   the code, the published figures, the libraries and the day, since prices and badges age;
 - all pages together (``Cache.pages``): by the same and by the sources;
 - the parts of the last build (``Cache.last``): by the same; each knows the sources that it was made of (``parts``);
+- tables of a session whose machine has no pages (``further``): by its files and the code that they follow from;
 - pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
 
 A function's own source counts too: joblib forgets what an older one returned.
@@ -41,7 +42,7 @@ from bench.workloads import registry
 T = TypeVar("T")
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
-LIBRARIES = ("altair", "jinja2", "msgspec", "numpy")
+LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
 MOST_BYTES = 200_000_000  # a handful of states, so that going back and forth between branches costs nothing
 MOST_WORKERS = 4  # each holds a JavaScript engine
 

@@ -11,8 +11,11 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import joblib
 
 from bench.records import files as records_files
 from bench.records import pack, store
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEPT, PACKS = "sessions", "packs"  # sub-folders of what is kept
+UNUSED_FOR = timedelta(days=30)  # after which tables are dropped
 # All that decides the rows: rooms import only downward, so that nothing else of the code does.
 DERIVING = ("schema.py", "units.py", "machine", "records", "workloads", "report/stats", "report/published",
             "report/estimates", "report/evidence")  # fmt: skip
@@ -49,6 +53,8 @@ def derived(sessions: Sequence[SessionResults], results: Path, keep: Path | None
     Raises:
         PageError: a stored record is broken.
     """
+    if not sessions:
+        return []
     code = cache.code_of(cache.CODE, DERIVING)
     begun = [
         cache.CACHE.begin(_derived, results, session.path, session.standing, session.is_local, keep, code)
@@ -57,6 +63,7 @@ def derived(sessions: Sequence[SessionResults], results: Path, keep: Path | None
     # From the end, where no other process has begun yet: this one works too.
     found = [wait() for wait in reversed(begun)][::-1]
     if keep:
+        joblib.Memory(keep / KEPT, verbose=0).reduce_size(age_limit=UNUSED_FOR)
         current = {one.pack for one in found}
         for path in (keep / PACKS).glob("*.tgz"):
             if path not in current:
