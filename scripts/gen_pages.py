@@ -115,17 +115,27 @@ class _PutBack(Postprocessor):
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
     import mkdocs_gen_files
+    from mkdocs.plugins import BasePlugin
     from mkdocs_gen_files.plugin import PluginError
 
     forget_edited_modules()
     from bench.report.pages import build, menu
     from bench.report.prose.source import PageError
 
+    class Drawings(BasePlugin):
+        """Puts drawings into finished pages, since they take the longest; meanwhile the pages are rendered."""
+
+        def on_post_page(self, output: str, **_: Any) -> str:
+            return begun.drawn(output)
+
+        def on_post_build(self, **_: Any) -> None:
+            begun.finish()
+
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
     try:
         about = editor.config["site_description"] or ""
-        built = build.build(
+        begun = build.begin(
             docs,
             results_folder(),
             address=public(editor.config["site_url"]),
@@ -135,6 +145,8 @@ def under_mkdocs() -> None:
         )
     except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
+    built = begun.pages
+    editor.config["plugins"]["drawings"] = Drawings()
     if editor.config["nav"] is None:
         editor.config["nav"] = menu.navigation(built)
     same = unchanged(built, frame_of(editor.config["nav"], docs))

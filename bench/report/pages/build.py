@@ -8,6 +8,7 @@ the data files are generated. Nothing here knows a site generator: addresses are
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,44 @@ from bench.report.pages import (
     workload_pages,
 )
 from bench.report.pages.addresses import Pages
-from bench.report.pages.context import Site
+from bench.report.pages.context import STAND_IN, Site
 from bench.report.prose.source import Source
 
 
-def build(
+class Begun:
+    """Every page and data file of the site, with stand-ins for drawings that may still be in the making."""
+
+    def __init__(self, pages: Pages, drawing: Callable[[str], str], keep: Callable[[Begun], object]) -> None:
+        """``drawing`` is what belongs in the place of a stand-in; ``keep`` does so for the next build."""
+        self.pages = pages
+        self._drawing = drawing
+        self._keep = keep
+
+    def drawn(self, text: str) -> str:
+        """The text with its drawings; waits for them."""
+        return STAND_IN.sub(lambda found: self._drawing(found[0]), text)
+
+    def whole(self) -> tuple[Pages, dict[str, str]]:
+        """The pages, and all drawings by their stand-ins; waits for them."""
+        texts = (page for page in self.pages.values() if isinstance(page, str))
+        return self.pages, {found[0]: self._drawing(found[0]) for text in texts for found in STAND_IN.finditer(text)}
+
+    def finish(self) -> None:
+        """Wait for all drawings, and keep them with the pages for the next build."""
+        self._keep(self)
+
+
+def build(docs: Path, results: Path, **given: Any) -> Pages:
+    """Every page and data file of the site, finished. Arguments and errors are those of ``begin``."""
+    begun = begin(docs, results, **given)
+    begun.finish()
+    return {path: begun.drawn(page) if isinstance(page, str) else page for path, page in begun.pages.items()}
+
+
+def begin(
     docs: Path, results: Path, *, address: str = "", summary: str = "", repository: str = "", keep: Path | None = None
-) -> Pages:
-    """Every page and data file of the site.
+) -> Begun:
+    """The pages, with their drawings being made meanwhile.
 
     Args:
         address: the site's public address, with a slash at its end, for citations; empty when it has none.
@@ -48,28 +79,35 @@ def build(
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
     cache.CACHE.look(results, keep)
+    given = (address, summary, repository)
+    name = cache.CACHE.name_of(docs, *given)
+    begin_anew = functools.partial(_begin, docs, results, *given)
+    if cache.CACHE.is_on_disk(name):
+        pages, drawings = cache.CACHE.through_disk(name, lambda: begin_anew(lambda _: None).whole())
+        return Begun(pages, drawings.__getitem__, lambda _: None)
 
-    def make() -> Pages:
-        evidence = cache.CACHE.read(results)
-        return _build(Site(docs, evidence, address=address, summary=summary), results, repository)
+    def put_away(begun: Begun) -> None:
+        cache.CACHE.through_disk(name, begun.whole)
+        if keep:
+            cache.tidy(keep)
 
-    pages = cache.CACHE.pages(docs, (address, summary, repository), make)
-    if keep:
-        cache.tidy(keep)
-    return pages
+    return begin_anew(put_away)
 
 
-def _build(site: Site, results: Path, repository: str) -> Pages:
-    docs, address = site.docs, site.address
+def _begin(
+    docs: Path, results: Path, address: str, summary: str, repository: str, keep: Callable[[Begun], object]
+) -> Begun:
+    name = f"from records {address}"
+    beside = cache.CACHE.begin_slow(results, name, _from_results, results, address)
+    site = Site(docs, cache.CACHE.read(results), address=address, summary=summary)
+    make = beside or functools.partial(_from_records, site.evidence, results, address)
+    pages = _build(site, repository, functools.partial(cache.CACHE.keep, site.evidence, name, make, slow=True))
+    return Begun(pages, site.placed, keep)
+
+
+def _build(site: Site, repository: str, from_records: Callable[[], Pages]) -> Pages:
+    docs = site.docs
     site.check_heads()
-    from_records = cache.CACHE.keep_beside(
-        site.evidence,
-        f"from records {address}",
-        functools.partial(_from_records, site.evidence, results, address),
-        _from_results,
-        results,
-        address,
-    )
     common = f"{site.depends_on()} {repository}"
     last: tuple[str, dict[str, parts.Part]] = cache.CACHE.last("parts", ("", {}))
     made = parts.Parts(site.sources, last[1] if last[0] == common else {})
@@ -100,7 +138,7 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     shades = drawings.light_shades(docs)
     pages |= part(functools.partial(data_files.chart_files, site, drawn, shades), "charts", sorted(drawn), shades)
     cache.CACHE.keep_last("parts", (common, made.now))
-    return dict(sorted(site.with_drawings(pages).items()))
+    return dict(sorted(pages.items()))
 
 
 def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
