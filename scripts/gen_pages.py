@@ -129,7 +129,8 @@ def under_mkdocs() -> None:
             return begun.drawn(output)
 
         def on_post_build(self, **_: Any) -> None:
-            begun.finish()
+            if not same:  # a preview keeps its first build: to keep all pages takes longer than to make those edited
+                begun.finish()
 
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
