@@ -132,7 +132,6 @@ def _build(site: Site, repository: str, from_records: Callable[[], Pages]) -> Pa
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
     pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site, site.used), "facts", shown)
     pages["evidence/published.md"] = fact_pages.published_page(site)
-    pages["evidence/estimates.md"] = fact_pages.estimates_page()
     pages |= data_files.notebooks(docs, repository)
     drawn = dict(site.used.drawings)
     shades = drawings.light_shades(docs)
@@ -153,7 +152,8 @@ def _from_results(results: Path, address: str) -> Pages:
 
 
 def _from_records(evidence: Evidence, results: Path, address: str) -> Pages:
-    """Evidence pages, and all data to take away: no source and no page decides anything of them."""
+    """Evidence pages, estimates, and all data to take away: no source and no page decides anything of them."""
     data = downloads.measured_files(evidence)
     data |= downloads.published_files() | downloads.record_files(evidence, results)
-    return cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)
+    pages: Pages = {"evidence/estimates.md": fact_pages.estimates_page()}
+    return pages | cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)

@@ -220,8 +220,13 @@ class Site:
 
     def picture(self, drawing: chart.Drawing, kind: str) -> Callable[[], str]:
         """What waits for the SVG, begun when it is first asked for."""
+        self.vega()
         begin = functools.partial(pages_drawings.begin_svg, drawing.spec(kind))
         return CACHE.keep(self.evidence, f"svg {drawing.key} {kind}", lambda: functools.cache(begin()))
+
+    def vega(self) -> Callable[[], str]:
+        """What waits for the library that animates charts, begun with the first of them."""
+        return CACHE.keep(self.evidence, "vega", pages_drawings.begin_vega)
 
     def placed(self, stand_in: str) -> Markup:
         """The drawing that a stand-in stands for, once it is drawn."""
