@@ -8,6 +8,7 @@ DIR then holds the pages in docs/ and an mkdocs.yml with the menu; Zensical buil
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -151,6 +152,8 @@ def under_mkdocs() -> None:
     if editor.config["nav"] is None:
         editor.config["nav"] = menu.navigation(built)
     same = unchanged(built, frame_of(editor.config["nav"], docs))
+    if not same:
+        gc.freeze()  # the records stay; else the collector walks through them while pages are rendered
     for path, content in built.items():
         with mkdocs_gen_files.open(path, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
