@@ -44,6 +44,7 @@ lock: .venv/.installed
 	$(COMPILE) pyproject.toml --extra energy --extra site --extra dev -c requirements/full.txt --output-file requirements/site.txt
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra jax -c requirements/full.txt --output-file requirements/jax.txt
 	$(COMPILE) pyproject.toml --extra bench --extra energy --extra cuda -c requirements/full.txt -c requirements/jax.txt --output-file requirements/cuda.txt
+	$(COMPILE) pyproject.toml --extra slurm -c requirements/full.txt --output-file requirements/slurm.txt
 	$(COMPILE) requirements/release.in --output-file requirements/release.txt
 	$(COMPILE) requirements/zensical.in --output-file requirements/zensical.txt
 

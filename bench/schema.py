@@ -120,7 +120,7 @@ class Variant(Struct, kw_only=True):
     more_threads: tuple[units.Cores, ...] = ()  # further core counts of a CPU cell, but for those the machine lacks
     more_precisions: tuple[Precision, ...] = ()  # further precisions; tf32 only on a GPU
     more_jits: tuple[Jit, ...] = ()  # further compilation arms; JAX has only "on"
-    sweep: str = ""  # the question this variant or its further arms answer: "batch", "threads"
+    sweep: units.MaybeSlug = ""  # the question this variant or its further arms answer: "batch", "threads"
 
 
 class Workload(Struct, kw_only=True):
@@ -186,7 +186,7 @@ class Cell(Struct, kw_only=True, dict=True):
     @property
     def n_gpus(self) -> int:
         """GPUs that the cell's process uses: one, unless its parameter ``gpus`` says more; 0 on the CPU."""
-        return int(self.params.get("gpus", 1)) if self.device == "gpu" else 0
+        return 0 if self.device == "cpu" else n if isinstance(n := self.params.get("gpus", 1), int) else 1
 
 
 class Block(Struct, kw_only=True, array_like=True):
@@ -228,11 +228,11 @@ class Observed(Struct, kw_only=True):
 
     device: Device  # where the outputs were computed
     device_name: units.Words  # of a GPU as the backend calls it, else "CPU"
-    weight_dtype: str  # number format of the weights
-    output_dtype: str  # number format of the outputs
+    weight_dtype: units.Dtype  # number format of the weights
+    output_dtype: units.Dtype  # number format of the outputs
     jit: Jit  # whether XLA compiled the step
     tf32: bool | None  # None on a CPU, where it has no meaning
-    layout: str  # "channels_last" or "channels_first"
+    layout: Literal["channels_last", "channels_first"]  # of images
     recurrent_path: Literal["none", "fused", "loop"]  # how recurrent layers ran
     autotune: str  # how the backend chooses a GPU's kernels, in words
     n_threads: units.Cores | None  # the backend's own pool for one operation
@@ -351,13 +351,13 @@ class Machine(Struct, kw_only=True):
     id: units.Slug  # its name in addresses
     cpu_model: units.Words  # as the system calls it
     cpu_family: str  # vendor's family/model/stepping numbers as text; tells chips with masked names apart
-    architecture: str  # of its instructions
+    architecture: units.Word  # of its instructions
     n_physical_cores: units.Cores | None  # of all its processors
     n_logical_cores: units.Cores  # threads that its cores run at once
-    cpu_flags: tuple[str, ...]  # only those that change results
+    cpu_flags: tuple[units.Word, ...]  # only those that change results
     memory_bytes: units.Memory  # 0 where the system does not tell
     gpus: Annotated[tuple[Gpu, ...], msgspec.Meta(max_length=64)]  # those that the driver lists
-    os: str  # name and version
+    os: units.Words  # name and version
     virtual: bool | None  # whether it is a virtual machine
     unmeasured: dict[str, str] = {}  # field name -> why it is None
 

@@ -51,7 +51,14 @@ def forget_edited_modules() -> None:
     sys._pages_built_from = newest
 
 
-def unchanged(built: Mapping[str, str | bytes], frame: str) -> set[str]:
+def as_bytes(content: str | bytes | Path) -> bytes:
+    """What a page or a file holds; a path is that of a file."""
+    if isinstance(content, Path):
+        return content.read_bytes()
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def unchanged(built: Mapping[str, str | bytes | Path], frame: str) -> set[str]:
     """Paths whose content is that of the last build in this process, within the same frame.
 
     ``mkdocs serve --dirty`` renders none of them again: what stands around a page follows from the frame alone.
@@ -156,7 +163,7 @@ def under_mkdocs() -> None:
         gc.freeze()  # the records stay; else the collector walks through them while pages are rendered
     for path, content in built.items():
         with mkdocs_gen_files.open(path, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode())
+            file.write(as_bytes(content))
         if path in same:
             os.utime(file.name, (0, 0))  # older than what was made of it
     extensions: list[Any] = editor.config["markdown_extensions"]
@@ -184,7 +191,7 @@ def to_folder(out: Path, sources: Path, results: Path) -> None:
     for path, content in pages.items():
         target = docs / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content if isinstance(content, bytes) else content.encode())
+        target.write_bytes(as_bytes(content))
     (docs / "evidence" / ".meta.yml").write_text("search: {exclude: true}\n", encoding="utf-8")
     with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
         settings = yaml_load(file)

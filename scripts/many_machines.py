@@ -14,16 +14,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from bench.report.evidence.evidence import MOST_WITH_PAGES  # noqa: E402  # found below ROOT
+
 PATTERN = ROOT / "bench" / "results" / "amd-epyc-2c" / "2026-11-21"
 RECORDS = 300  # of each machine
 FASTEST = 1.5  # times the pattern; none is slower, so that runs end before the next begins
 TIMED = {"phases_s", "first_s", "latencies_s", "between_epochs_s", "total_s", "seconds"}
 BLOCKS = {"blocks", "warmup", "series"}  # of [steps, seconds]
-COMMANDS = {"check": ["-m", "bench.cli", "check"], "build": ["-m", "mkdocs", "build", "--quiet"]}
+COMMANDS = {
+    "check": ["-m", "bench.cli", "check"],
+    "build": ["-m", "mkdocs", "build", "--quiet"],
+    "build after a record changed": ["-m", "mkdocs", "build", "--quiet"],
+}
+WEIGHED = ("index.html", "faq/*/index.html")  # pages whose size no machine may change
+MOST_GROWTH_FRAC = 0.05
 
 
 def scaled(found: Any, factor: float, key: str = "") -> Any:
@@ -39,6 +51,14 @@ def scaled(found: Any, factor: float, key: str = "") -> Any:
     return found * factor if key in TIMED and isinstance(found, float) else found
 
 
+def slowed(record: dict[str, Any], factor: float) -> Iterator[dict[str, Any]]:
+    """A record's runs with every time in them multiplied by a factor, readings in seconds among them."""
+    timed = {item["id"] for item in record["spec"].get("readings", ()) if item["unit"] == "s"}
+    for run in scaled(record["runs"], factor):
+        read = {name: value * factor if name in timed else value for name, value in run.get("readings", {}).items()}
+        yield run | ({"readings": read} if read else {})
+
+
 def write(root: Path, n_machines: int) -> None:
     """Machines m-0001 and so on below a results folder, each with its own speed."""
     machine, session = (json.loads((PATTERN / f"{name}.json").read_bytes()) for name in ("machine", "session"))
@@ -50,7 +70,7 @@ def write(root: Path, n_machines: int) -> None:
         folder.mkdir(parents=True)
         described = {"machine": machine | {"id": name}, "session": session | {"machine_id": name}}
         files = {f"{file}.json": one for file, one in described.items()}
-        files |= {file: one | {"runs": scaled(one["runs"], factor)} for file, one in records.items()}
+        files |= {file: one | {"runs": list(slowed(one, factor))} for file, one in records.items()}
         for file, one in files.items():
             (folder / file).write_text(json.dumps(one, indent=1), encoding="utf-8")
 
@@ -64,17 +84,34 @@ def measured(command: list[str], results: Path) -> str:
     return f"{seconds:.0f} s, {cpu:.0f} s of CPU, largest process so far {after.ru_maxrss / 1e6:.2f} GB"
 
 
+def weights(site: Path) -> dict[str, int]:
+    """Bytes of each page that is weighed."""
+    found = (path for pattern in WEIGHED for path in site.glob(pattern))
+    return {path.relative_to(site).as_posix(): path.stat().st_size for path in found}
+
+
 def count(n_machines: int, keep: Path | None = None) -> tuple[dict[str, str], list[str]]:
-    """What a check and a build cost with so many machines, by name; and nothing wrong, as a failure is an error.
+    """What a check and a build cost with so many machines, by name; and which pages are larger than with few.
 
     Args:
         keep: folder for the records; a temporary one otherwise.
     """
     with tempfile.TemporaryDirectory() as folder:
-        results = (keep or Path(folder)) / f"{n_machines}"
-        write(results, n_machines)
-        more = {"check": ["--results", str(results)], "build": ["--site-dir", f"{folder}/site"]}
-        return {name: measured([*command, *more[name]], results) for name, command in COMMANDS.items()}, []
+        sites = {n: Path(folder, f"site-{n}") for n in (min(n_machines, MOST_WITH_PAGES), n_machines)}
+        costs: dict[str, str] = {}
+        for n, site in sites.items():
+            results = (keep or Path(folder)) / f"{n}"
+            write(results, n)
+            for name, command in COMMANDS.items():
+                more = ["--results", str(results)] if name == "check" else ["--site-dir", str(site)]
+                if "changed" in name:
+                    with max(results.rglob("*.json")).open("a") as file:
+                        file.write("\n")
+                costs[name] = measured([*command, *more], results)
+        few, many = map(weights, (min(sites.items())[1], sites[n_machines]))
+    growth = {path: many[path] / size - 1 for path, size in few.items()}
+    costs["largest growth of a page"] = f"{max(growth.values()):.1%}"
+    return costs, [f"{path} grew by {by:.1%}" for path, by in growth.items() if by > MOST_GROWTH_FRAC]
 
 
 def main(arguments: list[str] | None = None) -> None:

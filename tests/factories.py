@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from bench.records import operations
 from bench.records.check import MEASURED
 from bench.records.store import Results, SessionResults
 from bench.report.evidence.evidence import Evidence
@@ -87,6 +88,10 @@ BY_WIDTH = tuple(
 )
 BY_SIZE = tuple(({"n": n}, 1, 2e-5 + 2 * n**3 / 1.2e11) for n in (64, 256, 1024))
 CALL_STYLES = {"predict": 40.0, "call": 2.0, "compiled": 1.0}  # series and its seconds over the invented step's
+CONTROLS = {
+    "cpu": (Control(n=1024, seconds=(0.02, 0.021)), Control(n=1024, seconds=(0.02, 0.022))),
+    "gpu": (Control(n=4096, seconds=(0.004, 0.0041)), Control(n=4096, seconds=(0.004, 0.0042))),
+}
 # Fields of a run that others disturbed: the control kernel took twice as long at its end.
 BUSY = {"control_before": Control(n=64, seconds=(1.0,)), "control_after": Control(n=64, seconds=(2.0,))}
 INVENTED: dict[str, Invented] = {
@@ -162,7 +167,7 @@ def make_observed(cell: Cell, **fields: Any) -> Observed:
     on_cpu = cell.device == "cpu"
     known: dict[str, Any] = {
         "device": cell.device,
-        "device_name": "Example CPU" if on_cpu else "Example GPU",
+        "device_name": "CPU" if on_cpu else "Example GPU",
         "weight_dtype": "float32",
         "output_dtype": "float32",
         "jit": cell.jit,
@@ -179,14 +184,28 @@ def make_observed(cell: Cell, **fields: Any) -> Observed:
     return Observed(**known | fields)
 
 
+def _n_params(cell: Cell) -> int | None:
+    """Weights of the cell's network: as they were counted, where the workload has it in this size."""
+    counts = operations.counts().get(operations.network(cell.workload, cell.params))
+    if counts is not None:
+        return int(counts["forward_step_bytes"] / 4)
+    return (INVENTED[cell.workload].n_params if cell.workload in INVENTED else 0) or None
+
+
 def just_now() -> str:
     """The instant at which a run starts that is launched now."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequence[float] = 0.5, **fields: Any) -> Run:
-    """One finished run; ``step_s`` is the time of a step, or one for each block of one step."""
+    """One finished run; ``step_s`` is the time of a step, or one for each block of one step.
+
+    One that did not end well has no readings but those given.
+    """
     cell = cell or make_cell()
+    if (status := fields.get("status", "ok")) != "ok":
+        bare = {"index": index, "order": index, "reason": REASONS[status], "total_s": 1.0}
+        return Run(**{"started_at": f"2026-11-03T08:{index:02d}:00+00:00"} | bare | fields)
     steps = [step_s] * 3 if isinstance(step_s, int | float) else list(step_s)
     typical = float(np.median(steps))
     imported, started = START_S[cell.backend]
@@ -211,11 +230,11 @@ def make_run(index: int = 0, *, cell: Cell | None = None, step_s: float | Sequen
         "latencies_s": tuple(float(step) * 1.2 for step in steps[:10]),
         "n_samples_per_step": cell.batch_size,
         "flop_per_step": 2.0 * float(cell.params["n"]) ** 3 if cell.workload == "matmul" else None,
-        "n_params": (INVENTED[cell.workload].n_params if cell.workload in INVENTED else 0) or None,
+        "n_params": _n_params(cell),
         "final_loss": 0.5,
         "observed": make_observed(cell),
-        "control_before": Control(n=1024, seconds=(0.02, 0.021)),
-        "control_after": Control(n=1024, seconds=(0.02, 0.022)),
+        "control_before": CONTROLS[cell.device][0],
+        "control_after": CONTROLS[cell.device][1],
         "before": make_conditions(),
         "after": make_conditions(cpu_temperature_c=61.0),
         "peak_host_bytes": 860_000_000 + 5_000_000 * cell.batch_size,
@@ -302,9 +321,11 @@ def make_record(
         "method_version": METHOD_VERSIONS[cell.mode] if method_version is None else method_version,
     }
     if status != "ok":
-        return Record(
-            status=status, reason=REASONS[status] if reason is None else reason, runs=tuple(runs or ()), **common
-        )
+        reason = REASONS[status] if reason is None else reason
+        if runs is None and status != "skipped":
+            began = f"{session_date}T08:00:00+00:00"
+            runs = [Run(index=0, order=0, status=status, reason=reason, started_at=began, total_s=1.0)]
+        return Record(status=status, reason=reason, runs=tuple(runs or ()), **common)
     if runs is None:
         step_s = invented_step_s(cell) if step_s is None else step_s
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(cell.id.encode()).digest()[:4], "big"))

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench.records import files, store
+from bench.records import files, operations, store
 from bench.records.store import SessionResults
 from bench.schema import (
     METHOD_VERSIONS,
@@ -36,7 +36,6 @@ from bench.schema import (
     Run,
     Workload,
 )
-from bench.workloads import count_flops as flops
 from bench.workloads import registry
 from tests.factories import (
     in_turn,
@@ -152,7 +151,7 @@ def _work(cell: Cell) -> tuple[float, float]:
 
 
 def _counts() -> dict[str, dict[str, Any]]:
-    return json.loads(flops.FILE.read_text(encoding="utf-8"))
+    return json.loads(operations.FILE.read_text(encoding="utf-8"))
 
 
 def _record(cell: Cell, spec: Workload, profile: Profile, orders: Sequence[int], day: str) -> Record:

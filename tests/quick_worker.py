@@ -1,6 +1,7 @@
 """Stands in for bench.measure where hundreds of sessions are killed: waits, then reports a run made beforehand.
 
-It imports nothing that takes time; the runs are files of the folder named by QUICK_RUNS, by workload.
+It imports nothing that takes time; the runs are files of the folder named by QUICK_RUNS, by workload. While that folder
+holds a file "hold", no run ends.
 """
 
 import json
@@ -21,5 +22,7 @@ if __name__ == "__main__":
     run = json.loads(Path(os.environ["QUICK_RUNS"], f"{asked['cell']['workload']}.json").read_bytes())
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     time.sleep(0.1)
+    while Path(os.environ["QUICK_RUNS"], "hold").exists():
+        time.sleep(0.05)
     result.write_text(json.dumps(run | {"index": asked["index"], "order": asked["order"], "started_at": now}))
     os._exit(0)

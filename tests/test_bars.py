@@ -12,7 +12,11 @@ from markupsafe import Markup
 
 pytest.importorskip("altair")
 
+from bench.records.store import Results
+from bench.report.claims import beliefs
+from bench.report.claims.case import Decided, Part, Verdict
 from bench.report.claims.cases import make
+from bench.report.evidence.evidence import Evidence
 from bench.report.pages import bars
 from bench.report.prose import source
 from bench.report.prose.bars import Spec
@@ -167,3 +171,20 @@ def test_a_fact_that_no_bar_can_stand_for_is_left_out(three):
 
     assert "" == bars.figure(voice, spec())
     assert ["a", "b"] == voice.left_out
+
+
+@pytest.mark.parametrize(("n_agree", "title"), [(0, "None of 3 win"), (2, "2 of 3 win"), (3, "All 3 win")])
+def test_the_figure_of_a_belief_counts_its_cases_as_one_says_it(n_agree: int, title: str):
+    cases = [
+        Decided(name, Part("2x"), "agrees" if at < n_agree else "open", at + 1, at + 1, at + 2)
+        for at, name in enumerate("abc")
+    ]
+    belief = beliefs.Belief(counted="win", measure="{{ gpu }} over a CPU,", at_least=2)
+    evidence = Evidence(Results(()), workloads={})
+    voice = type("Voice", (), {"evidence": evidence, "part": staticmethod(lambda part: part.text)})
+    verdict = Verdict(id="x", belief="x", outcome="true", parts=(), rule="", cases=tuple(cases))
+
+    figure = bars.cases(voice, verdict, belief, Markup(""))
+
+    assert f">{title}<" in figure
+    assert "Each mark: a GPU over a CPU. Marks wholly right of the line, at 2 times, speak for the belief." in figure

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.records.store import Results
-from bench.report.claims import beliefs, ledger
+from bench.report.claims import beliefs, ledger, sentence
+from bench.report.claims.case import Decided, Part
 from bench.report.claims.cases import make
 from bench.report.claims.cases.names import MAKERS
 from bench.report.claims.check_rule import Offers
@@ -181,3 +182,25 @@ def test_front_matter_and_body_are_told_apart(text: str, meta: dict, body: str):
 def test_front_matter_that_is_none_is_refused(head: str, told: str):
     with pytest.raises(source.PageError, match=told):
         page(f"---\n{head}---\n")
+
+
+def decided(low: float, value: float, high: float, **more) -> Decided:
+    return Decided("one", Part(f"{value}x", short=f"{value} times", **more), "agrees", low, value, high)
+
+
+@pytest.mark.parametrize(
+    ("case", "said", "text"),
+    [
+        (decided(0.05, 0.0625, 0.08), "16 times as long on a GPU", "16x (12 to 20x)"),
+        (decided(2.0, 2.0, 2.0), "0.5 times as long on a GPU", "0.5x"),
+        (decided(0.1, 0.2, 0.5, is_estimated=True), "2 to 10 times as long on a T4", "2 to 10x (estimated, T4)"),
+    ],
+)
+def test_a_sentence_may_turn_a_quotient_round_and_names_the_card_of_an_estimate(case: Decided, said: str, text: str):
+    evidence = Evidence(Results(()), workloads={})
+
+    parts = list(sentence.filled("{{ lowest.inverse }} as long on {{ gpu }}", [case], evidence))
+
+    assert "".join(part.short or part.text for part in parts) == said
+    assert parts[0].text == text
+    assert parts[0].is_estimated == case.part.is_estimated

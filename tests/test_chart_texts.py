@@ -45,6 +45,8 @@ def faults(drawing: dict, width: int) -> Iterator[str]:
     """What is wrong with the texts of a drawing, and what to do."""
     left, top, right, bottom = drawing["frame"]
     for text, box, size in drawing["texts"]:
+        if text in ("undefined", "null", "NaN"):
+            yield f"{text!r} stands where a name is missing; see axes.choose"
         if box[0] < left - 1 or box[1] < top - 1 or box[2] > right + 1 or box[3] > bottom + 1:
             yield f"{text!r} leaves the frame; shorten or wrap it, or give it room in its painter"
         if size < LEAST_PX[width] - 0.05:
@@ -95,5 +97,6 @@ def test_a_text_that_is_cut_covered_or_small_is_found():
         ("a", fine, 12.0), ("b", (40.0, 20.0, 90.0, 34.0), 12.0)
     )
     assert "'a' leaves the frame" in said(("a", (80.0, 10.0, 120.0, 24.0), 12.0))[0]
+    assert ["'undefined' stands where a name is missing; see axes.choose"] == said(("undefined", fine, 12.0))
     assert "'a' is 11.0 px high, less than 12" in said(("a", fine, 11.0))[0]
     assert "it is 700 px high" in list(faults({"frame": (0.0, 0.0, 100.0, 700.0), "texts": []}, 1280))[0]

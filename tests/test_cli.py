@@ -46,7 +46,7 @@ def script(*arguments, **options):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "resnet5"], ["unknown workload 'resnet5'", "mlp-tabular"]),
+        (["--only", "resnet5"], ["unknown workload 'resnet5'", "more)"]),
         (["--backend", "mxnet"], ["unknown backend 'mxnet'", "tensorflow, jax, torch"]),
         (["--device", "tpu"], ["unknown device 'tpu'", "cpu, gpu"]),
         (["--profile", "fast"], ["unknown profile 'fast'", "smoke, quick, reference"]),
@@ -402,7 +402,9 @@ def test_what_this_machine_cannot_run_is_not_comparable(published, monkeypatch):
 
 def test_a_published_failure_is_not_comparable(published):
     cell = a_cell()
-    published(a_record(cell, step_s=0.1, status="timeout", reason="no result after 5 s", runs=()))
+    published(
+        a_record(cell, step_s=0.1, status="timeout", reason="no result after 5 s", runs=(make_run(status="timeout"),))
+    )
 
     assert 3 == invoke("repro", cell.id)[0]
 

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from bench.doctor import fixes, rules, said, sayings, words
+from bench.doctor import collect, fixes, rules, said, sayings, words
 from bench.doctor import host as doctor_host
-from bench.doctor.facts import BackendFacts, Facts, HostFacts
+from bench.doctor.facts import BackendFacts, Facts, GpuFacts, HostFacts
 from bench.machine import cpu
 from bench.machine.nvml import Nvml
 from tests.test_doctor_reports import LINUX, MAC, backend, card, found, gpu
@@ -89,7 +89,7 @@ def test_no_framework_can_use_the_card_is_not_said_beside_one_that_does(host, wo
         ({"driver": "591.1", "system": "Windows"}, "nvidia-no-card", "branch 580 is the last for", "dmesg"),
         ({"driver_error": "Driver Not Loaded"}, "nvidia-driver-not-loaded", "branch 580 is the last for", "docker"),
         ({"driver_error": "Driver Not Loaded", "wsl": True}, "nvidia-driver-not-loaded", "in Windows", "modprobe"),
-        ({"driver_error": "GPU access blocked by the operating system", "wsl": True}, "nvidia-driver-not-loaded",
+        ({"driver_error": "GPU access blocked by the operating system", "wsl": True}, "nvidia-blocked-in-wsl",
          "in Windows", "modprobe"),
         ({"pci_gpus": ("0x8086", "0x10de"), "pci_drivers": ("vfio-pci", "")}, "nvidia-driver", "install", "virtual"),
     ],
@@ -364,3 +364,191 @@ def test_without_a_path_variable_the_processor_is_still_read(monkeypatch):
     cpu.cpu_facts.cache_clear()
 
     assert model == cpu.cpu_facts()
+
+
+# A cluster, a container, a board: what its owner gave.
+
+
+@pytest.mark.parametrize(
+    ("host", "variables", "word"),
+    [
+        ({}, {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": ""}, "srun --gres=gpu:1"),
+        ({}, {"PBS_JOBID": "7", "CUDA_VISIBLE_DEVICES": "NoDevFiles"}, "ngpus=1"),
+        ({"container": "docker"}, {}, "docker run --gpus all"),
+    ],
+)
+def test_no_devices_were_found_by_a_job_that_was_given_none(host, variables, word):
+    node = LINUX | BUS | {"driver": "550.90.07", "nvml": "answers"} | host
+    results = found(node, backend("torch", **CUDA, log="CUDA unknown error"), variables=variables)
+
+    (problem,) = (finding for finding in results.values() if finding.severity == "problem")
+    assert word in problem.fix
+    assert "open kernel modules" not in problem.fix and "unset" not in problem.fix
+    assert any("CUDA unknown error" in text for text in problem.follows)
+
+
+def test_the_other_gpus_of_a_node_belong_to_other_jobs():
+    torch = backend("torch", **CUDA, gpus=(gpu().name,))
+    results = found(
+        card(gpu(), gpu()), torch, variables={"CUDA_VISIBLE_DEVICES": "1", "SLURM_JOB_ID": "7"}, keras_backend="torch"
+    )
+
+    assert "as the cluster gave them" in results["cuda-visible-devices-part"].means
+    assert not any("unset" in finding.fix for finding in results.values())
+
+
+@pytest.mark.parametrize("value", ["-1", "MIG-1d6c9e3a-0000", "GPU-8932f937-d72c"])
+def test_a_driver_that_is_too_old_is_said_beside_a_variable(value):
+    host = card(gpu("NVIDIA H100", "9.0"), driver="550.90.07", driver_cuda="12.4", python="3.12.3")
+    log = "CUDA initialization: The NVIDIA driver on your system is too old (found version 12040)."
+    torch = backend("torch", "2.11.0+cu130", cuda="13.0", log=log)
+    results = found(host, torch, variables={"CUDA_VISIBLE_DEVICES": value})
+
+    assert "whl/cu128" in results["torch-driver"].fix and log in results["torch-driver"].seen
+    assert ("cuda-visible-devices" in results) == (value == "-1")
+
+
+def test_a_thor_takes_the_builds_for_cuda_13_and_an_orin_nvidias():
+    thor, orin = "NVIDIA Jetson AGX Thor Developer Kit", "NVIDIA Jetson Orin Nano"
+    fix = {
+        board: found(LINUX | {"board": board, "architecture": "aarch64", "python": "3.12.3"}, backend("torch"))[
+            "jetson"
+        ].fix
+        for board in (thor, orin)
+    }
+
+    assert "whl/cu130" in fix[thor]
+    assert "pip" not in fix[orin] and "JetPack" in fix[orin]
+
+
+def test_a_container_without_the_right_to_kfd_is_given_its_groups():
+    host = LINUX | {"container": "docker", "pci_gpus": ("0x1002",), "has_kfd": True, "may_render": False}
+    log = words.said("Unable to open /dev/kfd read-write: Permission denied")
+    finding = found(host, backend("torch", "2.9.0+rocm7.0", rocm="7.0", log=log))["torch-rocm"]
+
+    assert "/dev/kfd" in finding.seen
+    assert "--group-add video" in finding.fix
+
+
+# What is said, in full.
+
+
+def test_keras_says_why_on_several_lines_and_they_are_one():
+    told = (
+        '{"version": "2.9.1", "gpus": [], "keras_error": "AcceleratorError: CUDA error: feature is not licensed\\n'
+        "CUDA kernel errors might be asynchronously reported at some other API call\\n"
+        'Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions."}'
+    )
+    backend_ = collect.answered(BackendFacts(name="torch", installed=True), 0, told, "")
+
+    assert "AcceleratorError: CUDA error: feature is not licensed" == backend_.keras_error
+
+
+def test_the_line_above_the_error_tells_the_reason():
+    err = (
+        "E1129 09:55:28.117000 41 cuda_dnn.cc:501] Loaded runtime CuDNN library: 9.1.0 but source was compiled with 9\n"
+        "jaxlib.XlaRuntimeError: FAILED_PRECONDITION: DNN library initialization failed. Look at the errors above\n"
+    )
+    jax = collect.answered(BackendFacts(name="jax", installed=True, version="0.6.2"), 1, "", err)
+    finding = found(card(python="3.12.3"), jax)["jax-older-library"]
+
+    assert "Loaded runtime CuDNN library: 9.1.0" in finding.seen
+    assert "DNN library initialization failed" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "text", "id_"),
+    [
+        (card(), "torch", "CUDA driver initialization failed, you might not have a CUDA gpu.", "torch-cuda-start"),
+        (card(), "jax", "Error loading CUDA libraries. GPU will not be used.", "jax-libraries"),
+        (card(), "jax", "UNKNOWN: DNN library initialization failed", "jax-cudnn-start"),
+    ],
+)
+def test_a_saying_that_names_no_reason_claims_none(host, name, text, id_):
+    results = found(host, backend(name, error=text))
+
+    assert text in results[id_].seen
+    assert not results[id_].paste
+
+
+def test_intels_loader_is_missing_and_only_that_is_said():
+    torch = backend("torch", "2.10.0+xpu", error="libze_loader.so.1: cannot open shared object file: No such file")
+    results = found(LINUX | {"pci_gpus": ("0x8086",), "pci_drivers": ("i915",)}, torch)
+
+    (problem,) = (finding for finding in results.values() if finding.severity == "problem")
+    assert "libze_loader" in problem.seen and "dgpu-docs.intel" in problem.fix
+
+
+def test_an_error_that_nobody_knows_on_a_card_that_the_plug_in_gave_up():
+    packages = {"jax-cuda13-plugin": "0.9.0", "jax-cuda13-pjrt": "0.9.0", "jaxlib": "0.9.0"}
+    jax = backend("jax", "0.9.0", error="JaxRuntimeError: INTERNAL: something new")
+    results = found(card(gpu("NVIDIA TITAN V", "7.0"), python="3.12.3"), jax, packages=packages)
+
+    assert "something new" in results["jax-architecture"].seen
+    assert "jax[cuda12]" in results["jax-architecture"].fix
+    assert "jax-broken" not in results
+
+
+def test_a_crash_with_metals_plug_in_beside_it():
+    packages = {"tensorflow": "2.18.0", "tensorflow-metal": "1.1.0"}
+    tensorflow = backend("tensorflow", "2.18.0", error="ended by signal 11 (SIGSEGV)")
+    finding = found(MAC, tensorflow, packages=packages)["tensorflow-metal"]
+
+    assert "we do not know" in finding.means and "SIGSEGV" in finding.seen
+    assert "pip uninstall -y tensorflow-metal" in finding.fix
+
+
+def test_the_plug_in_for_rocm_is_of_another_version():
+    host = LINUX | {"pci_gpus": ("0x1002",), "has_kfd": True, "gfx": ("gfx1100",), "python": "3.12.3"}
+    packages = {"jax-rocm7-plugin": "0.7.1", "jaxlib": "0.8.2"}
+    finding = found(host, backend("jax", "0.8.2"), packages=packages)["jax-plugin-version"]
+
+    assert "jax-rocm7-plugin 0.7.1" in finding.seen
+    assert any("without ROCm" in text for text in finding.follows)
+
+
+@pytest.mark.parametrize("architecture", ["x86_64, musl", "AMD64, 32-bit Python"])
+def test_alpine_and_32_bits_take_no_wheel(architecture):
+    system = "Windows" if "AMD64" in architecture else "Linux"
+    finding = found(LINUX | {"system": system, "architecture": architecture}, *NONE)["no-backend"]
+
+    assert "pip install" not in finding.fix
+    assert ("glibc" if "musl" in architecture else "64 bits") in finding.fix
+
+
+def test_numbers_that_cannot_be_are_not_repeated():
+    host = card(GpuFacts(name="", memory_bytes=-3, free_bytes=-1, n_processes=-2), gpu())
+    results = found(host | {"free_bytes": -5, "memory_limit_bytes": -1, "load_1min": -1.0, "n_effective": 0})
+
+    assert {"gpu-memory", "memory", "memory-limit", "load"}.isdisjoint(results)
+    assert not any("-" in text.seen.partition(" GB")[0][-6:] for text in results.values())
+
+
+def test_shared_memory_of_a_pod():
+    host = LINUX | {"container": "kubernetes", "shm_bytes": 64 * 2**20}
+
+    assert "docker" not in found(host)["shared-memory"].fix
+
+
+def test_a_backend_of_keras_that_trains_nothing_gives_way_to_one_that_is_there():
+    results = found(MAC, backend("torch", gpus=("Apple GPU (mps)",)), keras_backend="mlx")
+
+    assert "export KERAS_BACKEND=torch" == results["keras-backend"].fix
+
+
+def test_the_graphics_of_a_laptops_ryzen_have_a_build_and_are_named_once():
+    host = LINUX | {"pci_gpus": ("0x1002",), "has_kfd": True, "gfx": ("gfx1103",), "python": "3.12.3"}
+    words_ = {"keras_error": "HIP error: invalid device function", "architectures": ("gfx1100",)}
+    torch = backend("torch", "2.12.0+rocm7.2", rocm="7.2", gpus=("AMD Radeon Graphics (gfx1103)",), **words_)
+    finding = found(host, torch)["torch-architecture"]
+
+    assert 1 == finding.seen.count("gfx1103")
+    assert "whl/rocm" in finding.fix
+
+
+def test_a_t4g_beside_an_arm_processor_has_no_build_of_pytorch():
+    host = card(gpu("NVIDIA T4G", "7.5"), architecture="aarch64", python="3.12.3")
+    results = found(host, backend("torch", "2.11.0+cpu"), *NONE[1:2])
+
+    assert "whl/cu" not in results["torch-cpu-wheel"].fix and "from source" in results["torch-cpu-wheel"].fix
+    assert "jax[cuda13]" in results["jax-absent"].fix

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from bench.workloads import count_flops as flops
+from bench.records import operations
 from bench.workloads import registry
 from tests import frameworks
 
@@ -17,6 +15,7 @@ def test_layers_counted_by_hand():
 import json
 import keras
 from keras import layers as L
+from bench.records import operations
 from bench.workloads import count_flops as flops
 
 def of(shape, *layers):
@@ -63,6 +62,7 @@ def test_least_bytes_counted_by_hand():
 import json
 import keras
 from keras import layers as L
+from bench.records import operations
 from bench.workloads import count_flops as flops
 
 def of(optimizer, shape, *layers, dtype="float32"):
@@ -118,6 +118,7 @@ def test_slots_are_those_of_the_optimizer():
     code = """
 import json
 import keras
+from bench.records import operations
 from bench.workloads import count_flops as flops
 
 names = keras.optimizers
@@ -133,11 +134,11 @@ def test_stored_counts_are_those_of_todays_networks():
     code = "import json; from bench.workloads import count_flops as flops; print(json.dumps(flops.count_all()))"
     counted = frameworks.last_line(code)
 
-    assert counted == json.loads(flops.FILE.read_text(encoding="utf-8")), "run: python -m bench.workloads.count_flops"
+    assert counted == operations.counts(), "run: python -m bench.workloads.count_flops"
 
 
 def test_every_network_of_a_workload_has_a_count_of_its_present_code():
-    stored = json.loads(flops.FILE.read_text(encoding="utf-8"))
+    stored = operations.counts()
 
     expected = {
         registry.network(spec.id, variant.params): registry.source_hash(spec.id)
@@ -151,7 +152,7 @@ def test_every_network_of_a_workload_has_a_count_of_its_present_code():
 
 
 def test_no_network_moves_less_in_training_than_in_inference():
-    stored = json.loads(flops.FILE.read_text(encoding="utf-8"))
+    stored = operations.counts()
 
     for name, entry in stored.items():
         for part in ("step", "sample"):

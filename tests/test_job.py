@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -636,6 +637,22 @@ def test_the_tool_works_with_the_keyboard_alone(browser: Any, address: str):
 
 
 @pytest.mark.browser
+def test_a_model_that_one_cpu_was_measured_on_chooses_it(browser: Any, address: str, data: dict[str, Any]):
+    model = next(one["network"] for one in data["rates"] if one["network"].startswith("detector-640"))
+    on = {one["machine"] for one in data["rates"] if one["network"] == model}
+    opened = Opened(browser, address, f"?{urlencode({'model': model})}")
+    page, chosen = opened.page, opened.page.locator("select[name=cpu]")
+    page.wait_for_selector(".job-result:not([hidden])")
+
+    assert data["defaults"]["cpu"] not in on and chosen.input_value() in on
+    assert "Nobody" not in opened.sentence
+    page.locator("select[name=model]").select_option(data["defaults"]["model"])
+    assert data["defaults"]["cpu"] == chosen.input_value()
+    assert [] == opened.problems
+    opened.close()
+
+
+@pytest.mark.browser
 def test_a_card_is_added_by_part_of_its_name_and_ticked_off(browser: Any, address: str):
     opened = Opened(browser, address, "?gpus=tesla-t4")
     page, boxes = opened.page, opened.page.locator("input[name=gpu]")
@@ -645,7 +662,7 @@ def test_a_card_is_added_by_part_of_its_name_and_ticked_off(browser: Any, addres
     assert len(CARDS) == page.locator("datalist option").count() and 1 == boxes.count()
     for typed, told in {
         "no such card": "None of the 60 cards", "rtx 40": "Which one? GeForce RTX 40", "l40s": "Added: L40S.",
-        "RTX 4090": "Added: GeForce RTX 4090.", "4090": "Added: GeForce RTX 4090.",
+        "RTX 4090": "Added: GeForce RTX 4090.", "4090 rtx": "Added: GeForce RTX 4090.",
     }.items():  # fmt: skip
         field.fill(typed)
         page.keyboard.press("Enter")

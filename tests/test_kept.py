@@ -17,7 +17,7 @@ from bench.report.pages import build, cache
 
 pytest.importorskip("altair")
 
-from tests.factories import make_evidence, make_record
+from tests.factories import in_turn, make_evidence, make_record
 from tests.test_pages import results_with, write_docs
 
 
@@ -58,6 +58,18 @@ def test_a_value_of_other_records_is_not_found(tmp_path: Path):
     second, evidence = opened(results, tmp_path / "kept")
 
     assert 2 == second.keep(evidence, "a", lambda: 2, slow=True)
+
+
+def test_after_an_edit_an_unchanged_record_is_the_same_object(tmp_path: Path):
+    results = results_with(tmp_path / "results", *in_turn([make_record(), make_record("matmul")]))
+    found, before = opened(results, tmp_path / "kept")
+    (path,) = results.rglob("matmul-*.json")
+
+    path.write_text(f"{path.read_text()}\n")
+    after = found.evidence(results, tmp_path / "kept")
+
+    (then,), (now,) = (evidence.sessions for evidence in (before, after))
+    assert [path.stem] == [cell for cell in now.records if now.records[cell] is not then.records[cell]]
 
 
 def test_another_evidence_has_values_of_its_own(tmp_path: Path):

@@ -227,8 +227,8 @@ class Trials:
         quick = {"phases_s": {"import": 1e-3, "steady": 3e-3}, "warmup": (), "latencies_s": (), "total_s": 0.1}
         control = Control(n=64, seconds=(1e-4,))
         blocks = (Block(n_steps=1, seconds=1e-3),) * 3
-        for workload in ("cnn-digits", "matmul"):
-            cell = make_cell(workload)
+        for workload, params in (("cnn-digits", {}), ("matmul", {"n": 256})):
+            cell = make_cell(workload, params=params)
             run = make_run(cell=cell, blocks=blocks, control_before=control, control_after=control, **quick)
             (self.runs / f"{workload}.json").write_bytes(encode(run))
 

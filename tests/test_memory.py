@@ -23,14 +23,6 @@ def evidence() -> Evidence:
     return make_evidence(gpu=True)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "word"),
-    [(1, "coffee break"), (600, "coffee break"), (601, "lunch"), (3601, "overnight"), (43201, "no")],
-)
-def test_patience(seconds: float, word: str):
-    assert word == waits.patience(seconds)
-
-
 def with_peaks(**peaks: int) -> Evidence:
     records = []
     for batch, size in peaks.items():

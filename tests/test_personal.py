@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli import options
 from bench.machine import owner
+from bench.machine.describe import suggest_id
 from bench.records import texts
 
 DATA = Path(__file__).parent / "data"
@@ -71,6 +73,20 @@ def test_nothing_personal_is_kept_and_nothing_honest_is_lost():
 
     assert [] == wrong
     assert counts["personal"] >= 600 and counts["honest"] >= 300
+
+
+@pytest.mark.parametrize(
+    "name", ["alice-laptop", "martins-pc", "zaphod-macbook-pro", "john-smith-2c", "0" * 9 + "1" * 23]
+)
+def test_a_machine_is_not_named_after_somebody(name: str):
+    assert "whose machine" in texts.problem(name, "machine_id")
+    with pytest.raises(ValueError, match="--machine-id names a machine on public pages"):
+        options.machine_name(name)
+
+
+@pytest.mark.parametrize("line", [line for line in HONEST if re.match(r"NVIDIA|AMD|Intel\(|Apple", line)])
+def test_a_machine_may_be_named_after_its_hardware(line: str):
+    assert "" == texts.problem(suggest_id(line, (), 16), "machine_id")
 
 
 def test_the_names_of_this_machine_are_left_out_wherever_they_stand(monkeypatch: pytest.MonkeyPatch):

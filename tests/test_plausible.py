@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bench.records import agree, files, plausible, store
-from bench.schema import Block, Epoch, Job, Record
+from bench.schema import Block, Cell, Epoch, Job, Record
 from tests.factories import (
     in_turn,
     make_cell,
@@ -161,10 +161,14 @@ def counted(flop_per_step: float, step_s: float = 1.0, workload: str = "resnet50
     return make_record(workload, runs=[make_run(cell=cell, step_s=step_s, flop_per_step=flop_per_step)], **fields)
 
 
+def one_core(record: Record) -> Cell:
+    return msgspec.structs.replace(record.cell, threads=1)
+
+
 def test_nothing_is_much_faster_than_the_matrix_product_of_its_device():
     """Lambda's table shows one network 51 times as fast on a card as on its like: more than the card can do."""
-    ceiling = counted(1e11, workload="matmul", params={"n": 512})
-    slower = counted(1e10, workload="matmul", params={"n": 64})  # the highest of the products counts
+    ceiling = counted(1e11, workload="matmul", params={"n": 4096})
+    slower = counted(1e10, workload="matmul", params={"n": 1024})  # the highest of the products counts
 
     for factor, n_found in ((51, 1), (plausible.CEILING_FACTOR - 0.1, 0), (0.5, 0)):
         found = list(plausible.faster_than_the_ceiling(by_id(counted(factor * 1e11), ceiling, slower)))
@@ -172,6 +176,12 @@ def test_nothing_is_much_faster_than_the_matrix_product_of_its_device():
     ((cell_id, text),) = plausible.faster_than_the_ceiling(by_id(counted(51e11), ceiling))
     assert counted(51e11).cell.id == cell_id
     assert "1e+11 operations a second, found 5.1e+12" in text
+    # A small product is none, nor is one on fewer cores than the network had.
+    for other in (
+        counted(1e10, workload="matmul", params={"n": 64}),
+        msgspec.structs.replace(ceiling, cell=one_core(ceiling)),
+    ):
+        assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11), other)))
     # Another device's product is no ceiling, and without one nothing can be said.
     assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11, device="gpu"), ceiling)))
     assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11))))

@@ -363,8 +363,10 @@ def test_a_link_that_leads_somewhere_passes(body: str):
 
 
 def test_a_guide_answers_in_a_short_first_sentence():
-    assert [] == shape.check_opening(page(HEAD + "**Do it.** <!-- setting: README.md -->\n"))
-    assert "26 words" in shape.check_opening(page(HEAD + "word " * 26 + "\n"))[0].text
+    shown = "\n\n{{ bars() }}\n\n## Why\n"
+    assert [] == shape.check_opening(page(HEAD + "**Do it.** <!-- setting: README.md -->" + shown))
+    assert "26 words" in shape.check_opening(page(HEAD + "word " * 26 + shown))[0].text
+    assert "nothing to see" in shape.check_opening(page(HEAD + "**Do it.**\n\n## Why" + shown))[0].text
     assert "says nothing" in shape.check_opening(page(HEAD))[0].text
 
 
@@ -420,6 +422,14 @@ def registered(**kinds: dict[str, str]) -> dict[str, dict[str, dict]]:
     claims = kinds.pop("claims", {"a-42min-vs-33s": "faq/why.md"})
     kinds = {"charts": charts, "claims": claims, **kinds}
     return {kind: {n: {"page": page, "since": "2026-11-21"} for n, page in ids.items()} for kind, ids in kinds.items()}
+
+
+def test_an_entry_that_is_no_table_is_a_problem_and_says_the_form():
+    kinds = registered() | {"answers": {"why": "faq/why.md"}}
+
+    (found,) = prose_ids.check_registry({"faq/why.md": "why"}, kinds, NAMES)
+
+    assert found.text == "id 'why' must have page and since, has 'faq/why.md'; write these two"
 
 
 def test_a_complete_registry_passes():

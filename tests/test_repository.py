@@ -193,7 +193,7 @@ def test_lock_names_no_index_and_no_file(lock: Path):
 def test_locks_agree_on_versions():
     full = versions(ROOT / "requirements/full.txt")
     names = {name for name, _ in full}
-    for other in ("site.txt", "jax.txt", "cuda.txt"):
+    for other in ("site.txt", "jax.txt", "cuda.txt", "slurm.txt"):
         shared = {(name, version) for name, version in versions(ROOT / "requirements" / other) if name in names}
 
         assert shared <= full, other
@@ -348,6 +348,9 @@ WRITES = {  # what a job may change; every other may change nothing
 }
 
 
+LONG = {("machines", "measure"): 360}  # measures on machines of one's own; minutes
+
+
 def uses(node: object) -> list[str]:
     """Every action a workflow uses."""
     if isinstance(node, dict):
@@ -374,7 +377,7 @@ def test_workflow_grants_least_permissions(path: Path):
     assert {} == workflow["permissions"]
     for name, job in workflow["jobs"].items():
         assert job["permissions"], name
-        assert job["timeout-minutes"] <= 30, name
+        assert job["timeout-minutes"] <= LONG.get((path.stem, name), 30), name
         writes = {scope for scope, access in job["permissions"].items() if access == "write"}
         assert writes == WRITES.get((path.stem, name), set()), name
 
@@ -436,7 +439,29 @@ def test_workflow_installs_from_locks_only(path: Path):
     steps = [step["run"] for job in jobs.values() for step in job["steps"] if "pip install" in step.get("run", "")]
     installs = [line for step in steps for line in step.splitlines() if "pip install" in line]
 
-    assert [] == [line for line in installs if "--require-hashes -r" not in line]
+    own = "--no-deps --no-build-isolation --editable ."  # this checkout's command, which fetches nothing
+    assert [] == [line for line in installs if "--require-hashes -r" not in line and not line.endswith(own)]
+
+
+def test_a_machine_of_ones_own_runs_only_what_is_asked_for_by_hand():
+    """Anybody may open a pull request, and what it says would run there."""
+    for path in WORKFLOWS:
+        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if any("self-hosted" in job["runs-on"] for job in workflow["jobs"].values()):
+            assert ["workflow_dispatch"] == list(workflow[True]), path.name  # YAML reads "on" as a yes
+
+
+def test_each_runner_that_is_named_measures_and_keeps_its_pack():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "machines.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["measure"]
+
+    assert ["self-hosted", "${{ matrix.label }}"] == job["runs-on"]
+    assert "${{ fromJSON(inputs.labels) }}" == job["strategy"]["matrix"]["label"]
+    locks = workflow[True]["workflow_dispatch"]["inputs"]["lock"]["options"]
+    assert set(locks) <= {path.stem for path in LOCKS}
+    kept = job["steps"][-1]
+    assert kept["uses"].startswith("actions/upload-artifact@")
+    assert {"${{ matrix.label }}", "${{ runner.temp }}/results.tgz"} < set(kept["with"].values())
 
 
 @pytest.mark.parametrize(("name", "job"), [("health", "canary"), ("site", "zensical")])
@@ -474,7 +499,13 @@ def test_every_command_that_people_are_told_exists_with_its_options():
     from bench.cli.app import app
 
     commands = get_command(app).commands
-    places = [ROOT / "README.md", *FORMS, ROOT / ".github/pull_request_template.md", *(ROOT / "docs").rglob("*.md")]
+    places = [
+        ROOT / "README.md",
+        *FORMS,
+        *WORKFLOWS,
+        ROOT / ".github/pull_request_template.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
     found = [(path, *match.groups()) for path in places for match in OURS.finditer(path.read_text(encoding="utf-8"))]
 
     assert len(found) > 40

@@ -46,7 +46,7 @@ def side(day: str = "2026-11-03", machine_id: str = "example-2c", *, factor: flo
     """A session of some small records whose steps take ``factor`` times as long as invented."""
     host = make_machine(machine_id, **fields)
     records = [
-        make_record(name, step_s=factor * 0.05, n_runs=2, n_blocks=4, session_date=day[:10])
+        make_record(name, step_s=factor * 0.5, n_runs=2, n_blocks=4, session_date=day[:10])
         for name in ("cnn-digits", "lstm-text", "mobilenet-v2", "resnet50", "transformer-text")
     ]
     described = make_session(records, id=day, machine_id=machine_id)
@@ -88,6 +88,18 @@ def test_a_new_session_and_more_records_of_a_known_one_come_in(folders):
     assert () == found.problems
     assert ["example-2c/2026-11-04", "other-2c/2026-11-04"] == [session.path for session in found.changed]
     assert (2, 3) == (len(found.before.sessions), len(found.after.sessions))
+
+
+def test_of_many_machines_few_are_read_and_every_standing_is_told(folders):
+    for root in folders:
+        write_results(root, Results((side("2026-11-01", "other-2c"),)))
+    why = 'kind = "withdrawn"\nreason = "its clock stood still"\ndate = 2026-11-02\n'
+    (folders[1] / "status.toml").write_text(f'["other-2c/2026-11-01"]\n{why}')
+
+    found = changes.changes(*folders, most_machines=1)
+
+    assert [NAME] == [session.path for session in found.before.sessions] == [one.path for one in found.after.sessions]
+    assert [("other-2c/2026-11-01", "community", "withdrawn")] == [(p, a.kind, b.kind) for p, a, b in found.stand_anew]
 
 
 def spoil(folder: Path, text: str) -> None:
@@ -168,7 +180,7 @@ def test_values_off_the_pattern_are_named():
     mine = side("2026-11-04", "mine-2c")
     records = dict(mine.records)
     name = next(name for name in records if name.startswith("lstm-text"))
-    odd = make_record("lstm-text", step_s=0.5, n_runs=2, n_blocks=4, session_date="2026-11-04")
+    odd = make_record("lstm-text", step_s=5.0, n_runs=2, n_blocks=4, session_date="2026-11-04")
     mine = mine._replace(records=records | {name: odd})
     plain, found = (claims_review.arrival(make_evidence(side(), one), one) for one in (side("2026-11-04"), mine))
     assert any(name in line and "stand out" in line for line in found.odd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.records import operations
 from bench.report.charts import make_table as make
 from bench.report.evidence import rooflines
 from bench.report.stats import quantities
@@ -21,7 +22,7 @@ def counted(monkeypatch):
     entry |= {"forward_step_bytes": 1e9, "forward_sample_bytes": 0.5e9}
     entry |= {"training_step_bytes": 2e9, "training_sample_bytes": 1e9}
     known = {"resnet50 image_px=224": entry}
-    monkeypatch.setattr(rooflines, "counts", lambda: known)
+    monkeypatch.setattr(operations, "counts", lambda: known)
 
 
 def test_achieved_is_rate_times_operations_of_a_sample():
@@ -75,11 +76,11 @@ def test_bytes_are_the_fixed_part_and_those_of_each_sample():
 
 def test_bytes_are_counted_for_float32_and_for_todays_code_only(monkeypatch):
     half, other = make_record("resnet50", precision="mixed_bfloat16"), make_record("resnet50", source_hash="f" * 16)
-    old = {name: entry for name, entry in rooflines.counts()["resnet50 image_px=224"].items() if "bytes" not in name}
+    old = {name: entry for name, entry in operations.counts()["resnet50 image_px=224"].items() if "bytes" not in name}
 
     assert rooflines.intensity(half) is None and rooflines.moved(half) is None
     assert rooflines.intensity(other) is None and rooflines.moved(other) is None
-    monkeypatch.setattr(rooflines, "counts", lambda: {"resnet50 image_px=224": old})
+    monkeypatch.setattr(operations, "counts", lambda: {"resnet50 image_px=224": old})
     assert rooflines.intensity(make_record("resnet50")) is None
 
 

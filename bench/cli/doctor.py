@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import shutil
+import sys
+
 import typer
 
 from bench.cli import crash, show
@@ -9,10 +15,14 @@ from bench.cli import options as cli_options
 from bench.doctor import collect, rules
 
 INDENT = " " * 9  # of a finding's lines behind its severity
+FIX = f"{INDENT}fix: "
+COMMAND = r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how one begins
 
 
 def doctor(as_json: cli_options.AsJson = False) -> None:
     """Why is my GPU not used? What each backend sees here, and the fix. Exit code: 0 no problem, 1 problems."""
+    if show.progress_console.is_terminal:
+        show.progress_console.print("asking TensorFlow, JAX and PyTorch, which takes some seconds")
     facts = collect.collect()
     try:
         findings = rules.diagnose(facts)
@@ -22,16 +32,45 @@ def doctor(as_json: cli_options.AsJson = False) -> None:
         show.print_text(show.doctor_json(facts, findings).decode())
     else:
         print_findings(rules.as_text(findings))
+        if other := other_pip() if any("pip " in finding.fix for finding in findings) else "":
+            show.print_text(f"pip in a fix: {other} -m pip, since this shell's pip belongs to another Python")
     raise typer.Exit(show.SOME_FAILED if rules.has_problem(findings) else show.OK)
 
 
+def other_pip() -> str:
+    """The Python whose pip a fix means, where the shell's own pip is another one's; empty where they are one."""
+    found = shutil.which("pip")
+    if found and os.path.dirname(os.path.abspath(found)) == os.path.dirname(sys.executable):
+        return ""
+    shorter = sys.executable
+    with contextlib.suppress(ValueError):  # on another of Windows' drives
+        shorter = os.path.relpath(sys.executable)
+    return min(sys.executable, shorter, key=len)
+
+
 def print_findings(text: str) -> None:
-    """Print findings; what is to be pasted, commands and facts, keeps its lines."""
+    """Print findings; facts to paste keep their lines, and a command is broken only where it is wider than all."""
     said, mark, paste = text.partition("\nfacts to paste")
     for line in said.splitlines():
-        if line.startswith(f"{INDENT}fix: "):
-            show.print_text(line)
+        if line.startswith(FIX):
+            _print_fix(line.removeprefix(FIX))
         else:
             show.print_wrapped(line, INDENT)
     if mark:
         show.print_text(f"{mark.lstrip()}{paste}")
+
+
+def _print_fix(fix: str) -> None:
+    """Print a fix, broken between its commands; a command that is wider than the terminal stays whole."""
+    line, indent = FIX.rstrip(), " " * len(FIX)
+    for part in re.split(rf"(?<=;) |(?<=:) (?={COMMAND})", fix):
+        if len(f"{line} {part}") > show.out.width and line.strip() not in ("", "fix:"):
+            _print_line(line, indent)
+            line = indent[:-1]
+        line = f"{line} {part}"
+    _print_line(line, indent)
+
+
+def _print_line(line: str, indent: str) -> None:
+    has_command = re.match(rf" *(fix: )?{COMMAND}", line)
+    show.print_text(line) if has_command else show.print_wrapped(line, indent)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from bench.doctor import builds, fixes, said
 from bench.doctor.facts import NAMES, BackendFacts, Facts, Finding, block, is_jetson, is_present, jax_plugin, quoted
 
+VAGUE = ("platform", "cudnn-start", "cuda-start")  # sayings that name no reason of their own
+
 
 def installed(facts: Facts) -> Iterator[Finding]:
     """Which backends are installed, and what each is."""
@@ -22,22 +24,22 @@ def installed(facts: Facts) -> Iterator[Finding]:
             id="no-backend",
             severity="problem",
             seen="none of TensorFlow, JAX and PyTorch is installed",
-            means="Keras needs one of them to compute",
+            means="Keras needs one of them to compute" + ("" if facts.host.python else f"; {_spans()}"),
             fix=next(
                 (fix for name in there if (fix := fixes.install(facts, name)).startswith("pip")),
                 fixes.install(facts, (*there, "tensorflow")[0]),
             ),
         )
+    there = [backend.name for backend in facts.backends if backend.installed and not backend.error]
     if facts.backends and facts.keras_backend and facts.keras_backend not in NAMES:
         yield Finding(
             id="keras-backend",
             severity="problem",
             seen=f"Keras would use {facts.keras_backend!r}",
             means="models train on TensorFlow, JAX and PyTorch only",
-            fix="export KERAS_BACKEND=tensorflow",
+            fix=f"export KERAS_BACKEND={there[0] if there else 'tensorflow'}",
         )
     chosen = fixes.backend_facts(facts, facts.keras_backend)
-    there = [backend.name for backend in facts.backends if backend.installed and not backend.error]
     if facts.keras_backend in NAMES and not chosen.installed and there:
         yield Finding(
             id="keras-backend",
@@ -46,6 +48,12 @@ def installed(facts: Facts) -> Iterator[Finding]:
             means="import keras fails",
             fix=f"export KERAS_BACKEND={there[0]}",
         )
+
+
+def _spans() -> str:
+    """Which Pythons each backend has wheels for, for where this one's version is not told."""
+    spans = ((NAMES[name], builds.pythons(name)) for name in NAMES)
+    return "wheels: " + ", ".join(f"{name} for Python {span[0]} to {span[1]}" for name, span in spans if span)
 
 
 def python(facts: Facts) -> Iterator[Finding]:
@@ -80,7 +88,7 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
             id=f"{backend.name}-absent",
             severity="note",
             seen=f"{name} is not installed",
-            means="its cells are skipped",
+            means="Keras cannot compute on it",
             fix=fixes.install(facts, backend.name),
         )
     if backend.error:
@@ -94,7 +102,7 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
     if not backend.gpus:
         means = "it computes on the CPU" + (", and has no GPU built in" if "+cpu" in backend.version else "")
         return Finding(id=f"{backend.name}-cpu", severity="ok", seen=seen + quoted(backend.log), means=means)
-    where = {"gpu": "the GPU", "cpu": "the CPU"}
+    where = {"gpu": "the TPU" if "TPU" in backend.gpus[0] else "the GPU", "cpu": "the CPU"}
     placed = backend.keras_placed or backend.placed
     return Finding(
         id=f"{backend.name}-gpu",
@@ -109,7 +117,7 @@ def _state(facts: Facts, backend: BackendFacts) -> Finding:
 def _explained(facts: Facts, backend: BackendFacts, seen: str, otherwise: str, words: str) -> Finding:
     """A problem of a backend in its own words, with the saying that they are; where they are none, we do not know."""
     saying = said.explain(words, facts)
-    if backend.log and (saying is None or saying.id == "platform"):  # the log may know why it does not start
+    if backend.log and (saying is None or saying.id in VAGUE):  # the log may know why it does not start
         saying = said.explain(backend.log, facts) or saying
     parts = [part for text in (words, backend.log) for part in text.split(" | ")]
     everything = " | ".join(dict.fromkeys(filter(None, parts)))
@@ -274,7 +282,8 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             fix=f"pip uninstall -y {' '.join(both)}; {fixes.install(facts, 'tensorflow')}",
         )
     yield from _directml(facts)
-    plugin = jax_plugin(facts)
+    plugins = [name for name in packages if re.fullmatch(r"jax-(cuda|rocm)\d+-plugin", name)]
+    other = next((name for name in plugins if packages[name] != packages.get("jaxlib", packages[name])), "")
     twice = [name for name in packages if re.fullmatch(r"jax-cuda\d+-plugin", name)]
     if len(twice) > 1:
         yield Finding(
@@ -284,11 +293,11 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
             means="plug-ins for two generations of CUDA: the second one is refused, and JAX may not start",
             fix=fixes.install(facts, "jax"),
         )
-    if plugin and "jaxlib" in packages and packages[plugin] != packages["jaxlib"]:
+    if other:
         yield Finding(
             id="jax-plugin-version",
             severity="problem",
-            seen=f"{plugin} {packages[plugin]} beside jaxlib {packages['jaxlib']}",
+            seen=f"{other} {packages[other]} beside jaxlib {packages['jaxlib']}",
             means="the plug-in of another version is refused, and JAX goes on with the CPU",
             fix=fixes.install(facts, "jax"),
         )

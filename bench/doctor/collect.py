@@ -42,11 +42,14 @@ VARIABLES = (
     "KERAS_BACKEND",
     "KMP_DUPLICATE_LIB_OK",
     "LD_LIBRARY_PATH",
+    "LSB_JOBID",
     "NVIDIA_VISIBLE_DEVICES",
     "ONEAPI_DEVICE_SELECTOR",
     "OPENBLAS_NUM_THREADS",
+    "PBS_JOBID",
     "PYTORCH_ENABLE_MPS_FALLBACK",
     "ROCR_VISIBLE_DEVICES",
+    "SLURM_JOB_ID",
     "TF_FORCE_GPU_ALLOW_GROWTH",
     "TF_NUM_INTRAOP_THREADS",
     "TF_USE_LEGACY_KERAS",
@@ -116,7 +119,8 @@ def answered(known: BackendFacts, code: int, out: str, err: str) -> BackendFacts
         return msgspec.structs.replace(known, error=words.why(code, err), log=log)
     seen = {name: value for name, value in seen.items() if value is not None and name != "keras"}
     if "keras_error" in seen:
-        seen["keras_error"] = words.clean(str(seen["keras_error"]))
+        told = str(seen["keras_error"]).splitlines()
+        seen["keras_error"] = words.joined(line for line in told if not words.CHATTER.search(line))
     try:
         return msgspec.convert({**msgspec.to_builtins(known), "log": log, **seen}, BackendFacts)
     except msgspec.ValidationError as error:

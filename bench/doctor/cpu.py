@@ -11,6 +11,12 @@ from bench.machine.cpu import SIXTEEN_BIT_FLAGS
 BUSY_LOAD = 0.25  # load per usable core from which timings are disturbed
 FULL_LOAD = 1.0  # from here on, every core has other work
 LITTLE_MEMORY_BYTES = 4 * 10**9
+SHARED_MEMORY = {
+    "docker": "docker run --shm-size=2g ...",
+    "podman": "podman run --shm-size=2g ...",
+    "kubernetes": "mount an emptyDir with medium: Memory at /dev/shm in the pod",
+    "apptainer": "it is the host's: ask whose machine it is",
+}
 SMALL_SHM_BYTES = 512 * 2**20  # Docker gives 64 MB, which PyTorch's loader processes fill at once
 
 
@@ -135,7 +141,7 @@ def instructions(facts: Facts) -> Iterator[Finding]:
             means="nothing can be said about AVX and bfloat16",
         )
         return
-    if host.architecture.lower() in ("x86_64", "amd64"):
+    if host.architecture.lower().startswith(("x86_64", "amd64")):
         if "avx" not in flags:
             yield Finding(
                 id="no-avx",
@@ -216,7 +222,7 @@ def memory_findings(facts: Facts) -> Iterator[Finding]:
             severity="note",
             seen=f"/dev/shm holds {host.shm_bytes / 2**20:.0f} MiB",
             means="PyTorch's loader processes pass batches through it and die with a bus error when it is full",
-            fix="docker run --shm-size=2g ...",
+            fix=SHARED_MEMORY.get(host.container, SHARED_MEMORY["docker"]),
         )
 
 

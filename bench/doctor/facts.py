@@ -160,7 +160,7 @@ def plural(n: int, one: str, many: str) -> str:
 
 def quoted(text: str) -> str:
     """Somebody's own words, as the end of a sentence; empty where nothing was said."""
-    return f'{SAYS}{text}"' if text else ""
+    return f'{SAYS}{" | ".join(filter(None, map(str.strip, text.splitlines())))}"' if text.strip() else ""
 
 
 def gb(value_bytes: float | None) -> str:
@@ -171,6 +171,11 @@ def gb(value_bytes: float | None) -> str:
 def is_jetson(host: HostFacts) -> bool:
     """Whether the host is one of NVIDIA's small boards, whose GPU, driver and frameworks come with the system."""
     return "jetson" in host.board.lower() or any("nvgpu" in gpu.name or "Tegra" in gpu.name for gpu in host.gpus)
+
+
+def is_thor(host: HostFacts) -> bool:
+    """Whether the board is a Thor, whose system runs the ordinary builds for CUDA 13 on ARM."""
+    return is_jetson(host) and "thor" in " ".join([host.board, *(gpu.name for gpu in host.gpus)]).lower()
 
 
 def sees_nvidia(backend: BackendFacts) -> bool:

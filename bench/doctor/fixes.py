@@ -16,6 +16,7 @@ from bench.doctor.facts import (
     is_apple,
     is_jetson,
     is_present,
+    is_thor,
     is_translated,
     jax_plugin,
 )
@@ -50,18 +51,22 @@ def build(facts: Facts, name: str, *, any_python: bool = False, any_driver: bool
     chips, host, release = capabilities(facts), facts.host, backend_facts(facts, name).version
     python = "" if any_python or any_driver else host.python
     cuda = "" if any_driver else host.driver_cuda
-    found = builds.fitting(name, chips, cuda, python, release)
+    processor = host.architecture
+    found = builds.fitting(name, chips, cuda, python, release, processor)
     if found and name == "jax" and jax_plugin(facts):  # which stays of its generation where that fits
         own = builds.version_of(jax_plugin(facts).removeprefix("jax-"))
         fits = not cuda or own <= builds.version_of(cuda)[:1]
         kept = [one for one in builds.builds(name) if one.release == found.release and one.cuda == own and fits]
         found = next((one for one in kept if all(builds.runs_on(one.architectures, chip) for chip in chips)), found)
-    return found or builds.fitting(name, chips and (max(chips, key=builds.version_of),), cuda, python, release)
+    newest = chips and (max(chips, key=builds.version_of),)
+    return found or builds.fitting(name, newest, cuda, python, release, processor)
 
 
 def install(facts: Facts, name: str) -> str:
     """The command that brings a backend which can use what this machine has."""
     host = facts.host
+    if is_thor(host) and name == "torch":
+        return f"{_torch(facts, 'torch', 'cu130')}; or NVIDIA's own build: {JETSON}"
     if is_jetson(host):
         return f"take NVIDIA's own build for this board's JetPack: {JETSON}"
     if is_translated(host):
@@ -126,8 +131,11 @@ def _without_nvidia(facts: Facts, name: str) -> str:
     if name == "tensorflow":
         return "pip install tensorflow"
     if name == "jax":
-        on_linux = host.system == "Linux" and is_present(facts, "AMD") and host.has_kfd
-        return "pip install -U 'jax[rocm7-local]'" if on_linux else "pip install jax"
+        chips = set(builds.table().architectures["rocm 7"]) & set(gfx_chips(facts))
+        on_linux = host.system == "Linux" and host.has_kfd
+        return (
+            "pip install -U 'jax[rocm7-local]', with ROCm 7 on the system" if on_linux and chips else "pip install jax"
+        )
     torch = backend_facts(facts, "torch")
     on_mac = host.system == "Darwin"
     if torch.rocm or (is_present(facts, "AMD") and not torch.xpu and not on_mac):
@@ -169,7 +177,11 @@ def unavailable(facts: Facts, name: str) -> str:
     if builds.has_platform(name, host.system, host.architecture):
         return python(facts, name)
     other = (
-        "a Python for x64, which Windows on ARM runs as well"
+        "install a Python of 64 bits, and there again"
+        if "32-bit" in host.architecture
+        else "take a system with glibc: for a container an image such as python:3.13-slim instead of alpine"
+        if "musl" in host.architecture
+        else "a Python for x64, which Windows on ARM runs as well"
         if host.system == "Windows"
         else "conda-forge or your distribution may have one; else it is built from source"
     )
@@ -224,14 +236,15 @@ def last_branches() -> str:
 START = {
     "docker": (
         "docker run --gpus all ... (the host needs the NVIDIA Container Toolkit)",
-        "docker run --device=/dev/kfd --device=/dev/dri ...",
-        "docker run --device=/dev/dri ...",
+        "docker run --device=/dev/kfd --device=/dev/dri --group-add video "
+        "--group-add $(getent group render | cut -d: -f3) ...",
+        "docker run --device=/dev/dri --group-add $(getent group render | cut -d: -f3) ...",
     ),
     "podman": (
         "podman run --device nvidia.com/gpu=all ... (the host needs the NVIDIA Container Toolkit, with: nvidia-ctk cdi "
         "generate)",
-        "podman run --device=/dev/kfd --device=/dev/dri ...",
-        "podman run --device=/dev/dri ...",
+        "podman run --device=/dev/kfd --device=/dev/dri --group-add keep-groups ...",
+        "podman run --device=/dev/dri --group-add keep-groups ...",
     ),
     "kubernetes": (
         "give the pod nvidia.com/gpu: 1 under resources, limits (the cluster needs NVIDIA's device plugin)",
@@ -240,6 +253,19 @@ START = {
     ),
     "apptainer": ("apptainer exec --nv ...", "apptainer exec --rocm ...", "apptainer exec --bind /dev/dri ..."),
 }
+
+
+# Variables of a cluster's scheduler, and how its jobs are given a GPU.
+JOBS = {
+    "SLURM_JOB_ID": "ask the cluster for a GPU: srun --gres=gpu:1 ..., or in the job's file: #SBATCH --gres=gpu:1",
+    "PBS_JOBID": "ask the cluster for a GPU: qsub -l select=1:ngpus=1 ...",
+    "LSB_JOBID": "ask the cluster for a GPU: bsub -gpu num=1 ...",
+}
+
+
+def job(facts: Facts) -> str:
+    """How this job of a cluster is given a GPU; empty outside of one."""
+    return next((ask for name, ask in JOBS.items() if name in facts.variables), "")
 
 
 def start(facts: Facts) -> str:
@@ -270,4 +296,5 @@ def spoken(fix: str, system: str) -> str:
         return "; ".join(f"$env:{name}='{value}'" for name, value in re.findall(r"(\w+)=([^\s;,]+)", match[0]))
 
     fix = re.sub(r"export( \w+=[^\s;,]+)+", assigned, fix)
+    fix = re.sub(r"(?<!=)'((?:torch|tensorflow|jax|numpy)[^']*)'", r'"\1"', fix)  # which cmd takes as well
     return re.sub(r"unset (\w+)", r"Remove-Item Env:\1", fix)

@@ -7,7 +7,18 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bench.doctor.facts import UUID, VENDORS, Facts, Finding, Severity, is_apple, is_present, is_translated
+from bench.doctor import fixes, said
+from bench.doctor.facts import (
+    UUID,
+    VENDORS,
+    BackendFacts,
+    Facts,
+    Finding,
+    Severity,
+    is_apple,
+    is_present,
+    is_translated,
+)
 
 # Where else a graphics card is named, on systems whose list of cards this program cannot read, or not wholly.
 ELSEWHERE = {
@@ -43,8 +54,9 @@ def none_seen(facts: Facts) -> Iterator[Finding]:
         seen=f"no GPU that a driver shows; {'WSL' if host.wsl else host.system} lists no cards here"
         + (f" ({reason})" if reason else ""),
         means="there may be one all the same: not seen is not the same as not there",
-        fix=ELSEWHERE.get(host.system, ELSEWHERE["Linux"])
-        + ("; in WSL the driver is Windows': nvidia-smi must work there first" if host.wsl else ""),
+        fix="in Windows: Task Manager, Performance, names the cards; nvidia-smi must show NVIDIA's there first"
+        if host.wsl
+        else ELSEWHERE.get(host.system, ELSEWHERE["Linux"]),
     )
 
 
@@ -56,7 +68,7 @@ def other_cards(facts: Facts) -> Iterator[Finding]:
             id="no-gpu",
             severity="ok",
             seen=f"only graphics cards of other makers ({', '.join(dict.fromkeys(others))})",
-            means="such as a server's or a virtual machine's screen: no framework computes on them",
+            means="no framework here computes on them; many are a server's or a virtual machine's screen",
         )
 
 
@@ -82,9 +94,13 @@ def hidden_devices(facts: Facts) -> Iterator[Finding]:
     for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
         value = facts.variables.get(name)
         if value is not None and (name.startswith("CUDA") or is_present(facts, "AMD")):
-            yield from _visible(
-                facts, name, value, hidden if name.startswith("CUDA") or not facts.host.gpus else "note"
-            )
+            weight = hidden if name.startswith("CUDA") or not facts.host.gpus else "note"
+            for finding in _visible(facts, name, value, weight):
+                if job := fixes.job(facts):  # whose other GPUs are other people's
+                    has_part = finding.id.endswith("-part")
+                    means = finding.means + ", as the cluster gave them to this job" * has_part
+                    finding = msgspec.structs.replace(finding, means=means, fix="" if has_part else job)
+                yield finding
     value = facts.variables.get("NVIDIA_VISIBLE_DEVICES", "all")
     if value in ("", "void", "none") and facts.host.container and not facts.host.gpus:
         yield variable_findings("NVIDIA_VISIBLE_DEVICES", value, hidden, "keeps the container's GPUs outside")
@@ -124,10 +140,16 @@ def _by_uuid(facts: Facts, name: str, value: str) -> Iterator[Finding]:
     if not value.startswith(("GPU-", "MIG-")):
         means = "is neither a number nor a UUID, so that CUDA shows no GPU"
         yield variable_findings(name, value, "problem", means)
-    elif not any(backend.gpus for backend in facts.backends) and any(backend.cuda for backend in facts.backends):
+    elif not any(backend.gpus for backend in facts.backends) and any(_may_be_hidden(facts, b) for b in facts.backends):
         finding = variable_findings(name, UUID.sub(r"\1...", value), "problem", "names a GPU, and no backend sees one")
         fix = f"compare it with: nvidia-smi -L; where no line has it: {finding.fix}"
         yield msgspec.structs.replace(finding, fix=fix)
+
+
+def _may_be_hidden(facts: Facts, backend: BackendFacts) -> bool:
+    """Whether a backend with CUDA gives no other reason why it sees no GPU than that none is there."""
+    saying = said.explain(backend.error or backend.log, facts)
+    return bool(backend.cuda) and (saying is None or saying.id in ("no-device", "cuda-driver-library"))
 
 
 def _in_part(finding: Finding, fix: str) -> Finding:

@@ -37,7 +37,8 @@ def _all_below(facts: Facts, capability: str) -> bool:
 def _newest_lacks(facts: Facts, name: str) -> bool:
     """Whether the newest release has no build for any of the cards."""
     newest = builds.builds(name)[0].release
-    lists = [build.architectures for build in builds.builds(name) if build.release == newest and build.cuda]
+    every = builds.builds(name, facts.host.architecture)
+    lists = [build.architectures for build in every if build.release == newest and build.cuda]
     chips = fixes.capabilities(facts)
     return bool(chips) and not any(builds.runs_on(one, chip) for one in lists for chip in chips)
 
@@ -74,7 +75,7 @@ HARMS = (
     Harm(r"pip install[^;]*\btensorflow\b", lambda f: _is(f, "tensorflow", "rocm"), "it would replace AMD's build"),
     Harm(r"pip install[^;]*\bjax\[cuda", lambda f: _is(f, "jax", "rocm"), "its plug-in would stand beside AMD's"),
     Harm(
-        r"pip install[^;]*(\btorch\b|\btensorflow\b|\bjax\b)",
+        r"pip install[^;]*(\btorch\b(?![^;]*whl/cu13)|\btensorflow\b|\bjax\b)",
         lambda f: is_jetson(f.host),
         "it would replace NVIDIA's build for this board by one without its GPU",
     ),
@@ -134,6 +135,7 @@ HARMS = (
         lambda f: (0,) < builds.version_of(f.packages.get("tensorflow", "")) < (2, 18),
         "this TensorFlow needs NumPy 1",
     ),
+    Harm(r"unset \w+_VISIBLE_DEVICES", lambda f: bool(fixes.job(f)), "the other GPUs are those of other jobs"),
     Harm(r"sudo usermod", lambda f: bool(f.host.container), "groups of a container are given when it starts"),
     Harm(r"nvidia-smi -r|--gpu-reset", lambda f: True, "a reset ends what others compute"),
 )

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,7 +60,7 @@ def host() -> HostFacts:
         remote=any(name in os.environ for name in ("SSH_CONNECTION", "SSH_TTY")),
         board=read("board", board, ""),
         python=read("python", platform.python_version, ""),
-        architecture=read("architecture", platform.machine, ""),
+        architecture=read("architecture", architecture, ""),
         cpu_model=described.cpu_model if described else "",
         cpu_flags=described.cpu_flags if described else (),
         n_visible=counted.visible,
@@ -85,6 +86,14 @@ def host() -> HostFacts:
         **_nvidia(read),
         refused=read.refused,
     )
+
+
+def architecture() -> str:
+    """The processor's kind as Python was built for it: a Python of 32 bits, or for musl, takes no usual wheel."""
+    machine = platform.machine()
+    if sys.maxsize < 2**32 and "64" in machine:
+        return f"{machine}, 32-bit Python"
+    return f"{machine}, musl" if "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "") else machine
 
 
 def _nvidia(read: Reader) -> dict[str, Any]:

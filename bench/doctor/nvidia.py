@@ -22,6 +22,7 @@ from bench.doctor.facts import (
     gb,
     is_jetson,
     is_present,
+    is_thor,
     jax_plugin,
     plural,
     quoted,
@@ -126,6 +127,19 @@ def _no_card(facts: Facts) -> Finding:
     """A driver that answers and has no card: it does not start it, or the card is switched off."""
     host = facts.host
     is_off = bool(host.pci_gpus) and "0x10de" not in host.pci_gpus
+    is_hidden = facts.variables.get("CUDA_VISIBLE_DEVICES", "0") in ("", "NoDevFiles")  # as schedulers leave it
+    job = fixes.job(facts)
+    if host.container or job:
+        whose = "this container" if host.container else "this job of a cluster"
+        return Finding(
+            id="nvidia-not-given",
+            severity="problem",
+            seen=f"NVIDIA's driver {host.driver} answers, and reports no device inside {whose}",
+            means="it was given no GPU, or the machine's driver does not start one: nvidia-smi outside tells which",
+            fix=job
+            or f"{fixes.start(facts)}; where nvidia-smi shows none on the host: restart it, then there: "
+            f"sudo dmesg | grep NVRM",
+        )
     return Finding(
         id="nvidia-no-card",
         severity="problem",
@@ -133,6 +147,8 @@ def _no_card(facts: Facts) -> Finding:
         + ("; no NVIDIA card is on the bus" if is_off else "; an NVIDIA card is on the bus" if host.pci_gpus else ""),
         means="a laptop with switched graphics has its NVIDIA card off now, or the card is not seated"
         if is_off
+        else "this driver does not start the card, or, on a cluster, this job was given none; no framework can use it"
+        if is_hidden
         else "this driver does not start the card; no framework can use it",
         fix=("sudo prime-select nvidia, or: supergfxctl -m Hybrid; then restart; " if host.system == "Linux" else "")
         + "the maker's tool and the firmware have a switch for the graphics as well"
@@ -220,7 +236,7 @@ def visible(facts: Facts, backend: BackendFacts) -> tuple[GpuFacts, ...]:
 def architecture(facts: Facts) -> Iterator[Finding]:
     """A card that a build has no machine code for, and in which direction."""
     for backend in facts.backends:
-        if not backend.installed or backend.rocm or (backend.error and not _lacks_code(facts, backend)):
+        if not backend.installed or backend.rocm or not _may_lack_code(facts, backend):
             continue
         seen = set()
         for gpu in visible(facts, backend):
@@ -228,6 +244,11 @@ def architecture(facts: Facts) -> Iterator[Finding]:
             if builds.number_of(capability) is not None and capability not in seen:
                 seen.add(capability)
                 yield from _mismatch(facts, backend, gpu, capability)
+
+
+def _may_lack_code(facts: Facts, backend: BackendFacts) -> bool:
+    """Whether an error of a backend, where it has one, is no other than that: what it says so, or what nobody knows."""
+    return not backend.error or said.explain(backend.error, facts) is None or _lacks_code(facts, backend)
 
 
 def _lacks_code(facts: Facts, backend: BackendFacts) -> bool:
@@ -358,6 +379,8 @@ def jetson(facts: Facts) -> Iterator[Finding]:
         + (f'; NVIDIA\'s library says: "{host.driver_error}"' if host.driver_error else ""),
         means="its memory is the system's, and not every reading of NVIDIA's library is there"
         if sees
+        else "of the package index's builds those for CUDA 13 on ARM have code for it, from JetPack 7 on"
+        if is_thor(host)
         else "wheels from the package index have no code for it: the board's builds are NVIDIA's own",
-        fix="" if sees else f"take the build for this JetPack: {fixes.JETSON}",
+        fix="" if sees else fixes.install(facts, "torch"),
     )

@@ -13,27 +13,33 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.doctor import backends, cpu, fixes, gpu, harm, nvidia, vendors
-from bench.doctor.facts import SAYS, SEVERITIES, Facts, Finding, Rule, plural
+from bench.doctor.facts import SAYS, SEVERITIES, Facts, Finding, GpuFacts, Rule, plural
+from bench.schema import Struct
 
 # Finding by finding, its consequences: patterns of ids. \g<backend> is the backend that both are about.
 BACKEND = r"(?P<backend>tensorflow|jax|torch)"
 UNUSED = r"(tensorflow|jax|torch)-(cpu|unseen|no-device|cuda-driver-library|plugin|and-cuda|libraries|no-permission)"
 CONSEQUENCES = (
     (r"nvidia-(?!binding).*", UNUSED),
-    (r"cuda-visible-devices|nvidia-visible-devices", rf"{UNUSED}|(tensorflow|jax|torch)-(driver|architecture|rocm)"),
+    (r"cuda-visible-devices|nvidia-visible-devices", rf"{UNUSED}|(tensorflow|jax|torch)-rocm"),
+    (r"nvidia-not-given", r"cuda-visible-devices"),
     (r"hip-visible-devices|rocr-visible-devices", r"(tensorflow|jax|torch)-(cpu|rocm|rocm-no-device)"),
     (r"oneapi-device-selector", r"intel-gpu|torch-(cpu|xpu-no-device)"),
     (r"jax-platforms", r"jax-(cpu|unseen|plugin|driver|libraries|no-device|plugin-version)"),
     (r"jetson", r"(tensorflow|jax|torch)-(cpu|unseen|cpu-wheel|architecture|no-kernel)"),
     (r"rocm-driver|intel-gpu", r"(tensorflow|jax|torch)-(cpu|xpu-no-device|rocm-no-device)"),
-    (rf"{BACKEND}-architecture", r"\g<backend>-(keras|cpu|gpu|no-kernel|unseen|portable-code|compiles-first|driver)"),
+    (
+        rf"{BACKEND}-architecture",
+        r"\g<backend>-(keras|cpu|gpu|broken|no-kernel|unseen|portable-code|compiles-first|driver)",
+    ),
     (rf"{BACKEND}-metal", r"\g<backend>-(cpu|broken|metal-plugin|module-missing|keras)"),
     (rf"{BACKEND}-(?!cpu$|gpu$|absent$|openmp$|compiles-first$).*", r"\g<backend>-cpu"),
+    (rf"{BACKEND}-plugin-version", r"\g<backend>-rocm"),
     (rf"{BACKEND}-(rocm|plugin-version|windows|cpu-wheel)", r"\g<backend>-(unseen|keras|rocm-no-device|no-kernel)"),
     (rf"{BACKEND}-(twice|gpu-package|directml|windows)", r"\g<backend>-(broken|unseen|keras|module-missing|windows)"),
     (rf"{BACKEND}-(keras|no-kernel|portable-code|driver)", r"\g<backend>-compiles-first"),
     (rf"{BACKEND}-python", r"\g<backend>-absent|no-backend"),
-    (r"rosetta", r"(tensorflow|jax|torch)-(translated|cpu|absent)|no-avx|no-backend|instructions"),
+    (r"rosetta", r"(tensorflow|jax|torch)-(translated|cpu|absent|python)|no-avx|no-backend|instructions"),
     (r"no-backend", r"keras-backend"),
     (r"no-avx", r"(tensorflow|jax)-illegal-instruction"),
     (r"gpu-memory", r"(tensorflow|jax|torch)-out-of-memory"),
@@ -41,8 +47,25 @@ CONSEQUENCES = (
 )
 
 
+def sane(facts: Facts) -> Facts:
+    """Facts without numbers that cannot be: a memory below zero is not read, and so is no load and no limit."""
+
+    def sound(one: Struct, *names: str) -> dict[str, None]:
+        return {name: None for name in names if (value := getattr(one, name)) is not None and not value >= 0}
+
+    def card(gpu: GpuFacts) -> GpuFacts:
+        bad = sound(gpu, "memory_bytes", "free_bytes", "n_processes")
+        return msgspec.structs.replace(gpu, name=gpu.name.strip() or "a GPU without a name", **bad)
+
+    host = facts.host
+    bad = sound(host, "memory_bytes", "free_bytes", "memory_limit_bytes", "shm_bytes", "load_1min", "n_throttled")
+    host = msgspec.structs.replace(host, gpus=tuple(map(card, host.gpus)), n_effective=max(1, host.n_effective), **bad)
+    return msgspec.structs.replace(facts, host=host)
+
+
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """All findings, problems first, in the order of the rules."""
+    facts = sane(facts)
     found = [
         msgspec.structs.replace(finding, fix=fixes.spoken(harm.checked(finding.fix, facts), facts.host.system))
         for rule in RULES

@@ -54,6 +54,7 @@ def fix_of(saying: Saying, facts: Facts, backend: str = "") -> str:
         if facts.host.system == "Windows"
         else "ls -lL $(command -v python3) shows who may run it, ulimit -u how many processes are allowed",
         library=_library(facts),
+        kernel_log="look for NVRM and Xid in: sudo dmesg" if facts.host.system == "Linux" else "the system's event log",
         home="let this user write the folder, or: export KERAS_HOME=C:/temp/keras"
         if facts.host.system == "Windows"
         else "export HOME=/tmp KERAS_HOME=/tmp/keras TMPDIR=/tmp",

@@ -74,9 +74,17 @@ SAYINGS = (
         "nvidia-smi shows its processes and its compute mode; end the process, or ask the cluster for a GPU",
     ),
     Saying(
+        "cuda-start",
+        r"CUDA driver initialization failed|initialization error|CUDA_ERROR_NOT_INITIALIZED",
+        "CUDA's driver is there and did not start; these words name no reason, and it has several",
+        "nvidia-smi, then {kernel_log}; restart the machine, or the container; where only this program says it: "
+        "another process that it was forked from has started CUDA already",
+    ),
+    Saying(
         "no-kernel",
         r"no kernel image|NO_BINARY_FOR_GPU|error 209\b|invalid device function|device kernel image is invalid"
-        r"|not compatible with the current pytorch|minimum (required |and maximum )?cuda capability|no binary for gpu",
+        r"|not compatible with the current pytorch|minimum (required |and maximum )?cuda capability|no binary for gpu"
+        r"|compute capability \d+\.\d+ (<|is (too|not))|no supported devices.*compute capability",
         "this build holds no machine code for this chip",
         "{install}",
     ),
@@ -160,8 +168,15 @@ SAYINGS = (
         lambda facts: bool(facts.host.container and facts.host.kernel_module),
     ),
     Saying(
+        "blocked-in-wsl",
+        r"GPU access blocked",
+        "Windows hands the card to WSL only with a driver in its graphics mode (WDDM, not TCC) and a WSL that is new "
+        "enough",
+        "in Windows: wsl --update; wsl --shutdown; nvidia-smi there tells the mode; {driver}",
+    ),
+    Saying(
         "driver-not-loaded",
-        r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed|GPU access blocked",
+        r"driver not loaded|couldn't communicate with the nvidia driver|NVIDIA-SMI has failed",
         "the driver is installed and does not run, or does not reach in here",
         "{driver}",
     ),
@@ -194,7 +209,7 @@ SAYINGS = (
     Saying(
         "xpu-no-device",
         r"xpu device count is zero|no xpu device|zeInit|(PI|UR|ZE)_\w*(DEVICE_NOT_FOUND|UNINITIALIZED|NO_ADAPTER)"
-        r"|level.?zero.*(not found|no device|cannot open|not load)",
+        r"|level.?zero.*(not found|no device|cannot open|not load)|libze_(loader|intel)",
         "Intel's compute runtime (Level Zero) finds no GPU: it is missing, does not suit the kernel's driver "
         "(i915 or xe), or this user may not open /dev/dri/renderD*",
         f"install the runtime: {fixes.INTEL_RUNTIME}; then: clinfo -l; {{rights}}",

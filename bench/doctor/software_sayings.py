@@ -25,9 +25,17 @@ SAYINGS = (
     Saying(
         "libraries",
         r"cannot dlopen some gpu|could not load dynamic library|unable to load cu\w+|undefined symbol:? _*(cu|nv)\w+"
-        r"|libdevice|cuptiGet|lib(cudnn|cublas|cudart|cusparse|cusolver|cufft|curand|nccl|nvjitlink|cupti|nvrtc|cufile)",
+        r"|error loading cuda libraries|libdevice|cuptiGet"
+        r"|lib(cudnn|cublas|cudart|cusparse|cusolver|cufft|curand|nccl|nvjitlink|cupti|nvrtc|cufile)",
         "one of its CUDA libraries is missing or of another version",
         "{install}",
+    ),
+    Saying(
+        "cudnn-start",
+        r"DNN library initialization failed|CUDNN_STATUS_(NOT_INITIALIZED|INTERNAL_ERROR)|no dnn in stream executor",
+        "cuDNN is there and did not start: another copy of it is found first, it does not suit the driver, or the "
+        "device's memory is taken; these words do not tell which",
+        "nvidia-smi shows who holds the memory; {unset}{install}",
     ),
     Saying(
         "c-library",

@@ -51,6 +51,8 @@ def amd(facts: Facts) -> Iterator[Finding]:
 def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
     host, name = facts.host, NAMES[backend.name]
     chips = ", ".join(gfx_chips(facts)) or "chip not told"
+    named = ", ".join(backend.gpus) or "no GPU"
+    shown = named if chips in named else f"{named} ({chips})"
     words = backend.keras_error or ("" if backend.gpus else backend.log)
     saying = said.explain(words, facts) if words else None
     fails = bool(backend.keras_error) or not backend.gpus
@@ -59,7 +61,7 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
         yield Finding(
             id=f"{backend.name}-architecture",
             severity="problem",
-            seen=f"{name} {backend.version} for ROCm sees {', '.join(backend.gpus) or 'no GPU'} ({chips}); it holds "
+            seen=f"{name} {backend.version} for ROCm sees {shown}; it holds "
             f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}" + quoted(words),
             means="its list names the chip, so that a library under it has no code for that"
             if backend.architectures and not lacks and gfx_chips(facts)
@@ -197,13 +199,17 @@ def apple(facts: Facts) -> Iterator[Finding]:
         too_new = builds.beyond(backend.version, plugin.newest)
         saying = said.explain(words, facts) if words else None
         words = words or backend.log
-        if has and (too_new or (saying and saying.id == "metal-plugin")):
+        is_suspect = bool(backend.error) and saying is None  # nobody knows these words, and the plug-in is at hand
+        if has and (too_new or is_suspect or (saying and saying.id == "metal-plugin")):
             yield Finding(
                 id=f"{backend.name}-metal",
                 severity="problem",
                 seen=f"{plugin.name} {has} beside {name} {backend.version}" + quoted(words),
                 means=f"the plug-in does not work with {name} after {plugin.newest}"
                 if too_new
+                else f"we do not know what this means; the plug-in works with some releases of {name} only, and "
+                "without it the rest can be tried"
+                if is_suspect
                 else f"the plug-in works with some releases of {name} only, and stops this one",
                 fix=f"pip uninstall -y {plugin.name} ({name} then computes on the CPU); for the GPU: "
                 "export KERAS_BACKEND=torch",

@@ -9,14 +9,23 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
+from bench.records import operations
 from bench.schema import Block, Conditions, Control, Machine, Observed, Record, Run, Session, Target
 
 SLACK_S = 0.05  # clocks of two processes, and rounding
 SLACK_FRAC = 0.01
 LEAST_PROCESS_BYTES = 2**20  # of any Python
+LEAST_MACHINE_BYTES = 2**26  # none runs Python and a framework with less
+FLOAT32_BYTES = 4
+LEAST_WEIGHT_BYTES = 2  # of a parameter, in any precision of ours
 LEAST_STEP_S = 1e-8  # a call of Python takes several times as long
-MOST_FLOP_PER_S = {"cpu": 1e15, "gpu": 1e17}  # of one device, in any precision
-MOST_WATTS = 5e3  # of a machine's processors, or of a GPU whose limit is not known
+MOST_FLOP_PER_S = {"cpu": 1e13, "gpu": 1e17}  # of one thread, with its core's matrix unit; of one GPU; in any precision
+# Over the control kernel's rate: a product that many cores share badly may reach a third of what a network does, and
+# half precision, which the kernel never has, gives up to 28 times.
+OVER_CONTROL = {"float32-strict": 8.0, "tf32": 8.0, "mixed_bfloat16": 64.0, "mixed_float16": 64.0}
+LEAST_CONTROL = 1024  # side of a control kernel that says something of a device's rate
+MOST_WATTS = 1e3  # of a machine's processors beside CORE_WATTS for each core, or of a GPU whose limit is not known
+CORE_WATTS = 10.0
 OVER_LIMIT = 1.5  # a GPU goes beyond its power limit for instants only
 FIELDS_IN_WORDS = {*Run.__struct_fields__, *Observed.__struct_fields__, *Conditions.__struct_fields__}
 
@@ -40,8 +49,13 @@ def outcome(record: Record) -> Found:
         yield "$.status", f"expected 'ok', of which {len(good)} runs are, found {record.status!r}"
     if record.reason and record.runs and len(good) == len(record.runs):
         yield "$.reason", f"expected an empty text where all runs are 'ok', found {record.reason[:60]!r}"
+    if record.status != "ok" and not good and record.status not in ({r.status for r in record.runs} or {"skipped"}):
+        yield "$.status", f"expected that of a run, or 'skipped' without any, found {record.status!r}"
     for number, run in enumerate(record.runs):
         at = f"$.runs[{number}]"
+        bare = {name: getattr(run, name) for name in ("index", "order", "status", "reason", "started_at", "total_s")}
+        if run.status != "ok" and run != Run(**bare):
+            yield at, f"expected no readings of a run that is {run.status!r}, found some"
         if (run.status == "ok") == bool(run.reason):
             yield f"{at}.reason", f"expected a text unless the status is 'ok', found {run.reason[:60]!r}"
         for name, text in run.unmeasured.items():
@@ -49,6 +63,9 @@ def outcome(record: Record) -> Found:
                 yield f"{at}.unmeasured", f"expected a field's name and why it is null, found {name[:60]!r}"
             elif getattr(run, name, None) is not None:
                 yield f"{at}.unmeasured.{name}", f"expected none beside a value, found {text[:60]!r}"
+    for name in ("n_params", "flop_per_step"):
+        if len(values := {getattr(run, name) for run in good}) > 1:
+            yield "$.runs", f"expected one {name} in all, found {' and '.join(map(str, values))}"
     starts = [run.started_at for run in good]
     if record.profile != "smoke" and len(set(starts)) < len(starts):
         yield "$.runs", "expected processes one after the other, found two that start at one instant"
@@ -59,6 +76,10 @@ def waits(record: Record) -> Found:
     for at, run in finished(record):
         steady = [block.seconds for blocks in (run.blocks, *run.series.values()) for block in blocks]
         limit = within(run.total_s)
+        controls = [s for control in (run.control_before, run.control_after) if control for s in control.seconds]
+        apart = sum(block.seconds for block in run.warmup) + sum(steady) + sum(run.between_epochs_s) + sum(controls)
+        apart += run.job.seconds if run.job else 0.0
+        longest = 0.0
         for name, seconds, n_dropped in (
             ("warmup", [block.seconds for block in run.warmup], 0),
             ("blocks", steady, run.n_blocks_dropped),
@@ -69,11 +90,14 @@ def waits(record: Record) -> Found:
             ("control_after", run.control_after.seconds if run.control_after else (), 0),
         ):
             least = sum(seconds) + n_dropped * min(seconds, default=0.0)
+            longest = max(longest, least)
             if least > limit:
                 cut = f", with {n_dropped} cut" if n_dropped else ""
                 yield f"{at}.{name}", f"expected at most the run's {run.total_s} s together, found {least}{cut}"
             if n_dropped and not seconds:
                 yield f"{at}.{name}", f"expected some of {n_dropped} that were cut, found none"
+        if longest <= limit < apart:
+            yield at, f"expected parts of at most the run's {run.total_s:g} s together, found {apart:g}"
 
 
 def job(record: Record) -> Found:
@@ -110,19 +134,32 @@ def _reached(run: Run, target: Target | None, at: str) -> Found:
 
 def speed(record: Record) -> Found:
     """Nothing is faster than any device: steps, counted operations, the control kernel."""
-    most = MOST_FLOP_PER_S[record.cell.device] * max(1, record.cell.n_gpus)
+    cell = record.cell
+    most = MOST_FLOP_PER_S[cell.device] * (cell.n_gpus or cell.threads)
+    per_sample = operations.flop_per_sample(record)
+    per_step = (per_sample or 0.0) * cell.batch_size
     for at, run in finished(record):
-        if run.n_samples_per_step != record.cell.batch_size:
-            text = f"expected the batch of {record.cell.batch_size}, found {run.n_samples_per_step}"
+        if run.n_samples_per_step != cell.batch_size:
+            text = f"expected the batch of {cell.batch_size}, found {run.n_samples_per_step}"
             yield f"{at}.n_samples_per_step", text
         parts = {"warmup": run.warmup, "blocks": run.blocks}
         parts |= {f"series.{name}": blocks for name, blocks in run.series.items()}
         for name, blocks in parts.items():
             if (fastest := _fastest(blocks)) < LEAST_STEP_S:
                 yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {fastest:.3g}"
-        if run.flop_per_step and (rate := run.flop_per_step / _fastest(run.blocks)) > most:
-            yield f"{at}.flop_per_step", f"expected at most {most:g} operations a second, found {rate:.3g}"
+        rate = (run.flop_per_step or per_step) / _fastest((*run.blocks, *run.warmup))
+        near = min(most, OVER_CONTROL[cell.precision] * _control_rate(run) * max(1, cell.n_gpus))
+        if rate > near:
+            yield f"{at}.blocks", f"expected at most {near:.3g} operations a second, found {rate:.3g}"
+        if run.job and (rate := (per_sample or 0.0) * cell.n_samples * len(run.job.epochs) / run.job.done_s) > most:
+            yield f"{at}.job.epochs", f"expected at most {most:g} operations a second, found {rate:.3g}"
         yield from _control(run, most, at)
+
+
+def _control_rate(run: Run) -> float:
+    """Operations per second of the fastest control kernel; infinite without a large one, so that no rule fires."""
+    controls = [one for one in (run.control_before, run.control_after) if one and one.n >= LEAST_CONTROL]
+    return max((2.0 * one.n**3 / min(one.seconds) for one in controls), default=math.inf)
 
 
 def _control(run: Run, most: float, at: str) -> Found:
@@ -130,8 +167,11 @@ def _control(run: Run, most: float, at: str) -> Found:
         control: Control | None = getattr(run, name)
         if control is not None and (rate := 2.0 * control.n**3 / min(control.seconds)) > most:
             yield f"{at}.{name}.seconds", f"expected at most {most:g} operations a second, found {rate:.3g}"
-    if run.control_before and run.control_after and run.control_before.n != run.control_after.n:
-        yield f"{at}.control_after.n", f"expected the {run.control_before.n} of before, found {run.control_after.n}"
+    if run.control_before and run.control_after:
+        sizes = [(control.n, len(control.seconds)) for control in (run.control_before, run.control_after)]
+        for name, was, is_ in zip(("n", "seconds"), *sizes, strict=True):
+            if was != is_:
+                yield f"{at}.control_after.{name}", f"expected the {was} of before, found {is_}"
 
 
 def meters(record: Record) -> Found:
@@ -144,20 +184,31 @@ def meters(record: Record) -> Found:
             continue
         if run.utilisation_frac is not None:
             yield f"{at}.utilisation_frac", f"expected null on the CPU, found {len(run.utilisation_frac)} readings"
-        if run.observed is not None and run.observed.tf32 is not None:
-            yield f"{at}.observed.tf32", f"expected null on the CPU, found {run.observed.tf32}"
 
 
 def observed(record: Record) -> Found:
     """The process checks itself that it ran what the cell says, and fails where it did not."""
+    cell, kind = record.cell, record.spec.kind
     for at, run in finished(record):
         seen = run.observed
         if seen is None:
             continue
-        if seen.jit != record.cell.jit:
-            yield f"{at}.observed.jit", f"expected {record.cell.jit!r}, found {seen.jit!r}"
-        if seen.layout not in ("channels_last", "channels_first"):
-            yield f"{at}.observed.layout", f"expected channels_last or channels_first, found {seen.layout!r}"
+        asked: dict[str, object] = {"jit": cell.jit}
+        if seen.n_cores_affinity is not None:
+            asked["n_cores_affinity"] = cell.threads
+        if cell.device == "cpu":
+            asked |= {"device_name": "CPU", "tf32": None}
+        elif kind != "study" and cell.precision in ("float32-strict", "tf32"):
+            asked["tf32"] = cell.precision == "tf32"
+        if kind == "model":  # mixed precision keeps its weights so too
+            asked["weight_dtype"] = "float32"
+        if kind != "study" and not cell.precision.startswith("mixed_"):
+            asked["output_dtype"] = "float32"
+        for name, expected in asked.items():
+            if (value := getattr(seen, name)) != expected:
+                yield f"{at}.observed.{name}", f"expected {expected!r}, found {value!r}"
+        if cell.device == "gpu" and seen.device_name == "CPU":
+            yield f"{at}.observed.device_name", "expected a GPU's name, found 'CPU'"
         if seen.n_physical_cores and seen.n_cores_affinity and seen.n_physical_cores > seen.n_cores_affinity:
             text = f"expected at most the {seen.n_cores_affinity} it may use, found {seen.n_physical_cores}"
             yield f"{at}.observed.n_physical_cores", text
@@ -178,7 +229,11 @@ def on_machine(record: Record, machine: Machine) -> Found:
     cell, most_cores = record.cell, machine.n_logical_cores
     limits = sorted((gpu.power_limit_w or MOST_WATTS) * OVER_LIMIT for gpu in machine.gpus)
     device_bytes = sum(gpu.memory_bytes or 0 for gpu in machine.gpus)
-    watts = sum(limits[len(limits) - cell.n_gpus :]) if cell.device == "gpu" else MOST_WATTS
+    watts = MOST_WATTS + CORE_WATTS * most_cores
+    if cell.device == "gpu":
+        watts = sum(limits[len(limits) - cell.n_gpus :])
+    counts = operations.of(record)
+    least_params = counts["forward_step_bytes"] / FLOAT32_BYTES if counts else 0  # that a forward pass reads
     if record.status == "ok" and cell.threads > most_cores:
         yield "$.cell.threads", f"expected at most the machine's {most_cores}, found {cell.threads}"
     if record.status == "ok" and cell.n_gpus > len(machine.gpus):
@@ -190,9 +245,13 @@ def on_machine(record: Record, machine: Machine) -> Found:
                 yield f"{at}.observed.{name}", f"expected at most the machine's {most_cores} cores, found {value}"
         if run.peak_host_bytes is not None and run.peak_host_bytes < LEAST_PROCESS_BYTES:
             yield f"{at}.peak_host_bytes", f"expected at least {LEAST_PROCESS_BYTES}, found {run.peak_host_bytes}"
-        if run.n_params is not None and 0 < machine.memory_bytes + device_bytes < run.n_params:
-            text = f"expected one in a byte of the machine's {machine.memory_bytes + device_bytes} at most"
+        held = run.peak_host_bytes if cell.device == "cpu" else (run.peak_device_bytes or 0) * cell.n_gpus
+        room = held or machine.memory_bytes + device_bytes
+        if run.n_params is not None and 0 < room < LEAST_WEIGHT_BYTES * run.n_params:
+            text = f"expected each in {LEAST_WEIGHT_BYTES} of at most {room} bytes that were used"
             yield f"{at}.n_params", f"{text}, found {run.n_params}"
+        if run.n_params is not None and run.n_params < least_params:
+            yield f"{at}.n_params", f"expected at least the network's {least_params:g}, found {run.n_params}"
         if run.idle_w is not None and run.idle_w > watts:
             yield f"{at}.idle_w", f"expected at most {watts:g} W, found {run.idle_w:g}"
         if run.energy_j is not None and run.energy_j > watts * within(run.total_s):
@@ -213,6 +272,8 @@ def of_machine(machine: Machine) -> Found:
     yield from _in_words(machine, ("n_physical_cores", "virtual"))
     if machine.memory_bytes == 0 and not machine.unmeasured.get("memory_bytes"):
         yield "$.unmeasured.memory_bytes", "expected the reason why memory_bytes is 0, found none"
+    if 0 < machine.memory_bytes < LEAST_MACHINE_BYTES:
+        yield "$.memory_bytes", f"expected 0 or at least {LEAST_MACHINE_BYTES}, found {machine.memory_bytes}"
     if len(set(machine.cpu_flags)) < len(machine.cpu_flags):
         yield "$.cpu_flags", "expected every flag once, found one twice"
 
@@ -223,6 +284,9 @@ def of_session(session: Session, machine: Machine) -> Found:
     if session.n_cores_visible > machine.n_logical_cores:
         text = f"expected at most the machine's {machine.n_logical_cores}, found {session.n_cores_visible}"
         yield "$.n_cores_visible", text
+    if session.n_cores_affinity is not None and session.n_cores_affinity > session.n_cores_visible:
+        text = f"expected at most the {session.n_cores_visible} that are visible, found {session.n_cores_affinity}"
+        yield "$.n_cores_affinity", text
     if session.n_cores_affinity is not None and session.n_cores_effective > session.n_cores_affinity:
         text = f"expected at most the {session.n_cores_affinity} of the affinity, found {session.n_cores_effective}"
         yield "$.n_cores_effective", text
@@ -247,6 +311,8 @@ def _in_words(described: Machine | Session, names: Sequence[str]) -> Found:
     for name in described.unmeasured:
         if name not in described.__struct_fields__:
             yield "$.unmeasured", f"expected names of fields, found {name[:60]!r}"
+        elif getattr(described, name) not in (None, 0):
+            yield f"$.unmeasured.{name}", "expected none beside a value, found a text"
 
 
 def _fastest(blocks: Sequence[Block]) -> float:

@@ -25,8 +25,11 @@ class Changes(NamedTuple):
     stand_anew: tuple[tuple[str, Standing, Standing], ...]  # session, before, after
 
 
-def changes(before: Path, after: Path) -> Changes:
+def changes(before: Path, after: Path, *, most_machines: int | None = None) -> Changes:
     """The changes between two results folders; only the folders of changed sessions go through the gate.
+
+    Args:
+        most_machines: as for ``store.load``; the records of no further machine are read.
 
     Raises:
         RecordError: the earlier folder is broken.
@@ -40,7 +43,7 @@ def changes(before: Path, after: Path) -> Changes:
         if "session.json" not in found[path]:
             problems.append(files.refusal(path, "$", "expected a session.json, found none"))
     problems += _rewritten(before, after, known, found)
-    earlier = store.load(before)
+    earlier = store.load(before, most_machines=most_machines)
     if not problems:
         loaded = [store.load_session(after / path, after) for path in sorted(changed)]
         problems += [_unfit(session) for session in loaded if session.session.profile == "smoke" or not session.records]
@@ -52,7 +55,8 @@ def changes(before: Path, after: Path) -> Changes:
     later = tuple(
         session._replace(standing=standings.get(path, UNLISTED)) for path, session in sorted((kept | fresh).items())
     )
-    moved = [(s.path, kept[s.path].standing, s.standing) for s in later if s.path in kept]
+    known_ones = sorted((*earlier.sessions, *earlier.further), key=lambda session: session.path)
+    moved = [(s.path, s.standing, standings.get(s.path, UNLISTED)) for s in known_ones if not s.is_local]
     return Changes(
         (),
         Results(tuple(kept.values())),

@@ -17,11 +17,12 @@ from bench.schema import METHOD_VERSIONS, Cell, Machine, ReadingUnit, Record, Ru
 FOLDERS = ("models", "studies")  # of bench/workloads: one file per workload
 # As a machine's name: pages and folders have some, Windows keeps the others for its devices.
 RESERVED = ("index", "local", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
+MOST_GPUS = 64  # of one machine
 CLOCK_STEP = timedelta(hours=1)  # by which a machine's clock may be set back within a session
 AHEAD = timedelta(days=1)  # of this machine's clock
 # The most that a reading can be, in the unit that its workload declares; all are 0 or more.
 MOST: Mapping[ReadingUnit, float] = {
-    "s": 1e7, "bytes": 2**50, "bytes_per_s": 1e15, "flop_per_s": 1e18, "per_s": 1e12, "ratio": 1e9, "frac": 1,
+    "s": 1e7, "bytes": 2**47, "bytes_per_s": 1e14, "flop_per_s": 1e17, "per_s": 1e12, "ratio": 1e9, "frac": 1,
     "count": 1e12,
 }  # fmt: skip
 
@@ -73,6 +74,11 @@ def _spec_problems(record: Record) -> Iterator[str]:
         yield f"$.spec.kind: expected that of the mode {cell.mode!r}, found {spec.kind!r}"
     if cell.workload in workload_files():
         yield from _word_problems(spec, declared(cell.workload))
+    gpus = cell.params.get("gpus", 1)
+    if type(gpus) is not int or not 1 <= gpus <= MOST_GPUS:
+        yield f"$.cell.params.gpus: expected a whole number from 1 to {MOST_GPUS}, found {gpus!r}"
+    if cell.n_samples % cell.batch_size:
+        yield f"$.cell.n_samples: expected whole batches of {cell.batch_size}, found {cell.n_samples}"
     sizes = [size(variant) for variant in spec.variants.get(record.profile, ())]
     if sizes and size(cell) not in sizes:
         yield f"$.spec.variants.{record.profile}: expected the cell's {size(cell)}, found {sizes[0]}"
@@ -83,10 +89,11 @@ def _word_problems(spec: Workload, known: Workload) -> Iterator[str]:
 
     Whoever rewords a workload adds a step to ``codec.UPGRADES`` that brings the stored ones along.
     """
-    for name in ("title", "summary", "sample_noun", "data_source"):
-        if getattr(spec, name) != getattr(known, name):
-            text = f"expected {getattr(known, name)[:60]!r}, found {getattr(spec, name)[:60]!r}"
-            yield f"$.spec.{name}: {text}"
+    for name in ("title", "summary", "sample_noun", "data_source", "pretrained", "target"):
+        expected, found = getattr(known, name), getattr(spec, name)
+        if found != expected:
+            shown = [str(msgspec.to_builtins(value))[:80] for value in (expected, found)]
+            yield f"$.spec.{name}: expected {shown[0]!r}, found {shown[1]!r}"
     for name in ("series", "readings"):
         for number, item in enumerate(getattr(spec, name)):
             if item not in getattr(known, name):
@@ -106,8 +113,9 @@ def _declared_problems(record: Record, run: Run, at: str) -> Iterator[str]:
             yield f"{at}.{field}.{name}: expected one of {', '.join(sorted(declared)) or 'none'}, found {name!r}"
     for reading in record.spec.readings:
         value = run.readings.get(reading.id, 0.0)
-        if value > MOST[reading.unit]:
-            yield f"{at}.readings.{reading.id}: expected 0 to {MOST[reading.unit]:g}, found {value}"
+        most = run.total_s if reading.unit == "s" else MOST[reading.unit]
+        if value > most:
+            yield f"{at}.readings.{reading.id}: expected 0 to {most:g}, found {value}"
 
 
 def _measured_problems(record: Record, run: Run, at: str) -> Iterator[str]:
@@ -116,8 +124,8 @@ def _measured_problems(record: Record, run: Run, at: str) -> Iterator[str]:
         yield f"{at}.observed: expected the observed device, found null"
     elif run.observed.device != record.cell.device:
         yield f"{at}.observed.device: expected {record.cell.device!r}, found {run.observed.device!r}"
-    if record.spec.kind != "study" and not run.blocks:
-        yield f"{at}.blocks: expected steady blocks, found none"
+    if record.spec.kind != "study" and not (run.blocks and "steady" in run.phases_s):
+        yield f"{at}.blocks: expected steady blocks and their phase, found none"
     elif record.spec.kind == "study" and not run.series and not run.readings:
         yield f"{at}.series: expected blocks of a series or a reading, found neither"
     if run.n_samples_per_step == 0:
@@ -140,6 +148,9 @@ def session_problems(session: Session) -> Iterator[str]:
     """The session's date is a day, and neither another than that of its start nor one to come; nothing else is set."""
     for name in sorted(set(session.environment) - set(VARIABLES)):
         yield f"$.environment: expected only variables that change results, found {name!r}"
+    for number, planned in enumerate(session.plan):
+        if not planned.cell_id.startswith(tuple(f"{name}-" for name in workload_files())):
+            yield f"$.plan[{number}].cell_id: expected a cell of a workload, found {planned.cell_id[:60]!r}"
     if session.n_cores_effective > session.n_cores_visible:
         text = f"expected at most the {session.n_cores_visible} that are visible"
         yield f"$.n_cores_effective: {text}, found {session.n_cores_effective}"
@@ -159,8 +170,9 @@ def sitting_problems(record: Record, session: Session, machine: Machine) -> Iter
     begun = instant(session.started_at)
     for number, run in enumerate(record.runs):
         started = instant(run.started_at)
-        if started is None or begun is None or not begun - CLOCK_STEP <= started <= datetime.now(UTC) + AHEAD:
-            text = f"expected an instant after the session's {session.started_at} and in the past"
+        latest = datetime.now(UTC) + AHEAD - timedelta(seconds=run.total_s)
+        if started is None or begun is None or not begun - CLOCK_STEP <= started <= latest:
+            text = f"expected an instant after the session's {session.started_at} and an end in the past"
             yield f"$.runs[{number}].started_at: {text}, found {run.started_at}"
 
 

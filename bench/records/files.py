@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,6 +119,24 @@ def write_once(path: Path, value: Struct) -> None:
                 os.unlink(temporary)
 
 
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A file beside the target to write to, which then takes its place at once, or leaves nothing.
+
+    Raises:
+        FileExistsError: the target is a folder, link, pipe or device.
+    """
+    if os.path.lexists(target) and (target.is_symlink() or not target.is_file()):
+        raise FileExistsError(errno.EEXIST, "is there already and no regular file", target.name)
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
@@ -215,6 +234,8 @@ def validation_problem(error: msgspec.ValidationError, raw: Any) -> tuple[str, s
         return path, f"expected only known keys, found {message.removeprefix('object contains unknown field ')}"
     if message.startswith("object missing required field"):
         return path, f"expected the key {message.removeprefix('object missing required field ')}, found none"
+    if message.startswith("invalid enum value"):
+        message = "expected a word of those known there"
     if message == "number out of range":
         message = "expected a number of at most 64 bits"
     if is_key:
@@ -242,9 +263,12 @@ def shown_folder(path: Path) -> str:
     return "/".join(parts[parts.index("results") :]) if "results" in parts else path.name
 
 
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
 def advice(error: OSError) -> str:
     """What to do about an error of the file system."""
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL:
         return "free some space and go on with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"

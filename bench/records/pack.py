@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import tarfile
 import tempfile
@@ -20,7 +19,7 @@ from bench.records.store import MOST_FILES, add_files, check
 from bench.schema import Session
 
 # What a pack may hold: MACHINE/SESSION/FILE.json, all names in lower-case kebab; a file system knows 255 bytes a name.
-MEMBER = re.compile(rf"{units.SLUG}/{units.DATE}(?:-[1-9]\d{{0,2}})?/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
+MEMBER = re.compile(rf"{units.SLUG}/{units.SESSION}/(?=.{{1,240}}$){units.SLUG}\.json", re.ASCII)
 MOST_TOTAL_BYTES = 64_000_000
 
 
@@ -28,16 +27,22 @@ def pack(folder: Path, target: Path) -> int:
     """Pack a session's finished cells, in place of an older pack at once or not at all; the number of its records.
 
     Runs of cells that are not complete stay behind.
+
+    Raises:
+        OSError: the target cannot be written, or is no regular file.
     """
     files = sorted(folder.glob("*.json"))
-    temporary = target.with_name(f".{target.name}.tmp")
-    with tarfile.open(temporary, "w:gz") as archive:
+    with (
+        records_files.replacing(target) as temporary,
+        temporary.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream,  # equal files make equal bytes
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
         for path in files:
             data = path.read_bytes()
             member = tarfile.TarInfo(f"{folder.parent.name}/{folder.name}/{path.name}")  # no owner, no date
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    os.replace(temporary, target)
     return len(files) - 2
 
 

@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.records import agree, lock, plausible, spool, standing
 from bench.records import check as records_check
@@ -24,7 +24,7 @@ from bench.records.standing import UNLISTED, Standing
 from bench.schema import SLUG, Machine, Record, Session
 
 FILE = re.compile(rf"{SLUG.pattern}\.json")
-MOST_FILES = 5_000  # of a session
+MOST_FILES = 2_000  # of a session; the largest has 300
 FEW_SESSIONS = 30  # up to so many, other processes would take longer to start than to check them
 MOST_PROBLEMS = 5  # of a kind that are told of one file
 
@@ -44,26 +44,67 @@ class Results(NamedTuple):
     """Everything stored, published sessions first, then local ones; each in order of path."""
 
     sessions: tuple[SessionResults, ...]
+    further: tuple[SessionResults, ...] = ()  # without their records: of machines beyond those that were asked for
 
 
-def load(root: Path = RESULTS, *, only_plausible: bool = True) -> Results:
+def load(
+    root: Path = RESULTS,
+    *,
+    only_plausible: bool = True,
+    most_machines: int | None = None,
+    read: Callable[..., Any] = records_files.read,
+) -> Results:
     """All sessions below a results folder.
 
-    ``only_plausible`` refuses what cannot be true; planning the next run does without, so that a strange reading does
-    not stand in the way of measuring again.
+    Args:
+        only_plausible: refuses what cannot be true; planning the next run does without, so that a strange reading does
+            not stand in the way of measuring again.
+        most_machines: of more, only these are read: local ones, those of reference, those with a GPU, then
+            the newest; the others are ``further``.
+        read: how a file goes through the gate.
 
     Raises:
         RecordError: at least one file is broken, or holds what cannot be true; the message lists every one.
     """
     problems: list[str] = []
     standings = _standings(root, problems)
-    sessions = [_load_session(folder, is_local, root, problems) for folder, is_local in _session_folders(root)]
+    folders = list(_session_folders(root))
+    further = () if most_machines is None else _further(root, folders, standings, most_machines)
+    left_out = {root / session.path for session in further}
+    sessions = [
+        _load_session(folder, is_local, root, problems, read=read)
+        for folder, is_local in folders
+        if folder not in left_out
+    ]
     if only_plausible:
         problems += [problem for session in sessions for problem in _implausible(session)]
     if problems:
         raise RecordError("\n".join(problems))
     found = (session for session in sessions if session is not None)
-    return Results(tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found))
+    return Results(
+        tuple(session._replace(standing=standings.get(session.path, UNLISTED)) for session in found), further
+    )
+
+
+def _further(
+    root: Path, folders: Sequence[tuple[Path, bool]], standings: Mapping[str, Standing], most: int
+) -> tuple[SessionResults, ...]:
+    """Sessions of machines beyond so many, without their records; one whose description is broken is none of them."""
+    if len({folder.parent for folder, _ in folders}) <= most:
+        return ()
+    heads = (_load_session(folder, is_local, root, [], only_head=True) for folder, is_local in folders)
+    sessions = [one._replace(standing=standings.get(one.path, UNLISTED)) for one in heads if one is not None]
+    best: dict[tuple[bool, str], tuple[bool | str, ...]] = {}
+    for one in sessions:
+        is_reference = one.standing.kind == "reference"
+        place = (one.is_local, is_reference, one.standing.counts, bool(one.machine.gpus), one.session.started_at)
+        best[_machine_of(one)] = max(place, best.get(_machine_of(one), place))
+    kept = sorted(best, key=lambda machine: best[machine], reverse=True)[:most]
+    return tuple(one for one in sessions if _machine_of(one) not in kept)
+
+
+def _machine_of(session: SessionResults) -> tuple[bool, str]:
+    return session.is_local, session.machine.id
 
 
 def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[str]:
@@ -208,11 +249,27 @@ def keep(folder: Path, root: Path = RESULTS) -> Path:
     target = root / folder.parent.name / folder.name
     if target.exists():
         raise FileExistsError(errno.EEXIST, "is filed already", records_files.shown_folder(target))
+    _file_whole(folder, target)
+    return target
+
+
+def _file_whole(source: Path, target: Path) -> None:
+    """Copy a session to where there is none: at once or not at all.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
     staging = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(staging, ignore_errors=True)
-    shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(".*"))
-    os.replace(staging, target)
-    return target
+    try:
+        staging.mkdir(parents=True)
+        for path in sorted(source.glob("*.json")):
+            shutil.copyfile(path, staging / path.name)
+        os.replace(staging, target)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        shown = records_files.shown_folder(target)
+        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
 
 
 def add_files(source: Path, target: Path) -> int:
@@ -220,6 +277,7 @@ def add_files(source: Path, target: Path) -> int:
 
     Raises:
         FileExistsError: a file is there already and differs; then nothing is copied.
+        StoreError: the folder cannot be written.
     """
     files = sorted(source.glob("*.json"))
     new = [path for path in files if not os.path.lexists(target / path.name)]
@@ -227,15 +285,16 @@ def add_files(source: Path, target: Path) -> int:
         filed = target / path.name
         if path not in new and (not filed.is_file() or filed.read_bytes() != path.read_bytes()):
             raise FileExistsError(errno.EEXIST, "is filed already and differs", records_files.shown_folder(filed))
+    if not os.path.lexists(target):
+        _file_whole(source, target)
+        return len(new)
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        for path in new:
+            with records_files.replacing(target / path.name) as temporary:
+                shutil.copyfile(path, temporary)
     except OSError as error:
         shown = records_files.shown_folder(target)
-        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
-    for path in new:
-        staging = target / f".{path.name}.tmp"
-        shutil.copyfile(path, staging)
-        os.replace(staging, target / path.name)
+        raise StoreError(f"cannot write in {shown}: {error.strerror}; {records_files.advice(error)}") from error
     return len(new)
 
 
@@ -277,7 +336,15 @@ def _session_folders(root: Path) -> Iterator[tuple[Path, bool]]:
                     warnings.warn(f"{shown} is left out: it has no session.json", stacklevel=2)
 
 
-def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str]) -> SessionResults | None:
+def _load_session(
+    folder: Path,
+    is_local: bool,
+    root: Path,
+    problems: list[str],
+    *,
+    only_head: bool = False,
+    read: Callable[..., Any] = records_files.read,
+) -> SessionResults | None:
     relative = folder.relative_to(root).as_posix()
 
     def refuse(name: str, at: str, said: str) -> None:
@@ -290,7 +357,8 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
 
     def attempt(path: Path, type_: type[T]) -> T | None:
         try:
-            return records_files.read(path, type_, shown=f"{relative}/{path.name}")
+            found: T = read(path, type_, shown=f"{relative}/{path.name}")
+            return found
         except RecordError as error:
             problems.append(str(error))
             return None
@@ -306,7 +374,7 @@ def _load_session(folder: Path, is_local: bool, root: Path, problems: list[str])
         judge("session.json", _expected("$.id", folder.name, session.id))
         judge("session.json", _expected("$.machine_id", folder.parent.name, session.machine_id))
     records: dict[str, Record] = {}
-    for path in _record_files(folder, refuse):
+    for path in () if only_head else _record_files(folder, refuse):
         record = attempt(path, Record)
         if record is None:
             continue

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 LONGEST = 200
 # Letters of the commonest scripts, and signs; no control or direction character, nothing that HTML, Markdown, a
@@ -60,7 +61,7 @@ _NO_NAME = (
     r"(?!(?:a|above|abort\w*|after|alloc\w*|and|an?|any|are|arrays?|as|at|batch\w*|be|below|between|buffers?|but|by"
     r"|callbacks?|can|cannot|cancel\w*|code|comes|compil\w+|copies|copy|could|cpus?|data|defined|devices?|did|do|does"
     r"|environment|errors?|exceed\w*|for|found|from|functions?|gets|gpus?|groups?|had|has|have|if|ids?|import|in|inputs?"
-    r"|interrupt\w*|into|is|it|its|kernels?|level|limits?|makes|may|measured|mem\w*|might|mode|must|names?|needs|no|not"
+    r"|interrupt\w*|into|is|it|its|kernels?|key|level|limits?|makes|may|measured|mem\w*|might|mode|must|names?|needs|no|not"
     r"|now|of|offload\w*|on|or|pages?|pinned|platforms?|pointers?|process\w*|program|provided|quota|ram|ran|ranks?"
     r"|reported|requests?|requested|says|scripts?|settings?|shell|should|side|since|site|space|specified|stopped|stream\w*"
     r"|supplied|system|tensors?|than|that|the|these|this|threads?|through|time|timed|timeout|to|trained|transfers?"
@@ -73,13 +74,17 @@ _NO_NODE = (
     r"|(?-i:[A-Z][a-z]+[A-Z])|[\w.-]+/)"
 )
 _NAME = r"[^\W\d][\w.'-]*"
-_AT_HOME = r"usr/(?:lib\w*|bin|share|include|local/(?:cuda|lib|bin|nvidia))|lib\w*|proc/(?!\d)|sys|dev/(?!shm)|etc|bin"
+_AT_HOME = (
+    r"usr/(?:lib\w*|bin|share|include|local/(?:cuda|lib|bin|nvidia))|lib\w*|proc/(?!\d|self/(?:cwd|root|fd))|sys"
+    r"|dev/(?!shm)|etc|bin"
+)
 # What may not be there, and how to find it, the more telling ones first.
 PERSONAL = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
         ("token", r"(?:gh[a-z]_|github_pat_|glpat-|hf_|[spr]k[-_]|xox[a-z]-|xapp-|npm_|pypi-|AKIA|ASIA|AIza|eyJ|ya29\."
-                  r"|GOCSPX-|dckr_pat_|r8_|lin_api_|nvapi-|gsk_|dop_v1_|hvs\.|SG\.|AGE-SECRET-)[\w.-]{10,}"),
+                  r"|GOCSPX-|dckr_pat_|r8_|lin_api_|nvapi-|gsk_|dop_v1_|hvs\.|SG\.|AGE-SECRET-"
+                  r"|sq0[a-z]{3}-|EAA[A-Z]|sbp_|pat-|figd_|shp[a-z]{2}_|vault:v\d:)[\w.-]{10,}|(?<![A-Za-z])rnd_\w{16,}|(?i:\bsig=[\w%+/-]{8,})"),
         ("token", r"(?i)\b(?:bearer|basic|digest) (?=[\w.+/-]*(?:\d|\.\w+\.))[\w.+/-]{10,}"),
         ("token", r"(?i)\b\w*key\s*[=:]\s*['(]?(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])[\w+/-]{8,}"
                   r"|\b(?:session|cookie)(?:[ _-]id)?\s*[=: ]\s*(?:\w+=)?(?=[a-z]*\d)[0-9a-z]{10,}"),
@@ -88,15 +93,19 @@ PERSONAL = tuple(
                   r"|\s+(?:is\s+)?(?=\S*\d)['(]?[\w./+-]{6,})"),
         ("token", r"(?<![\w/+-])(?=[\w+-]*[a-z])(?=[\w+-]*[A-Z])(?=[\w+-]*\d)[A-Za-z0-9_+-]{32,}"),
         ("token", r"(?<![\w/+.-])(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9/+]{40}(?![\w/+.-])"),
-        ("e-mail address or host", r"(?i)[\w.+-]+ ?\(at\) ?[\w-]+|[\w.+-]+ at [\w.-]+ dot \w+"),
-        ("e-mail address or host", r"[\w.+-]+@(?!\d+(?:\.\d+)?\+?\s*[GM]Hz)[\w-]+[\w.-]*"),
+        ("e-mail address or host", r"(?i)[\w.+-]+ ?[(\[]at[)\]] ?[\w-]+|[\w.+-]+ at [\w.-]+ dot \w+"),
+        ("e-mail address or host", r"[\w.%+-]+@[^\W\d][\w-]*\.[\w.-]+(?::[\w./-]+)?"
+                                    r"|(?<![\w.%+-])(?!(\w+)@\1(?!\w)|[\d.]+[GM]Hz)[\w.%+-]{2,}@(?=[^\W\d])[\w-]{2,}[\w.-]*"
+                                    r"|[\w.+-]+ at [\w-]+\.(?:com|org|net|edu|io|de|fr|uk)\b"),
         ("UUID", r"(?i)(?<![0-9a-z])[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}(?![0-9a-z])"
-                 r"|\b(?:gpu|mig)-(?=[a-f]*\d)[0-9a-f]{6,}|\b(?:uu|gu)id\s*[=: ]\s*(?:0x)?[0-9a-f-]{8,}"),
-        ("hardware address", r"(?i)(?<![\w:-])[0-9a-f]{1,2}(?:([:-])[0-9a-f]{1,2})(?:\1[0-9a-f]{1,2}){4,}(?![\w:-])"
+                 r"|\b(?:gpu|mig)-(?=[a-f]*\d)[0-9a-f]{6,}|\b(?:uu|gu)id\s*[=: ]\s*(?:0x)?[0-9a-f-]{8,}"
+                 r"|\b(?:machine|boot|host|hw|hardware|product)[ _-]id\s*[=: ]\s*(?=[a-f-]*\d)[0-9a-f-]{8,}"),
+        ("hardware address", r"(?i)(?<![\w:-])[0-9a-f]{1,2}(?:([:_-])[0-9a-f]{1,2})(?:\1[0-9a-f]{1,2}){4,}(?![\w:-])"
                              r"|(?<![\w.])(?=[0-9. ]*[a-f])[0-9a-f]{2}(?:([. ])[0-9a-f]{2})(?:\2[0-9a-f]{2}){4}"
                              r"(?![\w.])"
                              r"|(?<![0-9a-z])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{12}(?![0-9a-z])"
-                             r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"),
+                             r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"
+                             r"|\b(?:en|wl)x[0-9a-f]{12}\b|\bmac [0-9a-f]{6}-?[0-9a-f]{6}\b"),
         ("network address", r"(?<![\w.-])(?:(?:10|127)\.\d{1,3}|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))"
                             r"(?:\.\d{1,3}){2}(?!\w|\.\d)"),
         ("network address", r"(?i)(?<![\w.-])(?<!cudnn )(?<!-cu1\d )(?<!version )(?<!kernel )(?<!driver )(?<!cuda )"
@@ -104,48 +113,61 @@ PERSONAL = tuple(
         ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])"),
         ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*)?::[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*"
                             r"(?![\w:])|(?<![\w:.])(?:[0-9a-f]{1,4}:){2,6}:(?![\w:])"),
-        ("serial number", r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|nr\.?|id)|\s*[=:#])|s/n|(?:asset|service)[ _-]tag"
+        ("serial number", r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|nr\.?|id)|\s*[=:#])|s/n|ppid|serien?nummer"
+                          r"|n[uú]m[eé]ro de s[eé]rie|(?:asset|service)[ _-]tag"
                           r"|(?:board|chassis|system)[ _-](?:id|serial))\s*[=:#]?\s*(?=[\w-]*\d)[\w-]{4,}"),
         ("serial number", r"(?i:\bserial|\bSN)[ :=#]+(?=[A-Z0-9-]*\d)(?=[A-Z-]*[A-Z0-9])[A-Z0-9-]{6,}\b"
                           r"|\bi-[0-9a-f]{8,17}\b|\bVB[0-9a-f]{8}-[0-9a-f]{8}\b"
-                          r"|(?<![\w.-])(?=(?:[A-Z]*\d){6})(?=\d*[A-Z])[A-Z0-9]{12,}(?![\w.-])"),
+                          r"|(?<![\w.])(?=(?:[A-Z]*\d){6})(?=\d*[A-Z])[A-Z0-9]{12,}(?![\w.-])"
+                          r"|\b(?:[A-Z0-9]{5}-){3,4}[A-Z0-9]{5}\b"),
         ("serial number", r"(?<![\w.])\d{13,}(?![\w.])|(?<![0-9a-zA-Z])(?<!commit )(?<!sha256 )(?=[0-9a-f]*\d)"
                           r"[0-9a-f]{24,}(?![0-9a-zA-Z])"),
         ("host name", rf"(?i)\b(?!file)[a-z][a-z0-9+.]*://(?!{_PUBLIC})[\w.-]+\S*"),
         ("path", rf"(?i)\bfile:/+{_COMPONENT}(?:/{_COMPONENT})*|/(?:home|users|root)/{_COMPONENT}(?:/{_COMPONENT})*"),
         ("path", r"(?i)(?<![\w.)])/(?:root|home|users)\b"),
-        ("path", rf"(?i)\b[a-z]:(?:[\\/]+|(?=users[\\/])){_COMPONENT}(?:(?: {_COMPONENT})?[\\/]+{_COMPONENT})*"),
+        ("path", rf"(?i)\b[a-z]:(?:[\\/]+|(?=users[\\/]|\w+\\)){_COMPONENT}"
+                 rf"(?:(?: {_COMPONENT}){{0,3}}[\\/]+{_COMPONENT})*"),
+        ("user or host name", r"(?<![\w\\-])[A-Z][A-Z0-9-]*\\{1,2}[^\W\d][\w.-]+"),
         ("path", rf"(?:\\\\|(?<![\w:/])//){_COMPONENT}[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
         ("path", rf"(?:\b[a-z][\w-]+:(?=/)|(?<![\w.)/:]))/(?!(?:{_AT_HOME}|opt/(?:conda|intel|rocm|nvidia|cuda))\b)"
                  rf"{_COMPONENT}(?:/{_COMPONENT})+"),
         ("path", rf"~(?:{_COMPONENT})?/{_COMPONENT}(?:/{_COMPONENT})*|~[a-z]\w+"),
-        ("path", rf"(?i)[$%]\w*(?:home|user|profile|scratch|appdata)\w*[%)]?[\\/]{_COMPONENT}(?:[\\/]{_COMPONENT})*"),
+        ("path", rf"(?i)[$%](?:env:|[{{(])?\w*(?:home|user|profile|scratch|appdata)\w*[%)}}]?[\\/]{_COMPONENT}"
+                 rf"(?:[\\/]{_COMPONENT})*"),
         ("host name", r"\b(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{5,}\b|\bip[- ]\d+(?:-\d+){3}\b"
                       r"|\b(?:vm|instance|ws|srv|worker|login|compute|colab)-[a-z-]*\d[\w-]*"),
-        ("host name", r"(?i)\b(?!(?:gaming|mini|one|single|multi|old|\d+-year-old)-)[\w-]+-"
-                      r"(?:laptop|desktop|workstation|pc|macbook|imac|mbp|thinkpad)(?:-[\w-]+)?\b"),
+        ("name of a machine", r"(?i)\b(?!(?:gaming|mini|one|single|multi|old|\d+-year-old)-)[\w-]+-"
+                      r"(?:laptop|desktop|workstation|pc|macbook|imac|mbp|thinkpad)(?!-gpu|-edition)(?:-[\w-]+)?\b"
+                      r"|\b(?:nid|cn|gn|dgx)-?\d{2,}\b|\bgpu-[a-z]+-\d+\b"),
         ("host name", rf"(?i)(?<![\w.-])(?!{_PUBLIC})(?:[a-z0-9-]+\.)+(?:local|localdomain|lan|internal|intranet|corp"
-                      r"|home|com|org|net|edu|gov|mil|ac\.uk|box|arpa)\b(?![\w(])"),
-        ("host name", r"(?i)(?<![\w.-])[a-z][a-z0-9-]*\.(?:[a-z0-9-]+\.)+"
-                      r"(?:de|fr|ch|nl|es|pl|se|cz|jp|cn|kr|ru|br|ca|au|eu|uk)\b(?![\w(.])"),
+                      r"|home|com|org|net|edu|gov|mil|ac\.uk|box|arpa|xyz|biz|online|invalid|onion)\b(?![\w(])"),
+        ("host name", r"(?i)(?<![\w.-])(?!(?:tf|np|tensorflow|keras|scipy|numpy|torch|jaxl?i?b?|sklearn)\.)"
+                      r"[a-z][a-z0-9-]*\.(?:[a-z0-9-]+\.)+(?:de|fr|ch|nl|es|pl|se|cz|jp|cn|kr|ru|br|ca|au|eu|uk|at"
+                      r"|be|dk|fi|no|gr|pt|ie|it|tr|tw|sg|nz|za|mx|ar|il|ua|ro|hu|sk|si|lt|lv|ee|lu)\b(?![\w(.])"),
         ("host name", r"(?i)(?<![\w.-])(?!(?:tf|np|io|(?:tensorflow|keras|scipy|numpy|torch|jax)(?!\.(?:io|dev)))\."
                       rf"|{_PUBLIC})[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+\.(?:io|dev|ai|app|cloud|tech)\b(?![\w(.])"),
         ("user or host name", r"(?i)(?<![a-z0-9])(?:\w+_)?(?:user|login|logname|whoami|sudo|computer"
                               r"|(?:host|node)(?:list)?|account|owner|ssid)[ _-]?(?:name)?(?:\s*[=:]\s*['(]?|\s+['])"
                               rf"(?!{_PUBLIC}){_NO_NAME}{_NO_NODE}{_NAME}"),
-        ("user or host name", r"\b(?:[Uu]ser|[Ll]ogin|[Aa]ccount|[Oo]wner|[Hh]ost|on (?:the )?node"
+        ("user or host name", r"\b(?:[Uu]ser|[Uu]id|[Ll]ogin|[Aa]ccount|[Oo]wner|[Hh]ost|on (?:the )?node"
                               r"|[Cc]onnect\w* (?:to|from|with)) "
                               rf"(?!{_PUBLIC}){_NO_NAME}{_NO_NODE}{_NAME}"),
         ("user or host name", r"\b(?:host|node|machine|server|computer) (?!x86|aarch|arm|amd|cuda|e\d|v\d)"
                               rf"{_NO_NODE}[a-z][a-z-]*-?\d[\w-]*"),
-        ("user or host name", rf"(?i)\b(?:(?:(?:user|host|login|node)[ _-]?name|logname|whoami) (?:is )?{_NO_NAME}"
+        ("user or host name", rf"(?i)\b(?:(?:(?:user|host|login|node|machine|computer)[ _-]?name|logname|whoami):? "
+                              rf"(?:is )?{_NO_NAME}"
                               r"|user\.(?:name|email)\s*[=: ]\s*|logged in as |[ug]id=\d+\(|getpw\w+ |su -? ?"
-                              r"|(?:home (?:directory|folder) of|permission denied (?:for|to user)"
-                              r"|(?:owned|run) by(?: user)?|author|getaddrinfo \w+ for|NFS server|ping|ssh|scp|rsync"
+                              r"|(?:home (?:(?:directory|folder) )?of|permission denied (?:for|to user)|chown"
+                              r"|(?:host key|crontab|session opened|quota exceeded) for(?: user)?|getaddrinfo \w+ for"
+                              r"|(?:owned|run) by(?: user)?|(?:author|signed-off-by|committer|maintainer):?"
+                              r"|(?:benutzer|utilisateur|usuario|utente):?|NFS server|ping|ssh|scp|rsync"
                               rf"|rank \d+ (?:on|at)) {_NO_NAME}|(?:srun|slurmstepd): (?:error: )?(?=[\w-]+:)"
                               rf"|Step\w+=[\d.]+ on ){_NAME}|\b{_NAME} is not (?:allowed to run|in the) sudo"),
         ("host name", rf"(?i)(?<![\w./:-]){_NO_NODE}[a-z][\w-]*\d:\d{{4,5}}\b"
                       r"|\b(?:to|at|from|worker|chief) (?!localhost)[a-z][\w-]+:\d{2,5}\b"),
+        ("user or host name", rf"(?i)\b\w*(?:addr(?:ess)?|_proxy|nodelist|_host|endpoint)\s*=\s*{_NAME}(?:\[[\d,-]+\])?"
+                              rf"|(?<!\w){_NAME}:~\S* {_NAME}[$%#]"),
+        ("phone number", r"(?<![\w.])\+\d{1,3}[ ./-]?\(?\d{2,4}\)?(?:[ ./-]\d{2,}){1,4}"),
         ("user or host name", r"\bLinux (?!kernel|version)[\w.-]+ \d+\.\d+\.\d+-"),
         ("person's name", r"\b[A-Z]\w+['’]s? (?:i?Mac|iP\w+|PC\b|[Ll]aptop|[Dd]esktop|[Cc]omputer|[Ww]orkstation"
                           r"|[Nn]otebook)"
@@ -153,7 +175,9 @@ PERSONAL = tuple(
         ("person's name", rf"(?i)(?<![a-z])(?:{_GIVEN_NAMES})(?![a-z])"),
     )
 )  # fmt: skip
-UNREAD = frozenset({"id", "machine_id", "cell_id", "commit", "source_hash", "started_at"})  # ids, hashes, instants
+UNREAD = frozenset({"cell_id", "commit", "source_hash", "started_at"})  # ids of ours, hashes, instants
+IDS = frozenset({"id", "machine_id"})
+IN_IDS = frozenset({"person's name", "name of a machine", "serial number", "hardware address", "UUID"})
 
 
 @lru_cache(maxsize=4096)
@@ -176,11 +200,9 @@ def problem(text: str, key: str = "") -> str:
         return f"expected words of one script, found {found[0]!a} in one"
     if found := FORMULA.match(text):
         return f"expected a text that begins with a letter or a digit, found {found[0]!a} there"
-    if key in UNREAD:
-        return ""
-    folded = unicodedata.normalize("NFKC", shown)
-    for name, pattern in PERSONAL:
-        if pattern.search(folded) and not (name == "network address" and _is_version(key)):
+    folded = _folded(shown)
+    for name, pattern in _read(key):
+        if pattern.search(folded):
             return f"expected nothing that tells whose machine it is, found a {name}"
     return ""
 
@@ -191,12 +213,11 @@ def clean(text: str, key: str = "") -> str:
     given = text
     text = text[: 10 * LONGEST].translate(WIDE)  # what is cut in the end need not be searched
     text = unicodedata.normalize("NFC", text)
-    folded = unicodedata.normalize("NFKC", text)
+    folded = _folded(text)
     if folded != text and any(pattern.search(folded) for _, pattern in PERSONAL):
         text = folded
-    for name, pattern in PERSONAL if key not in UNREAD else ():
-        if not (name == "network address" and _is_version(key)):
-            text = pattern.sub(f"({name})", text)
+    for name, pattern in _read(key):
+        text = pattern.sub(f"({name})", text)
     text = "".join(
         char if char in kept else char.translate(STAND_INS) for char in re.sub(r"[^\S ]+", " ", text).strip()
     )
@@ -249,5 +270,16 @@ def below(key: str, name: str) -> str:
     return f"versions.{name}" if key == "versions" else name
 
 
-def _is_version(key: str) -> bool:
-    return key.startswith("versions.nvidia")
+def _folded(text: str) -> str:
+    """The text without other ways to write the same: compatible characters, and those in percent signs."""
+    return unicodedata.normalize("NFKC", unquote(text))
+
+
+@lru_cache
+def _read(key: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """What is looked for under a key: a version may look like a network address, an id is made of a model's name."""
+    if key in UNREAD:
+        return ()
+    if key in IDS:
+        return tuple(pair for pair in PERSONAL if pair[0] in IN_IDS)
+    return tuple(pair for pair in PERSONAL if pair[0] != "network address" or not key.startswith("versions.nvidia"))

@@ -38,8 +38,9 @@ RUNNING: set[subprocess.Popen[bytes]] = set()  # children of this process that h
 ON_GPU: Mapping[str, Mapping[str, str]] = {
     # PyTorch reads it once, at the first matrix product: that of the control kernel, before the study sets it.
     "determinism": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"},
-    # The study's own processes need the memory that JAX would reserve for this one.
+    # The studies' own processes need the memory that JAX would reserve for this one.
     "memory-caps": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+    "multi-host": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
 }
 # XLA tries out its kernels on a GPU in memory of their own, and in JAX the peak cannot be taken back afterwards.
 PEAK_READERS = ("memory", "memory-nets", "memory-optimizers")

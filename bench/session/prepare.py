@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
 from bench import REPOSITORY
 from bench.machine import cores as machine_cores
 from bench.machine import describe, software
-from bench.records import files, spool, store
+from bench.records import files, gather, spool, store
 from bench.schema import BACKENDS, METHOD_VERSION, Cell, Machine, PlannedCell, Profile, Session, Variant
 from bench.session import arms, cost, launch
 from bench.session.plan import Plan, plan
@@ -181,7 +179,5 @@ def _why_not_resumed(
         was, is_now = session.versions.get(name, "absent"), versions.get(name, "absent")
         if was != is_now:
             return f"{name} was {was} in the latest session and is {is_now} now"
-    # The memory that a virtual machine shows may grow while it is used.
-    before, now = (msgspec.structs.replace(m, unmeasured={}, memory_bytes=0) for m in (stored.machine, machine))
-    changed = [name for name in now.__struct_fields__ if getattr(before, name) != getattr(now, name)]
+    changed = gather.machine_changes(stored.machine, machine)
     return f"the machine's {' and '.join(changed)} changed since the latest session" if changed else ""

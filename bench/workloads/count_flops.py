@@ -31,14 +31,13 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench import ROOT
+from bench.records import operations
 from bench.schema import Variant
 from bench.workloads import registry
 
 if TYPE_CHECKING:
     import keras
 
-FILE = ROOT / "flops.json"
 # Arrays of one unit each that a recurrent layer keeps of every time step for the way back.
 STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 # Matrix products and convolutions of a layer in one training step; a dense layer's are one forward and two back, of
@@ -233,7 +232,7 @@ def count_all() -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Count and write."""
-    FILE.write_text(json.dumps(count_all(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    operations.FILE.write_text(json.dumps(count_all(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,17 +6,21 @@ import ast
 import difflib
 import hashlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType
 
 from bench import REPOSITORY
 from bench.records.check import workload_files
-from bench.schema import SLUG, Names, Scalar, Workload
+from bench.records.operations import network as network
+from bench.schema import SLUG, Names, Workload
 
 # Where code lies whose change is a change of what a workload computes or how its own clock reads.
 COUNTED = ("bench.workloads.", "bench.machine.cgroups", "bench.measure.clock")
 DECLARED = ("SPEC", "NAMES")  # what a workload's file says of itself
+
+
+MOST_KNOWN, MOST_NEAR = 12, 4  # names that a refusal lists
 
 
 class UnknownNameError(ValueError):
@@ -24,10 +28,12 @@ class UnknownNameError(ValueError):
 
 
 def unknown(kind: str, name: str, known: list[str] | tuple[str, ...]) -> UnknownNameError:
-    """Error that names what was asked for, the nearest known name and all known ones."""
+    """Error that names what was asked for, the nearest known name and all known ones; of many the nearest few."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return UnknownNameError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")
+    shown = known if len(known) <= MOST_KNOWN else difflib.get_close_matches(name, known, n=MOST_NEAR, cutoff=0.3)
+    more = [f"and {len(known) - len(shown)} more"] if len(shown) < len(known) else []
+    return UnknownNameError(f"unknown {kind} {name!r}{hint} (known: {', '.join([*shown, *more])})")
 
 
 @cache
@@ -66,11 +72,6 @@ def names(workload_id: str) -> Names:
 def module(workload_id: str) -> ModuleType:
     """The module that declares a workload; its functions import a framework when called."""
     return importlib.import_module(module_name(workload_id))
-
-
-def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
-    """Name of the network that a variant builds: workload and parameters; batch size and mode do not change it."""
-    return " ".join([workload_id, *(f"{name}={value}" for name, value in sorted(params.items()))])
 
 
 @cache

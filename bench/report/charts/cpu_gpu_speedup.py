@@ -15,7 +15,7 @@ from bench.report.evidence.cells import Contrast
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, spoken
 from bench.report.tables import cells, table
 from bench.report.tables.table import MACHINE, MODES, NO_GPU, PRECISIONS, Cellv, Draft, TableScope
 from bench.schema import Mode, Record
@@ -182,7 +182,7 @@ def _ours(scope: Scope) -> dict[str, list[Mark]]:
             found[row.workload].setdefault(row.contrast.arms, mark)
         elif row.guess is not None and row.workload in found:
             title, ratio = scope.title_of(row.workload), row.guess.speedup
-            said = f"{fmt.between(ratio)}, {estimated.spoken()}"
+            said = f"{spoken.spoken(ratio).removesuffix(' times')}x"
             refs = scope.evidence.refs(row.guess.record)
             found[row.workload][said] = marks.guessed(title, axes.ESTIMATED, ratio, said, refs)
     return {

@@ -175,6 +175,8 @@ def _rule_problems(belief: Belief, offers: Offers) -> Iterator[tuple[str, str]]:
     for template in belief.said.values():
         told = sentence_problems((template,), offers, has_cases=belief.counts_cases)
         yield from (("said", one) for one in told)
+    shown = (belief.shows,) if belief.shows else ()
+    yield from (("shows", told) for told in sentence_problems(shown, offers, has_cases=belief.counts_cases))
     if belief.second is not None:
         yield from (("second", told) for told in case_problems(belief.second.cases, offers))
     if not belief.counts_cases:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from markupsafe import Markup
 
 from bench.report.claims.case import Decided, Part, published_case
 from bench.report.claims.rule import counted
 from bench.report.evidence.evidence import Evidence
-from bench.report.facts import lookup
+from bench.report.facts import estimated, lookup
 from bench.report.published import figures as published
+from bench.report.stats import estimate, spoken
+from bench.report.stats import format as fmt
 
 EXPRESSION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 CALL = re.compile(r"(fact|where|published)\([\"']([\w-]+)[\"'](, where=True)?\)")
-CASES = ("counted", "lowest.name", "lowest.value", "highest.name", "highest.value")
+ENDS = ("name", "value", "inverse")  # of the lowest and of the highest case
+CASES = ("counted", "gpu", *(f"{which}.{what}" for which in ("lowest", "highest") for what in ENDS))
 
 
 class SentenceError(ValueError):
@@ -48,9 +52,25 @@ def filled(template: str, cases: Sequence[Decided], evidence: Evidence) -> Itera
             raise SentenceError(f"{piece!r}: the rule counted no cases; write a fact instead")
         elif piece == "counted":
             yield counted(cases)
+        elif piece == "gpu":
+            is_estimated = any(case.part.is_estimated for case in cases)
+            yield Part(f"a {estimated.spoken()}" if is_estimated else "a GPU")
         else:
             case = cases[0] if piece.startswith("lowest") else cases[-1]
-            yield case.part if piece.endswith("value") else Part(case.name)
+            what = piece.partition(".")[2]
+            yield Part(case.name) if what == "name" else case.part if what == "value" else _inverse(case)
+
+
+def _inverse(case: Decided) -> Part:
+    """One over a case's quotient, which says more of one far below one: "15 times as long", not "0.065 times"."""
+    own = msgspec.structs.replace(estimate.single(case.value, "ratio", 1), low=case.low, high=case.high)
+    inverse = estimate.inverse(own)
+    if case.part.is_estimated:  # a range, without a best guess inside
+        text, short = estimated.says(inverse), spoken.spoken(inverse)
+    else:
+        span = f" ({fmt.between(inverse)})" if inverse.low < inverse.high else ""
+        text, short = f"{fmt.estimate(inverse)}{span}", spoken.middle(inverse)
+    return msgspec.structs.replace(case.part, text=text, short=short)
 
 
 def is_known(template: str, evidence: Evidence) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from bench import ROOT
+from bench.records import operations
 from bench.report.published.sources import GPU
 from bench.report.published.strict import PublishedError, lines
 
@@ -118,9 +117,8 @@ def published(path: Path = GPU / "networks.csv") -> dict[str, Network]:
 
 
 @cache
-def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
+def ours() -> dict[str, Network]:
     """The networks that our workloads build, by the name that bench/flops.json has for them."""
-    counted = json.loads(path.read_text(encoding="utf-8"))
     return {
         name: Network(
             id=name,
@@ -132,7 +130,7 @@ def ours(path: Path = ROOT / "flops.json") -> dict[str, Network]:
             matrix_operations=entry["matrix_operations"],
             is_frozen="tuned=head" in name,
         )
-        for name, entry in counted.items()
+        for name, entry in operations.counts().items()
     }
 
 
@@ -189,7 +187,10 @@ def network(name: str) -> Network:
     names = [item.id for item in (*ours().values(), *published().values()) if item.is_counted]
     names = list(dict.fromkeys(known.partition(" ")[0] for known in names))
     near = difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.4)
-    raise PublishedError(f"unknown network {name!r}; near ones: {', '.join(near) or 'none'}")
+    hint = (
+        f"near ones: {', '.join(near)}" if near else "known are the models of `list`, and published ones such as vgg16"
+    )
+    raise PublishedError(f"unknown network {name!r}; {hint}")
 
 
 def candidates(name: str) -> tuple[Network, ...]:

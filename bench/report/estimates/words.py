@@ -6,7 +6,25 @@ from bench.report.estimates.formula import Constants, Estimate
 from bench.report.stats import format as fmt
 
 DIGITS = 2  # of a range's ends: more would promise what it cannot hold
+# Why there is no estimate, for a cell of a table; other reasons are short enough by themselves.
+WHY = {
+    "embedding": "look-ups in a table",
+    "recurrent": "works step by step",
+    "frozen": "most layers do not learn",
+    "family": "unlike the networks that were measured",
+    "no spec": "data sheet incomplete",
+    "hull": "unlike the cards that were measured",
+    "launching": "too small",
+    "no TensorFlow cell": "not measured in TensorFlow",
+    "unmeasured": "no such card was measured",
+    "old": "too old",
+}
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+def why(reason: str) -> str:
+    """A reason of ``formula.refusal`` in a few words."""
+    return WHY.get(reason, reason)
 
 
 def span(low: float, high: float) -> str:

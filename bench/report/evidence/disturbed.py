@@ -82,6 +82,10 @@ def flags(record: Record, *, n_cores: int | None = None) -> tuple[str, ...]:
     Fewer runs than half are forgiven, because the value is a median over runs; what they did is in ``run_flags``.
     A cell that holds no time is disturbed only by what shares its memory: bytes and counts do not wait for a core.
     """
+    return quantities.remembered(record, ("flags", n_cores), lambda: _flags(record, n_cores))
+
+
+def _flags(record: Record, n_cores: int | None) -> tuple[str, ...]:
     by_run = [run_flags(run, n_cores=n_cores) for run in quantities.ok_runs(record)]
     timed = is_timed(record)
     names = dict.fromkeys(name for found in by_run for name in found if timed or name in UNTIMED_SIGNS)

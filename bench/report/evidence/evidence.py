@@ -22,6 +22,7 @@ from bench.schema import Record, Scalar, Workload
 
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
 MOST_MACHINES = 6  # side by side on a page
+MOST_WITH_PAGES = 12  # machines of which a site has pages; of each further one it has a pack and rows of its tables
 PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
 
 
@@ -31,6 +32,7 @@ class Evidence:
     def __init__(self, results: Results, workloads: Mapping[str, Workload]) -> None:
         """``workloads`` are the declared ones; a workload that only records know is appended to them."""
         self.stored: tuple[SessionResults, ...] = tuple(results.sessions)
+        self.further = results.further  # sessions of machines without pages, and without their records
         self.sessions = tuple(session for session in self.stored if session.standing.counts)  # what answers rest on
         known = dict(workloads)
         for session in self.sessions:
@@ -38,7 +40,6 @@ class Evidence:
                 known.setdefault(record.spec.id, record.spec)
         self.workloads: dict[str, Workload] = known
         self._views: dict[int, View] = {}
-        self._flags: dict[int, tuple[str, ...]] = {}
         self._home = {id(record): session for session in self.stored for record in session.records.values()}
 
     @cached_property
@@ -109,6 +110,10 @@ class Evidence:
         if id(session) not in self._views:
             self._views[id(session)] = View(self, session)
         return self._views[id(session)]
+
+    def leading(self, workload: str) -> SessionResults | None:
+        """The first of the shown sessions that ran a workload; the lead where none did."""
+        return next((one for one in self.shown if self.view(one).records(Pick(workload))), self.lead)
 
     def gpu_session(self, workload: str = "") -> SessionResults | None:
         """The first of the shown sessions that measured something on a GPU: of one workload, or of any."""
@@ -201,10 +206,7 @@ class Evidence:
 
     def flags(self, record: Record) -> tuple[str, ...]:
         """What disturbed a cell while it was measured, in words; see ``disturbed.flags``."""
-        if id(record) not in self._flags:
-            n_cores = self.session_of(record).session.n_cores_effective
-            self._flags[id(record)] = disturbed.flags(record, n_cores=n_cores)
-        return self._flags[id(record)]
+        return disturbed.flags(record, n_cores=self.session_of(record).session.n_cores_effective)
 
     def disturbance(self, records: Iterable[Record]) -> str:
         """The flags of all these cells in words, each once: "busy machine: ..."; empty where nothing disturbed them."""

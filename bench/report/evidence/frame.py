@@ -1,18 +1,18 @@
-"""One row per session and cell, as a table for readers who compute on. Pure."""
+"""Tables for readers who compute on: a row for each session and cell, and for each series or reading. Pure."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.report.evidence import cells
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, studies
 from bench.report.stats.estimate import Estimate
-from bench.schema import PHASES, Record
+from bench.schema import PHASES, Reading, Record, Series
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,13 +58,37 @@ ESTIMATES: dict[str, Measure] = {
 }
 
 
-def frame(evidence: Evidence) -> pl.DataFrame:
-    """The table, derived columns included; null where not measured, never 0 or infinite."""
-    import polars as pl
-
+def records(evidence: Evidence) -> pl.DataFrame:
+    """Every cell, derived columns included; null where not measured, never 0 or infinite."""
     views = map(evidence.view, evidence.listed)
     rows = [_row(evidence, view, record) for view in views for record in view.described.records.values()]
-    return pl.DataFrame(rows, schema={name: getattr(pl, column.type) for name, column in FRAME_COLUMNS.items()})
+    return table(FRAME_COLUMNS, rows)
+
+
+def studied(evidence: Evidence) -> pl.DataFrame:
+    """Every series that a study timed, and every reading that it took."""
+    views = map(evidence.view, evidence.listed)
+    found = (line for view in views for record in view.described.records.values() for line in _studied(view, record))
+    return table(STUDY_COLUMNS, found)
+
+
+def table(columns: Mapping[str, Column], rows: Iterable[Any]) -> pl.DataFrame:
+    """A table of rows: sequences in the order of its columns, or dicts."""
+    import polars as pl
+
+    schema = {name: getattr(pl, column.type) for name, column in columns.items()}
+    return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def _studied(view: View, record: Record) -> Iterator[tuple[Any, ...]]:
+    cell = record.cell
+    of_cell = (view.key, view.described.session.id, cell.workload, cell.backend, cell.device, cell.id)
+    found: list[tuple[str, Series | Reading, Estimate | None]]
+    found = [("series", item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
+    found += [("reading", item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
+    for kind, item, one in found:
+        if one is not None:
+            yield *of_cell, kind, item.id, item.label, one.value, one.low, one.high, one.n, one.unit
 
 
 def _row(evidence: Evidence, view: View, record: Record) -> dict[str, Any]:
@@ -165,4 +189,15 @@ FRAME_COLUMNS: dict[str, Column] = {
         for name, measure in ESTIMATES.items()
         for end, words in (("", ""), ("_low", ": lower end of its 95 % interval"), ("_high", ": upper end"))
     },
+}
+STUDY_COLUMNS: dict[str, Column] = {
+    **{name: FRAME_COLUMNS[name] for name in ("machine", "session_id", "workload", "backend", "device", "cell_id")},
+    "kind": Column("String", "series, of which a call is timed, or reading, of which a run has one value"),
+    "id": Column("String", "id of the series or reading"),
+    "label": Column("String", "the same in words"),
+    "value": Column("Float64", "median over processes", "see column unit"),
+    "low": Column("Float64", "lower end of its 95 % interval", "see column unit"),
+    "high": Column("Float64", "upper end", "see column unit"),
+    "n_runs": Column("Int64", "processes that have it", "count"),
+    "unit": Column("String", "unit of the three"),
 }

@@ -10,24 +10,20 @@ for Multicore Architectures, Communications of the ACM 52 (2009).
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from bench import ROOT
+from bench.records import operations
 from bench.report.evidence.view import Pick, most_threads
 from bench.report.stats import estimate, quantities, studies
 from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Precision, Record
-from bench.workloads import registry
 
 if TYPE_CHECKING:
     from bench.records.store import SessionResults
     from bench.report.evidence.evidence import Evidence
 
-FILE = ROOT / "flops.json"
 FLOAT32: tuple[Precision, ...] = ("float32-strict", "tf32")  # arrays of four bytes a number, as bytes are counted
 
 
@@ -45,34 +41,12 @@ class Roof(NamedTuple):
     is_memory: bool
 
 
-@cache
-def counts() -> dict[str, dict[str, Any]]:
-    """Operations and least bytes by network, as counted."""
-    return json.loads(FILE.read_text(encoding="utf-8"))
-
-
-def _counted(record: Record) -> dict[str, Any] | None:
-    """The counts of a record's network; None where it is not counted or the workload has changed."""
-    known = counts().get(registry.network(record.cell.workload, record.cell.params))
-    return known if known is not None and known["source"] == record.source_hash else None
-
-
-def _half(record: Record) -> str:
-    return "training" if record.cell.mode == "train" else "forward"
-
-
-def flop_per_sample(record: Record) -> float | None:
-    """Operations of one sample in the record's mode; None where they are not counted or the workload has changed."""
-    known = _counted(record)
-    return None if known is None else known[_half(record)]
-
-
 def bytes_per_sample(record: Record) -> float | None:
-    """Least bytes moved for one sample, its share of the step's included; None where flop_per_sample is None.
+    """Least bytes moved for one sample, its share of the step's included; None where its operations are not counted.
 
     None too in half precision: bytes are counted in float32.
     """
-    known, half = _counted(record), _half(record)
+    known, half = operations.of(record), operations.half(record.cell.mode)
     if known is None or record.cell.precision not in FLOAT32 or f"{half}_step_bytes" not in known:
         return None
     return known[f"{half}_step_bytes"] / record.cell.batch_size + known[f"{half}_sample_bytes"]
@@ -80,7 +54,7 @@ def bytes_per_sample(record: Record) -> float | None:
 
 def intensity(record: Record) -> float | None:
     """Operations per byte: those counted over the least bytes, so the network's own is this or less."""
-    work, moved = flop_per_sample(record), bytes_per_sample(record)
+    work, moved = operations.flop_per_sample(record), bytes_per_sample(record)
     return None if work is None or moved is None else work / moved
 
 
@@ -88,7 +62,7 @@ def achieved(record: Record) -> Estimate | None:
     """Operations per second of the steady steps, by count; for a probe, by its formula."""
     if record.spec.kind == "probe":
         return quantities.flop_rate(record)
-    rate, work = quantities.throughput(record), flop_per_sample(record)
+    rate, work = quantities.throughput(record), operations.flop_per_sample(record)
     return None if rate is None or work is None else estimate.times(rate, work, "flop_per_s")
 
 

@@ -1,29 +1,14 @@
-"""How long people wait, and the records that decide it."""
+"""How long a training takes on each number of cores, and the records that say so."""
 
 from __future__ import annotations
 
 from bench import grouped
 from bench.records.store import SessionResults
-from bench.report.evidence import thresholds
 from bench.report.evidence.cells import fastest, variant_key
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.stats import estimate, quantities
 from bench.schema import Record
-
-# How long people wait, in words; the first and the last are the limits that the verdicts use.
-LUNCH_S = 3600.0
-PATIENCE: tuple[tuple[str, float], ...] = (
-    ("coffee break", thresholds.COFFEE_BREAK_S),
-    ("lunch", LUNCH_S),
-    ("overnight", thresholds.OVERNIGHT_S),
-)
-TOO_LONG = "no"
-
-
-def patience(seconds: float) -> str:
-    """The word for a wait: "coffee break", "lunch", "overnight" or "no"."""
-    return next((word for word, limit_s in PATIENCE if seconds <= limit_s), TOO_LONG)
 
 
 def by_threads(evidence: Evidence, session: SessionResults, workload: str) -> dict[int, Record]:

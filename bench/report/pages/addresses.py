@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import posixpath
+from pathlib import Path
 
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import CellRef
 from bench.report.published.cards import Card
 
-Pages = dict[str, str | bytes]
+Files = dict[str, str | bytes]
+Pages = dict[str, str | bytes | Path]  # a path is of a file to copy
 
 
 # Addresses.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from bench.report import templates
-from bench.report.claims import units
+from bench.report.claims import sentence, units
 from bench.report.claims.beliefs import Belief
 from bench.report.claims.case import Decided, Verdict
-from bench.report.claims.rule import SHOWN, WORDED, counted
+from bench.report.claims.rule import SHOWN, WORDED
 from bench.report.facts.fact import Fact
 from bench.report.pages import plain, whose
 from bench.report.prose.bars import PLACEHOLDER, PUBLISHED, Spec, spec_of
@@ -32,6 +32,7 @@ BARS = templates.macros("bars.html.j2")
 ABOUT_EQUAL = 1.1  # ends whose quotient is below it are called equal
 MOST_CASES = 10
 MOST_LINEAR = 60  # from this quotient of the ends on, the scale is logarithmic
+ASIDE = re.compile(r" \([^()]*\)|, batch \d+ (?:on both|against \d+)$")  # a size; batches of a card and a CPU
 PARTS_OF_A_NAME = re.compile(r", (?![^()]*\))")
 KINDS = {"measured": "measured here", "published": "published elsewhere", "estimated": "estimated"}
 FACTORS = {"TFLOP/s": 1e12, "GFLOP/s": 1e9, "TB/s": 1e12, "GB/s": 1e9, "MB/s": 1e6, "%": 0.01, "million": 1e6}
@@ -90,8 +91,14 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     shows = belief.shows or f"Each mark: {belief.measure.rstrip(',')}."
     some = f" All: {shared}." if shared else ""
     some += f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
-    title = f"{counted(found).text} {belief.counted}"
-    return _drawn(title, f"{shows} {_line(belief)}", some, rows, limits, table)
+    shows = "".join(part.text for part in sentence.filled(shows, found, voice.evidence))
+    return _drawn(f"{_how_many(found)} {belief.counted}", f"{shows} {_line(belief)}", some, rows, limits, table)
+
+
+def _how_many(cases: Sequence[Decided]) -> str:
+    """How many cases agree, as a title says it: "3 of 14", "None of 9", "All 15"."""
+    n = sum(case.side == "agrees" for case in cases)
+    return f"None of {len(cases)}" if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
 
 
 def _line(belief: Belief) -> str:
@@ -100,7 +107,9 @@ def _line(belief: Belief) -> str:
     side = "right of" if test.at_most is None else "left of" if test.at_least is None else "between"
     ends = [end for end in (test.at_least, test.at_most) if end is not None]
     words = [spoken.times(end) if belief.unit == "ratio" else SHOWN[belief.unit](end) for end in ends]
-    return f"For the belief: {side} the line{'s' if len(ends) > 1 else ''}, {' and '.join(words)}."
+    return (
+        f"Marks wholly {side} the line{'s' if len(ends) > 1 else ''}, at {' and '.join(words)}, speak for the belief."
+    )
 
 
 def _drawn(
@@ -139,9 +148,9 @@ def labels(voice: Voice, names: Sequence[str]) -> tuple[dict[str, str], str]:
     parts = {one: PARTS_OF_A_NAME.split(re.sub(r",? on the CPU", "", text)) for one, text in tidy.items()}
     shared = [part for part in parts[names[0]] if all(part in other for other in parts.values())]
     short = {one: ", ".join(part for part in own if part not in shared) or tidy[one] for one, own in parts.items()}
-    bare = {one: re.sub(r" \([^()]*\)", "", text) for one, text in short.items()}
+    bare = {one: ASIDE.sub("", text) for one, text in short.items()}
     seen = Counter(bare.values())
-    # A size in brackets stays where it tells two rows apart.
+    # An aside stays where it tells two rows apart.
     return {one: bare[one] if seen[bare[one]] == 1 else short[one] for one in short}, ", ".join(shared)
 
 

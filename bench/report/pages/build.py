@@ -8,7 +8,7 @@ the data files are generated. Nothing here knows a site generator: addresses are
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from bench.report.pages import (
     downloads,
     drawings,
     fact_pages,
+    further,
     gpu_pages,
     job,
     machine_pages,
@@ -81,10 +82,11 @@ def begin(
     cache.CACHE.look(results, keep)
     given = (address, summary, repository)
     name = cache.CACHE.name_of(docs, *given)
-    begin_anew = functools.partial(_begin, docs, results, *given)
+    begin_anew = functools.partial(_begin, docs, results, keep, *given)
     if cache.CACHE.is_on_disk(name):
         pages, drawings = cache.CACHE.through_disk(name, lambda: begin_anew(lambda _: None).whole())
-        return Begun(pages, drawings.__getitem__, lambda _: None)
+        if all(content.exists() for content in pages.values() if isinstance(content, Path)):
+            return Begun(pages, drawings.__getitem__, lambda _: None)  # else another build dropped it
 
     def put_away(begun: Begun) -> None:
         cache.CACHE.through_disk(name, begun.whole)
@@ -95,14 +97,27 @@ def begin(
 
 
 def _begin(
-    docs: Path, results: Path, address: str, summary: str, repository: str, keep: Callable[[Begun], object]
+    docs: Path,
+    results: Path,
+    keep: Path | None,
+    address: str,
+    summary: str,
+    repository: str,
+    put_away: Callable[[Begun], object],
 ) -> Begun:
-    name = f"from records {address}"
-    beside = cache.CACHE.begin_slow(results, name, _from_results, results, address)
-    site = Site(docs, cache.CACHE.read(results), address=address, summary=summary)
-    make = beside or functools.partial(_from_records, site.evidence, results, address)
-    pages = _build(site, repository, functools.partial(cache.CACHE.keep, site.evidence, name, make, slow=True))
-    return Begun(pages, site.placed, keep)
+    evidence = cache.CACHE.read(results)
+    found = further.derived(evidence.further, results, keep)
+    from_records = cache.CACHE.keep_beside(
+        evidence,
+        f"from records {address}",
+        functools.partial(_from_records, evidence, results, address, found),
+        _from_results,
+        results,
+        address,
+        found,
+    )
+    site = Site(docs, evidence, found, address=address, summary=summary)
+    return Begun(_build(site, repository, from_records), site.placed, put_away)
 
 
 def _build(site: Site, repository: str, from_records: Callable[[], Pages]) -> Pages:
@@ -146,14 +161,15 @@ def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
     return head, body, data_files.answer_entry(site, site.sources[source.path])
 
 
-def _from_results(results: Path, address: str) -> Pages:
+def _from_results(results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
     """The same for a process that has not read the records yet."""
-    return _from_records(cache.CACHE.evidence(results), results, address)
+    return _from_records(cache.CACHE.evidence(results), results, address, derived)
 
 
-def _from_records(evidence: Evidence, results: Path, address: str) -> Pages:
+def _from_records(evidence: Evidence, results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
     """Evidence pages, estimates, and all data to take away: no source and no page decides anything of them."""
-    data = downloads.measured_files(evidence)
+    data = downloads.measured_files(evidence, derived)
     data |= downloads.published_files() | downloads.record_files(evidence, results)
-    pages: Pages = {"evidence/estimates.md": fact_pages.estimates_page()}
+    pages: Pages = {further.pack_path(s): found.pack for s, found in zip(evidence.further, derived, strict=True)}
+    pages["evidence/estimates.md"] = fact_pages.estimates_page()
     return pages | cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)

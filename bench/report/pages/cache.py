@@ -21,7 +21,7 @@ import multiprocessing
 import os
 import pickle
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
@@ -34,7 +34,7 @@ import joblib
 from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
 from bench.records import standing, store
-from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.evidence import MOST_WITH_PAGES, Evidence
 from bench.report.prose.source import PageError
 from bench.workloads import registry
 
@@ -62,10 +62,21 @@ def state_of(records: str, code: Path) -> str:
         records: fingerprint of the records.
         code: folder whose files, at any depth, decide what is made of them; its folder of results is left out.
     """
-    seen = hashlib.sha256(f"{records}\n{date.today()}\n{platform.python_version()}\n".encode())
+    return hashlib.sha256(f"{records}\n{date.today()}\n{code_of(code)}\n".encode()).hexdigest()[:32]
+
+
+def code_of(code: Path, rooms: Sequence[str] = ("*",)) -> str:
+    """Fingerprint of code and of the libraries that it uses.
+
+    Args:
+        code: as for ``state_of``.
+        rooms: files and folders in it that count.
+    """
+    seen = hashlib.sha256(f"{platform.python_version()}\n".encode())
     for library in LIBRARIES:
         seen.update(f"{library} {version(library)}\n".encode())
-    for path in sorted(code.rglob("*")):
+    found = [path for room in rooms for top in code.glob(room) for path in (top, *top.rglob("*"))]
+    for path in sorted(found):
         inside = path.relative_to(code)
         if path.is_file() and path.suffix != ".pyc" and inside.parts[0] != "results":
             seen.update(f"{inside}\n".encode())
@@ -103,6 +114,7 @@ class Cache:
         self._evidence: Evidence | None = None
         self._loaded = ""  # the records that the evidence was read from
         self._records = ""
+        self._files: dict[Path, tuple[tuple[int, int, int], Any]] = {}  # time, size and number of each, and what it is
         self._folder: Path | None = None
         self._values: dict[str, Any] = {}
         self._kept: Any = None  # _value with its results on disk
@@ -138,18 +150,25 @@ class Cache:
         Raises:
             PageError: a stored record is broken.
         """
-        if not self._is_loaded(results):
+        if self._loaded != f"{results} {self._records}":
             self.forget()
             try:
-                loaded = store.load(results)
+                loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=self._read_file)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
             self._evidence = Evidence(loaded, registry.workloads())
             self._loaded = f"{results} {self._records}"
         return self._evidence  # type: ignore[return-value]  # set above
 
-    def _is_loaded(self, results: Path) -> bool:
-        return self._loaded == f"{results} {self._records}"
+    def _read_file(self, path: Path, type_: type[Any], *, shown: str) -> Any:
+        """A stored file; one that did not change is the same object, and what was estimated of it is remembered."""
+        with contextlib.suppress(OSError):  # which the gate tells
+            status = path.lstat()
+            state = status.st_mtime_ns, status.st_size, status.st_ino
+            if path not in self._files or self._files[path][0] != state:
+                self._files[path] = state, records_files.read(path, type_, shown=shown)
+            return self._files[path][1]
+        return records_files.read(path, type_, shown=shown)
 
     def forget(self) -> None:
         """Forget what is in memory, as a new process begins."""
@@ -225,15 +244,18 @@ class Cache:
         found = self._evidence.stored if self._evidence is not None else ()
         return next(session for session in found if session.path == path)
 
-    def begin_slow(self, results: Path, name: str, work: Callable[..., T], *args: Any) -> Callable[[], T] | None:
-        """Have another process make a slow value of the records that were looked at last, which need not be read yet.
+    def keep_beside(
+        self, evidence: Evidence, name: str, make: Callable[[], T], work: Callable[..., T], *args: Any
+    ) -> Callable[[], T]:
+        """As ``keep`` of something slow; where its result goes to disk, another process makes it meanwhile by ``work``.
 
         Returns:
-            What waits for the value, to be given to ``keep``; None where it is known, or would not go to disk.
+            What waits for the value.
         """
-        is_known = self._is_loaded(results) and name in self._values
-        is_begun = not is_known and self._kept not in (None, _value) and not self.is_on_disk(name)
-        return self.begin(work, *args) if is_begun else None
+        begins = self._evidence is evidence and self._kept not in (None, _value) and name not in self._values
+        if begins and not self.is_on_disk(name):
+            make = self.begin(work, *args)
+        return functools.partial(self.keep, evidence, name, make, slow=True)
 
     def begin(self, work: Callable[..., T], *args: Any) -> Callable[[], T]:
         """Have another process do some work; what comes back waits for the result, or does the work itself."""

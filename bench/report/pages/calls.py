@@ -203,7 +203,7 @@ class Voice:
         return CHART.figure(
             anchor,
             drawing.title,
-            " ".join(filter(None, (drawing.note, drawing.session and self._chart_note(drawing.session)))),
+            " ".join(filter(None, (drawing.note, drawing.session and self._chart_note(drawing.session, drawing.rows)))),
             [self.site.drawn(drawing, kind, f"{anchor}-{kind}") for kind in ("wide", "narrow")],
             self.table(drawing.id, drawing.workload, first=drawing.session),
             csv=here(f"{files}.csv"),
@@ -265,13 +265,13 @@ class Voice:
         hint = cell.note[:1].upper() + cell.note[1:]
         return join([self.site.number(self.page, cell.text, cell.cells, hint=hint, short=short), note])
 
-    def _chart_note(self, session: SessionResults) -> str:
-        """Where and when a chart was measured, and a warning where that session does not agree with itself."""
+    def _chart_note(self, session: SessionResults, rows: Iterable[dict[str, Any]]) -> str:
+        """Where and when a chart was measured, what its lines are, and a warning if the session differs from itself."""
         whose = "this machine" if session.is_local else session.machine.id
         passed = self.evidence.view(session).has_passed_self_test
         warning = {True: "", False: " It differs from itself.", None: " It was not tested against itself."}[passed]
-        where = f"{self.site.machine_words(session)} ({whose}), {markup.finished_at(session)}"
-        return f"Measured on {where}; lines are 95 % intervals.{warning}"
+        end = "; lines are 95 % intervals" if any("kind" not in r and r.get("low") is not None for r in rows) else ""
+        return f"Measured on {self.site.machine_words(session)} ({whose}), {markup.finished_at(session)}{end}.{warning}"
 
     def verdict(self, verdict_id: str) -> Markup:
         """What a rule says today: badge, sentence, rule."""

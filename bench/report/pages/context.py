@@ -21,7 +21,7 @@ from bench.report.evidence.cells import CellRef
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import estimated, graded, lookup
 from bench.report.facts import fact as facts_fact
-from bench.report.pages import addresses, markup
+from bench.report.pages import addresses, further, markup
 from bench.report.pages import drawings as pages_drawings
 from bench.report.pages import plain as pages_plain
 from bench.report.pages.cache import CACHE
@@ -39,9 +39,17 @@ STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+) \w+-->")
 class Site:
     """The pages of one build: sources, evidence, and what the pages refer to."""
 
-    def __init__(self, docs: Path, evidence: Evidence, *, address: str = "", summary: str = "") -> None:
-        """Reads the sources."""
-        self.evidence = evidence
+    def __init__(
+        self,
+        docs: Path,
+        evidence: Evidence,
+        derived: Sequence[further.Derived] = (),
+        *,
+        address: str = "",
+        summary: str = "",
+    ) -> None:
+        """Reads the sources; ``derived`` is of the evidence's further sessions."""
+        self.evidence, self.further = evidence, tuple(derived)
         self.address, self.summary = address, summary
         self.sources = Sources(prose_source.read(docs))
         self.docs = docs
@@ -204,6 +212,11 @@ class Site:
     def tally(self) -> graded.Tally:
         """How our GPU records grade the formula."""
         return CACHE.keep(self.evidence, "grades of estimates", lambda: graded.tally(self.evidence))
+
+    @functools.cached_property
+    def speeds_of_further(self) -> list[further.Speeds]:
+        """How fast the machines without pages train each network."""
+        return further.speeds(self.further)
 
     def basis(self, verdict: case.Verdict) -> Markup:
         """What a verdict rests on, where it is not our records."""

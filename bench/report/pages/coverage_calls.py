@@ -14,6 +14,7 @@ from bench.report.pages import addresses
 from bench.report.pages.calls import VERDICT, Voice, measured_cells
 from bench.report.pages.markup import PARTS
 from bench.report.prose import coverage as prose_coverage
+from bench.report.stats import format as fmt
 from bench.report.templates import inert
 
 
@@ -49,7 +50,9 @@ def data_state(voice: Voice) -> Markup:
             )
         )
     columns = ("Machine", "Newest", "Sessions", "Measured", "Skipped", "Failed", "Made by earlier code", "Behind")
-    return PARTS.table(columns, rows, label="State of the data")
+    others = len({session.machine.id for session in voice.evidence.further})
+    caption = f"{fmt.count(others)} more machines, which have no pages, are not in this list." if others else ""
+    return PARTS.table(columns, rows, caption, label="State of the data")
 
 
 def _facts_called(voice: Voice, names: Sequence[str]) -> Markup:

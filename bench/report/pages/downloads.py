@@ -19,19 +19,16 @@ from bench.report import templates
 from bench.report.estimates import formula, networks, rows
 from bench.report.evidence import frame
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.frame import FRAME_COLUMNS, Column
-from bench.report.pages import addresses, markup, sharing
-from bench.report.pages.addresses import Pages
+from bench.report.evidence.frame import FRAME_COLUMNS, STUDY_COLUMNS, Column
+from bench.report.pages import addresses, further, markup, sharing
+from bench.report.pages.addresses import Files
 from bench.report.pages.cache import CACHE
 from bench.report.pages.markup import PARTS
 from bench.report.published import cards
 from bench.report.published import figures as published
 from bench.report.published.sources import sources
 from bench.report.stats import format as fmt
-from bench.report.stats import studies
-from bench.report.stats.estimate import Estimate
 from bench.report.tables.table import for_spreadsheets
-from bench.schema import Reading, Record, Series
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,21 +48,7 @@ class Described(NamedTuple):
 
 
 RECORDS = Described("records", "A measured cell, with its estimates", FRAME_COLUMNS)
-STUDIES = Described(
-    "studies",
-    "A series that a study timed, or a reading that it took",
-    {
-        **{name: FRAME_COLUMNS[name] for name in ("machine", "session_id", "workload", "backend", "device", "cell_id")},
-        "kind": Column("String", "series, of which a call is timed, or reading, of which a run has one value"),
-        "id": Column("String", "id of the series or reading"),
-        "label": Column("String", "the same in words"),
-        "value": Column("Float64", "median over processes", "see column unit"),
-        "low": Column("Float64", "lower end of its 95 % interval", "see column unit"),
-        "high": Column("Float64", "upper end", "see column unit"),
-        "n_runs": Column("Int64", "processes that have it", "count"),
-        "unit": Column("String", "unit of the three"),
-    },
-)
+STUDIES = Described("studies", "A series that a study timed, or a reading that it took", STUDY_COLUMNS)
 PUBLISHED = Described(
     "published",
     "A figure from elsewhere",
@@ -117,46 +100,32 @@ TABLES = (RECORDS, STUDIES, PUBLISHED, ESTIMATES)
 # The tables.
 
 
-def _table_files(table: Described, made: pl.DataFrame) -> Pages:
-    """A table as CSV and as Parquet."""
+def _table_files(table: Described, made: pl.DataFrame, further: Iterable[pl.DataFrame] = ()) -> Files:
+    """A table as CSV and as Parquet, which also has the further rows: as text they would outgrow a site."""
     import polars as pl
 
     out = io.BytesIO()
-    made.write_parquet(out)
+    pl.concat([made, *further]).write_parquet(out)
     safe = made.with_columns(pl.col(pl.String).map_elements(for_spreadsheets, return_dtype=pl.String))
     return {f"data/{table.name}.csv": safe.write_csv(), f"data/{table.name}.parquet": out.getvalue()}
 
 
-def _frame(table: Described, lines: Iterable[Sequence[Any]]) -> pl.DataFrame:
-    import polars as pl
+def measured_files(evidence: Evidence, derived: Sequence[further.Derived] = ()) -> Files:
+    """Tables of what was measured: of every cell, and of what studies timed and read.
 
-    schema = {name: getattr(pl, column.type) for name, column in table.columns.items()}
-    return pl.DataFrame(list(lines), schema=schema, orient="row")
-
-
-def measured_files(evidence: Evidence) -> Pages:
-    """Tables of what was measured: of every cell, and of what studies timed and read."""
-    studied = (line for s in evidence.listed for r in s.records.values() for line in _studied(evidence, r))
-    return _table_files(RECORDS, frame.frame(evidence)) | _table_files(STUDIES, _frame(STUDIES, studied))
+    Args:
+        evidence: of the machines that have pages.
+        derived: of those that have none.
+    """
+    records = _table_files(RECORDS, frame.records(evidence), further.tables(one.records for one in derived))
+    return records | _table_files(STUDIES, frame.studied(evidence), further.tables(one.studies for one in derived))
 
 
-def _studied(evidence: Evidence, record: Record) -> Iterator[tuple[Any, ...]]:
-    view = evidence.view(evidence.session_of(record))
-    cell = record.cell
-    of_cell = (view.key, view.described.session.id, cell.workload, cell.backend, cell.device, cell.id)
-    found: list[tuple[str, Series | Reading, Estimate | None]]
-    found = [("series", item, studies.call_time(record, item.id)) for item in studies.series_of(record)]
-    found += [("reading", item, studies.reading(record, item.id)) for item in studies.readings_of(record)]
-    for kind, item, one in found:
-        if one is not None:
-            yield *of_cell, kind, item.id, item.label, one.value, one.low, one.high, one.n, one.unit
-
-
-def published_files() -> Pages:
+def published_files() -> Files:
     """Tables of what others published: every figure, and every training step beside its estimate."""
     figures = ([getattr(figure, name) for name in PUBLISHED.columns] for figure in published.figures().values())
-    return _table_files(PUBLISHED, _frame(PUBLISHED, figures)) | _table_files(
-        ESTIMATES, _frame(ESTIMATES, (_estimate_line(row, answer) for row, answer in estimated()))
+    return _table_files(PUBLISHED, frame.table(PUBLISHED.columns, figures)) | _table_files(
+        ESTIMATES, frame.table(ESTIMATES.columns, (_estimate_line(row, answer) for row, answer in estimated()))
     )
 
 
@@ -224,11 +193,11 @@ def _unit(field: Mapping[str, Any]) -> str:
 # The files, the archive and their page.
 
 
-def record_files(evidence: Evidence, results: Path) -> Pages:
+def record_files(evidence: Evidence, results: Path) -> Files:
     """Every record as it is stored, with the JSON Schema."""
 
-    def make() -> Pages:
-        pages: Pages = {SCHEMA: json.dumps(codec.json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
+    def make() -> Files:
+        pages: Files = {SCHEMA: json.dumps(codec.json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
         for session in evidence.stored:
             for name in ("machine", "session", *session.records):
                 file = results / session.path / f"{name}.json"
@@ -238,7 +207,7 @@ def record_files(evidence: Evidence, results: Path) -> Pages:
     return CACHE.keep(evidence, "data files", make)
 
 
-def archived(files: Pages, address: str) -> Pages:
+def archived(files: Files, address: str) -> Files:
     """The data dictionary, an archive of it with all these files, and the page that offers them.
 
     Args:
@@ -246,9 +215,8 @@ def archived(files: Pages, address: str) -> Pages:
         address: the site's public address; empty when it has none.
     """
     lines = dictionary()
-    known = _frame(
-        Described("", "", dict.fromkeys(("in", "name", "meaning", "unit", "type"), Column("String", ""))), lines
-    )
+    columns = dict.fromkeys(("in", "name", "meaning", "unit", "type"), Column("String", ""))
+    known = frame.table(columns, lines)
     files = files | {DICTIONARY: known.write_csv()}
     licence = (REPOSITORY / "LICENSE-DATA").read_text(encoding="utf-8")
     inside = {path.removeprefix("data/"): text for path, text in files.items()} | {"LICENSE": licence}
@@ -260,11 +228,13 @@ def archived(files: Pages, address: str) -> Pages:
     return shared | {PAGE: _page(files | shared, lines, address)}
 
 
-def _page(files: Pages, lines: Sequence[tuple[str, str, str, str, str]], address: str) -> str:
+def _page(files: Files, lines: Sequence[tuple[str, str, str, str, str]], address: str) -> str:
     described = []
+    has_more = False  # machines in the Parquet files that the others lack
     for table in TABLES:
         forms = [_file(files, f"data/{table.name}.{form}") for form in ("csv", "parquet")]
-        n_rows = str(files[f"data/{table.name}.csv"]).count("\n") - 1
+        n_rows, n_in_csv = _height(files, table, "parquet"), _height(files, table, "csv")
+        has_more = has_more or n_rows > n_in_csv
         described.append((table.row, fmt.count(n_rows), *forms))
     tables = PARTS.table(("A row is", "Rows", "CSV", "Parquet"), described, label="Tables")
     dates = [path.split("/")[2] for path in files if path.endswith("/session.json")]
@@ -274,6 +244,7 @@ def _page(files: Pages, lines: Sequence[tuple[str, str, str, str, str]], address
         archive=_file(files, ARCHIVE),
         n_records=fmt.count(sum(path.endswith(".json") and path.count("/") == 3 for path in files)),
         tables=tables,
+        has_more=has_more,
         others=[_file(files, path) for path in (DICTIONARY, SCHEMA)],
         root=f"{address}data/" if address else "",
         day=day,
@@ -284,7 +255,17 @@ def _page(files: Pages, lines: Sequence[tuple[str, str, str, str, str]], address
     return markup.page("Download the data", about, text, hide=("toc",))
 
 
-def _file(files: Pages, path: str) -> markup.Markup:
+def _height(files: Files, table: Described, form: str) -> int:
+    """How many rows a table has."""
+    import polars as pl
+
+    content = files[f"data/{table.name}.{form}"]
+    if isinstance(content, str):
+        return content.count("\n") - 1
+    return int(pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item())
+
+
+def _file(files: Files, path: str) -> markup.Markup:
     """A link to a file with its size."""
     content = files[path]
     size = len(content if isinstance(content, bytes) else content.encode())

@@ -30,17 +30,6 @@ from bench.workloads import registry
 GPU = templates.macros("gpu.md.j2")
 INDEX = "gpus/index.md"
 MOST_ROWS = 12  # of speeds from elsewhere
-WHY = {
-    "embedding": "look-ups in a table",
-    "recurrent": "works step by step",
-    "frozen": "most layers do not learn",
-    "no spec": "data sheet incomplete",
-    "hull": "unlike the cards that were measured",
-    "launching": "too small",
-    "no TensorFlow cell": "not measured in TensorFlow",
-    "unmeasured": "no such card was measured",
-    "old": "too old",
-}
 
 
 class Row(NamedTuple):
@@ -99,11 +88,12 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
     text = GPU.page(
         door=addresses.href(path, "machines/index.md"),
         least_batch=estimated.LEAST_BATCH,
+        lead=_lead(site, path, _job(found)),
         facts=_facts(voice, card),
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),
         speeds=PARTS.table(
-            ("Network", "Beside our CPU", "This card", "Our CPU", "Largest batch"),
+            ("Network", "As fast as our CPU", "This card", "Our CPU", "Largest batch"),
             [_speed(site, path, card, row) for row in found],
             label=f"Estimated for {card.name}",
         ),
@@ -134,6 +124,14 @@ def _facts(voice: Voice, card: Card) -> Markup:
     return PARTS.facts(pairs)
 
 
+def _lead(site: Site, path: str, pair: estimated.Pair | None) -> Markup:
+    """The page in one sentence, by the network of the job that is priced; empty without its estimate."""
+    if pair is None:
+        return Markup("")
+    factor = site.estimated(path, fmt.between(pair.speedup), short=spoken.spoken(pair.speedup))
+    return GPU.lead(pair.record.spec.title, factor, site.evidence.view(pair.session).cpu_text())
+
+
 def _speed(site: Site, path: str, card: Card, row: Row) -> tuple[object, ...]:
     """A network's row: measured on the CPU, estimated on the card."""
     record, pair = row.record, row.pair
@@ -147,7 +145,7 @@ def _speed(site: Site, path: str, card: Card, row: Row) -> tuple[object, ...]:
     cpu = site.number(path, text, site.evidence.refs(record), hint=hint, short=spoken.spoken(rate, noun))
     title = record.spec.title
     if pair is None:
-        return title, "no estimate", WHY.get(row.why, row.why), cpu, batches
+        return title, "no estimate", words.why(row.why), cpu, batches
     note = f"Batch {pair.batch}, float32. {words.trust(pair.answer, formula.constants())}"
     shown = (
         site.estimated(path, fmt.between(one, noun), note, short=spoken.spoken(one, noun))
@@ -215,7 +213,7 @@ def _index(site: Site, found: dict[Card, list[Row]]) -> str:
             Valued(voice.published(launch.id), float(launch.value)) if launch else "",
             *shown,
         ))  # fmt: skip
-    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images a second", "Beside our CPU")
+    columns = ("Card", "Memory", "Year", "Price when new", "ResNet-50, images a second", "As fast as our CPU")
     table = PARTS.table(columns, lines, label="Cards", is_sortable=True)
     about = "Memory, year, price, and the estimated speed of ResNet-50 of the cards that people ask for most."
     how = "[how we estimate](../method/how-we-estimate.md)"

@@ -359,6 +359,6 @@ def _table(voice: Voice) -> Markup | None:
 def _guess(voice: Voice, network: Network | None, card: str) -> Markup:
     answer = formula.estimate(formula.case_of(network, cards.card(card), DEFAULT_BATCH)) if network else None
     if answer is None or answer.kind == "refused":
-        return PARTS.note(f"no estimate{f': {answer.range_of}' if answer else ''}")
+        return PARTS.note(f"no estimate{f': {words.why(answer.range_of)}' if answer else ''}")
     steps = jobs.steps(thresholds.COURSE_SAMPLES, DEFAULT_BATCH)
     return voice.site.estimated(voice.page, words.span(answer.low * steps, answer.high * steps))

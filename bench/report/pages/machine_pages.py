@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +12,7 @@ from bench import grouped, schema
 from bench.records.store import SessionResults
 from bench.report import templates
 from bench.report.evidence import against, history
-from bench.report.pages import addresses, compare_pages, markup, workload_pages, yours
+from bench.report.pages import addresses, compare_pages, further, markup, workload_pages, yours
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import MISSING, PARTS
@@ -51,21 +51,38 @@ def machine_pages(site: Site) -> addresses.Pages:
                 sum(len(session.records) for session in sessions),
             )
         )
+    rows += _further_rows(site)
     band = yours.band(site, "machines/index.md")
     columns = ("Machine", "CPU", "GPU", "Kind", "Sessions", "Records")
     table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
     more = "\n\n[Compare two machines](compare.md) or [download all data](../data/index.md)."
+    if site.further:
+        more += " A machine without a link has no page here: its sessions are there as archives, and in those tables."
     if "guides/add-a-machine.md" in site.sources:
         more += " Yours is not here? [Add a machine](../guides/add-a-machine.md) says how."
     pages["machines/index.md"] = markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
         band,
-        "A machine's results are compared with each other, never averaged with those of another machine.\n\n",
+        "Every computer that was measured. A time holds for its own computer; yours may be faster or slower.\n\n",
         table,
         f"{more}\n",
     )
     return pages
+
+
+def _further_rows(site: Site) -> Iterator[tuple[Any, ...]]:
+    """A row for each machine that has no page, with its sessions to download."""
+    n_records = {s.path: one.n_records for s, one in zip(site.evidence.further, site.further, strict=True)}
+    for slug, sessions in grouped(site.evidence.further, addresses.machine_slug).items():
+        machine = sessions[-1].machine
+        files = [
+            PARTS.link(addresses.href("machines/index.md", further.pack_path(one)), one.session.id, download=True)
+            for one in sessions
+        ]
+        gpus = ", ".join(gpu.name for gpu in machine.gpus) or "none"
+        n = sum(n_records[one.path] for one in sessions)
+        yield join([slug, ": ", join(files, ", ")]), machine.cpu_model, gpus, _kinds(sessions), len(sessions), n
 
 
 def _kinds(sessions: Sequence[SessionResults]) -> str:

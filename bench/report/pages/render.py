@@ -178,7 +178,7 @@ def _hero(site: Site, source: Source, body: str) -> str:
     where = VERDICT.nothing_measured()
     if sessions:
         where = VERDICT.measured_on(
-            len({session.machine.id for session in sessions}),
+            len({session.machine.id for session in (*sessions, *site.evidence.further)}),
             any(session.is_local for session in sessions),
             addresses.href(source.path, "machines/index.md"),
             fmt.count(len(published.figures())),

@@ -14,7 +14,7 @@ from bench.report.charts import chart
 from bench.report.claims import answers
 from bench.report.claims import review as claims_review
 from bench.report.claims.review import Arrival, Turn
-from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.evidence import MOST_WITH_PAGES, Evidence
 from bench.report.pages import addresses, render
 from bench.report.pages.context import Site
 from bench.report.prose import readme
@@ -45,7 +45,7 @@ def review(before: Path, after: Path, docs: Path = DOCS) -> Review:
         RecordError: the earlier folder is broken.
         PageError: a source cannot be rendered.
     """
-    found = changes(before, after)
+    found = changes(before, after, most_machines=MOST_WITH_PAGES)
     if found.problems:
         return Review(problems=found.problems)
     old, new = (Evidence(results, registry.workloads()) for results in (found.before, found.after))

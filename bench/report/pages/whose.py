@@ -21,7 +21,7 @@ from bench.report.stats import format as fmt
 from bench.report.templates import inert, join
 
 Kind = Literal["of", "by", "at"]  # a measured number, an estimate beside a machine, a machine that the text names
-MARK = re.compile(r"<!--(of|by|at) ([^|>]*)\|(.*?)-->")
+MARK = re.compile(r"<!--(of|by|at) ([^=>]*)=(.*?)-->")  # without a bar, at which the cells of a table part
 ABOUT = re.compile(r"<!--(about|roughly)-->")
 SHARP = "<!--about-->"  # in a table every number is
 DOUBT = re.compile(r"<!--roughly-->(<a .*?</a>)", re.S)
@@ -42,7 +42,7 @@ class Mark(NamedTuple):
 
 def mark(kind: Kind, key: str, machine: str) -> Markup:
     """A mark: behind a number, or behind the words that name a machine."""
-    return Markup(f"<!--{kind} {key}|{inert(machine)}-->")
+    return Markup(f"<!--{kind} {key}={inert(machine)}-->")
 
 
 def hedge(*, is_doubted: bool, is_close: bool) -> Markup:

@@ -34,19 +34,22 @@ def check_registry(
             if name in owners:
                 problems.append(here(f"id {name!r} stands under {owners[name]} and {kind}; give the newer one another"))
             owners[name] = kind
-            if set(entry) != {"page", "since"}:
-                problems.append(here(f"id {name!r} must have page and since, has {sorted(entry)}; write these two"))
+            if not isinstance(entry, Mapping) or set(entry) != {"page", "since"}:
+                has = sorted(entry) if isinstance(entry, Mapping) else entry
+                problems.append(here(f"id {name!r} must have page and since, has {has!r}; write these two"))
             elif kind in PAGE_KINDS:
                 if pages.get(entry["page"]) != name:
                     told = f"id {name!r}: no page {entry['page']} with that id; ids are permanent, bring it back"
                     problems.append(here(told))
             elif entry["page"] not in pages:
                 problems.append(here(f"id {name!r}: page {entry['page']} does not exist; name the page it stands on"))
-    at = {name: entry.get("page") for ids in registered.values() for name, entry in ids.items()}
+    entries = [item for ids in registered.values() for item in ids.items() if isinstance(item[1], Mapping)]
+    at = {name: entry.get("page") for name, entry in entries}
     for page, page_id in pages.items():
         if owners.get(page_id) not in PAGE_KINDS:
-            problems.append(Problem(f"docs/{page}", 1, f"id {page_id!r} is not in {REGISTRY}; add it there"))
-        elif at[page_id] != page and pages.get(str(at[page_id])) == page_id:
+            line = f'{page_id} = {{ page = "{page}", since = YYYY-MM-DD }}'
+            problems.append(Problem(f"docs/{page}", 1, f"id {page_id!r} is not in {REGISTRY}; add it there: {line}"))
+        elif at.get(page_id, page) != page and pages.get(str(at[page_id])) == page_id:
             told = f"id {page_id!r} belongs to docs/{at[page_id]}; give this page another"
             problems.append(Problem(f"docs/{page}", 1, told))
     for kind, existing in (("charts", names.charts), ("claims", names.claims)):

@@ -37,7 +37,7 @@ def check_shape(source: Source, wanted: Sequence[str | tuple[str]]) -> list[Prob
     known = [name if isinstance(name, str) else name[0] for name in wanted]
     fits = [name for name in known if name in names or name in wanted]
     if names != fits:
-        told = f"sections {', '.join(names)}; make them {', '.join(fits)}, in this order"
+        told = f"sections {', '.join(names) or 'none'}; make them {', '.join(fits)}, in this order"
         found.append(Problem(source.shown, 1, told))
     number = source.n_head_lines + 1
     for name, lines in parts:
@@ -106,7 +106,11 @@ def _long(line: str) -> str:
 
 
 def check_opening(source: Source) -> list[Problem]:
-    """A guide answers in its first sentence, too, and that sentence is short."""
+    """A guide answers in one short sentence, too, and shows a figure or the command before its first heading."""
+    above = "\n".join(line for line, _ in sections(source.body.splitlines())[0][1])
+    if source.body.strip() and not (FIGURE.search(above) or "```" in above or "your_job(" in above):
+        told = "nothing to see above the first heading; show one figure, or the command, below the first sentence"
+        return [Problem(source.shown, 1, told)]
     for number, line in enumerate(source.body.splitlines(), source.n_head_lines + 1):
         if n := answer_words(re.sub(r"<!--.*?-->", "", line)):
             problem = Problem(source.shown, number, f"the first sentence has {n} words; shorten it to {MOST_WORDS}")

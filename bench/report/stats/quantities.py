@@ -65,12 +65,12 @@ class Quantity(msgspec.Struct, frozen=True):
 
     def __call__(self, record: Record) -> Estimate | None:
         """The estimate from a record's finished runs; None where none of them has it."""
-        return _memo(record, ("estimate", self.name), lambda: self._estimate(record))
+        return remembered(record, ("estimate", self.name), lambda: self._estimate(record))
 
     def draws(self, record: Record) -> Draws | None:
         """Resamples in its own unit; those quantities that rest on the steady steps share theirs."""
         if self.work is None:
-            return _memo(record, ("draws", self.name), lambda: bootstrap.draws(record, self._nested(record)))
+            return remembered(record, ("draws", self.name), lambda: bootstrap.draws(record, self._nested(record)))
         seconds, work = step_time.draws(record), self.work(record)
         if seconds is None or work is None:
             return None
@@ -91,7 +91,7 @@ class Quantity(msgspec.Struct, frozen=True):
             ComparisonError: the records differ in method version, workload, mode or source, and mean different things.
         """
         check_comparable(first, second)
-        return _memo(first, ("ratio", self.name, id(second)), lambda: self._ratio(first, second), keep=second)
+        return remembered(first, ("ratio", self.name, id(second)), lambda: self._ratio(first, second), keep=second)
 
     def _ratio(self, first: Record, second: Record) -> Estimate | None:
         a, b = self.draws(first), self.draws(second)
@@ -333,7 +333,7 @@ def nested_estimate(
         name: tells this estimate from others of the same record; estimates are kept under it.
         share: 0.5 for the median of each run.
     """
-    return _memo(
+    return remembered(
         record, name, lambda: bootstrap.to_estimate(bootstrap.draws(record, _samples_of(record, samples), share), unit)
     )
 
@@ -368,7 +368,18 @@ _MEMO_LIMIT = 100_000
 _memory: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 
-def _memo(record: Record, name: tuple[Any, ...], compute: Callable[[], T], *, keep: Any = None) -> T:
+def forget() -> None:
+    """Forget the estimates of all records, and with them the records."""
+    _memory.clear()
+
+
+def remembered(record: Record, name: tuple[Any, ...], compute: Callable[[], T], *, keep: Any = None) -> T:
+    """What follows from a record alone, worked out once.
+
+    Args:
+        name: tells it from all else that follows from the record.
+        keep: another record that the name holds the identity of.
+    """
     key = (id(record), *name)
     if key not in _memory:
         if len(_memory) >= _MEMO_LIMIT:

@@ -58,7 +58,7 @@ def headline(scope: TableScope) -> Draft:
 
 @table.table("patience")
 def patience(scope: TableScope) -> Draft:
-    """A course-sized amount of training on each number of cores and on the GPU, with the word for the wait."""
+    """A course-sized amount of training on each number of cores and on the GPU."""
     evidence, n_samples = scope.evidence, thresholds.COURSE_SAMPLES
     rows = []
     for session in scope.sessions:
@@ -67,13 +67,7 @@ def patience(scope: TableScope) -> Draft:
             shown = []
             for record in (*map(by_cores.get, CORES), evidence.view(session).best(Pick(workload, "train", "gpu"))):
                 time = None if record is None else waits.time_for(record, n_samples)
-                if time is None:
-                    shown.append(MISSING)
-                else:
-                    cell = cells.estimate(scope, time, record)
-                    wait = waits.patience(time.value)
-                    both = {"text": f"{wait}: {cell.text}", "short": f"{wait}: {cell.short}"}
-                    shown.append(msgspec.structs.replace(cell, **both))
+                shown.append(cells.estimate(scope, time, record))
             if any(cell is not MISSING for cell in shown):
                 rows.append((scope.machine(session), cells.text(evidence.title(workload)), *shown))
     return Draft(

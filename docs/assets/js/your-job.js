@@ -33,6 +33,7 @@ class Tool {
     this.prices = box.querySelector(".job-money");
     this.fill();
     this.listen();
+    if (!new URLSearchParams(location.search).has("cpu")) this.chooseCpu();
     this.show();
     this.form.hidden = false;
     box.querySelector(".job-table").hidden = true;
@@ -78,7 +79,9 @@ class Tool {
     const typed = field.value.trim();
     if (!typed) return;
     const { cards } = this.data;
-    const alike = cards.filter(({ name }) => name.toLowerCase().includes(typed.toLowerCase()));
+    const having = (words) => cards.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
+    const whole = having([typed.toLowerCase()]);
+    const alike = whole.length ? whole : having(typed.toLowerCase().split(/\s+/)); // "laptop 4050"
     const card = alike.find(({ name }) => name.length === typed.length) ?? matchCard(this.data, typed) ?? (alike.length === 1 ? alike[0] : undefined);
     const which = alike.map(({ name }) => name).join(", ");
     this.out("looked").textContent = card ? `Added: ${card.name}.` : which ? `Which one? ${which}.` : `None of the ${cards.length} cards listed here is called ${typed}.`;
@@ -110,9 +113,18 @@ class Tool {
     } else {
       if (target.value === "own") this.state.like = this.field("like").value = this.state.model;
       this.state[target.name] = target.value;
+      if (target.name === "model") this.chooseCpu();
       if (target.name === "on") for (const name of PUBLISHED_FIELDS) this.state[name] = "";
     }
     this.show(target);
+  }
+
+  /** A CPU of ours that was measured on the chosen model, where the chosen one was not. */
+  chooseCpu() {
+    const { rates, machines, defaults } = this.data;
+    const on = rates.filter((one) => one.network === this.state.model).map((one) => one.machine);
+    if (!on.length || on.includes(this.state.cpu) || !machines.some((one) => one.id === this.state.cpu)) return;
+    this.state.cpu = this.field("cpu").value = on.includes(defaults.cpu) ? defaults.cpu : on[0];
   }
 
   /** Everything that follows from the choices; ``typing`` is the field that the reader is in. */
@@ -203,7 +215,7 @@ class Tool {
       const rate = `${base}${inTwo(found.rate[1])} ${net.noun} a second at batch ${counted(found.batch)}, ${found.backend}, ${found.runs} run${found.runs === 1 ? "" : "s"}`;
       note.append(found.page ? link(rate, this.root + found.page) : rate);
     }
-    if (fits) note.append(fits.surely >= number(this.state.batch) ? `fits its memory; the largest batch is about ${counted(fits.surely)}` : `may just fit its memory: the largest batch is about ${counted(fits.surely)} to ${counted(fits.perhaps)}`);
+    if (fits && row.kind !== "none") note.append(fits.surely >= number(this.state.batch) ? `fits its memory; the largest batch is about ${counted(fits.surely)}` : `may just fit its memory: the largest batch is about ${counted(fits.surely)} to ${counted(fits.perhaps)}`);
     if (row.published?.length) {
       const times = row.published.map((one) => one.rate);
       note.append(`; others measured ${inTwo(Math.min(...times))}${times.length > 1 ? ` to ${inTwo(Math.max(...times))}` : ""} ${net.noun} a second`);

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from bench.report.stats import format as fmt
 from bench.report.tables.table import evidence_text
@@ -186,8 +187,13 @@ def wrapped(text: str, width: int) -> str:
 
 def choose(names: Mapping[Any, str]) -> str:
     """Vega expression that maps an axis value to its lines of text."""
-    known = {f"{key!r}".removesuffix(".0") if isinstance(key, float) else key: text for key, text in names.items()}
+    known = {_as_in_scripts(key): text for key, text in names.items()}
     return f"split({json.dumps(known)}[toString(datum.value)], '|')"
+
+
+def _as_in_scripts(key: Any) -> Any:
+    """A number as JavaScript writes one of a millionth or more."""
+    return np.format_float_positional(key, trim="-") if isinstance(key, float) else key
 
 
 def with_values(part: Any) -> Any:

@@ -108,8 +108,8 @@ def _lines(
             first = same[0]
             if first["value"] is not None and first["label"] and strip.beside(first) is None:
                 start, text = strip.below(first, 2)
-                below[slot] = {"start": start, "text": text, "y": used + 0.35 * text_lines}
-                used += (text.count("|") + 1) * text_lines
+                below[slot] = {"start": start, "text": text, "y": used + 0.45 * text_lines}
+                used += (text.count("|") + 1.1) * text_lines
         name = axes.wrapped(label, name_chars)
         n_lines = name.count("|") + 1
         room = max(used, n_lines * LINE_PX / row_px)

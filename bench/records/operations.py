@@ -1,0 +1,45 @@
+"""Operations and least bytes of the networks that workloads build, as ``bench.workloads.count_flops`` counted them.
+
+Reads one file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from bench import ROOT
+from bench.schema import Mode, Record, Scalar
+
+FILE = ROOT / "flops.json"
+
+
+@cache
+def counts() -> dict[str, dict[str, Any]]:
+    """Operations and least bytes by network."""
+    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def network(workload_id: str, params: Mapping[str, Scalar]) -> str:
+    """Name of the network that a variant builds: workload and parameters; batch size and mode do not change it."""
+    return " ".join([workload_id, *(f"{name}={value}" for name, value in sorted(params.items()))])
+
+
+def of(record: Record) -> dict[str, Any] | None:
+    """The counts of a record's network; None where it is not counted or the workload has changed."""
+    known = counts().get(network(record.cell.workload, record.cell.params))
+    return known if known is not None and known["source"] == record.source_hash else None
+
+
+def half(mode: Mode) -> str:
+    """Which of a network's counts a mode's step is: with the way back or without."""
+    return "training" if mode == "train" else "forward"
+
+
+def flop_per_sample(record: Record) -> float | None:
+    """Operations of one sample in the record's mode; None where they are not counted or the workload has changed."""
+    known = of(record)
+    return None if known is None else known[half(record.cell.mode)]
