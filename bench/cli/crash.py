@@ -45,9 +45,7 @@ def guard(command: Callable[[], object]) -> None:
         command()
     except Exception as error:  # noqa: BLE001  this is the last place where it can be told
         if isinstance(error, OSError) and error.errno in NOT_OURS:
-            show.progress_console.print(
-                f"error: cannot write: {error.strerror}; free some space, or name another place"
-            )
+            show.progress_console.print(f"error: cannot write: {error.strerror}; free space or name another place")
             sys.exit(show.SOME_FAILED)
         try:
             end(error, facts())
