@@ -138,7 +138,7 @@ def published_page(site: Site) -> str:
         about = (figure.what, figure.software, figure.date, source, kind)
         rows.append((EVIDENCE.figure_id(figure.id), shown, *about))
     columns = ("Row", "Figure", "What", "Software", "Date", "Source", "Kind")
-    table = PARTS.table(columns, rows, label="Published figures", is_sortable=True)
+    table = PARTS.table(columns, rows, label="Published figures", is_sortable=True, shares=(16, 10, 24, 12, 10, 16, 12))
     return markup.page(
         "Figures published elsewhere",
         "Every number from elsewhere, each with its source.",
@@ -184,7 +184,7 @@ def estimates_page() -> str:
         f"{fmt.count(len(known))} published steps beside [the formula's answer](../method/how-we-estimate.md), whether "
         f"it was fitted to them or not; {fmt.count(n_refused)} more, of which it refuses to say anything, are in "
         "[estimates.csv](../data/estimates.csv).\n\n",
-        PARTS.table(columns, lines, label="Estimates", is_sortable=True),
+        PARTS.table(columns, lines, label="Estimates", is_sortable=True, shares=(20, 13, 22, 9, 11, 9, 6, 10)),
         "\n",
         hide=("navigation", "toc"),
     )

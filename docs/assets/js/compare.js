@@ -35,7 +35,6 @@ for (const name of ["a", "b"]) {
   if (place >= 0) form.elements[name].selectedIndex = place;
 }
 if (asked.has("a") && !asked.has("b") && chosen()[0] === chosen()[1]) form.elements.b.selectedIndex = chosen()[0] ? 0 : 1;
-form.hidden = false;
 form.addEventListener("change", () => {
   const query = new URLSearchParams([...new FormData(form)]);
   history.replaceState(null, "", `${location.pathname}?${query}${location.hash}`);
