@@ -30,13 +30,13 @@ serve: .venv/.installed
 refresh: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick
 
-# Tests that share what is slow to make run in one process (tests/conftest.py); the others wherever one is free.
+# The tests of a file share what is slow to make, so they run in one process; whole sites are shared by all processes.
 test: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/lint-imports
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lock: .venv/.installed
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt

@@ -8,6 +8,7 @@ DIR then holds the pages in docs/ and an mkdocs.yml with the menu; Zensical buil
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -122,17 +123,28 @@ class _PutBack(Postprocessor):
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
     import mkdocs_gen_files
+    from mkdocs.plugins import BasePlugin
     from mkdocs_gen_files.plugin import PluginError
 
     forget_edited_modules()
     from bench.report.pages import build, menu
     from bench.report.prose.source import PageError
 
+    class Drawings(BasePlugin):
+        """Puts drawings into finished pages, since they take the longest; meanwhile the pages are rendered."""
+
+        def on_post_page(self, output: str, **_: Any) -> str:
+            return begun.drawn(output)
+
+        def on_post_build(self, **_: Any) -> None:
+            if not same:  # a preview keeps its first build: to keep all pages takes longer than to make those edited
+                begun.finish()
+
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
     try:
         about = editor.config["site_description"] or ""
-        built = build.build(
+        begun = build.begin(
             docs,
             results_folder(),
             address=public(editor.config["site_url"]),
@@ -142,9 +154,13 @@ def under_mkdocs() -> None:
         )
     except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
+    built = begun.pages
+    editor.config["plugins"]["drawings"] = Drawings()
     if editor.config["nav"] is None:
         editor.config["nav"] = menu.navigation(built)
     same = unchanged(built, frame_of(editor.config["nav"], docs))
+    if not same:
+        gc.freeze()  # the records stay; else the collector walks through them while pages are rendered
     for path, content in built.items():
         with mkdocs_gen_files.open(path, "wb") as file:
             file.write(as_bytes(content))

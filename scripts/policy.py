@@ -38,7 +38,12 @@ def on_env(env: Any, **_: Any) -> Any:
 
 
 def on_page_content(html: str, *, page: Any, **_: Any) -> str:
-    """Take the scripts out of notebooks: for mathematics and diagrams they do not have, and a button of the theme."""
+    """Take the scripts out of notebooks: for mathematics and diagrams they do not have, and a button of the theme.
+
+    What the keyboard reaches is the code that scrolls, not the frame around it, which shows no mark.
+    """
     if not page.file.src_uri.endswith(".ipynb"):
         return html
-    return re.sub(r"<clipboard-copy\b.*?</clipboard-copy>", "", SCRIPT.sub("", html), flags=re.S)
+    html = re.sub(r"<clipboard-copy\b.*?</clipboard-copy>", "", SCRIPT.sub("", html), flags=re.S)
+    html = html.replace(' class="jp-Cell-inputWrapper" tabindex="0"', ' class="jp-Cell-inputWrapper"')
+    return html.replace(' class="highlight-ipynb hl-python"', ' class="highlight-ipynb hl-python" tabindex="0"')

@@ -39,22 +39,14 @@ def browser_missing() -> str:
     return ""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here; put long tests first, and those that look at a site where it is built once."""
+    """Skip what cannot run here."""
     reasons = {"keras": keras_missing(), "browser": browser_missing()}
     for item in items:
         for name, reason in reasons.items():
             marker = item.get_closest_marker(name)
             if reason and marker and marker.kwargs.get("needs_chromium", True):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        if "sites" in getattr(item, "fixturenames", ()):
-            params = item.callspec.params if hasattr(item, "callspec") else {}
-            own = params.get("name") == "committed"  # its records and pages are no others'
-            item.add_marker(pytest.mark.xdist_group("committed site" if own else "sites"))
-        elif item.get_closest_marker("keras") is None:  # what a file's tests share is made once
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: item.get_closest_marker("keras") is None)
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +101,12 @@ def few_resamples() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory):
-    """Whole sites, each built once when first asked for."""
+    """Whole sites, each built once when first asked for, whatever process of the tests asks."""
     for name in ("altair", "mkdocs"):
         pytest.importorskip(name)
     from tests.sites import Sites
 
-    return Sites(tmp_path_factory.mktemp("sites"))
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "sites"
+    folder.mkdir(exist_ok=True)
+    return Sites(folder)

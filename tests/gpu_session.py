@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench.records import files, store
+from bench.records import files, operations, store
 from bench.records.store import SessionResults
 from bench.schema import (
     METHOD_VERSIONS,
@@ -36,7 +35,6 @@ from bench.schema import (
     Run,
     Workload,
 )
-from bench.workloads import count_flops as flops
 from bench.workloads import registry
 from tests.factories import (
     in_turn,
@@ -143,16 +141,12 @@ def _work(cell: Cell) -> tuple[float, float]:
     if cell.workload == "matmul":
         n = float(cell.params["n"])
         return 2 * n**3, 12 * n**2
-    counts = _counts()
+    counts = operations.counts()
     name = registry.network(cell.workload, cell.params)
     known = counts.get(name) or next(count for key, count in counts.items() if key.split()[0] == cell.workload)
     kind = "training" if cell.mode == "train" else "forward"
     n = cell.batch_size
     return known[kind] * n, known[f"{kind}_step_bytes"] + n * known[f"{kind}_sample_bytes"]
-
-
-def _counts() -> dict[str, dict[str, Any]]:
-    return json.loads(flops.FILE.read_text(encoding="utf-8"))
 
 
 def _record(cell: Cell, spec: Workload, profile: Profile, orders: Sequence[int], day: str) -> Record:
@@ -171,12 +165,12 @@ def _run(
     on_gpu = cell.device == "gpu"
     minutes = order // 4
     compiling = 1.0 if cell.backend == "torch" and cell.jit == "off" else 8.0
-    control_s = (6e-2 if on_gpu else 2e-2) * (1 + 0.01 * rng.standard_normal(10))
+    control_s = (2.7e-3 if on_gpu else 6e-3) * (1 + 0.01 * rng.standard_normal(10))
     fields: dict[str, Any] = {
         "order": order,
         "started_at": f"{day[:10]}T{8 + minutes // 60:02d}:{minutes % 60:02d}:{15 * (order % 4):02d}+00:00",
-        "control_before": Control(n=8192 if on_gpu else 1024, seconds=tuple(control_s[:5].tolist())),
-        "control_after": Control(n=8192 if on_gpu else 1024, seconds=tuple(control_s[5:].tolist())),
+        "control_before": Control(n=4096 if on_gpu else 1024, seconds=tuple(control_s[:5].tolist())),
+        "control_after": Control(n=4096 if on_gpu else 1024, seconds=tuple(control_s[5:].tolist())),
         "peak_host_bytes": 3_000_000_000,
     }
     if on_gpu:

@@ -1,4 +1,4 @@
-"""Builds results folders and whole sites for tests, each once per test session. Writes below a temporary folder."""
+"""Builds results folders and whole sites for tests, each once in a run. Writes below a temporary folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -140,51 +141,58 @@ def parse(text: str) -> Element:
     return builder.root
 
 
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """A folder that is made by whichever process of the tests asks first; the others wait for it.
+
+    Args:
+        make: makes the folder that it is given, which has another name until it is whole.
+
+    Raises:
+        AssertionError: it could not be made, and is not tried again; the message is that of the first time.
+    """
+    part, failed = (folder.with_name(f"{folder.name}.{ending}") for ending in ("part", "failed"))
+    try:
+        folder.with_name(f"{folder.name}.begun").mkdir()
+    except FileExistsError:
+        while not folder.exists():
+            assert not failed.exists(), failed.read_text(encoding="utf-8")
+            time.sleep(0.1)
+        return folder
+    try:
+        make(part)
+    except BaseException as error:
+        failed.write_text(str(error), encoding="utf-8")
+        raise
+    return part.rename(folder)
+
+
 class Sites:
     """The sites that tests look at, built when first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._trees: dict[str, dict[str, Element]] = {}
-        self._built: dict[str, dict[str, str | bytes]] = {}
 
     def results(self, name: str) -> Path:
-        """The records a site is built from: "full" (GPU machine, local session), "none", "committed".
-
-        Or "gpu" and "gpu-local": the committed ones beside a planned GPU session, published or this machine's own.
-        """
+        """The records a site is built from: "full" (GPU machine, local session), "none", "committed"."""
         committed = ROOT / "bench" / "results"
         if name == "committed" and not (committed / "local").exists():
             return committed
-        root = self.folder / f"results-{name}"
-        if not root.exists() and name == "committed":  # without what the owner of this checkout measured
-            shutil.copytree(committed, root, ignore=shutil.ignore_patterns("local"))
-        elif not root.exists() and name.startswith("gpu"):
-            from tests import gpu_session
 
-            gpu_session.with_committed(root, gpu_session.gpu_session(local=name == "gpu-local"))
-        elif not root.exists():
+        def make(root: Path) -> None:
+            if name == "committed":  # without what the owner of this checkout measured
+                shutil.copytree(committed, root, ignore=shutil.ignore_patterns("local"))
+                return
             from tests.factories import make_results
 
             full = make_results(gpu=True, local=True, n_runs=2, n_blocks=4)
             write_results(root, full if name == "full" else Results(()))
-        return root
 
-    def built(self, name: str) -> dict[str, str | bytes]:
-        """Every generated page and file of a site, by path, without the site generator. Not to be changed."""
-        if name not in self._built:
-            from bench.report.pages import build
-
-            keep = ROOT / ".cache" / "kept"  # where a build by the site generator finds the drawings
-            self._built[name] = build.build(ROOT / "docs", self.results(name), keep=keep)
-        return self._built[name]
+        return once(self.folder / f"results-{name}", make)
 
     def site(self, name: str) -> Path:
         """The built site's folder."""
-        out = self.folder / f"site-{name}"
-        if not out.exists():
-            build_site(self.results(name), out)
-        return out
+        return once(self.folder / f"site-{name}", functools.partial(build_site, self.results(name)))
 
     def pages(self, name: str) -> dict[str, Element]:
         """Every page of a site as a tree, by path below the site's root."""

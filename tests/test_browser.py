@@ -23,46 +23,6 @@ from tests.sites import Sites, served
 
 pytestmark = pytest.mark.browser
 
-KINDS = (
-    "",
-    "faq/",
-    "faq/how-long-on-a-cpu/",
-    "faq/gpu-slower-than-cpu/",
-    "faq/slow-first-step/",
-    "misconceptions/",
-    "misconceptions/always-requires-gpu/",
-    "misconceptions/gpu-uses-more-energy/",
-    "workloads/",
-    "workloads/resnet50/",
-    "workloads/mlp-tabular/",
-    "machines/",
-    "machines/gpu-16c/",
-    "machines/local-own-4c/",
-    "machines/compare/",
-    "data/",
-    "evidence/",
-    "evidence/facts/",
-    "evidence/published/",
-    "evidence/estimates/",
-    "evidence/gpu-16c/2026-11-02/cnn-digits/",
-    "guides/rerun/",
-    "guides/your-job/",
-    "guides/how-long/",
-    "guides/memory/",
-    "method/",
-    "method/coverage/",
-    "articles/",
-    "contributing/architecture/",
-    "notebooks/compare/",
-    "404.html",
-)
-# The success criteria of WCAG 2.2, levels A and AA; axe's further advice concerns the theme's own markup.
-RUN_AXE = "axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
-AXE_KINDS = ("", "faq/", "faq/slow-first-step/", "misconceptions/always-requires-gpu/", "workloads/resnet50/",
-             "articles/", "machines/gpu-16c/", "evidence/gpu-16c/2026-11-02/cnn-digits/", "method/", "guides/your-job/",
-             "method/coverage/", "machines/compare/", "data/", "gpus/")  # fmt: skip
-
-
 # What people type, with the page that each must find, in the first place for most of them.
 QUERIES = tomllib.loads((Path(__file__).parent / "data" / "queries.toml").read_text(encoding="utf-8"))["queries"]
 FIRST_FRAC, N_SHOWN_FIRST = 55 / 60, 3
@@ -145,24 +105,6 @@ def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     ]
     assert len(boxes) > 20
     assert ([], [], []) == (outside, crossing, overlapping)
-
-
-@pytest.mark.parametrize(("scheme", "widths"), [("light", (1440, 390)), ("dark", (390, 1440))])
-def test_every_page_kind_opens_clean(browser, address: str, scheme: str, widths: tuple[int, int]):
-    """Each scheme at both widths: opened at one, turned to the other."""
-    watched = Watched(browser, address, color_scheme=scheme)
-    for kind in KINDS:
-        for width in widths:
-            watched.page.set_viewport_size({"width": width, "height": 900})
-            if width == widths[0]:
-                watched.open(kind)
-            wide = watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if wide > 0:
-                watched.problems.append(f"{kind}: {wide} px too wide at {width}")
-        dark = watched.page.evaluate("getComputedStyle(document.body).getPropertyValue('--chart-ink').trim()")
-        assert ("#e8edf4" if scheme == "dark" else "#17202c") == dark
-    assert [] == watched.problems
-    watched.context.close()
 
 
 SMUGGLED = (
@@ -285,23 +227,6 @@ def test_a_short_number_opens_its_full_value_on_hover_focus_and_the_first_tap(br
     touch.page.wait_for_url("**/evidence/**")
     assert [] == touch.problems
     touch.context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser, address: str, scheme: str):
-    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python not installed")
-    script = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    watched = Watched(browser, address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
-    found = []
-    for kind in AXE_KINDS:
-        watched.open(kind)
-        watched.page.evaluate(script)
-        result = watched.page.evaluate(RUN_AXE)
-        for rule in result["violations"]:
-            first = rule["nodes"][0]
-            found.append(f"{kind}: {rule['id']} ({len(rule['nodes'])}): {first['target']} {first['html'][:160]}")
-    assert [] == found
-    watched.context.close()
 
 
 def test_the_ledger_is_filtered_and_the_address_keeps_the_choice(browser, address: str):

@@ -18,7 +18,7 @@ def test_every_row_has_a_source_and_a_date():
 
 
 def test_every_build_names_a_list_that_exists():
-    named = {name for row in TABLE.release for name in row.builds.values()}
+    named = {name for row in TABLE.release for name in (*row.builds.values(), *row.arm.values())}
 
     assert named == set(TABLE.architectures)
 
@@ -110,3 +110,15 @@ def test_pythons_that_have_wheels(framework, python, expected):
 )
 def test_versions_beyond_a_limit(version, limit, expected):
     assert expected == builds.beyond(version, limit)
+
+
+@pytest.mark.parametrize(
+    ("capability", "tags"),
+    [("7.5", set()), ("8.6", {"cu126", "cu130", "cu132"}), ("11.0", {"cu130", "cu132"}), ("12.1", {"cu130", "cu132"})],
+)
+def test_pytorch_for_linux_on_arm_is_built_for_other_chips(capability, tags):
+    own = [build for build in builds.builds("torch", "aarch64") if build.release == "2.14"]
+
+    assert tags == {build.tag for build in own if builds.runs_on(build.architectures, capability)}
+    assert (builds.fitting("torch", (capability,), processor="aarch64") is not None) == bool(tags)
+    assert builds.fitting("jax", (capability,), processor="aarch64") is not None

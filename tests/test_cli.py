@@ -46,7 +46,7 @@ def script(*arguments, **options):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "resnet5"], ["unknown workload 'resnet5'", "mlp-tabular"]),
+        (["--only", "resnet5"], ["unknown workload 'resnet5'", "more)"]),
         (["--backend", "mxnet"], ["unknown backend 'mxnet'", "tensorflow, jax, torch"]),
         (["--device", "tpu"], ["unknown device 'tpu'", "cpu, gpu"]),
         (["--profile", "fast"], ["unknown profile 'fast'", "smoke, quick, reference"]),
@@ -207,7 +207,7 @@ def records_in(root):
 @pytest.mark.keras
 def test_an_interrupted_refresh_is_resumed(tmp_path):
     """A real session is stopped with Ctrl-C behind its first run; that is kept, and --resume does the rest."""
-    only = ["--only", "matmul,copy", "--repeats", "2"]
+    only = ["--only", "matmul", "--repeats", "2"]
     command = [sys.executable, str(SCRIPT), "--profile", "smoke", *only, "--results", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 240
@@ -226,7 +226,7 @@ def test_an_interrupted_refresh_is_resumed(tmp_path):
     assert 0 == resumed.returncode, resumed.stderr
     (session,) = store.load(tmp_path).sessions
     assert {2} == {len(record.runs) for record in session.records.values()}
-    assert len(kept) < 3 == len(session.records)
+    assert len(kept) < 2 == len(session.records)
     for path in records_in(tmp_path):
         if path.name in kept:
             assert kept[path.name] == path.read_bytes()

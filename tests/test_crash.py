@@ -1,6 +1,8 @@
 """Unexpected errors, and output to any code page."""
 
+import errno
 import io
+import os
 import sys
 
 import pytest
@@ -47,6 +49,31 @@ def test_a_sign_that_is_lacking_becomes_a_plain_one(stream):
     print("12 µs × 3 − ½ é 漢")
 
     assert "12 us x 3 - 1/2 e ?\n" == written("stdout")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EROFS])
+def test_a_full_disk_is_one_sentence_and_no_fault_of_ours(capsys, number):
+    def full():
+        raise OSError(number, os.strerror(number), "/srv/somebody/place.txt")
+
+    with pytest.raises(SystemExit) as ended:
+        crash.guard(full)
+
+    assert 1 == ended.value.code
+    expected = f"error: cannot write: {os.strerror(number)}; free space or name another place\n"
+    assert expected == capsys.readouterr().err
+
+
+def test_a_folder_that_is_gone_is_one_sentence(capsys, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+
+    with pytest.raises(SystemExit) as ended:
+        crash.guard(lambda: None)
+
+    assert 2 == ended.value.code
+    assert "error: the folder that you are in is gone; change to one that is there\n" == capsys.readouterr().err
 
 
 def test_an_unexpected_error_has_an_exit_code_of_its_own_and_tells_the_facts(capsys):

@@ -528,3 +528,27 @@ def test_shared_memory_of_a_pod():
     host = LINUX | {"container": "kubernetes", "shm_bytes": 64 * 2**20}
 
     assert "docker" not in found(host)["shared-memory"].fix
+
+
+def test_a_backend_of_keras_that_trains_nothing_gives_way_to_one_that_is_there():
+    results = found(MAC, backend("torch", gpus=("Apple GPU (mps)",)), keras_backend="mlx")
+
+    assert "export KERAS_BACKEND=torch" == results["keras-backend"].fix
+
+
+def test_the_graphics_of_a_laptops_ryzen_have_a_build_and_are_named_once():
+    host = LINUX | {"pci_gpus": ("0x1002",), "has_kfd": True, "gfx": ("gfx1103",), "python": "3.12.3"}
+    words_ = {"keras_error": "HIP error: invalid device function", "architectures": ("gfx1100",)}
+    torch = backend("torch", "2.12.0+rocm7.2", rocm="7.2", gpus=("AMD Radeon Graphics (gfx1103)",), **words_)
+    finding = found(host, torch)["torch-architecture"]
+
+    assert 1 == finding.seen.count("gfx1103")
+    assert "whl/rocm" in finding.fix
+
+
+def test_a_t4g_beside_an_arm_processor_has_no_build_of_pytorch():
+    host = card(gpu("NVIDIA T4G", "7.5"), architecture="aarch64", python="3.12.3")
+    results = found(host, backend("torch", "2.11.0+cpu"), *NONE[1:2])
+
+    assert "whl/cu" not in results["torch-cpu-wheel"].fix and "from source" in results["torch-cpu-wheel"].fix
+    assert "jax[cuda13]" in results["jax-absent"].fix

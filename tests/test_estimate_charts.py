@@ -12,7 +12,7 @@ pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.records.store import Results
-from bench.report.charts import card_ladder, chart, draw, make_table, time_to_finish
+from bench.report.charts import chart, draw, make_table, time_to_finish
 from bench.report.charts.paint import axes
 from bench.report.estimates import bands, formula, networks, pairs
 from bench.report.evidence.evidence import Evidence
@@ -89,7 +89,7 @@ def test_a_refused_job_has_no_mark_but_its_reason():
     guessed = {row["row"] for row in of_kind(made, "estimated")}
 
     assert "LSTM, 25,000 short texts" in {row["row"] for row in made.rows} - guessed
-    assert "No estimate for LSTM, 25,000 short texts (works step by step)" in made.note
+    assert "No estimate for LSTM (works step by step)" in made.note
     table = make_table.make("time-to-finish", committed.evidence())
     lstm = next(row for row in table.rows if "LSTM, 25,000 short texts" in {cell.text for cell in row})
     assert f"no estimate: {formula.REFUSED['recurrent'][0]}" in {cell.text for cell in lstm}
@@ -129,7 +129,7 @@ def test_the_ladder_goes_down_and_shows_what_others_measured_in_the_same_arithme
 
     values = [row["value"] for row in guessed]
     assert sorted(values, reverse=True) == values
-    assert len(card_ladder.DRAWN) == len(guessed)
+    assert len(cards.USUAL) == len(guessed)
     assert published and {row["row"] for row in published} <= {row["row"] for row in guessed}
     assert not {row["series"] for row in published} & {row["series"] for row in guessed}
     inside = sum(
@@ -145,7 +145,7 @@ def test_the_ladder_draws_some_cards_and_says_that_the_table_has_all():
     made = drawing("card-ladder")
     named = {card.name for card in cards.often_named()}
 
-    assert named > card_ladder.DRAWN
+    assert named > cards.USUAL
     assert f"The table has all {len(named)} cards" in made.note
     table = make_table.make("card-ladder", committed.evidence())
     assert named <= {row[0].text for row in table.rows}

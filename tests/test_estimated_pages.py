@@ -144,6 +144,7 @@ def test_a_card_stands_beside_our_cpu_and_a_refusal_says_why_in_a_word():
     assert 'class="num"' in text and 10 < text.count('class="est"')
     assert "<td>no estimate</td><td>works step by step</td>" in text
     assert "0.29 USD an hour" in text and "One pass of ResNet-50" in text
+    assert 'href="../../guides/your-job/?gpus=geforce-rtx-4090"' in text
 
 
 def test_the_menu_has_the_index_of_cards_and_not_each_card():

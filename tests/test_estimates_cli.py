@@ -40,7 +40,9 @@ def test_a_batch_beyond_the_memory_is_named():
 
 
 def test_a_ladder_of_cards_is_sorted_and_fits_a_terminal():
-    lines = asked("--model", "resnet50").splitlines()
+    few = asked("--model", "resnet50")
+    assert "GeForce RTX 4090" in few and "more cards: --all" in few and len(few.splitlines()) < 40
+    lines = asked("--model", "resnet50", "--all").splitlines()
     bars = [line for line in lines if line.rstrip().endswith("=")]
 
     assert "GeForce RTX 5090" in "\n".join(bars)
@@ -68,7 +70,7 @@ def test_json_holds_numbers_and_no_nan():
     ("arguments", "complaint"),
     [
         (("--model", "resnet51"), "unknown network 'resnet51'; near ones: "),
-        (("--gpu", "<script>"), "unknown GPU '<script>'; near ones: none"),
+        (("--gpu", "<script>"), "unknown GPU '<script>'; write it as its maker does"),
         (("--model", "resnet50", "--batch", "9" * 30), "less than or equal to 1000000000"),
         (("--gpu", "RTX 4091"), "unknown GPU 'RTX 4091'; near ones: GeForce RTX 4090"),
         (("--model", "resnet50", "--precision", "fp8"), "unknown precision 'fp8'"),

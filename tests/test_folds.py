@@ -9,7 +9,7 @@ import pytest
 
 from bench.report.pages import layout
 
-MARKDOWN = ["attr_list", "footnotes", "md_in_html", "toc", "pymdownx.details", "pymdownx.superfences"]
+MARKDOWN = ["attr_list", "md_in_html", "toc", "pymdownx.superfences"]
 
 
 def html(body: str) -> str:
@@ -52,10 +52,3 @@ def test_every_fold_has_an_id_of_its_own_by_which_it_can_be_linked():
     assert ["a", "a-2", "mine"] == ids[:3]
     assert re.fullmatch(r"[\w-]+", ids[3])
     assert "<i>" not in page
-
-
-def test_footnotes_and_folds_within_a_fold_stay_whole():
-    page = html('Yes.\n\n## All the numbers\n\nx[^1]\n\n[^1]: a note\n\n- item\n\n    ??? note "in"\n\n        inner')
-
-    assert 'href="#fn:1"' in page and 'id="fn:1"' in page
-    assert page.count("<details") == page.count("</details>") == 3

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.records import files, store, texts
+from bench.schema import SCHEMA_VERSION
 from tests.test_personal import SECRETS
 
 DATA = Path(__file__).parent / "data" / "schema-3"
@@ -205,8 +206,8 @@ REFUSED = {
         in_text('"status"', '"status": "failed", "status"'),
         "expected every key once, found 'status' twice",
     ),
-    "version true": (in_raw("schema_version", True), "$.schema_version: expected 3 or an older version, found True"),
-    "version 1.0": (in_raw("schema_version", 1.0), "$.schema_version: expected 3"),
+    "version true": (in_raw("schema_version", True), f"expected {SCHEMA_VERSION} or an older version, found True"),
+    "version 1.0": (in_raw("schema_version", 1.0), f"$.schema_version: expected {SCHEMA_VERSION}"),
     "1e999": (in_text('"total_s": ', '"total_s": 1e999, "x": '), "found Infinity"),
     "400 digits": (in_text('"n_samples_per_step": ', f'"n_samples_per_step": {"9" * 400}, "x": '), "expected"),
     "no such day": (in_raw("runs", 0, "started_at", "2026-02-31T00:00:00+00:00"), "$.runs[0].started_at: expected"),
@@ -234,7 +235,7 @@ REFUSED = {
             (("runs", 0, "control_before", "seconds"), [1e6], "control_before: expected at most the run's"),
             (("runs", 0, "control_before", "seconds"), [1e-9], "expected at most 2e+13 operations a second"),
             (("runs", 0, "control_before", "n"), 512, "control_after.n: expected the 512 of before"),
-            (("runs", 0, "flop_per_step"), 1e18, "blocks: expected at most 2.23e+12 operations a second"),
+            (("runs", 0, "flop_per_step"), 1e18, "blocks: expected at most 4.47e+12 operations a second"),
             (("runs", 0, "job", "reached"), False, "job.reached: expected True by its epochs, found False"),
             (("runs", 0, "job", "epochs", 0, 1), 0.99, "expected to end with the first that reaches 0.97, found more"),
             (("runs", 0, "job", "epochs", 0, 1), None, "expected the target's metric, found None"),

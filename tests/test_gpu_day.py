@@ -39,10 +39,10 @@ def gpu_machine(monkeypatch):
 
 
 def measured(cell):
-    """What a run of a study holds: a block of each series, a value of each reading."""
+    """What a run of a study holds: a block of each series, a value of each reading; a matrix product is fast."""
     spec = registry.workload(cell.workload)
     if spec.kind != "study":
-        return {}
+        return {"step_s": 0.01 if cell.device == "gpu" else 0.5} if spec.kind == "probe" else {}
     return {
         "series": {item.id: (Block(n_steps=1, seconds=0.5),) for item in spec.series},
         "first_s": {},

@@ -170,11 +170,13 @@ def test_pages_from_what_was_kept_are_the_pages_made_anew(tmp_path: Path, monkey
 def test_pages_come_back_from_disk_and_only_for_the_same_sources(tmp_path: Path):
     results, docs = results_with(tmp_path / "results", make_record()), write_docs(tmp_path / "docs", "So.")
     first, _ = opened(results, tmp_path / "kept")
-    assert {"a": "1"} == first.pages(docs, ("there",), lambda: {"a": "1"})
+    there, elsewhere = first.name_of(docs, "there"), first.name_of(docs, "elsewhere")
+    assert {"a": "1"} == first.through_disk(there, lambda: {"a": "1"})
 
     second, _ = opened(results, tmp_path / "kept")
 
-    assert {"a": "1"} == second.pages(docs, ("there",), made_again)
-    assert {"a": "2"} == second.pages(docs, ("elsewhere",), lambda: {"a": "2"})
+    assert second.is_on_disk(there) and not second.is_on_disk(elsewhere)
+    assert {"a": "1"} == second.through_disk(there, made_again)
+    assert {"a": "2"} == second.through_disk(elsewhere, lambda: {"a": "2"})
     write_docs(docs, "Not so.")
-    assert {"a": "3"} == second.pages(docs, ("there",), lambda: {"a": "3"})
+    assert there != second.name_of(docs, "there")

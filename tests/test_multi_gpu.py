@@ -1,16 +1,18 @@
-"""Several GPUs: who is asked to measure them, and the code itself on two virtual CPU devices, whose times count for
-nothing and are thrown away.
+"""Several GPUs and hosts: who is asked to measure them, and the code itself on virtual CPU devices, whose times
+count for nothing and are thrown away.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bench.schema import Cell
+from bench.schema import Cell, DataUnavailableError
 from bench.session import launch
 from bench.workloads import registry
+from bench.workloads.studies import multi_host
 from tests import frameworks
 from tests.factories import make_plan
 
@@ -83,9 +85,9 @@ framework = adapter.framework
 if backend == "tensorflow":
     cpu = framework.config.list_physical_devices("CPU")[0]
     framework.config.set_logical_device_configuration(cpu, [framework.config.LogicalDeviceConfiguration()] * N_DEVICES)
-module = registry.module("multi-gpu")
+module = registry.module("WORKLOAD")
 (variant,) = module.SPEC.variants["smoke"]
-cell = Cell(workload="multi-gpu", mode="study", backend=backend, device="cpu", jit="off", threads=2,
+cell = Cell(workload="WORKLOAD", mode="study", backend=backend, device="cpu", jit="off", threads=2,
             params=variant.params, batch_size=variant.batch_size, n_samples=variant.n_samples)
 request = Request(cell=cell, variant=variant, target=None, kind="study", index=0, order=0, seed=0)
 study = Study(keras, adapter, request, {})
@@ -99,8 +101,8 @@ except DataUnavailableError as error:
 """
 
 
-def on_virtual_devices(backend: str, n_devices: int):
-    code = ON_VIRTUAL_DEVICES.replace("N_DEVICES", str(n_devices))
+def on_virtual_devices(backend: str, n_devices: int, workload: str = "multi-gpu"):
+    code = ON_VIRTUAL_DEVICES.replace("N_DEVICES", str(n_devices)).replace("WORKLOAD", workload)
     flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}"}
     return frameworks.last_line(code, backend=backend, variables=flags)
 
@@ -125,3 +127,28 @@ def test_too_few_devices_are_a_skip_with_its_reason():
 @pytest.mark.keras
 def test_pytorch_is_skipped_with_its_reason():
     assert "has no data parallelism for torch" in on_virtual_devices("torch", 2)
+
+
+# Several hosts.
+
+
+@pytest.mark.keras
+def test_two_processes_train_in_step_and_get_the_losses_of_one():
+    """Each stands for a host, and brings two devices; ``measure`` itself compares the losses."""
+    found = on_virtual_devices("jax", 2, "multi-host")
+
+    assert {"one": [5], "strong": [5], "weak": [5]} == found["steps"]
+    assert 4 == found["devices"]
+
+
+def test_hosts_that_a_job_has_not_are_a_skip_with_its_reason(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    study = SimpleNamespace(variant=SimpleNamespace(params={"hosts": 2}), cell=SimpleNamespace(device="gpu"))
+
+    with pytest.raises(DataUnavailableError, match="2 hosts are needed, this is 1: run --launcher slurm --nodes 2"):
+        multi_host.measure(study)
+
+
+def test_a_process_that_ends_badly_ends_the_run_with_what_it_said():
+    with pytest.raises(RuntimeError, match="a process ended with exit code 1: .*JSONDecodeError"):
+        multi_host.run_all(1, "no JSON")

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ pytest.importorskip("jupytext")
 pytest.importorskip("altair")
 
 
-from scripts import notebooks
+from scripts import notebooks, policy
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,3 +71,12 @@ def test_a_notebook_runs(tmp_path: Path, name: str):
 
     assert 0 == done.returncode, done.stderr[-3000:]
     assert (tmp_path / f"{name}.ipynb").is_file()
+
+
+def test_the_keyboard_reaches_the_code_that_scrolls_and_no_frame_around_it():
+    html = '<div class="jp-Cell-inputWrapper" tabindex="0"><script>1</script><div class="highlight-ipynb hl-python">'
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="notebooks/a.ipynb"))
+
+    found = policy.on_page_content(html, page=page)
+
+    assert '<div class="jp-Cell-inputWrapper"><div class="highlight-ipynb hl-python" tabindex="0">' == found

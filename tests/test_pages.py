@@ -15,6 +15,7 @@ import pytest
 from bench.records import files as records_files
 from bench.records import store
 from bench.report.pages import addresses, build, cache, context, menu, plain, render, workload_pages
+from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.prose import source
 
@@ -26,7 +27,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.workloads import registry
 from tests.factories import make_record, make_results, make_session_results
-from tests.sites import ROOT, write_results
+from tests.sites import ROOT, Sites, write_results
 
 DOCS = ROOT / "docs"
 
@@ -50,29 +51,29 @@ def page_of(tmp_path: Path, body: str, *records, name: str = "faq/q.md", head: s
     return "".join(render.render(site, site.sources[name]))
 
 
+@pytest.fixture(scope="module")
+def unmeasured(sites: Sites) -> Pages:
+    """Every page and file of a site without records."""
+    return build.build(DOCS, sites.results("none"))
+
+
 @pytest.mark.browser(needs_chromium=False)  # whole sites
-def test_the_same_pages_come_out_by_hand(tmp_path: Path, sites):
-    results = sites.results("full")
+def test_the_same_pages_come_out_by_hand_and_in_another_process(tmp_path: Path, sites: Sites, unmeasured: Pages):
     out = tmp_path / "out"
 
     subprocess.run(
-        [sys.executable, "scripts/gen_pages.py", "--out", str(out), "--results", str(results)],
+        [sys.executable, "scripts/gen_pages.py", "--out", str(out), "--results", str(sites.results("none"))],
         cwd=ROOT, check=True, timeout=300,
     )  # fmt: skip
 
-    for path, content in sites.built("full").items():
+    for path, content in unmeasured.items():
         data = content if isinstance(content, bytes) else content.encode()
         assert data == (out / "docs" / path).read_bytes(), path
     assert (out / "docs/assets/css/site.css").is_file()
     assert not (out / "docs/_ids.toml").exists()
     settings = json.loads((out / "mkdocs.yml").read_text(encoding="utf-8"))
-    assert menu.navigation(sites.built("full")) == settings["nav"]
+    assert menu.navigation(unmeasured) == settings["nav"]
     assert not {"hooks", "watch"} & settings.keys() and "custom_dir" not in settings["theme"]
-
-
-@pytest.mark.browser(needs_chromium=False)  # whole sites
-def test_building_twice_gives_the_same(sites):
-    assert sites.built("none") == build.build(DOCS, sites.results("none"))
 
 
 def test_a_number_links_to_its_evidence(tmp_path: Path):
@@ -270,35 +271,11 @@ def test_a_broken_record_stops_the_build_with_its_path(tmp_path: Path):
 
 
 @pytest.mark.browser(needs_chromium=False)  # whole sites
-def test_a_local_session_leads_and_is_told_apart(sites):
-    built = sites.built("full")
-
-    assert "machines/local-own-4c.md" in built
-    assert "yours among them" in built["index.md"]
-    assert any(path.startswith("evidence/local-own-4c/2026-11-05/") for path in built)
-
-
-@pytest.mark.browser(needs_chromium=False)  # whole sites
-def test_nothing_measured_shows_no_zero(sites):
-    built = sites.built("none")
-
-    for path, text in built.items():
+def test_nothing_measured_shows_no_zero(unmeasured: Pages):
+    for path, text in unmeasured.items():
         if path.endswith(".md"):
             assert not re.search(r'class="num"[^>]*>0[ <]', text), path
-    assert "not measured yet" in built["workloads/index.md"]
-
-
-@pytest.mark.browser(needs_chromium=False)  # whole sites
-def test_answers_as_data_and_on_the_page_agree(sites):
-    built = sites.built("full")
-
-    for answer in json.loads(built["data/answers.json"])["answers"]:
-        page = built[f"{answer['address'].rstrip('/')}.md"]
-        block = re.search(r'<script type="application/ld\+json">(.*?)</script>', page).group(1)
-        entity = json.loads(block)["mainEntity"][0]
-        assert answer["question"] == entity["name"]
-        assert answer["answer"] == entity["acceptedAnswer"]["text"]
-        assert answer["answer"] and "<" not in answer["answer"]
+    assert "not measured yet" in unmeasured["workloads/index.md"]
 
 
 @pytest.mark.usefixtures("without_workload_pages")

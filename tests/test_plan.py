@@ -248,7 +248,7 @@ def test_a_batch_that_fills_a_gpu_is_measured_in_its_precisions_and_with_the_hea
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"only": ("resnet5",)}, ["unknown workload 'resnet5'", "did you mean 'resnet50'", "mlp-tabular"]),
+        ({"only": ("resnet5",)}, ["unknown workload 'resnet5'", "did you mean 'resnet50'", "more)"]),
         ({"profile": "reference", "sweeps": ("batsh",)}, ["unknown sweep 'batsh'", "did you mean 'batch'"]),
         ({"cell_ids": ("nothing",)}, ["unknown cell 'nothing'"]),
     ],

@@ -122,6 +122,11 @@ def linked(folder: Path) -> None:
         (lambda after: linked(after / NAME), "found a link to one"),
         (lambda after: (after / "example-2c/2026-11-05").mkdir(), "expected a session.json"),
         (lambda after: (after / "README").touch(), "expected a folder, found a file"),
+        (lambda after: (after / "example-2c" / ".payload").mkdir(), "expected no hidden file or folder"),
+        (lambda after: (after / NAME / ".x.json").touch(), "expected no hidden file or folder"),
+        (lambda after: linked(after), "expected a folder of records, found a link to one"),
+        (lambda after: (after / "::add-mask::x").touch(), r"\x3a\x3aadd-mask\x3a\x3ax: $: expected a folder"),
+        (lambda after: (after / "status.toml").write_text(f'["{NAME}"]\nseed = {"9" * 6000}'), "expected TOML, found"),
         (lambda after: (after / "status.toml").write_text('["a/b"]\nkind = "reference"\n'), "none of that name"),
     ],
 )

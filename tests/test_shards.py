@@ -123,7 +123,7 @@ def test_a_session_goes_on_with_the_workloads_that_are_left(submitit, jobs, monk
     refused, done = run(jobs, "--launcher", "local"), run(jobs, "--launcher", "local", "--resume")
 
     assert 2 == refused.exit_code and "add --resume" in refused.output
-    assert 0 == done.exit_code and "1 jobs submitted" in done.output, done.output
+    assert 0 == done.exit_code and "1 job submitted" in done.output, done.output
     assert before < {run.started_at for record in only_session(jobs).records.values() for run in record.runs}
 
 
@@ -253,15 +253,19 @@ def test_a_session_that_lacks_a_part_is_not_filed(parts, tmp_path):
 # In Slurm.
 
 
+def queued(kind, form):
+    command = ["squeue", "--noheader", f"--name={kind.job_name}", f"--format={form}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def update(kind, *changes):
+    subprocess.run(["scontrol", "update", f"JobId={queued(kind, '%i')}", *changes], check=True)
+
+
 def start_at_once(kind):
     """Do without the minutes that Slurm lets pass before it starts a job again."""
-
-    def queued(form):
-        command = ["squeue", "--noheader", f"--name={kind.job_name}", f"--format={form}"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    until(lambda: queued("%t") == "PD", lambda: f"{queued('%t %r')} {logs(kind)}")
-    subprocess.run(["scontrol", "update", f"JobId={queued('%i')}", "StartTime=now"], check=True)
+    until(lambda: queued(kind, "%t") == "PD", lambda: f"{queued(kind, '%t %r')} {logs(kind)}")
+    update(kind, "StartTime=now", "TimeLimit=10")
 
 
 def test_two_kinds_of_machine_become_two_sessions(cluster, jobs):
@@ -271,6 +275,13 @@ def test_two_kinds_of_machine_become_two_sessions(cluster, jobs):
     assert [] == store.check(jobs)
     found = store.load(jobs).sessions
     assert [set(WORKLOADS)] * 2 == [{record.cell.workload for record in one.records.values()} for one in found]
+
+
+def test_a_partition_that_there_is_not_is_refused_with_what_slurm_says(cluster, jobs):
+    done = run(jobs, "--launcher", "slurm", "--partition", "nowhere")
+
+    assert 2 == done.exit_code and "nowhere: " in done.output and "invalid partition" in done.output, done.output
+    assert not (jobs / shards.FOLDER / "nowhere").exists()
 
 
 def test_a_preempted_job_goes_back_into_the_queue_and_goes_on(cluster, jobs):
@@ -290,9 +301,10 @@ def test_a_preempted_job_goes_back_into_the_queue_and_goes_on(cluster, jobs):
 
 
 def test_a_job_at_its_time_limit_goes_on_in_a_new_one(cluster, jobs):
-    kind = kind_of(jobs, name="low", launcher="slurm", limit_s=120)
+    kind = kind_of(jobs, name="low", launcher="slurm", limit_s=600)
     shards.submit(kind)
     kept = held(jobs, lambda: logs(kind))
+    update(kind, "TimeLimit=2")  # which is near its end as soon as Slurm looks, every half minute
     until(lambda: "this job is timed-out" in logs(kind), lambda: logs(kind))
     release(jobs)
     start_at_once(kind)

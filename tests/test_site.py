@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -159,6 +160,35 @@ def test_downloads_are_the_stored_bytes(sites: Sites, name: str):
             local = machine.startswith("local-")
             stored = results / ("local" if local else "") / machine.removeprefix("local-") / Path(*rest)
             assert stored.read_bytes() == path.read_bytes()
+
+
+def test_without_a_public_address_there_are_no_cards(sites: Sites):
+    assert not (sites.site("full") / "assets" / "cards").exists()
+    for path, tree in sites.pages("full").items():
+        assert not [e for e in tree.walk() if "assets/cards/" in e.attributes.get("content", "")], path
+
+
+def test_every_page_tells_other_sites_what_it_is(sites: Sites):
+    for path, tree in sites.pages("full").items():
+        if path == "404.html" or not any(
+            e.attributes.get("name") == "generator" or e.name == "main" for e in tree.walk()
+        ):
+            continue  # a redirect
+        meta = {e.attributes.get("property"): e.attributes.get("content") for e in tree.walk() if e.name == "meta"}
+        assert meta.get("og:title") and meta.get("og:description"), path
+        assert f"http://localhost:8000/{path.removesuffix('index.html')}" == meta["og:url"]
+        if re.fullmatch(r"(faq|misconceptions)/[^/]+/index\.html", path):
+            (found,) = (e.text for e in tree.walk() if e.attributes.get("type") == "application/ld+json")
+            data = json.loads(found)["mainEntity"][0]
+            assert (data["name"], data["acceptedAnswer"]["text"]) == (meta["og:title"], meta["og:description"]), path
+
+
+def test_a_local_session_leads_and_is_told_apart(sites: Sites):
+    site = sites.site("full")
+
+    assert (site / "machines/local-own-4c/index.html").is_file()
+    assert "yours among them" in sites.pages("full")["index.html"].text
+    assert any((site / "evidence/local-own-4c").glob("2026-11-05/*/index.html"))
 
 
 def test_numbers_wear_their_kind(sites: Sites):

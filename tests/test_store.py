@@ -248,3 +248,45 @@ def test_a_run_survives_the_round_trip(tmp_path):
 
     assert (run,) == spool.spooled_runs(tmp_path, "cell")
     assert isinstance(spool.spooled_runs(tmp_path, "cell")[0], Run)
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(tmp_path, session, monkeypatch):
+    local = store.session_folder(tmp_path, "example-2c", "2026-11-03", local=True)
+    local.parent.mkdir(parents=True)
+    session.rename(local)
+    copied = []
+
+    def full(source, target):
+        copied.append(target.write_bytes(b"half"))
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(store.shutil, "copyfile", full)
+    for copy in (lambda: store.keep(local, tmp_path), lambda: store.add_files(local, session)):
+        with pytest.raises(files.StoreError, match="File too large; free some space"):
+            copy()
+
+    assert 2 == len(copied) and [] == list((tmp_path / "example-2c").iterdir())
+
+
+def test_a_file_is_replaced_at_once_or_not_at_all(tmp_path):
+    target = tmp_path / "a.tgz"
+    target.write_text("old")
+
+    with pytest.raises(RuntimeError), files.replacing(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert "old" == target.read_text() and [target] == list(tmp_path.iterdir())
+    with files.replacing(target) as temporary:
+        temporary.write_text("new")
+    assert "new" == target.read_text() and [target] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("nothing")])
+def test_a_pipe_or_a_link_is_not_replaced(tmp_path, make):
+    target = tmp_path / "a.tgz"
+    make(target)
+
+    with pytest.raises(FileExistsError, match="no regular file"), files.replacing(target):
+        pass
+
+    assert not target.is_file() and [target] == list(tmp_path.iterdir())

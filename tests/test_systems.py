@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bench import REPOSITORY
 from bench.cli import app, doctor, show
 from bench.doctor import rules
 from bench.doctor.facts import BackendFacts, Facts, HostFacts
@@ -234,3 +235,65 @@ def test_the_doctor_breaks_prose_at_the_terminals_width_and_leaves_commands_whol
     assert f"         fix: {fix}" in lines and "x" * 90 in lines
     assert all(len(line) <= 60 for line in lines if "fix:" not in line and "x" * 90 not in line)
     assert all(line.startswith(" " * 9) for line in lines[1:8])
+
+
+@pytest.mark.parametrize(
+    ("called", "expected"),
+    [
+        (["python3", "-m", "bench.cli", "run"], "python3 -m bench.cli"),
+        ([".venv/bin/python", "-m", "bench.cli"], ".venv/bin/python -m bench.cli"),
+        (["/x/python", ".venv/bin/gpu-bench", "run"], ".venv/bin/gpu-bench"),
+        (["C:/venv/Scripts/gpu-bench.exe", "run"], "C:/venv/Scripts/gpu-bench.exe"),
+        (["python", "-m", "pytest", "gpu-bench"], "python -m bench.cli"),
+    ],
+)
+def test_a_recommended_command_is_written_as_the_program_was_called(called, expected):
+    assert expected == show.command(called)
+
+
+def test_a_command_that_the_shell_finds_is_written_by_its_name(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: os.path.abspath(f"bin/{name}"))
+
+    assert "gpu-bench" == show.command(["python", "bin/gpu-bench"])
+
+
+@pytest.mark.parametrize(("pip", "is_other"), [(None, True), ("/usr/bin/pip", True), ("own", False)])
+def test_a_fix_says_whose_pip_it_means_where_the_shells_is_another(monkeypatch, pip, is_other):
+    own = os.path.join(os.path.dirname(sys.executable), "pip")
+    monkeypatch.setattr(shutil, "which", lambda name: own if pip == "own" else pip)
+
+    assert bool(doctor.other_pip()) == is_other
+
+
+def test_a_fix_is_broken_between_its_commands(monkeypatch, capsys):
+    first, second = (
+        "pip uninstall -y torch",
+        "pip install 'torch==2.8.*' --index-url https://download.example.org/cu126",
+    )
+    monkeypatch.setattr(show.out, "_width", 100)
+
+    text = f"problem  seen\n         means\n         fix: a build that has code for it: {first}; {second}"
+
+    doctor.print_findings(text)
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert second in lines and max(map(len, lines)) <= 100
+    assert " ".join(lines).endswith(f"means fix: a build that has code for it: {first}; {second}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["runn"], "did you mean 'run'"),
+        (["plan", "--cell", "resnet50", "train"], "quotes"),
+        (["repro"], "missing argument"),
+        (["run", "--repeats", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_as_any_other_error(arguments, words):
+    command = [sys.executable, "-m", "bench.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+
+    assert show.WRONG_USAGE == done.returncode and not done.stdout
+    assert done.stderr.startswith("error: ") and words.lower() in done.stderr.lower()
+    assert "--help" in done.stderr and 1 == done.stderr.count("\n")

@@ -12,7 +12,7 @@ pytest.importorskip("altair")
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.report.facts import lookup
-from bench.report.pages import calls, context, drawings, render, whose
+from bench.report.pages import calls, context, drawings, render, whose, workload_pages
 from bench.report.pages.plain import plain
 from bench.report.prose import check_page, source
 from bench.report.prose.source import PageError, is_for_readers
@@ -162,3 +162,18 @@ def test_two_cpus_of_one_name_are_told_apart(families, words):
 
     assert first.startswith("Example")
     assert second.partition(" ")[0] in words and second.endswith(first)
+
+
+def test_a_page_of_a_workload_that_the_lead_never_ran_is_of_the_machine_that_did(monkeypatch):
+    lead = make_session_results([make_record("cnn-digits"), make_record("mlp-tabular")])
+    machine = make_machine("another-2c", cpu_model="Another CPU")
+    own = site(lead, make_session_results([make_record("resnet50")], machine=machine))
+    monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
+    assert lead is own.evidence.lead
+
+    pages = workload_pages.workload_pages(own)
+
+    page, (row,) = pages["workloads/resnet50.md"], re.findall(r"<tr>.*resnet50.*?</tr>", pages["workloads/index.md"])
+    assert "## Headline numbers on Another CPU, measured" in page
+    assert f", {own.evidence.view(own.evidence.leading('resnet50')).label}" in row
+    assert lead is own.evidence.leading("cnn-digits") is own.evidence.leading("never-ran")

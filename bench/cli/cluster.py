@@ -9,6 +9,7 @@ import typer
 
 from bench.cli import options as cli_options
 from bench.cli import show
+from bench.doctor.facts import plural
 from bench.records import files
 from bench.session import shards
 from bench.session.prepare import Options
@@ -59,9 +60,10 @@ def _run(kinds: Sequence[shards.Kind]) -> int:
     failed = 0
     try:
         for kind in kinds:
-            show.progress_console.print(f"{kind.name}: {shards.submit(kind)} jobs submitted as {kind.job_name}")
-        for n_left in shards.wait(kinds):
-            show.progress_console.print(f"{n_left} workloads left")
+            n = shards.submit(kind)
+            show.progress_console.print(f"{kind.name}: {n} {plural(n, 'job', 'jobs')} submitted as {kind.job_name}")
+        for n in shards.wait(kinds):
+            show.progress_console.print(f"{n} {plural(n, 'workload', 'workloads')} left")
     except KeyboardInterrupt:
         show.progress_console.print("interrupted; what is in Slurm's queue goes on: --resume waits for it and files it")
         raise typer.Exit(show.SOME_FAILED) from None

@@ -21,19 +21,29 @@ from bench.workloads import registry
 
 EXIT_OF: dict[against.Agreement, int] = {"agrees": 0, "disagrees": 1, "not comparable": 3}
 MOST_SHOWN = 5  # results that stick out
-Words = Annotated[list[str], typer.Argument(metavar="CELL", help="A published cell: its id, or its name's words.")]
+Words = Annotated[
+    list[str],
+    typer.Argument(metavar="RESULT", help="A published one: its id, or words such as resnet50 train tensorflow b8."),
+]
 
 
 def compare(
     session: Annotated[
-        str, typer.Argument(help="Session to compare with, MACHINE/DATE; default: the most like machine's.")
+        str,
+        typer.Argument(
+            metavar="SESSION", help="Session to compare with, MACHINE/DATE; default: the most like machine's."
+        ),
     ] = "",
-    mine: Annotated[str, typer.Option(help="Session to look at, MACHINE/DATE; default: this machine's latest.")] = "",
-    cell: Annotated[str, typer.Option(help="Only cells that these words fit, such as 'resnet50 train'.")] = "",
+    mine: Annotated[
+        str, typer.Option(metavar="SESSION", help="Session to look at, MACHINE/DATE; default: this machine's latest.")
+    ] = "",
+    cell: Annotated[
+        str, typer.Option(metavar="WORDS", help="Only results that these words fit, such as 'resnet50 train'.")
+    ] = "",
     show_all: cli_options.ShowAll = False,
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Is my number normal? This machine against the one most like it, or two dates of one machine."""
+    """Is my number normal? This machine against the one most like it. Or two dates of one machine."""
     try:
         found = store.load().sessions
         here, there = _chosen_sessions(found, session, mine)
@@ -52,16 +62,19 @@ def compare(
 
 def repro(
     cell: Words,
-    session: Annotated[str, typer.Option(help="Published session to hold it against, MACHINE/DATE.")] = "",
-    repeats: Annotated[int, typer.Option(min=1, help="Processes to run here.")] = 3,
+    session: Annotated[
+        str, typer.Option(metavar="SESSION", help="Published session to hold it against, MACHINE/DATE.")
+    ] = "",
+    repeats: Annotated[int, typer.Option(metavar="N", min=1, help="Processes to run here.")] = 3,
     tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Agrees when the ratio's interval comes within this share of 1.")
+        float,
+        typer.Option(metavar="SHARE", min=0.0, help="Agrees when the ratio's interval comes within this share of 1."),
     ] = against.TOLERANCE_FRAC,
     results: cli_options.ResultsDir = None,
     machine_id: cli_options.MachineId = "",
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Run one published cell here. Exit code: 0 agrees, 1 disagrees, 3 not comparable, 2 wrong usage."""
+    """One published result again, with a verdict. Exit code: 0 agrees, 1 disagrees, 3 not comparable, 2 wrong usage."""
     try:
         published = [item for item in store.load().sessions if not item.is_local and item.standing.counts]
         there, record = _published(published, " ".join(cell), session, describe.describe(machine_id=machine_id))

@@ -96,10 +96,15 @@ def _earlier(against: str) -> Iterator[Path]:
 
 
 def export(
-    session: Annotated[str, typer.Argument(help="MACHINE/DATE; default: this machine's latest.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Archive to write; default: results-MACHINE-DATE.tgz here.")] = None,
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="MACHINE/DATE; default: this machine's latest.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Archive to write; default: results-MACHINE-DATE.tgz here.")
+    ] = None,
     table: Annotated[
-        Path | None, typer.Option("--csv", help="Instead, a table for a spreadsheet, a row for each record of all.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Instead, a table for a spreadsheet, a row for each record of all."),
     ] = None,
     results: ResultsDir = None,
     as_json: AsJson = False,
@@ -111,7 +116,8 @@ def export(
         if session and not found:
             raise registry.unknown("session", session, [one.path for one in known])
         if table is not None:
-            table.write_text(_csv(found), encoding="utf-8")
+            with files.replacing(table) as temporary:
+                temporary.write_text(_csv(found), encoding="utf-8")
             show.print_text(f"written: {show.relative(table)}")
             return
         chosen = max(found, key=lambda one: (one.is_local, one.session.started_at), default=None)
@@ -123,7 +129,8 @@ def export(
         target = out or Path(name)
         pack.pack((results or files.RESULTS) / chosen.path, target)
     except OSError as error:
-        show.fail(ValueError(f"--out must be a file that can be written: {error.strerror}"))
+        option = "--out" if table is None else "--csv"
+        show.fail(ValueError(f"{option} must be a file that can be written: {error.strerror}"))
     except (registry.UnknownNameError, files.RecordError, ValueError) as error:
         show.fail(error)
     steps = _steps(chosen, show.relative(target))

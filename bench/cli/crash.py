@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import os
 import sys
 import traceback
 import unicodedata
@@ -16,8 +18,10 @@ from bench.cli import show
 from bench.doctor import collect, words
 from bench.doctor.facts import BackendFacts, Facts, block
 from bench.machine import software
+from bench.records import files
 from bench.schema import BACKENDS
 
+NOT_OURS = (*files.FULL, errno.EROFS, errno.EIO)  # a disk that is full or broken
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: no command of ours gives it another meaning
 WHERE = "report it as an issue of the repository that this copy is from, with these facts"
 # Plain signs for those that a compatible decomposition does not reach.
@@ -27,11 +31,22 @@ PLAIN = {"\u00b5": "u", "\u03bc": "u", "\u00d7": "x", "\u2044": "/", "\u2192": "
 
 
 def guard(command: Callable[[], object]) -> None:
-    """Run a command; an unexpected error ends it with one sentence, the facts and the exit code 70."""
+    """Run a command; an unexpected error ends it with one sentence, the facts and the exit code 70.
+
+    A disk that is full or broken is no fault of ours: one sentence, and exit code 1.
+    """
     survive_code_pages()
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        show.progress_console.print("error: the folder that you are in is gone; change to one that is there")
+        sys.exit(show.WRONG_USAGE)
     try:
         command()
     except Exception as error:  # noqa: BLE001  this is the last place where it can be told
+        if isinstance(error, OSError) and error.errno in NOT_OURS:
+            show.progress_console.print(f"error: cannot write: {error.strerror}; free space or name another place")
+            sys.exit(show.SOME_FAILED)
         try:
             end(error, facts())
         except typer.Exit as ended:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import sys
 
 import typer
 
@@ -12,11 +16,13 @@ from bench.doctor import collect, rules
 
 INDENT = " " * 9  # of a finding's lines behind its severity
 FIX = f"{INDENT}fix: "
-COMMAND = r"(pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how a command to copy begins
+COMMAND = r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how one begins
 
 
 def doctor(as_json: cli_options.AsJson = False) -> None:
     """Why is my GPU not used? What each backend sees here, and the fix. Exit code: 0 no problem, 1 problems."""
+    if show.progress_console.is_terminal:
+        show.progress_console.print("asking TensorFlow, JAX and PyTorch, which takes some seconds")
     facts = collect.collect()
     try:
         findings = rules.diagnose(facts)
@@ -26,7 +32,20 @@ def doctor(as_json: cli_options.AsJson = False) -> None:
         show.print_text(show.doctor_json(facts, findings).decode())
     else:
         print_findings(rules.as_text(findings))
+        if other := other_pip() if any("pip " in finding.fix for finding in findings) else "":
+            show.print_text(f"pip in a fix: {other} -m pip, since this shell's pip belongs to another Python")
     raise typer.Exit(show.SOME_FAILED if rules.has_problem(findings) else show.OK)
+
+
+def other_pip() -> str:
+    """The Python whose pip a fix means, where the shell's own pip is another one's; empty where they are one."""
+    found = shutil.which("pip")
+    if found and os.path.dirname(os.path.abspath(found)) == os.path.dirname(sys.executable):
+        return ""
+    shorter = sys.executable
+    with contextlib.suppress(ValueError):  # on another of Windows' drives
+        shorter = os.path.relpath(sys.executable)
+    return min(sys.executable, shorter, key=len)
 
 
 def print_findings(text: str) -> None:
@@ -53,5 +72,5 @@ def _print_fix(fix: str) -> None:
 
 
 def _print_line(line: str, indent: str) -> None:
-    has_command = re.match(rf" *(fix: )?{COMMAND}", line)
-    show.print_text(line) if has_command else show.print_wrapped(line, indent)
+    is_command = re.match(rf" *(fix: )?{COMMAND}", line) and not re.search(r", | \(", line)  # and no prose behind it
+    show.print_text(line) if is_command else show.print_wrapped(line, indent)

@@ -27,13 +27,19 @@ MANY = 16  # times the batch asked for: memory beyond that is no question
 WIDTH = 100
 ON_TOP = "Loading data, compiling and the first step come on top."
 
-Model = Annotated[str, typer.Option(help="A network: one of ours (`list`), or a published one such as vgg16.")]
-Gpu = Annotated[str, typer.Option(help='A card, for example "RTX 4090"; without it, those asked for most.')]
-Batch = Annotated[int, typer.Option(min=1, max=1_000_000_000, help="Samples in a step.")]
-Precision = Annotated[str, typer.Option(help=f"A policy of Keras: {', '.join(POLICIES)}.")]
-BackendName = Annotated[str, typer.Option("--backend", help=f"One of {', '.join(BACKENDS)}.")]
+Model = Annotated[
+    str, typer.Option(metavar="NAME", help="A network: one of ours (`list`), or a published one such as vgg16.")
+]
+Gpu = Annotated[
+    str, typer.Option(metavar="NAME", help='A card, for example "RTX 4090"; without it, those asked for most.')
+]
+Batch = Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="Samples in a step.")]
+Precision = Annotated[str, typer.Option(metavar="NAME", help=f"A policy of Keras: {', '.join(POLICIES)}.")]
+BackendName = Annotated[str, typer.Option("--backend", metavar="NAME", help=f"One of {', '.join(BACKENDS)}.")]
 Fit = Annotated[bool, typer.Option("--fit", help="Fit the constants again from the published rows, and write them.")]
-Check = Annotated[Path | None, typer.Option("--check", help="Ask the formula for the rows of a CSV it has not seen.")]
+Check = Annotated[
+    Path | None, typer.Option("--check", metavar="FILE", help="Ask the formula for the rows of a CSV it has not seen.")
+]
 
 
 def estimate(
@@ -44,9 +50,10 @@ def estimate(
     backend: BackendName = "tensorflow",
     fit: Fit = False,
     check: Check = None,
+    show_all: cli_options.ShowAll = False,
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """How long would a training step take on a GPU? Estimated from published measurements, as a range."""
+    """What would a training step take on a GPU? A range, from published measurements."""
     try:
         if fit:
             _fit(as_json)
@@ -55,7 +62,7 @@ def estimate(
         elif model or gpu:
             policy = cli_options.one_of("precision", (precision,), POLICIES)[0]
             on = cli_options.one_of("backend", (backend,), BACKENDS)[0]
-            _ask(model, gpu, batch, policy, on, as_json)
+            _ask(model, gpu, batch, policy, on, show_all=show_all, as_json=as_json)
         else:
             raise ValueError("name a network (--model), a GPU (--gpu) or both; or --fit, or --check FILE")
     except (PublishedError, registry.UnknownNameError, ValueError) as error:
@@ -64,9 +71,11 @@ def estimate(
         show.fail(ValueError(f"{check}: {error.strerror}"))
 
 
-def _ask(model: str, gpu: str, batch: int, policy: str, backend: Backend, as_json: bool) -> None:
+def _ask(model: str, gpu: str, batch: int, policy: str, backend: Backend, *, show_all: bool, as_json: bool) -> None:
     """Print one estimate, or a ladder of several."""
-    asked_cards = (cards.card(gpu),) if gpu else cards.often_named()
+    often = cards.often_named()
+    usual = often if show_all or as_json else tuple(card for card in often if card.name in cards.USUAL)
+    asked_cards = (cards.card(gpu),) if gpu else usual
     asked = (networks.network(_headline(model)),) if model else _ours()
     cases = [
         formula.case_of(network, card, batch, policy=policy, backend=backend)
@@ -80,9 +89,10 @@ def _ask(model: str, gpu: str, batch: int, policy: str, backend: Backend, as_jso
         _print_one(cases[0], answers[0], policy, backend)
     else:
         names = [case.network.title if gpu else case.card.name for case in cases]
+        names = names if show_all else _told_apart(names)
         head = asked_cards[0].name if gpu else asked[0].title
         show.out.print(f"{head}, {_how(batch, policy, backend)}: estimated, not measured", markup=False)
-        _print_ladder("network" if gpu else "GPU", list(zip(names, answers, strict=True)), batch)
+        _print_ladder("network" if gpu else "GPU", list(zip(names, answers, strict=True)), batch, show_all=show_all)
 
 
 def _headline(model: str) -> str:
@@ -121,7 +131,8 @@ def _print_one(case: formula.Case, answer: formula.Estimate, policy: str, backen
     )
     show.print_wrapped(f"that is {words.rate_span(answer, case.batch)} samples/s")
     shares = (("starting the work", answer.host), ("arithmetic", answer.arithmetic), ("memory traffic", answer.memory))
-    show.print_wrapped("of the middle: " + ", ".join(f"{what} {fmt.percent(s / answer.seconds)}" for what, s in shares))
+    said = (f"{what} {fmt.percent(round(share / answer.seconds, 2))}" for what, share in shares)
+    show.print_wrapped(f"in the middle of that range: {', '.join(said)} of the time")
     fits = card_memory.largest_batch(case.network, case.card, case.precision)
     if fits is not None and fits.perhaps < case.batch:
         show.print_wrapped(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
@@ -132,7 +143,18 @@ def _print_one(case: formula.Case, answer: formula.Estimate, policy: str, backen
     show.print_wrapped(f"{words.trust(answer, formula.constants())} {ON_TOP}")
 
 
-def _print_ladder(noun: str, named: list[tuple[str, formula.Estimate]], batch: int) -> None:
+def _told_apart(names: list[str]) -> list[str]:
+    """Names such as "lora (layers 6, tuned all)" with what tells those of one network apart: "lora (tuned all)"."""
+    parts = [(name.partition(" (")[0], name.partition(" (")[2].rstrip(")").split(", ")) for name in names]
+    shown = []
+    for base, params in parts:
+        others = [other for one, other in parts if one == base]
+        own = [param for param in params if any(param not in other for other in others)]
+        shown.append(f"{base} ({', '.join(own)})" if own else base)
+    return shown
+
+
+def _print_ladder(noun: str, named: list[tuple[str, formula.Estimate]], batch: int, *, show_all: bool) -> None:
     """One line for each that has an estimate, fastest first, on a scale of factors; then who has none, and why."""
     known = sorted((item for item in named if item[1].kind != "refused"), key=lambda item: item[1].seconds)
     if known:
@@ -148,13 +170,17 @@ def _print_ladder(noun: str, named: list[tuple[str, formula.Estimate]], batch: i
             show.print_wrapped(
                 f"the {launching} marked with dashes are bound by launching: a faster GPU does not help them"
             )
-        show.print_wrapped(f"{words.trust(known[0][1], formula.constants())} {ON_TOP}")
+        show.print_wrapped(f"{words.trust(known[len(known) // 2][1], formula.constants())} {ON_TOP}")
     reasons: dict[str, list[str]] = {}
     for name, answer in named:
         if answer.kind == "refused":
             reasons.setdefault(f"{answer.reason}. Known instead: {answer.instead}", []).append(name)
     for reason, names in reasons.items():
-        show.print_wrapped(f"no estimate for {', '.join(names)}: {reason}")
+        n_sizes = Counter(name.partition(" (")[0] for name in names)
+        folded = [base if n == 1 else f"{base} ({n} sizes)" for base, n in n_sizes.items()]
+        show.print_wrapped(f"no estimate for {', '.join(names if show_all else folded)}: {reason}")
+    if noun == "GPU" and not show_all:
+        show.print_text("more cards: --all, or name one with --gpu")
 
 
 def _short(name: str) -> str:

@@ -151,10 +151,12 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
 
 def take(
     path: Annotated[Path, typer.Argument(metavar="PACK", help="Archive that `export` or `run --pack` wrote.")],
-    results: Annotated[Path | None, typer.Option(help="Where to file it; default: bench/results, published.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to file it; default: bench/results, published.")
+    ] = None,
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """File a pack's session among the published ones, checked as `check` does; a later pack adds to it."""
+    """File an archive of records among the published ones. Checked as `check` does; a later one adds to it."""
     try:
         folder, n_new = pack.take(path, results or files.RESULTS, is_published=results is None)
     except (files.RecordError, files.StoreError, FileExistsError) as error:
@@ -167,14 +169,16 @@ def take(
 
 
 def wheelhouse(
-    python: Annotated[str, typer.Option(help="Version of Python there, such as 3.12.")] = "3.12",
+    python: Annotated[str, typer.Option(metavar="VERSION", help="Version of Python there, such as 3.12.")] = "3.12",
     have: Annotated[
-        Path | None, typer.Option(help="What `python -m pip list` printed there; default: nothing.")
+        Path | None, typer.Option(metavar="FILE", help="What `python -m pip list` printed there; default: nothing.")
     ] = None,
-    machine: Annotated[str, typer.Option(help="What `uname -m` says there.")] = "x86_64",
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the wheels.")] = REPOSITORY / ".whl",
+    machine: Annotated[str, typer.Option(metavar="NAME", help="What `uname -m` says there.")] = "x86_64",
+    out_dir: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", show_default=False, help="Folder for the wheels; default: .whl.")
+    ] = REPOSITORY / ".whl",
 ) -> None:
-    """Fetch the wheels that a Linux machine without network lacks for measuring, and this checkout's commit."""
+    """Fetch the wheels that a machine without network lacks for measuring. For Linux; with this copy's commit."""
     try:
         if not re.fullmatch(r"3\.\d+", python):
             raise ValueError(f"--python must look like 3.12, got {python!r}")

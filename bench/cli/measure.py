@@ -56,7 +56,7 @@ def measure(
     job_limit: cli_options.JobLimit = "4h",
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Measure this machine: plan, run every cell in processes of its own, store records, summarise."""
+    """Measure this machine: each result in processes of its own, stored as raw records."""
     if see:
         doctor.doctor(as_json)
         return
@@ -274,14 +274,17 @@ def print_summary(prepared: Prepared, *, show_all: bool = False) -> None:
         table = show.new_table("result", "CPU", "GPU", "GPU / CPU")
         for cpu, gpu in pairs:
             ratio = quantities.ratio(gpu, cpu)
-            table.add_row(known[cpu.cell.id], show.main_quantity(cpu), show.main_quantity(gpu), text.interval(ratio))
+            rates = (text.estimate(show.main_estimate(one), one.spec.sample_noun) for one in (cpu, gpu))
+            table.add_row(known[cpu.cell.id], *rates, text.interval(ratio))
     else:
         n_cores = text.cores(prepared.session.n_cores_effective)
         table = show.new_table("result", f"this CPU, {n_cores}", "first step", "whole job")
+        table.columns[1].no_wrap = all(record.spec.kind != "study" for record in records)
         for record in sorted(records, key=lambda record: record.cell.id):
             job, first = quantities.job_time(record), quantities.first_step(record)
             times = ("" if value is None else text.estimate(value) for value in (first, job))
-            table.add_row(known[record.cell.id], show.main_quantity(record), *times)
+            value_text = show.main_quantity(record).replace(" within one run)", ", 1 run)")
+            table.add_row(known[record.cell.id], value_text, *times)
     if table.row_count:
         show.print_table(table)
     show.print_text(f"records: {show.relative(prepared.folder)}")
@@ -295,7 +298,10 @@ def _print_next(prepared: Prepared, failed: int, *, is_kept: bool) -> None:
         return
     if failed:
         show.print_text(f"next: {failed} failed, for the reasons above; `{show.COMMAND} doctor` looks for the cause")
-    if prepared.session.profile == "smoke" or prepared.options.results is not None:
+    if prepared.session.profile == "smoke":
+        show.print_text(f"next: `{show.COMMAND} run` measures; that was a rehearsal")
+        return
+    if prepared.options.results is not None:
         return
     steps = [f"`{show.COMMAND} compare` says whether these numbers are normal", "`make site` shows them on the site"]
     if not is_kept:

@@ -62,7 +62,9 @@ def find(text: str, cells: Mapping[str, Cell]) -> Cell:
         raise UnknownNameError(f"{text!r} fits {len(fitting)} cells: {shown}; add a word that only yours has")
     near = difflib.get_close_matches(text.lower(), [*names.values(), *names], MOST_NAMED, 0.5)
     shown = _listed([names.get(name, name) for name in near])
-    raise UnknownNameError(f"unknown cell {text!r}" + (f"; near it: {shown}" if near else ": the plan lists all"))
+    raise UnknownNameError(
+        f"unknown cell {text!r}" + (f"; near it: {shown}" if near else "; `plan --all` lists a profile's")
+    )
 
 
 def matching(text: str, cells: Mapping[str, Cell]) -> list[Cell]:

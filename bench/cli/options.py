@@ -27,45 +27,63 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 MOST_REPEATS, MOST_SEED = 1000, 2**31 - 1
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 60.0}
 
-Profile = Annotated[str, typer.Option(help=f"Sizes to run: {', '.join(PROFILES)}.")]
+Profile = Annotated[str, typer.Option(metavar="NAME", help=f"Sizes to run: {', '.join(PROFILES)}.")]
 AnyProfile = Annotated[
-    str, typer.Option("--profile", help=f"Sizes to run: {', '.join(PROFILES)}; gpu-day: a GPU lent for minutes.")
+    str,
+    typer.Option(
+        "--profile", metavar="NAME", help=f"Sizes to run: {', '.join(PROFILES)}; gpu-day: a GPU lent for minutes."
+    ),
 ]
-Only = Annotated[list[str] | None, typer.Option(help="Only this workload; repeat it or separate by commas.")]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="WORKLOAD", help="Only this workload; repeat it or separate by commas.")
+]
 Sweep = Annotated[
-    list[str] | None, typer.Option(help="Only variants of this sweep, such as batch or threads, and its further arms.")
+    list[str] | None, typer.Option(metavar="NAME", help="Only the sizes of this sweep, such as batch or threads.")
 ]
 Backend = Annotated[
-    list[str] | None, typer.Option(help=f"Keras backend: {', '.join(BACKENDS)}, or all. Default: tensorflow.")
+    list[str] | None,
+    typer.Option(metavar="NAME", help=f"Keras backend: {', '.join(BACKENDS)}, or all. Default: tensorflow."),
 ]
 Device = Annotated[
-    list[str] | None, typer.Option(help=f"Device: {', '.join(DEVICES)}. Default: cpu, and gpu where there is one.")
+    list[str] | None,
+    typer.Option(metavar="NAME", help=f"Device: {', '.join(DEVICES)}. Default: cpu, and gpu where there is one."),
 ]
 Threads = Annotated[
     list[str] | None,
-    typer.Option(help="Cores for CPU cells, by commas; or all, physical (no second threads), fast (the fastest kind)."),
+    typer.Option(
+        metavar="N", help="Cores for the CPU, by commas; or all, physical (no second threads), fast (the fastest kind)."
+    ),
 ]
-Repeats = Annotated[int | None, typer.Option(min=1, max=MOST_REPEATS, help="Processes per cell.")]
-Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Seed of data, weights and order.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print cells, order and estimated minutes; run nothing.")]
+Repeats = Annotated[int | None, typer.Option(min=1, max=MOST_REPEATS, metavar="N", help="Processes for each result.")]
+Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, metavar="N", help="Seed of data, weights and order.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would run, in what order and how long; run nothing.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with this machine's latest session of this profile.")]
 Budget = Annotated[
-    str | None, typer.Option("--time-budget", help="Stop in time, for example 20m: headline cells come first.")
+    str | None,
+    typer.Option("--time-budget", metavar="TIME", help="Stop in time, for example 20m: what answers most comes first."),
 ]
-Timeout = Annotated[str | None, typer.Option(help="Give a run up after this long, for example 120s; default: 20m.")]
+Timeout = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Give a run up after this long, for example 120s; default: 20m.")
+]
 ResultsDir = Annotated[
-    Path | None, typer.Option("--results", help="Folder of results; default: bench/results, new ones in local.")
+    Path | None,
+    typer.Option("--results", metavar="FOLDER", help="Folder of results; default: bench/results, new ones in local."),
 ]
 CellIds = Annotated[
-    list[str] | None, typer.Option("--cell", help="Run just this cell: its id, or words such as 'resnet50 train b8'.")
+    list[str] | None,
+    typer.Option("--cell", metavar="NAME", help="Run just this one: its id, or words such as 'resnet50 train b8'."),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="File this session among the published ones, for a pull request.")]
-Seal = Annotated[bool, typer.Option("--seal", help="Store unfinished cells with the runs that they have.")]
+Seal = Annotated[bool, typer.Option("--seal", help="Store unfinished results with the runs that they have.")]
 Doctor = Annotated[bool, typer.Option("--doctor", help="Say what each backend sees here and why; run nothing.")]
 ShowAll = Annotated[bool, typer.Option("--all", help="Print everything, not only what matters most.")]
 Pack = Annotated[
     Path | None,
-    typer.Option("--pack", help="Folder for results.tgz, the records as one file that `take` files elsewhere."),
+    typer.Option(
+        "--pack", metavar="FOLDER", help="Folder for results.tgz, the records as one file that `take` files elsewhere."
+    ),
 ]
 Launcher = Annotated[
     str,
@@ -78,7 +96,9 @@ Nodes = Annotated[int, typer.Option(min=1, help="Nodes of each job; more than on
 GpusPerNode = Annotated[int, typer.Option(min=0, help="GPUs that each job asks Slurm for.")]
 JobLimit = Annotated[str, typer.Option(help="Time limit of a job, for example 90m; it goes on in a new one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-MachineId = Annotated[str, typer.Option(help="Name of this machine in kebab case; default: from its hardware.")]
+MachineId = Annotated[
+    str, typer.Option(metavar="NAME", help="Name of this machine in kebab case; default: from its hardware.")
+]
 
 
 def given(**options: object) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import textwrap
@@ -27,8 +28,22 @@ from bench.report.stats.estimate import Estimate
 from bench.schema import Device, Record
 from bench.session import launch
 
+
+def command(called: Sequence[str]) -> str:
+    """This program as it was called, so that the commands that it recommends can be copied.
+
+    Args:
+        called: the words of the call as the shell gave them: the interpreter first, then the program or -m.
+    """
+    name = next((word for word in called[:2] if Path(word).stem == "gpu-bench"), "")
+    if name:
+        return "gpu-bench" if shutil.which("gpu-bench") == os.path.abspath(name) else name
+    is_module = list(called[1:3]) == ["-m", "bench.cli"]
+    return f"{called[0] if is_module else 'python'} -m bench.cli"
+
+
+COMMAND = command(sys.orig_argv)
 OK, SOME_FAILED, WRONG_USAGE, NO_GPU = 0, 1, 2, 9
-COMMAND = "python -m bench.cli"  # as every environment can call it, also one that `gpu-bench` is not installed in
 WIDE = 100  # columns of a table, at most; when the output is a file or a pipe also of a sentence
 MOST_SERIES = 2  # of a study, that one line names
 for name in ("stdout", "stderr"):  # Python has none of them where the shell has closed it, or Windows shows no console

@@ -30,16 +30,16 @@ def installed(facts: Facts) -> Iterator[Finding]:
                 fixes.install(facts, (*there, "tensorflow")[0]),
             ),
         )
+    there = [backend.name for backend in facts.backends if backend.installed and not backend.error]
     if facts.backends and facts.keras_backend and facts.keras_backend not in NAMES:
         yield Finding(
             id="keras-backend",
             severity="problem",
             seen=f"Keras would use {facts.keras_backend!r}",
             means="models train on TensorFlow, JAX and PyTorch only",
-            fix="export KERAS_BACKEND=tensorflow",
+            fix=f"export KERAS_BACKEND={there[0] if there else 'tensorflow'}",
         )
     chosen = fixes.backend_facts(facts, facts.keras_backend)
-    there = [backend.name for backend in facts.backends if backend.installed and not backend.error]
     if facts.keras_backend in NAMES and not chosen.installed and there:
         yield Finding(
             id="keras-backend",

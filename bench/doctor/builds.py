@@ -34,6 +34,7 @@ class Release(Row, kw_only=True):
     to: str
     pythons: tuple[str, str]  # oldest and newest that it has wheels for
     builds: dict[str, str]  # "cu126", "cuda12", "rocm7.2": the name of a list of architectures
+    arm: dict[str, str] = {}  # the same for Linux on ARM, where that is built for other chips
 
 
 class Generation(Row, kw_only=True):
@@ -143,13 +144,14 @@ def chips() -> frozenset[str]:
 
 
 @cache
-def builds(framework: str) -> list[Build]:
-    """All builds of a framework, newest release and newest CUDA first."""
+def builds(framework: str, processor: str = "") -> list[Build]:
+    """All builds of a framework for a processor, x86 unless it is ARM's; newest release and newest CUDA first."""
+    rows = [row for row in table().release if row.framework == framework]
+    is_other = processor == "aarch64" and any(row.arm for row in rows)
     found = [
         Build(row.to, tag, _cuda(tag), table().architectures[name])
-        for row in table().release
-        if row.framework == framework
-        for tag, name in row.builds.items()
+        for row in rows
+        for tag, name in (row.arm if is_other else row.builds).items()
     ]
     return sorted(found, key=lambda build: (version_of(build.release), build.cuda, version_of(build.tag)), reverse=True)
 
@@ -199,7 +201,12 @@ def has_platform(framework: str, system: str, machine: str) -> bool:
 
 
 def fitting(
-    framework: str, capabilities: tuple[str, ...], driver_cuda: str = "", python: str = "", release: str = ""
+    framework: str,
+    capabilities: tuple[str, ...],
+    driver_cuda: str = "",
+    python: str = "",
+    release: str = "",
+    processor: str = "",
 ) -> Build | None:
     """The build to take for some chips: of the named release where it has one, else of the newest that has.
 
@@ -209,11 +216,12 @@ def fitting(
         driver_cuda: the newest CUDA that the driver runs, "12.4"; builds of a later generation are left out.
         python: "3.12"; releases without a wheel for it are left out.
         release: the installed one, which is kept where it can be.
+        processor: as Python's ``platform`` names it.
     """
     newest = version_of(driver_cuda)
     fit = [
         build
-        for build in builds(framework)
+        for build in builds(framework, processor)
         if build.cuda
         and all(runs_on(build.architectures, capability) for capability in capabilities)
         and (not newest or build.cuda[0] <= newest[0])

@@ -51,13 +51,15 @@ def build(facts: Facts, name: str, *, any_python: bool = False, any_driver: bool
     chips, host, release = capabilities(facts), facts.host, backend_facts(facts, name).version
     python = "" if any_python or any_driver else host.python
     cuda = "" if any_driver else host.driver_cuda
-    found = builds.fitting(name, chips, cuda, python, release)
+    processor = host.architecture
+    found = builds.fitting(name, chips, cuda, python, release, processor)
     if found and name == "jax" and jax_plugin(facts):  # which stays of its generation where that fits
         own = builds.version_of(jax_plugin(facts).removeprefix("jax-"))
         fits = not cuda or own <= builds.version_of(cuda)[:1]
         kept = [one for one in builds.builds(name) if one.release == found.release and one.cuda == own and fits]
         found = next((one for one in kept if all(builds.runs_on(one.architectures, chip) for chip in chips)), found)
-    return found or builds.fitting(name, chips and (max(chips, key=builds.version_of),), cuda, python, release)
+    newest = chips and (max(chips, key=builds.version_of),)
+    return found or builds.fitting(name, newest, cuda, python, release, processor)
 
 
 def install(facts: Facts, name: str) -> str:

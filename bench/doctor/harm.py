@@ -37,7 +37,8 @@ def _all_below(facts: Facts, capability: str) -> bool:
 def _newest_lacks(facts: Facts, name: str) -> bool:
     """Whether the newest release has no build for any of the cards."""
     newest = builds.builds(name)[0].release
-    lists = [build.architectures for build in builds.builds(name) if build.release == newest and build.cuda]
+    every = builds.builds(name, facts.host.architecture)
+    lists = [build.architectures for build in every if build.release == newest and build.cuda]
     chips = fixes.capabilities(facts)
     return bool(chips) and not any(builds.runs_on(one, chip) for one in lists for chip in chips)
 

@@ -51,6 +51,8 @@ def amd(facts: Facts) -> Iterator[Finding]:
 def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
     host, name = facts.host, NAMES[backend.name]
     chips = ", ".join(gfx_chips(facts)) or "chip not told"
+    named = ", ".join(backend.gpus) or "no GPU"
+    shown = named if chips in named else f"{named} ({chips})"
     words = backend.keras_error or ("" if backend.gpus else backend.log)
     saying = said.explain(words, facts) if words else None
     fails = bool(backend.keras_error) or not backend.gpus
@@ -59,7 +61,7 @@ def _amd_backend(facts: Facts, backend: BackendFacts) -> Iterator[Finding]:
         yield Finding(
             id=f"{backend.name}-architecture",
             severity="problem",
-            seen=f"{name} {backend.version} for ROCm sees {', '.join(backend.gpus) or 'no GPU'} ({chips}); it holds "
+            seen=f"{name} {backend.version} for ROCm sees {shown}; it holds "
             f"{', '.join(backend.architectures) or 'code for chips that it does not tell'}" + quoted(words),
             means="its list names the chip, so that a library under it has no code for that"
             if backend.architectures and not lacks and gfx_chips(facts)

@@ -20,9 +20,9 @@ FLOAT32_BYTES = 4
 LEAST_WEIGHT_BYTES = 2  # of a parameter, in any precision of ours
 LEAST_STEP_S = 1e-8  # a call of Python takes several times as long
 MOST_FLOP_PER_S = {"cpu": 1e13, "gpu": 1e17}  # of one thread, with its core's matrix unit; of one GPU; in any precision
-# Over the control kernel's rate: a product that many cores share badly may reach a third of what a network does, and
-# half precision, which the kernel never has, gives up to 28 times.
-OVER_CONTROL = {"float32-strict": 8.0, "tf32": 8.0, "mixed_bfloat16": 64.0, "mixed_float16": 64.0}
+# Over the control kernel's rate: a small product that many cores share badly may reach an eighth of what a large one
+# does; tensor cores, which the kernel never has, give up to 15 times in tf32 and 30 times in half precision.
+OVER_CONTROL = {"float32-strict": 16.0, "tf32": 32.0, "mixed_bfloat16": 64.0, "mixed_float16": 64.0}
 LEAST_CONTROL = 1024  # side of a control kernel that says something of a device's rate
 MOST_WATTS = 1e3  # of a machine's processors beside CORE_WATTS for each core, or of a GPU whose limit is not known
 CORE_WATTS = 10.0

@@ -12,6 +12,7 @@ from bench.records import files, standing, store
 from bench.records.standing import UNLISTED, Standing
 from bench.records.store import Results, SessionResults
 
+UNSHARED = (".lock", ".DS_Store")  # that systems and running measurements make
 REMEDY = "leave it, withdraw it in status.toml"
 
 
@@ -34,6 +35,9 @@ def changes(before: Path, after: Path, *, most_machines: int | None = None) -> C
     Raises:
         RecordError: the earlier folder is broken.
     """
+    if after.is_symlink() or after.parent.is_symlink():  # it would be the earlier folder again
+        said = "expected a folder of records, found a link to one"
+        return Changes((files.refusal(after.name, "$", said),), Results(()), Results(()), (), ())
     known = {path: names for path, names in _published(before).items() if "session.json" in names}
     found = _published(after)
     changed = {path for path, names in found.items() if path not in known or names - known[path]}
@@ -43,6 +47,7 @@ def changes(before: Path, after: Path, *, most_machines: int | None = None) -> C
         if "session.json" not in found[path]:
             problems.append(files.refusal(path, "$", "expected a session.json, found none"))
     problems += _rewritten(before, after, known, found)
+    problems += _hidden(before, after)
     earlier = store.load(before, most_machines=most_machines)
     if not problems:
         loaded = [store.load_session(after / path, after) for path in sorted(changed)]
@@ -86,6 +91,16 @@ def _rewritten(before: Path, after: Path, known: dict[str, set[str]], found: dic
                 said = "expected the file as it was stored, found another"
                 problems.append(files.refusal(f"{path}/{name}", "$", said, REMEDY))
     return problems
+
+
+def _hidden(before: Path, after: Path) -> list[str]:
+    """What the gate does not look at and a change must not bring along: hidden names beside published sessions."""
+    found = (path.relative_to(after) for pattern in (".*", "*/.*", "*/*/.*") for path in after.glob(pattern))
+    return [
+        files.refusal(path.as_posix(), "$", "expected no hidden file or folder, found one", "take it away")
+        for path in sorted(found)
+        if path.parts[0] != files.LOCAL and path.name not in UNSHARED and not (before / path).exists()
+    ]
 
 
 def _is_linked(folder: Path) -> bool:

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +70,7 @@ def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
 
 def refusal(where: str, at: str, said: str, remedy: str = "measure it again or take the file away") -> str:
     """One printable line of at most 300 characters: file, JSON path, expected and found, what to do."""
+    where = where.replace("::", r"\x3a\x3a").replace("##[", r"\x23#[")  # a log of GitHub's would obey them
     where, at, remedy = one_line(where, 130, tail=True), one_line(at, 50), remedy[:50]
     return f"{where}: {at}: {one_line(said, 300 - len(where) - len(at) - len(remedy) - 6)}; {remedy}"
 
@@ -116,6 +118,24 @@ def write_once(path: Path, value: Struct) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A file beside the target to write to, which then takes its place at once, or leaves nothing.
+
+    Raises:
+        FileExistsError: the target is a folder, link, pipe or device.
+    """
+    if os.path.lexists(target) and (target.is_symlink() or not target.is_file()):
+        raise FileExistsError(errno.EEXIST, "is there already and no regular file", target.name)
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _make(folder: Path) -> None:
@@ -244,9 +264,12 @@ def shown_folder(path: Path) -> str:
     return "/".join(parts[parts.index("results") :]) if "results" in parts else path.name
 
 
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
 def advice(error: OSError) -> str:
     """What to do about an error of the file system."""
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL:
         return "free some space and go on with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable or choose another with --results"

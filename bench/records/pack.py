@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import tarfile
 import tempfile
@@ -28,10 +27,13 @@ def pack(folder: Path, target: Path) -> int:
     """Pack a session's finished cells, in place of an older pack at once or not at all; the number of its records.
 
     Runs of cells that are not complete stay behind.
+
+    Raises:
+        OSError: the target cannot be written, or is no regular file.
     """
     files = sorted(folder.glob("*.json"))
-    temporary = target.with_name(f".{target.name}.tmp")
     with (
+        records_files.replacing(target) as temporary,
         temporary.open("wb") as file,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream,  # equal files make equal bytes
         tarfile.open(fileobj=stream, mode="w") as archive,
@@ -41,7 +43,6 @@ def pack(folder: Path, target: Path) -> int:
             member = tarfile.TarInfo(f"{folder.parent.name}/{folder.name}/{path.name}")  # no owner, no date
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    os.replace(temporary, target)
     return len(files) - 2
 
 

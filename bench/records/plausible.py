@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bench.records import agree, operations
 from bench.records.agree import Found, finished, within
@@ -162,11 +162,12 @@ def faster_than_the_ceiling(records: Mapping[str, Record]) -> Found:
 
 def threads_beyond_linear(records: Mapping[str, Record]) -> Found:
     """Cores that give far more than their number: one of the two cells did not do its work, or had no room to."""
-    for first, second in _pairs(records, but="threads"):
+    steps = _steps(records)
+    for first, second in _pairs(records, steps, but="threads"):
         a, b = records[first].cell, records[second].cell
         if a.device != "cpu" or a.threads >= b.threads:
             continue
-        gain, more = _step_s(records[first]) / _step_s(records[second]), b.threads / a.threads
+        gain, more = steps[first] / steps[second], b.threads / a.threads
         if gain > THREAD_FACTOR * more:
             text = f"expected at most {THREAD_FACTOR * more:.3g} times the speed of {a.threads} threads"
             yield second, f"{text} ({first}), found {gain:.3g}"
@@ -174,13 +175,14 @@ def threads_beyond_linear(records: Mapping[str, Record]) -> Found:
 
 def training_shorter_than_its_forward_pass(records: Mapping[str, Record]) -> Found:
     """A training step holds the forward pass that inference is, and the backward pass on top."""
-    for first, second in _pairs(records, but="mode"):
+    steps = _steps(records)
+    for first, second in _pairs(records, steps, but="mode"):
         cell = records[second].cell
         if (records[first].cell.mode, cell.mode) != ("train", "infer"):
             continue
         if cell.device == "gpu" and cell.n_samples < FEW_STEPS * cell.batch_size:
             continue
-        train, infer = _step_s(records[first]), _step_s(records[second])
+        train, infer = steps[first], steps[second]
         if train < FORWARD_FACTOR * infer:
             text = f"expected a training step of at least {FORWARD_FACTOR:g} of the forward pass's {infer:.3g} s"
             yield first, f"{text} ({second}), found {train:.3g}"
@@ -230,13 +232,19 @@ def _flop_rate(record: Record) -> float | None:
     return None if flop is None or seconds <= 0 or seconds == float("inf") else flop / seconds
 
 
-def _pairs(records: Mapping[str, Record], *, but: str) -> Iterator[tuple[str, str]]:
-    """Ordered pairs of measured cells that agree in every field but one."""
+def _steps(records: Mapping[str, Record]) -> dict[str, float]:
+    """Seconds of a step of every measured cell that has steps."""
+    steps = ((cell_id, _step_s(record)) for cell_id, record in records.items() if record.status == "ok")
+    return {cell_id: step_s for cell_id, step_s in steps if 0 < step_s < float("inf")}
+
+
+def _pairs(records: Mapping[str, Record], cell_ids: Iterable[str], *, but: str) -> Iterator[tuple[str, str]]:
+    """Ordered pairs of cells that agree in every field but one."""
     groups: dict[str, list[str]] = {}
-    for cell_id, record in records.items():
-        if record.status == "ok" and 0 < _step_s(record) < float("inf"):
-            fields = {name: getattr(record.cell, name) for name in record.cell.__struct_fields__ if name != but}
-            fields["params"] = sorted(record.cell.params.items())
-            groups.setdefault(repr(fields), []).append(cell_id)
+    for cell_id in cell_ids:
+        cell = records[cell_id].cell
+        fields = {name: getattr(cell, name) for name in cell.__struct_fields__ if name != but}
+        fields["params"] = sorted(cell.params.items())
+        groups.setdefault(repr(fields), []).append(cell_id)
     for group in groups.values():
         yield from ((a, b) for a in group for b in group if a != b)

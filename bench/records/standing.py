@@ -70,10 +70,10 @@ def read(root: Path) -> dict[str, Standing]:
                 raise files.Refused(f"$.{name}", said)
     except files.Refused as error:
         at, said = error.args
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        at, said = "$", f"expected TOML, found {error}"
     except msgspec.ValidationError as error:
         at, said = files.validation_problem(error, raw)
+    except (ValueError, RecursionError) as error:  # tomllib reads numbers of any length, and Python does not
+        at, said = "$", f"expected TOML, found {error}"
     else:
         return found
     raise files.RecordError(files.refusal(FILE, at, said, "correct the entry"))

@@ -24,7 +24,7 @@ from bench.records.standing import UNLISTED, Standing
 from bench.schema import SLUG, Machine, Record, Session
 
 FILE = re.compile(rf"{SLUG.pattern}\.json")
-MOST_FILES = 5_000  # of a session
+MOST_FILES = 2_000  # of a session; the largest has 300
 FEW_SESSIONS = 30  # up to so many, other processes would take longer to start than to check them
 MOST_PROBLEMS = 5  # of a kind that are told of one file
 
@@ -249,11 +249,27 @@ def keep(folder: Path, root: Path = RESULTS) -> Path:
     target = root / folder.parent.name / folder.name
     if target.exists():
         raise FileExistsError(errno.EEXIST, "is filed already", records_files.shown_folder(target))
+    _file_whole(folder, target)
+    return target
+
+
+def _file_whole(source: Path, target: Path) -> None:
+    """Copy a session to where there is none: at once or not at all.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
     staging = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(staging, ignore_errors=True)
-    shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(".*"))
-    os.replace(staging, target)
-    return target
+    try:
+        staging.mkdir(parents=True)
+        for path in sorted(source.glob("*.json")):
+            shutil.copyfile(path, staging / path.name)
+        os.replace(staging, target)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        shown = records_files.shown_folder(target)
+        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
 
 
 def add_files(source: Path, target: Path) -> int:
@@ -261,6 +277,7 @@ def add_files(source: Path, target: Path) -> int:
 
     Raises:
         FileExistsError: a file is there already and differs; then nothing is copied.
+        StoreError: the folder cannot be written.
     """
     files = sorted(source.glob("*.json"))
     new = [path for path in files if not os.path.lexists(target / path.name)]
@@ -268,15 +285,16 @@ def add_files(source: Path, target: Path) -> int:
         filed = target / path.name
         if path not in new and (not filed.is_file() or filed.read_bytes() != path.read_bytes()):
             raise FileExistsError(errno.EEXIST, "is filed already and differs", records_files.shown_folder(filed))
+    if not os.path.lexists(target):
+        _file_whole(source, target)
+        return len(new)
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        for path in new:
+            with records_files.replacing(target / path.name) as temporary:
+                shutil.copyfile(path, temporary)
     except OSError as error:
         shown = records_files.shown_folder(target)
-        raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
-    for path in new:
-        staging = target / f".{path.name}.tmp"
-        shutil.copyfile(path, staging)
-        os.replace(staging, target / path.name)
+        raise StoreError(f"cannot write in {shown}: {error.strerror}; {records_files.advice(error)}") from error
     return len(new)
 
 

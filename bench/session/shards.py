@@ -28,7 +28,6 @@ Launcher = Literal["local", "slurm"]
 LAUNCHERS: tuple[Launcher, ...] = ("local", "slurm")
 FOLDER = ".shards"  # of a results folder: a folder for each kind, with parts and logs, until the session is whole
 PARTS, SCRATCH = "parts", "whole"  # of such a folder
-LIMIT_S = 4 * 3600.0  # of a job
 MOST_LIMITS = 10  # how often a job goes on after its time limit; after a preemption always
 POLL_S = 5.0  # between two looks at the queue
 # Slurm tells every process of a job that it will end. The parent starts the job again, from its last finished run; the
@@ -130,7 +129,7 @@ def submit(kind: Kind) -> int:
     Raises:
         ValueError: submitit is not installed, or Slurm refuses the jobs.
     """
-    shards = [] if under_way(kind) else kind.left()
+    is_new, shards = not kind.folder.exists(), [] if under_way(kind) else kind.left()
     if not shards:
         return 0
     try:
@@ -144,7 +143,7 @@ def submit(kind: Kind) -> int:
         )  # fmt: skip
         executor.update_parameters(
             name=kind.job_name,
-            timeout_min=max(1, int(kind.limit_s // 60)),
+            timeout_min=max(10, int(kind.limit_s // 60)),  # of which the last two are not used: the signal comes before
             nodes=kind.nodes,
             gpus_per_node=kind.gpus_per_node or None,
             slurm_partition=kind.name,
@@ -163,8 +162,10 @@ def submit(kind: Kind) -> int:
                 except BaseException:  # Ctrl-C
                     job.cancel()
                     raise
-    except (RuntimeError, subprocess.CalledProcessError) as error:
-        raise ValueError(f"{kind.name}: {getattr(error, 'stderr', None) or error}") from None
+    except RuntimeError as error:  # of sbatch
+        if is_new:
+            shutil.rmtree(kind.folder)
+        raise ValueError(f"{kind.name}: {error}") from None
     return len(shards)
 
 

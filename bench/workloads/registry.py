@@ -20,15 +20,20 @@ COUNTED = ("bench.workloads.", "bench.machine.cgroups", "bench.measure.clock")
 DECLARED = ("SPEC", "NAMES")  # what a workload's file says of itself
 
 
+MOST_KNOWN, MOST_NEAR = 12, 4  # names that a refusal lists
+
+
 class UnknownNameError(ValueError):
     """A workload, backend, device or cell that does not exist; the message names the known ones."""
 
 
 def unknown(kind: str, name: str, known: list[str] | tuple[str, ...]) -> UnknownNameError:
-    """Error that names what was asked for, the nearest known name and all known ones."""
+    """Error that names what was asked for, the nearest known name and all known ones; of many the nearest few."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return UnknownNameError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")
+    shown = known if len(known) <= MOST_KNOWN else difflib.get_close_matches(name, known, n=MOST_NEAR, cutoff=0.3)
+    more = [f"and {len(known) - len(shown)} more"] if len(shown) < len(known) else []
+    return UnknownNameError(f"unknown {kind} {name!r}{hint} (known: {', '.join([*shown, *more])})")
 
 
 @cache

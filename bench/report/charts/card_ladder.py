@@ -23,17 +23,6 @@ from bench.workloads import registry
 
 WORKLOAD = "resnet50"
 BATCH = 32
-# What a chart has room for: those that readers own, rent or are offered. The table has all.
-DRAWN = frozenset(
-    {
-        "B200 SXM 192 GB", "H100 PCIe 80 GB", "A100 SXM4 40 GB", "A10G", "L4", "Tesla T4", "Tesla P100 PCIe 16 GB",
-        "Tesla V100 SXM2 16 GB", "GeForce RTX 5090", "GeForce RTX 5080", "GeForce RTX 5070",
-        "GeForce RTX 5060 Ti 16 GB", "GeForce RTX 4090", "GeForce RTX 4080", "GeForce RTX 4070", "GeForce RTX 4060",
-        "GeForce RTX 4060 Laptop", "GeForce RTX 3090", "GeForce RTX 3080 10 GB", "GeForce RTX 3070",
-        "GeForce RTX 3060 12 GB", "GeForce RTX 3050 Laptop", "GeForce RTX 2080 Ti", "GeForce GTX 1080 Ti",
-        "GeForce GTX 1650", "Radeon RX 7900 XTX",
-    }
-)  # fmt: skip
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +112,7 @@ def card_ladder(scope: chart.Scope) -> chart.Picture:
     """Training speed of a network on the cards that people name most, beside our CPU."""
     workload = scope.workload or WORKLOAD
     every = _rows(scope.evidence, workload)
-    rows = [row for row in every if row.rate is not None and row.card.name in DRAWN]
+    rows = [row for row in every if row.rate is not None and row.card.name in cards.USUAL]
     found = [mark for row in rows for mark in _marks(row)]
     ours = _cpu(scope, workload)
     if ours:

@@ -43,6 +43,10 @@ class Drawing:
         """Name of the drawing's files: the id, and the workload where it is about one."""
         return f"{self.id}--{self.workload}" if self.workload else self.id
 
+    def spec(self, kind: str) -> dict[str, Any]:
+        """The specification of a kind, "wide" or "narrow"."""
+        return self.wide if kind == "wide" else self.narrow
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:

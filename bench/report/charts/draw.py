@@ -17,6 +17,7 @@ from bench.records.store import SessionResults
 from bench.report.charts.chart import CHARTS, Chart, Drawing, Other, Picture, Scope
 from bench.report.charts.paint.axes import COLOURS, NARROW_PX, VALUES, WIDE_PX, Layers, with_values
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.stats import format as fmt
 from bench.workloads import registry
 
@@ -63,9 +64,10 @@ def picture(
 ) -> tuple[SessionResults | None, Picture]:
     """The session that a chart is of, and its picture before it is painted.
 
-    By default that is the session the site leads with; of one workload, or about a GPU, the first of the shown ones
-    whose picture shows a GPU and says enough. A local session is drawn only where it has as many marks as the
-    published one that would be drawn without it; else it stands in the table beside the chart.
+    By default that is the session the site leads with, of one workload the first of the shown ones that ran it; of one
+    workload, or about a GPU, before that the first whose picture shows a GPU and says enough. A local session is drawn
+    only where it has as many marks as the published one that would be drawn without it; else it stands in the table
+    beside the chart.
 
     Raises:
         UnknownNameError: no such chart.
@@ -91,7 +93,8 @@ def _first(chart: Chart, scope: Scope, sessions: Sequence[SessionResults]) -> tu
             made = chart.make(dataclasses.replace(scope, session=one))
             if made.says_enough and made.shows_gpu(scope.evidence):
                 return one, made
-    first = next(iter(sessions), None)
+    ran = (one for one in sessions if scope.workload and scope.evidence.view(one).records(Pick(scope.workload)))
+    first = next(ran, next(iter(sessions), None))
     return first, chart.make(dataclasses.replace(scope, session=first))
 
 

@@ -174,7 +174,7 @@ def time_to_finish(scope: chart.Scope) -> chart.Picture:
         title=title if rows else "Time to finish familiar jobs",
         description=marks.in_words(f"Time to finish familiar jobs{scope.place()}", found, fmt.seconds),
         rows=found,
-        note=f"Ranges of the cards are estimated, without start-up, compiling and loading. {_refused(rows)}".strip(),
+        note=f"The cards are estimated, without start-up, compiling and loading. {_refused(rows)}".strip(),
         paint=lambda narrow: forest.forest(
             found, "time to finish (log scale, lower is better)", narrow=narrow, row_px=13, gap=0.3,
             axis=axes.spans_axis(narrow=narrow),
@@ -196,7 +196,7 @@ def _marks(scope: chart.Scope, row: Row) -> Iterator[marks.Mark]:
 def _refused(rows: list[Row]) -> str:
     """Which jobs have no estimate, and the word for why."""
     refused = {
-        row.job.title: words.why(answer.range_of)
+        row.job.title.partition(", ")[0]: words.why(answer.range_of)
         for row in rows
         for answer in row.guesses.values()
         if answer.kind == "refused"

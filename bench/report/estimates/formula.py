@@ -132,7 +132,7 @@ LAUNCH_LOW, LAUNCH_HIGH = 0.6, 2.1
 HULL_SLACK = 2.0
 SIZES = ("forward", "parameters", "matrix_operations")  # of a network
 
-MEASURE = "measure it: scripts/refresh_benchmarks.py on the machine that has the GPU"
+MEASURE = "measure it: gpu-bench run, on the machine that has the GPU"
 REFUSED: dict[str, tuple[str, str]] = {
     "uncounted": ("nobody counted the operations of this network", "published speeds of the network, where there are"),
     "recurrent": (

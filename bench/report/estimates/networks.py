@@ -187,7 +187,10 @@ def network(name: str) -> Network:
     names = [item.id for item in (*ours().values(), *published().values()) if item.is_counted]
     names = list(dict.fromkeys(known.partition(" ")[0] for known in names))
     near = difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.4)
-    raise PublishedError(f"unknown network {name!r}; near ones: {', '.join(near) or 'none'}")
+    hint = (
+        f"near ones: {', '.join(near)}" if near else "known are the models of `list`, and published ones such as vgg16"
+    )
+    raise PublishedError(f"unknown network {name!r}; {hint}")
 
 
 def candidates(name: str) -> tuple[Network, ...]:

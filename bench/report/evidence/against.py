@@ -256,8 +256,9 @@ def _tested(rated: Sequence[tuple[Row, Estimate]]) -> str:
     if not n_tested:
         return " All have too few runs for a test of change."
     return (
-        f" Of {n_tested} tested, {verdicts.count('slower')} became slower and {verdicts.count('faster')} faster"
-        f" (about {max(1, round(ALPHA * n_tested))} would look changed by chance, before the minimum effect)."
+        f" Of {n_tested} tested, {verdicts.count('slower')} became slower and {verdicts.count('faster')} faster by"
+        f" {fmt.percent(MIN_EFFECT_FRAC)} or more"
+        f" (by chance alone: about {max(1, round(ALPHA * n_tested))}, or fewer)."
     )
 
 

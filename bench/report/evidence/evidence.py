@@ -111,6 +111,10 @@ class Evidence:
             self._views[id(session)] = View(self, session)
         return self._views[id(session)]
 
+    def leading(self, workload: str) -> SessionResults | None:
+        """The first of the shown sessions that ran a workload; the lead where none did."""
+        return next((one for one in self.shown if self.view(one).records(Pick(workload))), self.lead)
+
     def gpu_session(self, workload: str = "") -> SessionResults | None:
         """The first of the shown sessions that measured something on a GPU: of one workload, or of any."""
         pick = Pick(workload or None, device="gpu", status="ok")

@@ -17,6 +17,7 @@ from bench.report.facts.fact import Entry, Found, Make
 from bench.report.facts.networks import IMAGENET_IMAGES
 from bench.report.published import cards
 from bench.report.stats import format as fmt
+from bench.workloads import registry
 
 # The end of a fact's name, and the card that it means.
 CARDS = {
@@ -49,8 +50,9 @@ def costs() -> Mapping[str, str]:
 def entries() -> Mapping[str, Entry]:
     """The facts, by name; made of the sessions that measured the card."""
     found: dict[str, Entry] = {}
+    titles = registry.workloads()
     for name, (workload, card) in SPEEDS.items():
-        title = f"{workload} on {fmt.with_article(card)}: training speed over that of the CPU"
+        title = f"{titles[workload].title} on {fmt.with_article(card)}: training speed over that of the CPU"
         how = "Each device at its fastest batch and usual precision, of one session."
         found[name] = Entry(title, how, _measured(workload, card))
     for name, card in costs().items():

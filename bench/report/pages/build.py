@@ -8,7 +8,7 @@ the data files are generated. Nothing here knows a site generator: addresses are
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,44 @@ from bench.report.pages import (
     workload_pages,
 )
 from bench.report.pages.addresses import Pages
-from bench.report.pages.context import Site
+from bench.report.pages.context import STAND_IN, Site
 from bench.report.prose.source import Source
 
 
-def build(
+class Begun:
+    """Every page and data file of the site, with stand-ins for drawings that may still be in the making."""
+
+    def __init__(self, pages: Pages, drawing: Callable[[str], str], keep: Callable[[Begun], object]) -> None:
+        """``drawing`` is what belongs in the place of a stand-in; ``keep`` does so for the next build."""
+        self.pages = pages
+        self._drawing = drawing
+        self._keep = keep
+
+    def drawn(self, text: str) -> str:
+        """The text with its drawings; waits for them."""
+        return STAND_IN.sub(lambda found: self._drawing(found[0]), text)
+
+    def whole(self) -> tuple[Pages, dict[str, str]]:
+        """The pages, and all drawings by their stand-ins; waits for them."""
+        texts = (page for page in self.pages.values() if isinstance(page, str))
+        return self.pages, {found[0]: self._drawing(found[0]) for text in texts for found in STAND_IN.finditer(text)}
+
+    def finish(self) -> None:
+        """Wait for all drawings, and keep them with the pages for the next build."""
+        self._keep(self)
+
+
+def build(docs: Path, results: Path, **given: Any) -> Pages:
+    """Every page and data file of the site, finished. Arguments and errors are those of ``begin``."""
+    begun = begin(docs, results, **given)
+    begun.finish()
+    return {path: begun.drawn(page) if isinstance(page, str) else page for path, page in begun.pages.items()}
+
+
+def begin(
     docs: Path, results: Path, *, address: str = "", summary: str = "", repository: str = "", keep: Path | None = None
-) -> Pages:
-    """Every page and data file of the site.
+) -> Begun:
+    """The pages, with their drawings being made meanwhile.
 
     Args:
         address: the site's public address, with a slash at its end, for citations; empty when it has none.
@@ -50,34 +80,49 @@ def build(
         PageError: a source cannot be rendered, or a stored record is broken; says file and place.
     """
     cache.CACHE.look(results, keep)
+    given = (address, summary, repository)
+    name = cache.CACHE.name_of(docs, *given)
+    begin_anew = functools.partial(_begin, docs, results, keep, *given)
+    if cache.CACHE.is_on_disk(name):
+        pages, drawings = cache.CACHE.through_disk(name, lambda: begin_anew(lambda _: None).whole())
+        if all(content.exists() for content in pages.values() if isinstance(content, Path)):
+            return Begun(pages, drawings.__getitem__, lambda _: None)  # else another build dropped it
 
-    def make() -> Pages:
-        evidence = cache.CACHE.read(results)
-        found = further.derived(evidence.further, results, keep)
-        return _build(Site(docs, evidence, found, address=address, summary=summary), results, repository)
+    def put_away(begun: Begun) -> None:
+        cache.CACHE.through_disk(name, begun.whole)
+        if keep:
+            cache.tidy(keep)
 
-    pages = cache.CACHE.pages(docs, (address, summary, repository), make)
-    if any(
-        isinstance(content, Path) and not content.exists() for content in pages.values()
-    ):  # another build dropped it
-        pages = make()
-    if keep:
-        cache.tidy(keep)
-    return pages
+    return begin_anew(put_away)
 
 
-def _build(site: Site, results: Path, repository: str) -> Pages:
-    docs, address = site.docs, site.address
-    site.check_heads()
+def _begin(
+    docs: Path,
+    results: Path,
+    keep: Path | None,
+    address: str,
+    summary: str,
+    repository: str,
+    put_away: Callable[[Begun], object],
+) -> Begun:
+    evidence = cache.CACHE.read(results)
+    found = further.derived(evidence.further, results, keep)
     from_records = cache.CACHE.keep_beside(
-        site.evidence,
+        evidence,
         f"from records {address}",
-        functools.partial(_from_records, site.evidence, results, address, site.further),
+        functools.partial(_from_records, evidence, results, address, found),
         _from_results,
         results,
         address,
-        site.further,
+        found,
     )
+    site = Site(docs, evidence, found, address=address, summary=summary)
+    return Begun(_build(site, repository, from_records), site.placed, put_away)
+
+
+def _build(site: Site, repository: str, from_records: Callable[[], Pages]) -> Pages:
+    docs = site.docs
+    site.check_heads()
     common = f"{site.depends_on()} {repository}"
     last: tuple[str, dict[str, parts.Part]] = cache.CACHE.last("parts", ("", {}))
     made = parts.Parts(site.sources, last[1] if last[0] == common else {})
@@ -102,13 +147,12 @@ def _build(site: Site, results: Path, repository: str) -> Pages:
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
     pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site, site.used), "facts", shown)
     pages["evidence/published.md"] = fact_pages.published_page(site)
-    pages["evidence/estimates.md"] = fact_pages.estimates_page()
     pages |= data_files.notebooks(docs, repository)
     drawn = dict(site.used.drawings)
     shades = drawings.light_shades(docs)
     pages |= part(functools.partial(data_files.chart_files, site, drawn, shades), "charts", sorted(drawn), shades)
     cache.CACHE.keep_last("parts", (common, made.now))
-    return dict(sorted(site.with_drawings(pages).items()))
+    return dict(sorted(pages.items()))
 
 
 def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
@@ -123,8 +167,9 @@ def _from_results(results: Path, address: str, derived: Sequence[further.Derived
 
 
 def _from_records(evidence: Evidence, results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
-    """Evidence pages, and all data to take away: no source and no page decides anything of them."""
+    """Evidence pages, estimates, and all data to take away: no source and no page decides anything of them."""
     data = downloads.measured_files(evidence, derived)
     data |= downloads.published_files() | downloads.record_files(evidence, results)
-    packs = {further.pack_path(s): found.pack for s, found in zip(evidence.further, derived, strict=True)}
-    return cell_pages.evidence_pages(evidence, address) | data | packs | downloads.archived(data, address)
+    pages: Pages = {further.pack_path(s): found.pack for s, found in zip(evidence.further, derived, strict=True)}
+    pages["evidence/estimates.md"] = fact_pages.estimates_page()
+    return pages | cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)

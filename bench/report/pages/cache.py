@@ -4,7 +4,7 @@ What is kept on disk, and what decides whether it is found again:
 
 - values that follow from the records (``Cache.keep``): by name and ``state_of``, which is a fingerprint of the records,
   the code, the published figures, the libraries and the day, since prices and badges age;
-- all pages together (``Cache.pages``): by the same and by the sources;
+- all pages together (``Cache.through_disk``): by the same and by the sources;
 - the parts of the last build (``Cache.last``): by the same; each knows the sources that it was made of (``parts``);
 - tables of a session whose machine has no pages (``further``): by its files and the code that they follow from;
 - pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
@@ -183,22 +183,34 @@ class Cache:
             self.forget()
             self._evidence, self._kept = evidence, None
         if name not in self._values:
-            self._values[name] = self._through_disk(name, make) if slow and self._kept is not None else make()
+            self._values[name] = self.through_disk(name, make) if slow else make()
         return self._values[name]
 
-    def pages(self, docs: Path, given: tuple[str, ...], make: Callable[[], T]) -> T:
-        """All pages, from disk if an earlier process made them of the same sources and records; not held in memory.
-
-        Args:
-            given: what else they depend on.
-        """
-        if self._kept is None:
-            return make()
+    @staticmethod
+    def name_of(docs: Path, *given: str) -> str:
+        """Name of what is made of all sources and of ``given``."""
         sources = hashlib.sha256(repr(given).encode())
         for path in sorted(docs.rglob("*")):
             if path.is_file():
                 sources.update(f"{path.relative_to(docs)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
-        return self._through_disk(f"pages {sources.hexdigest()}", make)
+        return f"pages {sources.hexdigest()}"
+
+    def is_on_disk(self, name: str) -> bool:
+        """Whether an earlier process kept a value of this name and state."""
+        return self._kept not in (None, _value) and self._kept.check_call_in_cache(self._state, name, None)
+
+    def through_disk(self, name: str, make: Callable[[], T]) -> T:
+        """The value from disk if it is there, else made and put there; not held in memory."""
+        if self._kept is None:
+            return make()
+        made: list[T] = []
+
+        def make_once() -> T:
+            made.append(make())
+            return made[0]
+
+        kept = self._kept(self._state, name, make_once)
+        return made[0] if made else pickle.loads(kept)
 
     def last(self, name: str, default: T) -> T:
         """What ``keep_last`` was given in this state of the records and the code, here or in another process."""
@@ -229,16 +241,6 @@ class Cache:
         except Exception:  # noqa: BLE001  # no folder, no file, half of one: what was in it is made anew
             return "", None
 
-    def _through_disk(self, name: str, make: Callable[[], T]) -> T:
-        made: list[T] = []
-
-        def make_once() -> T:
-            made.append(make())
-            return made[0]
-
-        kept = self._kept(self._state, name, make_once)
-        return made[0] if made else pickle.loads(kept)
-
     def session(self, path: str) -> store.SessionResults:
         """A session of the evidence by its path."""
         found = self._evidence.stored if self._evidence is not None else ()
@@ -253,7 +255,7 @@ class Cache:
             What waits for the value.
         """
         begins = self._evidence is evidence and self._kept not in (None, _value) and name not in self._values
-        if begins and not self._kept.check_call_in_cache(self._state, name, None):
+        if begins and not self.is_on_disk(name):
             make = self.begin(work, *args)
         return functools.partial(self.keep, evidence, name, make, slow=True)
 

@@ -33,7 +33,7 @@ from bench.report.published import figures as published
 from bench.report.tables import table as tables_table
 
 MEASURE_PAGE = "guides/gpu-in-ten-minutes.md"  # how to replace an estimate by a measurement
-STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+)-->")
+STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+) \w+-->")
 
 
 class Site:
@@ -225,29 +225,31 @@ class Site:
     # Charts.
 
     def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> Markup:
-        """A stand-in for a drawing under the given anchor, which ``with_drawings`` replaces once it is drawn."""
-        self._picture(drawing, kind)
-        return pages_drawings.CHART.stand_in(drawing.key, kind, anchor)
+        """A stand-in for a drawing under the given anchor, which ``placed`` replaces; the drawing is begun."""
+        self.picture(drawing, kind)
+        name = f"digest {drawing.key} {kind}"
+        drawn_from = CACHE.keep(self.evidence, name, lambda: digest(f"{drawing.description} {drawing.spec(kind)}")[:12])
+        return pages_drawings.CHART.stand_in(drawing.key, kind, anchor, drawn_from)
 
-    def _picture(self, drawing: chart.Drawing, kind: str) -> Callable[[], str]:
+    def picture(self, drawing: chart.Drawing, kind: str) -> Callable[[], str]:
         """What waits for the SVG, begun when it is first asked for."""
-        spec = drawing.wide if kind == "wide" else drawing.narrow
-        begin = functools.partial(pages_drawings.begin_svg, spec)
+        self.vega()
+        begin = functools.partial(pages_drawings.begin_svg, drawing.spec(kind))
         return CACHE.keep(self.evidence, f"svg {drawing.key} {kind}", lambda: functools.cache(begin()))
 
-    def with_drawings(self, pages: addresses.Pages) -> addresses.Pages:
-        """The pages with every stand-in replaced by its drawing."""
+    def vega(self) -> Callable[[], str]:
+        """What waits for the library that animates charts, begun with the first of them."""
+        return CACHE.keep(self.evidence, "vega", pages_drawings.begin_vega)
 
-        def drawn(found: re.Match[str]) -> str:
-            key, kind, anchor = found.groups()
-            drawing = self.used.drawings[key]
-            make = functools.partial(self._placed, drawing, anchor, kind)
-            return CACHE.keep(self.evidence, f"placed {key} {kind} {anchor}", make)
+    def placed(self, stand_in: str) -> Markup:
+        """The drawing that a stand-in stands for, once it is drawn."""
+        key, kind, anchor = STAND_IN.fullmatch(stand_in).groups()  # type: ignore[union-attr]  # from ``drawn``
+        drawing = self.used.drawings[key]
 
-        return {path: STAND_IN.sub(drawn, text) if isinstance(text, str) else text for path, text in pages.items()}
+        def make() -> Markup:
+            return pages_drawings.placed(self.picture(drawing, kind)(), drawing, anchor, kind)
 
-    def _placed(self, drawing: chart.Drawing, anchor: str, kind: str) -> Markup:
-        return pages_drawings.placed(self._picture(drawing, kind)(), drawing, anchor, kind)
+        return CACHE.keep(self.evidence, f"placed {key} {kind} {anchor}", make)
 
     def draw(self, chart_id: str, workload: str = "") -> chart.Drawing:
         """A chart of the leading session, drawn once per build."""

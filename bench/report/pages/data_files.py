@@ -138,7 +138,7 @@ def chart_files(site: Site, drawings: Mapping[str, chart.Drawing], shades: Mappi
         pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, sort_keys=True) + "\n"
         pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
     if pages:
-        pages[pages_drawings.VEGA] = pages_drawings.begin_vega()()
+        pages[pages_drawings.VEGA] = site.vega()()
     return pages
 
 

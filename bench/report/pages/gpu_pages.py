@@ -14,7 +14,7 @@ from bench.report.estimates import card_memory, formula, jobs, networks, rows, w
 from bench.report.evidence.view import Pick
 from bench.report.facts import by_card, estimated
 from bench.report.facts.networks import IMAGENET_IMAGES
-from bench.report.pages import addresses, markup
+from bench.report.pages import addresses, job, markup
 from bench.report.pages.calls import Voice
 from bench.report.pages.context import Site
 from bench.report.pages.markup import PARTS
@@ -89,6 +89,7 @@ def _page(site: Site, card: Card, found: list[Row]) -> str:
         door=addresses.href(path, "machines/index.md"),
         least_batch=estimated.LEAST_BATCH,
         lead=_lead(site, path, _job(found)),
+        job=f"{addresses.href(path, job.PAGE)}?gpus={card.slug}",
         facts=_facts(voice, card),
         sure=words.trust(None, formula.constants()),
         how=addresses.href(path, estimated.HOW_PAGE),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from markupsafe import Markup
 
 from bench import REPOSITORY
 from bench.records.changes import changes
@@ -17,9 +15,8 @@ from bench.report.claims import answers
 from bench.report.claims import review as claims_review
 from bench.report.claims.review import Arrival, Turn
 from bench.report.evidence.evidence import MOST_WITH_PAGES, Evidence
-from bench.report.pages import addresses, drawings, render
+from bench.report.pages import addresses, render
 from bench.report.pages.context import Site
-from bench.report.pages.parts import digest
 from bench.report.prose import readme
 from bench.workloads import registry
 
@@ -77,12 +74,10 @@ def markdown(found: Review) -> str:
 
 
 class _Undrawn(Site):
-    """A site whose charts are named by what they would be drawn from, which is all that a comparison needs."""
+    """A site whose charts stay stand-ins, which is all that a comparison needs."""
 
-    def drawn(self, drawing: chart.Drawing, kind: str, anchor: str) -> Markup:
-        spec: dict[str, Any] = drawing.wide if kind == "wide" else drawing.narrow
-        key = digest(json.dumps(spec, sort_keys=True))
-        return drawings.CHART.stand_in(key, kind, anchor)
+    def picture(self, drawing: chart.Drawing, kind: str) -> Callable[[], str]:
+        return str
 
 
 def _rendered(site: Site) -> dict[str, tuple[str, str]]:

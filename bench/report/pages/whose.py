@@ -25,7 +25,7 @@ MARK = re.compile(r"<!--(of|by|at) ([^=>]*)=(.*?)-->")  # without a bar, at whic
 ABOUT = re.compile(r"<!--(about|roughly)-->")
 SHARP = "<!--about-->"  # in a table every number is
 DOUBT = re.compile(r"<!--roughly-->(<a .*?</a>)", re.S)
-HEDGED = re.compile(r"\b((?:about|roughly|around|nearly|almost)\s+)<!--(?:about|roughly)-->", re.I)
+HEDGE = re.compile(r"\b(?:about|roughly|around|nearly|almost)\s+$", re.I)  # in the characters before such a mark
 # A table stands alone; other ends are those of paragraphs, items and cells.
 END = re.compile(r"(\n[ \t]*\n|\n(?=[ \t]*(?:[-*+]|\d+\.)[ \t])|</(?:p|li|dd|dt|td|th|h\d)>)")
 WORDS = {"of": " on ", "by": " beside "}
@@ -58,9 +58,12 @@ def settled(text: str, lead: str) -> str:
         lead: key of the leading machine, which numbers are of when nothing else is said.
     """
     text = TABLE_LINES.sub(lambda found: _table(found.group(), lead), text)
-    text = HEDGED.sub(r"\1", text)
-    text = ABOUT.sub(r"\1 ", text)
+    text = ABOUT.sub(_hedged, text)
     return "".join(_named(block, lead) for block in END.split(text))
+
+
+def _hedged(found: re.Match[str]) -> str:
+    return "" if HEDGE.search(found.string[max(0, found.start() - 20) : found.start()]) else f"{found[1]} "
 
 
 def _marks(text: str) -> list[Mark]:

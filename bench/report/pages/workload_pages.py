@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from bench import schema
 from bench.records.store import SessionResults
 from bench.report import templates
@@ -45,12 +47,11 @@ def workload_pages(site: Site) -> addresses.Pages:
         path = f"workloads/{spec.id}.md"
         pages[path] = _workload_page(site, path, spec)
         voice = Voice(site, "workloads/index.md")
-        mode = MAIN_MODE[spec.kind]
         rows.append(
             (
                 PARTS.link(addresses.href("workloads/index.md", path), spec.title),
                 spec.summary,
-                *(voice.best(spec, mode, device, session) for _, session, device in measured),
+                *(_best(voice, spec, device, session) for _, session, device in measured),
             )
         )
     intro = (
@@ -69,18 +70,25 @@ def workload_pages(site: Site) -> addresses.Pages:
     return pages
 
 
+def _best(voice: Voice, spec: Workload, device: schema.Device, session: SessionResults | None) -> Markup:
+    """A workload's speed in a session; in place of a lead that did not run it, on the machine that did, by its name."""
+    own = voice.evidence.leading(spec.id) if session is voice.evidence.lead else session
+    shown = voice.best(spec, MAIN_MODE[spec.kind], device, own)
+    return shown if own is session or shown == MISSING else join([shown, f", {voice.evidence.view(own).label}"])
+
+
 def speaker_words(site: Site, session: SessionResults | None) -> str:
     """Where and when a session was measured, to end a sentence or a heading."""
     if session is None:
         return ""
     beside = f"{site.evidence.view(session).gpu_text()} beside " if site.evidence.view(session).has_gpu else ""
-    machine = "this machine" if session.is_local else f"{beside}{session.machine.cpu_model}"
+    machine = "this machine" if session.is_local else f"{beside}{site.evidence.view(session).cpu}"
     return f" on {machine}, measured {markup.finished_at(session)}"
 
 
 def _speakers(site: Site, workload: str) -> list[SessionResults | None]:
-    """Sessions that a workload's page is about: the leading one, then the first that ran it on a GPU."""
-    lead, gpu = site.evidence.lead, site.evidence.gpu_session(workload)
+    """Sessions that a workload's page is about: the first that ran it, then the first that ran it on a GPU."""
+    lead, gpu = site.evidence.leading(workload), site.evidence.gpu_session(workload)
     found = [lead] if gpu is None or gpu is lead else [lead, gpu]
     return [session for session in found if site.evidence.view(session).records(Pick(workload))] or [lead]
 
@@ -95,9 +103,9 @@ def _workload_page(site: Site, path: str, spec: Workload) -> str:
     about.append(("Source hash", PARTS.code(registry.source_hash(spec.id))))
     sections: list[tuple[str, str]] = []
     if spec.kind == "study":
-        drawn = site.draw("study", spec.id).session if spec.series else site.evidence.lead
+        drawn = site.draw("study", spec.id).session if spec.series else site.evidence.leading(spec.id)
         shown = voice.chart("study", workload=spec.id) if spec.series else voice.table("study", spec.id)
-        sections.append((f"What was measured{speaker_words(site, drawn)}", shown))
+        sections.append((f"Results{speaker_words(site, drawn)}", shown))
     else:
         sections += [
             (f"Headline numbers{speaker_words(site, session)}", _headline_table(site, voice, spec, session))
@@ -139,9 +147,8 @@ def _further(site: Site, page: str, spec: Workload) -> str:
 
 def _whole_jobs(site: Site, page: str, spec: Workload) -> str:
     """Whether start-up, first step and steady steps add up to the job that was timed, cell by cell."""
-    lead = site.evidence.lead
     rows = []
-    for record in site.evidence.view(lead).records(Pick(spec.id, "train", status="ok")):
+    for record in site.evidence.view(site.evidence.leading(spec.id)).records(Pick(spec.id, "train", status="ok")):
         found = total_time.check(record)
         if found is not None:
             cells = (site.evidence.ref(record),)
@@ -173,7 +180,7 @@ def _headline_table(site: Site, voice: Voice, spec: Workload, session: SessionRe
     full = [row for row in rows if len(row) > 1]
     keep = [k for k in range(len(columns)) if any(row[k + 1] not in ("", MISSING, "–") for row in full)] or [0]
     return PARTS.table(
-        ["Arm", *(columns[k][0] for k in keep)],
+        ["Set-up", *(columns[k][0] for k in keep)],
         [[row[0], *(row[k + 1] for k in keep[: len(row) - 1])] for row in rows],
         "Medians over processes with 95 % intervals; n counts processes.",
         label=f"Headline numbers of {spec.title}{speaker_words(site, session)}",

@@ -23,6 +23,17 @@ BRANDS = frozenset(
     "nvidia amd ati intel geforce tesla radeon graphics gpu generation edition design with r tm c".split()
 )
 SAME_WORDS = {"mobile": "laptop", "notebook": "laptop"}
+# Where there is no room for all that are often named: those that readers own, rent or are offered.
+USUAL = frozenset(
+    {
+        "B200 SXM 192 GB", "H100 PCIe 80 GB", "A100 SXM4 40 GB", "A10G", "L4", "Tesla T4", "Tesla P100 PCIe 16 GB",
+        "Tesla V100 SXM2 16 GB", "GeForce RTX 5090", "GeForce RTX 5080", "GeForce RTX 5070",
+        "GeForce RTX 5060 Ti 16 GB", "GeForce RTX 4090", "GeForce RTX 4080", "GeForce RTX 4070", "GeForce RTX 4060",
+        "GeForce RTX 4060 Laptop", "GeForce RTX 3090", "GeForce RTX 3080 10 GB", "GeForce RTX 3070",
+        "GeForce RTX 3060 12 GB", "GeForce RTX 3050 Laptop", "GeForce RTX 2080 Ti", "GeForce GTX 1080 Ti",
+        "GeForce GTX 1650", "Radeon RX 7900 XTX",
+    }
+)  # fmt: skip
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +134,8 @@ def card(name: str) -> Card:
     if len(closest) == 1:
         return known[closest.pop()]
     near = sorted(closest) or _near(name)
-    raise PublishedError(f"unknown GPU {name!r}; near ones: {', '.join(near) or 'none'}")
+    hint = f"near ones: {', '.join(near)}" if near else "write it as its maker does, such as RTX 4090 or Tesla T4"
+    raise PublishedError(f"unknown GPU {name!r}; {hint}")
 
 
 def words(name: str) -> frozenset[str]:

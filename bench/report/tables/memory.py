@@ -55,6 +55,7 @@ def what_fits(scope: TableScope) -> Draft:
     Only networks that a study read alone count, and of those no frameworks whose peak does not grow with the batch.
     """
     rows = []
+    devices: set[str] = set()
     for session in scope.sessions:
         read = [g for g in memory.growths(scope.evidence, session) if g.small.cell.workload in scope.workloads]
         strict = (g for g in read if g.small.cell.precision == "float32-strict" and not (g.is_whole or g.is_flat))
@@ -62,12 +63,14 @@ def what_fits(scope: TableScope) -> Draft:
         largest = {title: [g.largest_batch(FEW_CARDS[-1] * 10**9) for g in same] for title, same in by_network.items()}
         for title in sorted(by_network, key=lambda title: (min(largest[title]), title)):
             same = by_network[title]
+            devices.update(growth.small.cell.device for growth in same)
             refs = scope.evidence.refs(*(record for growth in same for record in (growth.small, growth.large)))
             found = [sorted({growth.largest_batch(size * 10**9) for growth in same}) for size in FEW_CARDS]
             shown = (" to ".join(map(_batch_text, dict.fromkeys((ends[0], ends[-1])))) for ends in found)
             rows.append((scope.machine(session), cells.text(title), *(Cellv(text=one, cells=refs) for one in shown)))
+    how = " Computed from the memory that training takes on a CPU." if devices == {"cpu"} else ""
     return Draft(
-        caption="Largest batch that trains with Adam in float32; a range where the frameworks differ.",
+        caption=f"Largest batch that trains with Adam in float32; a range where the frameworks differ.{how}",
         columns=(MACHINE, "network", *(f"{size} GB" for size in FEW_CARDS)),
         rows=rows,
     )

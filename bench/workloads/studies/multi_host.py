@@ -114,11 +114,11 @@ def run_all(n: int, asked: str) -> dict[str, Any]:
 
 def main(text: str, rank: int) -> None:
     """Train in step with the other processes; the first one prints what it timed."""
+    asked = json.loads(text)
     import jax
     import numpy as np
     from jax.experimental import multihost_utils
 
-    asked = json.loads(text)
     if asked["device"] == "cpu":
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     import keras
