@@ -166,6 +166,18 @@ def test_what_is_kept_of_a_session_is_used_until_its_files_change(tmp_path: Path
     assert {one.pack for one in after} == {*(tmp_path / "kept" / further.PACKS).iterdir()}
 
 
+def test_what_is_kept_of_a_session_outlives_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cache, "MOST_BYTES", 0)
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
+    _, before = derived(root, tmp_path / "kept")
+
+    cache.tidy(tmp_path / "kept")
+
+    monkeypatch.setattr(store, "load_session", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(cache.CACHE, "begin", lambda work, *args: lambda: work(*args))
+    assert before == derived(root, tmp_path / "kept")[1]
+
+
 def test_a_broken_record_of_a_machine_without_pages_stops_the_build(tmp_path: Path):
     root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
     next(path for path in (root / "b").rglob("*.json") if path.stem not in ("machine", "session")).write_text("{")

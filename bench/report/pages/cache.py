@@ -43,6 +43,7 @@ T = TypeVar("T")
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
 LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
+VALUES = "values"  # sub-folder of what is kept by the state of everything
 MOST_BYTES = 200_000_000  # a handful of states, so that going back and forth between branches costs nothing
 MOST_WORKERS = 4  # each holds a JavaScript engine
 
@@ -130,7 +131,7 @@ class Cache:
         """
         self._records = fingerprint(results)
         self._folder = folder
-        self._kept = on_disk(folder, _value, ignore=["make"]) if folder else None
+        self._kept = on_disk(folder / VALUES, _value, ignore=["make"]) if folder else None
         self._state = state_of(self._records, CODE) if folder else ""
 
     def evidence(self, results: Path, folder: Path | None = None) -> Evidence:
@@ -291,8 +292,8 @@ def on_disk(folder: Path, function: Callable[..., T], ignore: list[str]) -> Any:
 
 
 def tidy(folder: Path) -> None:
-    """Drop what was not asked for longest, above a limit in bytes."""
-    joblib.Memory(folder, verbose=0).reduce_size(bytes_limit=MOST_BYTES)
+    """Drop the values that were not asked for longest, above a limit in bytes."""
+    joblib.Memory(folder / VALUES, verbose=0).reduce_size(bytes_limit=MOST_BYTES)
 
 
 CACHE = Cache()
