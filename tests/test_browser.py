@@ -107,6 +107,26 @@ def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
     assert ([], [], []) == (outside, crossing, overlapping)
 
 
+SHIFTS = """window.shifts = []
+new PerformanceObserver(list => shifts.push(...list.getEntries().map(one => one.value)))
+  .observe({type: 'layout-shift', buffered: true})"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_while_a_page_comes(browser, address: str, width: int):
+    """The theme says only at a page's end that scripts run, so what one puts in must have its room before."""
+    found = {}
+    for path in ("", "faq/", "guides/your-job/", "guides/how-long/", "gpus/", "workloads/", "machines/compare/",
+                 "evidence/published/", "data/"):  # fmt: skip
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.add_init_script(SHIFTS)
+        page.goto(address + path, wait_until="networkidle")
+        found[path] = sum(page.evaluate("shifts"))
+        page.close()
+
+    assert {path: shift for path, shift in found.items() if shift >= 0.05} == {}
+
+
 SMUGGLED = (
     "<script>ran.push('script')</script>",
     "<script src='data:text/javascript,ran.push(%22data%22)'></script>",

@@ -1,8 +1,6 @@
 // Long lists and tables: a box above each leaves what has all the words typed; heads of tables sort their rows.
 // Loaded by site.js where a page has such a list. Without it a list is whole, in the order in which it was written.
 
-const FEW = 8; // rows that are seen at a glance
-
 /** All that an entry or row can be found by. */
 function words(item) {
   const parts = item.cells ? [...item.cells].map((cell) => cell.textContent) : [item.textContent, item.dataset.asks ?? ""];
@@ -134,6 +132,6 @@ export function attach(root) {
   for (const table of root.querySelectorAll("table.sortable")) {
     if (table.querySelector("thead button")) continue; // it has both already
     addSorting(table);
-    if (table.tBodies[0].rows.length > FEW) addFilter(table.parentElement, [table.tBodies[0]], "rows", []);
+    if (table.parentElement.matches(".to-filter")) addFilter(table.parentElement, [table.tBodies[0]], "rows", []);
   }
 }
