@@ -29,6 +29,7 @@ FORMED = (
     "ab" * 20,
     "2.9.0+cpu",
     "8.6",
+    "float32",
 )
 ALPHABET = "abcxyzäλ処"  # what else a text may hold is in tests/test_gate.py
 JSON = st.recursive(

@@ -129,6 +129,15 @@ def test_utilisation_is_sampled_while_steady_and_asks_nothing_else(driver, monke
     assert meters.MOST_SAMPLES / 2 < len(meter.utilisation) <= meters.MOST_SAMPLES
 
 
+def test_a_counter_of_the_processor_that_stands_still_tells_nothing(monkeypatch):
+    monkeypatch.setattr(meters, "read_rapl", lambda: {"intel-rapl:0": (5, 100)})
+    meter = meters.SteadyMeter(nvml.GpuMeter(None, 0), "cpu")
+    meter.start()
+    meter.stop()
+
+    assert meter.joules is None and "no readable energy counter" in meter.why_no_joules
+
+
 def test_a_cpu_run_asks_no_gpu():
     with nvml.gpu_meter("cpu") as read:
         assert nvml.NO_GPU == read()

@@ -64,7 +64,7 @@ class SteadyMeter:
             spent = None if end is None else end - self._begin
         elif counters := read_rapl():
             spent = rapl_joules(self._begin, counters)
-        if spent is not None:
+        if spent is not None and (spent or self._device == "gpu"):  # a virtual machine's counter may stand still
             self._joules = (self._joules or 0.0) + spent
 
     @property

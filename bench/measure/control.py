@@ -55,10 +55,10 @@ def idle_power(gpu: GpuMeter, device: str) -> float | None:
     if device == "gpu":
         if gpu.handle is not None:
             sleep(IDLE_S)
-        return gpu().power_w
+        return gpu().power_w or None
     begin = meters.read_rapl()
     if begin is None:
         return None
     sleep(IDLE_S)
     end = meters.read_rapl()
-    return meters.rapl_joules(begin, end) / IDLE_S if end else None
+    return meters.rapl_joules(begin, end) / IDLE_S or None if end else None
