@@ -18,9 +18,8 @@ from bench import units
 # Schema history. A bump needs an upgrade function in codec.UPGRADES and a stored old file under tests/data/.
 #   1  2026-11: first version
 #   2  2026-11: studies (series, first calls and readings of a run); further arms of a variant
-#   3  2026-11: what came in under 2 without a bump, each with a default: a record's commit, a run's times between
-#      epochs, an observed run's physical cores and OpenMP libraries, a GPU's memory that its driver does not tell;
-#      fingerprint 2 of workloads (registry.source_hash)
+#   3  2026-11: with defaults, a record's commit, times between epochs, physical cores, OpenMP libraries, a GPU's memory
+#      that its driver does not tell; fingerprint 2 of workloads (registry.source_hash)
 SCHEMA_VERSION = 3
 
 Backend = Literal["tensorflow", "jax", "torch"]

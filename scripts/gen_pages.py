@@ -11,18 +11,11 @@ import argparse
 import gc
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-from markdown import Markdown
-from markdown.extensions import Extension
-from markdown.postprocessors import Postprocessor
-from markdown.preprocessors import Preprocessor
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -32,12 +25,6 @@ if str(ROOT) not in sys.path:
 def results_folder() -> Path:
     """Records to build from; SITE_RESULTS points tests and previews at other ones."""
     return Path(os.environ.get("SITE_RESULTS") or ROOT / "bench" / "results")
-
-
-def public(address: str | None) -> str:
-    """The site's public address with a slash at its end; empty where it is only on this machine."""
-    host = urlsplit(address or "").hostname
-    return f"{address.rstrip('/')}/" if host not in (None, "localhost", "127.0.0.1") else ""
 
 
 def forget_edited_modules() -> None:
@@ -75,59 +62,16 @@ def frame_of(nav: object, docs: Path) -> str:
     return "\n".join([repr(nav), *(path.read_text(encoding="utf-8") for path in files)])
 
 
-class WholeBlocks(Extension):
-    """Carries long blocks of finished HTML past the parser of Markdown, which would read every tag twice to no end.
-
-    A stand-in with the block's ids goes through in its place, so that links into it are still checked.
-    """
-
-    def extendMarkdown(self, md: Markdown) -> None:
-        """Take the blocks out after code has been set aside, before ids are collected; put them back at the end."""
-        blocks: list[str] = []
-        md.preprocessors.register(_TakeOut(md, blocks), "whole_blocks", 22)  # code is at 25, ids at 21
-        md.postprocessors.register(_PutBack(md, blocks), "whole_blocks", 1)  # raw HTML comes back at 30
-
-
-class _TakeOut(Preprocessor):
-    LONG = 400  # characters; shorter ones cost nothing
-    START = re.compile(r"<(div|details|figure|table|ul|dl)[ >]")
-    STAND_IN = re.compile(r'<div data-block="(\d+)">.*?</div>', re.S)
-
-    def __init__(self, md: Markdown, blocks: list[str]) -> None:
-        super().__init__(md)
-        self.blocks = blocks
-
-    def run(self, lines: list[str]) -> list[str]:
-        return "\n\n".join(map(self.stand_in, "\n".join(lines).split("\n\n"))).split("\n")
-
-    def stand_in(self, text: str) -> str:
-        start = self.START.match(text)
-        if start is None or len(text) < self.LONG or not text.rstrip().endswith(f"</{start[1]}>"):
-            return text
-        if len(re.findall(rf"<{start[1]}[ >]", text)) != text.count(f"</{start[1]}>"):
-            return text
-        self.blocks.append(text)
-        ids = "".join(f'<i id="{name}"></i>' for name in re.findall(r' id="([^"]+)"', text))
-        return f'<div data-block="{len(self.blocks) - 1}">{ids}</div>'
-
-
-class _PutBack(Postprocessor):
-    def __init__(self, md: Markdown, blocks: list[str]) -> None:
-        super().__init__(md)
-        self.blocks = blocks
-
-    def run(self, text: str) -> str:
-        return _TakeOut.STAND_IN.sub(lambda found: self.blocks[int(found[1])], text)
-
-
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
     import mkdocs_gen_files
     from mkdocs.plugins import BasePlugin
     from mkdocs_gen_files.plugin import PluginError
 
+    from scripts import whole_blocks
+
     forget_edited_modules()
-    from bench.report.pages import build, menu
+    from bench.report.pages import addresses, build, menu
     from bench.report.prose.source import PageError
 
     class Drawings(BasePlugin):
@@ -143,12 +87,11 @@ def under_mkdocs() -> None:
     editor = mkdocs_gen_files.FilesEditor.current()
     docs = Path(editor.config["docs_dir"])
     try:
-        about = editor.config["site_description"] or ""
         begun = build.begin(
             docs,
             results_folder(),
-            address=public(editor.config["site_url"]),
-            summary=about,
+            address=addresses.public(editor.config["site_url"]),
+            summary=editor.config["site_description"] or "",
             repository=editor.config["repo_url"] or "",
             keep=ROOT / ".cache" / "kept",
         )
@@ -166,11 +109,10 @@ def under_mkdocs() -> None:
             file.write(as_bytes(content))
         if path in same:
             os.utime(file.name, (0, 0))  # older than what was made of it
-    extensions: list[Any] = editor.config["markdown_extensions"]
-    extensions.append(WholeBlocks())
+    editor.config["markdown_extensions"].append(whole_blocks.WholeBlocks())  # type: ignore[arg-type]  # or its name
 
 
-def to_folder(out: Path, sources: Path, results: Path) -> None:
+def to_folder(out: Path, docs: Path, results: Path) -> None:
     """Write a whole project: docs/ with every page and the files of the sources that are no pages, and mkdocs.yml.
 
     What only MkDocs does is left out of the settings, and the theme's overrides, which ask for a filter of a hook.
@@ -180,19 +122,18 @@ def to_folder(out: Path, sources: Path, results: Path) -> None:
 
     from bench.report.pages import build, menu
 
-    docs = out / "docs"
-    for path in sources.rglob("*"):
-        relative = path.relative_to(sources)
+    for path in docs.rglob("*"):
+        relative = path.relative_to(docs)
         hidden = any(part.startswith(("_", ".")) for part in relative.parts)
         if path.is_file() and path.suffix != ".md" and not hidden:
-            (docs / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, docs / relative)
-    pages = build.build(sources, results)
+            (out / "docs" / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, out / "docs" / relative)
+    pages = build.build(docs, results)
     for path, content in pages.items():
-        target = docs / path
+        target = out / "docs" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(as_bytes(content))
-    (docs / "evidence" / ".meta.yml").write_text("search: {exclude: true}\n", encoding="utf-8")
+    (out / "docs" / "evidence" / ".meta.yml").write_text("search: {exclude: true}\n", encoding="utf-8")
     with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
         settings = yaml_load(file)
     for name in ("hooks", "watch"):
@@ -208,8 +149,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the sources")
     parser.add_argument("--results", type=Path, default=results_folder(), help="folder of the records")
-    given = parser.parse_args(arguments)
-    to_folder(given.out, given.docs, given.results)
+    to_folder(**vars(parser.parse_args(arguments)))
 
 
 # gen-files runs this file under the name "<run_path>"; imported by a test it does nothing.

@@ -22,7 +22,7 @@ from bench.records.store import Results, SessionResults
 from bench.report import templates
 from bench.report.pages import build, compare_pages, job
 from bench.schema import Machine, Reading, Record, Session
-from scripts.gen_pages import WholeBlocks
+from scripts.whole_blocks import WholeBlocks
 from tests import sites
 from tests.factories import make_conditions, make_gpu, make_machine, make_record, make_session_results
 from tests.sites import ROOT

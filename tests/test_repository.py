@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import getpass
 import json
 import re
@@ -528,3 +529,16 @@ def test_a_release_carries_the_archive_that_the_build_makes():
     assert f"cp site/{downloads.ARCHIVE} " in (ROOT / ".github" / "workflows" / "release.yml").read_text(
         encoding="utf-8"
     )
+
+
+def test_no_module_and_no_function_grows_beyond_what_one_reads_at_once():
+    long = []
+    for path in (*(ROOT / "bench").rglob("*.py"), *(ROOT / "scripts").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if (n := text.count("\n")) > (410 if "bench" in path.relative_to(ROOT).parts else 160):
+            long.append(f"{path.relative_to(ROOT)}: {n} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60:
+                long.append(f"{path.relative_to(ROOT)}: {node.name} has {node.end_lineno - node.lineno + 1} lines")
+
+    assert not long, "\n".join(long)

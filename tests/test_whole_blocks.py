@@ -5,7 +5,7 @@ from __future__ import annotations
 import markdown
 import pytest
 
-from scripts.gen_pages import WholeBlocks, _TakeOut
+from scripts.whole_blocks import WholeBlocks, _TakeOut
 
 LONG = "<p>many words in a row</p>" * 30
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from datetime import date as Date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
 from bench.records import files, texts
 from bench.schema import Struct
+
+if TYPE_CHECKING:
+    from bench.records.store import SessionResults
 
 FILE = "status.toml"
 Kind = Literal["reference", "community", "unverified", "superseded", "withdrawn"]
@@ -94,3 +98,14 @@ def _problems(root: Path, name: str, standing: Standing) -> list[str]:
     if standing.date is not None and standing.date > datetime.now(UTC).date():
         return [f"expected a date in the past, found {standing.date}"]
     return []
+
+
+def beyond(sessions: Sequence[SessionResults], most: int) -> tuple[SessionResults, ...]:
+    """Sessions of machines beyond so many: local ones come first, those of reference, those with a GPU, the newest."""
+    best: dict[tuple[bool, str], tuple[bool | str, ...]] = {}
+    for one in sessions:
+        machine, kind = (one.is_local, one.machine.id), one.standing
+        place = (one.is_local, kind.kind == "reference", kind.counts, bool(one.machine.gpus), one.session.started_at)
+        best[machine] = max(place, best.get(machine, place))
+    kept = sorted(best, key=lambda machine: best[machine], reverse=True)[:most]
+    return tuple(one for one in sessions if (one.is_local, one.machine.id) not in kept)

@@ -94,17 +94,7 @@ def _further(
         return ()
     heads = (_load_session(folder, is_local, root, [], only_head=True) for folder, is_local in folders)
     sessions = [one._replace(standing=standings.get(one.path, UNLISTED)) for one in heads if one is not None]
-    best: dict[tuple[bool, str], tuple[bool | str, ...]] = {}
-    for one in sessions:
-        is_reference = one.standing.kind == "reference"
-        place = (one.is_local, is_reference, one.standing.counts, bool(one.machine.gpus), one.session.started_at)
-        best[_machine_of(one)] = max(place, best.get(_machine_of(one), place))
-    kept = sorted(best, key=lambda machine: best[machine], reverse=True)[:most]
-    return tuple(one for one in sessions if _machine_of(one) not in kept)
-
-
-def _machine_of(session: SessionResults) -> tuple[bool, str]:
-    return session.is_local, session.machine.id
+    return standing.beyond(sessions, most)
 
 
 def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import posixpath
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.records.store import SessionResults
 from bench.report.evidence.cells import CellRef
@@ -66,3 +67,10 @@ def card_page(card: Card) -> str:
 def data_path(session: SessionResults, name: str) -> str:
     """Download of one stored file of a session."""
     return f"data/{machine_slug(session)}/{session.session.id}/{name}.json"
+
+
+def public(address: str | None) -> str:
+    """The site's public address with a slash at its end; empty where it is only on this machine."""
+    address = address or ""
+    is_public = urlsplit(address).hostname not in (None, "localhost", "127.0.0.1")
+    return f"{address.rstrip('/')}/" if is_public else ""
