@@ -30,13 +30,14 @@ serve: .venv/.installed
 refresh: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick
 
-# The tests of a file share what is slow to make, so they run in one process; whole sites are shared by all processes.
+# Tests of a file share what is slow to make, so neighbours run in one process, until another has nothing left to do;
+# whole sites are made once for all processes.
 test: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/lint-imports
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lock: .venv/.installed
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt

@@ -105,11 +105,13 @@ def test_the_control_kernel_of_a_gpu_is_large_and_timed_once_its_clock_is_up(mon
 
 def test_the_idle_power_of_a_gpu_is_never_the_cpus(monkeypatch):
     monkeypatch.setattr(measure_control, "sleep", lambda _: None)
-    monkeypatch.setattr(meters, "read_rapl", lambda: {"package": (1_000_000, 10**9)})
+    counter = iter((1_000_000, 9_000_000, 9_000_000, 9_000_000))
+    monkeypatch.setattr(meters, "read_rapl", lambda: {"package": (next(counter), 10**9)})
 
     assert measure_control.idle_power(nvml.GpuMeter(), "gpu") is None
     assert 120.0 == measure_control.idle_power(nvml.GpuMeter(nvml.Nvml(FakeNvml()), 0), "gpu")
-    assert measure_control.idle_power(nvml.GpuMeter(), "cpu") is not None
+    assert 8.0 == measure_control.idle_power(nvml.GpuMeter(), "cpu")
+    assert measure_control.idle_power(nvml.GpuMeter(), "cpu") is None  # a counter that stands still
 
 
 @pytest.mark.parametrize(
