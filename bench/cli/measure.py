@@ -283,8 +283,7 @@ def print_summary(prepared: Prepared, *, show_all: bool = False) -> None:
         for record in sorted(records, key=lambda record: record.cell.id):
             job, first = quantities.job_time(record), quantities.first_step(record)
             times = ("" if value is None else text.estimate(value) for value in (first, job))
-            value_text = show.main_quantity(record).replace(" within one run)", ", 1 run)")
-            table.add_row(known[record.cell.id], value_text, *times)
+            table.add_row(known[record.cell.id], show.main_quantity(record, brief=True), *times)
     if table.row_count:
         show.print_table(table)
     show.print_text(f"records: {show.relative(prepared.folder)}")

@@ -102,14 +102,14 @@ def cell_line(record: Record, name: str = "", width: int = 0) -> str:
     return f"{line}  (spread {text.percent(estimate.spread_frac)})" if estimate and estimate.is_noisy else line
 
 
-def main_quantity(record: Record) -> str:
+def main_quantity(record: Record, *, brief: bool = False) -> str:
     """The number that a reader looks for first: rate of arithmetic for a probe, else samples per second.
 
     Of a study, its first series and readings: the median seconds per call of all its runs.
     """
     if record.spec.kind == "study":
         return _study_words(record)
-    return text.interval(main_estimate(record), record.spec.sample_noun)
+    return text.interval(main_estimate(record), record.spec.sample_noun, brief=brief)
 
 
 def main_estimate(record: Record) -> Estimate | None:

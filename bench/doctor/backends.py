@@ -284,7 +284,7 @@ def package_findings(facts: Facts) -> Iterator[Finding]:
     yield from _directml(facts)
     plugins = [name for name in packages if re.fullmatch(r"jax-(cuda|rocm)\d+-plugin", name)]
     other = next((name for name in plugins if packages[name] != packages.get("jaxlib", packages[name])), "")
-    twice = [name for name in packages if re.fullmatch(r"jax-cuda\d+-plugin", name)]
+    twice = [name for name in plugins if name.startswith("jax-cuda")]
     if len(twice) > 1:
         yield Finding(
             id="jax-twice",

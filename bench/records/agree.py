@@ -76,10 +76,7 @@ def waits(record: Record) -> Found:
     for at, run in finished(record):
         steady = [block.seconds for blocks in (run.blocks, *run.series.values()) for block in blocks]
         limit = within(run.total_s)
-        controls = [s for control in (run.control_before, run.control_after) if control for s in control.seconds]
-        apart = sum(block.seconds for block in run.warmup) + sum(steady) + sum(run.between_epochs_s) + sum(controls)
-        apart += run.job.seconds if run.job else 0.0
-        longest = 0.0
+        apart, longest = run.job.seconds if run.job else 0.0, 0.0  # of parts that do not overlap
         for name, seconds, n_dropped in (
             ("warmup", [block.seconds for block in run.warmup], 0),
             ("blocks", steady, run.n_blocks_dropped),
@@ -91,6 +88,7 @@ def waits(record: Record) -> Found:
         ):
             least = sum(seconds) + n_dropped * min(seconds, default=0.0)
             longest = max(longest, least)
+            apart += 0.0 if name in ("latencies_s", "first_s") else sum(seconds)
             if least > limit:
                 cut = f", with {n_dropped} cut" if n_dropped else ""
                 yield f"{at}.{name}", f"expected at most the run's {run.total_s} s together, found {least}{cut}"
@@ -137,7 +135,6 @@ def speed(record: Record) -> Found:
     cell = record.cell
     most = MOST_FLOP_PER_S[cell.device] * (cell.n_gpus or cell.threads)
     per_sample = operations.flop_per_sample(record)
-    per_step = (per_sample or 0.0) * cell.batch_size
     for at, run in finished(record):
         if run.n_samples_per_step != cell.batch_size:
             text = f"expected the batch of {cell.batch_size}, found {run.n_samples_per_step}"
@@ -147,7 +144,7 @@ def speed(record: Record) -> Found:
         for name, blocks in parts.items():
             if (fastest := _fastest(blocks)) < LEAST_STEP_S:
                 yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {fastest:.3g}"
-        rate = (run.flop_per_step or per_step) / _fastest((*run.blocks, *run.warmup))
+        rate = (operations.flop_per_step(record, run) or 0.0) / _fastest((*run.blocks, *run.warmup))
         near = min(most, OVER_CONTROL[cell.precision] * _control_rate(run) * max(1, cell.n_gpus))
         if rate > near:
             yield f"{at}.blocks", f"expected at most {near:.3g} operations a second, found {rate:.3g}"

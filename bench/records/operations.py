@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from bench import ROOT
-from bench.schema import Mode, Record, Scalar
+from bench.schema import Mode, Record, Run, Scalar
 
 FILE = ROOT / "flops.json"
 
@@ -43,3 +43,9 @@ def flop_per_sample(record: Record) -> float | None:
     """Operations of one sample in the record's mode; None where they are not counted or the workload has changed."""
     known = of(record)
     return None if known is None else known[half(record.cell.mode)]
+
+
+def flop_per_step(record: Record, run: Run) -> float | None:
+    """Operations of a step: as the run's probe counted them, else of its batch; None where neither is known."""
+    per_sample = flop_per_sample(record)
+    return run.flop_per_step or (None if per_sample is None else per_sample * record.cell.batch_size)

@@ -224,10 +224,7 @@ def _is_large_product(record: Record) -> bool:
 
 
 def _flop_rate(record: Record) -> float | None:
-    flop = next((run.flop_per_step for _, run in finished(record) if run.flop_per_step), None)
-    per_sample = operations.flop_per_sample(record)
-    if flop is None and per_sample is not None:
-        flop = per_sample * record.cell.batch_size
+    flop = next((flop for _, run in finished(record) if (flop := operations.flop_per_step(record, run))), None)
     seconds = _step_s(record)
     return None if flop is None or seconds <= 0 or seconds == float("inf") else flop / seconds
 

@@ -22,7 +22,7 @@ import multiprocessing
 import os
 import pickle
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
@@ -40,6 +40,7 @@ from bench.report.prose.source import PageError
 from bench.workloads import registry
 
 T = TypeVar("T")
+_Read = tuple[tuple[int, int, int], Any]  # time, size and number of a file, and what it held
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
 LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
@@ -116,7 +117,7 @@ class Cache:
         self._evidence: Evidence | None = None
         self._loaded = ""  # the records that the evidence was read from
         self._records = ""
-        self._files: dict[Path, tuple[tuple[int, int, int], Any]] = {}  # time, size and number of each, and what it is
+        self._files: dict[Path, _Read] = {}  # of the records that were read last
         self._folder: Path | None = None
         self._values: dict[str, Any] = {}
         self._kept: Any = None  # _value with its results on disk
@@ -155,22 +156,27 @@ class Cache:
         if self._loaded != f"{results} {self._records}":
             self.forget()
             try:
-                loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=self._read_file)
+                last, self._files = self._files, {}
+                read = functools.partial(self._read_file, last)
+                loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=read)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
             self._evidence = Evidence(loaded, registry.workloads())
             self._loaded = f"{results} {self._records}"
         return self._evidence  # type: ignore[return-value]  # set above
 
-    def _read_file(self, path: Path, type_: type[Any], *, shown: str) -> Any:
-        """A stored file; one that did not change is the same object, and what was estimated of it is remembered."""
-        with contextlib.suppress(OSError):  # which the gate tells
+    def _read_file(self, last: Mapping[Path, _Read], path: Path, type_: type[Any], *, shown: str) -> Any:
+        """A stored file; one that is as at the last reading is the same object, with what was estimated of it."""
+        try:
             status = path.lstat()
-            state = status.st_mtime_ns, status.st_size, status.st_ino
-            if path not in self._files or self._files[path][0] != state:
-                self._files[path] = state, records_files.read(path, type_, shown=shown)
-            return self._files[path][1]
-        return records_files.read(path, type_, shown=shown)
+        except OSError:  # which the gate tells
+            return records_files.read(path, type_, shown=shown)
+        state = status.st_mtime_ns, status.st_size, status.st_ino
+        kept = last.get(path)
+        if kept is None or kept[0] != state:
+            kept = state, records_files.read(path, type_, shown=shown)
+        self._files[path] = kept
+        return kept[1]
 
     def forget(self) -> None:
         """Forget what is in memory, as a new process begins."""

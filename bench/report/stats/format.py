@@ -191,11 +191,12 @@ def estimate(value: Estimate | None, noun: str = "samples") -> str:
     return _value(value.value, value.unit, noun)
 
 
-def interval(value: Estimate | None, noun: str = "samples") -> str:
+def interval(value: Estimate | None, noun: str = "samples", *, brief: bool = False) -> str:
     """Value, 95 % interval, number of runs: "12.4x (11.9 to 12.8, n = 5)"; "not measured yet" for None.
 
     A single number has no interval, "12.4x (n = 1)", unless it is a share of many. What lies between the ends of one
-    run's interval is no spread between runs, and the text says so: "12.4x (11.9 to 12.8 within one run)".
+    run's interval is no spread between runs, and the text says so: "12.4x (11.9 to 12.8 within one run)", in a narrow
+    table, ``brief``, "12.4x (11.9 to 12.8, 1 run)".
     """
     if value is None:
         return NOT_MEASURED
@@ -203,7 +204,7 @@ def interval(value: Estimate | None, noun: str = "samples") -> str:
     is_point = value.low == value.value == value.high
     if value.n == 1 and (is_point or (value.n_samples == 1 and value.unit != "frac")):
         return f"{middle} (n = 1)"
-    return f"{middle} ({low} to {high}{_of_runs(value)})"
+    return f"{middle} ({low} to {high}{_of_runs(value, brief=brief)})"
 
 
 def between(value: Estimate, noun: str = "samples") -> str:
@@ -252,9 +253,11 @@ def caveat(value: Estimate) -> str:
     return f"{value.n} runs: the range of so few covers the true median with {covered} at most"
 
 
-def _of_runs(value: Estimate) -> str:
+def _of_runs(value: Estimate, *, brief: bool = False) -> str:
     """What an interval's ends lie among: several runs, or the samples of one."""
-    return " within one run" if value.n == 1 and value.n_samples > 1 else f", n = {value.n}"
+    if value.n == 1 and value.n_samples > 1:
+        return ", 1 run" if brief else " within one run"
+    return f", n = {value.n}"
 
 
 def _value(value: float, unit: str, noun: str) -> str:
