@@ -125,6 +125,7 @@ def test_an_interval_inside_one_run_says_that_it_is_none_between_runs():
     one = make_estimate(12.4, 12.3, 12.5, n=1, n_samples=30)
 
     assert "12.4x (12.3 to 12.5 within one run)" == fmt.interval(one)
+    assert "12.4x (12.3 to 12.5, 1 run)" == fmt.interval(one, brief=True)
     assert fmt.change(one).endswith(" within one run)")
     assert "12.4x (12.3 to 12.5, n = 2)" == fmt.interval(make_estimate(12.4, 12.3, 12.5, n=2, n_samples=60))
 
