@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,13 +98,29 @@ def gone_page(docs: Path, results: Path) -> None:
 
 
 def new_record(docs: Path, results: Path) -> None:
-    _, record = in_turn([make_record(), make_record("matmul")])
+    *_, record = in_turn([make_record(), make_record("cnn-digits"), make_record("matmul")])
     store.write_record(next(results.rglob("session.json")).parent, record)
+
+
+def edited_runs(docs: Path, results: Path) -> None:
+    """Of the only workload that the first page does not read."""
+    (path,) = results.rglob("resnet50*.json")
+    raw = json.loads(path.read_bytes())
+    raw["runs"][0]["total_s"] += 0.5
+    path.write_text(json.dumps(raw))
+
+
+def touched_record(docs: Path, results: Path) -> None:
+    (path,) = results.rglob("resnet50*.json")
+    path.write_text(f"{path.read_text()}\n")
 
 
 @pytest.mark.parametrize(
     ("edit", "process", "rendered"),
     [
+        (edited_runs, "same", ["faq/index.md", "faq/other.md"]),
+        (edited_runs, "next", ["faq/index.md", "faq/other.md"]),
+        (touched_record, "same", []),
         (edited_body, "same", ["faq/index.md", "faq/q.md"]),
         (edited_body, "next", ["faq/index.md", "faq/q.md"]),
         (edited_head, "same", ["faq/index.md", "faq/q.md"]),
@@ -122,7 +139,7 @@ def test_an_edit_shows_wherever_a_first_build_shows_it(
     docs = write_docs(tmp_path / "docs", 'So. {{ fact("cnn-digits-train-cpu-throughput") }}')
     write_docs(docs, '{{ table("fairness") }}', **OTHER)
     write_docs(docs, '{{ generated_index("faq") }}', **LIST)
-    results = results_with(tmp_path / "results", make_record())
+    results = results_with(tmp_path / "results", *in_turn([make_record(), make_record("cnn-digits")]))
     build.build(docs, results, keep=tmp_path / "kept")
     seen, whole = [], render.render
     monkeypatch.setattr(render, "render", lambda site, one: (seen.append(one.path), whole(site, one))[1])
