@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -77,15 +78,22 @@ def of_heads(heads: Iterable[Mapping[str, Any]]) -> dict[str, Belief]:
     return {name: msgspec.convert(keys | {"said": named(keys.get("said", {}))}, Belief) for name, keys in given.items()}
 
 
+# Pages, answers, claims and the list of what flipped ask for the same verdicts.
+_judged: WeakKeyDictionary[Evidence, dict[str, tuple[Belief, Verdict]]] = WeakKeyDictionary()
+
+
 def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
-    """One verdict on the present evidence.
+    """One verdict on the present evidence, reached once.
 
     Raises:
         LookupError: no such belief.
     """
     if verdict_id not in beliefs:
         raise LookupError(unknown("verdict", verdict_id, beliefs))
-    return judged(verdict_id, beliefs[verdict_id], evidence)
+    belief, known = beliefs[verdict_id], _judged.setdefault(evidence, {})
+    if verdict_id not in known or known[verdict_id][0] != belief:
+        known[verdict_id] = belief, judged(verdict_id, belief, evidence)
+    return known[verdict_id][1]
 
 
 def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:

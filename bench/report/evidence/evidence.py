@@ -197,9 +197,10 @@ class Evidence:
         So does a flagged one of a backend that has no other, if it is faster all the same, its whole interval above
         theirs: what runs beside a cell only slows it, and a slower backend must not stand in its place.
         """
-        clean = [record for record in records if not self.flags(record)]
+        flagged = {id(record) for record in records if self.flags(record)}
+        clean = [record for record in records if id(record) not in flagged]
         backends = {record.cell.backend for record in clean if record.status == "ok"}
-        if not backends:
+        if not flagged or not backends:
             return tuple(records)
         highest = max((rate.high for rate in map(quantities.throughput, clean) if rate is not None), default=math.inf)
 
@@ -207,7 +208,7 @@ class Evidence:
             rate = None if record.cell.backend in backends else quantities.throughput(record)
             return rate is not None and rate.low > highest
 
-        return tuple(record for record in records if not self.flags(record) or is_faster(record))
+        return tuple(record for record in records if id(record) not in flagged or is_faster(record))
 
     def flags(self, record: Record) -> tuple[str, ...]:
         """What disturbed a cell while it was measured, in words; see ``disturbed.flags``."""

@@ -151,6 +151,13 @@ class View:
             self._by_pick[key] = self._records(pick)
         return self._by_pick[key]
 
+    def undisturbed(self, pick: Pick) -> tuple[Record, ...]:
+        """The measured records of a pick without those that were disturbed, see ``Evidence``; looked up once."""
+        key = ("undisturbed", *_key(pick))
+        if key not in self._by_pick:
+            self._by_pick[key] = self.evidence.undisturbed(self.records(pick.but(status="ok")))
+        return self._by_pick[key]
+
     def _records(self, pick: Pick) -> tuple[Record, ...]:
         wanted = {name: value for name in OF_CELLS if (value := getattr(pick, name)) is not None}
         return tuple(
