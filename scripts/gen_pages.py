@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from scripts import whole_blocks  # noqa: E402  # found below ROOT
+
 
 def results_folder() -> Path:
     """Records to build from; SITE_RESULTS points tests and previews at other ones."""
@@ -61,13 +63,7 @@ def as_bytes(content: str | bytes | Path) -> bytes:
 
 @event_priority(100)  # before notebooks are looked for
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Replace the sources by what they render to, add the generated pages, and set the menu.
-
-    Raises:
-        PluginError: a source cannot be rendered; MkDocs shows the message without a traceback and stops.
-    """
-    from scripts import whole_blocks
-
+    """Replace the sources by what they render to, add the generated pages, and set the menu."""
     forget_edited_modules()
     from bench.report.pages import addresses, build, menu
     from bench.report.prose.source import PageError
@@ -82,7 +78,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
             keep=ROOT / ".cache" / "kept",
         )
     except PageError as error:
-        raise PluginError(str(error)) from error
+        raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
     if State.n_builds == 0:
         gc.freeze()  # the records stay; else the collector walks through them while pages are rendered
     State.n_builds += 1
