@@ -11,10 +11,7 @@ import functools
 import logging
 import os
 import platform
-import shutil
 import sys
-import tempfile
-import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -42,38 +39,14 @@ OF_OTHERS = ("icon", "status", "subtitle")  # what menus show of a page's front 
 class State:
     """What a process remembers from one event and build to the next."""
 
-    is_preview = False
     body_frame = ""  # all that decides what is made of a page's text
     page_frame = ""  # and what stands around it
     nav: Navigation
-    deleting = threading.Thread()  # what was shown before
 
 
-def set_aside(site: Path) -> None:
-    """Delete what is in a folder beside the build, which would wait for each file; MkDocs leaves hidden ones alone."""
-    old = Path(tempfile.mkdtemp(prefix=".", dir=site))
-    for entry in site.glob("[!.]*"):
-        entry.rename(old / entry.name)
-    State.deleting = threading.Thread(target=shutil.rmtree, args=(old, True))
-    State.deleting.start()
-
-
-def on_startup(*, command: str, **_: Any) -> None:
-    """Remember whether this is a build or a preview."""
-    State.is_preview = command == "serve"
-
-
-def on_pre_build(*, config: MkDocsConfig, **_: Any) -> None:
+def on_pre_build(**_: Any) -> None:
     """Begin with what the last build kept."""
     kept.begin()
-    if State.is_preview:
-        set_aside(Path(config.site_dir))
-
-
-def on_shutdown() -> None:
-    """Let MkDocs delete what a preview showed last, without two at it."""
-    if State.deleting.ident:
-        State.deleting.join()
 
 
 @event_priority(-100)  # after the menu is complete

@@ -54,7 +54,7 @@ def test_only_the_adapter_knows_the_page_generator():
     imports = re.compile(r"^ *(?:from|import) mkdocs", re.M)
     users = [s for s in SOURCES if imports.search((ROOT / s).read_text(encoding="utf-8"))]
 
-    assert ["scripts/gen_pages.py", "scripts/rendered.py"] == users
+    assert ["scripts/gen_pages.py", "scripts/preview.py", "scripts/rendered.py"] == users
 
 
 def loaded_by(modules: list[str], unwanted: frozenset[str]) -> list[str]:

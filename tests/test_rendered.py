@@ -184,15 +184,3 @@ def test_what_was_not_asked_for_longest_is_dropped(tmp_path: Path):
     kept.tidy(tmp_path, 10)
 
     assert ["new", "newer"] == sorted(path.name for path in tmp_path.iterdir())
-
-
-def test_a_preview_deletes_the_last_one_beside_the_build(tmp_path: Path):
-    (tmp_path / "faq").mkdir()
-    (tmp_path / "faq" / "index.html").write_text("1")
-    (tmp_path / ".hidden").write_text("2")
-
-    rendered.set_aside(tmp_path)
-
-    assert not (tmp_path / "faq").exists()
-    rendered.on_shutdown()
-    assert [".hidden"] == [path.name for path in tmp_path.iterdir()]
