@@ -154,29 +154,10 @@ def test_an_edit_shows_wherever_a_first_build_shows_it(
     assert build.build(docs, results) == after
 
 
-def test_a_preview_renders_what_changed_and_all_where_the_frame_did(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sys._pages_handed_over", ("", {}), raising=False)
-    assert set() == gen_pages.unchanged({"a.md": "1", "b.md": "2", "c.csv": b"3"}, "frame")
-
-    assert {"a.md", "c.csv"} == gen_pages.unchanged({"a.md": "1", "b.md": "changed", "c.csv": b"3"}, "frame")
-    assert set() == gen_pages.unchanged({"a.md": "1", "b.md": "changed", "c.csv": b"3"}, "another menu")
-
-
 def test_a_file_to_copy_is_handed_over_as_what_it_holds(tmp_path: Path):
     (tmp_path / "pack.tgz").write_bytes(b"packed")
 
     assert [b"a", b"b", b"packed"] == [*map(gen_pages.as_bytes, ("a", b"b", tmp_path / "pack.tgz"))]
-
-
-def test_the_frame_is_the_menu_and_the_templates_of_the_theme(tmp_path: Path):
-    (tmp_path / "_overrides" / "partials").mkdir(parents=True)
-    (tmp_path / "_overrides" / "partials" / "header.html").write_text("1")
-    before = gen_pages.frame_of(["menu"], tmp_path)
-
-    assert before == gen_pages.frame_of(["menu"], tmp_path)
-    assert before != gen_pages.frame_of(["another"], tmp_path)
-    (tmp_path / "_overrides" / "partials" / "header.html").write_text("2")
-    assert before != gen_pages.frame_of(["menu"], tmp_path)
 
 
 def test_texts_that_differ_have_other_digests():
