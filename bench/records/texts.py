@@ -87,7 +87,10 @@ _COMPARED = "needs|need|requires|require|than|at least|against|compiled with|bui
 _NO_VERSION = "(?<![=>)]=)" + "".join(
     rf"(?<!{word}{between})" for word in f"{_PROGRAM}|{_COMPARED}".split("|") for between in ("[ :=/]", "[:=] ")
 )
-_NO_VERSION_OF = rf"(?! (?:of|for) (?:{_PROGRAM})|,? (?:but |and |is )?(?:{_COMPARED}|older|newer)\b| was found)"
+_NO_VERSION_OF = (
+    rf"(?! (?:of|for) (?:{_PROGRAM})| was found"
+    rf"|,? (?:but |and |is |source was )*(?:{_COMPARED}|older|newer)\b[ :\w]{{0,24}}\d\.\d)"
+)
 _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 # Names with dots that are no hosts: packages, files, and what a layer or a tensor is made of.
 _PACKAGE = r"(?:tf|np|tensorflow|keras|scipy|numpy|torch|jaxl?i?b?|sklearn|google|onnx\w*|xgboost|cuda|nvidia)\."
