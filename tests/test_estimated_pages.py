@@ -288,6 +288,21 @@ def test_a_job_on_a_card_costs_its_hours_at_a_dated_price():
         assert price.date in found.note
 
 
+def test_a_bought_card_pays_after_the_hours_that_its_price_rents(monkeypatch):
+    name, card = "hours-to-break-even-rtx-4090", "GeForce RTX 4090"
+    price, rent = jobs.launch_price(card), jobs.rents(card)[0]
+    found = lookup.lookup(name, Evidence(Results(()), registry.workloads()))
+    hours, a_day = (float(number.replace(",", "")) for number in re.findall(r"[\d,.]*\d(?= hours| a day)", found.short))
+
+    assert ("published", rent, ()) == (found.kind, found.figure, found.cells)
+    assert float(price.value) / float(rent.value) == pytest.approx(hours, rel=0.05)
+    assert hours / 3 / 365 == pytest.approx(a_day, rel=0.05)
+    assert price.date in found.note and rent.date in found.note
+    dearer = msgspec.structs.replace(rent, value=str(10 * float(rent.value)))
+    monkeypatch.setattr(jobs, "rents", lambda card: (dearer,))
+    assert lookup.lookup(name, Evidence(Results(()), registry.workloads())).short.startswith(f"{hours / 10:.0f} hours")
+
+
 def graded_evidence(*factors: float) -> Evidence:
     """Records of ResNet-50 on an H100, each so many times the middle of the formula's range."""
     machine = make_machine("h100-16c", gpus=(make_gpu("NVIDIA H100 SXM5 80 GB"),))
