@@ -135,16 +135,19 @@ def speed(record: Record) -> Found:
     cell = record.cell
     most = MOST_FLOP_PER_S[cell.device] * (cell.n_gpus or cell.threads)
     per_sample = operations.flop_per_sample(record)
+    per_step = None if per_sample is None else per_sample * cell.batch_size
     for at, run in finished(record):
         if run.n_samples_per_step != cell.batch_size:
             text = f"expected the batch of {cell.batch_size}, found {run.n_samples_per_step}"
             yield f"{at}.n_samples_per_step", text
         parts = {"warmup": run.warmup, "blocks": run.blocks}
         parts |= {f"series.{name}": blocks for name, blocks in run.series.items()}
-        for name, blocks in parts.items():
-            if (fastest := _fastest(blocks)) < LEAST_STEP_S:
-                yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {fastest:.3g}"
-        rate = (operations.flop_per_step(record, run) or 0.0) / _fastest((*run.blocks, *run.warmup))
+        fastest = {name: _fastest(blocks) for name, blocks in parts.items()}
+        for name, step_s in fastest.items():
+            if step_s < LEAST_STEP_S:
+                yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {step_s:.3g}"
+        flop = run.flop_per_step or per_step or 0.0
+        rate = flop / min(fastest["blocks"], fastest["warmup"])
         near = min(most, OVER_CONTROL[cell.precision] * _control_rate(run) * max(1, cell.n_gpus))
         if rate > near:
             yield f"{at}.blocks", f"expected at most {near:.3g} operations a second, found {rate:.3g}"
@@ -314,7 +317,7 @@ def _in_words(described: Machine | Session, names: Sequence[str]) -> Found:
 
 def _fastest(blocks: Sequence[Block]) -> float:
     """Seconds per step of the fastest block; infinite without any, so that no rule fires."""
-    return min((block.seconds / block.n_steps for block in blocks), default=math.inf)
+    return min([block.seconds / block.n_steps for block in blocks], default=math.inf)
 
 
 RECORD_RULES = (outcome, waits, job, speed, meters, observed, spec)
