@@ -39,7 +39,7 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
             for at, text in (*more_memory_than_the_machine(record, machine), *agree.on_machine(record, machine)):
                 yield cell_id, f"{at}: {text}"
     alone = {cell_id: record for cell_id, record in records.items() if record.profile != "smoke"}
-    steps = {cell_id: _step_s(record) for cell_id, record in alone.items()}
+    steps = seconds_per_step(alone)
     for session_rule in SESSION_RULES:
         for cell_id, text in session_rule(alone, steps):
             yield cell_id, f"$: {text}"
@@ -208,6 +208,11 @@ SESSION_RULES: tuple[Callable[[Mapping[str, Record], Mapping[str, float]], Found
 
 def _seconds(blocks: Sequence[Block]) -> list[float]:
     return [block.seconds for block in blocks]
+
+
+def seconds_per_step(records: Mapping[str, Record]) -> dict[str, float]:
+    """Of each cell; infinite where it has no steps."""
+    return {cell_id: _step_s(record) for cell_id, record in records.items()}
 
 
 def _step_s(record: Record) -> float:
