@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from bench.records import agree, operations
 from bench.records.agree import Found, finished, within
 from bench.records.check import MEASURED, instant
-from bench.schema import Block, Machine, Record
+from bench.schema import Block, Cell, Machine, Record
 
 LEAST_SIDE = 1024  # of a matrix product: smaller ones say little of what a machine can do
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
@@ -76,7 +76,7 @@ def identical_samples(record: Record) -> Found:
 def copied_runs(record: Record) -> Found:
     """Two processes with the same readings to the last digit are one process."""
     seen: dict[tuple[float, ...], str] = {}
-    for at, run in finished(record):
+    for at, run in runs if len(runs := finished(record)) > 1 else ():
         seconds = tuple(_seconds(run.blocks)) or tuple(s for b in run.series.values() for s in _seconds(b))
         if seconds in seen and len(set(seconds)) >= 3 and max(seconds) >= IDENTICAL_FROM_S:
             yield f"{at}.blocks", f"expected readings of its own, found those of {seen[seconds]}"
@@ -133,7 +133,7 @@ def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
 # Of one session: what two cells say together, by their seconds per step.
 
 
-def at_the_same_time(records: Mapping[str, Record], _: Mapping[str, float]) -> Found:
+def at_the_same_time(records: Mapping[str, Record], _steps: Mapping[str, float]) -> Found:
     """Processes of one session follow each other."""
     runs = sorted((run.started_at, run.total_s, cell_id) for cell_id, record in records.items() for run in record.runs)
     for (began, total_s, first), (started_at, _, second) in itertools.pairwise(runs):
@@ -241,13 +241,12 @@ def _timed(steps: Mapping[str, float]) -> list[str]:
 
 def _pairs(records: Mapping[str, Record], cell_ids: Iterable[str], *, but: str) -> Iterator[tuple[str, str]]:
     """Ordered pairs of measured cells that agree in every field but one."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str | int, ...], list[str]] = {}
     for cell_id in cell_ids:
         if records[cell_id].status != "ok":
             continue
         cell = records[cell_id].cell
-        fields = {name: getattr(cell, name) for name in cell.__struct_fields__ if name != but}
-        fields["params"] = sorted(cell.params.items())
-        groups.setdefault(repr(fields), []).append(cell_id)
+        fields = [getattr(cell, name) for name in Cell.__struct_fields__ if name not in (but, "params")]
+        groups.setdefault((*fields, repr(sorted(cell.params.items()))), []).append(cell_id)
     for group in groups.values():
         yield from ((a, b) for a in group for b in group if a != b)
