@@ -64,9 +64,11 @@ class Seen(NamedTuple):
 def fingerprint(results: Path) -> str:
     """What tells one state of a results folder from another: path, time and size of every file."""
     seen = hashlib.sha256()
-    for path in sorted([*results.rglob("*.json"), *results.glob(standing.FILE)]):
-        status = path.lstat()
-        seen.update(f"{path}:{status.st_mtime_ns}:{status.st_size}\n".encode())
+    for folder, inner, names in os.walk(results):
+        inner.sort()
+        for path in (os.path.join(folder, name) for name in sorted(names) if name.endswith((".json", standing.FILE))):
+            status = os.lstat(path)
+            seen.update(os.fsencode(f"{path}:{status.st_mtime_ns}:{status.st_size}\n"))
     return seen.hexdigest()
 
 
