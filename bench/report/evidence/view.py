@@ -13,7 +13,7 @@ from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, reads
 from bench.report.stats.estimate import Estimate
 from bench.report.stats.reads import kept_property, noted_property
 from bench.schema import BACKENDS, Backend, Device, Jit, Mode, Precision, Record, Scalar, Status
@@ -72,6 +72,7 @@ class View:
         self.session = session
         self._by_workload: dict[str | None, tuple[Record, ...]] = {}
         self._by_pick: dict[tuple[Any, ...], tuple[Record, ...]] = {}
+        self._undisturbed: dict[tuple[Any, ...], tuple[tuple[Record, ...], reads.Names]] = {}
 
     @property
     def described(self) -> SessionResults:
@@ -153,10 +154,8 @@ class View:
 
     def undisturbed(self, pick: Pick) -> tuple[Record, ...]:
         """The measured records of a pick without those that were disturbed, see ``Evidence``; looked up once."""
-        key = ("undisturbed", *_key(pick))
-        if key not in self._by_pick:
-            self._by_pick[key] = self.evidence.undisturbed(self.records(pick.but(status="ok")))
-        return self._by_pick[key]
+        measured = self.records(pick.but(status="ok"))
+        return reads.kept(self._undisturbed, _key(pick), lambda: self.evidence.undisturbed(measured))
 
     def _records(self, pick: Pick) -> tuple[Record, ...]:
         wanted = {name: value for name in OF_CELLS if (value := getattr(pick, name)) is not None}
