@@ -83,7 +83,7 @@ _PROGRAM = (
     "cudnn|cublas|cufft|curand|cusolver|cusparse|nccl|tensorrt|directml|cuda|mkl|rocm|nvidia|kernel|driver|runtime"
     "|library|version|release"
 )
-_COMPARED = "needs|need|requires|require|than|at least|against|compiled with|built with|linked with"
+_COMPARED = "needs|need|wanted|requires|require|than|at least|against|compiled with|built with|linked with"
 _NO_VERSION = "(?<![=>)]=)" + "".join(
     rf"(?<!{word}{between})" for word in f"{_PROGRAM}|{_COMPARED}".split("|") for between in ("[ :=/]", "[:=] ")
 )
@@ -163,7 +163,7 @@ PERSONAL = tuple(
                       r"|\b(?:nid|cn|gn|dgx)-?\d{2,}\b|\bgpu-[a-z]+-\d+\b"),
         ("host name", rf"(?i)(?<![\w.-])(?!{_PUBLIC}|{_PACKAGE}(?:\w+\.)*(?:internal|local|home|net|site|box)\b)"
                       r"(?:[a-z0-9-]+\.)+(?:local|localdomain|localnet|homenet|lan|internal|intra|intranet|priv|workgroup|corp"
-                      r"|maas|lxd|openstacklocal|novalocal|speedport\.ip|example|site|company|systems|university|hpc"
+                      r"|maas|lxd|openstacklocal|novalocal|speedport\.ip|example|lab|site|company|systems|university|hpc"
                       r"|home|com|org|net|edu|gov|mil|ac\.uk|box|arpa|xyz|biz|online|invalid|onion)\b(?![\w(])"),
         ("host name", r"(?i)(?<![\w./:-])(?:(?:node|worker|[a-z]*gpu[a-z]?|cpu|compute|head|login|frontend|db|srv"
                       r"|server|host|vm|ws|pc|runner|build|tpu|pod|dgx|hgx|k8s|tesla|[nc]|[cg]n|nid|r\d+(?:i\d+)?n)-?\d+"
