@@ -214,8 +214,9 @@ def test_a_call_of_predict_with_two_steps_is_no_forward_pass_on_a_gpu():
         )
 
     def problems(n_samples):
-        records = [record("train", 0.004, n_samples), record("infer", 0.04, n_samples)]
-        return list(plausible.training_shorter_than_its_forward_pass({r.cell.id: r for r in records}))
+        records = {r.cell.id: r for r in (record("train", 0.004, n_samples), record("infer", 0.04, n_samples))}
+        steps = plausible.seconds_per_step(records)
+        return list(plausible.training_shorter_than_its_forward_pass(records, steps))
 
     assert [] == problems(16)
     assert problems(8 * plausible.FEW_STEPS)

@@ -6,6 +6,7 @@ Of a bounded number a site has pages; the long form is ``tests.long scale``.
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from bench.records import pack, standing, store
+from bench.records import files, pack, standing, store
 from bench.records.store import Results, SessionResults
 from bench.report.charts import make_table
 from bench.report.evidence import frame
@@ -158,12 +159,36 @@ def test_what_is_kept_of_a_session_is_used_until_its_files_change(tmp_path: Path
 
     _, again = derived(root, tmp_path / "kept")
     path = next(path for path in (root / "b").rglob("*.json") if path.stem not in ("machine", "session"))
+    os.utime(path)
+    _, touched = derived(root, tmp_path / "kept")
     path.write_text(f"{path.read_text()}\n")
     _, after = derived(root, tmp_path / "kept")
 
     assert [{"b", "c"}, {"b"}] == [{*read[:2]}, {*read[2:]}] and 3 == len(read)
-    assert before == again and before[1] == after[1] and before[0].pack != after[0].pack
+    assert before == again == touched and before[1] == after[1] and before[0].pack != after[0].pack
     assert {one.pack for one in after} == {*(tmp_path / "kept" / further.PACKS).iterdir()}
+
+
+def test_of_a_session_that_is_as_it_was_no_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cache.CACHE, "begin", lambda work, *args: lambda: work(*args))
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
+    results, before = derived(root, tmp_path / "kept")
+
+    monkeypatch.setattr(files, "regular_bytes", lambda path: pytest.fail(f"opened {path.name}"))
+
+    assert before == further.derived(results.further, root, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("lost", ["sessions.json", "sessions/*.records", "sessions/*.studies", "packs/*.tgz"])
+def test_what_is_lost_of_what_was_kept_is_made_again(tmp_path: Path, lost: str):
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
+    _, before = derived(root, tmp_path / "kept")
+    (path,) = (tmp_path / "kept").glob(lost)
+    path.unlink()
+
+    _, after = derived(root, tmp_path / "kept")
+
+    assert before == after and path.exists()
 
 
 def test_what_is_kept_of_a_session_outlives_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -156,6 +156,12 @@ def by_id(*records: Record) -> dict[str, Record]:
     return {record.cell.id: record for record in in_turn(records)}
 
 
+def said(rule, *records: Record) -> list[tuple[str, str]]:
+    """What a rule of sessions says of these records."""
+    found = by_id(*records)
+    return list(rule(found, plausible.seconds_per_step(found)))
+
+
 def counted(flop_per_step: float, step_s: float = 1.0, workload: str = "resnet50", **fields) -> Record:
     cell = make_cell(workload, **fields)
     return make_record(workload, runs=[make_run(cell=cell, step_s=step_s, flop_per_step=flop_per_step)], **fields)
@@ -171,9 +177,9 @@ def test_nothing_is_much_faster_than_the_matrix_product_of_its_device():
     slower = counted(1e10, workload="matmul", params={"n": 1024})  # the highest of the products counts
 
     for factor, n_found in ((51, 1), (plausible.CEILING_FACTOR - 0.1, 0), (0.5, 0)):
-        found = list(plausible.faster_than_the_ceiling(by_id(counted(factor * 1e11), ceiling, slower)))
+        found = said(plausible.faster_than_the_ceiling, counted(factor * 1e11), ceiling, slower)
         assert n_found == len(found)
-    ((cell_id, text),) = plausible.faster_than_the_ceiling(by_id(counted(51e11), ceiling))
+    ((cell_id, text),) = said(plausible.faster_than_the_ceiling, counted(51e11), ceiling)
     assert counted(51e11).cell.id == cell_id
     assert "1e+11 operations a second, found 5.1e+12" in text
     # A small product is none, nor is one on fewer cores than the network had.
@@ -181,21 +187,21 @@ def test_nothing_is_much_faster_than_the_matrix_product_of_its_device():
         counted(1e10, workload="matmul", params={"n": 64}),
         msgspec.structs.replace(ceiling, cell=one_core(ceiling)),
     ):
-        assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11), other)))
+        assert [] == said(plausible.faster_than_the_ceiling, counted(51e11), other)
     # Another device's product is no ceiling, and without one nothing can be said.
-    assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11, device="gpu"), ceiling)))
-    assert [] == list(plausible.faster_than_the_ceiling(by_id(counted(51e11))))
+    assert [] == said(plausible.faster_than_the_ceiling, counted(51e11, device="gpu"), ceiling)
+    assert [] == said(plausible.faster_than_the_ceiling, counted(51e11))
 
 
 @pytest.mark.parametrize(("gain", "n_found"), [(3.5, 1), (2.9, 0), (1.7, 0), (0.5, 0)])
 def test_two_cores_are_not_far_more_than_twice_one(gain, n_found):
     one, two = counted(1.0, gain, threads=1), counted(1.0, 1.0, threads=2)
 
-    found = list(plausible.threads_beyond_linear(by_id(one, two)))
+    found = said(plausible.threads_beyond_linear, one, two)
 
     assert [two.cell.id] * n_found == [cell_id for cell_id, _ in found]
     other = counted(1.0, gain, threads=1, backend="jax", jit="on")
-    assert [] == list(plausible.threads_beyond_linear(by_id(other, two)))
+    assert [] == said(plausible.threads_beyond_linear, other, two)
 
 
 @pytest.mark.parametrize(("train_s", "n_found"), [(0.3, 1), (0.6, 0), (3.0, 0)])
@@ -203,11 +209,11 @@ def test_training_is_not_shorter_than_its_forward_pass(train_s, n_found):
     """In cnn-benchmarks some forward and backward passes did not add up to their total."""
     train, infer = counted(1.0, train_s), counted(1.0, 1.0, mode="infer")
 
-    found = list(plausible.training_shorter_than_its_forward_pass(by_id(train, infer)))
+    found = said(plausible.training_shorter_than_its_forward_pass, train, infer)
 
     assert [train.cell.id] * n_found == [cell_id for cell_id, _ in found]
     other = counted(1.0, 1.0, mode="infer", batch_size=64)
-    assert [] == list(plausible.training_shorter_than_its_forward_pass(by_id(train, other)))
+    assert [] == said(plausible.training_shorter_than_its_forward_pass, train, other)
 
 
 def test_smoke_cells_are_not_set_against_each_other():

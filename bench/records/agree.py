@@ -37,9 +37,9 @@ def within(whole_s: float) -> float:
     return whole_s * (1 + SLACK_FRAC) + SLACK_S
 
 
-def finished(record: Record) -> Iterator[tuple[str, Run]]:
+def finished(record: Record) -> list[tuple[str, Run]]:
     """JSON path and run of every finished run."""
-    return ((f"$.runs[{number}]", run) for number, run in enumerate(record.runs) if run.status == "ok")
+    return [(f"$.runs[{number}]", run) for number, run in enumerate(record.runs) if run.status == "ok"]
 
 
 def outcome(record: Record) -> Found:
@@ -86,9 +86,10 @@ def waits(record: Record) -> Found:
             ("control_before", run.control_before.seconds if run.control_before else (), 0),
             ("control_after", run.control_after.seconds if run.control_after else (), 0),
         ):
-            least = sum(seconds) + n_dropped * min(seconds, default=0.0)
+            kept = sum(seconds)
+            least = kept + n_dropped * min(seconds, default=0.0) if n_dropped else kept
             longest = max(longest, least)
-            apart += 0.0 if name in ("latencies_s", "first_s") else sum(seconds)
+            apart += 0.0 if name in ("latencies_s", "first_s") else kept
             if least > limit:
                 cut = f", with {n_dropped} cut" if n_dropped else ""
                 yield f"{at}.{name}", f"expected at most the run's {run.total_s} s together, found {least}{cut}"
@@ -135,16 +136,19 @@ def speed(record: Record) -> Found:
     cell = record.cell
     most = MOST_FLOP_PER_S[cell.device] * (cell.n_gpus or cell.threads)
     per_sample = operations.flop_per_sample(record)
+    per_step = None if per_sample is None else per_sample * cell.batch_size
     for at, run in finished(record):
         if run.n_samples_per_step != cell.batch_size:
             text = f"expected the batch of {cell.batch_size}, found {run.n_samples_per_step}"
             yield f"{at}.n_samples_per_step", text
         parts = {"warmup": run.warmup, "blocks": run.blocks}
         parts |= {f"series.{name}": blocks for name, blocks in run.series.items()}
-        for name, blocks in parts.items():
-            if (fastest := _fastest(blocks)) < LEAST_STEP_S:
-                yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {fastest:.3g}"
-        rate = (operations.flop_per_step(record, run) or 0.0) / _fastest((*run.blocks, *run.warmup))
+        fastest = {name: _fastest(blocks) for name, blocks in parts.items()}
+        for name, step_s in fastest.items():
+            if step_s < LEAST_STEP_S:
+                yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {step_s:.3g}"
+        flop = run.flop_per_step or per_step or 0.0
+        rate = flop / min(fastest["blocks"], fastest["warmup"])
         near = min(most, OVER_CONTROL[cell.precision] * _control_rate(run) * max(1, cell.n_gpus))
         if rate > near:
             yield f"{at}.blocks", f"expected at most {near:.3g} operations a second, found {rate:.3g}"
@@ -314,7 +318,7 @@ def _in_words(described: Machine | Session, names: Sequence[str]) -> Found:
 
 def _fastest(blocks: Sequence[Block]) -> float:
     """Seconds per step of the fastest block; infinite without any, so that no rule fires."""
-    return min((block.seconds / block.n_steps for block in blocks), default=math.inf)
+    return min([block.seconds / block.n_steps for block in blocks], default=math.inf)
 
 
 RECORD_RULES = (outcome, waits, job, speed, meters, observed, spec)

@@ -56,9 +56,11 @@ def semantic_problems(record: Record) -> Iterator[str]:
         yield f"$.reason: expected why the status is {record.status!r}, found an empty text"
     if len({run.index for run in record.runs}) < len(record.runs):
         yield "$.runs: expected every index once, found one twice"
+    series, readings = ({item.id for item in items} for items in (record.spec.series, record.spec.readings))
     for number, run in enumerate(record.runs):
         at = f"$.runs[{number}]"
-        yield from _declared_problems(record, run, at)
+        if run.series or run.first_s or run.readings:
+            yield from _declared_problems(record, run, at, series, readings)
         if run.status == "ok":
             yield from _measured_problems(record, run, at)
 
@@ -105,9 +107,8 @@ def size(sized: Cell | Variant) -> tuple[object, ...]:
     return sized.mode, sized.batch_size, sized.n_samples, sized.params
 
 
-def _declared_problems(record: Record, run: Run, at: str) -> Iterator[str]:
+def _declared_problems(record: Record, run: Run, at: str, series: set[str], readings: set[str]) -> Iterator[str]:
     """A run has the series and readings that its workload declares, and no others."""
-    series, readings = ({item.id for item in items} for items in (record.spec.series, record.spec.readings))
     for field, declared in (("series", series), ("first_s", series), ("readings", readings)):
         for name in sorted(set(getattr(run, field)) - declared):
             yield f"{at}.{field}.{name}: expected one of {', '.join(sorted(declared)) or 'none'}, found {name!r}"

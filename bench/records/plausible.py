@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from bench.records import agree, operations
 from bench.records.agree import Found, finished, within
 from bench.records.check import MEASURED, instant
-from bench.schema import Block, Machine, Record
+from bench.schema import Block, Cell, Machine, Record
 
 LEAST_SIDE = 1024  # of a matrix product: smaller ones say little of what a machine can do
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
@@ -39,8 +39,9 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
             for at, text in (*more_memory_than_the_machine(record, machine), *agree.on_machine(record, machine)):
                 yield cell_id, f"{at}: {text}"
     alone = {cell_id: record for cell_id, record in records.items() if record.profile != "smoke"}
+    steps = seconds_per_step(alone)
     for session_rule in SESSION_RULES:
-        for cell_id, text in session_rule(alone):
+        for cell_id, text in session_rule(alone, steps):
             yield cell_id, f"$: {text}"
 
 
@@ -65,6 +66,8 @@ def identical_samples(record: Record) -> Found:
         readings: dict[str, Sequence[float]] = {f"series.{name}": _seconds(b) for name, b in run.series.items()}
         readings |= {"blocks": _seconds(run.blocks), "latencies_s": run.latencies_s}
         for name, seconds in readings.items():
+            if len(seconds) - len(set(seconds)) < N_IDENTICAL:
+                continue
             most = max((seconds.count(value) for value in set(seconds) if value >= IDENTICAL_FROM_S), default=0)
             if most > N_IDENTICAL and most > len(seconds) / 2:
                 yield f"{at}.{name}", f"expected readings that differ, found {most} of {len(seconds)} equal"
@@ -73,9 +76,9 @@ def identical_samples(record: Record) -> Found:
 def copied_runs(record: Record) -> Found:
     """Two processes with the same readings to the last digit are one process."""
     seen: dict[tuple[float, ...], str] = {}
-    for at, run in finished(record):
+    for at, run in runs if len(runs := finished(record)) > 1 else ():
         seconds = tuple(_seconds(run.blocks)) or tuple(s for b in run.series.values() for s in _seconds(b))
-        if len(set(seconds)) >= 3 and max(seconds) >= IDENTICAL_FROM_S and seconds in seen:
+        if seconds in seen and len(set(seconds)) >= 3 and max(seconds) >= IDENTICAL_FROM_S:
             yield f"{at}.blocks", f"expected readings of its own, found those of {seen[seconds]}"
         seen.setdefault(seconds, at)
 
@@ -127,10 +130,10 @@ def more_memory_than_the_machine(record: Record, machine: Machine) -> Found:
             yield f"{at}.peak_device_bytes", f"expected at most the GPU's {device_bytes}, found {run.peak_device_bytes}"
 
 
-# Of one session: what two cells say together.
+# Of one session: what two cells say together, by their seconds per step.
 
 
-def at_the_same_time(records: Mapping[str, Record]) -> Found:
+def at_the_same_time(records: Mapping[str, Record], _steps: Mapping[str, float]) -> Found:
     """Processes of one session follow each other."""
     runs = sorted((run.started_at, run.total_s, cell_id) for cell_id, record in records.items() for run in record.runs)
     for (began, total_s, first), (started_at, _, second) in itertools.pairwise(runs):
@@ -140,9 +143,10 @@ def at_the_same_time(records: Mapping[str, Record]) -> Found:
             yield second, f"{text}, found one at {started_at}"
 
 
-def faster_than_the_ceiling(records: Mapping[str, Record]) -> Found:
+def faster_than_the_ceiling(records: Mapping[str, Record], steps: Mapping[str, float]) -> Found:
     """Counted operations per second far above the same device's own matrix product: a clock that did not wait."""
-    rates = {cell_id: rate for cell_id, record in records.items() if (rate := _flop_rate(record)) is not None}
+    flops = {cell_id: flop for cell_id in _timed(steps) if (flop := _flop_per_step(records[cell_id]))}
+    rates = {cell_id: flop / steps[cell_id] for cell_id, flop in flops.items()}
     products = [(records[cell_id].cell, rate) for cell_id, rate in rates.items() if _is_large_product(records[cell_id])]
     for cell_id, rate in rates.items():
         cell = records[cell_id].cell
@@ -160,10 +164,9 @@ def faster_than_the_ceiling(records: Mapping[str, Record]) -> Found:
             yield cell_id, f"expected at most {text}"
 
 
-def threads_beyond_linear(records: Mapping[str, Record]) -> Found:
+def threads_beyond_linear(records: Mapping[str, Record], steps: Mapping[str, float]) -> Found:
     """Cores that give far more than their number: one of the two cells did not do its work, or had no room to."""
-    steps = _steps(records)
-    for first, second in _pairs(records, steps, but="threads"):
+    for first, second in _pairs(records, _timed(steps), but="threads"):
         a, b = records[first].cell, records[second].cell
         if a.device != "cpu" or a.threads >= b.threads:
             continue
@@ -173,10 +176,9 @@ def threads_beyond_linear(records: Mapping[str, Record]) -> Found:
             yield second, f"{text} ({first}), found {gain:.3g}"
 
 
-def training_shorter_than_its_forward_pass(records: Mapping[str, Record]) -> Found:
+def training_shorter_than_its_forward_pass(records: Mapping[str, Record], steps: Mapping[str, float]) -> Found:
     """A training step holds the forward pass that inference is, and the backward pass on top."""
-    steps = _steps(records)
-    for first, second in _pairs(records, steps, but="mode"):
+    for first, second in _pairs(records, _timed(steps), but="mode"):
         cell = records[second].cell
         if (records[first].cell.mode, cell.mode) != ("train", "infer"):
             continue
@@ -196,7 +198,7 @@ RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
     blocks_longer_than_the_phase,
     gpu_memory_on_a_cpu,
 )
-SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (
+SESSION_RULES: tuple[Callable[[Mapping[str, Record], Mapping[str, float]], Found], ...] = (
     at_the_same_time,
     faster_than_the_ceiling,
     threads_beyond_linear,
@@ -206,6 +208,11 @@ SESSION_RULES: tuple[Callable[[Mapping[str, Record]], Found], ...] = (
 
 def _seconds(blocks: Sequence[Block]) -> list[float]:
     return [block.seconds for block in blocks]
+
+
+def seconds_per_step(records: Mapping[str, Record]) -> dict[str, float]:
+    """Of each cell; infinite where it has no steps."""
+    return {cell_id: _step_s(record) for cell_id, record in records.items()}
 
 
 def _step_s(record: Record) -> float:
@@ -223,25 +230,23 @@ def _is_large_product(record: Record) -> bool:
     return record.cell.workload == "matmul" and isinstance(side, int) and side >= LEAST_SIDE
 
 
-def _flop_rate(record: Record) -> float | None:
-    flop = next((flop for _, run in finished(record) if (flop := operations.flop_per_step(record, run))), None)
-    seconds = _step_s(record)
-    return None if flop is None or seconds <= 0 or seconds == float("inf") else flop / seconds
+def _flop_per_step(record: Record) -> float | None:
+    return next((flop for _, run in finished(record) if (flop := operations.flop_per_step(record, run))), None)
 
 
-def _steps(records: Mapping[str, Record]) -> dict[str, float]:
-    """Seconds of a step of every measured cell that has steps."""
-    steps = ((cell_id, _step_s(record)) for cell_id, record in records.items() if record.status == "ok")
-    return {cell_id: step_s for cell_id, step_s in steps if 0 < step_s < float("inf")}
+def _timed(steps: Mapping[str, float]) -> list[str]:
+    """Cells that have steps."""
+    return [cell_id for cell_id, step_s in steps.items() if 0 < step_s < float("inf")]
 
 
 def _pairs(records: Mapping[str, Record], cell_ids: Iterable[str], *, but: str) -> Iterator[tuple[str, str]]:
-    """Ordered pairs of cells that agree in every field but one."""
-    groups: dict[str, list[str]] = {}
+    """Ordered pairs of measured cells that agree in every field but one."""
+    groups: dict[tuple[str | int, ...], list[str]] = {}
     for cell_id in cell_ids:
+        if records[cell_id].status != "ok":
+            continue
         cell = records[cell_id].cell
-        fields = {name: getattr(cell, name) for name in cell.__struct_fields__ if name != but}
-        fields["params"] = sorted(cell.params.items())
-        groups.setdefault(repr(fields), []).append(cell_id)
+        fields = [getattr(cell, name) for name in Cell.__struct_fields__ if name not in (but, "params")]
+        groups.setdefault((*fields, repr(sorted(cell.params.items()))), []).append(cell_id)
     for group in groups.values():
         yield from ((a, b) for a in group for b in group if a != b)

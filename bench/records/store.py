@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import itertools
 import multiprocessing
 import os
@@ -71,11 +72,7 @@ def load(
     folders = list(_session_folders(root))
     further = () if most_machines is None else _further(root, folders, standings, most_machines)
     left_out = {root / session.path for session in further}
-    sessions = [
-        _load_session(folder, is_local, root, problems, read=read)
-        for folder, is_local in folders
-        if folder not in left_out
-    ]
+    sessions = [_load_session(*one, root, problems, read=read) for one in folders if one[0] not in left_out]
     if only_plausible:
         problems += [problem for session in sessions for problem in _implausible(session)]
     if problems:
@@ -112,7 +109,8 @@ def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[
     if len(folders) <= FEW_SESSIONS:
         found = list(map(work, folders))
     else:
-        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as workers:
+        # Records hold no cycles: a collector would only walk through them.
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=gc.disable) as workers:
             found = list(workers.map(work, folders, chunksize=4))
     return [*problems, *itertools.chain.from_iterable(found)]
 

@@ -30,6 +30,7 @@ from bench.report.claims.check_rule import (
 from bench.report.claims.rule import Rule, sided
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
+from bench.report.stats import reads
 
 KEY = "verdict"  # of the front matter
 
@@ -79,7 +80,7 @@ def of_heads(heads: Iterable[Mapping[str, Any]]) -> dict[str, Belief]:
 
 
 # Pages, answers, claims and the list of what flipped ask for the same verdicts.
-_judged: WeakKeyDictionary[Evidence, dict[str, tuple[Belief, Verdict]]] = WeakKeyDictionary()
+_judged: WeakKeyDictionary[Evidence, dict[str, tuple[Verdict, reads.Names]]] = WeakKeyDictionary()
 
 
 def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
@@ -91,9 +92,7 @@ def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
     if verdict_id not in beliefs:
         raise LookupError(unknown("verdict", verdict_id, beliefs))
     belief, known = beliefs[verdict_id], _judged.setdefault(evidence, {})
-    if verdict_id not in known or known[verdict_id][0] != belief:
-        known[verdict_id] = belief, judged(verdict_id, belief, evidence)
-    return known[verdict_id][1]
+    return reads.kept(known, f"{verdict_id} {belief}", lambda: judged(verdict_id, belief, evidence))
 
 
 def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
-
-import numpy as np
 
 from bench.records.store import SessionResults
 from bench.report.stats import estimate, quantities, studies
@@ -159,27 +156,13 @@ def change_of(before: list[float], after: list[float]) -> Change:
     effect = statistics.median(after) / statistics.median(before) - 1 if n and m else 0.0
     if not n or not m or 2 / math.comb(n + m, n) >= ALPHA:
         return Change("too few runs", None, effect, n, m)
-    p = rank_test(before, after)
+    from scipy.stats import mannwhitneyu  # half a second to import, and needed by few
+
+    p = float(mannwhitneyu(before, after, alternative="two-sided").pvalue)
     verdict: Verdict = "no change shown"
     if p < ALPHA and abs(effect) >= MIN_EFFECT_FRAC:
         verdict = "slower" if effect > 0 else "faster"
     return Change(verdict, p, effect, n, m)
-
-
-def rank_test(first: Sequence[float], second: Sequence[float]) -> float:
-    """Two-sided p of the exact Mann-Whitney test: the share of all ways to deal out the ranks as uneven as this one.
-
-    Equal values share their mean rank.
-    """
-    ordered = sorted([*first, *second])
-    ranks = [bisect_left(ordered, value) + bisect_right(ordered, value) + 1 for value in ordered]  # doubled: whole
-    n_ways = np.zeros((len(first) + 1, sum(ranks) + 1))  # (values dealt to the first, sum of their ranks)
-    n_ways[0, 0] = 1
-    for rank in ranks:
-        n_ways[1:, rank:] += n_ways[:-1, :-rank]
-    off = np.abs(np.arange(n_ways.shape[1]) - len(first) * (len(ordered) + 1))
-    seen = sum(ranks[ordered.index(value)] for value in first)
-    return float(n_ways[-1, off >= off[seen]].sum() / n_ways[-1].sum())
 
 
 def agreement(ratio: Estimate, *, same_machine: bool, tolerance_frac: float = TOLERANCE_FRAC) -> Agreement:

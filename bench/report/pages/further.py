@@ -1,25 +1,25 @@
 """Sessions of machines without pages: a pack of each to take away, and its rows of the tables.
 
 What follows from one session is kept on disk by the content of its files and by the code that it is made with, so that
-a build reads only sessions that are new to it.
+a build reads only sessions that are new to it. Where the files have the names, times, sizes and numbers that they had
+at the last build, they are not even opened.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
+import json
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import joblib
-
 from bench.records import files as records_files
 from bench.records import pack, store
-from bench.records.standing import Standing
 from bench.records.store import Results, SessionResults
 from bench.report.evidence import frame
 from bench.report.evidence.evidence import Evidence
@@ -31,7 +31,8 @@ from bench.workloads import registry
 if TYPE_CHECKING:
     import polars as pl
 
-KEPT, PACKS = "sessions", "packs"  # sub-folders of what is kept
+INDEX = "sessions.json"  # of what is kept: by session the state of its files, and what tells their content
+TABLES, PACKS = "sessions", "packs"  # sub-folders of what is kept
 UNUSED_FOR = timedelta(days=30)  # after which tables are dropped
 # All that decides the rows: rooms import only downward, so that nothing else of the code does.
 DERIVING = ("schema.py", "units.py", "machine", "records", "workloads", "report/stats", "report/published",
@@ -39,12 +40,26 @@ DERIVING = ("schema.py", "units.py", "machine", "records", "workloads", "report/
 
 
 class Derived(NamedTuple):
-    """What is made of one session; tables as Arrow's IPC files."""
+    """What is made of one session: files where they are kept, else what they would hold. Tables are Arrow's IPC."""
 
-    records: bytes
-    studies: bytes
+    records: bytes | Path
+    studies: bytes | Path
+    pack: bytes | Path
     n_records: int
-    pack: bytes | Path  # a file where it is kept
+
+
+class Made(NamedTuple):
+    """A session as the index knows it."""
+
+    state: str  # of its files
+    digest: str  # of their content
+    n_records: int
+
+    def files(self, keep: Path, session: SessionResults, code: str) -> tuple[Path, Path, Path]:
+        """Where its records, its studies and its pack lie."""
+        how = f"{self.digest} {session.standing.kind} {session.is_local} {code}"
+        table = keep / TABLES / hashlib.sha256(how.encode()).hexdigest()[:32]
+        return table.with_suffix(".records"), table.with_suffix(".studies"), keep / PACKS / f"{self.digest}.tgz"
 
 
 def derived(sessions: Sequence[SessionResults], results: Path, keep: Path | None) -> list[Derived]:
@@ -55,84 +70,102 @@ def derived(sessions: Sequence[SessionResults], results: Path, keep: Path | None
     """
     if not sessions:
         return []
+    if keep is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            return [_read(one) for one in derived(sessions, results, Path(scratch))]
     code = cache.code_of(cache.CODE, DERIVING)
-    begun = [
-        cache.CACHE.begin(_derived, results, session.path, session.standing, session.is_local, keep, code)
-        for session in sessions
-    ]
+    known, begun = _last(keep), {}
+    for session in sessions:
+        path, state = session.path, _state(results / session.path)
+        last = known.get(path)
+        if last is None or last.state != state or not all(map(os.path.exists, last.files(keep, session, code))):
+            begun[path] = cache.CACHE.begin(_make, results, session, state, keep, code)
     # From the end, where no other process has begun yet: this one works too.
-    found = [wait() for wait in reversed(begun)][::-1]
-    if keep:
-        joblib.Memory(keep / KEPT, verbose=0).reduce_size(age_limit=UNUSED_FOR)
-        current = {one.pack for one in found}
-        for path in (keep / PACKS).glob("*.tgz"):
-            if path not in current:
-                path.unlink(missing_ok=True)
+    known |= {path: begun[path]() for path in reversed(begun)}
+    if begun:
+        with records_files.replacing(keep / INDEX) as temporary:
+            temporary.write_text(json.dumps({one.path: known[one.path] for one in sessions}), encoding="utf-8")
+    found = [Derived(*known[one.path].files(keep, one, code), known[one.path].n_records) for one in sessions]
+    _tidy(keep, {file for one in found for file in one[:3]})
     return found
 
 
-def _derived(results: Path, path: str, standing: Standing, is_local: bool, keep: Path | None, code: str) -> Derived:
-    folder = results / path
-    digest = _digest(folder, path)
-    make = functools.partial(_tables, results, folder, standing)
-    kept = cache.on_disk(keep / KEPT, _kept, ignore=["make"]) if keep else _kept
-    records, studied, n_records = kept(digest, standing.kind, is_local, code, make)
-    return Derived(records, studied, n_records, _pack(folder, digest, keep))
+def _read(one: Derived) -> Derived:
+    records, studies, packed = (file.read_bytes() if isinstance(file, Path) else file for file in one[:3])
+    return Derived(records, studies, packed, one.n_records)
+
+
+def _last(keep: Path) -> dict[str, Made]:
+    """Sessions of the last build by their paths."""
+    try:
+        return {path: Made(*made) for path, made in json.loads((keep / INDEX).read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError):
+        return {}
+
+
+def _state(folder: Path) -> str:
+    """Tells one state of a session's files from another."""
+    seen = hashlib.sha256()
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            status = entry.stat(follow_symlinks=False)
+            seen.update(os.fsencode(f"{entry.name} {status.st_mtime_ns} {status.st_size} {status.st_ino}\n"))
+    return seen.hexdigest()
 
 
 def _digest(folder: Path, name: str) -> str:
-    """Tells a session's files from any other."""
+    """Tells a session's files from any other by their content."""
     seen = hashlib.sha256(name.encode())
     for path in sorted(folder.iterdir()):
         try:
-            text = "" if path.name.startswith(".") else records_files.regular_text(path)
+            data = b"" if path.name.startswith(".") else records_files.regular_bytes(path)
         except records_files.Refused:
-            text = ""  # what is wrong, the gate tells
-        seen.update(f"{path.name} {len(text)}\n{text}".encode())
+            data = b""  # what is wrong, the gate tells
+        seen.update(os.fsencode(f"{path.name} {len(data)}\n") + data)
     return seen.hexdigest()[:32]
 
 
-def _kept(
-    digest: str, standing: str, is_local: bool, code: str, make: Callable[[], tuple[bytes, bytes, int]]
-) -> tuple[bytes, bytes, int]:
-    """Tables of a session by all that decides them."""
-    return make()
+def _make(results: Path, session: SessionResults, state: str, keep: Path, code: str) -> Made:
+    """Make what is not there of a session."""
+    folder = results / session.path
+    made = Made(state, _digest(folder, session.path), sum(1 for _ in folder.glob("*-*.json")))
+    records, studies, packed = made.files(keep, session, code)
+    for path in (records, packed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if not (records.exists() and studies.exists()):
+        try:
+            whole = store.load_session(folder, results)
+        except records_files.RecordError as error:
+            raise PageError(str(error)) from error
+        evidence = Evidence(Results((whole._replace(standing=session.standing),)), registry.workloads())
+        _write(frame.records(evidence).with_columns(is_lead=False), records)
+        _write(frame.studied(evidence), studies)
+        quantities.forget()  # of thousands of sessions
+    if not packed.exists():
+        pack.pack(folder, packed)
+    return made
 
 
-def _tables(results: Path, folder: Path, standing: Standing) -> tuple[bytes, bytes, int]:
-    try:
-        session = store.load_session(folder, results)
-    except records_files.RecordError as error:
-        raise PageError(str(error)) from error
-    evidence = Evidence(Results((session._replace(standing=standing),)), registry.workloads())
-    records, studied = frame.records(evidence).with_columns(is_lead=False), frame.studied(evidence)
-    quantities.forget()  # of thousands of sessions
-    return _as_bytes(records), _as_bytes(studied), len(session.records)
+def _write(table: pl.DataFrame, path: Path) -> None:
+    with records_files.replacing(path) as temporary:
+        table.write_ipc(temporary, compression="zstd")
 
 
-def _as_bytes(table: pl.DataFrame) -> bytes:
-    out = io.BytesIO()
-    table.write_ipc(out, compression="zstd")
-    return out.getvalue()
+def _tidy(keep: Path, current: set[bytes | Path]) -> None:
+    """Drop other packs, and tables that no build has used for long."""
+    long_ago = time.time() - UNUSED_FOR.total_seconds()
+    for path in (*(keep / TABLES).glob("[!.]*"), *(keep / PACKS).glob("[!.]*")):
+        if path in current:
+            os.utime(path)
+        elif path.parent.name == PACKS or path.stat().st_mtime < long_ago:
+            path.unlink(missing_ok=True)
 
 
-def _pack(folder: Path, digest: str, keep: Path | None) -> bytes | Path:
-    if keep is None:
-        with tempfile.TemporaryDirectory() as scratch:
-            pack.pack(folder, made := Path(scratch, "pack.tgz"))
-            return made.read_bytes()
-    target = keep / PACKS / f"{digest}.tgz"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        pack.pack(folder, target)
-    return target
-
-
-def tables(found: Iterable[bytes], columns: list[str] | None = None) -> list[pl.DataFrame]:
+def tables(found: Iterable[bytes | Path], columns: list[str] | None = None) -> list[pl.DataFrame]:
     """Tables as they were made; of each only the columns that are named."""
     import polars as pl
 
-    return [pl.read_ipc(io.BytesIO(one), columns=columns) for one in found]
+    return [pl.read_ipc(one if isinstance(one, Path) else io.BytesIO(one), columns=columns) for one in found]
 
 
 class Speeds(NamedTuple):
