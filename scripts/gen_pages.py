@@ -1,6 +1,6 @@
 """Adapter between the pages and the site generator, which takes what ``bench.report.pages`` builds.
 
-As a hook of MkDocs it runs by itself at every build and hands the pages over in memory.
+Under mkdocs-gen-files it runs by itself at every build.
 By hand, for any other generator: python scripts/gen_pages.py --out DIR [--docs DIR] [--results DIR]
 DIR then holds the pages in docs/ and an mkdocs.yml with the menu; Zensical builds it as it is.
 """
@@ -13,14 +13,12 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from mkdocs.config.defaults import MkDocsConfig
+import mkdocs_gen_files
 from mkdocs.exceptions import PluginError
-from mkdocs.plugins import event_priority
-from mkdocs.structure.files import File, Files, file_sort_key
+from mkdocs.plugins import BasePlugin
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -35,12 +33,10 @@ def results_folder() -> Path:
 
 
 class State:
-    """What a process remembers from one event and build to the next."""
+    """What a process remembers from one build to the next."""
 
     newest_ns = 0  # time of the newest file of ours when modules were loaded
     n_builds = 0
-    begun: Any = None  # the pages of this build
-    notebooks: tempfile.TemporaryDirectory[str]  # of this build, for their plugin, which reads files
 
 
 def forget_edited_modules() -> None:
@@ -61,13 +57,31 @@ def as_bytes(content: str | bytes | Path) -> bytes:
     return content if isinstance(content, bytes) else content.encode()
 
 
-@event_priority(100)  # before notebooks are looked for
-def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Replace the sources by what they render to, add the generated pages, and set the menu."""
+class Drawings(BasePlugin):  # type: ignore[type-arg]  # it has no settings
+    """Puts drawings into finished pages, since they take the longest; meanwhile pages are rendered."""
+
+    def __init__(self, begun: Any, *, is_kept: bool) -> None:
+        """``begun`` are the pages; with ``is_kept`` all of them are kept for the next process."""
+        self.begun, self.is_kept = begun, is_kept
+
+    def on_post_page(self, output: str, **_: Any) -> str:
+        """Called with each page."""
+        return str(self.begun.drawn(output))
+
+    def on_post_build(self, **_: Any) -> None:
+        """Called after the last."""
+        if self.is_kept:
+            self.begun.finish()
+
+
+def under_mkdocs() -> None:
+    """Hand every page to the build in progress, and the menu with them."""
     forget_edited_modules()
     from bench.report.pages import addresses, build, menu
     from bench.report.prose.source import PageError
 
+    editor = mkdocs_gen_files.FilesEditor.current()
+    config = editor.config
     try:
         begun = build.begin(
             Path(config.docs_dir),
@@ -79,40 +93,17 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         )
     except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
+    # A preview keeps its first build: to keep all pages takes longer than to make those that were edited.
+    config.plugins["drawings"] = Drawings(begun, is_kept=State.n_builds == 0)
     if State.n_builds == 0:
         gc.freeze()  # the records stay; else the collector walks through them while pages are rendered
     State.n_builds += 1
-    State.begun, State.notebooks = begun, tempfile.TemporaryDirectory()
     if config.nav is None:
         config.nav = menu.navigation(begun.pages)
-    found = {file.src_uri: file for file in files}
-    found |= {path: handed_over(config, path, content) for path, content in begun.pages.items()}
+    for path, content in begun.pages.items():
+        with editor.open(path, "wb") as file:
+            file.write(as_bytes(content))
     config.markdown_extensions.append(whole_blocks.WholeBlocks())
-    return Files(sorted(found.values(), key=file_sort_key))
-
-
-def handed_over(config: MkDocsConfig, path: str, content: str | bytes | Path) -> File:
-    """A page or a file as MkDocs takes it."""
-    if path.endswith(".ipynb"):
-        file = Path(State.notebooks.name, path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(as_bytes(content))
-        return File(path, State.notebooks.name, config.site_dir, config.use_directory_urls)
-    if isinstance(content, Path):
-        return File.generated(config, path, abs_src_path=str(content))
-    return File.generated(config, path, content=content if path.endswith(".md") else as_bytes(content))
-
-
-def on_post_page(output: str, **_: Any) -> str:
-    """Put drawings into a finished page, since they take the longest; meanwhile pages are rendered."""
-    return str(State.begun.drawn(output))
-
-
-def on_post_build(**_: Any) -> None:
-    """Keep all pages for the next process."""
-    State.notebooks.cleanup()
-    if State.n_builds == 1:  # a preview keeps its first build: to keep all takes longer than to make those edited
-        State.begun.finish()
 
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:
@@ -155,5 +146,10 @@ def main(arguments: list[str]) -> None:
     to_folder(**vars(parser.parse_args(arguments)))
 
 
+# gen-files runs this file under the name "<run_path>", anew for each build; what is remembered is in the module.
 if __name__ == "__main__":
     main(sys.argv[1:])
+elif __name__ == "<run_path>":
+    from scripts import gen_pages
+
+    gen_pages.under_mkdocs()
