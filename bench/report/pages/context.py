@@ -261,7 +261,6 @@ class Site:
                 lambda: charts_draw.draw(
                     chart_id, self.evidence, workload=workload, others=pages_drawings.others(chart_id)
                 ),
-                slow=True,
             )
         return self.used.drawings[key]
 
@@ -277,4 +276,4 @@ class Site:
         make = functools.partial(
             make_table.make, table_id, self.evidence, workload=workload, session=session, first=first
         )
-        return CACHE.keep(self.evidence, key, make, slow=True)
+        return CACHE.keep(self.evidence, key, make)
