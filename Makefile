@@ -25,7 +25,7 @@ site: .venv/.installed
 	@echo "then open http://127.0.0.1:8000/ (search and clean addresses need a server; a plain look: site/index.html)"
 
 serve: .venv/.installed
-	$(BIN)/mkdocs serve --dirty --no-strict
+	$(BIN)/mkdocs serve --no-strict
 
 refresh: .venv/.installed
 	$(BIN)/python scripts/refresh_benchmarks.py --profile quick

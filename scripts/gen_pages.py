@@ -1,6 +1,6 @@
-"""Adapter between the pages and the site generator. Writes what ``bench.report.pages`` builds.
+"""Adapter between the pages and the site generator, which takes what ``bench.report.pages`` builds.
 
-Under mkdocs-gen-files it runs by itself at every build and hands the pages over in memory.
+Under mkdocs-gen-files it runs by itself at every build.
 By hand, for any other generator: python scripts/gen_pages.py --out DIR [--docs DIR] [--results DIR]
 DIR then holds the pages in docs/ and an mkdocs.yml with the menu; Zensical builds it as it is.
 """
@@ -13,13 +13,18 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import mkdocs_gen_files
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+from scripts import whole_blocks  # noqa: E402  # found below ROOT
 
 
 def results_folder() -> Path:
@@ -27,15 +32,22 @@ def results_folder() -> Path:
     return Path(os.environ.get("SITE_RESULTS") or ROOT / "bench" / "results")
 
 
+class State:
+    """What a process remembers from one build to the next."""
+
+    newest_ns = 0  # time of the newest file of ours when modules were loaded
+    n_builds = 0
+
+
 def forget_edited_modules() -> None:
     """Under `mkdocs serve` modules stay loaded between builds; drop ours when one of their files was edited."""
     kinds = ("*.py", "*.j2")
     read = [path for kind in kinds for path in (ROOT / "bench").rglob(kind)] + [*(ROOT / "bench/published").iterdir()]
-    newest = max(path.stat().st_mtime_ns for path in read)
-    if getattr(sys, "_pages_built_from", newest) != newest:
+    newest_ns = max(path.stat().st_mtime_ns for path in read)
+    if State.newest_ns not in (0, newest_ns):
         for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:
             del sys.modules[name]
-    sys._pages_built_from = newest
+    State.newest_ns = newest_ns
 
 
 def as_bytes(content: str | bytes | Path) -> bytes:
@@ -45,71 +57,53 @@ def as_bytes(content: str | bytes | Path) -> bytes:
     return content if isinstance(content, bytes) else content.encode()
 
 
-def unchanged(built: Mapping[str, str | bytes | Path], frame: str) -> set[str]:
-    """Paths whose content is that of the last build in this process, within the same frame.
+class Drawings(BasePlugin):  # type: ignore[type-arg]  # it has no settings
+    """Puts drawings into finished pages, since they take the longest; meanwhile pages are rendered."""
 
-    ``mkdocs serve --dirty`` renders none of them again: what stands around a page follows from the frame alone.
-    """
-    now = {path: hash(content) for path, content in built.items()}
-    last_frame, last = getattr(sys, "_pages_handed_over", ("", {}))
-    sys._pages_handed_over = (frame, now)
-    return {path for path in now if last_frame == frame and last.get(path) == now[path]}
+    def __init__(self, begun: Any, *, is_kept: bool) -> None:
+        """``begun`` are the pages; with ``is_kept`` all of them are kept for the next process."""
+        self.begun, self.is_kept = begun, is_kept
 
+    def on_post_page(self, output: str, **_: Any) -> str:
+        """Called with each page."""
+        return str(self.begun.drawn(output))
 
-def frame_of(nav: object, docs: Path) -> str:
-    """What stands around every page: the menu, the theme's templates, the settings, and the hooks."""
-    files = [ROOT / "mkdocs.yml", *sorted((ROOT / "scripts").glob("*.py")), *sorted(docs.glob("_overrides/**/*.html"))]
-    return "\n".join([repr(nav), *(path.read_text(encoding="utf-8") for path in files)])
+    def on_post_build(self, **_: Any) -> None:
+        """Called after the last."""
+        if self.is_kept:
+            self.begun.finish()
 
 
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
-    import mkdocs_gen_files
-    from mkdocs.plugins import BasePlugin
-    from mkdocs_gen_files.plugin import PluginError
-
-    from scripts import whole_blocks
-
     forget_edited_modules()
     from bench.report.pages import addresses, build, menu
     from bench.report.prose.source import PageError
 
-    class Drawings(BasePlugin):
-        """Puts drawings into finished pages, since they take the longest; meanwhile the pages are rendered."""
-
-        def on_post_page(self, output: str, **_: Any) -> str:
-            return begun.drawn(output)
-
-        def on_post_build(self, **_: Any) -> None:
-            if not same:  # a preview keeps its first build: to keep all pages takes longer than to make those edited
-                begun.finish()
-
     editor = mkdocs_gen_files.FilesEditor.current()
-    docs = Path(editor.config["docs_dir"])
+    config = editor.config
     try:
         begun = build.begin(
-            docs,
+            Path(config.docs_dir),
             results_folder(),
-            address=addresses.public(editor.config["site_url"]),
-            summary=editor.config["site_description"] or "",
-            repository=editor.config["repo_url"] or "",
+            address=addresses.public(config.site_url),
+            summary=config.site_description or "",
+            repository=config.repo_url or "",
             keep=ROOT / ".cache" / "kept",
         )
     except PageError as error:
         raise PluginError(str(error)) from error  # MkDocs shows the message without a traceback and stops
-    built = begun.pages
-    editor.config["plugins"]["drawings"] = Drawings()
-    if editor.config["nav"] is None:
-        editor.config["nav"] = menu.navigation(built)
-    same = unchanged(built, frame_of(editor.config["nav"], docs))
-    if not same:
+    # A preview keeps its first build: to keep all pages takes longer than to make those that were edited.
+    config.plugins["drawings"] = Drawings(begun, is_kept=State.n_builds == 0)
+    if State.n_builds == 0:
         gc.freeze()  # the records stay; else the collector walks through them while pages are rendered
-    for path, content in built.items():
-        with mkdocs_gen_files.open(path, "wb") as file:
+    State.n_builds += 1
+    if config.nav is None:
+        config.nav = menu.navigation(begun.pages)
+    for path, content in begun.pages.items():
+        with editor.open(path, "wb") as file:
             file.write(as_bytes(content))
-        if path in same:
-            os.utime(file.name, (0, 0))  # older than what was made of it
-    editor.config["markdown_extensions"].append(whole_blocks.WholeBlocks())  # type: ignore[arg-type]  # or its name
+    config.markdown_extensions.append(whole_blocks.WholeBlocks())
 
 
 def to_folder(out: Path, docs: Path, results: Path) -> None:
@@ -152,8 +146,10 @@ def main(arguments: list[str]) -> None:
     to_folder(**vars(parser.parse_args(arguments)))
 
 
-# gen-files runs this file under the name "<run_path>"; imported by a test it does nothing.
+# gen-files runs this file under the name "<run_path>", anew for each build; what is remembered is in the module.
 if __name__ == "__main__":
     main(sys.argv[1:])
 elif __name__ == "<run_path>":
-    under_mkdocs()
+    from scripts import gen_pages
+
+    gen_pages.under_mkdocs()

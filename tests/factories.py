@@ -518,3 +518,8 @@ def job_of(cell: Cell, spec: Workload, profile: str, step_s: float, rng: np.rand
         if v.n_job_epochs and same == (cell.mode, cell.batch_size, cell.n_samples, dict(cell.params)):
             return make_job(4.0 + epoch_s * v.n_job_epochs, (None,) * v.n_job_epochs)
     return None
+
+
+def made(pages: Mapping[str, Callable[[], str]]) -> dict[str, str | bytes]:
+    """Pages that were to be made."""
+    return {path: make() for path, make in pages.items()}

@@ -219,6 +219,77 @@ def test_a_number_leads_to_its_opened_evidence(browser, address: str):
     watched.context.close()
 
 
+# What has the focus, and whether it, its label or what holds it looks otherwise than without; null behind the last.
+STOP = """() => {
+  const at = document.activeElement;
+  if (!at || at === document.body) return null;
+  const near = [at, ...(at.labels ?? []), ...at.parentElement.children];
+  for (let up = at.parentElement, n = 0; up && n < 4; up = up.parentElement, n++) near.push(up);
+  const look = (one) => {
+    const { bottom, left, right, top } = one.getBoundingClientRect(), style = getComputedStyle(one);
+    const isSeen = one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && right - left > 2
+      && bottom > 0 && right > 0 && top < innerHeight && left < innerWidth;
+    const outline = style.outlineStyle === "none" ? "" : style.outline;
+    return isSeen ? [outline, style.boxShadow, style.backgroundColor, style.border].join() : "";
+  };
+  const on = near.map(look);
+  at.blur();
+  const off = near.map(look);
+  at.focus({ preventScroll: true, focusVisible: true });
+  const name = at.getAttribute("aria-label") || at.name || at.textContent.trim().slice(0, 40);
+  return { name: `${at.tagName} ${at.className} ${name}`, isMarked: on.some((one, i) => one && one !== off[i]) };
+}"""
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_stop_of_the_keyboard_is_seen(browser, address: str, sites: Sites, width: int, scheme: str):
+    notebook = next((sites.site("full") / "notebooks").glob("*/index.html")).parent.name
+    watched = Watched(browser, address, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    n_stops, unseen = 0, []
+    for path in ("", "faq/slow-first-step/", "guides/your-job/", f"notebooks/{notebook}/", "machines/"):
+        watched.open(path)
+        watched.page.add_style_tag(content="* { transition: none !important }")
+        for _ in range(80):
+            watched.page.keyboard.press("Tab")
+            stop = watched.page.evaluate(STOP)
+            if stop is None:
+                break
+            n_stops += 1
+            unseen += [] if stop["isMarked"] else [f"{path}: {stop['name']}"]
+
+    assert n_stops > 100
+    assert not unseen, "\n".join(unseen)
+    watched.context.close()
+
+
+def test_the_drawer_opens_by_the_keyboard_and_its_links_are_stops_only_then(browser, address: str):
+    watched = Watched(browser, address, viewport={"width": 390, "height": 900})
+    watched.open("faq/")
+    links = watched.page.locator(".md-sidebar--primary a.md-nav__link")
+
+    for key in ("Enter", " "):
+        assert not links.first.is_visible()
+        watched.page.get_by_role("button", name="Menu").press(key)
+        links.first.wait_for(state="visible")
+        watched.page.get_by_role("button", name="Menu").press("Enter")
+        links.first.wait_for(state="hidden")
+    watched.context.close()
+
+
+def test_an_answer_in_the_list_is_whole_while_it_is_pointed_at_and_moves_nothing(browser, address: str):
+    watched = Watched(browser, address, viewport={"width": 1280, "height": 900})
+    watched.open("faq/")
+    cut = "[...document.querySelectorAll('.answers .short')].findIndex((one) => one.scrollWidth > one.clientWidth)"
+    item = watched.page.locator(".answers .short").nth(watched.page.evaluate(cut))
+    height, line = watched.page.evaluate("document.documentElement.scrollHeight"), item.bounding_box()["height"]
+
+    item.hover()
+
+    assert item.locator("span").bounding_box()["height"] > 1.5 * line == 1.5 * item.bounding_box()["height"]
+    assert height == watched.page.evaluate("document.documentElement.scrollHeight")
+    watched.context.close()
+
+
 def test_a_short_number_opens_its_full_value_on_hover_focus_and_the_first_tap(browser, address: str):
     opened, number = ".number-window", "a.num[data-cells]"
     watched = Watched(browser, address, viewport={"width": 1280, "height": 900})

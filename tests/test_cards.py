@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import xml.etree.ElementTree as ElementTree
@@ -36,6 +37,20 @@ def test_a_card_is_a_picture_of_its_size(words, tmp_path, monkeypatch):
     assert (1200, 630) == struct.unpack(">II", png[16:24])
     monkeypatch.setattr(cache.CACHE, "begin", None)  # nothing is drawn again
     assert png == drawings.begin_card(cards.svg(*words, "The site"))()
+
+
+def test_a_card_has_no_letters_of_this_machines_fonts(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "PICTURES", tmp_path)
+    before = dict(os.environ)
+    card = cards.svg(*SHORT, "The site")
+
+    here, nowhere = (
+        drawings.begin_card(re.sub(r'font-family="[^"]*"', f'font-family="{name}"', card))()
+        for name in ("DejaVu Sans Mono", "No such font")
+    )
+
+    assert here == nowhere
+    assert before == dict(os.environ)  # by which a browser finds its own
 
 
 def test_a_short_answer_stands_on_its_card_whole():

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import subprocess
 import sys
 
 import pytest
@@ -101,6 +102,21 @@ def test_other_exit_codes_keep_their_meaning(code):
         crash.guard(command)
 
     assert code == ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("closed", "words"),
+    [("stdout", "list"), ("stdout", "list --json"), ("stdout", "--help"), ("stderr", "estimate"), ("stderr", "run -x")],
+)
+def test_output_that_nobody_reads_any_more_ends_a_command_without_a_word(closed, words):
+    read, write = os.pipe()
+    os.close(read)
+    kept = "stderr" if closed == "stdout" else "stdout"
+    command = [sys.executable, "-m", "bench.cli", *words.split()]
+    ended = subprocess.run(command, **{closed: write, kept: subprocess.PIPE}, text=True, check=False)
+    os.close(write)
+
+    assert (141, "") == (ended.returncode, getattr(ended, kept))
 
 
 def test_the_facts_collected_so_far_are_printed(capsys):

@@ -324,6 +324,28 @@ def test_every_problem_has_a_fix_and_problems_come_first():
     assert "5 problems, 1 note" in rules.as_text(findings)
 
 
+def test_what_is_well_takes_one_line_unless_all_is_asked_for():
+    findings = rules.diagnose(make_facts(make_backend("torch"), host=GPU_HOST))
+    well = [finding for finding in findings if finding.severity == "ok"]
+
+    short, whole = (rules.as_text(findings, show_all=show_all) for show_all in (False, True))
+
+    assert 3 < len(well) == whole.count("\nok  ") + whole.startswith("ok  ")
+    assert f"ok       {len(well)} things, which --all explains: {well[0].seen}; {well[1].seen};" in short
+    for finding in well:
+        assert finding.seen in short and finding.means in whole
+        assert finding.means not in short
+
+
+def test_words_of_a_backend_are_never_folded():
+    quiet = make_backend("tensorflow", gpus=(), log="failed call to cuInit: UNKNOWN ERROR (303)")
+
+    text = rules.as_text(rules.diagnose(make_facts(quiet)))
+
+    assert 'ok       TensorFlow 2.21.0 sees no GPU; it says: "failed call to cuInit: UNKNOWN ERROR (303)"\n' in text
+    assert "which --all explains: no GPU that" in text
+
+
 def test_facts_and_findings_are_json():
     facts = make_facts(make_backend("torch"), host=GPU_HOST)
 

@@ -11,7 +11,7 @@ import pytest
 from bench.doctor import collect, rules, words
 from bench.doctor import host as doctor_host
 from bench.doctor.facts import BackendFacts, CoreKind, Facts, GpuFacts, HostFacts
-from bench.machine import cpu, describe
+from bench.machine import cpu, describe, owner
 from bench.machine import nvml as machine_nvml
 from bench.machine.nvml import Nvml
 
@@ -290,11 +290,11 @@ def test_windows_exit_codes_are_read(code, words_):
 
 
 def test_folders_with_spaces_and_other_letters_are_left_out(monkeypatch):
-    monkeypatch.setattr(words.getpass, "getuser", lambda: "müller")
+    monkeypatch.setattr(owner.getpass, "getuser", lambda: "müller")
 
     line = words.clean(r"OSError: [WinError 126] C:\Users\Jörg Müller\venv\Lib\fbgemm.dll; owner müller")
 
-    assert "OSError: [WinError 126] fbgemm.dll; owner (user)" == line
+    assert "OSError: [WinError 126] fbgemm.dll; owner (name)" == line
 
 
 # Other makers.
@@ -621,7 +621,7 @@ def test_without_home_user_name_psutil_and_load_the_doctor_answers(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setattr(os, "getloadavg", refuse)
     monkeypatch.setattr(collect.Path, "home", refuse)
-    monkeypatch.setattr(words.getpass, "getuser", refuse)
+    monkeypatch.setattr(owner.getpass, "getuser", refuse)
     monkeypatch.setattr(collect.software, "backend_version", lambda _: None)
     cpu.cpu_facts.cache_clear()
 

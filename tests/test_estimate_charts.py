@@ -70,8 +70,8 @@ def test_a_job_takes_its_steps_times_the_estimated_step():
 
     assert set(time_to_finish.CARDS) == set(marks)
     n_steps = 2000 / record.cell.batch_size
-    assert answer.low * n_steps == pytest.approx(marks["T4"]["low"])
-    assert answer.high * n_steps == pytest.approx(marks["T4"]["high"])
+    assert answer.low * n_steps == pytest.approx(marks["free T4"]["low"])
+    assert answer.high * n_steps == pytest.approx(marks["free T4"]["high"])
 
 
 def test_jobs_stand_by_the_time_of_the_cpu_and_the_title_counts_the_short_ones():

@@ -35,7 +35,7 @@ from bench.report.pages.parts import Used
 from bench.report.published import cards
 from bench.workloads import registry
 from tests import committed, gpu_session
-from tests.factories import make_gpu, make_machine, make_record, make_run, make_session, make_session_results
+from tests.factories import made, make_gpu, make_machine, make_record, make_run, make_session, make_session_results
 
 ROOT = Path(__file__).parents[1]
 FACT = "resnet50-train-speedup"
@@ -46,6 +46,11 @@ def site(*, with_gpu: bool = False) -> context.Site:
     """The pages over the committed sessions without a GPU, or with an invented one beside them."""
     more = (gpu_session.gpu_session(only=("resnet50", "mlp-tabular")),) if with_gpu else ()
     return context.Site(ROOT / "docs", committed.without_a_gpu(*more))
+
+
+def facts_page() -> str:
+    """The page of all facts, of which no page cites one."""
+    return fact_pages.facts_page(site(), Used(), lambda make, *_: make())
 
 
 def test_an_estimate_links_to_how_it_is_made_and_says_how_far_it_can_be_trusted():
@@ -83,7 +88,7 @@ def test_an_estimate_counts_as_no_measurement():
 
 
 def test_all_facts_lists_estimates_apart_from_measurements():
-    text = fact_pages.facts_page(site(), Used())
+    text = facts_page()
     _, _, below = text.partition("\n## Estimated\n")
     estimated, _, missing = below.partition("\n## Not measured yet\n")
 
@@ -234,10 +239,7 @@ def test_a_published_fact_looks_like_a_published_number():
         site()
     )
     assert [] == list(voice.sessions())
-    assert (
-        f'id="{fact.id}"'
-        in fact_pages.facts_page(site(), Used()).partition("## Published")[2].partition("## Estimated")[0]
-    )
+    assert f'id="{fact.id}"' in facts_page().partition("## Published")[2].partition("## Estimated")[0]
 
 
 def test_a_page_can_show_a_published_speed_by_the_id_of_its_row():
@@ -286,6 +288,21 @@ def test_a_job_on_a_card_costs_its_hours_at_a_dated_price():
         assert price.date in found.note
 
 
+def test_a_bought_card_pays_after_the_hours_that_its_price_rents(monkeypatch):
+    name, card = "hours-to-break-even-rtx-4090", "GeForce RTX 4090"
+    price, rent = jobs.launch_price(card), jobs.rents(card)[0]
+    found = lookup.lookup(name, Evidence(Results(()), registry.workloads()))
+    hours, a_day = (float(number.replace(",", "")) for number in re.findall(r"[\d,.]*\d(?= hours| a day)", found.short))
+
+    assert ("published", rent, ()) == (found.kind, found.figure, found.cells)
+    assert float(price.value) / float(rent.value) == pytest.approx(hours, rel=0.05)
+    assert hours / 3 / 365 == pytest.approx(a_day, rel=0.05)
+    assert price.date in found.note and rent.date in found.note
+    dearer = msgspec.structs.replace(rent, value=str(10 * float(rent.value)))
+    monkeypatch.setattr(jobs, "rents", lambda card: (dearer,))
+    assert lookup.lookup(name, Evidence(Results(()), registry.workloads())).short.startswith(f"{hours / 10:.0f} hours")
+
+
 def graded_evidence(*factors: float) -> Evidence:
     """Records of ResNet-50 on an H100, each so many times the middle of the formula's range."""
     machine = make_machine("h100-16c", gpus=(make_gpu("NVIDIA H100 SXM5 80 GB"),))
@@ -320,11 +337,11 @@ def test_our_gpu_records_grade_the_formula_and_lower_its_badge(factors, expected
 
 
 def test_a_gpu_records_page_folds_what_the_estimate_had_said():
-    pages = cell_pages.evidence_pages(graded_evidence(1.0, 9.0), "")
+    pages = made(cell_pages.evidence_pages(graded_evidence(1.0, 9.0), ""))
     text = "".join(pages.values())
 
     assert 2 == text.count("What the estimate had said")
     assert 1 == text.count("the measured step lies in it") == text.count("the measured step lies outside")
     session = min(committed.results().sessions, key=lambda one: len(one.records))
-    plain = cell_pages.evidence_pages(Evidence(Results((session,)), registry.workloads()), "")
+    plain = made(cell_pages.evidence_pages(Evidence(Results((session,)), registry.workloads()), ""))
     assert plain and "What the estimate had said" not in "".join(plain.values())

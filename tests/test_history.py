@@ -196,7 +196,7 @@ def test_the_machines_page_tells_its_history(tmp_path: Path):
     first, second = make_side("2026-11-03", versions=OLDER), make_side("2026-11-04", odd={"lstm-text": 1.5})
     site = context.Site(tmp_path, make_evidence(first, second))
 
-    text = machine_pages.machine_pages(site)["machines/example-2c.md"]
+    text = machine_pages.machine_pages(site)["machines/example-2c.md"]()
 
     history_part = text.partition("## History")[2].partition("## Session")[0]
     pairs = history_part.partition("</table>")[0]
@@ -212,4 +212,4 @@ def test_the_machines_page_tells_its_history(tmp_path: Path):
 def test_a_machine_with_one_session_has_no_history_yet(tmp_path: Path):
     site = context.Site(tmp_path, make_evidence(make_side("2026-11-03")))
 
-    assert "## History" not in machine_pages.machine_pages(site)["machines/example-2c.md"]
+    assert "## History" not in machine_pages.machine_pages(site)["machines/example-2c.md"]()

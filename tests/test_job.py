@@ -529,6 +529,11 @@ def test_a_reader_types_a_job_and_reads_how_long_it_takes(browser: Any, address:
     assert page.locator(".job-table").is_hidden()
     page.get_by_label("Epochs").fill("")
     assert opened.sentence.startswith("Type how many") and page.locator(".job-chart").is_hidden()
+    for typed, understood in {"2.000": "2000", "1,281,167": "1281167", "1 281 167": "1281167", "2,5": "2.5"}.items():
+        page.get_by_label("Epochs").fill(typed)
+        page.wait_for_url(f"**epochs={understood}&*")
+        page.get_by_label("Epochs").blur()
+        assert understood == page.get_by_label("Epochs").input_value(), typed
     assert [] == opened.problems
     opened.close()
 

@@ -86,7 +86,7 @@ def test_a_band_says_how_the_own_machine_stands_to_ours(step_s: float, words: st
         assert f'href="{addresses.href(page, "machines/local-own-2c.md", "beside")}"' in body
         assert '<div class="yours">' in body and "&lt;a class" not in body
         assert 'class="yours"' not in render.render(alone, alone.sources[page])[1]
-    pages = machine_pages.machine_pages(joined)
+    pages = factories.made(machine_pages.machine_pages(joined))
     assert "{ #beside }" in pages["machines/local-own-2c.md"] and words in plain.plain(pages["machines/index.md"])
 
 

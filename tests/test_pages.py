@@ -26,7 +26,7 @@ from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
 from bench.workloads import registry
-from tests.factories import make_record, make_results, make_session_results
+from tests.factories import made, make_record, make_results, make_session_results
 from tests.sites import ROOT, Sites, write_results
 
 DOCS = ROOT / "docs"
@@ -350,7 +350,9 @@ def beside_a_gpu(tmp_path_factory) -> dict[str, str | bytes]:
     found = make_results(gpu=True, local=True, n_runs=2, n_blocks=3, workloads=FEW)
     docs = write_docs(folder / "docs", '{{ chart("phase-times") }}\n\n{{ table("headline") }}')
     site = context.Site(docs, Evidence(Results(found.sessions[1:]), {name: registry.workload(name) for name in FEW}))
-    return workload_pages.workload_pages(site) | {"faq/q.md": "".join(render.render(site, site.sources["faq/q.md"]))}
+    return made(workload_pages.workload_pages(site)) | {
+        "faq/q.md": "".join(render.render(site, site.sources["faq/q.md"]))
+    }
 
 
 @pytest.mark.parametrize("workload", FEW)

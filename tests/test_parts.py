@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,13 +98,29 @@ def gone_page(docs: Path, results: Path) -> None:
 
 
 def new_record(docs: Path, results: Path) -> None:
-    _, record = in_turn([make_record(), make_record("matmul")])
+    *_, record = in_turn([make_record(), make_record("cnn-digits"), make_record("matmul")])
     store.write_record(next(results.rglob("session.json")).parent, record)
+
+
+def edited_runs(docs: Path, results: Path) -> None:
+    """Of the only workload that the first page does not read."""
+    (path,) = results.rglob("resnet50*.json")
+    raw = json.loads(path.read_bytes())
+    raw["runs"][0]["total_s"] += 0.5
+    path.write_text(json.dumps(raw))
+
+
+def touched_record(docs: Path, results: Path) -> None:
+    (path,) = results.rglob("resnet50*.json")
+    path.write_text(f"{path.read_text()}\n")
 
 
 @pytest.mark.parametrize(
     ("edit", "process", "rendered"),
     [
+        (edited_runs, "same", ["faq/index.md", "faq/other.md"]),
+        (edited_runs, "next", ["faq/index.md", "faq/other.md"]),
+        (touched_record, "same", []),
         (edited_body, "same", ["faq/index.md", "faq/q.md"]),
         (edited_body, "next", ["faq/index.md", "faq/q.md"]),
         (edited_head, "same", ["faq/index.md", "faq/q.md"]),
@@ -122,7 +139,7 @@ def test_an_edit_shows_wherever_a_first_build_shows_it(
     docs = write_docs(tmp_path / "docs", 'So. {{ fact("cnn-digits-train-cpu-throughput") }}')
     write_docs(docs, '{{ table("fairness") }}', **OTHER)
     write_docs(docs, '{{ generated_index("faq") }}', **LIST)
-    results = results_with(tmp_path / "results", make_record())
+    results = results_with(tmp_path / "results", *in_turn([make_record(), make_record("cnn-digits")]))
     build.build(docs, results, keep=tmp_path / "kept")
     seen, whole = [], render.render
     monkeypatch.setattr(render, "render", lambda site, one: (seen.append(one.path), whole(site, one))[1])
@@ -137,29 +154,10 @@ def test_an_edit_shows_wherever_a_first_build_shows_it(
     assert build.build(docs, results) == after
 
 
-def test_a_preview_renders_what_changed_and_all_where_the_frame_did(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sys._pages_handed_over", ("", {}), raising=False)
-    assert set() == gen_pages.unchanged({"a.md": "1", "b.md": "2", "c.csv": b"3"}, "frame")
-
-    assert {"a.md", "c.csv"} == gen_pages.unchanged({"a.md": "1", "b.md": "changed", "c.csv": b"3"}, "frame")
-    assert set() == gen_pages.unchanged({"a.md": "1", "b.md": "changed", "c.csv": b"3"}, "another menu")
-
-
 def test_a_file_to_copy_is_handed_over_as_what_it_holds(tmp_path: Path):
     (tmp_path / "pack.tgz").write_bytes(b"packed")
 
     assert [b"a", b"b", b"packed"] == [*map(gen_pages.as_bytes, ("a", b"b", tmp_path / "pack.tgz"))]
-
-
-def test_the_frame_is_the_menu_and_the_templates_of_the_theme(tmp_path: Path):
-    (tmp_path / "_overrides" / "partials").mkdir(parents=True)
-    (tmp_path / "_overrides" / "partials" / "header.html").write_text("1")
-    before = gen_pages.frame_of(["menu"], tmp_path)
-
-    assert before == gen_pages.frame_of(["menu"], tmp_path)
-    assert before != gen_pages.frame_of(["another"], tmp_path)
-    (tmp_path / "_overrides" / "partials" / "header.html").write_text("2")
-    assert before != gen_pages.frame_of(["menu"], tmp_path)
 
 
 def test_texts_that_differ_have_other_digests():

@@ -92,7 +92,17 @@ def test_a_machine_may_be_named_after_its_hardware(line: str):
 def test_the_names_of_this_machine_are_left_out_wherever_they_stand(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(owner.socket, "gethostname", lambda: "thorin.example.org")
     monkeypatch.setattr(owner.getpass, "getuser", lambda: "zaphod")
+    monkeypatch.setenv("SLURMD_NODENAME", "c0142")
     monkeypatch.setattr(owner.sys, "prefix", r"D:\env")
 
-    for text in ("thorin is slow", "zaphod: no quota", "lost thorin.example.org", "at 'D:\\\\env\\lib'", r"in D:\env"):
-        assert not re.search("thorin|zaphod|env", owner.impersonal(text)), text
+    for text in ("thorin is slow", "zaphod: no quota", "lost thorin.example.org", "at 'D:\\\\env\\lib'", r"in D:\env",
+                 "on Thorin.rack", "to thorin.rack4", "ZAPHOD", "c0142 lost"):  # fmt: skip
+        assert not re.search("(?i)thorin|zaphod|env|c0142|rack", owner.impersonal(text)), text
+    assert "xthorin thorin-like CUDA" == owner.impersonal("xthorin thorin-like CUDA")
+
+
+def test_a_host_that_is_named_as_many_are_takes_no_word_out_of_a_message(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(owner.socket, "gethostname", lambda: "tensorflow")
+    monkeypatch.setattr(owner.getpass, "getuser", lambda: "cuda")
+
+    assert "TensorFlow: CUDA error" == owner.impersonal("TensorFlow: CUDA error")

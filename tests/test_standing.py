@@ -12,7 +12,7 @@ from bench.report.facts import lookup
 from bench.report.pages import cell_pages, context, machine_pages
 from bench.report.prose import source
 from tests import committed
-from tests.factories import make_evidence, make_record, make_results, make_session_results
+from tests.factories import made, make_evidence, make_record, make_results, make_session_results
 from tests.sites import write_results
 
 NAME = "example-2c/2026-11-03"
@@ -103,7 +103,7 @@ def test_its_pages_stay_and_say_how_it_stands(kind):
     cpu, gpu = make_results(gpu=True, n_runs=2, n_blocks=4).sessions
     evidence = make_evidence(cpu, stands(gpu, kind))
     pages = machine_pages.machine_pages(context.Site(source.DOCS, evidence))
-    pages |= cell_pages.evidence_pages(evidence, "")
+    pages = made(pages | cell_pages.evidence_pages(evidence, ""))
     own = [pages["machines/gpu-16c.md"], pages["evidence/gpu-16c/2026-11-02/resnet50.md"]]
     assert kind in pages["machines/index.md"]
     for page in own:

@@ -17,7 +17,7 @@ from bench.report.pages.plain import plain
 from bench.report.prose import check_page, source
 from bench.report.prose.source import PageError, is_for_readers
 from bench.workloads import registry
-from tests.factories import make_evidence, make_machine, make_record, make_results, make_session_results
+from tests.factories import made, make_evidence, make_machine, make_record, make_results, make_session_results
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -171,7 +171,7 @@ def test_a_page_of_a_workload_that_the_lead_never_ran_is_of_the_machine_that_did
     monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
     assert lead is own.evidence.lead
 
-    pages = workload_pages.workload_pages(own)
+    pages = made(workload_pages.workload_pages(own))
 
     page, (row,) = pages["workloads/resnet50.md"], re.findall(r"<tr>.*resnet50.*?</tr>", pages["workloads/index.md"])
     assert "## Headline numbers on Another CPU, measured" in page

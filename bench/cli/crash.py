@@ -22,6 +22,7 @@ from bench.records import files
 from bench.schema import BACKENDS
 
 NOT_OURS = (*files.FULL, errno.EROFS, errno.EIO)  # a disk that is full or broken
+CUT_OFF = 128 + 13  # what a shell says of a program that SIGPIPE ended
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: no command of ours gives it another meaning
 WHERE = "report it as an issue of the repository that this copy is from, with these facts"
 # Plain signs for those that a compatible decomposition does not reach.
@@ -33,7 +34,8 @@ PLAIN = {"\u00b5": "u", "\u03bc": "u", "\u00d7": "x", "\u2044": "/", "\u2192": "
 def guard(command: Callable[[], object]) -> None:
     """Run a command; an unexpected error ends it with one sentence, the facts and the exit code 70.
 
-    A disk that is full or broken is no fault of ours: one sentence, and exit code 1.
+    A disk that is full or broken is no fault of ours: one sentence, and exit code 1. Output that nobody reads any
+    more, as behind ``| head``, ends it without a word, as it ends other programs.
     """
     survive_code_pages()
     try:
@@ -43,6 +45,11 @@ def guard(command: Callable[[], object]) -> None:
         sys.exit(show.WRONG_USAGE)
     try:
         command()
+    except (BrokenPipeError, SystemExit) as ended:
+        _flush()
+        if any(isinstance(error, BrokenPipeError) for error in (ended, ended.__context__)):
+            sys.exit(CUT_OFF)  # rich and typer end with 1, which means problems
+        raise
     except Exception as error:  # noqa: BLE001  this is the last place where it can be told
         if isinstance(error, OSError) and error.errno in NOT_OURS:
             show.progress_console.print(f"error: cannot write: {error.strerror}; free space or name another place")
@@ -51,6 +58,18 @@ def guard(command: Callable[[], object]) -> None:
             end(error, facts())
         except typer.Exit as ended:
             sys.exit(ended.exit_code)
+
+
+def _flush() -> None:
+    """Write what is still held back; where nobody reads it any more, nothing of it is told at the end of Python.
+
+    Source: note on SIGPIPE, https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def end(error: Exception, known: Facts) -> NoReturn:

@@ -19,7 +19,7 @@ FIX = f"{INDENT}fix: "
 COMMAND = r"(?:pip|py|python|export|sudo|docker|podman|apptainer|conda|srun|ls|https?)\b"  # how one begins
 
 
-def doctor(as_json: cli_options.AsJson = False) -> None:
+def doctor(as_json: cli_options.AsJson = False, show_all: cli_options.ShowAll = False) -> None:
     """Why is my GPU not used? What each backend sees here, and the fix. Exit code: 0 no problem, 1 problems."""
     if show.progress_console.is_terminal:
         show.progress_console.print("asking TensorFlow, JAX and PyTorch, which takes some seconds")
@@ -31,7 +31,7 @@ def doctor(as_json: cli_options.AsJson = False) -> None:
     if as_json:
         show.print_text(show.doctor_json(facts, findings).decode())
     else:
-        print_findings(rules.as_text(findings))
+        print_findings(rules.as_text(findings, show_all=show_all))
         if other := other_pip() if any("pip " in finding.fix for finding in findings) else "":
             show.print_text(f"pip in a fix: {other} -m pip, since this shell's pip belongs to another Python")
     raise typer.Exit(show.SOME_FAILED if rules.has_problem(findings) else show.OK)

@@ -58,7 +58,7 @@ def measure(
 ) -> None:
     """Measure this machine: each result in processes of its own, stored as raw records."""
     if see:
-        doctor.doctor(as_json)
+        doctor.doctor(as_json, show_all)
         return
     if profile == gpu_day.PROFILE:
         unfit = cli_options.given(only=only, sweep=sweep, device=device, threads=threads, repeats=repeats, cell=cell,

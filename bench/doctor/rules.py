@@ -168,15 +168,19 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def as_text(findings: tuple[Finding, ...]) -> str:
-    """Findings as readable lines: what needs fixing first, what is well last."""
+def as_text(findings: tuple[Finding, ...], *, show_all: bool = False) -> str:
+    """Findings as readable lines: what needs fixing first, what is well last, in one line where nobody says more."""
+    plain = [finding for finding in findings if finding.severity == "ok" and SAYS not in finding.seen]
+    short = () if show_all or len(plain) < 2 else plain
     blocks = []
-    for finding in findings:
+    for finding in (finding for finding in findings if finding not in short):
         lines = [f"{finding.severity:<8} {finding.seen}", f"         {finding.means}"]
         if finding.fix:
             lines.append(f"         fix: {finding.fix}")
         lines += [f"         so: {text}" for text in finding.follows]
         blocks.append("\n".join(lines))
+    if short:
+        blocks.append(f"ok       {len(short)} things, which --all explains: {'; '.join(item.seen for item in short)}")
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     problems, notes = counts["problem"], counts["note"]
     total = f"{problems} {plural(problems, 'problem', 'problems')}, {notes} {plural(notes, 'note', 'notes')}"

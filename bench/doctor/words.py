@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from bench.machine import owner
 
 MOST_SAID = 600  # characters that are kept
 # Lines that every start of a framework prints, whatever the machine.
@@ -49,7 +50,7 @@ def said(err: str) -> str:
 
 
 def joined(lines: Iterable[str]) -> str:
-    """Lines as one, without folders and user names of this machine, each once."""
+    """Lines as one, without folders and names of this machine, each once."""
     return " | ".join(dict.fromkeys(filter(None, map(clean, lines))))[:MOST_SAID]
 
 
@@ -67,7 +68,7 @@ def why(code: int, err: str) -> str:
 
 
 def clean(line: str) -> str:
-    """A line of a log without its head, and without folders and user names of this machine."""
+    """A line of a log without its head, and without folders and names of this machine."""
     line = LOG_HEAD.sub("", CONTROL.sub("", line).strip())
     with suppress(Exception):  # a user without a home, or without a name
         line = line.replace(str(Path.home()), "~")
@@ -75,7 +76,4 @@ def clean(line: str) -> str:
     line = re.sub(r"(?<![:/\w])~?(?!/dev/)(/[^/\s'\":|]+)+/", "", line)
     line = re.sub(r"\b[A-Za-z]:\\+(?:[^\\/:*?\"<>|\r\n']+\\+)*", "", line)
     line = re.sub(r"\\\\(?:[^\\\s'\"]+\\+)+", "", line)  # another computer's folder
-    with suppress(Exception):
-        if len(name := getpass.getuser()) > 3 and name not in ("root", "user", "ubuntu", "runner"):
-            line = re.sub(rf"\b{re.escape(name)}\b", "(user)", line)
-    return line
+    return owner.nameless(line)

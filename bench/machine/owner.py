@@ -11,8 +11,15 @@ from contextlib import suppress
 
 from bench.records import texts
 
-# Names that many machines share tell nothing, and may be words of a message.
-COMMON = frozenset({"admin", "build", "localhost", "root", "runner", "ubuntu", "user"})
+# Names that many machines share tell nothing, and are words of messages.
+COMMON = frozenset(
+    "admin amd apple backend build cluster colab conda container cpu cuda cudnn data debian dell desktop device docker"
+    " driver error fedora gpu home host intel jax jetson jupyter kaggle keras kernel laptop linux localhost login"
+    " machine model node notebook nvidia python pytorch root runner server service system tensorflow test torch ubuntu"
+    " user users windows worker workstation".split()
+)
+# What else names the user or the host: of a cluster's job, of Windows, of who called sudo.
+VARIABLES = ("COMPUTERNAME", "SLURM_JOB_USER", "SLURM_SUBMIT_HOST", "SLURMD_NODENAME", "SUDO_USER")
 
 
 def has_home() -> bool:
@@ -27,13 +34,21 @@ def impersonal(text: str) -> str:
         for written in (folder.replace("\\", "\\\\"), folder):  # Windows errors quote paths with doubled backslashes
             if len(folder) > 1:
                 text = text.replace(written, shown)
+    return texts.clean(nameless(text))
+
+
+def nameless(text: str) -> str:
+    """The text with "(name)" for the names of this host and user wherever one stands as a word, with its domain."""
     for name in _names():
-        text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "(name)", text)
-    return texts.clean(text)
+        text = re.sub(rf"(?i)(?<![\w-]){re.escape(name)}(?:\.[a-z][\w-]*)*(?![\w-])", "(name)", text)
+    return text
 
 
 def _names() -> list[str]:
-    found = {socket.gethostname(), socket.gethostname().partition(".")[0]}
+    found = {os.environ.get(name, "") for name in VARIABLES}
+    with suppress(OSError):
+        found.add(socket.gethostname())
     with suppress(Exception):  # a user id without a name is an OSError in some versions, a KeyError in others
         found.add(getpass.getuser())
+    found |= {name.partition(".")[0] for name in found}
     return sorted((name for name in found if len(name) > 2 and name.lower() not in COMMON), key=len, reverse=True)

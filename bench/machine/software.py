@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.records import texts
+from bench.machine import owner
 from bench.schema import BACKENDS
 
 DISTRIBUTIONS = {
@@ -96,7 +96,7 @@ def openmp_runtimes(maps: Path = Path("/proc/self/maps")) -> list[str]:
 def variables() -> dict[str, str]:
     """Environment variables that change results, as they are set now, but for paths and serial numbers of devices."""
     found = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    return {name: texts.clean(value) for name, value in found.items() if "/" not in value and "\\" not in value}
+    return {name: owner.impersonal(value) for name, value in found.items() if "/" not in value and "\\" not in value}
 
 
 def commit(repository: Path) -> tuple[str | None, bool | None]:

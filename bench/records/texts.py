@@ -78,6 +78,28 @@ _AT_HOME = (
     r"usr/(?:lib\w*|bin|share|include|local/(?:cuda|lib|bin|nvidia))|lib\w*|proc/(?!\d|self/(?:cwd|root|fd))|sys"
     r"|dev/(?!shm)|etc|bin"
 )
+# What stands before or behind four numbers that are a version: a program, or words that compare two versions.
+_PROGRAM = (
+    "cudnn|cublas|cufft|curand|cusolver|cusparse|nccl|tensorrt|directml|cuda|mkl|rocm|nvidia|kernel|driver|runtime"
+    "|library|version|release"
+)
+_COMPARED = "needs|need|requires|require|than|at least|against|compiled with|built with|linked with"
+_NO_VERSION = "(?<![=>)]=)" + "".join(
+    rf"(?<!{word}{between})" for word in f"{_PROGRAM}|{_COMPARED}".split("|") for between in ("[ :=/]", "[:=] ")
+)
+_NO_VERSION_OF = (
+    rf"(?! (?:of|for) (?:{_PROGRAM})| was found"
+    rf"|,? (?:but |and |is |source was )*(?:{_COMPARED}|older|newer)\b[ :\w]{{0,24}}\d\.\d)"
+)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
+# Names with dots that are no hosts: packages, files, and what a layer or a tensor is made of.
+_PACKAGE = r"(?:tf|np|tensorflow|keras|scipy|numpy|torch|jaxl?i?b?|sklearn|google|onnx\w*|xgboost|cuda|nvidia)\."
+_NO_DOMAIN = (
+    r"(?:py\w*|so|h5|npz?|npy|json\w*|toml|ya?ml|txt|md|csv|tsv|log|parquet|keras|weights?|onnx|pb|pth?|ckpt|bin|gguf"
+    r"|safetensors|model|whl|zip|t?gz|tar|dll|exe|dylib|lib|cc?|cpp|cu|cuh|h|hpp|ptx|cubin|js|html|png|jpe?g|ipynb|cfg|ini"
+    r"|conf|sh|lock|tmp|bias|kernel|shape|dtype|name|memory|data|values?|device|grad|outputs?|inputs?|index|id|layers?"
+    r"|conv\w*|bn\d*|norm\d*|fc\d*|attn|mlp)"
+)
 # What may not be there, and how to find it, the more telling ones first.
 PERSONAL = tuple(
     (name, re.compile(pattern))
@@ -106,10 +128,10 @@ PERSONAL = tuple(
                              r"|(?<![0-9a-z])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{12}(?![0-9a-z])"
                              r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"
                              r"|\b(?:en|wl)x[0-9a-f]{12}\b|\bmac [0-9a-f]{6}-?[0-9a-f]{6}\b"),
-        ("network address", r"(?<![\w.-])(?:(?:10|127)\.\d{1,3}|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))"
+        ("network address", r"(?<![\w.-])(?:127\.\d{1,3}|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))"
                             r"(?:\.\d{1,3}){2}(?!\w|\.\d)"),
-        ("network address", r"(?i)(?<![\w.-])(?<!cudnn )(?<!-cu1\d )(?<!version )(?<!kernel )(?<!driver )(?<!cuda )"
-                            r"\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"),
+        ("network address", rf"(?i)(?<![\w.-])(?=\d)(?<![_-]cu1\d ){_NO_VERSION}(?:(?<!\w, found )(?<!\w, expected )"
+                            rf"|(?=10\.)){_OCTET}(?:\.{_OCTET}){{3}}(?!\w|\.\d){_NO_VERSION_OF}"),
         ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])"),
         ("network address", r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*)?::[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*"
                             r"(?![\w:])|(?<![\w:.])(?:[0-9a-f]{1,4}:){2,6}:(?![\w:])"),
@@ -139,9 +161,15 @@ PERSONAL = tuple(
         ("name of a machine", r"(?i)\b(?!(?:gaming|mini|one|single|multi|old|\d+-year-old)-)[\w-]+-"
                       r"(?:laptop|desktop|workstation|pc|macbook|imac|mbp|thinkpad)(?!-gpu|-edition)(?:-[\w-]+)?\b"
                       r"|\b(?:nid|cn|gn|dgx)-?\d{2,}\b|\bgpu-[a-z]+-\d+\b"),
-        ("host name", rf"(?i)(?<![\w.-])(?!{_PUBLIC})(?:[a-z0-9-]+\.)+(?:local|localdomain|lan|internal|intranet|corp"
+        ("host name", rf"(?i)(?<![\w.-])(?!{_PUBLIC}|{_PACKAGE}(?:\w+\.)*(?:internal|local|home|net|site|box)\b)"
+                      r"(?:[a-z0-9-]+\.)+(?:local|localdomain|localnet|homenet|lan|internal|intra|intranet|priv|workgroup|corp"
+                      r"|maas|lxd|openstacklocal|novalocal|speedport\.ip|example|site|company|systems|university|hpc"
                       r"|home|com|org|net|edu|gov|mil|ac\.uk|box|arpa|xyz|biz|online|invalid|onion)\b(?![\w(])"),
-        ("host name", r"(?i)(?<![\w.-])(?!(?:tf|np|tensorflow|keras|scipy|numpy|torch|jaxl?i?b?|sklearn)\.)"
+        ("host name", r"(?i)(?<![\w./:-])(?:(?:node|worker|[a-z]*gpu[a-z]?|cpu|compute|head|login|frontend|db|srv"
+                      r"|server|host|vm|ws|pc|runner|build|tpu|pod|dgx|hgx|k8s|tesla|[nc]|[cg]n|nid|r\d+(?:i\d+)?n)-?\d+"
+                      rf"|[a-z][a-z0-9]*(?:-[a-z0-9]+)*-\d+)[a-z]?\.(?:[a-z][a-z0-9-]*\.)*(?!{_NO_DOMAIN}\b)"
+                      r"[a-z][a-z0-9-]+(?![\w(.-])"),
+        ("host name", rf"(?i)(?<![\w.-])(?!{_PACKAGE})"
                       r"[a-z][a-z0-9-]*\.(?:[a-z0-9-]+\.)+(?:de|fr|ch|nl|es|pl|se|cz|jp|cn|kr|ru|br|ca|au|eu|uk|at"
                       r"|be|dk|fi|no|gr|pt|ie|it|tr|tw|sg|nz|za|mx|ar|il|ua|ro|hu|sk|si|lt|lv|ee|lu)\b(?![\w(.])"),
         ("host name", r"(?i)(?<![\w.-])(?!(?:tf|np|io|(?:tensorflow|keras|scipy|numpy|torch|jax)(?!\.(?:io|dev)))\."

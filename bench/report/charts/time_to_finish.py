@@ -24,7 +24,7 @@ from bench.schema import Device, Record
 from bench.workloads import registry
 
 # What people can have for nothing, what a gamer may own, what a data centre has; by the names that people say.
-CARDS = {"T4": "Tesla T4", "RTX 4070": "GeForce RTX 4070", "A100": "A100 SXM4 40 GB"}
+CARDS = {"free T4": "Tesla T4", "RTX 4070": "GeForce RTX 4070", "A100": "A100 SXM4 40 GB"}
 SOON_S = 600.0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -29,6 +30,7 @@ from bench.report.claims.check_rule import (
 from bench.report.claims.rule import Rule, sided
 from bench.report.evidence.evidence import Evidence
 from bench.report.published import figures as published
+from bench.report.stats import reads
 
 KEY = "verdict"  # of the front matter
 
@@ -77,15 +79,20 @@ def of_heads(heads: Iterable[Mapping[str, Any]]) -> dict[str, Belief]:
     return {name: msgspec.convert(keys | {"said": named(keys.get("said", {}))}, Belief) for name, keys in given.items()}
 
 
+# Pages, answers, claims and the list of what flipped ask for the same verdicts.
+_judged: WeakKeyDictionary[Evidence, dict[str, tuple[Verdict, reads.Names]]] = WeakKeyDictionary()
+
+
 def lookup(verdict_id: str, beliefs: Beliefs, evidence: Evidence) -> Verdict:
-    """One verdict on the present evidence.
+    """One verdict on the present evidence, reached once.
 
     Raises:
         LookupError: no such belief.
     """
     if verdict_id not in beliefs:
         raise LookupError(unknown("verdict", verdict_id, beliefs))
-    return judged(verdict_id, beliefs[verdict_id], evidence)
+    belief, known = beliefs[verdict_id], _judged.setdefault(evidence, {})
+    return reads.kept(known, f"{verdict_id} {belief}", lambda: judged(verdict_id, belief, evidence))
 
 
 def judged(verdict_id: str, belief: Belief, evidence: Evidence) -> Verdict:

@@ -14,7 +14,6 @@ from bench.report.claims.beliefs import Beliefs
 from bench.report.claims.case import Verdict
 from bench.report.evidence import history
 from bench.report.evidence.evidence import Evidence
-from bench.schema import Workload
 
 MOST_SESSIONS = 20  # each is judged together with all before it
 
@@ -34,7 +33,10 @@ def flips(evidence: Evidence, beliefs: Beliefs) -> tuple[Flip, ...]:
     found: list[Flip] = []
     before: dict[str, Verdict] = {}
     for number, session in list(enumerate(sessions))[-MOST_SESSIONS:]:
-        after = _verdicts(sessions[: number + 1], evidence.workloads, beliefs)
+        until = sessions[: number + 1]
+        is_all = len(until) == len(evidence.sessions)
+        then = evidence if is_all else Evidence(Results(tuple(until)), evidence.workloads)
+        after = {id_: claims_beliefs.lookup(id_, beliefs, then) for id_ in beliefs}
         why = cause(session, sessions[:number])
         turned = [id_ for id_ in after if before and after[id_].outcome != before[id_].outcome]
         found = [Flip(session=session, before=before[id_], after=after[id_], cause=why) for id_ in turned] + found
@@ -53,8 +55,3 @@ def cause(session: SessionResults, earlier: list[SessionResults]) -> str:
         return f"method: version {last.method_version} became {session.session.method_version}"
     changed = [f"{name} {then} became {now}" for name, then, now in history.changed_versions(same[-1], session)]
     return f"version: {', '.join(changed)}" if changed else "more records of a known machine"
-
-
-def _verdicts(sessions: list[SessionResults], workloads: dict[str, Workload], beliefs: Beliefs) -> dict[str, Verdict]:
-    evidence = Evidence(Results(tuple(sessions)), workloads)
-    return {id_: claims_beliefs.lookup(id_, beliefs, evidence) for id_ in beliefs}

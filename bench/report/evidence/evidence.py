@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from bench.machine.cpu import SIXTEEN_BIT_FLAGS
@@ -18,6 +17,7 @@ from bench.report.evidence.view import Pick, View
 from bench.report.stats import format as fmt
 from bench.report.stats import quantities
 from bench.report.stats.estimate import ComparisonError, Estimate, Order, compare
+from bench.report.stats.reads import kept_property
 from bench.schema import Record, Scalar, Workload
 
 FEW_WORKLOADS_FRAC = 0.5  # a session with fewer of the workloads does not lead while a fuller one exists
@@ -29,8 +29,13 @@ PROFILE_RANK = {"smoke": 0, "quick": 1, "reference": 2}
 class Evidence:
     """All results, and the questions that pages ask of them. Everything is None or empty where nothing was measured."""
 
-    def __init__(self, results: Results, workloads: Mapping[str, Workload]) -> None:
-        """``workloads`` are the declared ones; a workload that only records know is appended to them."""
+    def __init__(self, results: Results, workloads: Mapping[str, Workload], *, is_noted: bool = False) -> None:
+        """``workloads`` are the declared ones; a workload that only records know is appended to them.
+
+        Args:
+            is_noted: whether readers of what follows from a whole session are noted as that (``View.name_of``).
+        """
+        self.is_noted = is_noted
         self.stored: tuple[SessionResults, ...] = tuple(results.sessions)
         self.further = results.further  # sessions of machines without pages, and without their records
         self.sessions = tuple(session for session in self.stored if session.standing.counts)  # what answers rest on
@@ -42,7 +47,7 @@ class Evidence:
         self._views: dict[int, View] = {}
         self._home = {id(record): session for session in self.stored for record in session.records.values()}
 
-    @cached_property
+    @kept_property
     def lead(self) -> SessionResults | None:
         """The session that answers first: this machine's latest, else the latest published one, GPU machines first.
 
@@ -54,27 +59,27 @@ class Evidence:
             return max(local, key=lambda s: (self._is_full(s), s.session.started_at))
         return self.published
 
-    @cached_property
+    @kept_property
     def published(self) -> SessionResults | None:
         """The session that answers first of those that are published."""
         return max((s for s in self._answering if not s.is_local), key=self._rank, default=None)
 
-    @cached_property
+    @kept_property
     def listed(self) -> tuple[SessionResults, ...]:
         """What data pages list: every session that is not withdrawn."""
         return tuple(session for session in self.stored if session.standing.kind != "withdrawn")
 
-    @cached_property
+    @kept_property
     def measured(self) -> tuple[SessionResults, ...]:
         """Sessions in which at least one cell gave a result."""
         return tuple(session for session in self.sessions if self._n_measured(session))
 
-    @cached_property
+    @kept_property
     def _answering(self) -> tuple[SessionResults, ...]:
         """Sessions that may speak: something was measured, and not at the smoke size unless there is nothing else."""
         return tuple(session for session in self.measured if session.session.profile != "smoke") or self.measured
 
-    @cached_property
+    @kept_property
     def shown(self) -> tuple[SessionResults, ...]:
         """The lead, then the best session of every other machine: GPU machines first, then by name.
 
@@ -91,7 +96,7 @@ class Evidence:
         others = sorted(map(self.view, best.values()), key=lambda v: (v.key != first, not v.has_gpu, v.key))
         return (self.lead, *(view.described for view in others))
 
-    @cached_property
+    @kept_property
     def chosen(self) -> tuple[SessionResults, ...]:
         """Those of the shown sessions that a page has room for.
 
@@ -157,7 +162,7 @@ class Evidence:
         """Session and cell id behind each address."""
         return tuple((self._by_address[ref.machine, ref.session], ref.cell) for ref in refs)
 
-    @cached_property
+    @kept_property
     def _by_address(self) -> dict[tuple[str, str], SessionResults]:
         return {(self.view(session).key, session.session.id): session for session in self.stored}
 
@@ -192,9 +197,10 @@ class Evidence:
         So does a flagged one of a backend that has no other, if it is faster all the same, its whole interval above
         theirs: what runs beside a cell only slows it, and a slower backend must not stand in its place.
         """
-        clean = [record for record in records if not self.flags(record)]
+        flagged = {id(record) for record in records if self.flags(record)}
+        clean = [record for record in records if id(record) not in flagged]
         backends = {record.cell.backend for record in clean if record.status == "ok"}
-        if not backends:
+        if not flagged or not backends:
             return tuple(records)
         highest = max((rate.high for rate in map(quantities.throughput, clean) if rate is not None), default=math.inf)
 
@@ -202,7 +208,7 @@ class Evidence:
             rate = None if record.cell.backend in backends else quantities.throughput(record)
             return rate is not None and rate.low > highest
 
-        return tuple(record for record in records if not self.flags(record) or is_faster(record))
+        return tuple(record for record in records if id(record) not in flagged or is_faster(record))
 
     def flags(self, record: Record) -> tuple[str, ...]:
         """What disturbed a cell while it was measured, in words; see ``disturbed.flags``."""
@@ -267,7 +273,7 @@ class Evidence:
         """Whether it has enough of the cells that the fullest session of its machine has, to speak for that machine."""
         return _n_cells(session) >= FEW_WORKLOADS_FRAC * self._fullest[self.view(session).key]
 
-    @cached_property
+    @kept_property
     def _fullest(self) -> dict[str, int]:
         """Cells of each machine's fullest session."""
         found: dict[str, int] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,14 +13,16 @@ from bench.records.store import SessionResults
 from bench.report.evidence import cells, drift, self_test
 from bench.report.evidence.cells import LOCAL_PREFIX, Contrast
 from bench.report.stats import format as fmt
-from bench.report.stats import quantities
+from bench.report.stats import quantities, reads
 from bench.report.stats.estimate import Estimate
+from bench.report.stats.reads import kept_property, noted_property
 from bench.schema import BACKENDS, Backend, Device, Jit, Mode, Precision, Record, Scalar, Status
 
 if TYPE_CHECKING:
     from bench.report.evidence.evidence import Evidence
 
 STRICT: Precision = "float32-strict"
+OF = " of "  # in the name of what follows from a session: "drift of m/2026-11-21"
 
 
 class Pick(msgspec.Struct, frozen=True):
@@ -71,6 +72,7 @@ class View:
         self.session = session
         self._by_workload: dict[str | None, tuple[Record, ...]] = {}
         self._by_pick: dict[tuple[Any, ...], tuple[Record, ...]] = {}
+        self._undisturbed: dict[tuple[Any, ...], tuple[tuple[Record, ...], reads.Names]] = {}
 
     @property
     def described(self) -> SessionResults:
@@ -93,18 +95,18 @@ class View:
         """The machine in words: "this machine" for the owner's own, else its id."""
         return "this machine" if self.described.is_local else self.described.machine.id
 
-    @cached_property
+    @kept_property
     def has_gpu(self) -> bool:
         """Whether a cell was measured on a GPU."""
         return bool(self.records(Pick(device="gpu", status="ok")))
 
-    @cached_property
+    @kept_property
     def backends(self) -> tuple[Backend, ...]:
         """Backends with a record, whatever became of it; all where there is none."""
         used = {record.cell.backend for record in self.records()}
         return tuple(backend for backend in BACKENDS if backend in used) or BACKENDS
 
-    @cached_property
+    @kept_property
     def cpu(self) -> str:
         """The CPU in a sentence; "older", "newer" or "other" tells it from a namesake that is shown before it."""
         own = self.described.machine
@@ -149,6 +151,11 @@ class View:
         if key not in self._by_pick:
             self._by_pick[key] = self._records(pick)
         return self._by_pick[key]
+
+    def undisturbed(self, pick: Pick) -> tuple[Record, ...]:
+        """The measured records of a pick without those that were disturbed, see ``Evidence``; looked up once."""
+        measured = self.records(pick.but(status="ok"))
+        return reads.kept(self._undisturbed, _key(pick), lambda: self.evidence.undisturbed(measured))
 
     def _records(self, pick: Pick) -> tuple[Record, ...]:
         wanted = {name: value for name in OF_CELLS if (value := getattr(pick, name)) is not None}
@@ -264,13 +271,17 @@ class View:
         same = [r for r in records if cells.network_of(r) == network and self.evidence.is_native(r)]
         return cells.fastest(self.evidence.undisturbed(most_threads(same)))
 
-    @cached_property
+    def name_of(self, value: str) -> str:
+        """What a value of the whole session is noted as when it is read; empty where its records are."""
+        return f"{value}{OF}{self.described.path}" if self.evidence.is_noted and self.session else ""
+
+    @noted_property
     def control_rate(self) -> float:
         """Operations a second of the control kernel, which every machine runs, at its fastest; 0 where none has it."""
         controls = (run.control_before for record in self.records() for run in record.runs)
         return max((2 * one.n**3 / min(one.seconds) for one in controls if one is not None), default=0.0)
 
-    @cached_property
+    @kept_property
     def self_test(self) -> self_test.SelfTest | None:
         """The session against itself, or None when no headline cell has two runs in each half."""
         tested = [
@@ -284,12 +295,12 @@ class View:
         planned = max(full, key=lambda pair: (pair[1].n_even + pair[1].n_odd, pair[0].cell.id), default=None)
         return self_test.SelfTest(planned, tuple(tested))
 
-    @property
+    @noted_property
     def has_passed_self_test(self) -> bool | None:
         """Whether the session agrees with itself; None when it was not tested."""
         return None if self.self_test is None else self.self_test.passed
 
-    @cached_property
+    @noted_property
     def drift(self) -> float | None:
         """How far this machine's headline cells move between sessions, see ``drift.scatter``; None if none repeats.
 

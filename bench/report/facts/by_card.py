@@ -1,4 +1,4 @@
-"""Facts about one card: how fast it would train a network beside our CPU, and what a job on it would cost.
+"""Facts about one card: how fast it would train a network beside our CPU, what a job on it would cost, when it pays.
 
 All are published or estimated; a session that measured the same card takes the place of its speeds.
 """
@@ -37,6 +37,7 @@ CARDS = {
 }
 WORKLOADS = ("resnet50", "mobilenet-v2", "cnn-digits", "mlp-tabular")
 JOB = "resnet50"
+YEARS = 3  # that a bought card is used
 SPEEDS = {f"{workload}-train-speedup-{end}": (workload, card) for end, card in CARDS.items() for workload in WORKLOADS}
 
 
@@ -44,6 +45,12 @@ SPEEDS = {f"{workload}-train-speedup-{end}": (workload, card) for end, card in C
 def costs() -> Mapping[str, str]:
     """The card of each fact on a cost: those of which a dated price of an hour is known."""
     return {f"{JOB}-imagenet-epoch-cost-{end}": card for end, card in CARDS.items() if jobs.rents(card)}
+
+
+@cache
+def bought() -> Mapping[str, str]:
+    """The card of each fact on the hours until a bought one has paid: those of which both prices are known."""
+    return {f"hours-to-break-even-{end}": c for end, c in CARDS.items() if jobs.rents(c) and jobs.launch_price(c)}
 
 
 @cache
@@ -58,6 +65,10 @@ def entries() -> Mapping[str, Entry]:
     for name, card in costs().items():
         title = f"one pass of ResNet-50 over the images of ImageNet on {fmt.with_article(card)}, rented"
         found[name] = Entry(title, "The newest dated price of an hour, times hours.", lambda evidence, session: None)
+    for name, card in bought().items():
+        title = f"hours of use from which buying {fmt.with_article(card)} costs less than renting one"
+        how = "The launch price over the newest dated price of an hour; electricity and resale are left out."
+        found[name] = Entry(title, how, lambda evidence, session: None)
     return found
 
 
@@ -67,7 +78,23 @@ def of(name: str, evidence: Evidence) -> Found | None:
         workload, card = SPEEDS[name]
         found = estimated.known(evidence, workload, card)
         return None if found is None else found.found(evidence, found.speedup)
+    if name in bought():
+        return _break_even(bought()[name])
     return _cost(evidence, costs()[name]) if name in costs() else None
+
+
+def _break_even(card: str) -> Found | None:
+    rent, price = jobs.rents(card)[0], jobs.launch_price(card)
+    if price is None:
+        return None
+    hours = float(price.value) / float(rent.value)
+    short = (
+        f"{fmt.number(float(f'{hours:.2g}'), 2)} hours, {fmt.number(hours / YEARS / 365, 2)} a day for {YEARS} years"
+    )
+    note = (
+        f"bought for {price.text} ({price.subject}, {price.date}), rented for {rent.text} ({rent.subject}, {rent.date})"
+    )
+    return Found(f"{short} (published prices)", note=note, short=short, figure=rent)
 
 
 def _cost(evidence: Evidence, card: str) -> Found | None:

@@ -64,20 +64,20 @@ def lookup(name: str, evidence: Evidence) -> Fact:
     guess = estimated.of(name, evidence) or by_card.of(name, evidence)
     if guess is None:
         return Fact(id=name, title=entry.title, text=NOT_MEASURED, short=NOT_MEASURED, how=entry.how, kind="missing")
-    home, cell = guess.cells[0]
-    is_beside = name.endswith(estimated.BESIDE)
+    home, cell = guess.cells[0] if guess.cells else (None, "")  # none of what follows from published figures alone
+    is_own = home is None or name.endswith(estimated.BESIDE)
     return Fact(
         id=name,
         title=entry.title,
         text=guess.text,
-        short=_short(guess, [home.records[cell]]),
-        how=entry.how if is_beside else estimated.HOW if guess.figure is None else estimated.HOW_PUBLISHED,
-        kind="measured" if is_beside else "estimated" if guess.figure is None else "published",
+        short=_short(guess, [] if home is None else [home.records[cell]]),
+        how=entry.how if is_own else estimated.HOW if guess.figure is None else estimated.HOW_PUBLISHED,
+        kind="measured" if guess.cells and is_own else "estimated" if guess.figure is None else "published",
         estimate=guess.estimate,
         cells=guess.cells,
         note=guess.note,
         session=home,
-        machine=_machine(evidence, home, guess.cells),
+        machine="" if home is None else _machine(evidence, home, guess.cells),
         card=guess.card,
         figure=guess.figure,
     )

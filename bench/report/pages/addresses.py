@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from bench.report.published.cards import Card
 
 Files = dict[str, str | bytes]
 Pages = dict[str, str | bytes | Path]  # a path is of a file to copy
+ToMake = dict[str, Callable[[], str]]
 
 
 # Addresses.

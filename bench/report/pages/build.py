@@ -107,33 +107,50 @@ def _begin(
 ) -> Begun:
     evidence = cache.CACHE.read(results)
     found = further.derived(evidence.further, results, keep)
-    from_records = cache.CACHE.keep_beside(
-        evidence,
-        f"from records {address}",
-        functools.partial(_from_records, evidence, results, address, found),
-        _from_results,
-        results,
-        address,
-        found,
-    )
+    of_records = _of_records(evidence, results, keep, address, found)
     site = Site(docs, evidence, found, address=address, summary=summary)
-    return Begun(_build(site, repository, from_records), site.placed, put_away)
-
-
-def _build(site: Site, repository: str, from_records: Callable[[], Pages]) -> Pages:
-    docs = site.docs
     site.check_heads()
-    common = f"{site.depends_on()} {repository}"
-    last: tuple[str, dict[str, parts.Part]] = cache.CACHE.last("parts", ("", {}))
-    made = parts.Parts(site.sources, last[1] if last[0] == common else {})
-    part = functools.partial(made.part, site)
+    common = f"{site.depends_on()} {repository} {_names(found)}"
+    made = _last_parts("pages", site.sources, common)
+    entries = _last_parts("facts", parts.Sources({}), common)
+    pages = _build(site, repository, of_records, functools.partial(made.part, site), entries)
+    _keep_parts("pages", common, made)
+    _keep_parts("facts", common, entries)
+    return Begun(pages, site.placed, put_away)
+
+
+def _names(derived: Sequence[further.Derived]) -> str:
+    """Tells what was derived of further sessions from anything else."""
+    return " ".join(str(one.pack) for one in derived)
+
+
+def _last_parts(name: str, sources: parts.Sources, common: str) -> parts.Parts:
+    """Parts of the last build, if what all of them depend on is as it was, and what of the records is not."""
+    found = cache.CACHE.last(name, None)
+    if found is None or found[0] != common:
+        return parts.Parts(sources, {})
+    return parts.Parts(sources, found[2], cache.CACHE.changed(found[1]))
+
+
+def _keep_parts(name: str, common: str, made: parts.Parts) -> None:
+    if not made.now:
+        return  # nobody asked for one: those of an earlier build stay
+    read = frozenset().union(*(part.read for part in made.now.values()))
+    cache.CACHE.keep_last(name, (common, cache.CACHE.seen(read), made.now))
+
+
+def _build(
+    site: Site, repository: str, of_records: Callable[[], Pages], part: Callable[..., Any], entries: parts.Parts
+) -> Pages:
+    docs = site.docs
     told = {source.path: part(functools.partial(_told, site, source), source.path) for source in site.sources.values()}
     rendered = {path: (head, body) for path, (head, body, _) in told.items()}
     answers = [entry for _, _, entry in told.values() if entry is not None]
     pages: Pages = {path: head + body for path, (head, body) in rendered.items()}
     pages |= render.redirects(site)
-    for make in (workload_pages.workload_pages, machine_pages.machine_pages, gpu_pages.gpu_pages):
-        pages |= part(functools.partial(make, site), make.__name__)
+    for path, make in (workload_pages.workload_pages(site) | machine_pages.machine_pages(site)).items():
+        pages[path] = part(make, path)
+    pages |= part(functools.partial(gpu_pages.gpu_pages, site), "gpus")
     pages |= part(functools.partial(job.files, site.evidence), "your job")
     pages |= data_files.answer_files(site, answers)
     if "faq/index.md" in rendered:
@@ -142,16 +159,18 @@ def _build(site: Site, repository: str, from_records: Callable[[], Pages]) -> Pa
     pages |= render.card_files(site, rendered)
     pages |= part(functools.partial(data_files.claim_files, site), "claims")
     pages |= part(functools.partial(compare_pages.compare_pages, site), "comparisons")
-    pages |= from_records()
+    pages |= of_records()
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
-    pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site, site.used), "facts", shown)
+    entry = functools.partial(entries.part, _Nobody())
+    pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site, site.used, entry), "facts", shown)
     pages["evidence/published.md"] = fact_pages.published_page(site)
     pages |= data_files.notebooks(docs, repository)
-    drawn = dict(site.used.drawings)
     shades = drawings.light_shades(docs)
-    pages |= part(functools.partial(data_files.chart_files, site, drawn, shades), "charts", sorted(drawn), shades)
-    cache.CACHE.keep_last("parts", (common, made.now))
+    for key, drawing in dict(site.used.drawings).items():
+        looks = (drawing.title, drawing.description, drawing.wide, drawing.narrow, shades)
+        pages |= part(functools.partial(data_files.chart_files, site, drawing, shades), f"chart {key}", looks)
+        pages[drawings.VEGA] = site.vega()()
     return dict(sorted(pages.items()))
 
 
@@ -161,15 +180,50 @@ def _told(site: Site, source: Source) -> tuple[str, str, dict[str, Any] | None]:
     return head, body, data_files.answer_entry(site, site.sources[source.path])
 
 
-def _from_results(results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
-    """The same for a process that has not read the records yet."""
-    return _from_records(cache.CACHE.evidence(results), results, address, derived)
+class _Nobody:
+    """Refers to no fact, figure or chart."""
+
+    used = parts.Used()
 
 
-def _from_records(evidence: Evidence, results: Path, address: str, derived: Sequence[further.Derived]) -> Pages:
-    """Evidence pages, estimates, and all data to take away: no source and no page decides anything of them."""
-    data = downloads.measured_files(evidence, derived)
-    data |= downloads.published_files() | downloads.record_files(evidence, results)
+def _of_records(
+    evidence: Evidence, results: Path, keep: Path | None, address: str, derived: Sequence[further.Derived]
+) -> Callable[[], Pages]:
+    """Evidence pages, estimates, and all data to take away: no source and no page decides anything of them.
+
+    Where nothing of them is kept, another process makes them meanwhile; what comes back waits for it.
+    """
+    common = f"{address} {_names(derived)}"
+    made = _last_parts("records", parts.Sources({}), common)
+    begun = cache.CACHE.begin(_record_parts, results, keep, address, derived) if keep and not made.before else None
+
+    def finish() -> Pages:
+        if begun is not None:
+            made.before = begun()
+        pages = _from_records(functools.partial(made.part, _Nobody()), evidence, results, address, derived)
+        _keep_parts("records", common, made)
+        return pages
+
+    return finish
+
+
+def _record_parts(
+    results: Path, keep: Path | None, address: str, derived: Sequence[further.Derived]
+) -> dict[str, parts.Part]:
+    """The parts of them, for a process that has not read the records yet."""
+    made = parts.Parts(parts.Sources({}), {})
+    evidence = cache.CACHE.evidence(results, keep)
+    _from_records(functools.partial(made.part, _Nobody()), evidence, results, address, derived)
+    return made.now
+
+
+def _from_records(
+    part: Callable[..., Any], evidence: Evidence, results: Path, address: str, derived: Sequence[further.Derived]
+) -> Pages:
     pages: Pages = {further.pack_path(s): found.pack for s, found in zip(evidence.further, derived, strict=True)}
-    pages["evidence/estimates.md"] = fact_pages.estimates_page()
-    return pages | cell_pages.evidence_pages(evidence, address) | data | downloads.archived(data, address)
+    pages["evidence/estimates.md"] = part(fact_pages.estimates_page, "estimates")
+    for path, make in cell_pages.evidence_pages(evidence, address).items():
+        pages[path] = part(make, path)
+    data = part(functools.partial(downloads.measured_files, evidence, derived), "tables")
+    data |= part(downloads.published_files, "published") | downloads.record_files(evidence, results)
+    return pages | data | downloads.archived(data, address)

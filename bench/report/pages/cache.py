@@ -5,7 +5,8 @@ What is kept on disk, and what decides whether it is found again:
 - values that follow from the records (``Cache.keep``): by name and ``state_of``, which is a fingerprint of the records,
   the code, the published figures, the libraries and the day, since prices and badges age;
 - all pages together (``Cache.through_disk``): by the same and by the sources;
-- the parts of the last build (``Cache.last``): by the same; each knows the sources that it was made of (``parts``);
+- the parts of the last build (``Cache.last``): by the same but for the records' runs; each knows the sources and the
+  records that it was made of (``parts``, ``stats.reads``);
 - tables of a session whose machine has no pages (``further``): by its files and the code that they follow from;
 - pictures (``drawings``): by the specification or the SVG that they are drawn from and the version of the renderer.
 
@@ -22,21 +23,25 @@ import multiprocessing
 import os
 import pickle
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import joblib
+import msgspec
 
 from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
 from bench.records import standing, store
 from bench.report.evidence.evidence import MOST_WITH_PAGES, Evidence
+from bench.report.evidence.view import OF
 from bench.report.prose.source import PageError
+from bench.report.stats import reads
+from bench.schema import Record
 from bench.workloads import registry
 
 T = TypeVar("T")
@@ -49,6 +54,13 @@ MOST_BYTES = 1_000_000_000  # a handful of states, so that going back and forth 
 MOST_WORKERS = 4  # each holds a JavaScript engine
 
 
+class Seen(NamedTuple):
+    """The state of what something was made of."""
+
+    records: dict[str, str]  # digest of each
+    values: dict[str, tuple[str, reads.Names]]  # of sessions: as text, with the records behind each
+
+
 def fingerprint(results: Path) -> str:
     """What tells one state of a results folder from another: path, time and size of every file."""
     seen = hashlib.sha256()
@@ -57,6 +69,16 @@ def fingerprint(results: Path) -> str:
         for path in (os.path.join(folder, name) for name in sorted(names) if name.endswith((".json", standing.FILE))):
             status = os.lstat(path)
             seen.update(os.fsencode(f"{path}:{status.st_mtime_ns}:{status.st_size}\n"))
+    return seen.hexdigest()
+
+
+def _but_runs(results: store.Results) -> str:
+    """Fingerprint of everything that is stored but for the runs of the records."""
+    seen = hashlib.sha256()
+    for session in (*results.sessions, *results.further):
+        seen.update(f"{session.path} {session.is_local} {session.standing}\n".encode())
+        heads = (msgspec.structs.replace(record, runs=()) for record in session.records.values())
+        seen.update(msgspec.json.encode([session.machine, session.session, *heads]))
     return seen.hexdigest()
 
 
@@ -121,9 +143,10 @@ class Cache:
         self._records = ""
         self._files: dict[Path, _Read] = {}  # of the records that were read last
         self._folder: Path | None = None
-        self._values: dict[str, Any] = {}
+        self._values: dict[Any, tuple[Any, reads.Names]] = {}
+        self._last: dict[str, tuple[str, Any]] = {}
         self._kept: Any = None  # _value with its results on disk
-        self._state = ""
+        self._state = self._state_but_runs = ""
         self._workers: ProcessPoolExecutor | None = None
 
     def look(self, results: Path, folder: Path | None = None) -> None:
@@ -163,9 +186,31 @@ class Cache:
                 loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=read)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
-            self._evidence = Evidence(loaded, registry.workloads())
+            self._evidence = Evidence(loaded, registry.workloads(), is_noted=True)
             self._loaded = f"{results} {self._records}"
+            self._state_but_runs = state_of(_but_runs(loaded), CODE) if self._folder else ""
+            self._last.clear()  # it holds sessions
         return self._evidence  # type: ignore[return-value]  # set above
+
+    def seen(self, names: Iterable[str]) -> Seen:
+        """The state of every record, and of the sessions' values among these names of what was read."""
+        return Seen(self._states(), {name: self._value(name) for name in names if OF in name})
+
+    def changed(self, before: Seen) -> set[str]:
+        """Names of what is not as it was; a session's value is worked out where a record behind it has changed."""
+        found = {name for name, state in self._states().items() if before.records.get(name) != state}
+        values = before.values.items()
+        return found | {
+            name for name, (text, read) in values if not found.isdisjoint(read) and self._value(name)[0] != text
+        }
+
+    def _states(self) -> dict[str, str]:
+        return dict(found.state for _, found in self._files.values() if isinstance(found, reads.Watched))
+
+    def _value(self, name: str) -> tuple[str, reads.Names]:
+        value, _, path = name.partition(OF)
+        found, read = reads.behind(self._evidence.view(self.session(path)), value)  # type: ignore[union-attr]  # read
+        return repr(found), read
 
     def _read_file(self, last: Mapping[Path, _Read], path: Path, type_: type[Any], *, shown: str) -> Any:
         """A stored file; one that is as at the last reading is the same object, with what was estimated of it."""
@@ -176,7 +221,8 @@ class Cache:
         state = status.st_mtime_ns, status.st_size, status.st_ino
         kept = last.get(path)
         if kept is None or kept[0] != state:
-            kept = state, records_files.read(path, type_, shown=shown)
+            found = records_files.read(path, type_, shown=shown)
+            kept = state, reads.watched(found, shown) if isinstance(found, Record) else found
         self._files[path] = kept
         return kept[1]
 
@@ -190,9 +236,7 @@ class Cache:
         if self._evidence is not evidence:
             self.forget()
             self._evidence, self._kept = evidence, None
-        if name not in self._values:
-            self._values[name] = self.through_disk(name, make) if slow else make()
-        return self._values[name]
+        return reads.kept(self._values, name, (lambda: self.through_disk(name, make)) if slow else make)
 
     @staticmethod
     def name_of(docs: Path, *given: str) -> str:
@@ -211,29 +255,33 @@ class Cache:
         """The value from disk if it is there, else made and put there; not held in memory."""
         if self._kept is None:
             return make()
-        made: list[T] = []
+        made: list[tuple[T, reads.Names]] = []
 
-        def make_once() -> T:
-            made.append(make())
+        def make_once() -> tuple[T, reads.Names]:
+            made.append(reads.collected(make))
             return made[0]
 
         kept = self._kept(self._state, name, make_once)
-        return made[0] if made else pickle.loads(kept)
+        found, read = made[0] if made else pickle.loads(kept)
+        reads.add(read)
+        return found
 
     def last(self, name: str, default: T) -> T:
-        """What ``keep_last`` was given in this state of the records and the code, here or in another process."""
-        if name not in self._values:
-            self._values[name] = self._read_last(name)
-        state, value = self._values[name]
-        return value if state == self._state and self._folder is not None else default
+        """What ``keep_last`` was given in this state of the code and all but the runs, here or in another process."""
+        if self._folder is None:
+            return default
+        if name not in self._last:
+            self._last[name] = self._read_last(name)
+        state, value = self._last[name]
+        return value if state == self._state_but_runs else default
 
     def keep_last(self, name: str, value: object) -> None:
         """Keep a value for ``last``, in the place of an earlier one."""
         if self._folder is None:
             return
-        self._values[name] = (self._state, value)
+        self._last[name] = (self._state_but_runs, value)
         out = io.BytesIO()
-        for one in (self._state, value):
+        for one in self._last[name]:
             _Pickler(out, protocol=pickle.HIGHEST_PROTOCOL).dump(one)
         with contextlib.suppress(OSError):  # a folder that cannot be written costs time and nothing else
             staging = self._folder / f".{name}.{os.getpid()}.tmp"
@@ -245,7 +293,7 @@ class Cache:
         try:
             with (self._folder / f"{name}.pickle").open("rb") as file:  # type: ignore[operator]  # see below
                 state = pickle.load(file)
-                return state, pickle.load(file) if state == self._state else None
+                return state, pickle.load(file) if state == self._state_but_runs else None
         except Exception:  # noqa: BLE001  # no folder, no file, half of one: what was in it is made anew
             return "", None
 
@@ -253,19 +301,6 @@ class Cache:
         """A session of the evidence by its path."""
         found = self._evidence.stored if self._evidence is not None else ()
         return next(session for session in found if session.path == path)
-
-    def keep_beside(
-        self, evidence: Evidence, name: str, make: Callable[[], T], work: Callable[..., T], *args: Any
-    ) -> Callable[[], T]:
-        """As ``keep`` of something slow; where its result goes to disk, another process makes it meanwhile by ``work``.
-
-        Returns:
-            What waits for the value.
-        """
-        begins = self._evidence is evidence and self._kept not in (None, _value) and name not in self._values
-        if begins and not self.is_on_disk(name):
-            make = self.begin(work, *args)
-        return functools.partial(self.keep, evidence, name, make, slow=True)
 
     def begin(self, work: Callable[..., T], *args: Any) -> Callable[[], T]:
         """Have another process do some work; what comes back waits for the result, or does the work itself."""

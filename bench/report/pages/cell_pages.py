@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
@@ -23,23 +24,31 @@ from bench.schema import Record, Run
 EVIDENCE = templates.macros("evidence.html.j2")
 
 
-def evidence_pages(evidence: Evidence, address: str) -> addresses.Pages:
-    """Every evidence page, by path."""
-    pages: addresses.Pages = {}
-    for session in evidence.stored:
-        for workload, records in grouped(session.records.values(), lambda record: record.cell.workload).items():
-            path = addresses.evidence_path(session, workload)
-            title = f"Evidence: {records[0].spec.title} on {addresses.machine_slug(session)}, {session.session.id}"
-            machine = addresses.href(path, f"machines/{addresses.machine_slug(session)}.md")
-            known = addresses.href(path, f"workloads/{workload}.md") if workload in evidence.workloads else ""
-            head = EVIDENCE.cells(len(records), workload, known, machine, session.machine.cpu_model)
-            parts: list[str] = [markup.standing(session), head, "\n"]
-            for record in records:
-                cite = _cited_cell(evidence, f"{address or '/'}{addresses.url_of(path)}", session, record)
-                parts += ["\n", _cell_section(path, session, record, cite)]
-            about = f"Raw samples of every cell of {workload}."
-            pages[path] = markup.page(title, about, *parts, "\n", hide=("toc",))
-    return pages
+def evidence_pages(evidence: Evidence, address: str) -> addresses.ToMake:
+    """Every evidence page."""
+    return {
+        addresses.evidence_path(session, workload): functools.partial(
+            _evidence_page, evidence, address, session, workload, records
+        )
+        for session in evidence.stored
+        for workload, records in grouped(session.records.values(), lambda record: record.cell.workload).items()
+    }
+
+
+def _evidence_page(
+    evidence: Evidence, address: str, session: SessionResults, workload: str, records: Sequence[Record]
+) -> str:
+    path = addresses.evidence_path(session, workload)
+    title = f"Evidence: {records[0].spec.title} on {addresses.machine_slug(session)}, {session.session.id}"
+    machine = addresses.href(path, f"machines/{addresses.machine_slug(session)}.md")
+    known = addresses.href(path, f"workloads/{workload}.md") if workload in evidence.workloads else ""
+    head = EVIDENCE.cells(len(records), workload, known, machine, session.machine.cpu_model)
+    parts: list[str] = [markup.standing(session), head, "\n"]
+    for record in records:
+        cite = _cited_cell(evidence, f"{address or '/'}{addresses.url_of(path)}", session, record)
+        parts += ["\n", _cell_section(path, session, record, cite)]
+    about = f"Raw samples of every cell of {workload}."
+    return markup.page(title, about, *parts, "\n", hide=("toc",))
 
 
 def _cited_cell(evidence: Evidence, page: str, session: SessionResults, record: Record) -> Markup:

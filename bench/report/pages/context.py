@@ -208,7 +208,7 @@ class Site:
         """Everything the articles name, with its state."""
         return CACHE.keep(self.evidence, "named", lambda: ledger.states(self.evidence))
 
-    @functools.cached_property
+    @property
     def tally(self) -> graded.Tally:
         """How our GPU records grade the formula."""
         return CACHE.keep(self.evidence, "grades of estimates", lambda: graded.tally(self.evidence))

@@ -120,26 +120,22 @@ def claim_files(site: Site) -> Pages:
     return {"data/claims.json": text, "claims.json": text}
 
 
-def chart_files(site: Site, drawings: Mapping[str, chart.Drawing], shades: Mapping[str, str]) -> Pages:
-    """Specification and values of every chart that a page shows, and the library that animates them."""
-    pages: Pages = {}
-    for key, drawing in drawings.items():
-        plain = pages_drawings.recoloured(json.dumps(drawing.wide), shades)
-        spec = json.loads(plain) | {
-            "$schema": pages_drawings.SCHEMA,
-            "title": drawing.title,
-            "description": drawing.description,
-            "usermeta": {
-                "wide": drawing.wide,
-                "narrow": drawing.narrow,
-                "colours": {sentinel: role for role, sentinel in axes.COLOURS.items()},
-            },
-        }
-        pages[f"data/charts/{key}.vl.json"] = json.dumps(spec, sort_keys=True) + "\n"
-        pages[f"data/charts/{key}.csv"] = csv_text(site.make_table(drawing.id, drawing.workload, first=drawing.session))
-    if pages:
-        pages[pages_drawings.VEGA] = site.vega()()
-    return pages
+def chart_files(site: Site, drawing: chart.Drawing, shades: Mapping[str, str]) -> Pages:
+    """Specification and values of a chart that a page shows."""
+    plain = pages_drawings.recoloured(json.dumps(drawing.wide), shades)
+    spec = json.loads(plain) | {
+        "$schema": pages_drawings.SCHEMA,
+        "title": drawing.title,
+        "description": drawing.description,
+        "usermeta": {
+            "wide": drawing.wide,
+            "narrow": drawing.narrow,
+            "colours": {sentinel: role for role, sentinel in axes.COLOURS.items()},
+        },
+    }
+    values = site.make_table(drawing.id, drawing.workload, first=drawing.session)
+    named = f"data/charts/{drawing.key}"
+    return {f"{named}.vl.json": json.dumps(spec, sort_keys=True) + "\n", f"{named}.csv": csv_text(values)}
 
 
 def answer_entry(site: Site, source: Source) -> dict[str, Any] | None:

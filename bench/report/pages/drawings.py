@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -30,6 +31,8 @@ MAKERS = re.compile(r"\b(NVIDIA|AMD|Intel) ")
 ESTIMATED = re.compile(r'<path(?![^>]* opacity="0)[^>]*style="fill:var\(--chart-estimated\)[^>]*>')
 DIGITS = re.compile(r"(?:\.0|(\.\d))\d+\b")
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+FONTS = "FONTCONFIG_FILE"  # says where the renderer finds fonts, when it draws for the first time
+RENDERER = f"{version('vl-convert-python')}, its own fonts"
 
 
 def others(chart_id: str) -> tuple[chart.Other, ...]:
@@ -77,10 +80,29 @@ def begin_vega() -> Callable[[], str]:
 
 def _begin(kind: str, source: str, work: Callable[..., Any], *args: Any) -> Callable[[], Any]:
     kept = cache.on_disk(cache.PICTURES, _picture, ignore=["draw"])
-    key = (kind, source, version("vl-convert-python"))
+    key = (kind, source, RENDERER)
     if kept is not _picture and kept.check_call_in_cache(*key, None):
         return functools.partial(kept, *key, None)
-    return functools.partial(kept, *key, cache.CACHE.begin(work, *args))
+    return functools.partial(kept, *key, cache.CACHE.begin(_draw, work, *args))
+
+
+def _draw(work: Callable[..., Any], *args: Any) -> Any:
+    _leave_out_fonts()
+    return work(*args)
+
+
+@functools.cache
+def _leave_out_fonts() -> None:
+    """Have the renderer know none of this machine's fonts, in this process: a drawing is the same on every machine.
+
+    Of those it would also open the file again for every text that it measures, a thousand times in a chart.
+    """
+    before = os.environ.get(FONTS)
+    os.environ[FONTS] = str(Path(__file__).with_name("fonts.conf"))
+    vl_convert.svg_to_png('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
+    del os.environ[FONTS]
+    if before is not None:  # a browser that this process starts needs its fonts
+        os.environ[FONTS] = before
 
 
 def _picture(kind: str, source: str, renderer: str, draw: Callable[[], Any]) -> Any:

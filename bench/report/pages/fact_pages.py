@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
@@ -22,8 +23,11 @@ from bench.report.stats import format as fmt
 from bench.report.templates import Valued
 
 
-def facts_page(site: Site, used: Used) -> str:
-    """Every fact: value, derivation, the cells behind it; and what pages ``used`` that rests on several records."""
+def facts_page(site: Site, used: Used, part: Callable[..., Markup]) -> str:
+    """Every fact: value, derivation, the cells behind it; and what pages ``used`` that rests on several records.
+
+    ``part`` takes what makes an entry, its name and what it is made of (``parts.Parts.part``).
+    """
     path = "evidence/facts.md"
     parts = [
         "Numbers that rest on one record link to it directly; this page holds all facts, "
@@ -32,14 +36,14 @@ def facts_page(site: Site, used: Used) -> str:
     known = {name: site.fact(name) for name in lookup.names(site.evidence.workloads)}
     for name, fact in known.items():
         if fact.measured or (fact.kind == "missing" and name in used.facts):
-            how = f"{fact.how} {fact.note}"
-            parts.append(
-                _fact_entry(site, path, name, fact.title, fact.text, how, fact.cells, is_cited=name in used.facts)
-            )
+            how, refs = f"{fact.how} {fact.note}", markup.refs(fact.cells)
+            shown = (name, fact.title, fact.text, how, refs, name in used.facts)
+            parts.append(part(functools.partial(_fact_entry, site, path, *shown), name, shown))
     missing = [name for name, fact in known.items() if fact.kind == "missing" and name not in used.facts]
     for anchor, (texts, refs) in sorted(used.groups.items()):
         how = "Computed from all of these cells."
-        parts.append(_fact_entry(site, path, anchor, "shown in tables and verdicts", "; ".join(texts), how, refs))
+        shown = (anchor, "shown in tables and verdicts", "; ".join(texts), how, refs, False)
+        parts.append(part(functools.partial(_fact_entry, site, path, *shown), anchor, shown))
     others = [_published_entry(path, fact) for fact in known.values() if fact.figure is not None]
     parts += ["\n## Published\n\nNot measured here: others did, on the same card.\n", *others] if others else []
     guessed = [_estimated_entry(site, path, fact) for fact in known.values() if fact.kind == "estimated"]
@@ -52,18 +56,9 @@ def facts_page(site: Site, used: Used) -> str:
 
 
 def _fact_entry(
-    site: Site,
-    page: str,
-    anchor: str,
-    title: str,
-    text: str,
-    how: str,
-    cells: Sequence[CellRef | facts_fact.CellKey],
-    *,
-    is_cited: bool = False,
+    site: Site, page: str, anchor: str, title: str, text: str, how: str, refs: Sequence[CellRef], is_cited: bool
 ) -> Markup:
-    shown = text if cells or text != facts_fact.NOT_MEASURED else markup.MISSING
-    refs = markup.refs(cells)
+    shown = text if refs or text != facts_fact.NOT_MEASURED else markup.MISSING
     evidence = Markup("")
     if len(refs) == 1:  # the number's own link leads to this place, which holds the rest
         target = addresses.href(page, addresses.evidence_of(refs[0]), refs[0].cell)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -31,14 +32,19 @@ def cores(described: schema.Session) -> str:
     return f"{used} used; {seen} visible, by affinity {affinity}, quota {quota}"
 
 
-def machine_pages(site: Site) -> addresses.Pages:
-    """One page per machine, and their index."""
-    by_machine = grouped(site.evidence.stored, addresses.machine_slug)
-    pages: addresses.Pages = {}
+def machine_pages(site: Site) -> addresses.ToMake:
+    """One page per machine, and their index, to be made."""
+    found = grouped(site.evidence.stored, addresses.machine_slug).items()
+    by_machine = dict(sorted(found, key=lambda item: (not item[1][0].is_local, item[0])))
+    paths = {f"machines/{slug}.md": sessions for slug, sessions in by_machine.items()}
+    made = {path: functools.partial(_machine_page, site, path, sessions) for path, sessions in paths.items()}
+    return {**made, "machines/index.md": functools.partial(_index, site, by_machine)}
+
+
+def _index(site: Site, by_machine: Mapping[str, Sequence[SessionResults]]) -> str:
     rows = []
-    for slug, sessions in sorted(by_machine.items(), key=lambda item: (not item[1][0].is_local, item[0])):
+    for slug, sessions in by_machine.items():
         path = f"machines/{slug}.md"
-        pages[path] = _machine_page(site, path, sessions)
         machine = sessions[-1].machine
         link = PARTS.link(addresses.href("machines/index.md", path), slug)
         rows.append(
@@ -60,7 +66,7 @@ def machine_pages(site: Site) -> addresses.Pages:
         more += " A machine without a link has no page here: its sessions are there as archives, and in those tables."
     if "guides/add-a-machine.md" in site.sources:
         more += " Yours is not here? [Add a machine](../guides/add-a-machine.md) says how."
-    pages["machines/index.md"] = markup.page(
+    return markup.page(
         "Machines",
         "Every machine that was measured, with its sessions and all of its results.",
         band,
@@ -68,7 +74,6 @@ def machine_pages(site: Site) -> addresses.Pages:
         table,
         f"{more}\n",
     )
-    return pages
 
 
 def _further_rows(site: Site) -> Iterator[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from bench.report.evidence.cells import CellRef
 from bench.report.facts.fact import Fact
 from bench.report.prose.source import Source
 from bench.report.published.figures import Figure
+from bench.report.stats import reads
 
 T = TypeVar("T")
 
@@ -72,10 +73,11 @@ class Sources(dict[str, Source]):
 
 @dataclass(slots=True, kw_only=True)
 class Part:
-    """What was made, of which sources, and what it referred to."""
+    """What was made, of which sources and records, and what it referred to."""
 
     given: str
     seen: dict[str, str]  # digest of each source that it looked at
+    read: reads.Names  # records, and what follows from whole sessions
     used: Used
     made: Any
 
@@ -83,10 +85,11 @@ class Part:
 class Parts:
     """The parts of one build, taken from the last one where they would come out the same."""
 
-    def __init__(self, sources: Sources, before: Mapping[str, Part]) -> None:
-        """``before`` are those of an earlier build from the same records by the same code."""
+    def __init__(self, sources: Sources, before: Mapping[str, Part], changed: Set[str] = frozenset()) -> None:
+        """``before`` are those of an earlier build by the same code; of its records these have ``changed``."""
         self.sources = sources
         self.before = before
+        self.changed = changed
         self.now: dict[str, Part] = {}
         self._digests = {path: digest(source.text) for path, source in dict.items(sources)}
 
@@ -97,26 +100,29 @@ class Parts:
             site: what it is made from; its ``used`` is added to.
             make: looks at sources, if at any, through ``sources``.
             name: tells the part from others.
-            given: all that it is made of beside the records, the code and the sources that it looks at.
+            given: all that it is made of beside the code and the records and sources that it looks at.
         """
         known, asked = self.before.get(name), digest(repr(given))
         if known is None or known.given != asked or not self._is_current(known):
             known = self._made(site, make, asked)
         self.now[name] = known
+        reads.add(known.read)
         site.used.add(known.used)
         made: T = known.made
         return made
 
     def _is_current(self, part: Part) -> bool:
-        return all(self._digests.get(path) == seen for path, seen in part.seen.items())
+        return part.read.isdisjoint(self.changed) and all(
+            self._digests.get(path) == seen for path, seen in part.seen.items()
+        )
 
     def _made(self, site: User, make: Callable[[], Any], given: str) -> Part:
         whole, site.used = site.used, Used()
         self.sources.seen.clear()
         try:
-            made = make()
+            made, read = reads.collected(make)
             seen = {path: self._digests.get(path, "") for path in self.sources.seen}
-            return Part(given=given, seen=seen, used=site.used, made=made)
+            return Part(given=given, seen=seen, read=read, used=site.used, made=made)
         finally:
             site.used = whole
 

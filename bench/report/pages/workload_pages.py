@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -33,23 +34,26 @@ MOST_OPEN = 12  # results that a table shows unfolded
 OF_A_PROBE = (quantities.step_time, quantities.first_step, quantities.flop_rate)
 
 
-def workload_pages(site: Site) -> addresses.Pages:
-    """One page per workload, and their index."""
+def workload_pages(site: Site) -> addresses.ToMake:
+    """One page per workload, and their index, to be made."""
+    paths = {f"workloads/{spec.id}.md": spec for spec in site.evidence.workloads.values()}
+    found = {path: functools.partial(_workload_page, site, path, spec) for path, spec in paths.items()}
+    return {**found, "workloads/index.md": functools.partial(_index, site)}
+
+
+def _index(site: Site) -> str:
     lead, gpu = site.evidence.lead, site.evidence.gpu_session()
     measured: list[tuple[str, SessionResults | None, schema.Device]] = [("CPU", lead, "cpu"), ("GPU", lead, "gpu")]
     beside = ""
     if gpu is not None and gpu is not lead:
         measured = [("CPU", lead, "cpu"), ("CPU beside the GPU", gpu, "cpu"), ("GPU", gpu, "gpu")]
         beside = f" Beside them those{speaker_words(site, gpu)}."
-    pages: addresses.Pages = {}
+    voice = Voice(site, "workloads/index.md")
     rows = []
     for spec in site.evidence.workloads.values():
-        path = f"workloads/{spec.id}.md"
-        pages[path] = _workload_page(site, path, spec)
-        voice = Voice(site, "workloads/index.md")
         rows.append(
             (
-                PARTS.link(addresses.href("workloads/index.md", path), spec.title),
+                PARTS.link(addresses.href("workloads/index.md", f"workloads/{spec.id}.md"), spec.title),
                 spec.summary,
                 *(_best(voice, spec, device, session) for _, session, device in measured),
             )
@@ -60,14 +64,13 @@ def workload_pages(site: Site) -> addresses.Pages:
         f"the fastest backend of each device.{inert(beside)}\n\n"
     )
     columns = ("Workload", "What is done", *(name for name, _, _ in measured))
-    pages["workloads/index.md"] = markup.page(
+    return markup.page(
         "Measurements",
         "Every workload this site measures, with the newest numbers of the leading machine.",
         intro,
         PARTS.table(columns, rows, label="Workloads", is_sortable=True),
         "\n",
     )
-    return pages
 
 
 def _best(voice: Voice, spec: Workload, device: schema.Device, session: SessionResults | None) -> Markup:

@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from bench.report.stats import bootstrap, estimate
+from bench.report.stats import bootstrap, estimate, reads
 from bench.report.stats.bootstrap import Draws
 from bench.report.stats.estimate import ComparisonError, Estimate, Unit
 from bench.schema import Phase, Record, Run
@@ -381,6 +381,7 @@ def remembered(record: Record, name: tuple[Any, ...], compute: Callable[[], T], 
         keep: another record that the name holds the identity of.
     """
     key = (id(record), *name)
+    reads.note(record, keep)
     if key not in _memory:
         if len(_memory) >= _MEMO_LIMIT:
             _memory.clear()

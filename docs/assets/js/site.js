@@ -89,6 +89,13 @@ if (searchBox) {
   });
 }
 
+// A label that opens something is a button to the keyboard; the theme knows Enter alone.
+addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("label[tabindex]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
 const bundles = new Map();
 
 /** Loads a script once. */

@@ -5,6 +5,7 @@ const OWN = "own";
 const TYPED = "rate";
 const MINE = "mine";
 const POSITIVE = ["samples", "epochs", "batch", "rate", "operations", "weights", "layers", "outputs"];
+const COUNTS = ["samples", "epochs", "batch"];
 const NOT_NEGATIVE = ["rent", "price", "resale", "watts", "kwh", "weekly"];
 const MOST = 1e12; // of what is typed: products of a few stay finite and readable
 const NUMBER = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -22,6 +23,13 @@ const BRANDS = new Set("nvidia amd ati intel geforce tesla radeon graphics gpu g
 export function number(text) {
   const value = String(text).trim() === "" ? NaN : Number(text);
   return value === 0 || (value >= 1 / MOST && value <= MOST) ? value : NaN;
+}
+
+/** A choice as the reader means it: in a field for a count "2.000", "2,000" and "2 000" are two thousand, "2,5" is 2.5. */
+export function meant(name, text) {
+  const typed = text.trim();
+  if (!COUNTS.includes(name)) return text;
+  return /^[1-9]\d{0,2}([.,\s'’]\d{3})+$/.test(typed) ? typed.replace(/\D/g, "") : typed.replace(/^(\d+),(\d+)$/, "$1.$2");
 }
 
 /** The choices in an address, each as it may be, else the default. */

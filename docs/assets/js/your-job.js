@@ -1,7 +1,7 @@
 // The tool "your job": fields in, a sentence and bars out. Loaded only where the tool stands. The address holds the
 // choices; what the reader types, loads or has stays in the page. Without it the page keeps its table.
 
-import { age, asCsv, asText, compute, counted, fromAddress, inTwo, matchCard, network, number, range, ratesOf, spoken, toAddress, untar } from "./your-job-math.js";
+import { age, asCsv, asText, compute, counted, fromAddress, inTwo, matchCard, meant, network, number, range, ratesOf, spoken, toAddress, untar } from "./your-job-math.js";
 
 const MOST_BYTES = 64e6;
 const TYPING = /^(insertText|insertComposition|delete|history)/;
@@ -94,6 +94,10 @@ class Tool {
     for (const form of [this.form, this.prices]) {
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("input", (event) => this.changed(event.target));
+      form.addEventListener("change", ({ target }) => {
+        const understood = meant(target.name, target.value);
+        if (understood !== target.value) target.value = understood;
+      });
     }
     this.field("add").addEventListener("change", () => this.add());
     // What a reader picks from the browser's list is no typing, and some browsers call it a change only later.
@@ -112,7 +116,7 @@ class Tool {
       this.state.gpus = [...this.box.querySelectorAll("input[name=gpu]:checked")].map((one) => one.value).join(",");
     } else {
       if (target.value === "own") this.state.like = this.field("like").value = this.state.model;
-      this.state[target.name] = target.value;
+      this.state[target.name] = meant(target.name, target.value);
       if (target.name === "model") this.chooseCpu();
       if (target.name === "on") for (const name of PUBLISHED_FIELDS) this.state[name] = "";
     }

@@ -221,12 +221,17 @@ def layered(*marks: alt.Chart, height: float, **properties: Any) -> Layers:
 
     ``alt.layer`` makes the same of them, and copies all their parts four times, which takes longer than all the rest.
     """
-    layers = [mark.to_dict(validate=False, context={"top_level": False}) for mark in marks]
-    shared: Layers = {}
-    if all(mark.data is marks[0].data for mark in marks):
-        for layer in layers:
-            shared = {"data": layer.pop("data")}
-    return {"layer": layers, **shared, "height": height, **properties, "$schema": alt.SCHEMA_URL}
+    layers: list[Layers] = []
+    for mark in marks:
+        bare = mark.copy(deep=False)
+        bare.data = alt.Undefined  # else Altair tries for every field whether its type follows from the data
+        layers.append(bare.to_dict(validate=False, context={"top_level": False, "data": None}))
+    data = [{"name": mark.data.name} for mark in marks]
+    if all(one == data[0] for one in data):
+        properties["data"] = data[0]
+    else:
+        layers = [layer | {"data": one} for layer, one in zip(layers, data, strict=True)]
+    return {"layer": layers, "height": height, **properties, "$schema": alt.SCHEMA_URL}
 
 
 # Values that a painter has handed over since the last finished drawing, by name. Altair copies a chart, its data

@@ -15,7 +15,7 @@ from bench.report.claims.cases import names
 from bench.report.claims.cases.names import maker
 from bench.report.evidence import cells
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.view import Pick, View
+from bench.report.evidence.view import ANY, Pick, View
 from bench.report.facts import estimated
 from bench.report.stats import estimate, quantities
 from bench.report.stats import format as fmt
@@ -93,7 +93,7 @@ def larger_batch(evidence: Evidence, *, per_doubling: bool = False) -> list[Case
     found = []
     for session in names.serious(evidence):
         measured = evidence.view(session).records(Pick(mode="train", status="ok"))
-        usable = {record.cell.id for record in evidence.undisturbed(measured)}
+        usable = {record.cell.id for record in evidence.view(session).undisturbed(Pick(mode="train"))}
         for records in grouped(measured, lambda record: _all_but(record, "batch_size", "n_samples")).values():
             ordered = sorted(records, key=lambda record: record.cell.batch_size)
             for small, large in itertools.pairwise(ordered):
@@ -189,7 +189,7 @@ def pairs(evidence: Evidence, field: str, first: str, second: str) -> Iterator[t
 def alike(evidence: Evidence, field: str) -> Iterator[tuple[SessionResults, list[Record]]]:
     """Groups of two or more measured cells of a session that differ in one field of the cell only."""
     for session in names.serious(evidence):
-        measured = evidence.undisturbed(evidence.view(session).records(Pick(status="ok")))
+        measured = evidence.view(session).undisturbed(ANY)
         of_models = (record for record in measured if record.cell.mode in ("train", "infer"))
         for records in grouped(of_models, lambda record: _all_but(record, field)).values():
             if len(records) > 1:

@@ -185,8 +185,7 @@ def study_on_both(evidence: Evidence, *, workload: str, series: str) -> list[Cas
 def _study_records(evidence: Evidence, workload: str, device: Device | None) -> Iterable[tuple[SessionResults, Record]]:
     """Measured cells of a study; a disturbed one only where no other was measured."""
     for session in names.serious(evidence):
-        found = evidence.view(session).records(Pick(workload, "study", device, status="ok"))
-        for record in evidence.undisturbed(found):
+        for record in evidence.view(session).undisturbed(Pick(workload, "study", device)):
             yield session, record
 
 

@@ -1,0 +1,101 @@
+"""What a value was read from is noted, whichever way it comes to who uses it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bench.records import codec
+from bench.records.store import Results
+from bench.report.evidence.evidence import Evidence
+from bench.report.stats import quantities, reads
+from bench.schema import Record
+from tests.factories import make_record, make_results
+
+
+class Owner:
+    """Has a value of each kind."""
+
+    def __init__(self, record: Record, name: str = "") -> None:
+        self.record, self.name = record, name
+
+    def name_of(self, value: str) -> str:
+        """As what ``noted`` is noted."""
+        return self.name and f"{value} of {self.name}"
+
+    @reads.kept_property
+    def kept(self) -> int:
+        """A value that is worked out once."""
+        return len(self.record.runs)
+
+    @reads.noted_property
+    def noted(self) -> int:
+        """A value that is noted itself."""
+        return len(self.record.runs)
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    """A record that is noted as "a"."""
+    return reads.watched(make_record(n_runs=2, n_blocks=3), "a")
+
+
+def test_a_watched_record_is_the_record(record: Record):
+    plain = make_record(n_runs=2, n_blocks=3)
+
+    assert codec.encode(plain) == codec.encode(record) and isinstance(record, Record)
+    assert quantities.throughput(plain) == quantities.throughput(record)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda record: record.runs,
+        lambda _: reads.watched(make_record(method_version=1), "a").numbers_method,
+        quantities.throughput,
+        lambda record: quantities.throughput.ratio(record, make_record()),
+        lambda record: quantities.throughput.ratio(make_record(), record),
+        lambda record: Owner(record).kept,
+        lambda record: Owner(record).noted,
+        lambda record: reads.kept({}, "k", lambda: record.runs),
+        lambda record: reads.add(reads.collected(lambda: record.runs)[1]),
+    ],
+)
+def test_whoever_uses_the_runs_is_noted_each_time(record: Record, use):
+    for _ in range(2):  # the second time from what is remembered
+        assert {"a"} == reads.collected(lambda: use(record))[1]
+
+
+def test_a_kept_value_says_each_time_what_it_was_made_of(record: Record):
+    owner, values = Owner(record), {}
+
+    for use in (lambda: owner.kept, lambda: owner.noted, lambda: reads.kept(values, "k", lambda: record.runs)):
+        assert [{"a"}, {"a"}] == [reads.collected(use)[1] for _ in range(2)]
+    assert (2, {"a"}) == reads.behind(owner, "kept")
+
+
+def test_a_noted_value_stands_for_what_it_was_made_of(record: Record):
+    owner = Owner(record, "m/1")
+
+    assert (2, {"noted of m/1"}) == reads.collected(lambda: owner.noted)
+    assert (2, {"a"}) == reads.behind(owner, "noted")
+
+
+def test_nothing_is_noted_of_a_head_a_plain_record_or_what_is_only_collected(record: Record):
+    def use() -> None:
+        assert record.cell and record.status and make_record().runs
+        assert msgspec.structs.replace(record, runs=()).runs == ()
+        reads.collected(lambda: record.runs)
+
+    assert set() == reads.collected(use)[1]
+
+
+def test_every_value_of_evidence_that_is_kept_notes_what_it_reads():
+    session = make_results(n_runs=2, n_blocks=3, workloads=("cnn-digits",)).sessions[0]
+    records = {cell: reads.watched(record, cell) for cell, record in session.records.items()}
+    evidence = Evidence(Results((session._replace(records=records),)), {}, is_noted=True)
+    view = evidence.view(evidence.lead)
+
+    for name in ("control_rate", "drift", "has_passed_self_test"):
+        assert {f"{name} of {session.path}"} == reads.collected(lambda name=name: getattr(view, name))[1]
+        assert set(records) >= reads.behind(view, name)[1] != set()
