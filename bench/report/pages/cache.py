@@ -50,7 +50,7 @@ CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
 LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
 VALUES = "values"  # sub-folder of what is kept by the state of everything
-MOST_BYTES = 200_000_000  # a handful of states, so that going back and forth between branches costs nothing
+MOST_BYTES = 1_000_000_000  # a handful of states, so that going back and forth between branches costs nothing
 MOST_WORKERS = 4  # each holds a JavaScript engine
 
 

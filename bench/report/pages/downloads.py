@@ -223,7 +223,8 @@ def archived(files: Files, address: str) -> Files:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in sorted(inside.items()):
-            archive.writestr(zipfile.ZipInfo(name, LONG_AGO), text, zipfile.ZIP_DEFLATED)
+            how = zipfile.ZIP_STORED if name.endswith(".parquet") else zipfile.ZIP_DEFLATED  # it is compressed already
+            archive.writestr(zipfile.ZipInfo(name, LONG_AGO), text, how)
     shared = {DICTIONARY: files[DICTIONARY], ARCHIVE: out.getvalue()}
     return shared | {PAGE: _page(files | shared, lines, address)}
 
