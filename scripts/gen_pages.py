@@ -19,6 +19,7 @@ from typing import Any
 import mkdocs_gen_files
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
+from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -101,8 +102,12 @@ def under_mkdocs() -> None:
     if config.nav is None:
         config.nav = menu.navigation(begun.pages)
     for path, content in begun.pages.items():
-        with editor.open(path, "wb") as file:
-            file.write(as_bytes(content))
+        if path.endswith(".ipynb"):  # whose plugin reads a file
+            with editor.open(path, "wb") as file:
+                file.write(as_bytes(content))
+        else:  # in memory: to write and delete 1,700 files takes longer than to render what was edited
+            given = {"abs_src_path": str(content)} if isinstance(content, Path) else {"content": content}
+            editor._files[path] = File.generated(config, path, **given)  # type: ignore[call-overload]
     config.markdown_extensions.append(whole_blocks.WholeBlocks())
 
 

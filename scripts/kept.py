@@ -20,8 +20,9 @@ _now: dict[str, Any] = {}  # what this one does
 def begin() -> None:
     """Begin a build: of what an earlier one kept, memory holds that of the last alone, and the folder has a limit."""
     global _before, _now
+    if not _now:  # once for each process
+        tidy(FOLDER, MOST_BYTES)
     _before, _now = _now, {}
-    tidy(FOLDER, MOST_BYTES)
 
 
 def digest(*parts: object) -> str:
