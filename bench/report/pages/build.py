@@ -204,7 +204,7 @@ def _of_records(
         _keep_parts("records", common, made)
         return pages
 
-    return finish
+    return functools.partial(cache.CACHE.keep, evidence, f"of records {common}", finish)
 
 
 def _record_parts(

@@ -128,8 +128,12 @@ def _value(state: str, name: str, make: Callable[[], Any]) -> bytes:
 
     Pickled here: joblib reads objects with a pickler in Python, which takes longer than to make many of them anew.
     """
+    return _pickled(make())
+
+
+def _pickled(value: object) -> bytes:
     out = io.BytesIO()
-    _Pickler(out, protocol=pickle.HIGHEST_PROTOCOL).dump(make())
+    _Pickler(out, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     return out.getvalue()
 
 
@@ -145,6 +149,7 @@ class Cache:
         self._folder: Path | None = None
         self._values: dict[Any, tuple[Any, reads.Names]] = {}
         self._last: dict[str, tuple[str, Any]] = {}
+        self._written: set[tuple[Path, str]] = set()
         self._kept: Any = None  # _value with its results on disk
         self._state = self._state_but_runs = ""
         self._workers: ProcessPoolExecutor | None = None
@@ -179,6 +184,7 @@ class Cache:
             PageError: a stored record is broken.
         """
         if self._loaded != f"{results} {self._records}":
+            before, written = self._last, self._written
             self.forget()
             try:
                 last, self._files = self._files, {}
@@ -189,7 +195,8 @@ class Cache:
             self._evidence = Evidence(loaded, registry.workloads(), is_noted=True)
             self._loaded = f"{results} {self._records}"
             self._state_but_runs = state_of(_but_runs(loaded), CODE) if self._folder else ""
-            self._last.clear()  # it holds sessions
+            self._last = {name: pickle.loads(_pickled(one)) for name, one in before.items()}  # of the new sessions
+            self._written = written
         return self._evidence  # type: ignore[return-value]  # set above
 
     def seen(self, names: Iterable[str]) -> Seen:
@@ -230,6 +237,7 @@ class Cache:
         """Forget what is in memory, as a new process begins."""
         self._evidence, self._loaded = None, ""
         self._values.clear()
+        self._last, self._written = {}, set()
 
     def keep(self, evidence: Evidence, name: str, make: Callable[[], T], *, slow: bool = False) -> T:
         """The value for this evidence, made once; ``slow`` ones, which must be plain data, also on disk."""
@@ -280,12 +288,12 @@ class Cache:
         if self._folder is None:
             return
         self._last[name] = (self._state_but_runs, value)
-        out = io.BytesIO()
-        for one in self._last[name]:
-            _Pickler(out, protocol=pickle.HIGHEST_PROTOCOL).dump(one)
+        if (self._folder, name) in self._written:
+            return  # the next process begins with this one's first: what has changed since, it makes again
+        self._written.add((self._folder, name))
         with contextlib.suppress(OSError):  # a folder that cannot be written costs time and nothing else
             staging = self._folder / f".{name}.{os.getpid()}.tmp"
-            staging.write_bytes(out.getvalue())
+            staging.write_bytes(b"".join(map(_pickled, self._last[name])))
             os.replace(staging, self._folder / f"{name}.pickle")
 
     def _read_last(self, name: str) -> tuple[str, Any]:
