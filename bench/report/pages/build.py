@@ -31,8 +31,9 @@ from bench.report.pages import (
     workload_pages,
 )
 from bench.report.pages.addresses import Pages
-from bench.report.pages.context import STAND_IN, Site
+from bench.report.pages.context import FURTHER, STAND_IN, Site
 from bench.report.prose.source import Source
+from bench.report.stats import reads
 
 
 class Begun:
@@ -107,21 +108,17 @@ def _begin(
 ) -> Begun:
     evidence = cache.CACHE.read(results)
     found = further.derived(evidence.further, results, keep)
+    cache.CACHE.others = {FURTHER: parts.digest(repr([str(one.pack) for one in found]))}
     of_records = _of_records(evidence, results, keep, address, found)
     site = Site(docs, evidence, found, address=address, summary=summary)
     site.check_heads()
-    common = f"{site.depends_on()} {repository} {_names(found)}"
+    common = f"{site.depends_on()} {repository}"
     made = _last_parts("pages", site.sources, common)
     entries = _last_parts("facts", parts.Sources({}), common)
     pages = _build(site, repository, of_records, functools.partial(made.part, site), entries)
     _keep_parts("pages", common, made)
     _keep_parts("facts", common, entries)
     return Begun(pages, site.placed, put_away)
-
-
-def _names(derived: Sequence[further.Derived]) -> str:
-    """Tells what was derived of further sessions from anything else."""
-    return " ".join(str(one.pack) for one in derived)
 
 
 def _last_parts(name: str, sources: parts.Sources, common: str) -> parts.Parts:
@@ -193,18 +190,17 @@ def _of_records(
 
     Where nothing of them is kept, another process makes them meanwhile; what comes back waits for it.
     """
-    common = f"{address} {_names(derived)}"
-    made = _last_parts("records", parts.Sources({}), common)
+    made = _last_parts("records", parts.Sources({}), address)
     begun = cache.CACHE.begin(_record_parts, results, keep, address, derived) if keep and not made.before else None
 
     def finish() -> Pages:
         if begun is not None:
             made.before = begun()
         pages = _from_records(functools.partial(made.part, _Nobody()), evidence, results, address, derived)
-        _keep_parts("records", common, made)
+        _keep_parts("records", address, made)
         return pages
 
-    return functools.partial(cache.CACHE.keep, evidence, f"of records {common}", finish)
+    return functools.partial(cache.CACHE.keep, evidence, f"of records {address}", finish)
 
 
 def _record_parts(
@@ -224,6 +220,11 @@ def _from_records(
     pages["evidence/estimates.md"] = part(fact_pages.estimates_page, "estimates")
     for path, make in cell_pages.evidence_pages(evidence, address).items():
         pages[path] = part(make, path)
-    data = part(functools.partial(downloads.measured_files, evidence, derived), "tables")
+    data = part(functools.partial(_tables, evidence, derived), "tables")
     data |= part(downloads.published_files, "published") | downloads.record_files(evidence, results)
     return pages | data | downloads.archived(data, address)
+
+
+def _tables(evidence: Evidence, derived: Sequence[further.Derived]) -> Pages:
+    reads.add([FURTHER])
+    return dict(downloads.measured_files(evidence, derived))

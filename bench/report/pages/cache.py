@@ -57,7 +57,7 @@ MOST_WORKERS = 4  # each holds a JavaScript engine
 class Seen(NamedTuple):
     """The state of what something was made of."""
 
-    records: dict[str, str]  # digest of each
+    records: dict[str, str]  # digest of each, and of others that may be read
     values: dict[str, tuple[str, reads.Names]]  # of sessions: as text, with the records behind each
 
 
@@ -146,6 +146,7 @@ class Cache:
         self._loaded = ""  # the records that the evidence was read from
         self._records = ""
         self._files: dict[Path, _Read] = {}  # of the records that were read last
+        self.others: dict[str, str] = {}  # states of what is read beside them, by name
         self._folder: Path | None = None
         self._values: dict[Any, tuple[Any, reads.Names]] = {}
         self._last: dict[str, tuple[str, Any]] = {}
@@ -200,7 +201,7 @@ class Cache:
         return self._evidence  # type: ignore[return-value]  # set above
 
     def seen(self, names: Iterable[str]) -> Seen:
-        """The state of every record, and of the sessions' values among these names of what was read."""
+        """The state of all that may be read, and of the sessions' values among these names of what was."""
         return Seen(self._states(), {name: self._value(name) for name in names if OF in name})
 
     def changed(self, before: Seen) -> set[str]:
@@ -212,7 +213,8 @@ class Cache:
         }
 
     def _states(self) -> dict[str, str]:
-        return dict(found.state for _, found in self._files.values() if isinstance(found, reads.Watched))
+        records = (found.state for _, found in self._files.values() if isinstance(found, reads.Watched))
+        return self.others | dict(records)
 
     def _value(self, name: str) -> tuple[str, reads.Names]:
         value, _, path = name.partition(OF)

@@ -30,9 +30,11 @@ from bench.report.prose import groups as prose_groups
 from bench.report.prose import heads, ids, questions
 from bench.report.prose import source as prose_source
 from bench.report.published import figures as published
+from bench.report.stats import reads
 from bench.report.tables import table as tables_table
 
 MEASURE_PAGE = "guides/gpu-in-ten-minutes.md"  # how to replace an estimate by a measurement
+FURTHER = "further sessions"  # as they are noted by who reads what is made of them
 STAND_IN = re.compile(r"<!--drawing ([\w-]+) (\w+) ([\w-]+) \w+-->")
 
 
@@ -49,7 +51,7 @@ class Site:
         summary: str = "",
     ) -> None:
         """Reads the sources; ``derived`` is of the evidence's further sessions."""
-        self.evidence, self.further = evidence, tuple(derived)
+        self.evidence, self._further = evidence, tuple(derived)
         self.address, self.summary = address, summary
         self.sources = Sources(prose_source.read(docs))
         self.docs = docs
@@ -59,6 +61,12 @@ class Site:
         self.answers: dict[str, str] = {}  # of each rendered answer and belief, in one paragraph of plain text
         self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.stored}
+
+    @property
+    def of_further(self) -> Sequence[further.Derived]:
+        """What is made of each of the evidence's further sessions."""
+        reads.add([FURTHER])
+        return self._further
 
     def check_heads(self) -> None:
         """Refuses sources whose front matter or ids are wrong.
@@ -213,10 +221,10 @@ class Site:
         """How our GPU records grade the formula."""
         return CACHE.keep(self.evidence, "grades of estimates", lambda: graded.tally(self.evidence))
 
-    @functools.cached_property
+    @reads.kept_property
     def speeds_of_further(self) -> list[further.Speeds]:
         """How fast the machines without pages train each network."""
-        return further.speeds(self.further)
+        return further.speeds(self.of_further)
 
     def basis(self, verdict: case.Verdict) -> Markup:
         """What a verdict rests on, where it is not our records."""

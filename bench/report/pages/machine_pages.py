@@ -62,7 +62,7 @@ def _index(site: Site, by_machine: Mapping[str, Sequence[SessionResults]]) -> st
     columns = ("Machine", "CPU", "GPU", "Kind", "Sessions", "Records")
     table = PARTS.table(columns, rows, label="Machines", is_sortable=True) if rows else MISSING
     more = "\n\n[Compare two machines](compare.md) or [download all data](../data/index.md)."
-    if site.further:
+    if site.evidence.further:
         more += " A machine without a link has no page here: its sessions are there as archives, and in those tables."
     if "guides/add-a-machine.md" in site.sources:
         more += " Yours is not here? [Add a machine](../guides/add-a-machine.md) says how."
@@ -78,7 +78,7 @@ def _index(site: Site, by_machine: Mapping[str, Sequence[SessionResults]]) -> st
 
 def _further_rows(site: Site) -> Iterator[tuple[Any, ...]]:
     """A row for each machine that has no page, with its sessions to download."""
-    n_records = {s.path: one.n_records for s, one in zip(site.evidence.further, site.further, strict=True)}
+    n_records = {s.path: one.n_records for s, one in zip(site.evidence.further, site.of_further, strict=True)}
     for slug, sessions in grouped(site.evidence.further, addresses.machine_slug).items():
         machine = sessions[-1].machine
         files = [
