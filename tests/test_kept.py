@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.records import store
@@ -18,6 +21,7 @@ from bench.report.pages import build, cache
 pytest.importorskip("altair")
 
 from tests.factories import in_turn, make_evidence, make_record
+from tests.sites import ROOT
 from tests.test_pages import results_with, write_docs
 
 
@@ -142,6 +146,22 @@ def test_work_that_was_begun_elsewhere_is_waited_for(tmp_path: Path):
         os.sched_yield()
 
     assert os.getpid() != result() == int((tmp_path / "who").read_text())
+
+
+def test_no_worker_outlives_a_process_that_was_killed():
+    code = (
+        "import os; from bench.report.pages import cache; print(cache.Cache().begin(os.getpid)(), flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", f"if __name__ == '__main__': {code}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as parent:  # fmt: skip
+        worker = psutil.Process(int(parent.stdout.readline()))
+        assert worker.is_running() and worker.pid != parent.pid
+        parent.kill()
+
+    worker.wait(30)
+    assert not worker.is_running()
 
 
 def test_work_that_nobody_has_begun_is_done_by_who_waits(monkeypatch: pytest.MonkeyPatch):

@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import pickle
 import platform
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -317,12 +318,25 @@ class Cache:
         if self._workers is None:
             n = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
             # Not forked: a JavaScript engine that runs in this process would not survive it.
-            self._workers = ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("spawn"))
+            self._workers = ProcessPoolExecutor(
+                n, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+            )
         try:
             future = self._workers.submit(work, *args)
         except BrokenProcessPool:
             return functools.partial(work, *args)
         return functools.partial(_result, future, work, args)
+
+
+def _end_with_parent() -> None:
+    """Have this process end when the one that began it is gone, even if that was killed."""
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _result(future: Future[T], work: Callable[..., T], args: tuple[Any, ...]) -> T:
