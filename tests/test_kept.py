@@ -83,6 +83,20 @@ def test_another_evidence_has_values_of_its_own(tmp_path: Path):
     assert 2 == found.keep(make_evidence(), "a", lambda: 2)
 
 
+def test_what_its_name_decides_outlives_the_evidence_and_not_the_next(tmp_path: Path):
+    found = cache.Cache()
+    made = []
+
+    def of_evidence(*records: object, name: str = "a") -> str:
+        found.evidence(results_with(tmp_path / f"{len(made)}{len(records)}{name}", *records))
+        return found.keep_named("a", lambda: made.append(name) or name)
+
+    first, second = make_record(), make_record("matmul")
+    assert ["first"] * 2 == [of_evidence(first, name="first"), of_evidence(*in_turn([first, second]), name="second")]
+    found.evidence(results_with(tmp_path / "unasked"))
+    assert "third" == of_evidence(first, name="third")
+
+
 def test_a_torn_file_costs_time_and_nothing_else(tmp_path: Path):
     results = results_with(tmp_path / "results", make_record())
     first, evidence = opened(results, tmp_path / "kept")

@@ -150,6 +150,8 @@ class Cache:
         self.others: dict[str, str] = {}  # states of what is read beside them, by name
         self._folder: Path | None = None
         self._values: dict[Any, tuple[Any, reads.Names]] = {}
+        self._named: dict[str, Any] = {}
+        self._named_before: dict[str, Any] = {}  # of the evidence before this one
         self._last: dict[str, tuple[str, Any]] = {}
         self._written: set[tuple[Path, str]] = set()
         self._kept: Any = None  # _value with its results on disk
@@ -187,6 +189,7 @@ class Cache:
         """
         if self._loaded != f"{results} {self._records}":
             before, written = self._last, self._written
+            self._named_before, self._named = self._named, {}
             self.forget()
             try:
                 last, self._files = self._files, {}
@@ -248,6 +251,13 @@ class Cache:
             self.forget()
             self._evidence, self._kept = evidence, None
         return reads.kept(self._values, name, (lambda: self.through_disk(name, make)) if slow else make)
+
+    def keep_named(self, name: str, make: Callable[[], T]) -> T:
+        """The value that its name decides, whatever the records are; made once for this evidence and the one before."""
+        if name not in self._named:
+            self._named[name] = self._named_before[name] if name in self._named_before else make()
+        found: T = self._named[name]
+        return found
 
     @staticmethod
     def name_of(docs: Path, *given: str) -> str:

@@ -236,7 +236,9 @@ class Site:
         """A stand-in for a drawing under the given anchor, which ``placed`` replaces; the drawing is begun."""
         self.picture(drawing, kind)
         name = f"digest {drawing.key} {kind}"
-        drawn_from = CACHE.keep(self.evidence, name, lambda: digest(f"{drawing.description} {drawing.spec(kind)}")[:12])
+        drawn_from = CACHE.keep(
+            self.evidence, name, lambda: digest(f"{drawing.title} {drawing.description} {drawing.spec(kind)}")[:12]
+        )
         return pages_drawings.CHART.stand_in(drawing.key, kind, anchor, drawn_from)
 
     def picture(self, drawing: chart.Drawing, kind: str) -> Callable[[], str]:
@@ -257,7 +259,7 @@ class Site:
         def make() -> Markup:
             return pages_drawings.placed(self.picture(drawing, kind)(), drawing, anchor, kind)
 
-        return CACHE.keep(self.evidence, f"placed {key} {kind} {anchor}", make)
+        return CACHE.keep_named(stand_in, make)  # which holds a digest of the drawing
 
     def draw(self, chart_id: str, workload: str = "") -> chart.Drawing:
         """A chart of the leading session, drawn once per build."""
