@@ -121,20 +121,20 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path):
 def test_whatever_decides_the_pages_is_in_the_name(tmp_path: Path, change: str):
     (tmp_path / "a.py").write_text("x = 1\n")
     (tmp_path / "a.html.j2").write_text("{{ x }}\n")
-    before = cache.state_of("records", tmp_path)
+    before = cache.state_of("records", cache.code_of(tmp_path))
     name = {"code": "a.py", "template": "a.html.j2", "new file": "b.csv"}.get(change)
     if name:
         (tmp_path / name).write_text("another text\n")
 
-    assert before != cache.state_of("other records" if change == "records" else "records", tmp_path)
+    assert before != cache.state_of("other records" if change == "records" else "records", cache.code_of(tmp_path))
 
 
 def test_results_of_runs_count_through_their_fingerprint_alone(tmp_path: Path):
-    before = cache.state_of("records", tmp_path)
+    before = cache.state_of("records", cache.code_of(tmp_path))
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "new.json").write_text("{}")
 
-    assert before == cache.state_of("records", tmp_path)
+    assert before == cache.state_of("records", cache.code_of(tmp_path))
 
 
 @pytest.mark.parametrize("breaks", ["at once", "later"])

@@ -167,6 +167,7 @@ def _build(
     for key, drawing in dict(site.used.drawings).items():
         looks = (drawing.title, drawing.description, drawing.wide, drawing.narrow, shades)
         pages |= part(functools.partial(data_files.chart_files, site, drawing, shades), f"chart {key}", looks)
+    if site.used.drawings:
         pages[drawings.VEGA] = site.vega()()
     return dict(sorted(pages.items()))
 

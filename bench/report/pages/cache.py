@@ -83,21 +83,16 @@ def _but_runs(results: store.Results) -> str:
     return seen.hexdigest()
 
 
-def state_of(records: str, code: Path) -> str:
-    """Name of a state.
-
-    Args:
-        records: fingerprint of the records.
-        code: folder whose files, at any depth, decide what is made of them; its folder of results is left out.
-    """
-    return hashlib.sha256(f"{records}\n{date.today()}\n{code_of(code)}\n".encode()).hexdigest()[:32]
+def state_of(records: str, code: str) -> str:
+    """Name of a state by the fingerprints of the records and of the code that decides what is made of them."""
+    return hashlib.sha256(f"{records}\n{date.today()}\n{code}\n".encode()).hexdigest()[:32]
 
 
 def code_of(code: Path, rooms: Sequence[str] = ("*",)) -> str:
     """Fingerprint of code and of the libraries that it uses.
 
     Args:
-        code: as for ``state_of``.
+        code: folder whose files, at any depth, count; its folder of results is left out.
         rooms: files and folders in it that count.
     """
     seen = hashlib.sha256(f"{platform.python_version()}\n".encode())
@@ -155,7 +150,7 @@ class Cache:
         self._last: dict[str, tuple[str, Any]] = {}
         self._written: set[tuple[Path, str]] = set()
         self._kept: Any = None  # _value with its results on disk
-        self._state = self._state_but_runs = ""
+        self._code = self._state = self._state_but_runs = ""
         self._workers: ProcessPoolExecutor | None = None
 
     def look(self, results: Path, folder: Path | None = None) -> None:
@@ -167,7 +162,8 @@ class Cache:
         self._records = fingerprint(results)
         self._folder = folder
         self._kept = on_disk(folder / VALUES, _value, ignore=["make"]) if folder else None
-        self._state = state_of(self._records, CODE) if folder else ""
+        self._code = code_of(CODE) if folder else ""
+        self._state = state_of(self._records, self._code)
 
     def evidence(self, results: Path, folder: Path | None = None) -> Evidence:
         """Evidence of a results folder, read again when a file in it changes; under `mkdocs serve` that is seldom.
@@ -199,7 +195,7 @@ class Cache:
                 raise PageError(str(error)) from error
             self._evidence = Evidence(loaded, registry.workloads(), is_noted=True)
             self._loaded = f"{results} {self._records}"
-            self._state_but_runs = state_of(_but_runs(loaded), CODE) if self._folder else ""
+            self._state_but_runs = state_of(_but_runs(loaded), self._code)
             self._last = {name: pickle.loads(_pickled(one)) for name, one in before.items()}  # of the new sessions
             self._written = written
         return self._evidence  # type: ignore[return-value]  # set above
