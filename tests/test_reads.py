@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench.records import codec
+from bench.records import codec, files
 from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
+from bench.report.pages import cache
+from bench.report.pages.context import Site
+from bench.report.prose import source
 from bench.report.stats import quantities, reads
 from bench.schema import Record
 from tests.factories import make_record, make_results
@@ -99,3 +102,19 @@ def test_every_value_of_evidence_that_is_kept_notes_what_it_reads():
     for name in ("control_rate", "drift", "has_passed_self_test"):
         assert {f"{name} of {session.path}"} == reads.collected(lambda name=name: getattr(view, name))[1]
         assert set(records) >= reads.behind(view, name)[1] != set()
+
+
+def test_an_answer_says_each_time_what_it_rests_on():
+    """Lists of answers ask for them after their pages did."""
+    site = Site(source.DOCS, cache.CACHE.evidence(files.RESULTS))
+    asked = [one for path, one in site.sources.items() if path.startswith(("faq/", "misconceptions/"))]
+
+    def noted() -> dict[str, reads.Names]:
+        return {one.path: reads.collected(lambda one=one: site.decide(one))[1] for one in asked}
+
+    def judged() -> dict[str, reads.Names]:
+        return {name: reads.collected(lambda name=name: site.judge(name))[1] for name in site.beliefs}
+
+    first, verdicts = noted(), judged()
+    assert (first, verdicts) == (noted(), judged())
+    assert sum(map(bool, first.values())) > 20 and sum(map(bool, verdicts.values())) > 20

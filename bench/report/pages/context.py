@@ -59,7 +59,6 @@ class Site:
         self.used = Used()
         self.voices: dict[str, Any] = {}
         self.answers: dict[str, str] = {}  # of each rendered answer and belief, in one paragraph of plain text
-        self._decided: dict[str, answers.Answer | None] = {}
         self._sessions = {(addresses.machine_slug(s), s.session.id): s for s in evidence.stored}
 
     @property
@@ -120,10 +119,8 @@ class Site:
 
     def decide(self, source: prose_source.Source) -> answers.Answer | None:
         """The answer that the records decide; None for a page whose answer is plain text."""
-        if source.path not in self._decided:
-            spec = answers.spec_of(source.meta)
-            self._decided[source.path] = self._answer(str(source.meta.get("id")), spec) if spec else None
-        return self._decided[source.path]
+        spec = answers.spec_of(source.meta)
+        return self._answer(str(source.meta.get("id")), spec) if spec else None
 
     def _answer(self, answer_id: str, spec: answers.Spec) -> answers.Answer:
         make = functools.partial(answers.decide, answer_id, spec, self.beliefs, self.evidence)
@@ -195,9 +192,8 @@ class Site:
         return CACHE.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence))
 
     def judge(self, verdict_id: str) -> case.Verdict:
-        """A verdict, reached once for each state of the records."""
-        make = functools.partial(claims_beliefs.lookup, verdict_id, self.beliefs, self.evidence)
-        return CACHE.keep(self.evidence, self.of_beliefs(f"verdict {verdict_id}"), make)
+        """A verdict."""
+        return claims_beliefs.lookup(verdict_id, self.beliefs, self.evidence)
 
     def of_beliefs(self, name: str) -> str:
         """A name for what follows from the beliefs' rules, which stand in pages, as well as from the records."""
