@@ -135,8 +135,7 @@ def speed(record: Record) -> Found:
     """Nothing is faster than any device: steps, counted operations, the control kernel."""
     cell = record.cell
     most = MOST_FLOP_PER_S[cell.device] * (cell.n_gpus or cell.threads)
-    per_sample = operations.flop_per_sample(record)
-    per_step = None if per_sample is None else per_sample * cell.batch_size
+    per_sample = operations.flop_per_sample(record) or 0.0
     for at, run in finished(record):
         if run.n_samples_per_step != cell.batch_size:
             text = f"expected the batch of {cell.batch_size}, found {run.n_samples_per_step}"
@@ -147,12 +146,11 @@ def speed(record: Record) -> Found:
         for name, step_s in fastest.items():
             if step_s < LEAST_STEP_S:
                 yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {step_s:.3g}"
-        flop = run.flop_per_step or per_step or 0.0
-        rate = flop / min(fastest["blocks"], fastest["warmup"])
+        rate = (operations.flop_per_step(record, run) or 0.0) / min(fastest["blocks"], fastest["warmup"])
         near = min(most, OVER_CONTROL[cell.precision] * _control_rate(run) * max(1, cell.n_gpus))
         if rate > near:
             yield f"{at}.blocks", f"expected at most {near:.3g} operations a second, found {rate:.3g}"
-        if run.job and (rate := (per_sample or 0.0) * cell.n_samples * len(run.job.epochs) / run.job.done_s) > most:
+        if run.job and (rate := per_sample * cell.n_samples * len(run.job.epochs) / run.job.done_s) > most:
             yield f"{at}.job.epochs", f"expected at most {most:g} operations a second, found {rate:.3g}"
         yield from _control(run, most, at)
 
