@@ -19,9 +19,10 @@ from bench.records.store import Results
 from bench.report.evidence.evidence import Evidence
 from bench.workloads import registry
 from tests import gpu_session
-from tests.sites import Sites, served
+from tests.sites import ROOT, Sites, served
 
 pytestmark = pytest.mark.browser
+SHEET = ROOT / "docs" / "assets" / "css" / "site.css"
 
 # What people type, with the page that each must find, in the first place for most of them.
 QUERIES = tomllib.loads((Path(__file__).parent / "data" / "queries.toml").read_text(encoding="utf-8"))["queries"]
@@ -89,7 +90,8 @@ def test_texts_of_the_speed_up_chart_meet_nothing(browser, kind: str):
         others=pages_drawings.others("cpu-gpu-speedup"),
     )
     page = browser.new_page(viewport={"width": 1280, "height": 2000})
-    page.set_content(pages_drawings.svg(getattr(made, kind), made, "x", kind))
+    fonts = "".join(re.findall(r"@font-face.*", SHEET.read_text(encoding="utf-8")))
+    page.set_content(f"<style>{fonts}</style>{pages_drawings.svg(getattr(made, kind), made, 'x', kind)}")
     found = page.locator("svg").evaluate(TEXTS_AND_RULE)
     page.close()
 

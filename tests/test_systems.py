@@ -247,7 +247,9 @@ def test_the_doctor_breaks_prose_at_the_terminals_width_and_leaves_commands_whol
         (["python", "-m", "pytest", "gpu-bench"], "python -m bench.cli"),
     ],
 )
-def test_a_recommended_command_is_written_as_the_program_was_called(called, expected):
+def test_a_recommended_command_is_written_as_the_program_was_called(monkeypatch, called, expected):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
     assert expected == show.command(called)
 
 
