@@ -235,9 +235,7 @@ def test_a_published_fact_looks_like_a_published_number():
     assert (
         fact.text in shown and fact.figure.source in shown and 'class="est"' not in shown and 'class="num"' not in shown
     )
-    assert fact.figure.id in voice.notes[fact.figure.id].detail and fact.figure.text in fact_pages.published_page(
-        site()
-    )
+    assert fact.figure.id in voice.notes[fact.figure.id].detail and fact.figure.text in fact_pages.published_page({})
     assert [] == list(voice.sessions())
     assert f'id="{fact.id}"' in facts_page().partition("## Published")[2].partition("## Estimated")[0]
 
@@ -247,7 +245,7 @@ def test_a_page_can_show_a_published_speed_by_the_id_of_its_row():
     shown, row = str(voice.published("mxnet-perf-0013")), rows.by_id()["mxnet-perf-0013"]
 
     assert f">{row.throughput:.1f} images a second</a>" in shown and "mxnet-perf-0013" in voice.notes
-    assert row.card in shown and "batch 1" in fact_pages.published_page(site())
+    assert row.card in shown and "batch 1" in fact_pages.published_page(voice.site.used.figures)
 
 
 def test_the_rate_of_decoded_pictures_is_that_of_the_notebooks():

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from bench.records import codec, files
-from bench.records.store import Results
+from bench.records.store import Results, SessionResults
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.view import Pick
 from bench.report.pages import cache
 from bench.report.pages.context import Site
 from bench.report.prose import source
 from bench.report.stats import quantities, reads
 from bench.schema import Record
-from tests.factories import make_record, make_results
+from tests.factories import in_turn, make_record, make_results, make_session_results
+from tests.sites import write_results
 
 
 class Owner:
@@ -118,3 +123,39 @@ def test_an_answer_says_each_time_what_it_rests_on():
     first, verdicts = noted(), judged()
     assert (first, verdicts) == (noted(), judged())
     assert sum(map(bool, first.values())) > 20 and sum(map(bool, verdicts.values())) > 20
+
+
+def test_a_value_outlives_an_edit_of_what_it_was_not_made_of(tmp_path: Path):
+    records = in_turn([make_record(), make_record("cnn-digits")])
+    results = write_results(tmp_path / "results", Results((make_session_results(records),)))
+    kept, made = cache.Cache(), []
+
+    def ask(workload: str) -> float:
+        evidence = kept.evidence(results, tmp_path / "kept")
+        (session,) = evidence.sessions
+
+        def make() -> tuple[float, SessionResults]:
+            made.append(workload)
+            (record,) = evidence.view(session).records(Pick(workload))
+            return record.runs[0].total_s, session
+
+        value, of = kept.keep(evidence, workload, make, across=True)
+        assert of is session and of.records is session.records
+        return value
+
+    before = ask("cnn-digits"), ask("resnet50")
+    (path,) = results.rglob("resnet50*.json")
+    raw = json.loads(path.read_bytes())
+    raw["runs"][0]["total_s"] += 0.5
+    path.write_text(json.dumps(raw))
+
+    assert before == (ask("cnn-digits"), ask("resnet50") - 0.5)
+    assert ["cnn-digits", "resnet50", "resnet50"] == made
+    session = path.parent / "session.json"
+    raw = json.loads(session.read_bytes())
+    session.write_text(json.dumps(raw | {"seed": raw["seed"] + 1}))
+    ask("cnn-digits")
+    assert ["cnn-digits", "resnet50", "resnet50", "cnn-digits"] == made  # all but runs is read by everything
+    kept.keep(Evidence(Results(()), {}), "x", lambda: None)
+    ask("cnn-digits")
+    assert 5 == len(made)  # of another evidence nothing is carried over

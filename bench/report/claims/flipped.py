@@ -6,6 +6,9 @@ before it, and every rule is asked again.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import msgspec
 
 from bench.records.store import Results, SessionResults
@@ -27,8 +30,15 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
-def flips(evidence: Evidence, beliefs: Beliefs) -> tuple[Flip, ...]:
-    """Changes of outcome over the last published sessions, newest first; empty with fewer than two sessions."""
+Keep = Callable[[str, Callable[[], Verdict]], Verdict]
+
+
+def flips(evidence: Evidence, beliefs: Beliefs, keep: Keep = lambda name, make: make()) -> tuple[Flip, ...]:
+    """Changes of outcome over the last published sessions, newest first; empty with fewer than two sessions.
+
+    Args:
+        keep: makes a verdict, or knows it by its name from an earlier time.
+    """
     sessions = sorted((s for s in evidence.sessions if not s.is_local), key=lambda s: s.session.started_at)
     found: list[Flip] = []
     before: dict[str, Verdict] = {}
@@ -36,7 +46,8 @@ def flips(evidence: Evidence, beliefs: Beliefs) -> tuple[Flip, ...]:
         until = sessions[: number + 1]
         is_all = len(until) == len(evidence.sessions)
         then = evidence if is_all else Evidence(Results(tuple(until)), evidence.workloads)
-        after = {id_: claims_beliefs.lookup(id_, beliefs, then) for id_ in beliefs}
+        judge = functools.partial(claims_beliefs.lookup, beliefs=beliefs, evidence=then)
+        after = {id_: keep(f"{id_} until {session.path}", functools.partial(judge, id_)) for id_ in beliefs}
         why = cause(session, sessions[:number])
         turned = [id_ for id_ in after if before and after[id_].outcome != before[id_].outcome]
         found = [Flip(session=session, before=before[id_], after=after[id_], cause=why) for id_ in turned] + found

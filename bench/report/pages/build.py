@@ -161,7 +161,8 @@ def _build(
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
     entry = functools.partial(entries.part, _Nobody())
     pages["evidence/facts.md"] = part(functools.partial(fact_pages.facts_page, site, site.used, entry), "facts", shown)
-    pages["evidence/published.md"] = fact_pages.published_page(site)
+    figures = functools.partial(fact_pages.published_page, site.used.figures)
+    pages["evidence/published.md"] = part(figures, "figures", sorted(site.used.figures))
     pages |= data_files.notebooks(docs, repository)
     shades = drawings.light_shades(docs)
     for key, drawing in dict(site.used.drawings).items():

@@ -133,6 +133,22 @@ def _pickled(value: object) -> bytes:
     return out.getvalue()
 
 
+def _in_place(
+    known: Sequence[store.SessionResults], loaded: Sequence[store.SessionResults]
+) -> tuple[store.SessionResults, ...]:
+    """Sessions as loaded; one that differs in its records alone is the object that it was, which values refer to."""
+    before = {session.path: session for session in known}
+    return tuple(_taken_over(before.get(session.path), session) for session in loaded)
+
+
+def _taken_over(known: store.SessionResults | None, session: store.SessionResults) -> store.SessionResults:
+    if known is None or known._replace(records=session.records) != session:
+        return session
+    known.records.clear()
+    known.records.update(session.records)
+    return known
+
+
 class Cache:
     """Values by name, for one evidence at a time, and the processes that draw beside this one."""
 
@@ -145,6 +161,7 @@ class Cache:
         self.others: dict[str, str] = {}  # states of what is read beside them, by name
         self._folder: Path | None = None
         self._values: dict[Any, tuple[Any, reads.Names]] = {}
+        self._across: dict[Any, tuple[Any, reads.Names]] = {}  # those that may outlive the evidence
         self._named: dict[str, Any] = {}
         self._named_before: dict[str, Any] = {}  # of the evidence before this one
         self._last: dict[str, tuple[str, Any]] = {}
@@ -184,20 +201,24 @@ class Cache:
             PageError: a stored record is broken.
         """
         if self._loaded != f"{results} {self._records}":
-            before, written = self._last, self._written
-            self._named_before, self._named = self._named, {}
+            last, written, named, across = self._last, self._written, self._named, self._across
+            state, sessions = self._state_but_runs, self._evidence.stored if self._evidence else ()
+            seen = self.seen(frozenset().union(*(names for _, names in across.values())))
             self.forget()
             try:
-                last, self._files = self._files, {}
-                read = functools.partial(self._read_file, last)
+                files, self._files = self._files, {}
+                read = functools.partial(self._read_file, files)
                 loaded = store.load(results, most_machines=MOST_WITH_PAGES, read=read)
             except records_files.RecordError as error:
                 raise PageError(str(error)) from error
+            loaded = loaded._replace(sessions=_in_place(sessions, loaded.sessions))
             self._evidence = Evidence(loaded, registry.workloads(), is_noted=True)
             self._loaded = f"{results} {self._records}"
             self._state_but_runs = state_of(_but_runs(loaded), self._code)
-            self._last = {name: pickle.loads(_pickled(one)) for name, one in before.items()}  # of the new sessions
-            self._written = written
+            self._last, self._written, self._named_before = last, written, named
+            if state == self._state_but_runs:
+                changed = self.changed(seen).union(self.others)
+                self._across = {name: kept for name, kept in across.items() if kept[1].isdisjoint(changed)}
         return self._evidence  # type: ignore[return-value]  # set above
 
     def seen(self, names: Iterable[str]) -> Seen:
@@ -237,16 +258,24 @@ class Cache:
 
     def forget(self) -> None:
         """Forget what is in memory, as a new process begins."""
-        self._evidence, self._loaded = None, ""
-        self._values.clear()
+        self._evidence, self._loaded, self._state_but_runs = None, "", ""
+        self._values, self._across, self._named = {}, {}, {}
         self._last, self._written = {}, set()
 
-    def keep(self, evidence: Evidence, name: str, make: Callable[[], T], *, slow: bool = False) -> T:
-        """The value for this evidence, made once; ``slow`` ones, which must be plain data, also on disk."""
+    def keep(
+        self, evidence: Evidence, name: str, make: Callable[[], T], *, slow: bool = False, across: bool = False
+    ) -> T:
+        """The value for this evidence, made once.
+
+        Args:
+            slow: also on disk; such a value must be plain data.
+            across: for later ones too, as long as nothing has changed that it was made of, all of which is noted.
+        """
         if self._evidence is not evidence:
             self.forget()
             self._evidence, self._kept = evidence, None
-        return reads.kept(self._values, name, (lambda: self.through_disk(name, make)) if slow else make)
+        values = self._across if across else self._values
+        return reads.kept(values, name, (lambda: self.through_disk(name, make)) if slow else make)
 
     def keep_named(self, name: str, make: Callable[[], T]) -> T:
         """The value that its name decides, whatever the records are; made once for this evidence and the one before."""

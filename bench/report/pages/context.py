@@ -124,7 +124,7 @@ class Site:
 
     def _answer(self, answer_id: str, spec: answers.Spec) -> answers.Answer:
         make = functools.partial(answers.decide, answer_id, spec, self.beliefs, self.evidence)
-        return CACHE.keep(self.evidence, self.of_beliefs(f"answer {answer_id} {spec}"), make)
+        return CACHE.keep(self.evidence, self.of_beliefs(f"answer {answer_id} {spec}"), make, across=True)
 
     def session_of(self, ref: CellRef) -> SessionResults:
         """The session that a cell's address names."""
@@ -189,7 +189,7 @@ class Site:
 
     def fact(self, name: str) -> facts_fact.Fact:
         """A fact, looked up once for each state of the records."""
-        return CACHE.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence))
+        return CACHE.keep(self.evidence, f"fact {name}", lambda: lookup.lookup(name, self.evidence), across=True)
 
     def judge(self, verdict_id: str) -> case.Verdict:
         """A verdict."""
@@ -267,6 +267,7 @@ class Site:
                 lambda: charts_draw.draw(
                     chart_id, self.evidence, workload=workload, others=pages_drawings.others(chart_id)
                 ),
+                across=True,
             )
         return self.used.drawings[key]
 
@@ -282,4 +283,4 @@ class Site:
         make = functools.partial(
             make_table.make, table_id, self.evidence, workload=workload, session=session, first=first
         )
-        return CACHE.keep(self.evidence, key, make)
+        return CACHE.keep(self.evidence, key, make, across=True)

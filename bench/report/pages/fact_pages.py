@@ -120,10 +120,10 @@ def _cell_line(site: Site, page: str, ref: CellRef) -> dict[str, str | int]:
     }
 
 
-def published_page(site: Site) -> str:
-    """Every published figure, with its source."""
+def published_page(used: dict[str, published.Figure]) -> str:
+    """Every published figure, with its source; of the estimates' rows those that pages used."""
     rows = []
-    known = published.figures() | site.used.figures  # rows of the estimates too, where a page tells one
+    known = published.figures() | used
     for figure in sorted(known.values(), key=lambda f: f.id):
         source = PARTS.link(figure.url, figure.source) if figure.url else figure.source
         kind = f"{figure.evidence}{f': {figure.warning}' if figure.warning else ''}"

@@ -70,7 +70,10 @@ def _orders(voice: Voice) -> Markup:
 
 def flips(voice: Voice) -> Markup:
     """Verdicts that a newer session changed, newest first."""
-    make = functools.partial(flipped.flips, voice.evidence, voice.site.beliefs)
+    keep = functools.partial(CACHE.keep, voice.evidence, across=True)
+    make = functools.partial(
+        flipped.flips, voice.evidence, voice.site.beliefs, lambda name, judge: keep(voice.site.of_beliefs(name), judge)
+    )
     found = CACHE.keep(voice.evidence, voice.site.of_beliefs("flips"), make, slow=True)
     published_ones = [session for session in voice.evidence.sessions if not session.is_local]
     if not found:

@@ -144,7 +144,7 @@ def _fill(site: Site, voice: Voice, source: Source, text: str) -> str:
         calls |= {name: functools.partial(call, voice) for name, call in CALLS.items()}
         if decided:
             calls[answers.KEY] = functools.partial(voice.opening, decided)
-        shown = templates.SOURCES.from_string(text).render(calls)
+        shown = templates.source(text).render(calls)
         if not voice.is_short:
             return plain.say_place_once(shown)
         lead = site.evidence.lead

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,16 @@ ENVIRONMENT = jinja2.Environment(
 ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
 # Sources of pages: what they call returns markup, and what else they show is made inert.
 SOURCES = ENVIRONMENT.overlay(trim_blocks=False, lstrip_blocks=False, keep_trailing_newline=True)
+
+
+@lru_cache(1000)  # of as many pages; a preview renders them again and again
+def source(text: str) -> jinja2.Template:
+    """A page's source as a template.
+
+    Raises:
+        jinja2.TemplateSyntaxError: it is none.
+    """
+    return SOURCES.from_string(text)
 
 
 @cache
