@@ -235,7 +235,9 @@ def test_a_published_fact_looks_like_a_published_number():
     assert (
         fact.text in shown and fact.figure.source in shown and 'class="est"' not in shown and 'class="num"' not in shown
     )
-    assert fact.figure.id in voice.notes[fact.figure.id].detail and fact.figure.text in fact_pages.published_page({})
+    assert fact.figure.id in voice.notes[fact.figure.id].detail and fact.figure.text in fact_pages.published_page(
+        voice.site.used.figures
+    )
     assert [] == list(voice.sessions())
     assert f'id="{fact.id}"' in facts_page().partition("## Published")[2].partition("## Estimated")[0]
 

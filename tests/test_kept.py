@@ -68,12 +68,13 @@ def test_after_an_edit_an_unchanged_record_is_the_same_object(tmp_path: Path):
     results = results_with(tmp_path / "results", *in_turn([make_record(), make_record("matmul")]))
     found, before = opened(results, tmp_path / "kept")
     (path,) = results.rglob("matmul-*.json")
+    then = dict(before.sessions[0].records)
 
     path.write_text(f"{path.read_text()}\n")
-    after = found.evidence(results, tmp_path / "kept")
+    (after,) = found.evidence(results, tmp_path / "kept").sessions
 
-    (then,), (now,) = (evidence.sessions for evidence in (before, after))
-    assert [path.stem] == [cell for cell in now.records if now.records[cell] is not then.records[cell]]
+    assert [path.stem] == [cell for cell in after.records if after.records[cell] is not then[cell]]
+    assert after is before.sessions[0]  # which values refer to
 
 
 def test_another_evidence_has_values_of_its_own(tmp_path: Path):
