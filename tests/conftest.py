@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import os
 import shutil
@@ -15,6 +16,9 @@ import pytest
 # Containers often ask for no byte code. Some hundred processes start here, and each would compile the repository anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Records stay: to walk through all of them again and again takes a tenth of the time.
+gc.set_threshold(100_000, 20, 50)
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -37,6 +41,11 @@ def browser_missing() -> str:
     if chromium_path() is None:
         return f"no Chromium found (looked for {', '.join(CHROMIUM_NAMES)}); on Debian: apt-get install chromium"
     return ""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than two processors: tests wait for browsers and for processes that they started."""
+    return max(3, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -133,8 +133,8 @@ for workload in sys.argv[1:]:
         data = [part for part in module(workload).load_data(cut, seed=3) if part is not None]
         arguments = module(workload).compile_arguments(variant)
         made = {name: keras.saving.serialize_keras_object(value) for name, value in arguments.items()}
-        key = json.dumps(variant.params, sort_keys=True)
-        found.setdefault(f"{workload} net {key}", module(workload).build_model(variant).to_json())
+        net = f"{workload} net {json.dumps(variant.params, sort_keys=True)}"
+        found[net] = found.get(net) or module(workload).build_model(variant).to_json()
         found[f"{workload} {variant}"] = [
             [(part.shape, str(part.dtype), hashlib.sha256(part.tobytes()).hexdigest()) for part in data],
             json.dumps(made, sort_keys=True, default=str),

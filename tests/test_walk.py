@@ -16,6 +16,7 @@ from tests.test_browser import Watched
 pytestmark = pytest.mark.browser
 
 DESK, PHONE, NARROWEST = 1280, 390, 320
+SEEN_PX = 400  # height of the window: what lies below is laid out and not painted
 LEAST_PX = {DESK: 12.0, PHONE: 11.0}  # size of a chart's text by the width of the window
 MOST_PX = {DESK: 600, PHONE: 720}  # height of a drawing: a page that answers has room for one beside its words
 INK = {"light": "#17202c", "dark": "#e8edf4"}
@@ -139,7 +140,7 @@ class Walk:
             axe: the script of axe, which is run at DESK.
         """
         page = self.watched.page
-        page.set_viewport_size({"width": widths[0], "height": 900})
+        page.set_viewport_size({"width": widths[0], "height": SEEN_PX})
         page.emulate_media(color_scheme=schemes[0])
         self.watched.open(address)
         if tool := page.query_selector(".your-job"):  # comes when it is looked at
@@ -151,7 +152,7 @@ class Walk:
         if axe:
             page.evaluate(axe)
         for width in widths:
-            page.set_viewport_size({"width": width, "height": 900})
+            page.set_viewport_size({"width": width, "height": SEEN_PX})
             where = f"{address} at {width} px"
             if (aside := page.evaluate(ASIDE)) > 0:
                 self.wrong.append(f"{where}: {aside} px too wide; let the widest element wrap")
