@@ -50,10 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
             readme.with_numbers(path.read_text(encoding="utf-8"), readme.committed_evidence()), encoding="utf-8"
         )
         return 0
-    problems = check_page.check()
+    try:
+        problems = check_page.check()
+    except source.PageError as error:  # no other page can be looked at
+        print(error)
+        return 1
     for problem in problems:
         print(problem.shown)
-    print(f"{len(problems)} problems in {len(source.read(source.DOCS))} pages", file=sys.stderr)
+    noun = "problem" if len(problems) == 1 else "problems"
+    print(f"{len(problems)} {noun} in {len(source.read(source.DOCS))} pages", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -20,6 +20,8 @@ if __name__ == "__main__":
     request, result = (Path(name) for name in sys.argv[-2:])
     asked = json.loads(request.read_bytes())
     run = json.loads(Path(os.environ["QUICK_RUNS"], f"{asked['cell']['workload']}.json").read_bytes())
+    if run["flop_per_step"]:
+        run["flop_per_step"] = 2.0 * asked["cell"]["params"]["n"] ** 3
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     time.sleep(0.1)
     while Path(os.environ["QUICK_RUNS"], "hold").exists():

@@ -281,6 +281,7 @@ def test_the_drawer_opens_by_the_keyboard_and_its_links_are_stops_only_then(brow
 def test_an_answer_in_the_list_is_whole_while_it_is_pointed_at_and_moves_nothing(browser, address: str):
     watched = Watched(browser, address, viewport={"width": 1280, "height": 900})
     watched.open("faq/")
+    watched.page.wait_for_selector("form.filter")
     cut = "[...document.querySelectorAll('.answers .short')].findIndex((one) => one.scrollWidth > one.clientWidth)"
     item = watched.page.locator(".answers .short").nth(watched.page.evaluate(cut))
     height, line = watched.page.evaluate("document.documentElement.scrollHeight"), item.bounding_box()["height"]

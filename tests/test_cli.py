@@ -212,7 +212,7 @@ def test_an_interrupted_refresh_is_resumed(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and not records_in(tmp_path):
-        time.sleep(0.2)
+        time.sleep(0.02)  # two runs at once may end one right after the other
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     kept = {path.name: path.read_bytes() for path in records_in(tmp_path)}
@@ -610,8 +610,8 @@ def test_a_run_ends_with_what_to_do_next(published, fake_launch):
     exit_code, text = invoke("run", "--profile", "quick", "--only", "matmul")
 
     assert 0 == exit_code, text
-    assert "next: `python -m bench.cli compare` says whether these numbers are normal" in text
-    assert "`python -m bench.cli export` packs them and says how to send them in" in text
+    assert f"next: `{show.COMMAND} compare` says whether these numbers are normal" in text
+    assert f"`{show.COMMAND} export` packs them and says how to send them in" in text
 
 
 def test_a_failed_run_names_the_doctor(fake_launch, tmp_path):
@@ -619,7 +619,7 @@ def test_a_failed_run_names_the_doctor(fake_launch, tmp_path):
 
     _, text = invoke("run", "--profile", "smoke", "--only", "matmul", "--results", tmp_path)
 
-    assert "`python -m bench.cli doctor` looks for the cause" in text
+    assert f"`{show.COMMAND} doctor` looks for the cause" in text
 
 
 def test_many_skipped_cells_of_one_reason_are_one_line(fake_launch, tmp_path, monkeypatch):

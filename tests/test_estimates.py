@@ -281,7 +281,7 @@ def test_an_amd_card_takes_its_factor_and_its_own_range():
         (case(other(NET, forward=1e13)), "far larger"),
         (case(card=other(CARD, architecture="Turing"), precision="bf16"), "bfloat16"),
         (case(card=other(CARD, vendor="AMD", architecture="RDNA 1.0"), precision="amp"), "half precision"),
-        (case(batch=1, is_tensorflow=False), "outside TensorFlow nobody published"),
+        (case(batch=1, is_tensorflow=False), "is known of TensorFlow alone"),
     ],
 )
 def test_refusals_name_their_reason_and_what_is_known_instead(asked, reason):

@@ -30,7 +30,7 @@ def test_one_estimate_is_a_range_with_what_stands_behind_it():
 def test_a_refusal_says_why_and_what_is_known_instead():
     text = asked("--model", "mlp-tabular", "--gpu", "RTX 4090", "--backend", "jax")
 
-    assert "no estimate: too small" in text and "known instead: " in text
+    assert "no estimate: at this batch" in text and "known instead: " in text
 
 
 def test_a_batch_beyond_the_memory_is_named():

@@ -52,6 +52,18 @@ RECORDS = {
         changed_run(job=msgspec.structs.replace(GOOD_JOB, seconds=0.0, epochs=())),
         "job.seconds",
     ),
+    "a job of no steps": (
+        plausible.job_shorter_than_its_steps,
+        changed_run(
+            job=msgspec.structs.replace(GOOD_JOB, epochs=(Epoch(loss=1, quality=None, at_s=1e-3, evaluation_s=0),))
+        ),
+        "job.epochs[0].at_s: expected at least",
+    ),
+    "a product of more than its operations": (
+        plausible.miscounted_product,
+        make_record("matmul", n_runs=1, run_fields={"flop_per_step": 1e13}),
+        "flop_per_step: expected",
+    ),
     "equal blocks": (plausible.identical_samples, changed_run(blocks=blocks_of(*[0.5] * 6)), "6 of 6 equal"),
     "mostly equal blocks": (
         plausible.identical_samples,

@@ -290,3 +290,28 @@ def test_a_pipe_or_a_link_is_not_replaced(tmp_path, make):
         pass
 
     assert not target.is_file() and [target] == list(tmp_path.iterdir())
+
+
+def test_nothing_is_filed_through_a_link(session, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "example-2c").symlink_to(elsewhere)
+
+    with pytest.raises(store.StoreError, match="it is a link"):
+        store.add_files(session, tmp_path / "results" / "example-2c" / "2026-11-03")
+
+    assert [] == list(elsewhere.iterdir())
+
+
+def test_an_interrupted_copy_leaves_nothing(session, tmp_path, monkeypatch):
+    def interrupted(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store.shutil, "copyfile", interrupted)
+    target = tmp_path / "results" / "example-2c" / "2026-11-03"
+
+    with pytest.raises(KeyboardInterrupt):
+        store.add_files(session, target)
+
+    assert [] == list(target.parent.iterdir())

@@ -164,7 +164,7 @@ def test_a_run_on_a_python_without_wheels_sends_to_the_doctor_and_names_no_comma
     assert 0 == result.exit_code, result.output
     assert "pip install" not in result.output + result.stderr
     assert "tensorflow is not installed" in result.output
-    assert "next: nothing could run here; `python -m bench.cli doctor` says why" in result.output
+    assert f"next: nothing could run here; `{show.COMMAND} doctor` says why" in result.output
 
 
 def test_the_doctor_says_which_python_to_take():

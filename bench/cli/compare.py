@@ -155,7 +155,9 @@ def _named(sessions: Sequence[store.SessionResults], name: str) -> store.Session
     Raises:
         UnknownNameError: neither is known.
     """
-    own = [item for item in sessions if name in (item.path, item.path.rpartition("/")[0])]
+    named = {name, f"{files.LOCAL}/{name}"}
+    own = [item for item in sessions if item.path == name]
+    own = own or [item for item in sessions if not named.isdisjoint((item.path, item.path.rpartition("/")[0]))]
     if not own:
         raise registry.unknown("session", name, [item.path for item in sessions])
     return max(own, key=lambda item: item.session.started_at)
@@ -215,7 +217,7 @@ def _print_rows(rows: Sequence[against.Row], known: Mapping[str, str], *, same_m
     """Cells of a comparison, each by its short name."""
     noun = "session" if same_machine else "machine"
     table = show.new_table("cell", f"this {noun}", f"that {noun}", "that / this", f"this {noun} is")
-    for column in table.columns[1:]:
+    for column in table.columns[1:-1]:
         column.no_wrap = show.out.width >= show.WIDE
     for row in rows:
         values = ("" if value is None else text.estimate(value, row.noun) for value in (row.here, row.there))

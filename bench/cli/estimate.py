@@ -137,9 +137,8 @@ def _print_one(case: formula.Case, answer: formula.Estimate, policy: str, backen
     if fits is not None and fits.perhaps < case.batch:
         show.print_wrapped(f"but a batch of {fits.perhaps or 1} is about the largest that its memory holds")
     elif fits is not None and fits.surely <= MANY * case.batch:
-        show.print_wrapped(
-            f"its memory holds batches up to about {fmt.count(fits.surely)} to {fmt.count(fits.perhaps)}"
-        )
+        most = dict.fromkeys((fmt.count(fits.surely), fmt.count(fits.perhaps)))
+        show.print_wrapped(f"its memory holds batches up to about {' to '.join(most)}")
     show.print_wrapped(f"{words.trust(answer, formula.constants())} {ON_TOP}")
 
 
@@ -167,9 +166,7 @@ def _print_ladder(noun: str, named: list[tuple[str, formula.Estimate]], batch: i
         show.out.print(table, width=WIDTH)
         launching = sum(answer.kind == "launching" for _, answer in known)
         if launching:
-            show.print_wrapped(
-                f"the {launching} marked with dashes are bound by launching: a faster GPU does not help them"
-            )
+            show.print_wrapped("marked with dashes: bound by launching, which a faster GPU does not help")
         show.print_wrapped(f"{words.trust(known[len(known) // 2][1], formula.constants())} {ON_TOP}")
     reasons: dict[str, list[str]] = {}
     for name, answer in named:

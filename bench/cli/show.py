@@ -38,8 +38,7 @@ def command(called: Sequence[str]) -> str:
     name = next((word for word in called[:2] if Path(word).stem == "gpu-bench"), "")
     if name:
         return "gpu-bench" if shutil.which("gpu-bench") == os.path.abspath(name) else name
-    is_module = list(called[1:3]) == ["-m", "bench.cli"]
-    return f"{called[0] if is_module else 'python'} -m bench.cli"
+    return f"{called[0]} -m bench.cli"
 
 
 COMMAND = command(sys.orig_argv)

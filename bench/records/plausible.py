@@ -21,6 +21,7 @@ CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions 
 N_IDENTICAL = 5  # equal readings of a fine clock: more are no readings
 IDENTICAL_FROM_S = 1e-3  # below it, clocks that tick every 40 to 100 ns repeat themselves honestly
 THREAD_FACTOR = 1.5  # over linear scaling; caches that add up can give a little more than linear
+JOB_FACTOR = 0.4  # the shortest of 336 stored jobs took 0.89 of its steps at the run's fastest
 FEW_STEPS = 10  # of a call of `predict` on a GPU: below, it is mostly what each call costs apart from its steps
 FORWARD_FACTOR = 0.5  # a training step holds a forward pass; `predict` may cost more around it than `fit` does
 
@@ -58,6 +59,27 @@ def zero_for_missing(record: Record) -> Found:
             yield f"{at}.total_s", "expected above 0, found 0"
         if run.job is not None and run.job.seconds == 0:
             yield f"{at}.job.seconds", "expected above 0, found 0"
+
+
+def job_shorter_than_its_steps(record: Record) -> Found:
+    """A whole training far shorter than as many of the same run's fastest steps."""
+    n_per_epoch = record.cell.n_samples // record.cell.batch_size
+    for at, run in finished(record):
+        if run.job is not None and run.blocks:
+            least = JOB_FACTOR * len(run.job.epochs) * n_per_epoch * min(b.seconds / b.n_steps for b in run.blocks)
+            if run.job.done_s < least:
+                told = f"expected at least {least:.3g} s, by the run's own steps; found {run.job.done_s:.3g}"
+                yield f"{at}.job.epochs[{len(run.job.epochs) - 1}].at_s", told
+
+
+def miscounted_product(record: Record) -> Found:
+    """Operations of a matrix product that are not those of its size."""
+    side = record.cell.params.get("n")
+    if record.cell.workload != "matmul" or not isinstance(side, int):
+        return
+    for at, run in finished(record):
+        if run.flop_per_step is not None and run.flop_per_step != 2 * float(side) ** 3:
+            yield f"{at}.flop_per_step", f"expected {2 * float(side) ** 3:g}, found {run.flop_per_step:g}"
 
 
 def identical_samples(record: Record) -> Found:
@@ -192,6 +214,8 @@ def training_shorter_than_its_forward_pass(records: Mapping[str, Record], steps:
 
 RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
     zero_for_missing,
+    job_shorter_than_its_steps,
+    miscounted_product,
     identical_samples,
     copied_runs,
     clock_backwards,

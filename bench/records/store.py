@@ -255,9 +255,10 @@ def _file_whole(source: Path, target: Path) -> None:
             shutil.copyfile(path, staging / path.name)
         os.replace(staging, target)
     except OSError as error:
-        shutil.rmtree(staging, ignore_errors=True)
         shown = records_files.shown_folder(target)
         raise StoreError(f"cannot create {shown}: {error.strerror}; {records_files.advice(error)}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)  # of what was interrupted; else it has another name by now
 
 
 def add_files(source: Path, target: Path) -> int:
@@ -267,6 +268,8 @@ def add_files(source: Path, target: Path) -> int:
         FileExistsError: a file is there already and differs; then nothing is copied.
         StoreError: the folder cannot be written.
     """
+    if target.is_symlink() or target.parent.is_symlink():
+        raise StoreError(f"cannot write in {records_files.shown_folder(target)}: it is a link; put a folder there")
     files = sorted(source.glob("*.json"))
     new = [path for path in files if not os.path.lexists(target / path.name)]
     for path in files:

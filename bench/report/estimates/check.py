@@ -7,6 +7,7 @@ counted and named.
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import re
 from collections import Counter
@@ -148,12 +149,17 @@ def check(path: Path, given: Constants | None = None) -> Report:
         OSError: the file cannot be read.
         PublishedError: it lacks a column that nothing can be said without.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file")
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        names = _columns(path, reader.fieldnames or [])
-        lines = [
-            (reader.line_num, {key: (raw.get(name) or "").strip() for key, name in names.items()}) for raw in reader
-        ]
+        try:
+            names = _columns(path, reader.fieldnames or [])
+            lines = [
+                (reader.line_num, {key: (raw.get(name) or "").strip() for key, name in names.items()}) for raw in reader
+            ]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise PublishedError(f"{path.name}:{reader.line_num + 1}: expected UTF-8 text as CSV: {error}") from error
     skipped: Counter[str] = Counter()
     no_card: Counter[str] = Counter()
     no_network: Counter[str] = Counter()

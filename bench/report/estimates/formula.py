@@ -164,8 +164,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "large": ("the network is far larger than those that were measured", MEASURE),
     "hull": ("the card is too far from those that were measured", MEASURE),
     "launching": (
-        "too small: the time goes into starting the work, and outside TensorFlow nobody published how long that takes",
-        "the GPU's own part is shorter than starting it; a CPU without that wait is often as fast",
+        "at this batch starting the work takes longer than the GPU's own part; how long, is known of TensorFlow alone",
+        "under TensorFlow there is an estimate, and at a larger batch",
     ),
     "half": ("half precision does not work as it should on cards of this architecture", "float32 runs on it"),
     "bfloat16": ("the card has no units for bfloat16", "mixed_float16 runs on it"),

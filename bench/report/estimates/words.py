@@ -14,7 +14,7 @@ WHY = {
     "family": "unlike the networks that were measured",
     "no spec": "data sheet incomplete",
     "hull": "unlike the cards that were measured",
-    "launching": "too small",
+    "launching": "starting the work decides",
     "no TensorFlow cell": "not measured in TensorFlow",
     "unmeasured": "no such card was measured",
     "old": "too old",

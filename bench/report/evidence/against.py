@@ -185,7 +185,8 @@ def conclude(
     """
     ratios = [row.ratio for row in rows if row.ratio is not None]
     if not ratios:
-        return "not comparable", next((row.problem for row in rows if row.problem), "no steps were timed")
+        problem = next((row.problem for row in rows if row.problem), "no steps were timed")
+        return "not comparable", problem.removeprefix("not comparable: ")
     if not same_machine:
         return "not comparable", f"another machine than {there.path}; the ratio above is between two machines"
     within = f"{fmt.percent(tolerance_frac)} of 1" if tolerance_frac else "1"

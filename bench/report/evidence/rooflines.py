@@ -97,7 +97,7 @@ def bandwidth(evidence: Evidence, session: SessionResults | None, device: Device
         Band(record, rate)
         for record in evidence.undisturbed(among)
         for item in studies.readings_of(record)
-        if item.unit == "bytes_per_s" and (rate := studies.reading(record, item.id)) is not None
+        if item.unit == "bytes_per_s" and (rate := studies.reading(record, item.id)) is not None and rate.low > 0
     ]
     return max(bands, key=lambda band: (band.rate.value, band.record.cell.id), default=None)
 

@@ -37,7 +37,7 @@ import msgspec
 
 from bench import REPOSITORY, ROOT
 from bench.records import files as records_files
-from bench.records import standing, store
+from bench.records import store
 from bench.report.evidence.evidence import MOST_WITH_PAGES, Evidence
 from bench.report.evidence.view import OF
 from bench.report.prose.source import PageError
@@ -46,7 +46,7 @@ from bench.schema import Record
 from bench.workloads import registry
 
 T = TypeVar("T")
-_Read = tuple[tuple[int, int, int], Any]  # time, size and number of a file, and what it held
+_Read = tuple[tuple[int, int, int, int], Any]  # times, size and number of a file, and what it held
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
 LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
@@ -63,13 +63,13 @@ class Seen(NamedTuple):
 
 
 def fingerprint(results: Path) -> str:
-    """What tells one state of a results folder from another: path, time and size of every file."""
+    """What tells one state of a results folder from another: path, times and size of every file, strays among them."""
     seen = hashlib.sha256()
     for folder, inner, names in os.walk(results):
-        inner.sort()
-        for path in (os.path.join(folder, name) for name in sorted(names) if name.endswith((".json", standing.FILE))):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for path in (os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")):
             status = os.lstat(path)
-            seen.update(os.fsencode(f"{path}:{status.st_mtime_ns}:{status.st_size}\n"))
+            seen.update(os.fsencode(f"{path}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_size}\n"))
     return seen.hexdigest()
 
 
@@ -248,7 +248,7 @@ class Cache:
             status = path.lstat()
         except OSError:  # which the gate tells
             return records_files.read(path, type_, shown=shown)
-        state = status.st_mtime_ns, status.st_size, status.st_ino
+        state = status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
         kept = last.get(path)
         if kept is None or kept[0] != state:
             found = records_files.read(path, type_, shown=shown)

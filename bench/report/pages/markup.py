@@ -107,7 +107,7 @@ def rerun_line(session: SessionResults, cell_id: str) -> str:
     """The command that repeats one cell; of a published one, with a verdict on whether the two agree."""
     if session.is_local:
         return f"python scripts/refresh_benchmarks.py --cell {cell_id}"
-    return f"python -m bench.cli repro {cell_id}"
+    return f"python -m bench.cli repro {cell_id} --session {session.path}"
 
 
 def json_ld(answers: Sequence[Mapping[str, Any]]) -> Markup:

@@ -79,7 +79,9 @@ def parsed(text: str, path: str, shown: str) -> Source:
         meta = HANDLER.load(written) if written else {}
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
-        raise PageError(f"{shown}:{line}: the front matter is no YAML: {error}") from error
+        why = getattr(error, "problem", None) or error
+        told = f"{shown}:{line}: the front matter is no YAML: {why}; put a text with a colon in quotes"
+        raise PageError(told) from error
     if not isinstance(meta, dict):
         raise PageError(f"{shown}:1: the front matter must be keys and values")
     return Source(path=path, shown=shown, meta=meta, head=text[: len(text) - len(body)], body=body)
