@@ -91,7 +91,9 @@ def _earlier(against: str) -> Iterator[Path]:
         raise ValueError(f"--against must be a folder of records, or a commit with them; {against!r} is neither")
     with tempfile.TemporaryDirectory(prefix="against-") as scratch:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(scratch, filter="data")
+            regular = [member for member in archive if member.isreg()]  # and no link out of the folder
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+            archive.extractall(scratch, regular)
         yield Path(scratch) / inside
 
 
