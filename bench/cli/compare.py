@@ -150,17 +150,16 @@ def _chosen_sessions(
 
 
 def _named(sessions: Sequence[store.SessionResults], name: str) -> store.SessionResults:
-    """The session of that path, MACHINE/DATE; the newest of a machine whose id alone is named.
+    """The session of that path, MACHINE/DATE; the newest of a machine whose id alone is named. Published ones first.
 
     Raises:
         UnknownNameError: neither is known.
     """
-    named = {name, f"{files.LOCAL}/{name}"}
-    own = [item for item in sessions if item.path == name]
-    own = own or [item for item in sessions if not named.isdisjoint((item.path, item.path.rpartition("/")[0]))]
-    if not own:
-        raise registry.unknown("session", name, [item.path for item in sessions])
-    return max(own, key=lambda item: item.session.started_at)
+    for path in (name, f"{files.LOCAL}/{name}"):
+        own = [item for item in sessions if path in (item.path, item.path.rpartition("/")[0])]
+        if own:
+            return max(own, key=lambda item: item.session.started_at)
+    raise registry.unknown("session", name, [item.path for item in sessions])
 
 
 def _published(

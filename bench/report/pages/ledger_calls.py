@@ -70,10 +70,11 @@ def _orders(voice: Voice) -> Markup:
 
 def flips(voice: Voice) -> Markup:
     """Verdicts that a newer session changed, newest first."""
-    keep = functools.partial(CACHE.keep, voice.evidence, across=True)
-    make = functools.partial(
-        flipped.flips, voice.evidence, voice.site.beliefs, lambda name, judge: keep(voice.site.of_beliefs(name), judge)
-    )
+
+    def keep(name: str, judge: Callable[[], claims_case.Verdict]) -> claims_case.Verdict:
+        return CACHE.keep(voice.evidence, voice.site.of_beliefs(name), judge, across=True)
+
+    make = functools.partial(flipped.flips, voice.evidence, voice.site.beliefs, keep)
     found = CACHE.keep(voice.evidence, voice.site.of_beliefs("flips"), make, slow=True)
     published_ones = [session for session in voice.evidence.sessions if not session.is_local]
     if not found:

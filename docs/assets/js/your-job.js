@@ -174,8 +174,6 @@ class Tool {
       tick.style.left = place(seconds);
       return tick;
     }));
-    const ticks = [...this.box.querySelectorAll(".job-axis > span")];
-    ticks.forEach((tick, i) => { tick.hidden = ticks.slice(0, i).some((one) => !one.hidden && meet(one, tick)); });
     const marks = { measured: "measured", estimated: "estimated, a range", typed: "your rate" };
     const legend = Object.entries(marks).filter(([kind]) => rows.some((row) => row.kind === kind));
     if (rows.some((row) => row.published?.length)) legend.push(["published", "published by others, at a batch near yours"]);
@@ -317,13 +315,6 @@ class Tool {
       this.out("copied").replaceChildren("Copy it from here: ", element("code", text));
     }
   }
-}
-
-/** Whether two words below an axis lie on each other; on a phone they stand in two rows. */
-function meet(...words) {
-  const [a, b] = words.map((one) => one.getBoundingClientRect());
-  const [row, other] = words.map((one) => getComputedStyle(one).paddingTop);
-  return row === other && a.left < b.right && b.left < a.right;
 }
 
 /** Rows, those in one that have no time for the same reason. */
