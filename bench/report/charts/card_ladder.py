@@ -14,7 +14,7 @@ from bench.report.estimates.rows import Row as Figure
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.published import cards
-from bench.report.stats import estimate, quantities
+from bench.report.stats import estimate, quantities, spoken
 from bench.report.stats import format as fmt
 from bench.report.tables import cells, table
 from bench.report.tables.table import Cellv, Draft, TableScope
@@ -86,7 +86,7 @@ def card_ladder_table(scope: TableScope) -> Draft:
         said = " to ".join(dict.fromkeys(fmt.number(rate) for rate in (*published[:1], *published[-1:])))
         rows.append((
             cells.text(row.card.name),
-            cells.text(fmt.count(row.card.year)),
+            cells.text(str(row.card.year)),
             cells.text(fmt.bytes_(row.card.memory) if row.card.memory else ""),
             _guessed(row, noun),
             cells.text(""),
@@ -142,9 +142,10 @@ def _marks(row: Row) -> list[marks.Mark]:
 
 
 def _title(rows: list[Row], cpu: estimate.Estimate | None, network: str) -> str:
-    lows = [row.rate.low for row in rows if row.rate]
-    if not lows or cpu is None:
+    rates = [(row.rate, [figure.throughput for figure in row.figures]) for row in rows if row.rate]
+    if not rates or cpu is None:
         return f"How fast graphics cards train {network}"
-    faster = marks.of_all(sum(low > cpu.high for low in lows), len(lows)).capitalize()
-    most = fmt.number(float(f"{max(lows) / cpu.high:.1g}"))
-    return f"{faster} cards train {network} faster than our CPU, the fastest at least {most} times as fast"
+    faster = marks.of_all(sum(rate.low > cpu.high for rate, _ in rates), len(rates)).capitalize()
+    best, published = max(rates, key=lambda each: each[0].value)
+    most = spoken.spoken(estimate.over(estimate.single(max(published), "samples_per_s", 1) if published else best, cpu))
+    return f"{faster} cards train {network} faster than our CPU, the fastest {most} as fast"

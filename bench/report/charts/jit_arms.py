@@ -65,26 +65,29 @@ def jit_arms_table(scope: TableScope) -> Draft:
 def jit_arms(scope: chart.Scope) -> chart.Picture:
     """Training speed with XLA or another compiler over the speed without, by workload and backend."""
     known = {row.arm.key: row for row in _rows(scope.of_table, modes=("train",))}
-    found, counted = [], []
+    found, counted, n_busy = [], [], 0
     for backend, label, series, row in marks.every_arm(scope, known):
         if backend == "jax":
             continue  # without its compiler JAX interprets operation by operation, which nobody trains with
         if row is None or row.gain is None or row.on is None or row.off is None:
             found.append(marks.absent(label, series, fmt.NOT_MEASURED))
         else:
-            found.append(marks.estimated(scope, label, series, row.gain, row.on, row.off))
-            if not (scope.evidence.flags(row.on) or scope.evidence.flags(row.off)):
-                counted.append(found[-1])
-    n_busy = sum(mark["value"] is not None for mark in found) - len(counted)
+            mark = marks.estimated(scope, label, series, row.gain, row.on, row.off)
+            if scope.evidence.flags(row.on) or scope.evidence.flags(row.off):
+                n_busy += 1
+            else:
+                found.append(mark)
+                counted.append(mark)
     found = marks.drawn(found)
     sides = [ORDER_WORDS[_side(mark)] for mark in counted]
     n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
     return chart.Picture(
-        title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks faster and {n_slower or 'none'} slower"
+        title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks clearly faster and {n_slower or 'none'}"
+        " clearly slower"
         if sides
         else "What compiling changes",
         note="Training with jit_compile=True against without; compiling itself is left out."
-        + (f" {n_busy} on a busy machine: drawn, not counted." if n_busy else ""),
+        + (f" {n_busy} more, measured on a busy machine, are in the table only." if n_busy else ""),
         description=marks.in_words(
             f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio
         ),

@@ -139,8 +139,8 @@ def drawn(found: list[Mark], *, rising: bool = False) -> list[Mark]:
 
 
 def of_all(n: int, total: int) -> str:
-    """How many of all: "none of 9", "6 of 9", "all 9"."""
-    return f"all {total}" if n == total > 1 else f"{n or 'none'} of {total}"
+    """How many of all: "none of the 9", "6 of 9", "all 9"."""
+    return f"all {total}" if n == total > 1 else f"{n} of {total}" if n else f"none of the {total}"
 
 
 def why(record: Record | None) -> str:

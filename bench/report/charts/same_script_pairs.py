@@ -123,9 +123,10 @@ def same_script_pairs(scope: chart.Scope) -> chart.Picture:
     gains_from = min(row.cpu_time.value for row in seen if row.speedup.value > 1)
     floor = bands.floor()
     n_small = sum(row.cpu_time.value < gains_from for row in seen)
-    title = f"No GPU was faster where the CPU needed less than {math.floor(gains_from * 1e4) / 10:g} ms a step"
-    if not n_small:
-        title = "How many times as fast a GPU was, by what a step takes the CPU"
+    title = "How many times as fast a GPU was, by what a step takes the CPU"
+    if n_small:
+        limit = f"{math.floor(gains_from * 1e4) / 10:g} ms"
+        title = f"Of {n_small} trainings whose step took the CPU less than {limit}, none ran faster on a GPU"
     return chart.Picture(
         title=title,
         description=f"{title}: {n_small} of {len(seen)} trainings on both devices. The largest gain was "

@@ -124,10 +124,10 @@ def rule_text(measure: str, needs: Needs, shown_test: str, reason: str = "", *, 
     if needs == "varies":
         return f"Holds if {measure} is {shown_test} in some cases and not in others. {reason}".strip()
     how_many, how_few = {
-        "always": ("every case", "one case does not"),
-        "throughout": ("every case", "no case does"),
-        "once": ("at least one case", "no case does"),
-        "mostly": ("more than half of the cases", "more than half do not"),
+        "always": ("every case", "it is not in one case"),
+        "throughout": ("every case", "it is in no case"),
+        "once": ("at least one case", "it is in no case"),
+        "mostly": ("more than half of the cases", "it is not in more than half"),
     }[needs]
     words = f"True if {measure} is {shown_test} in {how_many}; false if {how_few}"
     if basis == "published":

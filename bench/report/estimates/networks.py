@@ -6,7 +6,6 @@ Reads bench/published/gpu/networks.csv and bench/flops.json.
 from __future__ import annotations
 
 import difflib
-import itertools
 import re
 from functools import cache
 from pathlib import Path
@@ -68,18 +67,17 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def said(self) -> str:
-        """Its name as a reader reads it: "dense layers of 500, 10", where a source has only its layers."""
+        """Its name as a reader reads it: "2 dense layers up to 500 wide", where a source has only its layers."""
         found = LAYERS.fullmatch(self.title)
         if found is None:
             return self.title
         layers = [(kind, width) for kind, width, n in LAYER.findall(found[1]) for _ in range(int(n or 1))]
         n_convolutions = sum(kind == "C" for kind, _ in layers)
-        dense = [width for kind, width in layers if kind == "D"]
+        dense = [int(width or 0) for kind, width in layers if kind == "D"]
         words = [f"{n_convolutions} convolution{'s' if n_convolutions > 1 else ''}"] if n_convolutions else []
         if dense:
-            runs = [(width, len(list(same))) for width, same in itertools.groupby(dense)]
-            widths = ", ".join(width if n == 1 else f"{n} x {width}" for width, n in runs if width)
-            words.append(f"dense layer{'s' if len(dense) > 1 else ''}{f' of {widths}' if widths else ''}")
+            wide = f" {'up to ' if min(dense) < max(dense) else ''}{max(dense)} wide" if max(dense) else ""
+            words.append(f"{len(dense)} dense layer{'s' if len(dense) > 1 else ''}{wide}")
         return ", ".join(words)
 
     @property

@@ -96,9 +96,9 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
 
 
 def _how_many(cases: Sequence[Decided]) -> str:
-    """How many cases agree, as a title says it: "3 of 14", "None of 9", "All 15"."""
+    """How many cases agree, as a title says it: "3 of 14", "None of the 9", "All 15"."""
     n = sum(case.side == "agrees" for case in cases)
-    return f"None of {len(cases)}" if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
+    return f"None of the {len(cases)}" if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
 
 
 def _line(belief: Belief) -> str:
