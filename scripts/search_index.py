@@ -31,6 +31,7 @@ TITLE, ASKED, ANSWER, TEXT = 10.0, 8.0, 3.0, 0.5  # weights; Pagefind takes up t
 NOT_READ = re.compile(
     r"<(svg|script|style|table|figure|form)\b.*?</\1>|<(ul|div) class=\"(?:answers|provenance|yours)\".*?</\2>", re.S
 )
+AT_A_GLANCE = re.compile(r"<figure class=\"chart glance\".*?</figure>", re.S)  # an answer's own small table
 TAG = re.compile(r"<[^>]+>")
 WORD = re.compile(r"[a-z][a-z0-9]{3,}")
 
@@ -74,7 +75,7 @@ def indexed(kind: str, meta: dict[str, Any], title: str, html: str) -> str:
     asked = [escape(str(one)) for one in ([asked] if isinstance(asked, str) else asked)]
     answer = str(meta.get("answer") or meta.get("description") or "")
     _vocabulary.update(WORD.findall(TAG.sub(" ", " ".join([title, *asked, answer]).lower())))
-    text = TAG.sub(" ", NOT_READ.sub(" ", html))
+    text = TAG.sub(" ", " ".join([*AT_A_GLANCE.findall(html), NOT_READ.sub(" ", html)]))
     parts = ((title, TITLE), (". ".join(asked), ASKED), (answer, ANSWER), (text, TEXT))
     body = "".join(f'<p data-pagefind-weight="{share:g}">{part}</p>' for part, share in parts if part)
     shown = {

@@ -81,12 +81,14 @@ def jit_arms(scope: chart.Scope) -> chart.Picture:
     found = marks.drawn(found)
     sides = [ORDER_WORDS[_side(mark)] for mark in counted]
     n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
+    series = {mark["series"] for mark in found if mark["series"]}
+    only = f"all in {series.pop().partition(',')[0]}, " if len(series) == 1 else ""
     return chart.Picture(
         title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks clearly faster and {n_slower or 'none'}"
         " clearly slower"
         if sides
         else "What compiling changes",
-        note="Training with jit_compile=True against without; compiling itself is left out."
+        note=f"Training with jit_compile=True against without, {only}compiling itself left out."
         + (f" {n_busy} more, measured on a busy machine, are in the table only." if n_busy else ""),
         description=marks.in_words(
             f"Training speed with a compiler over speed without{scope.place()}", found, fmt.ratio
