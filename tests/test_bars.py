@@ -173,7 +173,7 @@ def test_a_fact_that_no_bar_can_stand_for_is_left_out(three):
     assert ["a", "b"] == voice.left_out
 
 
-@pytest.mark.parametrize(("n_agree", "title"), [(0, "None of 3 win"), (2, "2 of 3 win"), (3, "All 3 win")])
+@pytest.mark.parametrize(("n_agree", "title"), [(0, "None of the 3 win"), (2, "2 of 3 win"), (3, "All 3 win")])
 def test_the_figure_of_a_belief_counts_its_cases_as_one_says_it(n_agree: int, title: str):
     cases = [
         Decided(name, Part("2x"), "agrees" if at < n_agree else "open", at + 1, at + 1, at + 2)

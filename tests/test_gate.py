@@ -248,7 +248,7 @@ REFUSED = {
             (("runs", 0, "job", "epochs", 0, 3), 2.0, "job.epochs[0][3]: expected at most the epoch's"),
             (("spec", "target", "max_epochs"), 2, "job.epochs: expected at most the target's 2"),
             (("runs", 0, "energy_j"), 1e9, "energy_j: expected at most 1020 W for the run's"),
-            (("runs", 0, "idle_w"), 1e5, "idle_w: expected at most 1020 W"),
+            (("runs", 0, "idle_w"), 1e5, "idle_w: expected 0.01 to 1020 W"),
             (("runs", 0, "energy_j"), 300.0, "unmeasured.energy_j: expected none beside a value"),
             (("runs", 0, "utilisation_frac"), [0.5], "utilisation_frac: expected null on the CPU"),
             (("runs", 0, "observed", "tf32"), True, "observed.tf32: expected None, found True"),

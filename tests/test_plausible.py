@@ -71,11 +71,6 @@ RECORDS = {
         "6 of 8 equal",
     ),
     "equal latencies": (plausible.identical_samples, changed_run(latencies_s=(0.25,) * 9), "latencies_s: "),
-    "a run counted twice": (
-        plausible.copied_runs,
-        changed_run(index=2, blocks=HONEST.blocks),
-        "$.runs[2].blocks: expected readings of its own, found those of $.runs[1]",
-    ),
     "phases longer than the run": (plausible.clock_backwards, changed_run(total_s=3.0), "phases_s: expected at most"),
     "an epoch before the one before": (plausible.clock_backwards, changed_run(job=backwards()), "job.epochs[1]"),
     "an epoch after the job's end": (
@@ -229,7 +224,7 @@ def test_training_is_not_shorter_than_its_forward_pass(train_s, n_found):
 
 
 def test_smoke_cells_are_not_set_against_each_other():
-    pair = [counted(1.0, 0.1), counted(1.0, 1.0, mode="infer")]
+    pair = [counted(1.0, 0.3), counted(1.0, 1.0, mode="infer")]
     small = [
         msgspec.structs.replace(
             record,
