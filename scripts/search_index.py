@@ -23,7 +23,7 @@ KINDS = {
     "guides": ("Guides", 0.95),
     "method": ("Method", 0.6),
     "notebooks": ("Notebooks", 0.7),
-    "gpus": ("Graphics cards", 0.7),
+    "gpus": ("Graphics cards", 0.9),
     "machines": ("Machines", 0.6),
     "workloads": ("Models", 0.6),
 }
@@ -73,6 +73,8 @@ def indexed(kind: str, meta: dict[str, Any], title: str, html: str) -> str:
     title = str(meta.get("title") or title)
     asked = meta.get("asks") or []
     asked = [escape(str(one)) for one in ([asked] if isinstance(asked, str) else asked)]
+    if kind == "gpus" and " " in title:
+        asked.append(title.partition(" ")[2])  # people leave "GeForce" and "Tesla" out
     answer = str(meta.get("answer") or meta.get("description") or "")
     _vocabulary.update(WORD.findall(TAG.sub(" ", " ".join([title, *asked, answer]).lower())))
     text = TAG.sub(" ", " ".join([*AT_A_GLANCE.findall(html), NOT_READ.sub(" ", html)]))

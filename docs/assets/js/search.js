@@ -77,7 +77,7 @@ function terms(question) {
   for (const [typed, instead] of Object.entries(words.synonyms)) {
     if (!rest.includes(` ${typed} `)) continue;
     rest = rest.replace(` ${typed} `, " ");
-    asked.push(instead);
+    if (instead.length) asked.push(instead);
   }
   const typed = [...new Set(rest.split(" ").filter(Boolean))].slice(0, MOST_WORDS);
   const kept = telling(typed);
@@ -105,7 +105,8 @@ export async function find(question) {
   const sought = wordsOf(asked.flat().join(" "));
   const read = await Promise.all(ranked.slice(0, READ).map(async ({ page, score }) => {
     const { url, meta, content } = await page.data();
-    const share = holds(content.toLowerCase(), sought) ? 1 + covered(meta.wordings, sought) : 0;
+    const part = covered(meta.wordings, sought);
+    const share = holds(content.toLowerCase(), sought) ? 1 + part + (part === 1 ? 1 : 0) : 0;
     return { ...meta, url, score: score * meta.weight * share };
   }));
   read.sort((a, b) => b.score - a.score);
