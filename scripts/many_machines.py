@@ -65,7 +65,7 @@ def write(root: Path, n_machines: int) -> None:
     paths = [path for path in sorted(PATTERN.glob("*.json")) if path.stem not in ("machine", "session")][:RECORDS]
     records = {path.name: json.loads(path.read_bytes()) for path in paths}
     for number in range(1, n_machines + 1):
-        name, factor = f"m-{number:04}", FASTEST ** -((number * 37 % 101) / 100)
+        name, factor = f"m-{number:04}", FASTEST ** -((number * 37 % 1009) / 1008)
         folder = root / name / session["id"]
         folder.mkdir(parents=True)
         described = {"machine": machine | {"id": name}, "session": session | {"machine_id": name}}

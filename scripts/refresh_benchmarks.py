@@ -5,9 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import typer
-
-from bench.cli import crash, measure
+from bench.cli.app import refresh
 
 if __name__ == "__main__":
-    crash.guard(lambda: typer.run(measure.measure))
+    refresh()

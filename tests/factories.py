@@ -384,14 +384,14 @@ def make_session(
     records: Iterable[Record] = (), *, id: str = "2026-11-03", machine_id: str = "example-2c", **fields: Any
 ) -> Session:
     """A session whose plan holds the records' cells."""
-    n_cores = fields.get("n_cores_effective", 2)
+    n_cores, n_repeats = fields.get("n_cores_effective", 2), fields.get("n_repeats", 5)
     known: dict[str, Any] = {
         "id": id,
         "machine_id": machine_id,
         "profile": "reference",
         "started_at": f"{id[:10]}T08:00:00+00:00",
         "seed": 0,
-        "n_repeats": 5,
+        "n_repeats": n_repeats,
         "versions": {"python": "3.11.2", "keras": "3.12.0", "tensorflow": "2.21.0", "jax": "0.8.0", "torch": "2.9.0"},
         "environment": {},
         "n_cores_visible": n_cores,
@@ -400,7 +400,7 @@ def make_session(
         "n_cores_effective": n_cores,
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "dirty": False,
-        "plan": tuple(PlannedCell(cell_id=record.cell.id, n_repeats=5) for record in records),
+        "plan": tuple(PlannedCell(cell_id=record.cell.id, n_repeats=n_repeats) for record in records),
         "unmeasured": {"cgroup_quota_cores": "no quota is set"},
     }
     return Session(**known | fields)

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 
 from bench.records import files, operations, store
+from bench.records.check import size
 from bench.records.store import SessionResults
 from bench.schema import (
     METHOD_VERSIONS,
@@ -183,8 +184,10 @@ def _run(
         return make_run(index, cell=cell, step_s=1e-3, **fields)
     step = step_s(cell)
     n_steps = max(1, round(0.1 / step))
+    n_blocks = min(6, *(one.n_blocks for one in spec.variants[profile] if size(one) == size(cell)))
     blocks = [
-        Block(n_steps=n_steps, seconds=step * n_steps * (1 + abs(0.02 * rng.standard_normal()))) for _ in range(6)
+        Block(n_steps=n_steps, seconds=step * n_steps * (1 + abs(0.02 * rng.standard_normal())))
+        for _ in range(n_blocks)
     ]
     steady_s = sum(block.seconds for block in blocks)
     phases = {"import": 4.5, "device_start": 0.9 if on_gpu else 0.1, "data": 0.3, "build": 0.8}

@@ -72,6 +72,7 @@ def test_wrong_usage_exits_with_2_and_names_what_is_known(arguments, words):
     assert all(word in text for word in words), text
 
 
+@pytest.mark.slow
 def test_a_rehearsal_prints_cells_order_and_how_long_it_takes_and_writes_nothing(tmp_path):
     result = script("--dry-run", "--profile", "smoke", "--results", tmp_path)
 
@@ -185,8 +186,8 @@ def test_an_unwritable_results_folder_is_one_sentence(fake_launch, tmp_path):
 
     result = CliRunner().invoke(app.app, ["run", "--profile", "smoke", "--only", "matmul", "--results", str(blocked)])
 
-    assert 1 == result.exit_code
-    assert "choose another" in (result.output + result.stderr)
+    assert 2 == result.exit_code
+    assert "--results must be a folder; there is a file at" in (result.output + result.stderr)
 
 
 def test_the_closing_table_pairs_the_best_of_each_device():
@@ -528,6 +529,17 @@ def test_a_results_folder_that_is_none_holds_no_valid_records(tmp_path, command,
 
     assert 2 == exit_code
     assert "--results must be a folder" in text and "valid" not in text
+
+
+@pytest.mark.parametrize("command", [["run", "--dry-run"], ["take", "no.tgz"], ["run", "--launcher", "local"]])
+@pytest.mark.parametrize("named", ["a-file", "a-file/below", ""])
+def test_records_are_put_in_no_file(tmp_path, command, named):
+    (tmp_path / "a-file").write_text("mine")
+
+    exit_code, text = invoke(*command, "--results", str(tmp_path / named) if named else "")
+
+    assert 2 == exit_code
+    assert text.startswith("error: --results must be a folder") and "Traceback" not in text
 
 
 @pytest.mark.parametrize("arguments", [["compare"], ["compare", "nowhere/2026"], ["compare", "--mine", "nowhere"]])

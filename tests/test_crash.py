@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bench import REPOSITORY
 from bench.cli import app, crash
 from bench.doctor import collect, rules
 from bench.doctor.facts import Facts, HostFacts
@@ -143,3 +145,27 @@ def test_a_rule_that_breaks_ends_the_doctor_with_70_and_the_facts(monkeypatch):
 
     assert 70 == result.exit_code
     assert "a rule of ours" in result.stderr and "575.51.03" in result.stderr
+
+
+@pytest.mark.parametrize("program", [["-m", "bench.cli", "list"], ["scripts/refresh_benchmarks.py", "--dry-run"]])
+def test_ctrl_c_while_modules_load_is_one_sentence(program):
+    command = [sys.executable, "-X", "importtime", *program]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        for line in run.stderr:
+            if line.rstrip().endswith(" bench.cli"):
+                run.send_signal(signal.SIGINT)
+                break
+        said = [line for line in run.stderr if not line.startswith("import time:")]
+
+    assert (130, ["interrupted before anything began\n"]) == (run.returncode, said)
+
+
+def test_ctrl_c_in_a_command_is_one_sentence(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        crash.guard(interrupted)
+
+    assert 130 == ended.value.code
+    assert "interrupted\n" == capsys.readouterr().err

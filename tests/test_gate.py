@@ -9,12 +9,13 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.records import files, store, texts
-from bench.schema import SCHEMA_VERSION
+from bench.records import check, files, store, texts
+from bench.schema import SCHEMA_VERSION, Record
 from tests.test_personal import SECRETS
 
 DATA = Path(__file__).parent / "data" / "schema-3"
@@ -140,6 +141,25 @@ def faster(factor):
         path.write_text(json.dumps(raw))
 
     return change
+
+
+def own_size(path):
+    """The cell and its copy of the workload gain a parameter that no checkout knows."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["cell"]["params"] = {"mine": 1}
+    for variant in raw["spec"]["variants"]["reference"]:
+        variant["params"] = {"mine": 1}
+    path.unlink()
+    path.with_name(f"{path.stem}-mine-1.json").write_text(json.dumps(raw))
+
+
+def told_few(path):
+    faster(100)(path)
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    for run in raw["runs"]:
+        run["flop_per_step"] = 1.0
+        run["unmeasured"].pop("flop_per_step", None)
+    path.write_text(json.dumps(raw))
 
 
 def in_turn(*changes):
@@ -304,6 +324,20 @@ REFUSED = {
             (("spec", "series"), [{"id": "a", "label": "b"}] * 2, "$.spec.series: expected every id once"),
         )
     },
+    "an invented fingerprint and faster steps": (
+        in_turn(in_raw("source_hash", "0123456789abcdef"), faster(200)),
+        "blocks: expected at most",
+    ),
+    "a size of its own and faster steps": (in_turn(faster(500), own_size), "blocks: expected at most"),
+    "few operations told and faster steps": (told_few, "blocks: expected at most"),
+    "no size at all": (in_raw("spec", "variants", "reference", []), "$.spec.variants.reference: expected the cell's"),
+    "no control kernel": (in_raw("runs", 0, "control_before", None), "expected the control kernel, at least 1024"),
+    "a small control kernel": (in_raw("runs", 0, "control_before", "n", 64), "expected the control kernel, at least"),
+    "an import of no time": (in_raw("runs", 0, "phases_s", "import", 0.0), "phases_s.import: expected above 0"),
+    "a sensor at nought": (in_raw("runs", 0, "before", "cpu_temperature_c", 0.0), "expected null for a sensor that"),
+    "a counter that stood still": (in_raw("runs", 0, "energy_j", 1e-6), "J, or null with a reason; found 1e-06"),
+    "more blocks than asked for": (in_raw("runs", 0, "n_blocks_dropped", 40), "expected at most the variant's 30"),
+    "blocks of other steps": (in_raw("runs", 0, "blocks", 0, 0, 1), "expected blocks of equal steps after those"),
     "no epoch": (in_raw("runs", 0, "job", "epochs", []), "$.runs[0].job.epochs: expected"),
     "a share beyond one": (in_raw("runs", 0, "job", "epochs", 0, 1, 1.5), "$.runs[0].job.epochs[0][1]: expected"),
     "a step in a hundredth of its time": (faster(100), "blocks: expected at most"),
@@ -361,6 +395,15 @@ def test_what_no_record_can_be_is_refused_in_one_line(name, tmp_path):
         ("session", "cgroup_quota_cores", 1e-300, "$.cgroup_quota_cores: expected"),
         ("session", "plan", [{"cell_id": "buy-gpus-here", "n_repeats": 1}], "$.plan[0].cell_id: expected a cell of a"),
         ("session", "versions", {"tensorflow": "banana"}, "$.versions[...]: expected a version"),
+        ("session", "versions", {"python": "99.9"}, "$.versions.python: expected one that there is, found '99.9'"),
+        ("session", "versions", {"keras": "9.9.9"}, "$.versions.keras: expected one that there is, found '9.9.9'"),
+        ("session", "versions", {"tensorflow": "99"}, "$.versions.tensorflow: expected one that there is"),
+        (
+            "session",
+            "plan",
+            [{"cell_id": "matmul-1", "n_repeats": 999}],
+            "$.plan[0].n_repeats: expected at most the session's",
+        ),
         ("session", "versions", {"commit": "192.168.0.1"}, "$.versions.commit: expected nothing that tells whose"),
         ("session", "id", "2026-11-22-1", "$.id: expected a date, or a date and a number from 2"),
         ("session", "started_at", "2025-11-22T04:21:35+00:00", "$.started_at: expected an ISO 8601 instant"),
@@ -383,6 +426,24 @@ def test_a_machine_and_a_session_agree_with_themselves(tmp_path, name, key, valu
 
     assert any(said in problem for problem in problems), problems
     assert_are_lines(problems)
+
+
+NEVER_NOTHING = ("s", "bytes_per_s", "flop_per_s", "per_s")
+
+
+@pytest.mark.parametrize("workload", ["bandwidth", "copy", "gpt-decode", "memory", "matmul-copy", "rl-loop", "quota"])
+def test_a_rate_or_a_time_of_nought_is_no_reading(workload):
+    path = next(path for path in sorted(RESULTS.glob("*/*/*.json")) if path.name.startswith(f"{workload}-study-"))
+    record = files.read(path, Record)
+    units = {item.id: item.unit for item in record.spec.readings}
+
+    for name in record.runs[0].readings:
+        run = msgspec.structs.replace(record.runs[0], readings=record.runs[0].readings | {name: 0.0})
+        found = list(check.semantic_problems(msgspec.structs.replace(record, runs=(run, *record.runs[1:]))))
+        if units[name] in NEVER_NOTHING or (units[name] == "bytes" and name not in check.MAY_BE_NOTHING):
+            assert [f"$.runs[0].readings.{name}"] == [one.partition(":")[0] for one in found]
+        else:
+            assert [] == found
 
 
 @pytest.mark.parametrize("place", ["notes.txt", "intel-xeon-2c/notes.txt"])

@@ -89,6 +89,11 @@ def main() -> None:
     crash.guard(_command)
 
 
+def refresh() -> None:
+    """Entry point of ``scripts/refresh_benchmarks.py``: the command `run` alone."""
+    crash.guard(lambda: typer.run(measure.measure))
+
+
 def _command() -> NoReturn:
     """The command that was typed; one that cannot be is refused in the words of every other error."""
     try:

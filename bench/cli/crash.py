@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import typer
 
+from bench import cli
 from bench.cli import show
 from bench.doctor import collect, words
 from bench.doctor.facts import BackendFacts, Facts, block
@@ -37,6 +38,7 @@ def guard(command: Callable[[], object]) -> None:
     A disk that is full or broken is no fault of ours: one sentence, and exit code 1. Output that nobody reads any
     more, as behind ``| head``, ends it without a word, as it ends other programs.
     """
+    cli.begin()
     survive_code_pages()
     try:
         os.getcwd()
@@ -45,7 +47,11 @@ def guard(command: Callable[[], object]) -> None:
         sys.exit(show.WRONG_USAGE)
     try:
         command()
+    except KeyboardInterrupt:
+        _interrupted()
     except (BrokenPipeError, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code == cli.STOPPED:  # what typer makes of a Ctrl-C
+            _interrupted()
         _flush()
         if any(isinstance(error, BrokenPipeError) for error in (ended, ended.__context__)):
             sys.exit(CUT_OFF)  # rich and typer end with 1, which means problems
@@ -58,6 +64,12 @@ def guard(command: Callable[[], object]) -> None:
             end(error, facts())
         except typer.Exit as ended:
             sys.exit(ended.exit_code)
+
+
+def _interrupted() -> NoReturn:
+    show.progress_console.print("interrupted")
+    _flush()
+    sys.exit(cli.STOPPED)
 
 
 def _flush() -> None:

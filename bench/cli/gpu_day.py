@@ -152,7 +152,12 @@ def _run(prepared: Prepared, rows: Mapping[str, int], start: float, seconds: flo
 def take(
     path: Annotated[Path, typer.Argument(metavar="PACK", help="Archive that `export` or `run --pack` wrote.")],
     results: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where to file it; default: bench/results, published.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            parser=cli_options.results_folder,
+            help="Where to file it; default: bench/results, published.",
+        ),
     ] = None,
     as_json: cli_options.AsJson = False,
 ) -> None:

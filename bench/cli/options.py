@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from bench.cli import names
+from bench.cli import names, show
 from bench.machine import cores
 from bench.records import texts
 from bench.schema import BACKENDS, DEVICES, PROFILES, SLUG, Cell
@@ -67,9 +68,27 @@ Budget = Annotated[
 Timeout = Annotated[
     str | None, typer.Option(metavar="TIME", help="Give a run up after this long, for example 120s; default: 20m.")
 ]
+
+
+def results_folder(text: str) -> Path:
+    """What --results names, a folder that may not be there yet; refuses a file, and an unset variable of a shell."""
+    path = Path(text)
+    if not text:
+        show.fail(ValueError("--results must be a folder, got an empty text"))
+    for place in (path, *path.parents):
+        if os.path.lexists(place) and not place.is_dir():
+            show.fail(ValueError(f"--results must be a folder; there is a file at {place}"))
+    return path
+
+
 ResultsDir = Annotated[
     Path | None,
-    typer.Option("--results", metavar="FOLDER", help="Folder of results; default: bench/results, new ones in local."),
+    typer.Option(
+        "--results",
+        metavar="FOLDER",
+        parser=results_folder,
+        help="Folder of results; default: bench/results, new ones in local.",
+    ),
 ]
 CellIds = Annotated[
     list[str] | None,

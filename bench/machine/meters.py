@@ -211,5 +211,5 @@ def _cpu_temperature() -> float | None:
     for name in ("coretemp", "k10temp", "zenpower", "cpu_thermal"):
         if sensors.get(name):
             told = float(sensors[name][0].current)
-            return told if -50 <= told <= 150 else None  # sensors that are not wired say 255 or -128
+            return told if told and -50 <= told <= 150 else None  # sensors that are not wired say 0, 255 or -128
     return None

@@ -110,7 +110,7 @@ class Nvml:
         pids = self.pids(handle)
         return GpuReading(
             clock_hz=None if clock is None else clock * 1e6,  # MHz
-            temperature_c=None if temperature is None else float(temperature),
+            temperature_c=float(temperature) if temperature else None,  # 0 where it has no sensor
             throttle=self.throttle(handle),
             n_processes=None if pids is None else n_others(pids, os.getpid()),
             energy_j=None if energy is None else energy / 1e3,  # mJ since the driver was loaded

@@ -26,6 +26,7 @@ OVER_CONTROL = {"float32-strict": 16.0, "tf32": 32.0, "mixed_bfloat16": 64.0, "m
 LEAST_CONTROL = 1024  # side of a control kernel that says something of a device's rate
 MOST_WATTS = 1e3  # of a machine's processors beside CORE_WATTS for each core, or of a GPU whose limit is not known
 CORE_WATTS = 10.0
+LEAST_WATTS = 0.01  # a hundredth of what the smallest board that runs Python takes
 OVER_LIMIT = 1.5  # a GPU goes beyond its power limit for instants only
 FIELDS_IN_WORDS = {*Run.__struct_fields__, *Observed.__struct_fields__, *Conditions.__struct_fields__}
 
@@ -135,7 +136,7 @@ def speed(record: Record) -> Found:
     """Nothing is faster than any device: steps, counted operations, the control kernel."""
     cell = record.cell
     most = MOST_FLOP_PER_S[cell.device] * (cell.n_gpus or cell.threads)
-    per_sample = operations.flop_per_sample(record) or 0.0
+    per_sample = operations.at_least(record, operations.half(cell.mode))
     for at, run in finished(record):
         if run.n_samples_per_step != cell.batch_size:
             text = f"expected the batch of {cell.batch_size}, found {run.n_samples_per_step}"
@@ -146,13 +147,13 @@ def speed(record: Record) -> Found:
         for name, step_s in fastest.items():
             if step_s < LEAST_STEP_S:
                 yield f"{at}.{name}", f"expected at least {LEAST_STEP_S:g} s a step, found {step_s:.3g}"
-        rate = (operations.flop_per_step(record, run) or 0.0) / min(fastest["blocks"], fastest["warmup"])
+        rate = operations.flop_per_step(record, run) / min(fastest["blocks"], fastest["warmup"])
         near = min(most, OVER_CONTROL[cell.precision] * _control_rate(run) * max(1, cell.n_gpus))
         if rate > near:
             yield f"{at}.blocks", f"expected at most {near:.3g} operations a second, found {rate:.3g}"
         if run.job and (rate := per_sample * cell.n_samples * len(run.job.epochs) / run.job.done_s) > most:
             yield f"{at}.job.epochs", f"expected at most {most:g} operations a second, found {rate:.3g}"
-        yield from _control(run, most, at)
+        yield from _control(run, most, at, 1 if record.profile == "smoke" else LEAST_CONTROL)
 
 
 def _control_rate(run: Run) -> float:
@@ -161,11 +162,14 @@ def _control_rate(run: Run) -> float:
     return max((2.0 * one.n**3 / min(one.seconds) for one in controls), default=math.inf)
 
 
-def _control(run: Run, most: float, at: str) -> Found:
+def _control(run: Run, most: float, at: str, least_n: int) -> Found:
     for name in ("control_before", "control_after"):
         control: Control | None = getattr(run, name)
         if control is not None and (rate := 2.0 * control.n**3 / min(control.seconds)) > most:
             yield f"{at}.{name}.seconds", f"expected at most {most:g} operations a second, found {rate:.3g}"
+        if control is None or control.n < least_n:
+            text = f"expected the control kernel, at least {least_n} wide; found {control and control.n}"
+            yield f"{at}.{name}", text
     if run.control_before and run.control_after:
         sizes = [(control.n, len(control.seconds)) for control in (run.control_before, run.control_after)]
         for name, was, is_ in zip(("n", "seconds"), *sizes, strict=True):
@@ -179,6 +183,9 @@ def meters(record: Record) -> Found:
         ends = [end.n_throttled_periods for end in (run.before, run.after) if end is not None]
         if len(ends) == 2 and None not in ends and (ends[1] or 0) < (ends[0] or 0):
             yield f"{at}.after.n_throttled_periods", f"expected at least the {ends[0]} of before, found {ends[1]}"
+        for name, field in itertools.product(("before", "after"), ("cpu_temperature_c", "gpu_temperature_c")):
+            if getattr(getattr(run, name), field, None) == 0:
+                yield f"{at}.{name}.{field}", "expected null for a sensor that tells nothing, found 0"
         if record.cell.device != "cpu":
             continue
         if run.utilisation_frac is not None:
@@ -231,8 +238,7 @@ def on_machine(record: Record, machine: Machine) -> Found:
     watts = MOST_WATTS + CORE_WATTS * most_cores
     if cell.device == "gpu":
         watts = sum(limits[len(limits) - cell.n_gpus :])
-    counts = operations.of(record)
-    least_params = counts["forward_step_bytes"] / FLOAT32_BYTES if counts else 0  # that a forward pass reads
+    least_params = operations.at_least(record, "forward_step_bytes") / FLOAT32_BYTES  # that a forward pass reads
     if record.status == "ok" and cell.threads > most_cores:
         yield "$.cell.threads", f"expected at most the machine's {most_cores}, found {cell.threads}"
     if record.status == "ok" and cell.n_gpus > len(machine.gpus):
@@ -251,16 +257,24 @@ def on_machine(record: Record, machine: Machine) -> Found:
             yield f"{at}.n_params", f"{text}, found {run.n_params}"
         if run.n_params is not None and run.n_params < least_params:
             yield f"{at}.n_params", f"expected at least the network's {least_params:g}, found {run.n_params}"
-        if run.idle_w is not None and run.idle_w > watts:
-            yield f"{at}.idle_w", f"expected at most {watts:g} W, found {run.idle_w:g}"
-        if run.energy_j is not None and run.energy_j > watts * within(run.total_s):
-            text = f"expected at most {watts:g} W for the run's {run.total_s:g} s, found {run.energy_j:g} J"
-            yield f"{at}.energy_j", text
+        yield from _power(run, watts, at)
         if machine.gpus:
             continue
         for name, field in itertools.product(("before", "after"), GPU_CONDITIONS):
             if getattr(getattr(run, name), field, None) is not None:
                 yield f"{at}.{name}.{field}", "expected null on a machine without a GPU, found a value"
+
+
+def _power(run: Run, most_w: float, at: str) -> Found:
+    """Power is neither that of no machine nor of none at all; a counter that stands still tells nothing."""
+    if run.idle_w is not None and not LEAST_WATTS <= run.idle_w <= most_w:
+        yield f"{at}.idle_w", f"expected {LEAST_WATTS:g} to {most_w:g} W, or null with a reason; found {run.idle_w:g}"
+    least = LEAST_WATTS * sum(block.seconds for blocks in (run.blocks, *run.series.values()) for block in blocks)
+    if run.energy_j is not None and run.energy_j > most_w * within(run.total_s):
+        text = f"expected at most {most_w:g} W for the run's {run.total_s:g} s, found {run.energy_j:g} J"
+        yield f"{at}.energy_j", text
+    elif run.energy_j is not None and run.energy_j < least:
+        yield f"{at}.energy_j", f"expected at least {least:.3g} J, or null with a reason; found {run.energy_j:g}"
 
 
 GPU_CONDITIONS = tuple(name for name in Conditions.__struct_fields__ if "gpu" in name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,13 +19,22 @@ FOLDERS = ("models", "studies")  # of bench/workloads: one file per workload
 # As a machine's name: pages and folders have some, Windows keeps the others for its devices.
 RESERVED = ("index", "local", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
 MOST_GPUS = 64  # of one machine
+LEAST_BLOCKS = 3  # of a run, however long they take
 CLOCK_STEP = timedelta(hours=1)  # by which a machine's clock may be set back within a session
 AHEAD = timedelta(days=1)  # of this machine's clock
-# The most that a reading can be, in the unit that its workload declares; all are 0 or more.
+# The most that a reading can be, and the least of those that are never nothing, in the unit that its workload declares.
 MOST: Mapping[ReadingUnit, float] = {
     "s": 1e7, "bytes": 2**47, "bytes_per_s": 1e14, "flop_per_s": 1e17, "per_s": 1e12, "ratio": 1e9, "frac": 1,
     "count": 1e12,
 }  # fmt: skip
+LEAST: Mapping[ReadingUnit, float] = {"s": 1e-9, "bytes": 0.1, "bytes_per_s": 0.1, "flop_per_s": 0.1, "per_s": 1e-6}
+# Versions that there are, or will be for some years; "unknown" stands for a build that does not tell its own.
+MINOR = r"\.\d{1,2}(?:\.\d\S*|\D\S*)?"
+VERSIONS = {
+    name: re.compile(f"(?:{major}){MINOR}|unknown")
+    for name, major in {"keras": "3", "tensorflow": "[1-3]", "torch": "[1-3]", "jax": "[01]", "jaxlib": "[01]"}.items()
+} | {"python": re.compile(r"3\.(?:1[1-9]|2\d)\.\d\S*"), "numpy": re.compile(f"[23]{MINOR}")}
+MAY_BE_NOTHING = ("before", "room", "used", "held")  # readings in bytes of what a device holds
 
 
 @cache
@@ -57,8 +67,13 @@ def semantic_problems(record: Record) -> Iterator[str]:
     if len({run.index for run in record.runs}) < len(record.runs):
         yield "$.runs: expected every index once, found one twice"
     series, readings = ({item.id for item in items} for items in (record.spec.series, record.spec.readings))
+    variant = next(
+        (one for one in record.spec.variants.get(record.profile, ()) if size(one) == size(record.cell)), None
+    )
     for number, run in enumerate(record.runs):
         at = f"$.runs[{number}]"
+        if variant is not None and run.status == "ok":
+            yield from _asked_problems(record, variant, run, at)
         if run.series or run.first_s or run.readings:
             yield from _declared_problems(record, run, at, series, readings)
         if run.status == "ok":
@@ -82,8 +97,8 @@ def _spec_problems(record: Record) -> Iterator[str]:
     if cell.n_samples % cell.batch_size:
         yield f"$.cell.n_samples: expected whole batches of {cell.batch_size}, found {cell.n_samples}"
     sizes = [size(variant) for variant in spec.variants.get(record.profile, ())]
-    if sizes and size(cell) not in sizes:
-        yield f"$.spec.variants.{record.profile}: expected the cell's {size(cell)}, found {sizes[0]}"
+    if size(cell) not in sizes:
+        yield f"$.spec.variants.{record.profile}: expected the cell's {size(cell)}, found {(*sizes, 'none')[0]}"
 
 
 def _word_problems(spec: Workload, known: Workload) -> Iterator[str]:
@@ -113,10 +128,23 @@ def _declared_problems(record: Record, run: Run, at: str, series: set[str], read
         for name in sorted(set(getattr(run, field)) - declared):
             yield f"{at}.{field}.{name}: expected one of {', '.join(sorted(declared)) or 'none'}, found {name!r}"
     for reading in record.spec.readings:
-        value = run.readings.get(reading.id, 0.0)
         most = run.total_s if reading.unit == "s" else MOST[reading.unit]
-        if value > most:
-            yield f"{at}.readings.{reading.id}: expected 0 to {most:g}, found {value}"
+        least = 0.0 if reading.id in MAY_BE_NOTHING else LEAST.get(reading.unit, 0.0)
+        if not least <= run.readings.get(reading.id, least) <= most:
+            yield f"{at}.readings.{reading.id}: expected {least:g} to {most:g}, found {run.readings[reading.id]}"
+
+
+def _asked_problems(record: Record, variant: Variant, run: Run, at: str) -> Iterator[str]:
+    """A run has as many blocks and epochs as its variant asks for; its blocks grow while it warms up, and then stay."""
+    n_blocks = len(run.blocks) + run.n_blocks_dropped
+    if record.spec.kind != "study" and n_blocks > (most := max(LEAST_BLOCKS, variant.n_blocks)):
+        yield f"{at}.blocks: expected at most the variant's {most}, found {n_blocks}"
+    sizes = [block.n_steps for block in (*run.warmup, *run.blocks)]
+    if sizes != sorted(sizes) or len({block.n_steps for block in run.blocks}) > 1:
+        yield f"{at}.blocks: expected blocks of equal steps after those that grew, found {str(sizes)[:60]}"
+    n_epochs = len(run.job.epochs) if run.job else None
+    if n_epochs is not None and record.spec.target is None and n_epochs != variant.n_job_epochs:
+        yield f"{at}.job.epochs: expected the variant's {variant.n_job_epochs}, found {n_epochs}"
 
 
 def _measured_problems(record: Record, run: Run, at: str) -> Iterator[str]:
@@ -149,7 +177,13 @@ def session_problems(session: Session) -> Iterator[str]:
     """The session's date is a day, and neither another than that of its start nor one to come; nothing else is set."""
     for name in sorted(set(session.environment) - set(VARIABLES)):
         yield f"$.environment: expected only variables that change results, found {name!r}"
+    for name, form in VERSIONS.items():
+        if (version := session.versions.get(name)) is not None and not form.fullmatch(version):
+            yield f"$.versions.{name}: expected one that there is, found {version[:40]!r}"
     for number, planned in enumerate(session.plan):
+        if planned.n_repeats > (0 if planned.skip else session.n_repeats):
+            text = f"expected at most the session's {session.n_repeats}, and 0 of what is skipped"
+            yield f"$.plan[{number}].n_repeats: {text}, found {planned.n_repeats}"
         if not planned.cell_id.startswith(tuple(f"{name}-" for name in workload_files())):
             yield f"$.plan[{number}].cell_id: expected a cell of a workload, found {planned.cell_id[:60]!r}"
     if session.n_cores_effective > session.n_cores_visible:

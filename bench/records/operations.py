@@ -14,6 +14,7 @@ from bench import ROOT
 from bench.schema import Mode, Record, Run, Scalar
 
 FILE = ROOT / "flops.json"
+OTHER_CODE = 2.0  # by which code of another version, or a size that was not counted, may need less
 
 
 @cache
@@ -45,7 +46,23 @@ def flop_per_sample(record: Record) -> float | None:
     return None if known is None else known[half(record.cell.mode)]
 
 
-def flop_per_step(record: Record, run: Run) -> float | None:
-    """Operations of a step: as the run's probe counted them, else of its batch; None where neither is known."""
-    per_sample = flop_per_sample(record)
-    return run.flop_per_step or (None if per_sample is None else per_sample * record.cell.batch_size)
+def at_least(record: Record, name: str) -> float:
+    """One of the counts of a record's network, whatever the record says of its code; 0 where nothing is counted.
+
+    Of code of another version it is taken with room; of a size that is not counted, as the least of the workload's.
+    """
+    if known := of(record):
+        return float(known[name])
+    own = counts().get(network(record.cell.workload, record.cell.params))
+    return (float(own[name]) if own else _least(record.cell.workload, name)) / OTHER_CODE
+
+
+@cache
+def _least(workload_id: str, name: str) -> float:
+    """The least of a count over a workload's networks; 0 without any."""
+    return min((one[name] for key, one in counts().items() if key.split()[0] == workload_id), default=0.0)
+
+
+def flop_per_step(record: Record, run: Run) -> float:
+    """Operations of a step at least: as the run's probe counted them, or of its batch; 0 where neither is known."""
+    return max(run.flop_per_step or 0.0, at_least(record, half(record.cell.mode)) * record.cell.batch_size)

@@ -9,12 +9,17 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from bench.records import agree, operations
+from bench.records import agree, check, copies, files, operations
 from bench.records.agree import Found, finished, within
 from bench.records.check import MEASURED, instant
 from bench.schema import Block, Cell, Machine, Record
 
+if TYPE_CHECKING:
+    from bench.records.store import SessionResults
+
+MOST_PROBLEMS = 5  # of a kind that are told of one file
 LEAST_SIDE = 1024  # of a matrix product: smaller ones say little of what a machine can do
 CEILING_FACTOR = 4.0  # over the matrix product's rate: Winograd's convolutions save up to 4 in 4 multiplications on
 # paper (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016), and are counted as if they did not
@@ -24,6 +29,20 @@ THREAD_FACTOR = 1.5  # over linear scaling; caches that add up can give a little
 JOB_FACTOR = 0.4  # the shortest of 336 stored jobs took 0.89 of its steps at the run's fastest
 FEW_STEPS = 10  # of a call of `predict` on a GPU: below, it is mostly what each call costs apart from its steps
 FORWARD_FACTOR = 0.5  # a training step holds a forward pass; `predict` may cost more around it than `fit` does
+
+
+def refusals(session: SessionResults) -> list[str]:
+    """What a session and its readings cannot be, one line each."""
+    found = [("machine", text) for text in check.machine_problems(session.machine)]
+    found += [("session", text) for text in check.session_problems(session.session)]
+    found += [("machine", ": ".join(pair)) for pair in agree.of_machine(session.machine)]
+    found += [("session", ": ".join(pair)) for pair in agree.of_session(session.session, session.machine)]
+    for cell_id, record in session.records.items():
+        sitting = check.sitting_problems(record, session.session, session.machine)
+        found += [(cell_id, text) for text in itertools.islice(sitting, MOST_PROBLEMS)]
+        found += [(cell_id, ": ".join(pair)) for pair in agree.with_versions(record, session.session)]
+    found += problems(session.records, session.machine)
+    return [files.refusal(f"{session.path}/{name}.json", *text.split(": ", 1)) for name, text in found]
 
 
 def problems(records: Mapping[str, Record], machine: Machine | None = None) -> Iterator[tuple[str, str]]:
@@ -39,6 +58,7 @@ def problems(records: Mapping[str, Record], machine: Machine | None = None) -> I
         if machine is not None:
             for at, text in (*more_memory_than_the_machine(record, machine), *agree.on_machine(record, machine)):
                 yield cell_id, f"{at}: {text}"
+    yield from copies.within(records)
     alone = {cell_id: record for cell_id, record in records.items() if record.profile != "smoke"}
     steps = seconds_per_step(alone)
     for session_rule in SESSION_RULES:
@@ -57,6 +77,9 @@ def zero_for_missing(record: Record) -> Found:
                 yield f"{at}.{name}", "expected above 0, or null with a reason; found 0"
         if run.total_s == 0:
             yield f"{at}.total_s", "expected above 0, found 0"
+        for phase in ("import", "steady"):
+            if run.phases_s.get(phase) == 0:
+                yield f"{at}.phases_s.{phase}", "expected above 0, found 0"
         if run.job is not None and run.job.seconds == 0:
             yield f"{at}.job.seconds", "expected above 0, found 0"
 
@@ -75,35 +98,26 @@ def job_shorter_than_its_steps(record: Record) -> Found:
 def miscounted_product(record: Record) -> Found:
     """Operations of a matrix product that are not those of its size."""
     side = record.cell.params.get("n")
-    if record.cell.workload != "matmul" or not isinstance(side, int):
-        return
-    counted = 2 * float(side) ** 3
-    for at, run in finished(record):
-        if run.flop_per_step not in (None, counted):
-            yield f"{at}.flop_per_step", f"expected {counted:g}, found {run.flop_per_step:g}"
+    counted = 2 * float(side) ** 3 if type(side) is int else None
+    for at, run in finished(record) if record.cell.workload == "matmul" else ():
+        if counted is None or run.flop_per_step != counted:
+            yield f"{at}.flop_per_step", f"expected 2 n^3 with n = {side!r}, found {run.flop_per_step}"
 
 
 def identical_samples(record: Record) -> Found:
     """Many equal readings of a fine clock: copied, invented, or a clock that stood still."""
     for at, run in finished(record):
         readings: dict[str, Sequence[float]] = {f"series.{name}": _seconds(b) for name, b in run.series.items()}
-        readings |= {"blocks": _seconds(run.blocks), "latencies_s": run.latencies_s}
+        readings |= {"blocks": _seconds(run.blocks), "warmup": _seconds(run.warmup), "latencies_s": run.latencies_s}
+        readings["between_epochs_s"] = run.between_epochs_s
+        controls = (run.control_before, run.control_after)
+        readings["control_before.seconds"] = [second for one in controls if one for second in one.seconds]
         for name, seconds in readings.items():
             if len(seconds) - len(set(seconds)) < N_IDENTICAL:
                 continue
             most = max((seconds.count(value) for value in set(seconds) if value >= IDENTICAL_FROM_S), default=0)
             if most > N_IDENTICAL and most > len(seconds) / 2:
                 yield f"{at}.{name}", f"expected readings that differ, found {most} of {len(seconds)} equal"
-
-
-def copied_runs(record: Record) -> Found:
-    """Two processes with the same readings to the last digit are one process."""
-    seen: dict[tuple[float, ...], str] = {}
-    for at, run in runs if len(runs := finished(record)) > 1 else ():
-        seconds = tuple(_seconds(run.blocks)) or tuple(s for b in run.series.values() for s in _seconds(b))
-        if seconds in seen and len(set(seconds)) >= 3 and max(seconds) >= IDENTICAL_FROM_S:
-            yield f"{at}.blocks", f"expected readings of its own, found those of {seen[seconds]}"
-        seen.setdefault(seconds, at)
 
 
 def clock_backwards(record: Record) -> Found:
@@ -218,7 +232,6 @@ RECORD_RULES: tuple[Callable[[Record], Found], ...] = (
     job_shorter_than_its_steps,
     miscounted_product,
     identical_samples,
-    copied_runs,
     clock_backwards,
     blocks_longer_than_the_phase,
     gpu_memory_on_a_cpu,

@@ -12,13 +12,14 @@ import os
 import re
 import shutil
 import warnings
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.records import agree, lock, plausible, spool, standing
 from bench.records import check as records_check
+from bench.records import copies, lock, plausible, spool, standing
 from bench.records import files as records_files
 from bench.records.files import LOCAL, RESULTS, SPOOL, RecordError, StoreError, T
 from bench.records.standing import UNLISTED, Standing
@@ -27,7 +28,6 @@ from bench.schema import SLUG, Machine, Record, Session
 FILE = re.compile(rf"{SLUG.pattern}\.json")
 MOST_FILES = 2_000  # of a session; the largest has 300
 FEW_SESSIONS = 30  # up to so many, other processes would take longer to start than to check them
-MOST_PROBLEMS = 5  # of a kind that are told of one file
 
 
 class SessionResults(NamedTuple):
@@ -74,7 +74,7 @@ def load(
     left_out = {root / session.path for session in further}
     sessions = [_load_session(*one, root, problems, read=read) for one in folders if one[0] not in left_out]
     if only_plausible:
-        problems += [problem for session in sessions for problem in _implausible(session)]
+        problems += [problem for session in sessions if session for problem in plausible.refusals(session)]
     if problems:
         raise RecordError("\n".join(problems))
     found = (session for session in sessions if session is not None)
@@ -100,19 +100,18 @@ def check(root: Path = RESULTS, *, only: Collection[str] | None = None) -> list[
     Args:
         only: paths below the results folder of the sessions to look into; all when not given.
     """
-    folders = [
-        found for found in _session_folders(root) if only is None or found[0].relative_to(root).as_posix() in only
-    ]
+    folders = [] if only is not None and not only else list(_session_folders(root))
     problems = list(_strays(root))
     _standings(root, problems)
-    work = functools.partial(_problems_of, root)
+    work = functools.partial(_problems_of, root, only)
     if len(folders) <= FEW_SESSIONS:
         found = list(map(work, folders))
     else:
         # Records hold no cycles: a collector would only walk through them.
         with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=gc.disable) as workers:
             found = list(workers.map(work, folders, chunksize=4))
-    return [*problems, *itertools.chain.from_iterable(found)]
+    problems += itertools.chain.from_iterable(said for _, said, _ in found)
+    return [*problems, *copies.between(root, {path: prints for path, _, prints in found}, only)]
 
 
 def count(root: Path = RESULTS) -> tuple[int, int]:
@@ -121,11 +120,18 @@ def count(root: Path = RESULTS) -> tuple[int, int]:
     return len(folders), sum(len(_record_files(folder, lambda *_: None)) for folder in folders)
 
 
-def _problems_of(root: Path, found: tuple[Path, bool]) -> list[str]:
+def _problems_of(
+    root: Path, only: Collection[str] | None, found: tuple[Path, bool]
+) -> tuple[str, list[str], Sequence[int]]:
+    """A session's path, its problems if they are asked for, and numbers of its samples."""
     folder, is_local = found
-    problems: list[str] = []
+    path, problems = folder.relative_to(root).as_posix(), list[str]()
+    if only is not None and path not in only:
+        return path, [], array("q", (number for number, _, _ in copies.stored(folder)))
     session = _load_session(folder, is_local, root, problems)
-    return problems + _implausible(session)
+    if session is None:
+        return path, problems, ()
+    return path, problems + plausible.refusals(session), copies.prints(session.records.values())
 
 
 def load_session(folder: Path, root: Path) -> SessionResults:
@@ -342,7 +348,7 @@ def _load_session(
         problems.append(records_files.refusal(f"{relative}/{name}", at, said))
 
     def judge(name: str, found: Iterable[str]) -> None:
-        for problem in itertools.islice(found, MOST_PROBLEMS):
+        for problem in itertools.islice(found, plausible.MOST_PROBLEMS):
             at, _, said = problem.partition(": ")
             refuse(name, at, said)
 
@@ -388,22 +394,6 @@ def _record_files(folder: Path, refuse: Callable[[str, str, str], None]) -> list
         if not FILE.fullmatch(path.name):
             refuse(path.name, "$", "expected only machine.json, session.json and CELL.json, found another name")
     return [p for p in paths if FILE.fullmatch(p.name) and p.name not in ("machine.json", "session.json")]
-
-
-def _implausible(session: SessionResults | None) -> list[str]:
-    """What a session and its readings cannot be, one line each."""
-    if session is None:
-        return []
-    found = [("machine", text) for text in records_check.machine_problems(session.machine)]
-    found += [("session", text) for text in records_check.session_problems(session.session)]
-    found += [("machine", ": ".join(pair)) for pair in agree.of_machine(session.machine)]
-    found += [("session", ": ".join(pair)) for pair in agree.of_session(session.session, session.machine)]
-    for cell_id, record in session.records.items():
-        sitting = records_check.sitting_problems(record, session.session, session.machine)
-        found += [(cell_id, text) for text in itertools.islice(sitting, MOST_PROBLEMS)]
-        found += [(cell_id, ": ".join(pair)) for pair in agree.with_versions(record, session.session)]
-    found += plausible.problems(session.records, session.machine)
-    return [records_files.refusal(f"{session.path}/{name}.json", *text.split(": ", 1)) for name, text in found]
 
 
 def _expected(at: str, expected: str, found: str) -> list[str]:

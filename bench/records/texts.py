@@ -61,12 +61,22 @@ _NO_NAME = (
     r"(?!(?:a|above|abort\w*|after|alloc\w*|and|an?|any|are|arrays?|as|at|batch\w*|be|below|between|buffers?|but|by"
     r"|callbacks?|can|cannot|cancel\w*|code|comes|compil\w+|copies|copy|could|cpus?|data|defined|devices?|did|do|does"
     r"|environment|errors?|exceed\w*|for|found|from|functions?|gets|gpus?|groups?|had|has|have|if|ids?|import|in|inputs?"
-    r"|interrupt\w*|into|is|it|its|kernels?|key|level|limits?|makes|may|measured|mem\w*|might|mode|must|names?|needs|no|not"
+    r"|interrupt\w*|into|is|it|its|kernels?|key|level|limits?|localhost|makes|may|measured|mem\w*|might|mode|must|names?|needs|no|not"
     r"|now|of|offload\w*|on|or|pages?|pinned|platforms?|pointers?|process\w*|program|provided|quota|ram|ran|ranks?"
     r"|reported|requests?|requested|says|scripts?|settings?|shell|should|side|since|site|space|specified|stopped|stream\w*"
     r"|supplied|system|tensors?|than|that|the|these|this|threads?|through|time|timed|timeout|to|trained|transfers?"
     r"|types?|under|until|variables?|version|waited|waiting|was|were|what|when|where|which|while|who|whose|will|with"
     r"|without|would|you|your)\b(?![-.]\w))"
+)
+# Nor what follows "conda env" or "virtualenv" where that is no person's.
+_NO_ENV = (
+    rf"{_NO_NAME}(?!(?:base|root|tf|torch|tensorflow|pytorch|jax|keras|py|python|gpu|cuda|ml|dl|ai|bench|test|dev|env)"
+    r"(?![^\W\d_])|(?:activat|config|creat|exist|export|fail|info|lack|list|miss|older|remov|requir|updat)\w*)"
+)
+# Nor who makes programs and chips: "NVIDIA's laptop GPUs".
+_NO_OWNER = (
+    "(?!(?:AMD|AWS|Apple|Azure|CUDA|Colab|Dell|Docker|Google|HP|Intel|It|JAX|Kaggle|Keras|Lenovo|Linux|Machine|Microsoft"
+    "|NVIDIA|Nvidia|PyTorch|Qualcomm|ROCm|TensorFlow|That|The|This|Today|User|Windows|XLA)['’])"
 )
 # Nor what TensorFlow calls the nodes of a graph.
 _NO_NODE = (
@@ -182,8 +192,9 @@ PERSONAL = tuple(
                               rf"(?!{_PUBLIC}){_NO_NAME}{_NO_NODE}{_NAME}"),
         ("user or host name", r"\b(?:host|node|machine|server|computer) (?!x86|aarch|arm|amd|cuda|e\d|v\d)"
                               rf"{_NO_NODE}[a-z][a-z-]*-?\d[\w-]*"),
-        ("user or host name", rf"(?i)\b(?:(?:(?:user|host|login|node|machine|computer)[ _-]?name|logname|whoami):? "
-                              rf"(?:is )?{_NO_NAME}"
+        ("user or host name", rf"(?i)\b(?:(?:(?:user|host|login|machine|computer)[ _-]?name"
+                              r"|node[ _-]?name(?!:? (?:is )?'?[\w.-]+/)"
+                              rf"|logname|whoami):? (?:is )?{_NO_NAME}"
                               r"|user\.(?:name|email)\s*[=: ]\s*|logged in as |[ug]id=\d+\(|getpw\w+ |su -? ?"
                               r"|(?:home (?:(?:directory|folder) )?of|permission denied (?:for|to user)|chown"
                               r"|(?:host key|crontab|session opened|quota exceeded) for(?: user)?|getaddrinfo \w+ for"
@@ -195,10 +206,19 @@ PERSONAL = tuple(
                       r"|\b(?:to|at|from|worker|chief) (?!localhost)[a-z][\w-]+:\d{2,5}\b"),
         ("user or host name", rf"(?i)\b\w*(?:addr(?:ess)?|_proxy|nodelist|_host|endpoint)\s*=\s*{_NAME}(?:\[[\d,-]+\])?"
                               rf"|(?<!\w){_NAME}:~\S* {_NAME}[$%#]"),
-        ("phone number", r"(?<![\w.])\+\d{1,3}[ ./-]?\(?\d{2,4}\)?(?:[ ./-]\d{2,}){1,4}"),
+        ("user or host name", rf"(?i)\b(?:(?:conda|(?:micro)?mamba) (?:activate|env(?:ironment)?s?(?: name)?)"
+                              rf"|env(?:ironment)? name|virtualenv):? ['(]?{_NO_ENV}{_NAME}"),
+        ("phone number", r"(?<![\w.])(?:\+|00[1-9]\d?(?=[ ./-]))(?=(?:[ ()./-]*\d){9})\d{0,3}[ ./-]?"
+                         r"(?:\(0\))?\(?\d{1,4}\)?(?:[ ./-]\d{2,}){1,4}"
+                         r"(?!\d|[ ./-]\d| ?(?:bytes?|[kKMGT]i?B|samples|images|rows|steps|parameters|tokens|m?s)\b)"),
+        ("phone number", r"(?<![\w.)])(?<!shape )(?<!sizes )(?:\([2-9]\d\d\) ?|[2-9]\d\d-)\d{3}-\d{4}(?![\w-])"
+                         r"|(?<!\w)\(0\d{1,4}\) ?\d{3,}(?:[ -]\d{2,})*"
+                         r"|(?i:\b(?:tel(?:efon|ephone)?|phone|fax|mobile?|handy|whatsapp))\.?:? [(+]?\d"
+                         r"[\d ()/.-]{5,}\d"),
         ("user or host name", r"\bLinux (?!kernel|version)[\w.-]+ \d+\.\d+\.\d+-"),
-        ("person's name", r"\b[A-Z]\w+['’]s? (?:i?Mac|iP\w+|PC\b|[Ll]aptop|[Dd]esktop|[Cc]omputer|[Ww]orkstation"
-                          r"|[Nn]otebook)"
+        ("person's name", rf"\b{_NO_OWNER}[A-Z]\w+['’]s? (?:(?:gaming|home|new|old|own|private|work) )?"
+                          r"(?:i?Mac|iP\w+|PC\b|[Ll]aptop|[Dd]esktop|[Cc]omputer|[Ww]orkstation|[Nn]otebook|machine\b"
+                          r"|server\b|rig\b|box\b|ThinkPad|NAS\b)"
                           r"|\b(?:Mr|Mrs|Ms|Dr|Prof)\b\.? [A-Z]\w+"),
         ("person's name", rf"(?i)(?<![a-z])(?:{_GIVEN_NAMES})(?![a-z])"),
     )
