@@ -21,7 +21,7 @@ def words(markup):
         ("jax", "gfx1151", "no builds that we know"),
         ("tensorflow", "5.2", "up to `2.16`, in the build `cuda12.3`"),
         ("jax", "3.7", "none up to `"),
-        ("jax", "12.0", "; portable code, which the driver translates"),
+        ("jax", "12.0", "since `0.6`, in the builds `cuda12` and later"),
         ("torch", "8.6", "yes, up to the newest we read, `"),
     ],
 )

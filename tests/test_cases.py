@@ -13,7 +13,7 @@ from bench.report.claims.cases import arms
 from bench.report.claims.cases.names import apart
 from bench.report.evidence import sizes
 from bench.report.evidence.evidence import Evidence
-from bench.report.stats import estimate
+from bench.report.stats import estimate, quantities
 from bench.schema import Block, Cell, Reading, Record, Run, Series, Variant, Workload
 from bench.workloads import registry
 from tests.beliefs import judge
@@ -113,8 +113,6 @@ STUDIES = {
     "compiling-pays-at-once": ("compile-tax", {"readings": {"pays-after-eager": 20.0}},
                                {"readings": {"pays-after-eager": 900.0}}),
     "keras-is-slow": ("raw-framework", {"times": {"raw": 1.0, "fit": 2.0}}, {"times": {"raw": 1.0, "fit": 1.05}}),
-    "tokens-need-compute": ("gpt-decode", {"readings": {"bound-frac": 0.2, "bandwidth": 4e10}},
-                            {"readings": {"bound-frac": 0.8, "bandwidth": 4e10}}),
     "values-do-not-matter": ("denormals", {"times": {"scale-normal": 1.0, "scale-tiny": 1.0}},
                              {"times": {"scale-normal": 1.0, "scale-tiny": 9.0}}),
     "same-seed-same-weights": ("determinism", {"readings": {"equal-off": 1.0}}, {"readings": {"equal-off": 0.0}}),
@@ -154,13 +152,17 @@ def test_a_training_of_seconds_tells_nothing_of_a_last_minute():
     assert "true" == judged("first-minute-tells-the-last", short, long).outcome
 
 
-def test_tokens_are_held_against_the_fastest_walk_of_any_backend():
-    own = study_record("gpt-decode", readings={"bound-frac": 0.8, "bandwidth": 4e10})
-    faster = study_record("gpt-decode", readings={"bound-frac": 0.1, "bandwidth": 8e10}, backend="torch")
+def test_writing_is_held_against_the_best_product_on_as_many_cores():
+    product = make_record("matmul", mode="probe", threads=2)
+    rate = quantities.flop_rate(product).value
 
-    found = judged("tokens-need-compute", own, faster)
-    assert {"0.400x", "0.100x"} == {case.part.text.split()[0] for case in found.cases}
-    assert "true" == found.outcome
+    def outcome(share: float, **fields) -> str:
+        tokens = share * rate / (2 * 100)  # of a model of a hundred weights in float32
+        readings = {"tokens-per-s": tokens, "weight-bytes": 400.0}
+        return judged("tokens-need-compute", study_record("gpt-decode", readings=readings, **fields), product).outcome
+
+    assert ["true", "false"] == [outcome(0.9), outcome(0.1)]
+    assert "not measured" == outcome(0.9, threads=1) == outcome(0.9, precision="mixed_bfloat16")
 
 
 def test_acting_is_compared_between_the_devices_of_one_session():

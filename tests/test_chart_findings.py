@@ -73,16 +73,16 @@ def test_starting_takes_longer_up_to_more_steps_where_a_step_is_short():
     assert title("job-by-steps", by({"jax": 60.0}, "backend")).startswith(
         "From the first steps on, training takes longer"
     )
-    assert title("phase-times", by({"jax": 10.0}, "backend")).startswith("In none of the 1 trainings")
-    assert title("phase-times", by({"jax": 1e-4}, "backend")).startswith("In 1 of 1 trainings")
+    assert title("phase-times", by({"jax": 10.0}, "backend")).endswith("in none of the 1 trainings")
+    assert title("phase-times", by({"jax": 1e-4}, "backend")).endswith("in 1 of 1 trainings")
 
 
 def test_the_gain_of_a_large_batch_is_below_one_where_it_loses():
     def at(small_s: float, large_s: float) -> str:
         return title("throughput-by-batch", by({8: small_s, 32: large_s}, "batch_size"), "resnet50")
 
-    assert at(1.0, 1.0).endswith("TensorFlow 4 times as fast")
-    assert at(1.0, 8.0).endswith("TensorFlow 0.5 times as fast")
+    assert at(1.0, 1.0).endswith("a batch of 32 is enough in TensorFlow")
+    assert at(1.0, 8.0).endswith("a batch of 8 is enough in TensorFlow")
 
 
 def test_a_matrix_product_is_as_many_times_faster_on_the_gpu():
@@ -90,9 +90,11 @@ def test_a_matrix_product_is_as_many_times_faster_on_the_gpu():
         "matmul-rate", by({"cpu": 1.0, "gpu": 0.1}, "device", "matmul")
     )
     assert "0.1x as fast" in title("matmul-rate", by({"cpu": 0.1, "gpu": 1.0}, "device", "matmul"))
-    assert "The CPU multiplies matrices at its full speed from 4,096 rows on" == title(
-        "matmul-rate", by({"jax": 1.0}, "backend", "matmul")
-    )
+    assert "How fast matrices are multiplied" == title("matmul-rate", by({"jax": 1.0}, "backend", "matmul"))
+    sizes = [
+        make_record(workload="matmul", mode="probe", params={"n": n}, step_s=s) for n, s in ((64, 1.0), (256, 1.0))
+    ]
+    assert "Below 256 rows" in title("matmul-rate", sizes)
 
 
 def test_cores_gain_or_do_not():

@@ -52,6 +52,7 @@ def drawn(found: Evidence) -> Iterator[tuple[str, str]]:
             yield "study", workload
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["stored", "cpu", "gpu", "local", "disturbed"])
 def test_every_mark_is_a_number_of_a_row_of_its_table(name: str):
     found, wrong, n_marks = evidence(name), [], 0

@@ -110,6 +110,7 @@ def curve(rng: np.random.Generator, crossing: float, trial: int) -> list[tuple[A
     return pairs
 
 
+@pytest.mark.slow
 def test_a_planted_break_even_lies_in_its_interval():
     rng = np.random.default_rng(8)
     n_draws, hits, widths = 400, 0, []

@@ -472,6 +472,7 @@ def test_a_probe_that_breaks_does_not_break_the_doctor(program, words, monkeypat
     assert words in ask(program, monkeypatch).error
 
 
+@pytest.mark.slow
 def test_a_probe_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch):
     """The child of the probe would write a file after the limit; it must be gone by then."""
     late = tmp_path / "late"

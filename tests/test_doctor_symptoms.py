@@ -356,6 +356,7 @@ def test_a_remote_user_without_rights_to_an_arc():
     assert "may not open" in finding.means and "remote shell" in finding.fix
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the processor is told by /proc/cpuinfo")
 def test_without_a_path_variable_the_processor_is_still_read(monkeypatch):
     cpu.cpu_facts.cache_clear()

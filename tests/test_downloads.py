@@ -62,6 +62,7 @@ def test_every_column_and_field_is_described_and_every_number_has_a_unit():
         assert bool(unit) == is_number or of_words, (where, name, unit, type_)
 
 
+@pytest.mark.slow
 def test_the_schema_holds_what_is_written_and_describes_it(files: Pages):
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(files[downloads.SCHEMA])

@@ -11,6 +11,7 @@ from tests import gpu_session
 from tests.factories import make_plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["quick", "reference"])
 def test_the_store_accepts_every_planned_cell(tmp_path: Path, profile: str) -> None:
     session = gpu_session.gpu_session(profile, repeats=1)

@@ -220,6 +220,7 @@ def test_a_hostile_record_has_a_hostile_text_in_every_field_for_free_text():
     assert expected - found == set(), "make_record and its like leave these empty: fill them in"
 
 
+@pytest.mark.slow
 def test_every_page_is_harmless_as_markdown_and_as_html(pages):
     kinds = yaml.safe_load(re.sub(r"(?s)^plugins:.*?(?=^markdown_extensions)", "", MKDOCS, flags=re.M))
     extensions = [next(iter(one)) if isinstance(one, dict) else one for one in kinds["markdown_extensions"]]

@@ -33,6 +33,7 @@ def shown(table_id: str, found: Evidence) -> set[tuple[str, object]]:
     return {(cell.text, cell.cells) for row in make_table.make(table_id, found).rows for cell in row if cell.cells}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpu", [False, True])
 def test_no_table_loses_a_number(gpu: bool):
     before, after = (evidence(local=local, gpu=gpu) for local in (False, True))

@@ -163,6 +163,7 @@ def test_work_that_was_begun_elsewhere_is_waited_for(tmp_path: Path):
     assert os.getpid() != result() == int((tmp_path / "who").read_text())
 
 
+@pytest.mark.slow
 def test_no_worker_outlives_a_process_that_was_killed():
     code = (
         "import os; from bench.report.pages import cache; print(cache.Cache().begin(os.getpid)(), flush=True); input()"

@@ -31,6 +31,8 @@ from bench.session import run as session_run
 from bench.session.prepare import Options, prepare
 from tests.factories import make_cell, make_machine, make_run, run_now
 
+pytestmark = pytest.mark.slow
+
 N_REPEATS = 2
 OPERATIONS = ("mkdir", "chmod", "replace", "unlink", "rmdir", "fsync", "open")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="forks")

@@ -237,6 +237,7 @@ def test_a_site_lists_machines_without_pages_and_has_their_records(tmp_path: Pat
     )
 
 
+@pytest.mark.slow
 def test_pages_for_readers_stay_as_they_are_with_more_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cache, "MOST_WITH_PAGES", 2)
     sessions = [session_of(name, 9 - number, step_s=0.3 * number) for number, name in enumerate("abcdef", 1)]

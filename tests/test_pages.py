@@ -85,6 +85,7 @@ def test_a_number_links_to_its_evidence(tmp_path: Path):
     assert f'data-cells="example-2c/2026-11-03/{record.cell.id}"' in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_workload_pages")
 def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.'
@@ -101,6 +102,7 @@ def test_removing_a_record_makes_the_page_say_so(tmp_path: Path):
     assert not any(record.cell.id in path for path in after)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_workload_pages")
 def test_editing_times_changes_sentence_chart_and_data(tmp_path: Path):
     body = 'It trains {{ fact("resnet50-train-cpu-throughput") }}.\n\n{{ chart("speed-by-workload") }}'
@@ -302,6 +304,7 @@ def test_addresses_are_relative(page: str, target: str, anchor: str, expected: s
     assert expected == addresses.href(page, target, anchor)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_workload_pages")
 def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(cache, "PICTURES", tmp_path / "kept")

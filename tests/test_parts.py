@@ -19,6 +19,8 @@ from scripts import gen_pages
 from tests.factories import in_turn, make_record
 from tests.test_pages import results_with, write_docs
 
+pytestmark = pytest.mark.slow
+
 OTHER = {"name": "faq/other.md", "head": "title: What else?\nid: other\n"}
 LIST = {"name": "faq/index.md", "head": "title: Questions\nid: questions\n"}
 

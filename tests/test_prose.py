@@ -196,7 +196,7 @@ def test_an_answer_in_shape_passes(answer: str):
 
 def test_a_belief_has_a_shape_of_its_own():
     as_belief = SHAPE.replace("## Why\n", "## Why people believe it\n").replace(
-        "## When it is different for you", "## What is true instead"
+        "## When it is different for you", "## What is true"
     )
 
     assert [] == shape.check_belief(page(HEAD + as_belief))

@@ -329,6 +329,7 @@ class Clock:
         return run_now(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off_by", [0.3, 0.5, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("budget_s", [200.0, 600.0])
 def test_a_time_budget_is_filled_and_overrun_by_one_run_at_most(tmp_path, off_by, budget_s):

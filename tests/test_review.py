@@ -36,6 +36,8 @@ from tests.factories import (
 )
 from tests.sites import write_results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "records.yml"
 NAME = "example-2c/2026-11-03"

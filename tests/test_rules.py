@@ -110,7 +110,7 @@ def test_a_single_case_is_told_without_counting(judged):
 
 
 def test_what_is_no_quantity_is_told_in_words(judged):
-    assert "only, other bits; the belief needs at least the same bits." == (
+    assert "only, other bits; the belief needs the same bits." == (
         judged([case(0.0, 0.0, "only")], unit="bits", at_least=1.0).sentence
     )
 

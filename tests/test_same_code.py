@@ -74,6 +74,7 @@ def brought(change):
     return commit or pytest.skip("the newest change is not committed yet")
 
 
+@pytest.mark.slow
 @needs_history
 def test_fingerprints_that_stand_for_the_same_code_are_those_of_the_history(monkeypatch):
     before_rooms = ("bench.fits", "bench.served", "bench.by_hand", "bench.cgroups", "bench.clock")

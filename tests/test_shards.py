@@ -22,7 +22,10 @@ from tests.test_kill import Trials, as_host
 
 WORKLOADS = ("cnn-digits", "matmul")
 ARGUMENTS = ["run", "--profile", "smoke", "--only", ",".join(WORKLOADS), "--repeats", "2"]
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="submitit signals as POSIX systems do")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="submitit signals as POSIX systems do"),
+]
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from bench.records import store
 from bench.session import launch
 from tests.factories import make_cell
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "/dev/null/home"  # not there, and nobody can make it, root neither
 ODD = "Ünal Jürgen's café 漢"

@@ -114,6 +114,7 @@ def two_machines() -> context.Site:
     return context.Site(DOCS, evidence)
 
 
+@pytest.mark.slow
 def test_on_every_page_a_sentence_with_a_machine_takes_its_numbers_from_it(two_machines, monkeypatch):
     """Reads each paragraph as a reader would: the machine last named, else the one that leads."""
     settle, texts = whose.settled, []

@@ -37,6 +37,7 @@ def seen(body: str) -> str:
     return OTHER_MEANINGS.sub("", f"{plain.plain(body)} {titles}")
 
 
+@pytest.mark.slow
 def test_no_page_for_readers_uses_the_words_of_the_laboratory(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(drawings, "begin_svg", lambda spec: lambda: "")
     site = context.Site(DOCS, readme.committed_evidence())

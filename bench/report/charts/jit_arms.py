@@ -81,8 +81,8 @@ def jit_arms(scope: chart.Scope) -> chart.Picture:
     found = marks.drawn(found)
     sides = [ORDER_WORDS[_side(mark)] for mark in counted]
     n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
-    series = {mark["series"] for mark in found if mark["series"]}
-    only = f"all in {series.pop().partition(',')[0]}, " if len(series) == 1 else ""
+    backends = {mark["series"].partition(",")[0] for mark in found if mark["series"]}
+    only = f"all in {backends.pop()}, " if len(backends) == 1 else ""
     return chart.Picture(
         title=f"Compiling makes {marks.of_all(n_faster, len(sides))} networks clearly faster and {n_slower or 'none'}"
         " clearly slower"

@@ -76,7 +76,7 @@ def matmul_rate(scope: chart.Scope) -> chart.Picture:
     )
 
 
-NEAR_BEST = 0.8
+HALF = 0.5
 
 
 def _title(found: list[marks.Mark]) -> str:
@@ -89,7 +89,7 @@ def _title(found: list[marks.Mark]) -> str:
     cpu, gpu = best.get("CPU", {}), best.get("GPU", {})
     if sizes := cpu.keys() & gpu.keys():
         return f"The GPU multiplies large matrices {fmt.ratio(gpu[max(sizes)] / cpu[max(sizes)])} as fast as the CPU"
-    if not cpu:
+    size = min((n for n, rate in cpu.items() if rate >= HALF * max(cpu.values())), default=0)
+    if size == min(cpu, default=0):
         return "How fast matrices are multiplied"
-    size = min(n for n, rate in cpu.items() if rate >= NEAR_BEST * max(cpu.values()))
-    return f"The CPU multiplies matrices at its full speed from {fmt.count(size)} rows on"
+    return f"Below {fmt.count(size)} rows the CPU multiplies matrices at less than half of its best speed"

@@ -117,7 +117,7 @@ def _title(found: Sequence[Mark]) -> str:
     if not starts:
         return "Where the time of a short training goes"
     n_late = sum(start > 0.5 for start in starts)
-    return f"In {marks.of_all(n_late, len(starts))} trainings, starting takes longer than {N_STEADY_STEPS} steps"
+    return f"Starting takes longer than {N_STEADY_STEPS} steps in {marks.of_all(n_late, len(starts))} trainings"
 
 
 def _phases_in_words(scope: Scope, rows: Sequence[Mark]) -> str:

@@ -11,6 +11,8 @@ from bench.report.tables import cells, select, table
 from bench.report.tables.table import MACHINE, Draft, TableScope
 from bench.schema import Record
 
+NEAR_BEST = 0.95  # of the best speed: no reader would notice the rest
+
 
 def _rows(scope: TableScope) -> list[Record]:
     """The record of every arm at each batch size, of networks that were measured at several on a device.
@@ -82,16 +84,21 @@ def throughput_by_batch(scope: chart.Scope) -> chart.Picture:
 
 
 def _title(scope: chart.Scope, found: list[marks.Mark]) -> str:
-    """What the largest batch gains over the smallest, by framework on the device that leads; empty if there is none."""
+    """Which batch is enough, by framework on the device that leads; empty if there are no two batches to compare."""
     device = "GPU" if scope.has_gpu() else "CPU"
     lines: dict[str, list[marks.Mark]] = {}
     for mark in found:
         if mark["value"] is not None and not mark["label"] and mark["series"].endswith(device):
             lines.setdefault(mark["series"].partition(",")[0], []).append(mark)
-    ends = {name: (same[0], same[-1]) for name, same in lines.items() if len(same) > 1}
-    if not ends:
+    enough = sorted((_enough(same), name) for name, same in lines.items() if len(same) > 1)
+    if not enough:
         return ""
-    small, large = (min(pair[k]["x"] for pair in ends.values()) for k in (0, 1))
-    gains = sorted(((b["value"] / a["value"], name) for name, (a, b) in ends.items()), reverse=True)
-    first, *rest = (f"{name} {fmt.number(gain, 2)}" for gain, name in gains)
-    return f"Batch {large} instead of {small} on the {device}: {', '.join([f'{first} times as fast', *rest])}"
+    (batch, name), *rest = enough
+    return ", ".join(
+        [f"On the {device} a batch of {batch} is enough in {name}", *(f"of {n} in {other}" for n, other in rest)]
+    )
+
+
+def _enough(line: list[marks.Mark]) -> int:
+    """The smallest batch with which training is nearly as fast as with the best."""
+    return min(mark["x"] for mark in line if mark["value"] >= NEAR_BEST * max(other["value"] for other in line))

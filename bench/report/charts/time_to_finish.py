@@ -132,7 +132,7 @@ def time_to_finish_table(scope: TableScope) -> Draft:
     ]
     return Draft(
         caption="Time to finish a training (lower is better). Estimates are of steady steps at the same batch, where "
-        "starting the work decides with TensorFlow; start-up, compiling and loading come on top.",
+        "for tiny steps they hold for TensorFlow only; start-up, compiling and loading come on top.",
         columns=(
             MACHINE,
             "job",

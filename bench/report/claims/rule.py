@@ -91,7 +91,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def shown_test(self) -> str:
         """The thresholds as readers see them."""
-        return self.test.words(SHOWN[self.unit])
+        words = self.test.words(SHOWN[self.unit])
+        return words.removeprefix("at least ").removeprefix("at most ") if self.unit in WORDED else words
 
 
 def _limit(given: float | str | None) -> float | None:

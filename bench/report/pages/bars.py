@@ -90,7 +90,7 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     limits = [end for end in (belief.test.at_least, belief.test.at_most) if end]
     shows = belief.shows or f"Each mark: {belief.measure.rstrip(',')}."
     some = f" All: {shared}." if shared else ""
-    some += f" {len(drawn)} of {len(found)} are drawn." if len(drawn) < len(found) else ""
+    some += f" The figure shows {len(drawn)} of the {len(found)}." if len(drawn) < len(found) else ""
     shows = "".join(part.text for part in sentence.filled(shows, found, voice.evidence))
     return _drawn(f"{_how_many(found)} {belief.counted}", f"{shows} {_line(belief)}", some, rows, limits, table)
 
@@ -98,7 +98,8 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
 def _how_many(cases: Sequence[Decided]) -> str:
     """How many cases agree, as a title says it: "3 of 14", "None of the 9", "All 15"."""
     n = sum(case.side == "agrees" for case in cases)
-    return f"None of the {len(cases)}" if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
+    none = "Neither of the 2" if len(cases) == 2 else f"None of the {len(cases)}"
+    return none if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
 
 
 def _line(belief: Belief) -> str:
@@ -117,6 +118,7 @@ def _drawn(
 ) -> Markup:
     """The figure of rows: ``shows`` says what they are, ``more`` what else there is to say of them."""
     scale = Scale.of(rows, limits)
+    rules = limits or [1.0] * (rows[0].unit == "ratio" and scale.foot < 1 < scale.top)
     kinds = [kind for kind in KINDS if kind in {row.kind for row in rows}]
     return BARS.figure(
         title,
@@ -124,7 +126,7 @@ def _drawn(
         [(row, *map(scale.at, (row.low, row.value, row.high))) for row in rows],
         [(kind, KINDS[kind]) for kind in kinds] if kinds != ["measured"] else [],
         scale.is_log,
-        [scale.at(limit) for limit in limits],
+        [scale.at(rule) for rule in rules],
         table,
     )
 
@@ -173,7 +175,8 @@ def finding(spec: Spec, rows: Sequence[Row]) -> str:
     times = f"{_two(low)} to {_two(high)}" if is_wide else _two(middle)
     values = {"most_value": plain.plain(most.shown), "least_value": plain.plain(least.shown)}
     values |= {"most": most.label, "least": least.label, "times": times}
-    return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
+    title = PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
+    return title[:1].upper() + title[1:]
 
 
 def _times(most: float, least: float) -> float:

@@ -22,8 +22,8 @@ WHY, WHEN, CHECK = "Why", "When it is different for you", "Check it yourself"
 NUMBERS, SOURCES, LAST = "All the numbers", "Sources", "Related"
 FOLDED = (NUMBERS, SOURCES)
 ANSWER = (WHY, WHEN, CHECK, (NUMBERS,), (SOURCES,), LAST)
-BELIEF = ("Why people believe it", "What is true instead", CHECK, (NUMBERS,), (SOURCES,), LAST)
-OPEN = (WHY, WHEN, "Why people believe it", "What is true instead")
+BELIEF = ("Why people believe it", "What is true", CHECK, (NUMBERS,), (SOURCES,), LAST)
+OPEN = (WHY, WHEN, "Why people believe it", "What is true")
 MOST_PARAGRAPHS, MOST_LIMITS, MOST_RELATED = 3, 4, 3
 STATEMENT = re.compile(r"\{%.*?%\}")  # of a template: logic, no prose
 FIGURE = re.compile(r"\{\{\s*(?:chart|table|bars|cases)\(|\{%\s*call\s+figure\(")
@@ -80,7 +80,7 @@ def _section_problems(name: str, lines: Sequence[tuple[int, str]]) -> Iterator[t
             yield first, f"{n_figures} figures below the answer; show one: a chart, bars, a table, cases or a figure"
     if not name or name in OPEN:
         yield from ((number, told) for number, line in lines if (told := _long(line)))
-    if name in (WHY, "Why people believe it", "What is true instead"):
+    if name in (WHY, "Why people believe it", "What is true"):
         n = len(_paragraphs(texts))
         if n > MOST_PARAGRAPHS:
             yield first, f"{n} paragraphs under {name!r}; {MOST_PARAGRAPHS} at most, the rest goes to {NUMBERS!r}"

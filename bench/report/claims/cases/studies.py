@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench import grouped
 from bench.records.store import SessionResults
 from bench.report.claims.case import Case, case_of
 from bench.report.claims.cases import names
 from bench.report.claims.cases.names import maker
+from bench.report.evidence import rooflines
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
-from bench.report.stats import estimate, studies
+from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
 from bench.schema import Device, Precision, Record
+
+FLOAT32: Precision = "float32-strict"
 
 
 @maker
@@ -51,29 +53,18 @@ def study_ratio(
 
 
 @maker
-def share_of_best(evidence: Evidence, *, workload: str, share: str, ceiling: str) -> list[Case]:
-    """A share of each cell's own ceiling, of the highest ceiling instead that any backend found for the same work.
-
-    Args:
-        share: id of the reading that is a share.
-        ceiling: id of the reading that it is a share of.
-    """
-
-    def work(one: tuple[SessionResults, Record]) -> tuple[Any, ...]:
-        c = one[1].cell
-        return (id(one[0]), c.device, c.threads, c.precision, c.batch_size, tuple(sorted(c.params.items())))
-
+def share_of_product(evidence: Evidence, *, workload: str) -> list[Case]:
+    """Arithmetic of writing tokens in float32, two operations a weight, over the fastest product on as many cores."""
     found = []
-    for group in grouped(_study_records(evidence, workload, None), work).values():
-        own = {id(record): studies.reading(record, ceiling) for _, record in group}
-        best = max((e for e in own.values() if e is not None), key=lambda e: e.value, default=None)
-        for session, record in group:
-            value, mine = studies.reading(record, share), own[id(record)]
-            if value is None or mine is None or best is None:
-                continue
-            scaled = estimate.times(value, mine.value / best.value)
-            refs = evidence.refs(record, *(r for _, r in group if own[id(r)] is best))
-            found.append(case_of(_study_name(evidence, record, session), scaled, refs))
+    for session, record in _study_records(evidence, workload, None):
+        best = rooflines.ceiling(evidence, session, record.cell.device)
+        if best is None or (best.cell.threads, FLOAT32) != (record.cell.threads, record.cell.precision):
+            continue
+        written, size = (studies.reading(record, name) for name in ("tokens-per-s", "weight-bytes"))
+        rate = quantities.flop_rate(best)
+        if written is not None and size is not None and rate is not None:
+            share = estimate.over(estimate.times(written, 2 * size.value / 4, "flop_per_s"), rate, "frac")
+            found.append(case_of(_study_name(evidence, record, session), share, evidence.refs(record, best)))
     return found
 
 
