@@ -175,7 +175,7 @@ def study(scope: chart.Scope) -> chart.Picture:
 
 
 def _finding(found: list[marks.Mark]) -> tuple[str, str]:
-    """How far the times of one backend on one device are apart at most, and which they are; empty without two."""
+    """The times of one backend on one device that are furthest apart, and which they are; empty without two."""
     by_series = grouped((mark for mark in found if mark["value"] is not None), lambda mark: mark["series"])
     ends = [
         (min(same, key=lambda mark: mark["value"]), max(same, key=lambda mark: mark["value"]))
@@ -188,4 +188,4 @@ def _finding(found: list[marks.Mark]) -> tuple[str, str]:
     which = f"The furthest apart, {slow['series']}: {slow['row']}; {fast['row']}."
     if slow["low"] <= fast["high"]:
         return "all times are about the same", which
-    return f"up to {fmt.number(slow['value'] / fast['value'], 2)} times from fastest to slowest", which
+    return f"a call takes from {marks.spoken(fast['value'])} to {marks.spoken(slow['value'])}", which

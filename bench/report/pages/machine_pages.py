@@ -168,7 +168,9 @@ def _history(site: Site, page: str, sessions: Sequence[SessionResults]) -> Marku
     if pairs := [_overlap_row(site, page, pair) for pair in history.overlaps(ordered)]:
         heads = ("Two sessions", "Intervals that overlap", "Versions")
         table = PARTS.table(heads, pairs, f"{history.rule()}.", label="Sessions against each other")
-        found.append(PARTS.folded(f"{len(pairs)} pairs of sessions, and whether they agree", table))
+        found.append(
+            PARTS.folded(f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} of sessions, and how far they agree", table)
+        )
     cells = history.histories(ordered)
     if rows := [row for one in cells for row in _history_rows(site, page, one)]:
         columns = ("Cell", "Session", "Versions", "Speed, or time of a call", "Against the session before")
