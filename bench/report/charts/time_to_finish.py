@@ -174,7 +174,8 @@ def time_to_finish(scope: chart.Scope) -> chart.Picture:
         title=title if rows else "Time to finish familiar jobs",
         description=marks.in_words(f"Time to finish familiar jobs{scope.place()}", found, fmt.seconds),
         rows=found,
-        note=f"Cards: estimated at the CPU's batch, without start-up, compiling and loading. {_refused(rows)}".strip(),
+        note="Cards: estimated at the CPU's batch, without start-up, compiling and loading."
+        f" {_refused(rows)}".rstrip(),
         paint=lambda narrow: forest.forest(
             found, "time to finish (log scale, lower is better)", narrow=narrow, row_px=13, gap=0.3,
             axis=axes.spans_axis(narrow=narrow),
