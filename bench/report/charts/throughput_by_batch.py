@@ -90,13 +90,11 @@ def _title(scope: chart.Scope, found: list[marks.Mark]) -> str:
     for mark in found:
         if mark["value"] is not None and not mark["label"] and mark["series"].endswith(device):
             lines.setdefault(mark["series"].partition(",")[0], []).append(mark)
-    enough = sorted((_enough(same), name) for name, same in lines.items() if len(same) > 1)
-    if not enough:
-        return ""
-    (batch, name), *rest = enough
-    return ", ".join(
-        [f"On the {device} a batch of {batch} is enough in {name}", *(f"of {n} in {other}" for n, other in rest)]
-    )
+    ends = sorted((_enough(same), same[-1]["x"], name) for name, same in lines.items() if len(same) > 1)
+    enough = [f"of {batch} is enough in {name}" for batch, largest, name in ends if batch < largest]
+    enough[1:] = [words.replace(" is enough", "") for words in enough[1:]]
+    gaining = [f"{name} still gains at {batch}" for batch, largest, name in ends if batch == largest]
+    return "; ".join([f"On the {device} a batch {', '.join(enough)}"] * bool(enough) + gaining)
 
 
 def _enough(line: list[marks.Mark]) -> int:

@@ -91,15 +91,18 @@ def cases(voice: Voice, verdict: Verdict, belief: Belief, table: Markup) -> Mark
     shows = belief.shows or f"Each mark: {belief.measure.rstrip(',')}."
     some = f" All: {shared}." if shared else ""
     some += f" The figure shows {len(drawn)} of the {len(found)}." if len(drawn) < len(found) else ""
-    shows = "".join(part.text for part in sentence.filled(shows, found, voice.evidence))
-    return _drawn(f"{_how_many(found)} {belief.counted}", f"{shows} {_line(belief)}", some, rows, limits, table)
+    title, shows = (
+        "".join(part.text for part in sentence.filled(words, found, voice.evidence))
+        for words in (f"{_how_many(found)} {belief.counted}", shows)
+    )
+    return _drawn(title, f"{shows} {_line(belief)}", some, rows, limits, table)
 
 
 def _how_many(cases: Sequence[Decided]) -> str:
     """How many cases agree, as a title says it: "3 of 14", "None of the 9", "All 15"."""
     n = sum(case.side == "agrees" for case in cases)
-    none = "Neither of the 2" if len(cases) == 2 else f"None of the {len(cases)}"
-    return none if not n else f"All {n}" if 1 < n == len(cases) else f"{n} of {len(cases)}"
+    none, every = ("Neither of the 2", "Both") if len(cases) == 2 else (f"None of the {len(cases)}", f"All {n}")
+    return none if not n else every if 1 < n == len(cases) else f"{n} of {len(cases)}"
 
 
 def _line(belief: Belief) -> str:
