@@ -152,9 +152,9 @@ def _note(scope: Scope, found: list[Mark]) -> str:
     rows = {mark["row"] for mark in found}
     named = dict.fromkeys(o.source for o in scope.others if o.source and scope.title_of(o.workload) in rows)
     said = [
-        f"Training on a {estimated.spoken()} and on our CPU." if is_guess else "Training on both devices of a machine."
+        f"Estimated: a {estimated.spoken()} beside our CPU." if is_guess else "Training on both devices of a machine."
     ]
-    return " ".join([*said, *([f"Published by {', '.join(named)}."] if named else [])])
+    return " ".join([*said, *([f"Published, of other machines: {', '.join(named)}."] if named else [])])
 
 
 def _title(ours: dict[str, list[Mark]]) -> str:

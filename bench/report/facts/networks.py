@@ -11,6 +11,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import fact, machines
 from bench.report.facts.fact import Found
+from bench.report.published import figures
 from bench.report.stats import break_even, estimate, quantities
 from bench.report.stats import format as fmt
 from bench.schema import BACKENDS, Backend, Device, Record
@@ -21,6 +22,7 @@ IMAGENET_IMAGES = 1_281_167
 IMAGENET_EPOCHS = 90
 # Images of one epoch in the article that reports "42 minutes against 33 seconds": claim a-42min-vs-33s.
 ARTICLE_IMAGES = 2_000
+RENTED_CORES, N_RENTED_CORES = "aws-m7g-large", 2  # the published price of a small machine, and its cores
 # Sizes of a grid with a larger factor between them say where a crossing is not, and the upper one is no estimate of it.
 # The reference grid's batches lie up to eight apart.
 COARSE_RATIO = 8
@@ -93,6 +95,22 @@ def images(name: str, title: str, n_images: int, how: str) -> None:
             return None
         value = estimate.times(step, n_images / record.cell.batch_size)
         return Found(fmt.interval(value), fact.cells(evidence, record), value, fact.arm(record))
+
+
+@fact.fact(
+    "resnet50-imagenet-epoch-cost-cpu",
+    "one pass of ResNet-50 over the images of ImageNet on as many rented cores as our CPU used",
+    "Hours on our CPU times a published price of an hour, for each core, of another machine.",
+)
+def _(evidence: Evidence, session: SessionResults) -> Found | None:
+    record = evidence.view(session).best(Pick("resnet50", "train", "cpu"))
+    rate = None if record is None else quantities.throughput(record)
+    if record is None or rate is None:
+        return None
+    price = figures.lookup(RENTED_CORES)
+    cost = IMAGENET_IMAGES / rate.value / 3600 * float(price.value) / N_RENTED_CORES * record.cell.threads
+    short = f"{fmt.number(cost, 2)} USD"
+    return Found(f"{short} (at {price.text} for {N_RENTED_CORES} cores)", fact.cells(evidence, record), short=short)
 
 
 @fact.fact(

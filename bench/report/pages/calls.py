@@ -289,8 +289,7 @@ class Voice:
         """What a verdict rests on, and what is not among it."""
         if verdict.basis == "published":
             return "Not tried: any of it. The figures are those of others."
-        parts = (*verdict.parts, *verdict.counted, *(case.part for case in verdict.cases))
-        refs = {ref: None for part in parts for ref in part.cells}
+        refs = {ref: None for part in (*verdict.numbers, *(case.part for case in verdict.cases)) for ref in part.cells}
         found = [(session, session.records[cell]) for session, cell in self.evidence.resolve(refs)]
         if not found:
             return "Not tried: anything that the rule asks for."
