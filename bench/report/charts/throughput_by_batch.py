@@ -91,10 +91,14 @@ def _title(scope: chart.Scope, found: list[marks.Mark]) -> str:
         if mark["value"] is not None and not mark["label"] and mark["series"].endswith(device):
             lines.setdefault(mark["series"].partition(",")[0], []).append(mark)
     ends = sorted((_enough(same), same[-1]["x"], name) for name, same in lines.items() if len(same) > 1)
-    enough = [f"of {batch} is enough in {name}" for batch, largest, name in ends if batch < largest]
+    enough = [f"of {fmt.count(batch)} is enough in {name}" for batch, largest, name in ends if batch < largest]
     enough[1:] = [words.replace(" is enough", "") for words in enough[1:]]
-    gaining = [f"{name} still gains at {batch}" for batch, largest, name in ends if batch == largest]
-    return "; ".join([f"On the {device} a batch {', '.join(enough)}"] * bool(enough) + gaining)
+    gaining = [name for batch, largest, name in ends if batch == largest]
+    told = [f"On the {device} a batch {', '.join(enough)}"] * bool(enough)
+    if gaining:
+        most = fmt.count(max(batch for batch, _, _ in ends))
+        told.append(f"{' and '.join(gaining)} still gain{'s' * (len(gaining) == 1)} at {most}")
+    return "; ".join(told)
 
 
 def _enough(line: list[marks.Mark]) -> int:
