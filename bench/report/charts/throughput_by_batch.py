@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import grouped
 from bench.report.charts import chart, marks
 from bench.report.charts.paint import curves
 from bench.report.evidence.view import Pick
@@ -93,11 +94,11 @@ def _title(scope: chart.Scope, found: list[marks.Mark]) -> str:
     ends = sorted((_enough(same), same[-1]["x"], name) for name, same in lines.items() if len(same) > 1)
     enough = [f"of {fmt.count(batch)} is enough in {name}" for batch, largest, name in ends if batch < largest]
     enough[1:] = [words.replace(" is enough", "") for words in enough[1:]]
-    gaining = [name for batch, largest, name in ends if batch == largest]
     told = [f"On the {device} a batch {', '.join(enough)}"] * bool(enough)
-    if gaining:
-        most = fmt.count(max(batch for batch, _, _ in ends))
-        told.append(f"{' and '.join(gaining)} still gain{'s' * (len(gaining) == 1)} at {most}")
+    gaining = grouped((end for end in ends if end[0] == end[1]), lambda end: end[1])
+    for batch, same in gaining.items():
+        names = " and ".join(name for *_, name in same)
+        told.append(f"{names} still gain{'s' * (len(same) == 1)} at {fmt.count(batch)}")
     return "; ".join(told)
 
 
