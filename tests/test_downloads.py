@@ -25,6 +25,8 @@ from bench.workloads import registry
 from tests.factories import make_results
 from tests.sites import write_results
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "https://example.org/gpu/"
 
 
@@ -62,7 +64,6 @@ def test_every_column_and_field_is_described_and_every_number_has_a_unit():
         assert bool(unit) == is_number or of_words, (where, name, unit, type_)
 
 
-@pytest.mark.slow
 def test_the_schema_holds_what_is_written_and_describes_it(files: Pages):
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(files[downloads.SCHEMA])

@@ -568,6 +568,7 @@ def count(n):
     return counts, wrong
 
 
+@pytest.mark.slow
 def test_no_mutant_of_a_stored_session_is_wrongly_read():
     counts, wrong = count(400)
 

@@ -192,6 +192,7 @@ def test_work_that_nobody_has_begun_is_done_by_who_waits(monkeypatch: pytest.Mon
     assert 3 == cache.Cache().begin(len, "abc")()
 
 
+@pytest.mark.slow
 def test_pages_from_what_was_kept_are_the_pages_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     docs = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}\n\n{{ table("fairness") }}')
     root = results_with(tmp_path / "results", make_record())

@@ -211,6 +211,7 @@ def test_a_broken_record_of_a_machine_without_pages_stops_the_build(tmp_path: Pa
         derived(root, tmp_path / "kept")
 
 
+@pytest.mark.slow
 def test_a_site_lists_machines_without_pages_and_has_their_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cache, "MOST_WITH_PAGES", 1)
     root = stored(

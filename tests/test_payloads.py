@@ -284,6 +284,7 @@ def test_the_gate_refuses_payloads_wherever_they_stand(tmp_path: Path):
     assert n > 100 and [] == wrong
 
 
+@pytest.mark.slow
 def test_no_payload_is_the_name_of_a_machine_a_session_or_a_record(tmp_path: Path):
     n, wrong = as_names(tmp_path)
 

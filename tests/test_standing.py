@@ -98,6 +98,7 @@ def test_what_does_not_count_decides_nothing(kind):
     assert with_it.shown == (gpu, cpu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", standing.KINDS)
 def test_its_pages_stay_and_say_how_it_stands(kind):
     cpu, gpu = make_results(gpu=True, n_runs=2, n_blocks=4).sessions
