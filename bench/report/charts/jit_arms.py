@@ -65,21 +65,18 @@ def jit_arms_table(scope: TableScope) -> Draft:
 def jit_arms(scope: chart.Scope) -> chart.Picture:
     """Training speed with XLA or another compiler over the speed without, by workload and backend."""
     known = {row.arm.key: row for row in _rows(scope.of_table, modes=("train",))}
-    found, counted, n_busy = [], [], 0
+    found, n_busy = [], 0
     for backend, label, series, row in marks.every_arm(scope, known):
         if backend == "jax":
             continue  # without its compiler JAX interprets operation by operation, which nobody trains with
         if row is None or row.gain is None or row.on is None or row.off is None:
             found.append(marks.absent(label, series, fmt.NOT_MEASURED))
+        elif scope.evidence.flags(row.on) or scope.evidence.flags(row.off):
+            n_busy += 1
         else:
-            mark = marks.estimated(scope, label, series, row.gain, row.on, row.off)
-            if scope.evidence.flags(row.on) or scope.evidence.flags(row.off):
-                n_busy += 1
-            else:
-                found.append(mark)
-                counted.append(mark)
+            found.append(marks.estimated(scope, label, series, row.gain, row.on, row.off))
     found = marks.drawn(found)
-    sides = [ORDER_WORDS[_side(mark)] for mark in counted]
+    sides = [ORDER_WORDS[_side(mark)] for mark in found if mark["value"] is not None]
     n_faster, n_slower = (sum(side == word for side in sides) for word in ("faster", "slower"))
     backends = {mark["series"].partition(",")[0] for mark in found if mark["series"]}
     only = f"all in {backends.pop()}, " if len(backends) == 1 else ""

@@ -16,8 +16,6 @@ from bench.report.stats import estimate, quantities, studies
 from bench.report.stats import format as fmt
 from bench.schema import Device, Precision, Record
 
-FLOAT32: Precision = "float32-strict"
-
 
 @maker
 def tiny_values(evidence: Evidence) -> list[Case]:
@@ -58,7 +56,8 @@ def share_of_product(evidence: Evidence, *, workload: str) -> list[Case]:
     found = []
     for session, record in _study_records(evidence, workload, None):
         best = rooflines.ceiling(evidence, session, record.cell.device)
-        if best is None or (best.cell.threads, FLOAT32) != (record.cell.threads, record.cell.precision):
+        settings = (record.cell.threads, record.cell.precision)
+        if best is None or (best.cell.threads, best.cell.precision) != settings:
             continue
         written, size = (studies.reading(record, name) for name in ("tokens-per-s", "weight-bytes"))
         rate = quantities.flop_rate(best)
