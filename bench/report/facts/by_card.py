@@ -14,7 +14,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.view import Pick
 from bench.report.facts import estimated, fact
 from bench.report.facts.fact import Entry, Found, Make
-from bench.report.facts.networks import IMAGENET_IMAGES
+from bench.report.facts.networks import epoch_cost, priced
 from bench.report.published import cards
 from bench.report.stats import format as fmt
 from bench.workloads import registry
@@ -91,9 +91,7 @@ def _break_even(card: str) -> Found | None:
     short = (
         f"{fmt.number(float(f'{hours:.2g}'), 2)} hours, {fmt.number(hours / YEARS / 365, 2)} a day for {YEARS} years"
     )
-    note = (
-        f"bought for {price.text} ({price.subject}, {price.date}), rented for {rent.text} ({rent.subject}, {rent.date})"
-    )
+    note = f"bought for {priced(price)}, rented for {priced(rent)}"
     return Found(f"{short} (published prices)", note=note, short=short, figure=rent)
 
 
@@ -102,12 +100,12 @@ def _cost(evidence: Evidence, card: str) -> Found | None:
     if pair is None:
         return None
     found = pair.found(evidence, pair.gpu)
-    ends = (IMAGENET_IMAGES / rate / 3600 * float(price.value) for rate in (pair.gpu.high, pair.gpu.low))
+    ends = (epoch_cost(rate, price) for rate in (pair.gpu.high, pair.gpu.low))
     short = f"{' to '.join(dict.fromkeys(fmt.number(end, 2) for end in ends))} USD"
     return found._replace(
         text=f"{short} ({found.text.partition('(')[2]}",
         estimate=None,
-        note=f"{price.text} ({price.subject}, {price.date}); {found.note}",
+        note=f"{priced(price)}; {found.note}",
         short=short,
     )
 

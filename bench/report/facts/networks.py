@@ -108,9 +108,19 @@ def _(evidence: Evidence, session: SessionResults) -> Found | None:
     if record is None or rate is None:
         return None
     price = figures.lookup(RENTED_CORES)
-    cost = IMAGENET_IMAGES / rate.value / 3600 * float(price.value) / N_RENTED_CORES * record.cell.threads
+    cost = epoch_cost(rate.value, price) / N_RENTED_CORES * record.cell.threads
     short = f"{fmt.number(cost, 2)} USD"
-    return Found(f"{short} (at {price.text} for {N_RENTED_CORES} cores)", fact.cells(evidence, record), short=short)
+    return Found(f"{short} (published price)", fact.cells(evidence, record), note=priced(price), short=short)
+
+
+def epoch_cost(rate: float, price: figures.Figure) -> float:
+    """US dollars of a pass over ImageNet at so many images a second, rented at a published price of an hour."""
+    return IMAGENET_IMAGES / rate / 3600 * float(price.value)
+
+
+def priced(price: figures.Figure) -> str:
+    """A published price of an hour, with whose it is and when."""
+    return f"{price.text} ({price.subject}, {price.date})"
 
 
 @fact.fact(
