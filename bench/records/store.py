@@ -125,9 +125,10 @@ def _problems_of(
 ) -> tuple[str, list[str], Sequence[int]]:
     """A session's path, its problems if they are asked for, and numbers of its samples."""
     folder, is_local = found
-    path, problems = folder.relative_to(root).as_posix(), list[str]()
+    path = folder.relative_to(root).as_posix()
     if only is not None and path not in only:
         return path, [], array("q", (number for number, _, _ in copies.stored(folder)))
+    problems: list[str] = []
     session = _load_session(folder, is_local, root, problems)
     if session is None:
         return path, problems, ()
