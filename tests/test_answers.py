@@ -315,3 +315,12 @@ def test_every_answer_says_something_whatever_was_measured(name: str):
         assert ("not measured yet" not in answer.sentence) or "not enough data" == answer.outcome, answer
         if "not enough data" == answer.outcome:
             assert not answer.cases, page
+
+
+def test_labels_name_the_batches_that_were_measured():
+    labels = source.read(ROOT / "docs", "faq")["faq/gpu-for-inference.md"].meta["bars"]["rows"]
+    evidence = readme.committed_evidence()
+
+    for label, name in labels.items():
+        ((session, cell_id),) = lookup.lookup(name, evidence).cells
+        assert int(label.split()[0]) == session.records[cell_id].cell.batch_size, label
