@@ -78,11 +78,11 @@ class Drawings(BasePlugin):  # type: ignore[type-arg]  # it has no settings
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
     forget_edited_modules()
-    from bench.report.pages import addresses, build, menu
+    from bench.report.pages import addresses, build, cache, menu
     from bench.report.prose.source import PageError
 
-    editor = mkdocs_gen_files.FilesEditor.current()
-    config = editor.config
+    gc.set_threshold(cache.N_BETWEEN_COLLECTIONS)
+    config = (editor := mkdocs_gen_files.FilesEditor.current()).config
     try:
         begun = build.begin(
             Path(config.docs_dir),

@@ -95,19 +95,6 @@ def without_workload_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workload_pages, "workload_pages", lambda site: {})
 
 
-@pytest.fixture(scope="module")
-def few_resamples() -> Iterator[None]:
-    """Intervals of estimates rest on few resamples, for tests of other things: drawing them takes most of the time.
-
-    Estimates are kept with their record: not for records that other tests share.
-    """
-    from bench.report.stats import bootstrap
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "N_RESAMPLES", 100)
-        yield
-
-
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory):
     """Whole sites, each built once when first asked for, whatever process of the tests asks."""

@@ -17,8 +17,6 @@ from bench.report.prose import readme
 from bench.report.tables.table import TableScope
 from tests.factories import BUSY, make_evidence, make_gpu, make_machine, make_records, make_session_results
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 PER_TFLOP = 1e-12  # matmul-rate is drawn in TFLOP/s
 IN_SUMS = ("card-ladder", "estimate-against-measured")  # their tables count and span what others published
 NO_NUMBER = ("phase-times", "warm-up")  # their marks are parts of what the row shows

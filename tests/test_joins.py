@@ -17,8 +17,6 @@ from bench.report.prose import source
 from bench.workloads import registry
 from tests import factories
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 @cache
 def evidence(*, local: bool, gpu: bool) -> Evidence:

@@ -132,7 +132,7 @@ def test_all_sessions_of_a_machine_stay_together(tmp_path: Path):
 
 def derived(root: Path, keep: Path | None) -> tuple[Results, list[further.Derived]]:
     results = store.load(root, most_machines=1)
-    return results, further.derived(results.further, root, keep)
+    return results, further.Further(results.further, root, keep).made
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
@@ -143,7 +143,7 @@ def test_a_machine_without_pages_has_the_rows_that_it_would_have_with_them(tmp_p
 
     (session,) = results.further
     alone = Evidence(Results((store.load_session(root / session.path, root),)), registry.workloads())
-    (rows,) = further.tables([found.records])
+    (rows,) = pl.collect_all(further.tables([found.records]))
     assert rows.drop("is_lead").equals(frame.records(alone).drop("is_lead")) and not rows["is_lead"].any()
     assert rows.height == found.n_records == 1
 
@@ -153,7 +153,9 @@ def test_what_is_kept_of_a_session_is_used_until_its_files_change(tmp_path: Path
     root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3), session_of("c", 4))
     read, whole = [], store.load_session
     monkeypatch.setattr(
-        store, "load_session", lambda folder, root: (read.append(folder.parent.name), whole(folder, root))[1]
+        store,
+        "load_session",
+        lambda folder, *args, **how: (read.append(folder.parent.name), whole(folder, *args, **how))[1],
     )
     _, before = derived(root, tmp_path / "kept")
 
@@ -176,7 +178,7 @@ def test_of_a_session_that_is_as_it_was_no_file_is_opened(tmp_path: Path, monkey
 
     monkeypatch.setattr(files, "regular_bytes", lambda path: pytest.fail(f"opened {path.name}"))
 
-    assert before == further.derived(results.further, root, tmp_path / "kept")
+    assert before == further.Further(results.further, root, tmp_path / "kept").made
 
 
 @pytest.mark.parametrize("lost", ["sessions.json", "sessions/*.records", "sessions/*.studies", "packs/*.tgz"])
@@ -198,7 +200,7 @@ def test_what_is_kept_of_a_session_outlives_the_pages(tmp_path: Path, monkeypatc
 
     cache.tidy(tmp_path / "kept")
 
-    monkeypatch.setattr(store, "load_session", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(store, "load_session", lambda *_, **__: pytest.fail("read again"))
     monkeypatch.setattr(cache.CACHE, "begin", lambda work, *args: lambda: work(*args))
     assert before == derived(root, tmp_path / "kept")[1]
 

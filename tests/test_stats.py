@@ -273,21 +273,52 @@ def test_order_statistics_shortcut_has_the_exact_bootstrap_distribution(sample, 
         assert expected == pytest.approx(np.mean(drawn == value), abs=4 * math.sqrt(expected / 60_000))
 
 
-def test_two_levels_agree_with_drawing_processes_and_then_blocks_one_by_one(monkeypatch):
+def cut_off(values: list[float]) -> tuple[float, float]:
+    """What cuts off equal tails of equally likely values."""
+    return tuple(sorted(values)[at] for at in (int(0.025 * len(values)), -1 - int(0.025 * len(values))))
+
+
+@pytest.mark.parametrize("n", range(1, 7))
+def test_the_ends_are_those_of_every_resample_there_could_be(n):
+    sample = list(np.random.default_rng(n).gamma(2.0, 1.0, n))
+    every = [float(np.median(drawn)) for drawn in itertools.product(sample, repeat=n)]
+
+    one_run, runs = bootstrap.draws_of([sample], seed=1), bootstrap.draws_of([[value] for value in sample], seed=1)
+
+    assert cut_off(every) == pytest.approx(one_run.ends) and cut_off(every) == pytest.approx(runs.ends)
+
+
+def test_the_ends_of_runs_of_several_samples_are_those_of_every_resample_there_could_be():
+    samples = [[1.0, 1.3], [1.1, 1.7, 2.0], [0.9, 1.2]]
+    drawn = [[float(np.median(one)) for one in itertools.product(run, repeat=len(run))] for run in samples]
+    of_one = [value for medians in drawn for value in medians * (108 // len(medians))]  # of each run as many
+    every = [sorted(three)[1] for three in itertools.product(of_one[::3], repeat=3)]
+
+    assert cut_off(every) == pytest.approx(bootstrap.draws_of(samples, seed=1).ends)
+
+
+CENTERS = (1.0, 1.02, 1.1, 0.97, 1.05)
+
+
+@pytest.mark.parametrize("sizes", [(7, 12, 9, 8), (7, 12, 9, 8, 30), (200,), (1000, 1001, 999), (31,)])
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_two_levels_agree_with_drawing_processes_and_then_blocks_one_by_one(monkeypatch, sizes, share):
     monkeypatch.setattr(bootstrap, "N_RESAMPLES", 20_000)
     rng = np.random.default_rng(3)
-    samples = [
-        list(center + rng.gamma(2.0, 0.05, size)) for center, size in ((1.0, 7), (1.02, 12), (1.1, 9), (0.97, 8))
-    ]
-    slow = []
-    for _ in range(4_000):
-        runs = [samples[i] for i in rng.integers(4, size=4)]
-        slow.append(np.median([np.median(rng.choice(run, len(run))) for run in runs]))
+    samples = [list(center + rng.gamma(2.0, 0.05, m)) for center, m in zip(CENTERS, sizes, strict=False)]
+    ranked = [(np.sort(run), *bootstrap._ranks(len(run), share)) for run in samples]
 
-    fast = bootstrap.draws_of(samples, seed=2).resamples
+    def quantile(run, lower, upper):
+        found = np.sort(rng.choice(run, len(run)))
+        return (found[lower - 1] + found[upper - 1]) / 2
 
-    for share in (0.025, 0.25, 0.5, 0.75, 0.975):
-        assert np.quantile(slow, share) == pytest.approx(np.quantile(fast, share), abs=0.01)
+    slow = [np.median([quantile(*ranked[i]) for i in rng.integers(len(sizes), size=len(sizes))]) for _ in range(4_000)]
+
+    fast = bootstrap.draws_of(samples, seed=2, share=share)
+
+    for at in (0.025, 0.25, 0.5, 0.75, 0.975):
+        assert np.quantile(slow, at) == pytest.approx(np.quantile(fast.resamples, at), abs=0.012)
+    assert cut_off(slow) == pytest.approx(fast.ends, abs=0.012)
 
 
 def test_coverage_that_few_runs_can_reach():

@@ -30,8 +30,6 @@ from tests.factories import (
     make_session_results,
 )
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 ESTIMATE = re.compile(r"n = \d+\)")
 
 

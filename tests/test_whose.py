@@ -19,8 +19,6 @@ from bench.report.prose.source import PageError, is_for_readers
 from bench.workloads import registry
 from tests.factories import made, make_evidence, make_machine, make_record, make_results, make_session_results
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 DOCS = Path(__file__).parents[1] / "docs"
 OURS, YOURS = "2 cores of an AMD EPYC", "this machine"
 

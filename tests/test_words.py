@@ -14,8 +14,6 @@ from bench.report.pages import context, drawings, plain, render
 from bench.report.prose import readme
 from bench.report.prose.source import is_for_readers
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 DOCS = Path(__file__).parents[1] / "docs"
 WORDS = re.compile(r"\b(?:arms?|cells?|start-up apart|disturbed|older method)\b", re.I)
 # What these pages explain is how to measure, in the words of the programs that do it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import re
@@ -45,17 +46,21 @@ class StoreError(OSError):
     """Results cannot be written; the message says why and what to do."""
 
 
-def read(path: Path, type_: type[T], *, shown: str | None = None) -> T:
+def read(path: Path, type_: type[T], *, shown: str | None = None, data: bytes = b"") -> T:
     """A stored file through the gate: whoever wrote it, what comes back is of the type and within its bounds.
 
     A regular file of at most MOST_BYTES, UTF-8, JSON with no key twice, plain impersonal texts, a known version
     (older ones are upgraded in memory), known keys, numbers in the range of their unit.
 
+    Args:
+        shown: the file in messages.
+        data: what ``regular_bytes`` said of it, if it was asked already.
+
     Raises:
         RecordError: it is not; one line with path, JSON path, expected, found and what to do.
     """
     try:
-        data = regular_bytes(path)
+        data = data or regular_bytes(path)
         with contextlib.suppress(codec.VersionError, msgspec.ValidationError):  # told below, what comes before it first
             if (plain := _plain(data)) is not None:
                 return msgspec.convert(codec.upgrade(plain), type_, strict=True)
@@ -174,7 +179,7 @@ def regular_bytes(path: Path) -> bytes:
     """
     try:
         handle = os.open(path, os.O_RDONLY | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(handle, "rb") as file:
+        with os.fdopen(handle, "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode) or (not _NOFOLLOW and path.is_symlink()):
                 raise Refused("$", "expected a regular file, found a folder, link, pipe or device")
             data = file.read(MOST_BYTES + 1)
@@ -208,8 +213,9 @@ def _plain(data: bytes) -> codec.Json | None:
     if type(raw) is not dict or msgspec.json.encode(raw).count(b":") != data.count(b":"):
         return None
     pieces = data.split(b'"')  # every other one is a text
-    new = {*pieces[1::2]} - _FINE
-    for at in [at for at in range(1, len(pieces), 2) if pieces[at] in new]:
+    texts_in = pieces[1::2]
+    new = {*texts_in} - _FINE
+    for at in itertools.compress(range(1, len(pieces), 2), map(new.__contains__, texts_in)):
         key = pieces[at - 2].decode() if pieces[at - 1].strip() == b":" else ""  # nothing is stricter than no key
         if texts.problem(pieces[at].decode(), key):
             return None

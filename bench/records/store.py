@@ -135,14 +135,17 @@ def _problems_of(
     return path, problems + plausible.refusals(session), copies.prints(session.records.values())
 
 
-def load_session(folder: Path, root: Path) -> SessionResults:
+def load_session(folder: Path, root: Path, *, read: Callable[..., Any] = records_files.read) -> SessionResults:
     """One session's folder.
+
+    Args:
+        read: how a file goes through the gate.
 
     Raises:
         RecordError: a file in it is broken.
     """
     problems: list[str] = []
-    session = _load_session(folder, LOCAL in folder.relative_to(root).parts[:1], root, problems)
+    session = _load_session(folder, LOCAL in folder.relative_to(root).parts[:1], root, problems, read=read)
     if session is None or problems:
         raise RecordError("\n".join(problems))
     return session

@@ -35,6 +35,8 @@ from bench.report.pages.context import FURTHER, STAND_IN, Site
 from bench.report.prose.source import Source
 from bench.report.stats import reads
 
+N_PIECES = 9  # in which all pages are kept: as one, they would need their memory a second time
+
 
 class Begun:
     """Every page and data file of the site, with stand-ins for drawings that may still be in the making."""
@@ -83,18 +85,22 @@ def begin(
     cache.CACHE.look(results, keep)
     given = (address, summary, repository)
     name = cache.CACHE.name_of(docs, *given)
-    begin_anew = functools.partial(_begin, docs, results, keep, *given)
-    if cache.CACHE.is_on_disk(name):
-        pages, drawings = cache.CACHE.through_disk(name, lambda: begin_anew(lambda _: None).whole())
+    names = [f"{name} {number}" for number in range(N_PIECES)]
+    if all(map(cache.CACHE.is_on_disk, names)):
+        found: list[dict[str, Any]] = [cache.CACHE.through_disk(piece, dict) for piece in names]
+        drawings, pages = found[0], dict(sorted(item for piece in found[1:] for item in piece.items()))
         if all(content.exists() for content in pages.values() if isinstance(content, Path)):
             return Begun(pages, drawings.__getitem__, lambda _: None)  # else another build dropped it
 
     def put_away(begun: Begun) -> None:
-        cache.CACHE.through_disk(name, begun.whole)
+        pages, drawings = begun.whole()
+        items = list(pages.items())
+        for number, piece in enumerate([drawings, *(items[first :: N_PIECES - 1] for first in range(N_PIECES - 1))]):
+            cache.CACHE.through_disk(names[number], functools.partial(dict, piece))
         if keep:
             cache.tidy(keep)
 
-    return begin_anew(put_away)
+    return _begin(docs, results, keep, *given, put_away)
 
 
 def _begin(
@@ -107,10 +113,10 @@ def _begin(
     put_away: Callable[[Begun], object],
 ) -> Begun:
     evidence = cache.CACHE.read(results)
-    found = further.derived(evidence.further, results, keep)
-    cache.CACHE.others = {FURTHER: parts.digest(repr([str(one.pack) for one in found]))}
-    of_records = _of_records(evidence, results, keep, address, found)
-    site = Site(docs, evidence, found, address=address, summary=summary)
+    of_further = further.Further(evidence.further, results, keep)
+    cache.CACHE.others = {FURTHER: parts.digest(of_further.state)}
+    of_records = _of_records(evidence, results, keep, address, of_further)
+    site = Site(docs, evidence, of_further, address=address, summary=summary)
     site.check_heads()
     common = f"{site.depends_on()} {repository}"
     made = _last_parts("pages", site.sources, common)
@@ -145,8 +151,6 @@ def _build(
     answers = [entry for _, _, entry in told.values() if entry is not None]
     pages: Pages = {path: head + body for path, (head, body) in rendered.items()}
     pages |= render.redirects(site)
-    for path, make in (workload_pages.workload_pages(site) | machine_pages.machine_pages(site)).items():
-        pages[path] = part(make, path)
     pages |= part(functools.partial(gpu_pages.gpu_pages, site), "gpus")
     pages |= part(functools.partial(job.files, site.evidence), "your job")
     pages |= data_files.answer_files(site, answers)
@@ -157,6 +161,9 @@ def _build(
     pages |= part(functools.partial(data_files.claim_files, site), "claims")
     pages |= part(functools.partial(compare_pages.compare_pages, site), "comparisons")
     pages |= of_records()
+    # After what can be made while further sessions are read.
+    for path, make in (workload_pages.workload_pages(site) | machine_pages.machine_pages(site)).items():
+        pages[path] = part(make, path)
     pages["evidence/index.md"] = cell_pages.evidence_index(site.evidence)
     shown = (sorted(site.used.facts), sorted(site.used.groups.items()))
     entry = functools.partial(entries.part, _Nobody())
@@ -186,19 +193,24 @@ class _Nobody:
 
 
 def _of_records(
-    evidence: Evidence, results: Path, keep: Path | None, address: str, derived: Sequence[further.Derived]
+    evidence: Evidence, results: Path, keep: Path | None, address: str, of_further: further.Further
 ) -> Callable[[], Pages]:
     """Evidence pages, estimates, and all data to take away: no source and no page decides anything of them.
 
-    Where nothing of them is kept, another process makes them meanwhile; what comes back waits for it.
+    Where nothing of them is kept, another process makes them meanwhile, unless it has further sessions to read; what
+    comes back waits for it.
     """
     made = _last_parts("records", parts.Sources({}), address)
-    begun = cache.CACHE.begin(_record_parts, results, keep, address, derived) if keep and not made.before else None
+    begun = None
+    if keep and not made.before and not of_further.is_in_the_making:
+        begun = cache.CACHE.begin(_record_parts, results, keep, address, of_further.made)
 
     def finish() -> Pages:
         if begun is not None:
             made.before = begun()
-        pages = _from_records(functools.partial(made.part, _Nobody()), evidence, results, address, derived)
+        pages = _from_records(
+            functools.partial(made.part, _Nobody()), evidence, results, address, lambda: of_further.made
+        )
         _keep_parts("records", address, made)
         return pages
 
@@ -211,17 +223,22 @@ def _record_parts(
     """The parts of them, for a process that has not read the records yet."""
     made = parts.Parts(parts.Sources({}), {})
     evidence = cache.CACHE.evidence(results, keep)
-    _from_records(functools.partial(made.part, _Nobody()), evidence, results, address, derived)
+    _from_records(functools.partial(made.part, _Nobody()), evidence, results, address, lambda: derived)
     return made.now
 
 
 def _from_records(
-    part: Callable[..., Any], evidence: Evidence, results: Path, address: str, derived: Sequence[further.Derived]
+    part: Callable[..., Any],
+    evidence: Evidence,
+    results: Path,
+    address: str,
+    of_further: Callable[[], Sequence[further.Derived]],
 ) -> Pages:
-    pages: Pages = {further.pack_path(s): found.pack for s, found in zip(evidence.further, derived, strict=True)}
-    pages["evidence/estimates.md"] = part(fact_pages.estimates_page, "estimates")
+    pages: Pages = {"evidence/estimates.md": part(fact_pages.estimates_page, "estimates")}
     for path, make in cell_pages.evidence_pages(evidence, address).items():
         pages[path] = part(make, path)
+    derived = of_further()  # which may wait
+    pages |= {further.pack_path(session): one.pack for session, one in zip(evidence.further, derived, strict=True)}
     data = part(functools.partial(_tables, evidence, derived), "tables")
     data |= part(downloads.published_files, "published") | downloads.record_files(evidence, results)
     return pages | data | downloads.archived(data, address)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import hashlib
 import io
 import multiprocessing
@@ -52,6 +53,7 @@ PICTURES = REPOSITORY / ".cache" / "pictures"
 LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
 VALUES = "values"  # sub-folder of what is kept by the state of everything
 MOST_BYTES = 1_000_000_000  # a handful of states, so that going back and forth between branches costs nothing
+N_BETWEEN_COLLECTIONS = 100_000  # objects; Python's own is 700, and records and pages hold hardly any cycles
 MOST_WORKERS = 4  # each holds a JavaScript engine
 
 
@@ -354,7 +356,7 @@ class Cache:
             n = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
             # Not forked: a JavaScript engine that runs in this process would not survive it.
             self._workers = ProcessPoolExecutor(
-                n, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+                n, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
             )
         try:
             future = self._workers.submit(work, *args)
@@ -362,9 +364,16 @@ class Cache:
             return functools.partial(work, *args)
         return functools.partial(_result, future, work, args)
 
+    def end_workers(self) -> None:
+        """Have the other processes begin nothing more: of what was given to them only what is under way ends."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
+            self._workers = None
 
-def _end_with_parent() -> None:
+
+def _begin_worker() -> None:
     """Have this process end when the one that began it is gone, even if that was killed."""
+    gc.set_threshold(N_BETWEEN_COLLECTIONS)
     threading.Thread(target=_wait_and_end, daemon=True).start()
 
 

@@ -45,13 +45,13 @@ class Site:
         self,
         docs: Path,
         evidence: Evidence,
-        derived: Sequence[further.Derived] = (),
+        of_further: further.Further | None = None,
         *,
         address: str = "",
         summary: str = "",
     ) -> None:
-        """Reads the sources; ``derived`` is of the evidence's further sessions."""
-        self.evidence, self._further = evidence, tuple(derived)
+        """Reads the sources."""
+        self.evidence, self._further = evidence, of_further
         self.address, self.summary = address, summary
         self.sources = Sources(prose_source.read(docs))
         self.docs = docs
@@ -65,7 +65,7 @@ class Site:
     def of_further(self) -> Sequence[further.Derived]:
         """What is made of each of the evidence's further sessions."""
         reads.add([FURTHER])
-        return self._further
+        return self._further.made if self._further else ()
 
     def check_heads(self) -> None:
         """Refuses sources whose front matter or ids are wrong.

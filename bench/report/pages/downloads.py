@@ -100,12 +100,12 @@ TABLES = (RECORDS, STUDIES, PUBLISHED, ESTIMATES)
 # The tables.
 
 
-def _table_files(table: Described, made: pl.DataFrame, further: Iterable[pl.DataFrame] = ()) -> Files:
+def _table_files(table: Described, made: pl.DataFrame, further: Iterable[pl.LazyFrame] = ()) -> Files:
     """A table as CSV and as Parquet, which also has the further rows: as text they would outgrow a site."""
     import polars as pl
 
     out = io.BytesIO()
-    pl.concat([made, *further]).write_parquet(out)
+    pl.concat([made.lazy(), *further]).sink_parquet(out)
     safe = made.with_columns(pl.col(pl.String).map_elements(for_spreadsheets, return_dtype=pl.String))
     return {f"data/{table.name}.csv": safe.write_csv(), f"data/{table.name}.parquet": out.getvalue()}
 

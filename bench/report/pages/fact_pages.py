@@ -105,19 +105,12 @@ def _session_files(site: Site, page: str) -> list[tuple[str, str]]:
     ]
 
 
-def _cell_line(site: Site, page: str, ref: CellRef) -> dict[str, str | int]:
+def _cell_line(site: Site, page: str, ref: CellRef) -> tuple[str, str, str]:
+    """Address of a cell's evidence, which holds the rest, the cell in words, and where and when it was measured."""
     session = site.session_of(ref)
     record = session.records[ref.cell]
-    return {
-        "address": addresses.href(page, addresses.evidence_of(ref), ref.cell),
-        "words": f"{record.spec.title}, {markup.cell_words(record)}",
-        "n": sum(len(run.blocks) for run in record.runs),
-        "file": addresses.href(page, addresses.data_path(session, ref.cell)),
-        "machine": ref.machine,
-        "day": markup.finished_at(session),
-        "commit": markup.commit(session),
-        "rerun": markup.rerun_line(session, ref.cell),
-    }
+    words = f"{record.spec.title}, {markup.cell_words(record)}"
+    return addresses.href(page, addresses.evidence_of(ref), ref.cell), words, f"{ref.machine}, {session.session.id}"
 
 
 def published_page(used: dict[str, published.Figure]) -> str:

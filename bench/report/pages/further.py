@@ -7,16 +7,19 @@ at the last build, they are not even opened.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import hashlib
 import io
 import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.records import files as records_files
 from bench.records import pack, store
@@ -62,32 +65,61 @@ class Made(NamedTuple):
         return table.with_suffix(".records"), table.with_suffix(".studies"), keep / PACKS / f"{self.digest}.tgz"
 
 
-def derived(sessions: Sequence[SessionResults], results: Path, keep: Path | None) -> list[Derived]:
-    """What is made of each of these sessions of a results folder, by all processors.
+class Further:
+    """What is made of each of these sessions of a results folder, by all processors; it is begun at once."""
 
-    Raises:
-        PageError: a stored record is broken.
-    """
-    if not sessions:
-        return []
-    if keep is None:
-        with tempfile.TemporaryDirectory() as scratch:
-            return [_read(one) for one in derived(sessions, results, Path(scratch))]
-    code = cache.code_of(cache.CODE, DERIVING)
-    known, begun = _last(keep), {}
-    for session in sessions:
-        path, state = session.path, _state(results / session.path)
-        last = known.get(path)
-        if last is None or last.state != state or not all(map(os.path.exists, last.files(keep, session, code))):
-            begun[path] = cache.CACHE.begin(_make, results, session, state, keep, code)
-    # From the end, where no other process has begun yet: this one works too.
-    known |= {path: begun[path]() for path in reversed(begun)}
-    if begun:
-        with records_files.replacing(keep / INDEX) as temporary:
-            temporary.write_text(json.dumps({one.path: known[one.path] for one in sessions}), encoding="utf-8")
-    found = [Derived(*known[one.path].files(keep, one, code), known[one.path].n_records) for one in sessions]
-    _tidy(keep, {file for one in found for file in one[:3]})
-    return found
+    def __init__(self, sessions: Sequence[SessionResults], results: Path, keep: Path | None) -> None:
+        """Without a folder to ``keep`` it in, what is made is in memory."""
+        self._sessions, self._results, self._keep = sessions, results, keep
+        self._states = {session.path: _state(results / session.path) for session in sessions}
+        self._code = cache.code_of(cache.CODE, DERIVING) if sessions else ""
+        self._known = _last(keep) if keep else {}
+        self._begun: dict[str, Callable[[], Made]] = {}
+        for session in sessions if keep else ():
+            path, state = session.path, self._states[session.path]
+            last = self._known.get(path)
+            if last is None or last.state != state or not all(map(os.path.exists, self._files(last, session))):
+                self._begun[path] = cache.CACHE.begin(_make, results, session, state, keep, self._code)
+
+    @property
+    def state(self) -> str:
+        """Tells one state of all their files from another."""
+        return repr(self._states)
+
+    @property
+    def is_in_the_making(self) -> bool:
+        """Whether asking for it would take long."""
+        return bool(self._begun) and "made" not in self.__dict__
+
+    @functools.cached_property
+    def made(self) -> list[Derived]:
+        """In the order of the sessions; waits.
+
+        Raises:
+            PageError: a stored record is broken.
+        """
+        if not self._sessions:
+            return []
+        if self._keep is None:
+            with tempfile.TemporaryDirectory() as scratch:
+                return [_read(one) for one in Further(self._sessions, self._results, Path(scratch)).made]
+        try:  # from the end, where no other process has begun yet: this one works too
+            self._known |= {path: self._begun[path]() for path in reversed(self._begun)}
+        except BaseException:
+            cache.CACHE.end_workers()
+            raise
+        if self._begun:
+            current = {one.path: self._known[one.path] for one in self._sessions}
+            with records_files.replacing(self._keep / INDEX) as temporary:
+                temporary.write_text(json.dumps(current), encoding="utf-8")
+        made = [(self._known[one.path], one) for one in self._sessions]
+        found = [Derived(*self._files(known, one), known.n_records) for known, one in made]
+        _tidy(self._keep, {file for one in found for file in one[:3]})
+        return found
+
+    def _files(self, made: Made, session: SessionResults) -> tuple[Path, Path, Path]:
+        assert self._keep is not None, "nothing is kept"
+        return made.files(self._keep, session, self._code)
 
 
 def _read(one: Derived) -> Derived:
@@ -113,42 +145,62 @@ def _state(folder: Path) -> str:
     return seen.hexdigest()
 
 
-def _digest(folder: Path, name: str) -> str:
+def _contents(folder: Path) -> dict[str, bytes]:
+    """What a session's files hold; nothing of a hidden one, and of what the gate will refuse."""
+    found = dict.fromkeys(sorted(os.listdir(folder)), b"")
+    for name in found:
+        if not name.startswith("."):
+            with contextlib.suppress(records_files.Refused):
+                found[name] = records_files.regular_bytes(folder / name)
+    return found
+
+
+def _digest(files: dict[str, bytes], name: str) -> str:
     """Tells a session's files from any other by their content."""
     seen = hashlib.sha256(name.encode())
-    for path in sorted(folder.iterdir()):
-        try:
-            data = b"" if path.name.startswith(".") else records_files.regular_bytes(path)
-        except records_files.Refused:
-            data = b""  # what is wrong, the gate tells
-        seen.update(os.fsencode(f"{path.name} {len(data)}\n") + data)
+    for file, data in files.items():
+        seen.update(os.fsencode(f"{file} {len(data)}\n") + data)
     return seen.hexdigest()[:32]
 
 
 def _make(results: Path, session: SessionResults, state: str, keep: Path, code: str) -> Made:
     """Make what is not there of a session."""
     folder = results / session.path
-    made = Made(state, _digest(folder, session.path), sum(1 for _ in folder.glob("*-*.json")))
+    files = _contents(folder)
+    stored = {name: data for name, data in files.items() if name.endswith(".json") and name[0] != "."}
+    made = Made(state, _digest(files, session.path), sum("-" in name for name in stored))
     records, studies, packed = made.files(keep, session, code)
     for path in (records, packed):
         path.parent.mkdir(parents=True, exist_ok=True)
     if not (records.exists() and studies.exists()):
+        gc.disable()  # it would walk through all records again and again
         try:
-            whole = store.load_session(folder, results)
+            whole = store.load_session(folder, results, read=functools.partial(_read_file, files))
+            _write_tables(whole._replace(standing=session.standing), records, studies)
         except records_files.RecordError as error:
             raise PageError(str(error)) from error
-        evidence = Evidence(Results((whole._replace(standing=session.standing),)), registry.workloads())
-        _write(frame.records(evidence).with_columns(is_lead=False), records)
-        _write(frame.studied(evidence), studies)
-        quantities.forget()  # of thousands of sessions
+        finally:
+            gc.enable()
+            gc.collect(0)  # the evidence and its view know each other
     if not packed.exists():
-        pack.pack(folder, packed)
+        pack.pack(folder, packed, stored)
     return made
+
+
+def _read_file(files: dict[str, bytes], path: Path, type_: type[Any], *, shown: str) -> Any:
+    return records_files.read(path, type_, shown=shown, data=files.get(path.name, b""))
+
+
+def _write_tables(session: SessionResults, records: Path, studies: Path) -> None:
+    evidence = Evidence(Results((session,)), registry.workloads())
+    _write(frame.records(evidence).with_columns(is_lead=False), records)
+    _write(frame.studied(evidence), studies)
+    quantities.forget()  # of thousands of sessions
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:
     with records_files.replacing(path) as temporary:
-        table.write_ipc(temporary, compression="zstd")
+        table.write_ipc(temporary, compression="lz4")
 
 
 def _tidy(keep: Path, current: set[bytes | Path]) -> None:
@@ -161,11 +213,11 @@ def _tidy(keep: Path, current: set[bytes | Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def tables(found: Iterable[bytes | Path], columns: list[str] | None = None) -> list[pl.DataFrame]:
-    """Tables as they were made; of each only the columns that are named."""
+def tables(found: Iterable[bytes | Path]) -> list[pl.LazyFrame]:
+    """Tables as they were made, to be read when something is asked of them."""
     import polars as pl
 
-    return [pl.read_ipc(one if isinstance(one, Path) else io.BytesIO(one), columns=columns) for one in found]
+    return [pl.scan_ipc(one) if isinstance(one, Path) else pl.read_ipc(io.BytesIO(one)).lazy() for one in found]
 
 
 class Speeds(NamedTuple):
@@ -184,12 +236,14 @@ def speeds(found: Sequence[Derived]) -> list[Speeds]:
 
     if not found:
         return []
-    columns = ["machine", "workload", "device", "mode", "headline", "samples_per_s"]
-    known = pl.concat(tables((one.records for one in found), columns))
+    known = pl.concat(tables(one.records for one in found))
     known = known.filter("headline", pl.col("mode") == "train", pl.col("samples_per_s").is_not_null())
     best = known.group_by("workload", "device", "machine").agg(pl.max("samples_per_s"))
     ends = [pl.len(), pl.min("samples_per_s").alias("slowest"), pl.max("samples_per_s").alias("fastest")]
-    return [Speeds(*row) for row in best.group_by("workload", "device").agg(ends).sort("workload", "device").rows()]
+    return [
+        Speeds(*row)
+        for row in best.group_by("workload", "device").agg(ends).sort("workload", "device").collect().rows()
+    ]
 
 
 def pack_path(session: SessionResults) -> str:

@@ -1,9 +1,15 @@
-"""Hierarchical bootstrap: resamples of runs and of steps, widened to their coverage."""
+"""Hierarchical bootstrap of runs and of their steps, its interval widened to its coverage.
+
+An estimate's interval is that of all resamples there could be, by the probabilities of order statistics; only of an
+even number of runs with several samples each, and of ratios, are resamples drawn.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,7 +18,9 @@ import numpy as np
 from bench.report.stats.estimate import CONFIDENCE_FRAC, MIN_RUNS, Estimate, Unit
 from bench.schema import Record
 
-N_RESAMPLES = 1000  # the ends of the interval then rest on 25 resamples each
+N_RESAMPLES = 1000  # where they are drawn; the ends of the interval then rest on 25 each
+TAIL_FRAC = (1 - CONFIDENCE_FRAC) / 2
+NEVER = 1e-9  # a probability that moves no interval
 
 # Factors by which the ends of an interval move away from its value, on a logarithmic scale, so that it covers 95 %
 # where nothing but differences between processes is left, normal on that scale: the least favourable of the cases
@@ -25,14 +33,35 @@ RATIO_WIDENING = {
 }  # fmt: skip
 
 
-class Draws(msgspec.Struct, frozen=True):
-    """The estimate's raw material: one value, its resamples, and what they rest on."""
+class Draws(msgspec.Struct, frozen=True, dict=True):
+    """The estimate's raw material: one value, the ends of its resamples, what they rest on, and they themselves.
+
+    Only ratios need resamples: they are drawn when first asked for.
+    """
 
     value: float
-    resamples: Any  # (N_RESAMPLES,)
+    ends: tuple[float, float]
     n: int
     n_samples: int
     spread_frac: float
+    draw: Callable[[], Any]
+
+    @functools.cached_property
+    def resamples(self) -> Any:
+        """Of shape (N_RESAMPLES,)."""
+        return self.draw()
+
+    def over(self, work: float) -> Draws:
+        """Of seconds for so much work: how much of it in a second."""
+        low, high = self.ends
+        return Draws(
+            work / self.value,
+            (work / high, work / low),
+            self.n,
+            self.n_samples,
+            self.spread_frac,
+            lambda: work / self.resamples,
+        )
 
 
 # Resampling.
@@ -49,78 +78,148 @@ def seed(*records: Record) -> int:
 
 def draws(record: Record, samples: list[list[float]], share: float = 0.5) -> Draws | None:
     """Resamples of a record's samples, seeded by its cell."""
-    return draws_of(samples, seed(record), share) if samples else None
+    return draws_of(samples, functools.partial(seed, record), share)
 
 
-def draws_of(samples: list[list[float]], seed: int, share: float = 0.5) -> Draws | None:
-    """Median over runs of each run's quantile, and its hierarchical resamples.
-
-    The quantile of a bootstrap sample is an order statistic of m indices drawn uniformly from m, and the k-th smallest
-    of m uniform numbers follows Beta(k, m - k + 1) (David and Nagaraja, Order Statistics, 2003, section 2.3). So one
-    beta draw per resampled run stands for drawing and sorting its m samples, and the distribution is exactly the same.
-    """
+def draws_of(samples: list[list[float]], seed: int | Callable[[], int], share: float = 0.5) -> Draws | None:
+    """Median over runs of each run's quantile, with what its hierarchical resamples would be."""
     if not samples:
         return None
-    n = len(samples)
-    if n == len(samples[0]) == 1:  # every resample is the same
+    if len(samples) == len(samples[0]) == 1:  # every resample is the same
         value = float(samples[0][0])
-        return Draws(value, np.full(N_RESAMPLES, value), 1, 1, 0.0) if math.isfinite(value) else None
-    sizes = np.array([len(sample) for sample in samples])
-    table = np.full((n, sizes.max()), np.inf)  # (n runs, largest number of samples)
-    for row, sample in zip(table, samples, strict=True):
-        row[: len(sample)] = np.sort(sample)
-    lower, upper = _ranks(sizes, share)
-    rows = np.arange(n)
-    by_run = _middle(table[rows, lower - 1], table[rows, upper - 1])
-    value = float(_median(by_run[None, :])[0])
+        same = Draws(value, (value, value), 1, 1, 0.0, functools.partial(np.full, N_RESAMPLES, value))
+        return same if math.isfinite(value) else None
+    n, ordered = len(samples), list(map(sorted, samples))
+    ranks = [_ranks(len(run), share) for run in ordered]
+    by_run = sorted((run[lower - 1] + run[upper - 1]) / 2 for run, (lower, upper) in zip(ordered, ranks, strict=True))
+    value = (by_run[(n - 1) // 2] + by_run[n // 2]) / 2
     if not math.isfinite(value):
         return None
+    draw: Callable[[], Any] = functools.partial(_resampled, ordered, ranks, seed)
+    n_samples = sum(map(len, ordered))
+    if n_samples == n:  # one each: they are resampled as the samples of one run would be
+        ends = _exact_ends([by_run], [_ranks(n)], 1)
+    elif n % 2:
+        ends = _exact_ends(ordered, ranks, n)
+    else:
+        drawn = draw()
+        draw, ends = lambda: drawn, ends_of(drawn)
+    spread = by_run[-1] - by_run[0] if n > 1 else _quantile(ordered[0], 0.75) - _quantile(ordered[0], 0.25)
+    return Draws(value, ends, n, n_samples, spread / abs(value) if value else 0.0, draw)
 
-    rng = np.random.default_rng(seed)
+
+def _exact_ends(ordered: list[list[float]], ranks: list[tuple[int, int]], n: int) -> tuple[float, float]:
+    """What cuts off equal tails of the median of an odd number of draws, each from a run that is drawn first.
+
+    At most x are the middle ones of n draws with the probability that most of n are; this passes the tail where the
+    probability of one passes ``_tail_of_one``.
+    """
+    tail = _tail_of_one(n)
+    if len(ordered) == 1 and ranks[0][0] == ranks[0][1]:
+        at = _end_indices(len(ordered[0]), ranks[0][0], tail)
+        return ordered[0][at[0]], ordered[0][at[1]]
+    values, shares = [], []
+    for run, (lower, upper) in zip(ordered, ranks, strict=True):
+        a, b, share = _order_statistic(len(run), lower, upper)
+        found = np.array(run)
+        values.append((found[a] + found[b]) / 2)
+        shares.append(share)
+    joined = values[0] if len(values) == 1 else np.concatenate(values)
+    order = joined.argsort()
+    upto = (shares[0] if len(shares) == 1 else np.concatenate(shares) / len(shares))[order].cumsum()
+    low, high = upto.searchsorted(tail, side="right"), upto.searchsorted(upto[-1] - tail)
+    return float(joined[order[low]]), float(joined[order[high]])
+
+
+@functools.cache
+def _tail_of_one(n: int) -> float:
+    """The probability p at which most of n, an odd number, are successes of probability p in 2.5 %."""
+    from scipy import special  # a tenth of a second to import
+
+    return float(special.betaincinv((n + 1) // 2, (n + 1) // 2, TAIL_FRAC))
+
+
+@functools.cache
+def _end_indices(m: int, k: int, tail: float) -> tuple[int, int]:
+    at, _, share = _order_statistic(m, k, k)
+    upto = np.cumsum(share)
+    return int(at[upto.searchsorted(tail, side="right")]), int(at[upto.searchsorted(upto[-1] - tail)])
+
+
+@functools.cache
+def _order_statistic(m: int, k: int, next_k: int) -> tuple[Any, Any, Any]:
+    """What the k-th smallest, or the middle of it and the next, of a resample of m ordered values may be.
+
+    The k-th smallest of m uniform numbers follows Beta(k, m - k + 1) (David and Nagaraja, Order Statistics, 2003,
+    section 2.3). It is value i and the next a larger one, j, where k of m draws are at most i, one of them i, and the
+    others at least j, one of them j.
+
+    Returns:
+        The indices of the two values, and the probability of each pair; what never happens is left out.
+    """
+    from scipy import special
+
+    alone = np.diff(special.betainc(k, m - k + 1, np.arange(m + 1) / m))
+    near = np.flatnonzero(alone > NEVER)
+    if next_k == k:
+        return near, near, alone[near]
+    i, j = (near[at] for at in np.triu_indices(len(near), 1))
+    ways = special.gammaln(m + 1) - special.gammaln(k + 1) - special.gammaln(m - k + 1)
+    low = k * np.log((i + 1) / m) + np.log1p(-((i / (i + 1)) ** k))
+    high = (m - k) * np.log((m - j) / m) + np.log1p(-(((m - j - 1) / (m - j)) ** (m - k)))
+    share = np.exp(ways + low + high)
+    same = np.clip(alone - np.bincount(i, share, minlength=m), 0, None)[near]
+    i, j, share = np.concatenate([near, i]), np.concatenate([near, j]), np.concatenate([same, share])
+    kept = share > NEVER
+    return i[kept], j[kept], share[kept]
+
+
+def _resampled(ordered: list[list[float]], ranks: list[tuple[int, int]], seed: int | Callable[[], int]) -> Any:
+    """Medians of resampled runs' quantiles, of shape (N_RESAMPLES,).
+
+    One beta draw per resampled run stands for drawing and sorting its m samples (``_order_statistic``), and the
+    distribution is exactly the same.
+    """
+    n = len(ordered)
+    sizes = np.array([len(run) for run in ordered])
+    lower, upper = np.array(ranks).T
+    table = np.full((n, sizes.max()), np.inf)  # (n runs, largest number of samples)
+    for row, run in zip(table, ordered, strict=True):
+        row[: len(run)] = run
+    rng = np.random.default_rng(seed if isinstance(seed, int) else seed())
     runs = rng.integers(n, size=(N_RESAMPLES, n))
     m, k, twin = sizes[runs], lower[runs], (upper != lower)[runs]
     if sizes.max() == 1:
-        picked = table[runs, 0]
-    else:
-        uniform = rng.beta(k, m - k + 1)  # (resamples, n runs): the k-th smallest of m uniform numbers
-        picked = table[runs, _index(uniform, m)]
-        if twin.any():
-            # Given the k-th, the next is the smallest of the m - k uniform numbers above it.
-            above = 1 - rng.random(uniform.shape) ** (1 / np.maximum(m - k, 1))
-            following = table[runs, _index(uniform + (1 - uniform) * above, m)]
-            picked = np.where(twin, _middle(picked, following), picked)
-    if n > 1:
-        finite = by_run[np.isfinite(by_run)]
-        spread = float(finite.max() - finite.min()) if len(finite) == n else math.inf
-    else:
-        spread = _quantile(table[0], 0.75) - _quantile(table[0], 0.25)
-    spread_frac = spread / abs(value) if value else 0.0
-    return Draws(value, _median(picked), n, int(sizes.sum()), spread_frac)
+        return _median(table[runs, 0])
+    uniform = rng.beta(k, m - k + 1)  # (resamples, n runs): the k-th smallest of m uniform numbers
+    picked = table[runs, _index(uniform, m)]
+    if twin.any():
+        # Given the k-th, the next is the smallest of the m - k uniform numbers above it.
+        above = 1 - rng.random(uniform.shape) ** (1 / np.maximum(m - k, 1))
+        following = table[runs, _index(uniform + (1 - uniform) * above, m)]
+        picked = np.where(twin, (picked + following) / 2, picked)
+    return _median(picked)
 
 
-def _quantile(ordered: Any, share: float) -> float:
-    """Quantile of sorted samples, between two of them as NumPy's own, which takes as long as all the resampling."""
+def _quantile(ordered: list[float], share: float) -> float:
+    """Quantile of sorted samples, between two of them as NumPy's own."""
     at = share * (len(ordered) - 1)
     lower = math.floor(at)
-    low, high = float(ordered[lower]), float(ordered[min(lower + 1, len(ordered) - 1)])
+    low, high = ordered[lower], ordered[min(lower + 1, len(ordered) - 1)]
     beyond = at - lower
     return low + (high - low) * beyond if beyond < 0.5 else high - (high - low) * (1 - beyond)
 
 
-def _ranks(sizes: Any, share: float) -> tuple[Any, Any]:
+def _ranks(m: int, share: float = 0.5) -> tuple[int, int]:
     """Ranks, from 1, of the one or two order statistics that a quantile is the mean of; two for even medians only."""
     if share == 0.5:
-        return (sizes + 1) // 2, sizes // 2 + 1
-    rank = np.clip(np.ceil(share * sizes).astype(int), 1, sizes)
+        return (m + 1) // 2, m // 2 + 1
+    rank = min(max(math.ceil(share * m), 1), m)
     return rank, rank
 
 
 def _index(uniform: Any, m: Any) -> Any:
     return np.minimum((uniform * m).astype(int), m - 1)
-
-
-def _middle(a: Any, b: Any) -> Any:
-    return np.where(a == b, a, (a + b) / 2)
 
 
 def _median(values: Any) -> Any:
@@ -129,13 +228,13 @@ def _median(values: Any) -> Any:
     if n == 1:
         return values[..., 0]
     ordered = np.sort(values, axis=-1)
-    return _middle(ordered[..., (n - 1) // 2], ordered[..., n // 2])
+    return (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
 
 
-def ends(resamples: Any) -> tuple[float, float]:
+def ends_of(resamples: Any) -> tuple[float, float]:
     """The two order statistics that cut off equal tails: no interpolation, so that monotone maps keep them."""
     ordered = np.sort(resamples)
-    cut = int((1 - CONFIDENCE_FRAC) / 2 * len(ordered))
+    cut = int(TAIL_FRAC * len(ordered))
     return float(ordered[cut]), float(ordered[-1 - cut])
 
 
@@ -161,7 +260,7 @@ def to_estimate(draws: Draws | None, unit: Unit) -> Estimate | None:
     """Estimate with its widened interval, in that unit."""
     if draws is None:
         return None
-    low, high = _widened(draws.value, ends(draws.resamples), _widening(draws.n))
+    low, high = _widened(draws.value, draws.ends, _widening(draws.n))
     return Estimate(
         value=draws.value,
         low=low,
@@ -179,7 +278,7 @@ def ratio_of(a: Draws, b: Draws) -> Estimate:
         logs = np.log(a.resamples) - np.log(b.resamples)
     logs = logs[~np.isnan(logs)]  # infinite over infinite: both resamples hold only runs that missed the target
     value = a.value / b.value
-    low, high = _widened(value, ends(np.exp(logs)), ratio_widening(a.n, b.n))
+    low, high = _widened(value, ends_of(np.exp(logs)), ratio_widening(a.n, b.n))
     return Estimate(
         value=value,
         low=low,

@@ -83,7 +83,7 @@ def of_draws(sizes: Sequence[float], pairs: Sequence[tuple[bootstrap.Draws, boot
     ahead = np.stack([logs for _, logs in curves]) > 0  # (n sizes, resamples)
     # Of each resample, the number of sizes before the first from which it is ahead for good.
     n_behind = len(sizes) - np.cumprod(ahead[::-1], axis=0).sum(axis=0)
-    low, high = (int(end) for end in bootstrap.ends(n_behind))
+    low, high = (int(end) for end in bootstrap.ends_of(n_behind))
     now = len(sizes) if size is None else list(sizes).index(size)
     low, high = min(low, now), max(high, now)
     return BreakEven(size=size, low=sizes[low - 1] if low else 0.0, high=sizes[high] if high < len(sizes) else math.inf)

@@ -74,7 +74,7 @@ class Quantity(msgspec.Struct, frozen=True):
         seconds, work = step_time.draws(record), self.work(record)
         if seconds is None or work is None:
             return None
-        return Draws(work / seconds.value, work / seconds.resamples, seconds.n, seconds.n_samples, seconds.spread_frac)
+        return seconds.over(work)
 
     def medians(self, record: Record) -> list[float]:
         """Each finished run's median of its samples, which of a rate are seconds per step."""
@@ -112,7 +112,7 @@ class Quantity(msgspec.Struct, frozen=True):
 
 def ok_runs(record: Record) -> tuple[Run, ...]:
     """The runs that finished."""
-    return tuple(run for run in record.runs if run.status == "ok") if record.status == "ok" else ()
+    return tuple([run for run in record.runs if run.status == "ok"]) if record.status == "ok" else ()
 
 
 def _samples_of(record: Record, samples: Samples) -> list[list[float]]:
@@ -380,11 +380,11 @@ def remembered(record: Record, name: tuple[Any, ...], compute: Callable[[], T], 
         name: tells it from all else that follows from the record.
         keep: another record that the name holds the identity of.
     """
-    key = (id(record), *name)
+    key = id(record), name
     reads.note(record, keep)
-    if key not in _memory:
+    if (kept := _memory.get(key)) is None:
         if len(_memory) >= _MEMO_LIMIT:
             _memory.clear()
-        _memory[key] = (compute(), record, keep)
-    found: T = _memory[key][0]
+        kept = _memory[key] = compute(), record, keep
+    found: T = kept[0]
     return found
