@@ -108,7 +108,7 @@ def _how_many(cases: Sequence[Decided]) -> str:
 def _line(belief: Belief) -> str:
     """Which side of the line, or of the two, a belief needs."""
     test = belief.test
-    side = "right of" if test.at_most is None else "left of" if test.at_least is None else "between"
+    side = "on or right of" if test.at_most is None else "on or left of" if test.at_least is None else "between"
     ends = [end for end in (test.at_least, test.at_most) if end is not None]
     words = [spoken.times(end) if belief.unit == "ratio" else SHOWN[belief.unit](end) for end in ends]
     return f"Marks wholly {side} the line{'s' if len(ends) > 1 else ''}, at {' and '.join(words)}, support the belief."
