@@ -78,10 +78,10 @@ class Drawings(BasePlugin):  # type: ignore[type-arg]  # it has no settings
 def under_mkdocs() -> None:
     """Hand every page to the build in progress, and the menu with them."""
     forget_edited_modules()
-    from bench.report.pages import addresses, build, cache, menu
+    from bench.report.pages import addresses, build, menu, workers
     from bench.report.prose.source import PageError
 
-    gc.set_threshold(cache.N_BETWEEN_COLLECTIONS)
+    gc.set_threshold(workers.N_BETWEEN_COLLECTIONS)
     config = (editor := mkdocs_gen_files.FilesEditor.current()).config
     try:
         begun = build.begin(

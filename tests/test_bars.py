@@ -187,4 +187,5 @@ def test_the_figure_of_a_belief_counts_its_cases_as_one_says_it(n_agree: int, ti
     figure = bars.cases(voice, verdict, belief, Markup(""))
 
     assert f">{title}<" in figure
-    assert "Each mark: a GPU over a CPU. Marks wholly on or right of the line, at 2 times, support the belief." in figure
+    assert "Each mark: a GPU over a CPU." in figure
+    assert "Marks wholly on or right of the line, at 2 times, support the belief." in figure

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bench.report.pages import cache, drawings
+from bench.report.pages import cache, drawings, workers
 
 pytest.importorskip("vl_convert")
 
@@ -35,7 +35,7 @@ def test_a_card_is_a_picture_of_its_size(words, tmp_path, monkeypatch):
 
     assert b"\x89PNG\r\n\x1a\n" == png[:8]
     assert (1200, 630) == struct.unpack(">II", png[16:24])
-    monkeypatch.setattr(cache.CACHE, "begin", None)  # nothing is drawn again
+    monkeypatch.setattr(workers, "begin", None)  # nothing is drawn again
     assert png == drawings.begin_card(cards.svg(*words, "The site"))()
 
 

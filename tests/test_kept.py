@@ -16,7 +16,7 @@ from bench.records import store
 from bench.report.charts import draw
 from bench.report.charts import make_table as make
 from bench.report.evidence.evidence import Evidence
-from bench.report.pages import build, cache
+from bench.report.pages import build, cache, workers
 
 pytest.importorskip("altair")
 
@@ -150,13 +150,14 @@ def test_work_is_done_here_where_no_other_process_can(monkeypatch: pytest.Monkey
             future.set_exception(BrokenProcessPool())
             return future
 
-    monkeypatch.setattr(cache, "ProcessPoolExecutor", Broken)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Broken)
+    monkeypatch.setattr(workers._State, "pool", None)
 
-    assert 3 == cache.Cache().begin(len, "abc")()
+    assert 3 == workers.begin(len, "abc")()
 
 
 def test_work_that_was_begun_elsewhere_is_waited_for(tmp_path: Path):
-    result = cache.Cache().begin(say_who, tmp_path / "who")
+    result = workers.begin(say_who, tmp_path / "who")
     while not (tmp_path / "who").exists():
         os.sched_yield()
 
@@ -165,9 +166,7 @@ def test_work_that_was_begun_elsewhere_is_waited_for(tmp_path: Path):
 
 @pytest.mark.slow
 def test_no_worker_outlives_a_process_that_was_killed():
-    code = (
-        "import os; from bench.report.pages import cache; print(cache.Cache().begin(os.getpid)(), flush=True); input()"
-    )
+    code = "import os; from bench.report.pages import workers; print(workers.begin(os.getpid)(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", f"if __name__ == '__main__': {code}"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
@@ -187,9 +186,41 @@ def test_work_that_nobody_has_begun_is_done_by_who_waits(monkeypatch: pytest.Mon
         def submit(self, *_: object) -> Future[int]:
             return Future()
 
-    monkeypatch.setattr(cache, "ProcessPoolExecutor", Busy)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Busy)
+    monkeypatch.setattr(workers._State, "pool", None)
 
-    assert 3 == cache.Cache().begin(len, "abc")()
+    assert 3 == workers.begin(len, "abc")()
+
+
+def test_work_that_was_given_up_is_done_by_who_waits_and_other_work_begins_anew():
+    given = [workers.begin(len, "a" * n) for n in range(50)]
+
+    workers.end()
+
+    assert [*range(50)] == [wait() for wait in given] and 3 == workers.begin(len, "abc")()
+
+
+TORN = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[:100],
+    "zeros": lambda data: data[: len(data) // 2] + bytes(50) + data[len(data) // 2 + 50 :],
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*loading results")
+@pytest.mark.parametrize("how", TORN)
+def test_what_was_torn_on_disk_is_made_anew(tmp_path: Path, how: str):
+    docs, root = write_docs(tmp_path / "docs", "So."), results_with(tmp_path / "results", make_record())
+    first = build.build(docs, root, keep=tmp_path / "kept")
+    pieces = sorted((tmp_path / "kept" / cache.VALUES).rglob("output.pkl"))
+    for piece in pieces:
+        piece.write_bytes(TORN[how](piece.read_bytes()))
+
+    cache.CACHE.forget()  # as a new process begins
+    again = build.build(docs, root, keep=tmp_path / "kept")
+    cache.CACHE.forget()
+
+    assert len(pieces) >= build.N_PIECES and first == again == build.build(docs, root, keep=tmp_path / "kept")
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from bench.records.store import Results, SessionResults
 from bench.report.charts import make_table
 from bench.report.evidence import frame
 from bench.report.evidence.evidence import MOST_MACHINES, Evidence
-from bench.report.pages import build, cache, further
+from bench.report.pages import build, cache, further, workers
 from bench.report.prose.source import PageError
 from bench.schema import Control
 from bench.workloads import registry
@@ -149,7 +149,7 @@ def test_a_machine_without_pages_has_the_rows_that_it_would_have_with_them(tmp_p
 
 
 def test_what_is_kept_of_a_session_is_used_until_its_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache.CACHE, "begin", lambda work, *args: lambda: work(*args))
+    monkeypatch.setattr(workers, "begin", lambda work, *args: lambda: work(*args))
     root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3), session_of("c", 4))
     read, whole = [], store.load_session
     monkeypatch.setattr(
@@ -172,7 +172,7 @@ def test_what_is_kept_of_a_session_is_used_until_its_files_change(tmp_path: Path
 
 
 def test_of_a_session_that_is_as_it_was_no_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache.CACHE, "begin", lambda work, *args: lambda: work(*args))
+    monkeypatch.setattr(workers, "begin", lambda work, *args: lambda: work(*args))
     root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
     results, before = derived(root, tmp_path / "kept")
 
@@ -193,6 +193,28 @@ def test_what_is_lost_of_what_was_kept_is_made_again(tmp_path: Path, lost: str):
     assert before == after and path.exists()
 
 
+@pytest.mark.parametrize("torn", ["sessions/*.records", "sessions/*.studies", "packs/*.tgz"])
+def test_what_was_torn_of_what_was_kept_is_made_again(tmp_path: Path, torn: str):
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
+    derived(root, tmp_path / "kept")
+    (path,) = (tmp_path / "kept").glob(torn)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50])
+
+    derived(root, tmp_path / "kept")
+
+    assert whole == path.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["[]", '{"b/2026-11-03": ["a"]}', "{"])
+def test_an_index_of_another_shape_is_no_index(tmp_path: Path, text: str):
+    root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
+    _, before = derived(root, tmp_path / "kept")
+    (tmp_path / "kept" / further.INDEX).write_text(text)
+
+    assert before == derived(root, tmp_path / "kept")[1]
+
+
 def test_what_is_kept_of_a_session_outlives_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cache, "MOST_BYTES", 0)
     root = stored(tmp_path / "results", session_of("a", 5), session_of("b", 3))
@@ -201,7 +223,7 @@ def test_what_is_kept_of_a_session_outlives_the_pages(tmp_path: Path, monkeypatc
     cache.tidy(tmp_path / "kept")
 
     monkeypatch.setattr(store, "load_session", lambda *_, **__: pytest.fail("read again"))
-    monkeypatch.setattr(cache.CACHE, "begin", lambda work, *args: lambda: work(*args))
+    monkeypatch.setattr(workers, "begin", lambda work, *args: lambda: work(*args))
     assert before == derived(root, tmp_path / "kept")[1]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from bench.records import files as records_files
 from bench.records import store
-from bench.report.pages import addresses, build, cache, context, menu, plain, render, workload_pages
+from bench.report.pages import addresses, build, cache, context, menu, plain, render, workers, workload_pages
 from bench.report.pages.addresses import Pages
 from bench.report.pages.calls import Voice
 from bench.report.prose import source
@@ -310,7 +310,7 @@ def test_a_drawing_is_kept_on_disk(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(cache, "PICTURES", tmp_path / "kept")
     docs, root = write_docs(tmp_path / "docs", '{{ chart("time-to-target") }}'), results_with(tmp_path / "results")
     first = build.build(docs, root)
-    monkeypatch.setattr(cache.CACHE, "begin", None)
+    monkeypatch.setattr(workers, "begin", None)
 
     assert "<svg" in first["faq/q.md"] and "<!--drawing" not in first["faq/q.md"]
     assert first == build.build(docs, root)

@@ -179,7 +179,7 @@ def regular_bytes(path: Path) -> bytes:
     """
     try:
         handle = os.open(path, os.O_RDONLY | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(handle, "rb", buffering=0) as file:
+        with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode) or (not _NOFOLLOW and path.is_symlink()):
                 raise Refused("$", "expected a regular file, found a folder, link, pipe or device")
             data = file.read(MOST_BYTES + 1)

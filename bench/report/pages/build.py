@@ -7,6 +7,7 @@ the data files are generated. Nothing here knows a site generator: addresses are
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from bench.report.pages import (
     markup,
     parts,
     render,
+    workers,
     workload_pages,
 )
 from bench.report.pages.addresses import Pages
@@ -87,10 +89,11 @@ def begin(
     name = cache.CACHE.name_of(docs, *given)
     names = [f"{name} {number}" for number in range(N_PIECES)]
     if all(map(cache.CACHE.is_on_disk, names)):
-        found: list[dict[str, Any]] = [cache.CACHE.through_disk(piece, dict) for piece in names]
-        drawings, pages = found[0], dict(sorted(item for piece in found[1:] for item in piece.items()))
-        if all(content.exists() for content in pages.values() if isinstance(content, Path)):
-            return Begun(pages, drawings.__getitem__, lambda _: None)  # else another build dropped it
+        with contextlib.suppress(cache.LostError):
+            drawings, *found = [cache.CACHE.through_disk(piece, cache.lost) for piece in names]
+            pages: Pages = dict(sorted(item for piece in found for item in piece.items()))
+            if all(content.exists() for content in pages.values() if isinstance(content, Path)):
+                return Begun(pages, drawings.__getitem__, lambda _: None)  # else another build dropped it
 
     def put_away(begun: Begun) -> None:
         pages, drawings = begun.whole()
@@ -100,7 +103,11 @@ def begin(
         if keep:
             cache.tidy(keep)
 
-    return _begin(docs, results, keep, *given, put_away)
+    try:
+        return _begin(docs, results, keep, *given, put_away)
+    except BaseException:
+        workers.end()
+        raise
 
 
 def _begin(
@@ -203,7 +210,7 @@ def _of_records(
     made = _last_parts("records", parts.Sources({}), address)
     begun = None
     if keep and not made.before and not of_further.is_in_the_making:
-        begun = cache.CACHE.begin(_record_parts, results, keep, address, of_further.made)
+        begun = workers.begin(_record_parts, results, keep, address, of_further.made)
 
     def finish() -> Pages:
         if begun is not None:

@@ -17,17 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import hashlib
 import io
-import multiprocessing
 import os
 import pickle
 import platform
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -51,10 +46,9 @@ _Read = tuple[tuple[int, int, int, int], Any]  # times, size and number of a fil
 CODE = ROOT  # with the published figures and the counted operations
 PICTURES = REPOSITORY / ".cache" / "pictures"
 LIBRARIES = ("altair", "jinja2", "msgspec", "numpy", "polars")
+DIGEST_BYTES = 32
 VALUES = "values"  # sub-folder of what is kept by the state of everything
 MOST_BYTES = 1_000_000_000  # a handful of states, so that going back and forth between branches costs nothing
-N_BETWEEN_COLLECTIONS = 100_000  # objects; Python's own is 700, and records and pages hold hardly any cycles
-MOST_WORKERS = 4  # each holds a JavaScript engine
 
 
 class Seen(NamedTuple):
@@ -122,11 +116,25 @@ def _session(path: str) -> store.SessionResults:
 
 
 def _value(state: str, name: str, make: Callable[[], Any]) -> bytes:
-    """A value by state and name; ``make`` is called where none is on disk.
+    """A value by state and name, with its digest before it; ``make`` is called where none is on disk.
 
     Pickled here: joblib reads objects with a pickler in Python, which takes longer than to make many of them anew.
     """
-    return _pickled(make())
+    pickled = _pickled(make())
+    return hashlib.sha256(pickled).digest() + pickled
+
+
+class LostError(LookupError):
+    """What was kept on disk cannot be read any more."""
+
+
+def lost() -> Any:
+    """In the place of what makes a value, where only a kept one will do.
+
+    Raises:
+        LostError: always.
+    """
+    raise LostError
 
 
 def _pickled(value: object) -> bytes:
@@ -152,7 +160,7 @@ def _taken_over(known: store.SessionResults | None, session: store.SessionResult
 
 
 class Cache:
-    """Values by name, for one evidence at a time, and the processes that draw beside this one."""
+    """Values by name, for one evidence at a time."""
 
     def __init__(self) -> None:
         """Empty."""
@@ -170,7 +178,6 @@ class Cache:
         self._written: set[tuple[Path, str]] = set()
         self._kept: Any = None  # _value with its results on disk
         self._code = self._state = self._state_but_runs = ""
-        self._workers: ProcessPoolExecutor | None = None
 
     def look(self, results: Path, folder: Path | None = None) -> None:
         """Find out which state the records and the code are in, without reading the records.
@@ -310,7 +317,10 @@ class Cache:
             return made[0]
 
         kept = self._kept(self._state, name, make_once)
-        found, read = made[0] if made else pickle.loads(kept)
+        pickled = memoryview(kept)[DIGEST_BYTES:]
+        if not made and hashlib.sha256(pickled).digest() != kept[:DIGEST_BYTES]:
+            self._kept.call(self._state, name, make_once)
+        found, read = made[0] if made else pickle.loads(pickled)
         reads.add(read)
         return found
 
@@ -349,47 +359,6 @@ class Cache:
         """A session of the evidence by its path."""
         found = self._evidence.stored if self._evidence is not None else ()
         return next(session for session in found if session.path == path)
-
-    def begin(self, work: Callable[..., T], *args: Any) -> Callable[[], T]:
-        """Have another process do some work; what comes back waits for the result, or does the work itself."""
-        if self._workers is None:
-            n = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
-            # Not forked: a JavaScript engine that runs in this process would not survive it.
-            self._workers = ProcessPoolExecutor(
-                n, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
-            )
-        try:
-            future = self._workers.submit(work, *args)
-        except BrokenProcessPool:
-            return functools.partial(work, *args)
-        return functools.partial(_result, future, work, args)
-
-    def end_workers(self) -> None:
-        """Have the other processes begin nothing more: of what was given to them only what is under way ends."""
-        if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
-            self._workers = None
-
-
-def _begin_worker() -> None:
-    """Have this process end when the one that began it is gone, even if that was killed."""
-    gc.set_threshold(N_BETWEEN_COLLECTIONS)
-    threading.Thread(target=_wait_and_end, daemon=True).start()
-
-
-def _wait_and_end() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _result(future: Future[T], work: Callable[..., T], args: tuple[Any, ...]) -> T:
-    if future.cancel():  # nobody has begun it: better to do it than to wait
-        return work(*args)
-    try:
-        return future.result()
-    except BrokenProcessPool:  # a script that cannot be imported a second time, or no memory for a second process
-        return work(*args)
 
 
 def on_disk(folder: Path, function: Callable[..., T], ignore: list[str]) -> Any:

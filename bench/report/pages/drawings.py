@@ -19,7 +19,7 @@ from bench.report.charts import chart
 from bench.report.charts.paint import axes
 from bench.report.claims.case import short_source
 from bench.report.evidence import beside
-from bench.report.pages import cache
+from bench.report.pages import cache, workers
 from bench.report.published import comparisons
 from bench.report.published import figures as published
 from bench.report.stats import format as fmt
@@ -83,7 +83,7 @@ def _begin(kind: str, source: str, work: Callable[..., Any], *args: Any) -> Call
     key = (kind, source, RENDERER)
     if kept is not _picture and kept.check_call_in_cache(*key, None):
         return functools.partial(kept, *key, None)
-    return functools.partial(kept, *key, cache.CACHE.begin(_draw, work, *args))
+    return functools.partial(kept, *key, workers.begin(_draw, work, *args))
 
 
 def _draw(work: Callable[..., Any], *args: Any) -> Any:

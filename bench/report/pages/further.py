@@ -26,7 +26,7 @@ from bench.records import pack, store
 from bench.records.store import Results, SessionResults
 from bench.report.evidence import frame
 from bench.report.evidence.evidence import Evidence
-from bench.report.pages import addresses, cache
+from bench.report.pages import addresses, cache, workers
 from bench.report.prose.source import PageError
 from bench.report.stats import quantities
 from bench.workloads import registry
@@ -57,12 +57,14 @@ class Made(NamedTuple):
     state: str  # of its files
     digest: str  # of their content
     n_records: int
+    sizes: tuple[int, ...]  # of its three files
 
     def files(self, keep: Path, session: SessionResults, code: str) -> tuple[Path, Path, Path]:
         """Where its records, its studies and its pack lie."""
         how = f"{self.digest} {session.standing.kind} {session.is_local} {code}"
         table = keep / TABLES / hashlib.sha256(how.encode()).hexdigest()[:32]
-        return table.with_suffix(".records"), table.with_suffix(".studies"), keep / PACKS / f"{self.digest}.tgz"
+        packed = keep / PACKS / f"{self.digest}-{pack.COMPRESSION}.tgz"
+        return table.with_suffix(".records"), table.with_suffix(".studies"), packed
 
 
 class Further:
@@ -78,8 +80,8 @@ class Further:
         for session in sessions if keep else ():
             path, state = session.path, self._states[session.path]
             last = self._known.get(path)
-            if last is None or last.state != state or not all(map(os.path.exists, self._files(last, session))):
-                self._begun[path] = cache.CACHE.begin(_make, results, session, state, keep, self._code)
+            if last is None or last.state != state or not self._is_whole(last, session):
+                self._begun[path] = workers.begin(_make, results, session, state, keep, self._code)
 
     @property
     def state(self) -> str:
@@ -103,11 +105,8 @@ class Further:
         if self._keep is None:
             with tempfile.TemporaryDirectory() as scratch:
                 return [_read(one) for one in Further(self._sessions, self._results, Path(scratch)).made]
-        try:  # from the end, where no other process has begun yet: this one works too
-            self._known |= {path: self._begun[path]() for path in reversed(self._begun)}
-        except BaseException:
-            cache.CACHE.end_workers()
-            raise
+        # From the end, where no other process has begun yet: this one works too.
+        self._known |= {path: self._begun[path]() for path in reversed(self._begun)}
         if self._begun:
             current = {one.path: self._known[one.path] for one in self._sessions}
             with records_files.replacing(self._keep / INDEX) as temporary:
@@ -116,6 +115,14 @@ class Further:
         found = [Derived(*self._files(known, one), known.n_records) for known, one in made]
         _tidy(self._keep, {file for one in found for file in one[:3]})
         return found
+
+    def _is_whole(self, made: Made, session: SessionResults) -> bool:
+        """Whether its files are there as they were written; of those that are not, none stays."""
+        for file, size in zip(self._files(made, session), made.sizes, strict=True):
+            if not file.exists() or file.stat().st_size != size:
+                file.unlink(missing_ok=True)
+                return False
+        return True
 
     def _files(self, made: Made, session: SessionResults) -> tuple[Path, Path, Path]:
         assert self._keep is not None, "nothing is kept"
@@ -131,7 +138,7 @@ def _last(keep: Path) -> dict[str, Made]:
     """Sessions of the last build by their paths."""
     try:
         return {path: Made(*made) for path, made in json.loads((keep / INDEX).read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, AttributeError):  # of another shape, too
         return {}
 
 
@@ -141,7 +148,8 @@ def _state(folder: Path) -> str:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             status = entry.stat(follow_symlinks=False)
-            seen.update(os.fsencode(f"{entry.name} {status.st_mtime_ns} {status.st_size} {status.st_ino}\n"))
+            times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+            seen.update(os.fsencode(f"{entry.name} {times} {status.st_size} {status.st_ino}\n"))
     return seen.hexdigest()
 
 
@@ -168,7 +176,7 @@ def _make(results: Path, session: SessionResults, state: str, keep: Path, code: 
     folder = results / session.path
     files = _contents(folder)
     stored = {name: data for name, data in files.items() if name.endswith(".json") and name[0] != "."}
-    made = Made(state, _digest(files, session.path), sum("-" in name for name in stored))
+    made = Made(state, _digest(files, session.path), sum("-" in name for name in stored), ())
     records, studies, packed = made.files(keep, session, code)
     for path in (records, packed):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +192,7 @@ def _make(results: Path, session: SessionResults, state: str, keep: Path, code: 
             gc.collect(0)  # the evidence and its view know each other
     if not packed.exists():
         pack.pack(folder, packed, stored)
-    return made
+    return made._replace(sizes=tuple(path.stat().st_size for path in (records, studies, packed)))
 
 
 def _read_file(files: dict[str, bytes], path: Path, type_: type[Any], *, shown: str) -> Any:

@@ -117,7 +117,7 @@ def _exact_ends(ordered: list[list[float]], ranks: list[tuple[int, int]], n: int
     tail = _tail_of_one(n)
     if len(ordered) == 1 and ranks[0][0] == ranks[0][1]:
         at = _end_indices(len(ordered[0]), ranks[0][0], tail)
-        return ordered[0][at[0]], ordered[0][at[1]]
+        return float(ordered[0][at[0]]), float(ordered[0][at[1]])
     values, shares = [], []
     for run, (lower, upper) in zip(ordered, ranks, strict=True):
         a, b, share = _order_statistic(len(run), lower, upper)
