@@ -132,7 +132,7 @@ def test_all_sessions_of_a_machine_stay_together(tmp_path: Path):
 
 def derived(root: Path, keep: Path | None) -> tuple[Results, list[further.Derived]]:
     results = store.load(root, most_machines=1)
-    return results, further.Further(results.further, root, keep).made
+    return results, further.Further(results.further, root, keep, cache.states(root)).made
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
@@ -178,7 +178,7 @@ def test_of_a_session_that_is_as_it_was_no_file_is_opened(tmp_path: Path, monkey
 
     monkeypatch.setattr(files, "regular_bytes", lambda path: pytest.fail(f"opened {path.name}"))
 
-    assert before == further.Further(results.further, root, tmp_path / "kept").made
+    assert before == further.Further(results.further, root, tmp_path / "kept", cache.states(root)).made
 
 
 @pytest.mark.parametrize("lost", ["sessions.json", "sessions/*.records", "sessions/*.studies", "packs/*.tgz"])

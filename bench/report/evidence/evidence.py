@@ -116,6 +116,10 @@ class Evidence:
             self._views[id(session)] = View(self, session)
         return self._views[id(session)]
 
+    def forget(self) -> None:
+        """Forget the views, which know it as it knows them: both go then, without a search for cycles."""
+        self._views.clear()
+
     def leading(self, workload: str) -> SessionResults | None:
         """The first of the shown sessions that ran a workload; the lead where none did."""
         return next((one for one in self.shown if self.view(one).records(Pick(workload))), self.lead)

@@ -120,7 +120,7 @@ def _begin(
     put_away: Callable[[Begun], object],
 ) -> Begun:
     evidence = cache.CACHE.read(results)
-    of_further = further.Further(evidence.further, results, keep)
+    of_further = further.Further(evidence.further, results, keep, cache.CACHE.folders)
     cache.CACHE.others = {FURTHER: parts.digest(of_further.state)}
     of_records = _of_records(evidence, results, keep, address, of_further)
     site = Site(docs, evidence, of_further, address=address, summary=summary)

@@ -58,15 +58,18 @@ class Seen(NamedTuple):
     values: dict[str, tuple[str, reads.Names]]  # of sessions: as text, with the records behind each
 
 
-def fingerprint(results: Path) -> str:
-    """What tells one state of a results folder from another: path, times and size of every file, strays among them."""
-    seen = hashlib.sha256()
+def states(results: Path) -> dict[str, str]:
+    """What tells one state of each folder from another: name, times, size and number of every file, strays too."""
+    found = {}
     for folder, inner, names in os.walk(results):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for path in (os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")):
-            status = os.lstat(path)
-            seen.update(os.fsencode(f"{path}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_size}\n"))
-    return seen.hexdigest()
+        seen = hashlib.sha256()
+        for name in sorted(name for name in names if not name.startswith(".")):
+            status = os.lstat(os.path.join(folder, name))
+            times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
+            seen.update(os.fsencode(f"{name}:{times}:{status.st_size}:{status.st_ino}\n"))
+        found[folder] = seen.hexdigest()
+    return found
 
 
 def _but_runs(results: store.Results) -> str:
@@ -167,6 +170,7 @@ class Cache:
         self._evidence: Evidence | None = None
         self._loaded = ""  # the records that the evidence was read from
         self._records = ""
+        self.folders: dict[str, str] = {}  # states of those of the records
         self._files: dict[Path, _Read] = {}  # of the records that were read last
         self.others: dict[str, str] = {}  # states of what is read beside them, by name
         self._folder: Path | None = None
@@ -185,7 +189,8 @@ class Cache:
         Args:
             folder: where values are kept on disk; nowhere without one.
         """
-        self._records = fingerprint(results)
+        self.folders = states(results)
+        self._records = hashlib.sha256(repr(self.folders).encode()).hexdigest()
         self._folder = folder
         self._kept = on_disk(folder / VALUES, _value, ignore=["make"]) if folder else None
         self._code = code_of(CODE) if folder else ""

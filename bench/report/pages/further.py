@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,10 +70,13 @@ class Made(NamedTuple):
 class Further:
     """What is made of each of these sessions of a results folder, by all processors; it is begun at once."""
 
-    def __init__(self, sessions: Sequence[SessionResults], results: Path, keep: Path | None) -> None:
-        """Without a folder to ``keep`` it in, what is made is in memory."""
+    def __init__(
+        self, sessions: Sequence[SessionResults], results: Path, keep: Path | None, folders: Mapping[str, str]
+    ) -> None:
+        """Without a folder to ``keep`` it in, what is made is in memory; ``folders`` are ``cache.states``."""
         self._sessions, self._results, self._keep = sessions, results, keep
-        self._states = {session.path: _state(results / session.path) for session in sessions}
+        self._states = {session.path: folders[str(results / session.path)] for session in sessions}
+        self._folders = folders
         self._code = cache.code_of(cache.CODE, DERIVING) if sessions else ""
         self._known = _last(keep) if keep else {}
         self._begun: dict[str, Callable[[], Made]] = {}
@@ -104,7 +107,7 @@ class Further:
             return []
         if self._keep is None:
             with tempfile.TemporaryDirectory() as scratch:
-                return [_read(one) for one in Further(self._sessions, self._results, Path(scratch)).made]
+                return list(map(_read, Further(self._sessions, self._results, Path(scratch), self._folders).made))
         # From the end, where no other process has begun yet: this one works too.
         self._known |= {path: self._begun[path]() for path in reversed(self._begun)}
         if self._begun:
@@ -140,17 +143,6 @@ def _last(keep: Path) -> dict[str, Made]:
         return {path: Made(*made) for path, made in json.loads((keep / INDEX).read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError):  # of another shape, too
         return {}
-
-
-def _state(folder: Path) -> str:
-    """Tells one state of a session's files from another."""
-    seen = hashlib.sha256()
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            status = entry.stat(follow_symlinks=False)
-            times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
-            seen.update(os.fsencode(f"{entry.name} {times} {status.st_size} {status.st_ino}\n"))
-    return seen.hexdigest()
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -189,7 +181,6 @@ def _make(results: Path, session: SessionResults, state: str, keep: Path, code: 
             raise PageError(str(error)) from error
         finally:
             gc.enable()
-            gc.collect(0)  # the evidence and its view know each other
     if not packed.exists():
         pack.pack(folder, packed, stored)
     return made._replace(sizes=tuple(path.stat().st_size for path in (records, studies, packed)))
@@ -203,6 +194,7 @@ def _write_tables(session: SessionResults, records: Path, studies: Path) -> None
     evidence = Evidence(Results((session,)), registry.workloads())
     _write(frame.records(evidence).with_columns(is_lead=False), records)
     _write(frame.studied(evidence), studies)
+    evidence.forget()
     quantities.forget()  # of thousands of sessions
 
 
