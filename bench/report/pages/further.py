@@ -93,8 +93,8 @@ class Further:
 
     @property
     def is_in_the_making(self) -> bool:
-        """Whether asking for it would take long."""
-        return bool(self._begun) and "made" not in self.__dict__
+        """Whether something of it was not there yet."""
+        return bool(self._begun)
 
     @functools.cached_property
     def made(self) -> list[Derived]:

@@ -125,10 +125,16 @@ def _exact_ends(ordered: list[list[float]], ranks: list[tuple[int, int]], n: int
         values.append((found[a] + found[b]) / 2)
         shares.append(share)
     joined = values[0] if len(values) == 1 else np.concatenate(values)
+    share = shares[0] if len(shares) == 1 else np.concatenate(shares) / len(shares)
     order = joined.argsort()
-    upto = (shares[0] if len(shares) == 1 else np.concatenate(shares) / len(shares))[order].cumsum()
-    low, high = upto.searchsorted(tail, side="right"), upto.searchsorted(upto[-1] - tail)
+    low, high = _cut(share[order], tail)
     return float(joined[order[low]]), float(joined[order[high]])
+
+
+def _cut(share: Any, tail: float) -> tuple[int, int]:
+    """Where the values of these probabilities, in order, pass a tail from below and from above."""
+    upto = share.cumsum()
+    return int(upto.searchsorted(tail, side="right")), int(upto.searchsorted(upto[-1] - tail))
 
 
 @functools.cache
@@ -142,8 +148,8 @@ def _tail_of_one(n: int) -> float:
 @functools.cache
 def _end_indices(m: int, k: int, tail: float) -> tuple[int, int]:
     at, _, share = _order_statistic(m, k, k)
-    upto = np.cumsum(share)
-    return int(at[upto.searchsorted(tail, side="right")]), int(at[upto.searchsorted(upto[-1] - tail)])
+    low, high = _cut(share, tail)
+    return int(at[low]), int(at[high])
 
 
 @functools.cache
